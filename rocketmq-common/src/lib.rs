@@ -1,0 +1,1 @@
+//! Messages, stored records, flags, ids and names of Apache RocketMQ.

@@ -1,0 +1,1 @@
+//! A RocketMQ NameServer and brokers on loopback, in memory, for tests.

@@ -1,0 +1,1 @@
+//! The remoting protocol of Apache RocketMQ: codec, connections, pool, server.
