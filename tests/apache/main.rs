@@ -1,0 +1,9 @@
+//! The suite that runs against Apache RocketMQ's own NameServer and broker.
+//!
+//! It needs a JVM and the jars that `apache/fetch` copies, so it is not part of a plain `cargo test`: run it by name,
+//! `cargo test --test apache`. `docs/testing.md` says more. Without JVM or jars every test fails and says what is missing.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
+
+mod smoke;
+mod support;
