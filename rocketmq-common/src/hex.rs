@@ -1,0 +1,53 @@
+//! Upper-case hexadecimal, as ids are written.
+
+/// Writes two digits per byte; `digits` has to have room for them.
+pub(crate) fn encode(bytes: &[u8], digits: &mut [u8]) {
+    const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
+    for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xF)];
+    }
+}
+
+/// Reads exactly `N` bytes out of `2 N` digits of either case.
+pub(crate) fn decode<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    let digits = digits.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(bytes)
+}
+
+fn value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_upper_case_and_read_in_either() {
+        let mut digits = [0; 4];
+        encode(&[0xAB, 0x09], &mut digits);
+        assert_eq!(&digits, b"AB09");
+        assert_eq!(decode("aB09"), Some([0xAB, 0x09]));
+    }
+
+    #[test]
+    fn wrong_lengths_and_digits_are_refused() {
+        assert_eq!(decode::<2>("AB0"), None);
+        assert_eq!(decode::<2>("AB099"), None);
+        assert_eq!(decode::<2>("AB0G"), None);
+        assert_eq!(decode::<2>("é09"), None);
+    }
+}

@@ -1,0 +1,289 @@
+//! A message as a broker stores it and a consumer gets it (Java: `MessageExt`).
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, OnceLock};
+
+use crate::message::Message;
+use crate::message_const as names;
+use crate::message_queue::MessageQueue;
+use crate::offset_msg_id::OffsetMsgId;
+use crate::sysflag::MessageSysFlag;
+
+/// What a stored message has besides topic, flag, properties and body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordHeader {
+    /// The queue.
+    pub queue_id: i32,
+    /// The position in the queue, counted in messages.
+    pub queue_offset: i64,
+    /// The position in the broker's commit log, in bytes.
+    pub commit_log_offset: i64,
+    /// Compression, transaction, widths of addresses.
+    pub sys_flag: MessageSysFlag,
+    /// When the producer sent the message, milliseconds since the epoch.
+    pub born_timestamp: i64,
+    /// Where the producer sent it from.
+    pub born_host: SocketAddr,
+    /// When the broker stored it, milliseconds since the epoch.
+    pub store_timestamp: i64,
+    /// The broker that stored it.
+    pub store_host: SocketAddr,
+    /// How often it was consumed without success.
+    pub reconsume_times: i32,
+    /// The commit log offset of the half message that this one came from, or 0.
+    pub prepared_transaction_offset: i64,
+}
+
+/// A stored message: a [`Message`], which it dereferences to, and where, when and how it is stored.
+///
+/// Decoded from a buffer it shares body, topic and properties with that buffer. `Clone` copies no body.
+#[derive(Clone)]
+pub struct MessageExt {
+    message: Message,
+    header: RecordHeader,
+    body_crc: u32,
+    store_size: usize,
+    broker_name: Option<Arc<str>>,
+    offset_msg_id: OnceLock<Box<str>>,
+}
+
+impl MessageExt {
+    /// A stored message put together from its parts; checksum and stored size are 0 and the broker is not named.
+    pub fn new(message: Message, header: RecordHeader) -> Self {
+        Self::from_record(message, header, 0, 0)
+    }
+
+    pub(crate) fn from_record(
+        message: Message,
+        header: RecordHeader,
+        body_crc: u32,
+        store_size: usize,
+    ) -> Self {
+        Self { message, header, body_crc, store_size, broker_name: None, offset_msg_id: OnceLock::new() }
+    }
+
+    /// The message without where it is stored.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// Gives up where the message is stored.
+    pub fn into_message(self) -> Message {
+        self.message
+    }
+
+    /// All fields of fixed width at once.
+    pub fn header(&self) -> &RecordHeader {
+        &self.header
+    }
+
+    /// Replaces fields of fixed width.
+    pub fn update_header(&mut self, change: impl FnOnce(&mut RecordHeader)) {
+        change(&mut self.header);
+        self.offset_msg_id = OnceLock::new();
+    }
+
+    /// The name of the broker that the message came from; empty until the client knows it.
+    pub fn broker_name(&self) -> &str {
+        self.broker_name.as_deref().unwrap_or_default()
+    }
+
+    /// Names the broker that the message came from.
+    pub fn set_broker_name(&mut self, broker_name: impl Into<Arc<str>>) {
+        self.broker_name = Some(broker_name.into());
+    }
+
+    /// The queue that the message came from. Copies the topic.
+    pub fn message_queue(&self) -> MessageQueue {
+        let broker_name = self.broker_name.clone().unwrap_or_else(|| Arc::from(""));
+        MessageQueue::new(self.topic(), broker_name, self.header.queue_id)
+    }
+
+    /// The queue.
+    pub fn queue_id(&self) -> i32 {
+        self.header.queue_id
+    }
+
+    /// The position in the queue, counted in messages.
+    pub fn queue_offset(&self) -> i64 {
+        self.header.queue_offset
+    }
+
+    /// The position in the broker's commit log, in bytes.
+    pub fn commit_log_offset(&self) -> i64 {
+        self.header.commit_log_offset
+    }
+
+    /// Compression, transaction and the like. After the body was inflated the bit for "compressed" is clear and the
+    /// bits for the kind of compression are still set, as in Java.
+    pub fn sys_flag(&self) -> MessageSysFlag {
+        self.header.sys_flag
+    }
+
+    /// When the producer sent the message, milliseconds since the epoch.
+    pub fn born_timestamp(&self) -> i64 {
+        self.header.born_timestamp
+    }
+
+    /// Where the producer sent the message from.
+    pub fn born_host(&self) -> SocketAddr {
+        self.header.born_host
+    }
+
+    /// When the broker stored the message, milliseconds since the epoch.
+    pub fn store_timestamp(&self) -> i64 {
+        self.header.store_timestamp
+    }
+
+    /// The broker that stored the message.
+    pub fn store_host(&self) -> SocketAddr {
+        self.header.store_host
+    }
+
+    /// How often the message was consumed without success.
+    pub fn reconsume_times(&self) -> i32 {
+        self.header.reconsume_times
+    }
+
+    /// The commit log offset of the half message that this one came from, or 0.
+    pub fn prepared_transaction_offset(&self) -> i64 {
+        self.header.prepared_transaction_offset
+    }
+
+    /// The checksum of the body as it is stored; 0 for a message of an inner batch.
+    pub fn body_crc(&self) -> u32 {
+        self.body_crc
+    }
+
+    /// How many bytes the message takes in the commit log.
+    pub fn store_size(&self) -> usize {
+        self.store_size
+    }
+
+    /// The id that the client gave the message when it was sent, else the [offset id](Self::offset_msg_id).
+    pub fn msg_id(&self) -> &str {
+        self.unique_key().unwrap_or_else(|| self.offset_msg_id())
+    }
+
+    /// The id that says which broker stores the message, and where. Made when it is first asked for.
+    pub fn offset_msg_id(&self) -> &str {
+        self.offset_msg_id.get_or_init(|| {
+            let RecordHeader { store_host, commit_log_offset, .. } = self.header;
+            OffsetMsgId { store_host, commit_log_offset }.to_string().into()
+        })
+    }
+
+    /// The id of the transaction that the message belongs to: what the broker called it, else the id that the client
+    /// gave the half message.
+    pub fn transaction_id(&self) -> Option<&str> {
+        let half = self.properties().contains(names::PROPERTY_TRANSACTION_PREPARED);
+        let unique_key = if half { self.unique_key() } else { None };
+        self.property(names::PROPERTY_TRANSACTION_ID).or(unique_key)
+    }
+}
+
+impl Deref for MessageExt {
+    type Target = Message;
+
+    fn deref(&self) -> &Message {
+        &self.message
+    }
+}
+
+impl DerefMut for MessageExt {
+    fn deref_mut(&mut self) -> &mut Message {
+        &mut self.message
+    }
+}
+
+impl PartialEq for MessageExt {
+    fn eq(&self, other: &Self) -> bool {
+        self.message == other.message
+            && self.header == other.header
+            && (self.body_crc, self.store_size) == (other.body_crc, other.store_size)
+            && self.broker_name() == other.broker_name()
+    }
+}
+
+impl Eq for MessageExt {}
+
+impl fmt::Debug for MessageExt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageExt")
+            .field("message", &self.message)
+            .field("header", &self.header)
+            .field("body_crc", &self.body_crc)
+            .field("store_size", &self.store_size)
+            .field("broker_name", &self.broker_name())
+            .finish()
+    }
+}
+
+impl Default for RecordHeader {
+    /// All zero, with unspecified IPv4 addresses.
+    fn default() -> Self {
+        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        Self {
+            queue_id: 0,
+            queue_offset: 0,
+            commit_log_offset: 0,
+            sys_flag: MessageSysFlag::default(),
+            born_timestamp: 0,
+            born_host: nowhere,
+            store_timestamp: 0,
+            store_host: nowhere,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored() -> MessageExt {
+        let store_host = "127.0.0.1:10911".parse().unwrap();
+        let header = RecordHeader { store_host, commit_log_offset: 0x3169_6699, ..RecordHeader::default() };
+        MessageExt::new(Message::new("T", "body"), header)
+    }
+
+    #[test]
+    fn the_client_s_id_goes_before_the_broker_s() {
+        let mut message = stored();
+        assert_eq!(message.msg_id(), "7F00000100002A9F0000000031696699");
+        message.properties_mut().put_reserved(names::UNIQ_KEY, "ABC");
+        assert_eq!(message.msg_id(), "ABC");
+        assert_eq!(message.offset_msg_id(), "7F00000100002A9F0000000031696699");
+    }
+
+    #[test]
+    fn the_broker_s_id_follows_the_header() {
+        let mut message = stored();
+        assert!(message.offset_msg_id().ends_with("31696699"));
+        message.update_header(|header| header.commit_log_offset = 0xAB);
+        assert_eq!(message.offset_msg_id(), "7F00000100002A9F00000000000000AB");
+    }
+
+    #[test]
+    fn a_stored_message_reads_like_a_message() {
+        let mut message = stored();
+        message.set_tags("A");
+        message.set_broker_name("broker-a");
+        assert_eq!((message.topic(), message.tags(), &message.body()[..]), ("T", Some("A"), &b"body"[..]));
+        assert_eq!(message.message_queue(), MessageQueue::new("T", "broker-a", 0));
+    }
+
+    #[test]
+    fn only_half_messages_take_their_transaction_id_from_the_unique_key() {
+        let mut message = stored();
+        message.properties_mut().put_reserved(names::UNIQ_KEY, "ABC");
+        assert_eq!(message.transaction_id(), None);
+        message.properties_mut().put_reserved(names::PROPERTY_TRANSACTION_PREPARED, "true");
+        assert_eq!(message.transaction_id(), Some("ABC"));
+        message.properties_mut().put_reserved(names::PROPERTY_TRANSACTION_ID, "DEF");
+        assert_eq!(message.transaction_id(), Some("DEF"));
+    }
+}

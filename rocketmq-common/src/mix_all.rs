@@ -1,0 +1,88 @@
+//! Well-known names (Java: `MixAll`, `TopicValidator`).
+
+/// The topic whose route new topics are created from.
+pub const AUTO_CREATE_TOPIC_KEY_TOPIC: &str = "TBW102";
+/// Where delayed messages wait.
+pub const RMQ_SYS_SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+/// For benchmarks.
+pub const RMQ_SYS_BENCHMARK_TOPIC: &str = "BenchmarkTest";
+/// Where half messages wait.
+pub const RMQ_SYS_TRANS_HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+/// Where the ends of transactions are noted.
+pub const RMQ_SYS_TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
+/// Where half messages end that nobody could decide.
+pub const RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+/// The default topic of message traces.
+pub const RMQ_SYS_TRACE_TOPIC: &str = "RMQ_SYS_TRACE_TOPIC";
+/// For a broker's test of itself.
+pub const RMQ_SYS_SELF_TEST_TOPIC: &str = "SELF_TEST_TOPIC";
+/// Tells of consumers whose offset was moved.
+pub const RMQ_SYS_OFFSET_MOVED_EVENT: &str = "OFFSET_MOVED_EVENT";
+/// A broker's checkpoints.
+pub const RMQ_SYS_CHECKPOINT_TOPIC: &str = "CHECKPOINT_TOPIC";
+/// Where timer messages wait; a message sent there directly stops a broker's timers.
+pub const RMQ_SYS_WHEEL_TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
+/// Topics that start with this belong to the system.
+pub const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
+
+/// Starts the name of a group's retry topic.
+pub const RETRY_GROUP_TOPIC_PREFIX: &str = "%RETRY%";
+/// Starts the name of a group's dead-letter topic.
+pub const DLQ_GROUP_TOPIC_PREFIX: &str = "%DLQ%";
+/// Ends the name of a cluster's topic for replies.
+pub const REPLY_TOPIC_POSTFIX: &str = "REPLY_TOPIC";
+
+/// Java's default producer group, which nobody may use.
+pub const DEFAULT_PRODUCER_GROUP: &str = "DEFAULT_PRODUCER";
+/// Java's default consumer group, which nobody may use.
+pub const DEFAULT_CONSUMER_GROUP: &str = "DEFAULT_CONSUMER";
+/// The group of the command-line tools.
+pub const TOOLS_CONSUMER_GROUP: &str = "TOOLS_CONSUMER";
+/// The producer group that every client has for its own messages.
+pub const CLIENT_INNER_PRODUCER_GROUP: &str = "CLIENT_INNER_PRODUCER";
+/// Groups that start with this belong to the system.
+pub const CID_RMQ_SYS_PREFIX: &str = "CID_RMQ_SYS_";
+
+/// The broker id of a master.
+pub const MASTER_ID: u64 = 0;
+/// The longest delay level; a broker takes larger ones for this.
+pub const MAX_DELAY_TIME_LEVEL: i32 = 18;
+
+/// The retry topic of a consumer group.
+pub fn retry_topic(group: &str) -> String {
+    [RETRY_GROUP_TOPIC_PREFIX, group].concat()
+}
+
+/// The dead-letter topic of a consumer group.
+pub fn dlq_topic(group: &str) -> String {
+    [DLQ_GROUP_TOPIC_PREFIX, group].concat()
+}
+
+/// The topic that replies to requests are sent to.
+pub fn reply_topic(cluster: &str) -> String {
+    [cluster, "_", REPLY_TOPIC_POSTFIX].concat()
+}
+
+/// Whether a topic is the retry topic of a group.
+pub fn is_retry_topic(topic: &str) -> bool {
+    topic.starts_with(RETRY_GROUP_TOPIC_PREFIX)
+}
+
+/// Whether a topic is the dead-letter topic of a group.
+pub fn is_dlq_topic(topic: &str) -> bool {
+    topic.starts_with(DLQ_GROUP_TOPIC_PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_topics_have_the_names_that_brokers_use() {
+        assert_eq!(retry_topic("g"), "%RETRY%g");
+        assert_eq!(dlq_topic("g"), "%DLQ%g");
+        assert_eq!(reply_topic("DefaultCluster"), "DefaultCluster_REPLY_TOPIC");
+        assert!(is_retry_topic("%RETRY%g") && !is_retry_topic("g%RETRY%"));
+        assert!(is_dlq_topic("%DLQ%g") && !is_dlq_topic("%RETRY%g"));
+    }
+}

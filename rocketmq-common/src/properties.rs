@@ -1,0 +1,382 @@
+//! The properties of a message, kept in the form that they have on the wire.
+
+use std::fmt;
+
+use bytestring::ByteString;
+use memchr::{memchr, memchr2, memrchr};
+
+use crate::message_const::is_reserved;
+pub use crate::property_error::{PropertyError, PropertyProblem};
+
+/// Ends the name of a property (Java: `MessageDecoder.NAME_VALUE_SEPARATOR`).
+pub const NAME_VALUE_SEPARATOR: char = '\u{1}';
+/// Ends a property (Java: `MessageDecoder.PROPERTY_SEPARATOR`).
+pub const PROPERTY_SEPARATOR: char = '\u{2}';
+/// The longest text of properties that a record can hold, including what the broker adds: the length is a signed
+/// 16-bit number.
+pub const MAX_PROPERTIES_BYTES: usize = 32_767;
+/// What of [`MAX_PROPERTIES_BYTES`] is kept for the message id and for what the broker adds: region, cluster, trace
+/// switch, and the real topic and queue of a message that it delays or delivers again.
+pub const BROKER_PROPERTIES_BYTES: usize = 512;
+
+/// The properties of a message as one text, `name 0x01 value 0x02` for each of them.
+///
+/// A text that came from a peer stays as it came, shared with the buffer that it was read from, and is copied when it
+/// is first changed. If a name occurs twice the last one counts. Entries without a name, without a value or without
+/// 0x01 are skipped, and a missing last 0x02 does not matter, as in Java's `MessageDecoder.string2messageProperties`.
+#[derive(Clone, Default)]
+pub struct MessageProperties {
+    wire: Wire,
+    faults: Vec<PropertyError>,
+}
+
+#[derive(Clone)]
+enum Wire {
+    Owned(String),
+    Shared(ByteString),
+}
+
+impl MessageProperties {
+    /// No properties.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a text in wire form as it is, without a copy and without a check: reading skips what makes no sense.
+    pub fn from_wire(wire: impl Into<ByteString>) -> Self {
+        Self { wire: Wire::Shared(wire.into()), faults: Vec::new() }
+    }
+
+    /// The text in wire form.
+    pub fn as_wire(&self) -> &str {
+        match &self.wire {
+            Wire::Owned(text) => text,
+            Wire::Shared(text) => text,
+        }
+    }
+
+    /// How many bytes the wire form takes.
+    pub fn len_bytes(&self) -> usize {
+        self.as_wire().len()
+    }
+
+    /// Whether there is no property at all.
+    pub fn is_empty(&self) -> bool {
+        self.as_wire().is_empty()
+    }
+
+    /// The value of a property.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        find_last(self.as_wire(), name)
+    }
+
+    /// Whether a property is set.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Name and value of each property in the order of the text; a name that occurs twice comes twice.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        Entries { rest: self.as_wire() }
+    }
+
+    /// Sets a property of the user. What is wrong with it is remembered and reported by [`check`](Self::check);
+    /// setting or removing the same name again makes it good.
+    pub fn put(&mut self, name: &str, value: &str) {
+        let problem =
+            if is_reserved(name) { Some(PropertyProblem::Reserved) } else { problem_of(name, value) };
+        self.put_unless(problem, name, value);
+    }
+
+    /// Sets a property that belongs to client or broker, such as `UNIQ_KEY`: like [`put`](Self::put), but reserved
+    /// names are fine.
+    pub fn put_reserved(&mut self, name: &str, value: &str) {
+        self.put_unless(problem_of(name, value), name, value);
+    }
+
+    /// Removes a property, and forgets what was wrong with it. Tells whether it had a value.
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.faults.retain(|fault| fault.name != name);
+        if !self.contains(name) {
+            return false;
+        }
+        let mut rest = String::with_capacity(self.len_bytes());
+        for (other, value) in self.iter().filter(|(other, _)| *other != name) {
+            append_property(&mut rest, other, value);
+        }
+        self.wire = Wire::Owned(rest);
+        true
+    }
+
+    /// Whether these properties can be sent.
+    ///
+    /// # Errors
+    /// The first property that a setter refused, or the longest one if all together exceed
+    /// [`MAX_PROPERTIES_BYTES`] less [`BROKER_PROPERTIES_BYTES`].
+    pub fn check(&self) -> Result<(), PropertyError> {
+        const LIMIT: usize = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
+        if let Some(fault) = self.faults.first() {
+            return Err(fault.clone());
+        }
+        let length = self.len_bytes();
+        if length <= LIMIT {
+            return Ok(());
+        }
+        let longest = self.iter().max_by_key(|(name, value)| name.len() + value.len());
+        let name = longest.map_or_else(String::new, |(name, _)| name.to_owned());
+        Err(PropertyError { name, problem: PropertyProblem::TooLong { length, limit: LIMIT } })
+    }
+
+    /// The wire form of these properties followed by `extra` ones, in one allocation: what a producer sends for a
+    /// message plus its id. Names in `extra` must not be set here already, and are not checked.
+    pub fn wire_with(&self, extra: &[(&str, &str)]) -> String {
+        extended(self.as_wire(), extra)
+    }
+
+    fn put_unless(&mut self, problem: Option<PropertyProblem>, name: &str, value: &str) {
+        self.faults.retain(|fault| fault.name != name);
+        if let Some(problem) = problem {
+            self.faults.push(PropertyError { name: name.to_owned(), problem });
+            return;
+        }
+        self.remove(name);
+        match &mut self.wire {
+            Wire::Owned(text) => append_property(text, name, value),
+            Wire::Shared(text) => self.wire = Wire::Owned(extended(text, &[(name, value)])),
+        }
+    }
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self::Owned(String::new())
+    }
+}
+
+impl PartialEq for MessageProperties {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_wire() == other.as_wire() && self.faults == other.faults
+    }
+}
+
+impl Eq for MessageProperties {}
+
+impl fmt::Debug for MessageProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Appends one property to a text in wire form. Neither name nor value is checked.
+pub fn append_property(wire: &mut String, name: &str, value: &str) {
+    if !wire.is_empty() && !wire.ends_with(PROPERTY_SEPARATOR) {
+        wire.push(PROPERTY_SEPARATOR);
+    }
+    wire.reserve(name.len() + value.len() + 2);
+    wire.push_str(name);
+    wire.push(NAME_VALUE_SEPARATOR);
+    wire.push_str(value);
+    wire.push(PROPERTY_SEPARATOR);
+}
+
+/// Appends several properties to a text in wire form. Neither names nor values are checked.
+pub fn append_properties<'a>(wire: &mut String, properties: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    for (name, value) in properties {
+        append_property(wire, name, value);
+    }
+}
+
+fn extended(wire: &str, extra: &[(&str, &str)]) -> String {
+    let more: usize = extra.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let mut text = String::with_capacity(wire.len() + 1 + more);
+    text.push_str(wire);
+    append_properties(&mut text, extra.iter().copied());
+    text
+}
+
+fn problem_of(name: &str, value: &str) -> Option<PropertyProblem> {
+    let in_name = memchr2(1, 2, name.as_bytes()).map(|at| name.as_bytes()[at]);
+    match in_name {
+        Some(1) => Some(PropertyProblem::SeparatorInName),
+        Some(_) => Some(PropertyProblem::TerminatorInName),
+        None if name.trim().is_empty() => Some(PropertyProblem::EmptyName),
+        None if value.trim().is_empty() => Some(PropertyProblem::EmptyValue),
+        None if memchr(2, value.as_bytes()).is_some() => Some(PropertyProblem::TerminatorInValue),
+        None => None,
+    }
+}
+
+/// Searches from the end, because the last of equal names counts.
+fn find_last<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
+    if name.is_empty() || memchr(1, name.as_bytes()).is_some() {
+        return None;
+    }
+    let bytes = wire.as_bytes();
+    let mut end = bytes.len();
+    loop {
+        let start = memrchr(2, &bytes[..end]).map_or(0, |at| at + 1);
+        let entry = &bytes[start..end];
+        if entry.len() > name.len() + 1 && entry[name.len()] == 1 && entry.starts_with(name.as_bytes()) {
+            return wire.get(start + name.len() + 1..end);
+        }
+        if start == 0 {
+            return None;
+        }
+        end = start - 1;
+    }
+}
+
+struct Entries<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.rest.is_empty() {
+            let (entry, rest) = match memchr(2, self.rest.as_bytes()) {
+                Some(at) => (&self.rest[..at], &self.rest[at + 1..]),
+                None => (self.rest, ""),
+            };
+            self.rest = rest;
+            match entry.split_once(NAME_VALUE_SEPARATOR) {
+                Some((name, value)) if !name.is_empty() && !value.is_empty() => return Some((name, value)),
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wire(text: &str) -> String {
+        text.replace('=', "\u{1}").replace('|', "\u{2}")
+    }
+
+    fn put(name: &str, value: &str) -> MessageProperties {
+        let mut properties = MessageProperties::new();
+        properties.put(name, value);
+        properties
+    }
+
+    fn problem(properties: &MessageProperties) -> Option<PropertyProblem> {
+        properties.check().err().map(|error| error.problem())
+    }
+
+    #[test]
+    fn odd_texts_are_read_as_java_reads_them() {
+        let text = wire("a=1|=x|empty=|none|a=2|b=x=y|last=z");
+        let properties = MessageProperties::from_wire(text.clone());
+        let read: Vec<_> = properties.iter().collect();
+        assert_eq!(read, [("a", "1"), ("a", "2"), ("b", "x\u{1}y"), ("last", "z")]);
+        assert_eq!(properties.get("a"), Some("2"));
+        assert_eq!(properties.get("b"), Some("x\u{1}y"));
+        assert_eq!(properties.get("last"), Some("z"));
+        for missing in ["", "empty", "none", "b\u{1}x", "x", "A"] {
+            assert_eq!(properties.get(missing), None, "{missing:?}");
+        }
+        assert_eq!(properties.as_wire(), text);
+    }
+
+    #[test]
+    fn an_empty_value_does_not_hide_an_earlier_one() {
+        assert_eq!(MessageProperties::from_wire(wire("a=1|a=|")).get("a"), Some("1"));
+    }
+
+    #[test]
+    fn a_text_from_a_peer_is_shared_until_it_changes() {
+        let text = ByteString::from(wire("a=1|"));
+        let mut properties = MessageProperties::from_wire(text.clone());
+        assert_eq!(properties.as_wire().as_ptr(), text.as_ptr());
+        properties.put("b", "2");
+        assert_eq!((properties.as_wire(), &*text), (&*wire("a=1|b=2|"), &*wire("a=1|")));
+    }
+
+    #[test]
+    fn a_property_is_replaced_not_repeated() {
+        let mut properties = MessageProperties::from_wire(wire("a=1|b=2|a=3"));
+        properties.put("a", "4");
+        assert_eq!(properties.as_wire(), wire("b=2|a=4|"));
+        assert!(properties.remove("b") && !properties.remove("b"));
+        assert_eq!(properties.as_wire(), wire("a=4|"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_remembered_until_it_is_set_right() {
+        use PropertyProblem as P;
+        assert_eq!(problem(&put("k", "v")), None);
+        assert_eq!(problem(&put("UNIQ_KEY", "v")), Some(P::Reserved));
+        assert_eq!(problem(&put("", "v")), Some(P::EmptyName));
+        assert_eq!(problem(&put("k", "")), Some(P::EmptyValue));
+        assert_eq!(problem(&put("k\u{1}", "v")), Some(P::SeparatorInName));
+        assert_eq!(problem(&put("k\u{2}", "v")), Some(P::TerminatorInName));
+        assert_eq!(problem(&put("k", "v\u{2}")), Some(P::TerminatorInValue));
+        assert_eq!(problem(&put("k", "v\u{1}")), None);
+
+        let mut properties = put("k", "");
+        properties.put("j", "fine");
+        assert_eq!(properties.check().unwrap_err().name(), "k");
+        properties.put("k", "v");
+        assert_eq!((problem(&properties), properties.get("k")), (None, Some("v")));
+        properties.put("k", "");
+        properties.remove("k");
+        assert_eq!((problem(&properties), properties.get("k")), (None, None));
+    }
+
+    #[test]
+    fn too_long_names_the_longest_property() {
+        let limit = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
+        let mut properties = put("fits", &"x".repeat(limit - "fits".len() - 2));
+        assert_eq!(properties.check(), Ok(()));
+        properties.put("k", "v");
+        let error = properties.check().unwrap_err();
+        assert_eq!(error.problem(), PropertyProblem::TooLong { length: limit + 4, limit });
+        assert_eq!(
+            error.to_string(),
+            "property `fits`: it is the longest of properties that take 32259 bytes together, over the limit of 32255"
+        );
+    }
+
+    #[test]
+    fn more_properties_are_appended_in_one_allocation() {
+        let properties = MessageProperties::from_wire(wire("a=1"));
+        let text = properties.wire_with(&[("UNIQ_KEY", "id"), ("WAIT", "true")]);
+        assert_eq!(text, wire("a=1|UNIQ_KEY=id|WAIT=true|"));
+        assert_eq!(MessageProperties::new().wire_with(&[("a", "1")]), wire("a=1|"));
+        assert_eq!(properties.wire_with(&[]), wire("a=1"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_is_read(entries in prop::collection::hash_map("[a-z\u{e9}]{1,4}", "[^\u{2}]{0,3}x", 0..8)) {
+            let mut properties = MessageProperties::new();
+            for (name, value) in &entries {
+                properties.put(name, value);
+            }
+            prop_assert_eq!(properties.check(), Ok(()));
+            let read = MessageProperties::from_wire(properties.as_wire().to_owned());
+            prop_assert_eq!(read.iter().count(), entries.len());
+            for (name, value) in &entries {
+                prop_assert_eq!(read.get(name), Some(&**value));
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_the_same_by_search_and_by_iteration(text in "[a=|\u{e9}]{0,24}", name in "[a=|]{0,2}") {
+            let mut properties = MessageProperties::from_wire(wire(&text));
+            let name = wire(&name);
+            let last = properties.iter().filter(|(other, _)| *other == name).last().map(|(_, value)| value);
+            prop_assert_eq!(properties.get(&name), last);
+            properties.put_reserved("new", "v");
+            prop_assert_eq!(properties.get("new"), Some("v"));
+            properties.remove("a");
+            prop_assert_eq!(properties.get("a"), None);
+        }
+    }
+}

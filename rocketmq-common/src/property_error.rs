@@ -1,0 +1,61 @@
+//! What is wrong with a property.
+
+use thiserror::Error;
+
+use crate::shorten::Shorten;
+
+/// A property that cannot be sent, and why.
+///
+/// Setters of a message never fail; they remember this, and
+/// [`MessageProperties::check`](crate::MessageProperties::check) reports it when the message is about to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("property `{}`: {problem}", Shorten(.name))]
+pub struct PropertyError {
+    pub(crate) name: String,
+    #[source]
+    pub(crate) problem: PropertyProblem,
+}
+
+impl PropertyError {
+    /// The name of the property, as it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is wrong with it.
+    pub fn problem(&self) -> PropertyProblem {
+        self.problem
+    }
+}
+
+/// The kinds of [`PropertyError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PropertyProblem {
+    /// The name belongs to the client or the broker.
+    #[error("the name is reserved; use the setter made for it, or another name")]
+    Reserved,
+    /// The name is empty or blank.
+    #[error("the name is empty")]
+    EmptyName,
+    /// The value is empty or blank; such a property would vanish on its way.
+    #[error("the value is empty; leave the property out instead")]
+    EmptyValue,
+    /// The name has the byte 0x01, which ends a name.
+    #[error("the name contains the byte 0x01, which separates name and value")]
+    SeparatorInName,
+    /// The name has the byte 0x02, which ends a property.
+    #[error("the name contains the byte 0x02, which separates properties")]
+    TerminatorInName,
+    /// The value has the byte 0x02, which ends a property.
+    #[error("the value contains the byte 0x02, which separates properties")]
+    TerminatorInValue,
+    /// All properties together are too long; the one named is the longest.
+    #[error("it is the longest of properties that take {length} bytes together, over the limit of {limit}")]
+    TooLong {
+        /// Bytes that all properties take in their wire form.
+        length: usize,
+        /// The most that they may take.
+        limit: usize,
+    },
+}

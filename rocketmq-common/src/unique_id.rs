@@ -1,0 +1,268 @@
+//! The id that a client gives each message (Java: `MessageClientIDSetter`).
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytestring::ByteString;
+
+use crate::hex;
+
+/// The most characters that an id has, with an IPv6 address.
+const MAX_CHARS: usize = 56;
+/// Bytes after the address: process (2), seed (4), time (4), counter (2).
+const REST_BYTES: usize = 12;
+
+/// Makes ids that no other client makes.
+///
+/// An id is, in upper-case hexadecimal: 4 or 16 bytes of address, 2 of the process id, 4 of a seed, 4 of the
+/// milliseconds since the month began, and 2 of a counter. So it has 32 characters, or 56 with an IPv6 address. Two
+/// generators differ as long as their seeds do.
+#[derive(Debug)]
+pub struct UniqueIdGenerator {
+    /// An id whose last six bytes are still to be filled in.
+    template: UniqueId,
+    counter: AtomicU32,
+    utc_offset_ms: i64,
+}
+
+impl UniqueIdGenerator {
+    /// A generator for this address, process id (of which the low 16 bits count) and seed. Months are those of UTC.
+    pub fn new(ip: IpAddr, pid: u32, seed: u32) -> Self {
+        Self::with_utc_offset(ip, pid, seed, 0)
+    }
+
+    /// Like [`new`](Self::new), with months that begin `utc_offset_ms` milliseconds before those of UTC: Java takes
+    /// the local time zone.
+    pub fn with_utc_offset(ip: IpAddr, pid: u32, seed: u32, utc_offset_ms: i64) -> Self {
+        let mut template = UniqueId { digits: [b'0'; MAX_CHARS], len: 0 };
+        match ip {
+            IpAddr::V4(ip) => template.push(&ip.octets()),
+            IpAddr::V6(ip) => template.push(&ip.octets()),
+        }
+        let [_, _, pid @ ..] = pid.to_be_bytes();
+        template.push(&pid);
+        template.push(&seed.to_be_bytes());
+        Self { template, counter: AtomicU32::new(0), utc_offset_ms }
+    }
+
+    /// The next id at this time, milliseconds since the epoch. Takes no lock and allocates nothing.
+    pub fn next(&self, now_ms: i64) -> UniqueId {
+        let [_, _, count @ ..] = self.counter.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let in_month = ms_since_month_began(now_ms.saturating_add(self.utc_offset_ms));
+        let mut id = self.template;
+        id.push(&in_month.to_be_bytes());
+        id.push(&count);
+        id
+    }
+}
+
+/// An id made by a [`UniqueIdGenerator`]: a text that lives on the stack.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UniqueId {
+    digits: [u8; MAX_CHARS],
+    len: u8,
+}
+
+impl UniqueId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        // Hexadecimal digits are UTF-8, so that the empty text is never the answer.
+        std::str::from_utf8(&self.digits[..usize::from(self.len)]).unwrap_or_default()
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let start = usize::from(self.len);
+        hex::encode(bytes, &mut self.digits[start..start + 2 * bytes.len()]);
+        self.len += 2 * bytes.len() as u8;
+    }
+}
+
+impl Deref for UniqueId {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for UniqueId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for UniqueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for UniqueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UniqueId({})", self.as_str())
+    }
+}
+
+impl From<UniqueId> for String {
+    fn from(id: UniqueId) -> Self {
+        id.as_str().to_owned()
+    }
+}
+
+impl From<UniqueId> for ByteString {
+    fn from(id: UniqueId) -> Self {
+        id.as_str().into()
+    }
+}
+
+/// What an id was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UniqueIdParts {
+    /// The address of the client.
+    pub ip: IpAddr,
+    /// The low 16 bits of its process id.
+    pub pid: u16,
+    /// Its seed; Java uses the hash of a class loader.
+    pub seed: u32,
+    /// Milliseconds since the beginning of the month in the client's time zone.
+    pub ms_since_month_began: u32,
+    /// The low 16 bits of its counter.
+    pub counter: u16,
+}
+
+impl UniqueIdParts {
+    /// Takes an id apart. `None` if the text has another length or other characters. An
+    /// [offset id](crate::OffsetMsgId) has the same form, so that it is taken apart as well.
+    pub fn parse(id: &str) -> Option<Self> {
+        if let Some(bytes) = hex::decode::<{ 4 + REST_BYTES }>(id) {
+            let [a, b, c, d, rest @ ..] = bytes;
+            return Some(Self::from_rest(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), rest));
+        }
+        let bytes = hex::decode::<{ 16 + REST_BYTES }>(id)?;
+        let (mut ip, mut rest) = ([0; 16], [0; REST_BYTES]);
+        ip.copy_from_slice(&bytes[..16]);
+        rest.copy_from_slice(&bytes[16..]);
+        Some(Self::from_rest(IpAddr::V6(Ipv6Addr::from(ip)), rest))
+    }
+
+    fn from_rest(ip: IpAddr, rest: [u8; REST_BYTES]) -> Self {
+        let [p0, p1, s0, s1, s2, s3, t0, t1, t2, t3, c0, c1] = rest;
+        Self {
+            ip,
+            pid: u16::from_be_bytes([p0, p1]),
+            seed: u32::from_be_bytes([s0, s1, s2, s3]),
+            ms_since_month_began: u32::from_be_bytes([t0, t1, t2, t3]),
+            counter: u16::from_be_bytes([c0, c1]),
+        }
+    }
+}
+
+/// A month has at most 2,678,400,000 ms, so that the result always fits.
+fn ms_since_month_began(now_ms: i64) -> u32 {
+    const DAY_MS: i64 = 86_400_000;
+    let day_of_month = day_of_month(now_ms.div_euclid(DAY_MS));
+    (day_of_month * DAY_MS + now_ms.rem_euclid(DAY_MS)) as u32
+}
+
+/// Which day of its month, from 0, a day since the epoch is in the Gregorian calendar.
+///
+/// Years are taken to begin in March: leap days come last then, and months begin on a straight line.
+fn day_of_month(days_since_epoch: i64) -> i64 {
+    const DAYS_TO_EPOCH_FROM_YEAR_0: i64 = 719_468;
+    const DAYS_IN_400_YEARS: i64 = 146_097;
+    let day_of_era = (days_since_epoch + DAYS_TO_EPOCH_FROM_YEAR_0).rem_euclid(DAYS_IN_400_YEARS);
+    let leap_corrected = day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096;
+    let year_of_era = leap_corrected / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    day_of_year - (153 * month + 2) / 5
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    #[test]
+    fn an_id_has_java_s_layout() {
+        let generator = UniqueIdGenerator::new("127.0.0.1".parse().unwrap(), 0x0012_0001, 0x251A_69D7);
+        // 2026-11-21T09:40:00.123Z
+        let now = 1_795_254_000_123;
+        let id = generator.next(now);
+        let in_month = 20 * DAY_MS + 9 * 3_600_000 + 40 * 60_000 + 123;
+        assert_eq!(id.as_str(), format!("7F0000010001251A69D7{in_month:08X}0000"));
+        assert!(generator.next(now).ends_with("0001"));
+        let parts = UniqueIdParts::parse(&id).unwrap();
+        assert_eq!((parts.pid, parts.seed, parts.counter), (1, 0x251A_69D7, 0));
+        assert_eq!((parts.ip, parts.ms_since_month_began), ("127.0.0.1".parse().unwrap(), in_month as u32));
+    }
+
+    #[test]
+    fn an_ipv6_address_makes_56_characters() {
+        let ip: IpAddr = "fd00::2".parse().unwrap();
+        let id = UniqueIdGenerator::new(ip, 7, 9).next(0);
+        assert_eq!(
+            id.as_str(),
+            "FD0000000000000000000000000000020007000000090000000000000000"[..56].to_owned()
+        );
+        assert_eq!(UniqueIdParts::parse(&id).unwrap().ip, ip);
+    }
+
+    #[test]
+    fn an_id_of_a_real_broker_is_taken_apart() {
+        let parts = UniqueIdParts::parse("FD00000000000000000000000000000226352FD2B2768E8A6A11B007").unwrap();
+        assert_eq!((parts.pid, parts.seed, parts.counter), (0x2635, 0x2FD2_B276, 0xB007));
+        assert_eq!(UniqueIdParts::parse("7F0000010001251A69D7000000000AA"), None);
+    }
+
+    #[test]
+    fn months_begin_at_midnight_on_the_first() {
+        // 1970-01-01, 2000-02-29, 2000-03-01, 2100-02-28, 2100-03-01, 1969-12-31
+        for (days, day) in [(0, 0), (11_016, 28), (11_017, 0), (47_540, 27), (47_541, 0), (-1, 30)] {
+            assert_eq!(day_of_month(days), day, "day {days}");
+        }
+        assert_eq!(ms_since_month_began(31 * DAY_MS - 1), (31 * DAY_MS - 1) as u32);
+        assert_eq!(ms_since_month_began(31 * DAY_MS), 0);
+    }
+
+    #[test]
+    fn a_time_zone_moves_the_beginning_of_the_month() {
+        let ip: IpAddr = "127.0.0.1".parse().unwrap();
+        let hour = 3_600_000;
+        let east = UniqueIdGenerator::with_utc_offset(ip, 0, 0, 8 * hour).next(31 * DAY_MS - 8 * hour);
+        assert_eq!(UniqueIdParts::parse(&east).unwrap().ms_since_month_began, 0);
+    }
+
+    #[test]
+    fn threads_never_make_the_same_id() {
+        let generator = UniqueIdGenerator::new("127.0.0.1".parse().unwrap(), 1, 2);
+        let ids: HashSet<UniqueId> = std::thread::scope(|scope| {
+            let make = || (0..1_000).map(|_| generator.next(5)).collect::<Vec<_>>();
+            let threads = [(); 4].map(|()| scope.spawn(make));
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(ids.len(), 4_000);
+    }
+
+    proptest! {
+        #[test]
+        fn ids_can_be_made_at_any_time_and_taken_apart(ip: IpAddr, pid: u32, seed: u32, now: i64, offset: i64) {
+            let id = UniqueIdGenerator::with_utc_offset(ip, pid, seed, offset).next(now);
+            let parts = UniqueIdParts::parse(&id).unwrap();
+            prop_assert_eq!((parts.ip, parts.pid, parts.seed, parts.counter), (ip, pid as u16, seed, 0));
+            prop_assert!(i64::from(parts.ms_since_month_began) < 31 * DAY_MS);
+        }
+
+        #[test]
+        fn any_text_is_an_id_or_not(text in "[0-9A-F]{32}|.{0,60}") {
+            let _ = UniqueIdParts::parse(&text);
+        }
+    }
+}
