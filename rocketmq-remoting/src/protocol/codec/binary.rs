@@ -1,0 +1,172 @@
+//! The binary header, Java `RocketMQSerializable`.
+//!
+//! code 2 · language 1 · version 2 · opaque 4 · flag 4 · remark 4 + n · ext fields 4 + n, all big-endian;
+//! an ext field is key 2 + n, value 4 + n. An empty text means none.
+
+use super::super::{CommandFlag, EncodeError, EncodeHeader, ExtFields, FieldSink, FrameError};
+use super::super::{FrameHead, LanguageCode};
+use super::DecodedHeader;
+use super::writer::{Decimal, FrameWriter};
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
+
+/// The smallest binary header: no remark, no ext fields.
+pub(crate) const MIN_HEADER: usize = 21;
+
+/// Appends the header alone.
+pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
+    out: &mut BytesMut,
+    head: &FrameHead,
+    remark: Option<&str>,
+    header: &H,
+    extra: &ExtFields,
+) -> Result<(), EncodeError> {
+    let code = i16::try_from(head.code).map_err(|_| EncodeError::CodeTooLarge { code: head.code })?;
+    let version =
+        i16::try_from(head.version).map_err(|_| EncodeError::VersionTooLarge { version: head.version })?;
+    let remark = remark.unwrap_or_default().as_bytes();
+    let remark_length = wire_length(remark.len())?;
+
+    let mut writer = FrameWriter::new(out);
+    let fixed = writer.room(17);
+    fixed[0..2].copy_from_slice(&code.to_be_bytes());
+    fixed[2] = head.language.0;
+    fixed[3..5].copy_from_slice(&version.to_be_bytes());
+    fixed[5..9].copy_from_slice(&head.opaque.to_be_bytes());
+    fixed[9..13].copy_from_slice(&head.flag.0.to_be_bytes());
+    fixed[13..17].copy_from_slice(&remark_length);
+    writer.put(remark);
+    let length_at = writer.position();
+    writer.put(&[0; 4]);
+
+    let mut fields = BinaryWriter { out: writer, error: None };
+    header.encode_fields(&mut fields);
+    for (name, value) in extra.iter() {
+        fields.text(&name, &value);
+    }
+    let BinaryWriter { out: mut writer, error } = fields;
+    let length = wire_length(writer.position() - length_at - 4);
+    if let Ok(length) = length {
+        writer.patch(length_at, &length);
+    }
+    writer.finish();
+    error.map_or(length.map(|_| ()), Err)
+}
+
+struct BinaryWriter<'a> {
+    out: FrameWriter<'a>,
+    error: Option<EncodeError>,
+}
+
+impl BinaryWriter<'_> {
+    #[inline]
+    fn entry(&mut self, name: &str, value: &[u8]) {
+        // Java reads the key's length as a signed number.
+        let Ok(key_length) = i16::try_from(name.len()) else {
+            self.error = Some(EncodeError::NameTooLong { length: name.len() });
+            return;
+        };
+        let Ok(value_length) = wire_length(value.len()) else {
+            self.error = Some(EncodeError::HeaderTooLong { length: value.len() });
+            return;
+        };
+        let slot = self.out.room(6 + name.len() + value.len());
+        slot[0..2].copy_from_slice(&key_length.to_be_bytes());
+        let (key, rest) = slot[2..].split_at_mut(name.len());
+        key.copy_from_slice(name.as_bytes());
+        rest[0..4].copy_from_slice(&value_length);
+        rest[4..].copy_from_slice(value);
+    }
+}
+
+impl FieldSink for BinaryWriter<'_> {
+    #[inline]
+    fn text(&mut self, name: &str, value: &str) {
+        self.entry(name, value.as_bytes());
+    }
+
+    #[inline]
+    fn int(&mut self, name: &str, value: i64) {
+        self.entry(name, Decimal::new(value).as_bytes());
+    }
+
+    #[inline]
+    fn flag(&mut self, name: &str, value: bool) {
+        self.entry(name, if value { b"true" } else { b"false" });
+    }
+}
+
+fn wire_length(length: usize) -> Result<[u8; 4], EncodeError> {
+    i32::try_from(length).map(i32::to_be_bytes).map_err(|_| EncodeError::HeaderTooLong { length })
+}
+
+/// Reads one header and checks all of it, so that reading its ext fields later cannot fail.
+pub(crate) fn read_header(mut header: Bytes) -> Result<DecodedHeader, FrameError> {
+    let mut rest = &header[..];
+    let code = i16::from_be_bytes(array(&mut rest)?);
+    let [language] = array(&mut rest)?;
+    let version = i16::from_be_bytes(array(&mut rest)?);
+    let opaque = i32::from_be_bytes(array(&mut rest)?);
+    let flag = i32::from_be_bytes(array(&mut rest)?);
+    let remark = long_slice(&mut rest)?;
+    let fields = long_slice(&mut rest)?;
+    check_fields(fields)?;
+    let fields = header.slice_ref(fields);
+    let remark = if remark.is_empty() {
+        None
+    } else {
+        let remark = header.slice_ref(remark);
+        Some(ByteString::try_from(remark).map_err(|_| FrameError::NotUtf8)?)
+    };
+    header.clear();
+    Ok(DecodedHeader {
+        code: i32::from(code),
+        language: LanguageCode(language),
+        version: i32::from(version),
+        opaque,
+        flag: CommandFlag(flag),
+        remark,
+        ext_fields: if fields.is_empty() { ExtFields::absent() } else { ExtFields::from_binary(fields) },
+    })
+}
+
+/// Takes the next entry, key and value, off entries that were checked.
+pub(crate) fn next_entry<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, &'a str)> {
+    entry(rest).ok()
+}
+
+fn check_fields(mut rest: &[u8]) -> Result<(), FrameError> {
+    while !rest.is_empty() {
+        entry(&mut rest)?;
+    }
+    Ok(())
+}
+
+fn entry<'a>(rest: &mut &'a [u8]) -> Result<(&'a str, &'a str), FrameError> {
+    let key_length = i16::from_be_bytes(array(rest)?);
+    let key = slice(rest, i32::from(key_length))?;
+    let value = long_slice(rest)?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| FrameError::NotUtf8);
+    Ok((text(key)?, text(value)?))
+}
+
+fn long_slice<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], FrameError> {
+    let length = i32::from_be_bytes(array(rest)?);
+    slice(rest, length)
+}
+
+fn slice<'a>(rest: &mut &'a [u8], length: i32) -> Result<&'a [u8], FrameError> {
+    let too_long = FrameError::FieldTooLong { length, left: rest.len() };
+    let Ok(length) = usize::try_from(length) else { return Err(too_long) };
+    let Some((head, tail)) = rest.split_at_checked(length) else { return Err(too_long) };
+    *rest = tail;
+    Ok(head)
+}
+
+fn array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], FrameError> {
+    let Some((head, tail)) = rest.split_first_chunk::<N>() else {
+        return Err(FrameError::HeaderTooShort { missing: N - rest.len() });
+    };
+    *rest = tail;
+    Ok(*head)
+}

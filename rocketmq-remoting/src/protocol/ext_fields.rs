@@ -1,0 +1,301 @@
+//! The ext fields of a command, in the form that they arrived in or as a list.
+
+use super::FieldSink;
+use super::codec::binary;
+use super::codec::json_scan::{RawText, RawValue, Scanner};
+use bytes::Bytes;
+use bytestring::ByteString;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Names and values that a command carries besides its fixed fields. Java `extFields`.
+///
+/// What came from a peer stays in the form of the wire until it is changed: reading walks over it, and no
+/// map is built. Values are texts. In JSON a number or boolean reads as its text, an object or array as
+/// its JSON, and null as missing; in the binary form an empty value reads as missing. Where a name occurs
+/// twice, the last one counts.
+///
+/// Absent and empty are two things in JSON: no `extFields` at all, and `{}`. See [`ExtFields::is_present`].
+#[derive(Clone, Default)]
+pub struct ExtFields(Form);
+
+#[derive(Clone, Default)]
+enum Form {
+    #[default]
+    Absent,
+    /// An object inside a header, braces included; it was scanned before.
+    Json { header: ByteString, start: usize, end: usize },
+    /// Entries of a binary header; they were checked before.
+    Binary(Bytes),
+    /// In order, no name twice.
+    List(Vec<(ByteString, ByteString)>),
+}
+
+impl ExtFields {
+    /// None at all: the key is missing from a JSON header.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self(Form::Absent)
+    }
+
+    /// An empty list: `{}` in a JSON header.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(Form::List(Vec::new()))
+    }
+
+    pub(super) fn from_json(header: ByteString, start: usize, end: usize) -> Self {
+        Self(Form::Json { header, start, end })
+    }
+
+    pub(super) fn from_binary(entries: Bytes) -> Self {
+        Self(Form::Binary(entries))
+    }
+
+    /// Whether there is a list, even an empty one.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        !matches!(self.0, Form::Absent)
+    }
+
+    /// Whether no name has a value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// How many values there are. A name that the peer sent twice counts twice.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// The value of this name. Walks over all fields.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        let last = self.values().filter(|(found, _)| found == name).last();
+        last.and_then(|(_, value)| value).map(FieldValue::text)
+    }
+
+    /// All names and values in the order of the wire.
+    #[must_use]
+    pub fn iter(&self) -> ExtFieldsIter<'_> {
+        ExtFieldsIter(self.values())
+    }
+
+    /// Sets a value, in place if the name is there and at the end if it is not.
+    pub fn insert(&mut self, name: impl Into<ByteString>, value: impl Into<ByteString>) {
+        let (name, value) = (name.into(), value.into());
+        let mut list = self.take_list();
+        match list.iter_mut().find(|(found, _)| *found == name) {
+            Some((_, slot)) => *slot = value,
+            None => list.push((name, value)),
+        }
+        self.0 = Form::List(list);
+    }
+
+    /// Takes a value out.
+    pub fn remove(&mut self, name: &str) -> Option<ByteString> {
+        self.get(name)?;
+        let mut list = self.take_list();
+        let at = list.iter().position(|(found, _)| found == name);
+        let removed = at.map(|at| list.remove(at).1);
+        self.0 = Form::List(list);
+        removed
+    }
+
+    /// Names with their values; a value is `None` where the wire says null.
+    pub(crate) fn values(&self) -> Values<'_> {
+        match &self.0 {
+            Form::Absent => Values::List([].iter()),
+            Form::Json { header, start, end } => {
+                let mut scanner = Scanner::new(header.get(*start..*end).unwrap_or_default());
+                match scanner.open_object() {
+                    Ok(()) => Values::Json { scanner, first: true, header },
+                    Err(_) => Values::List([].iter()),
+                }
+            }
+            Form::Binary(entries) => Values::Binary { rest: entries, entries },
+            Form::List(list) => Values::List(list.iter()),
+        }
+    }
+
+    /// The list to change and to put back, made from the form of the wire if need be.
+    fn take_list(&mut self) -> Vec<(ByteString, ByteString)> {
+        match std::mem::take(&mut self.0) {
+            Form::List(list) => list,
+            Form::Absent => Vec::new(),
+            wire => Self(wire).to_list(),
+        }
+    }
+
+    /// In the order of the wire; a name that is there twice keeps its first place and its last value.
+    fn to_list(&self) -> Vec<(ByteString, ByteString)> {
+        let mut found: BTreeMap<Cow<'_, str>, (usize, Option<FieldValue<'_>>)> = BTreeMap::new();
+        for (place, (name, value)) in self.values().enumerate() {
+            found.entry(name).or_insert((place, None)).1 = value;
+        }
+        let mut list: Vec<_> = found.into_iter().collect();
+        list.sort_unstable_by_key(|(_, (place, _))| *place);
+        let owned = |(name, (_, value)): (Cow<'_, str>, (usize, Option<FieldValue<'_>>))| {
+            Some((name.into_owned().into(), value?.to_byte_string()))
+        };
+        list.into_iter().filter_map(owned).collect()
+    }
+
+    fn as_map(&self) -> BTreeMap<Cow<'_, str>, Option<Cow<'_, str>>> {
+        let mut map: BTreeMap<_, _> =
+            self.values().map(|(name, value)| (name, value.map(FieldValue::text))).collect();
+        map.retain(|_, value| value.is_some());
+        map
+    }
+}
+
+/// A list is built field by field, as hooks and signatures need it. A name that is there already gets the
+/// new value.
+impl FieldSink for ExtFields {
+    fn text(&mut self, name: &str, value: &str) {
+        self.insert(name, value);
+    }
+
+    fn int(&mut self, name: &str, value: i64) {
+        self.insert(name, value.to_string());
+    }
+
+    fn flag(&mut self, name: &str, value: bool) {
+        self.insert(name, ByteString::from_static(if value { "true" } else { "false" }));
+    }
+}
+
+/// Equal when both or neither are present and every name has the same value, in whichever form and order.
+impl PartialEq for ExtFields {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_present() == other.is_present() && self.as_map() == other.as_map()
+    }
+}
+
+impl Eq for ExtFields {}
+
+impl fmt::Debug for ExtFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Form::Absent => f.write_str("absent"),
+            _ => f.debug_map().entries(self.iter()).finish(),
+        }
+    }
+}
+
+impl<N: Into<ByteString>, V: Into<ByteString>> FromIterator<(N, V)> for ExtFields {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
+        let mut list = Self::empty();
+        list.extend(fields);
+        list
+    }
+}
+
+impl<N: Into<ByteString>, V: Into<ByteString>> Extend<(N, V)> for ExtFields {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, fields: I) {
+        for (name, value) in fields {
+            self.insert(name, value);
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a ExtFields {
+    type Item = (Cow<'a, str>, Cow<'a, str>);
+    type IntoIter = ExtFieldsIter<'a>;
+
+    fn into_iter(self) -> ExtFieldsIter<'a> {
+        self.iter()
+    }
+}
+
+/// Names and values of [`ExtFields::iter`].
+#[derive(Clone, Debug)]
+pub struct ExtFieldsIter<'a>(Values<'a>);
+
+impl<'a> Iterator for ExtFieldsIter<'a> {
+    type Item = (Cow<'a, str>, Cow<'a, str>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.find_map(|(name, value)| Some((name, value?.text())))
+    }
+}
+
+/// Walks over the fields in whichever form they are.
+#[derive(Clone, Debug)]
+pub(crate) enum Values<'a> {
+    Json { scanner: Scanner<'a>, first: bool, header: &'a ByteString },
+    Binary { rest: &'a [u8], entries: &'a Bytes },
+    List(std::slice::Iter<'a, (ByteString, ByteString)>),
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = (Cow<'a, str>, Option<FieldValue<'a>>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Json { scanner, first, header } => {
+                // The object was scanned when the header was read, so there is no error here.
+                let (name, value) = scanner.member(std::mem::take(first)).ok()??;
+                let owner = Owner::Text(header);
+                let value = match value {
+                    RawValue::Null => None,
+                    RawValue::Text(text) => Some(FieldValue { text, owner }),
+                    RawValue::Bare(raw) | RawValue::Array(raw) | RawValue::Object(raw, _) => {
+                        Some(FieldValue { text: RawText { raw, escaped: false }, owner })
+                    }
+                };
+                Some((name.text(), value))
+            }
+            Self::Binary { rest, entries } => {
+                let (name, raw) = binary::next_entry(rest)?;
+                let value =
+                    FieldValue { text: RawText { raw, escaped: false }, owner: Owner::Bytes(entries) };
+                Some((Cow::Borrowed(name), (!raw.is_empty()).then_some(value)))
+            }
+            Self::List(list) => {
+                let (name, value) = list.next()?;
+                let text = RawText { raw: value, escaped: false };
+                Some((Cow::Borrowed(name), Some(FieldValue { text, owner: Owner::Text(value) })))
+            }
+        }
+    }
+}
+
+/// One value on its way to a typed header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FieldValue<'a> {
+    text: RawText<'a>,
+    owner: Owner<'a>,
+}
+
+/// The memory that a value lies in, to share it.
+#[derive(Clone, Copy, Debug)]
+enum Owner<'a> {
+    Text(&'a ByteString),
+    Bytes(&'a Bytes),
+}
+
+impl<'a> FieldValue<'a> {
+    #[inline]
+    pub(crate) fn text(self) -> Cow<'a, str> {
+        self.text.text()
+    }
+
+    /// The value as a text of its own, sharing memory where it needs no change.
+    #[inline]
+    pub(crate) fn to_byte_string(self) -> ByteString {
+        if self.text.escaped {
+            return self.text.text().into_owned().into();
+        }
+        match self.owner {
+            Owner::Text(owner) => owner.slice_ref(self.text.raw),
+            // Checked when the header was read, so the copy is never made.
+            Owner::Bytes(owner) => ByteString::try_from(owner.slice_ref(self.text.raw.as_bytes()))
+                .unwrap_or_else(|_| ByteString::from(self.text.raw)),
+        }
+    }
+}

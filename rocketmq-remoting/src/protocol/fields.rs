@@ -1,0 +1,219 @@
+//! Typed headers, without a map between struct and bytes.
+
+use super::ext_fields::FieldValue;
+use super::{ExtFields, RequestCode};
+use bytestring::ByteString;
+
+/// Where a typed header writes its fields: a frame, or a list.
+pub trait FieldSink {
+    /// A text.
+    fn text(&mut self, name: &str, value: &str);
+    /// An integer, written in decimal.
+    fn int(&mut self, name: &str, value: i64);
+    /// `true` or `false`.
+    fn flag(&mut self, name: &str, value: bool);
+}
+
+/// A header that can be written. Java `CommandCustomHeader`.
+pub trait EncodeHeader {
+    /// Writes every field that has a value, each once.
+    fn encode_fields<S: FieldSink + ?Sized>(&self, sink: &mut S);
+
+    /// Whether there is a header at all. One without fields is `{}` in JSON, which is not the same as none.
+    fn is_present(&self) -> bool {
+        true
+    }
+}
+
+/// A header that can be read.
+pub trait DecodeHeader: Sized {
+    /// Reads the fields that this header knows and ignores the others.
+    ///
+    /// # Errors
+    ///
+    /// When a required field is missing, or a value is not what the field holds.
+    fn decode_fields(fields: &ExtFields) -> Result<Self, HeaderError>;
+}
+
+/// The header of a request, which knows its code and what the answer looks like.
+pub trait RequestHeader: EncodeHeader {
+    /// The header of a successful answer.
+    type Response: DecodeHeader;
+
+    /// The code to send it with.
+    fn code(&self) -> RequestCode;
+}
+
+/// No header: nothing is written, anything is accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoHeader;
+
+impl EncodeHeader for NoHeader {
+    fn encode_fields<S: FieldSink + ?Sized>(&self, _: &mut S) {}
+
+    fn is_present(&self) -> bool {
+        false
+    }
+}
+
+impl DecodeHeader for NoHeader {
+    fn decode_fields(_: &ExtFields) -> Result<Self, HeaderError> {
+        Ok(Self)
+    }
+}
+
+impl<H: EncodeHeader + ?Sized> EncodeHeader for &H {
+    fn encode_fields<S: FieldSink + ?Sized>(&self, sink: &mut S) {
+        (**self).encode_fields(sink);
+    }
+
+    fn is_present(&self) -> bool {
+        (**self).is_present()
+    }
+}
+
+/// Why a typed header cannot be read from ext fields.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// A required field is not there.
+    #[error("{header} has no {field}")]
+    Missing {
+        /// Name of the header's struct.
+        header: &'static str,
+        /// The field's name on the wire.
+        field: &'static str,
+    },
+    /// A field holds something else than it should.
+    #[error("{field} of {header} is {value:?}, which is not {expected}")]
+    Invalid {
+        /// Name of the header's struct.
+        header: &'static str,
+        /// The field's name on the wire.
+        field: &'static str,
+        /// The first 64 characters of what it holds.
+        value: String,
+        /// What it should hold.
+        expected: &'static str,
+    },
+}
+
+/// A value as a field of this type; `None` for one that is null.
+#[inline]
+pub(crate) fn decode_value<T: HeaderField>(
+    header: &'static str,
+    field: &'static str,
+    value: Option<FieldValue<'_>>,
+) -> Result<Option<T>, HeaderError> {
+    let Some(value) = value else { return Ok(None) };
+    match T::decode(value) {
+        Some(decoded) => Ok(Some(decoded)),
+        None => {
+            let value = value.text().chars().take(64).collect();
+            Err(HeaderError::Invalid { header, field, value, expected: T::EXPECTED })
+        }
+    }
+}
+
+/// What was found, or what the field reads as without.
+#[inline]
+pub(crate) fn required<T: HeaderField>(
+    header: &'static str,
+    field: &'static str,
+    found: Option<T>,
+) -> Result<T, HeaderError> {
+    found.or_else(T::absent).ok_or(HeaderError::Missing { header, field })
+}
+
+/// A type that a header's field can have.
+pub(crate) trait HeaderField: Sized {
+    /// What a value must be, for the error.
+    const EXPECTED: &'static str;
+
+    fn encode<S: FieldSink + ?Sized>(&self, name: &str, sink: &mut S);
+
+    fn decode(value: FieldValue<'_>) -> Option<Self>;
+
+    /// What a field that was not sent reads as; `None` if it is required.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl<T: HeaderField> HeaderField for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    #[inline]
+    fn encode<S: FieldSink + ?Sized>(&self, name: &str, sink: &mut S) {
+        if let Some(value) = self {
+            value.encode(name, sink);
+        }
+    }
+
+    #[inline]
+    fn decode(value: FieldValue<'_>) -> Option<Self> {
+        T::decode(value).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl HeaderField for ByteString {
+    const EXPECTED: &'static str = "a text";
+
+    #[inline]
+    fn encode<S: FieldSink + ?Sized>(&self, name: &str, sink: &mut S) {
+        sink.text(name, self);
+    }
+
+    #[inline]
+    fn decode(value: FieldValue<'_>) -> Option<Self> {
+        Some(value.to_byte_string())
+    }
+}
+
+impl HeaderField for i32 {
+    const EXPECTED: &'static str = "a 32-bit integer";
+
+    #[inline]
+    fn encode<S: FieldSink + ?Sized>(&self, name: &str, sink: &mut S) {
+        sink.int(name, i64::from(*self));
+    }
+
+    #[inline]
+    fn decode(value: FieldValue<'_>) -> Option<Self> {
+        value.text().parse().ok()
+    }
+}
+
+impl HeaderField for i64 {
+    const EXPECTED: &'static str = "a 64-bit integer";
+
+    #[inline]
+    fn encode<S: FieldSink + ?Sized>(&self, name: &str, sink: &mut S) {
+        sink.int(name, *self);
+    }
+
+    #[inline]
+    fn decode(value: FieldValue<'_>) -> Option<Self> {
+        value.text().parse().ok()
+    }
+}
+
+impl HeaderField for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    #[inline]
+    fn encode<S: FieldSink + ?Sized>(&self, name: &str, sink: &mut S) {
+        sink.flag(name, *self);
+    }
+
+    /// As Java reads it, anything but `true` in any case is false; clients in C++ write `1`.
+    #[inline]
+    fn decode(value: FieldValue<'_>) -> Option<Self> {
+        let text = value.text();
+        Some(text.eq_ignore_ascii_case("true") || text == "1")
+    }
+}

@@ -1,0 +1,179 @@
+//! From bytes to commands and back.
+
+use super::codec::{binary, json_reader, json_writer};
+use super::{CommandFlag, EncodeError, EncodeHeader, ExtFields, FrameError, LanguageCode, PeerHint};
+use super::{RemotingCommand, SerializeType, mq_version};
+use bytes::{Buf, BytesMut};
+
+/// The largest frame that a peer with default settings accepts, with its length prefix: 16 MiB.
+///
+/// Java `com.rocketmq.remoting.frameMaxLength`.
+pub const MAX_FRAME_LENGTH: usize = 16 * 1024 * 1024;
+
+/// The header's length has 24 bits.
+const MAX_HEADER_LENGTH: usize = 0x00FF_FFFF;
+
+/// The fixed fields of a frame that is written without a [`RemotingCommand`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHead {
+    /// Form of the header.
+    pub serialize_type: SerializeType,
+    /// Request or response code.
+    pub code: i32,
+    /// Language of the sender.
+    pub language: LanguageCode,
+    /// Version of the sender, see [`mq_version`].
+    pub version: i32,
+    /// Tells which answer belongs to which request on one connection.
+    pub opaque: i32,
+    /// Request, answer, one way.
+    pub flag: CommandFlag,
+}
+
+impl Default for FrameHead {
+    fn default() -> Self {
+        Self {
+            serialize_type: SerializeType::Json,
+            code: 0,
+            language: LanguageCode::RUST,
+            version: mq_version::CURRENT_VERSION,
+            opaque: 0,
+            flag: CommandFlag::REQUEST,
+        }
+    }
+}
+
+/// Appends a frame's length, header length and header to `out`. The caller appends exactly `body_len`
+/// bytes of body afterwards.
+///
+/// The fields of `header` come first, those of `extra` after them. Nothing is allocated but what `out`
+/// grows by.
+///
+/// # Errors
+///
+/// When something does not fit, see [`EncodeError`]; then `out` is as it was before.
+pub fn encode_frame<H: EncodeHeader + ?Sized>(
+    out: &mut BytesMut,
+    head: &FrameHead,
+    remark: Option<&str>,
+    header: &H,
+    extra: &ExtFields,
+    body_len: usize,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; 8]);
+    let written = match head.serialize_type {
+        SerializeType::Json => json_writer::write_header(out, head, remark, header, extra),
+        SerializeType::RocketMq => binary::write_header(out, head, remark, header, extra),
+    };
+    let finished = written.and_then(|()| fill_in_lengths(out, start, head.serialize_type, body_len));
+    if finished.is_err() {
+        out.truncate(start);
+    }
+    finished
+}
+
+fn fill_in_lengths(
+    out: &mut BytesMut,
+    start: usize,
+    serialize_type: SerializeType,
+    body_len: usize,
+) -> Result<(), EncodeError> {
+    let header = out.len() - start - 8;
+    if header > MAX_HEADER_LENGTH {
+        return Err(EncodeError::HeaderTooLong { length: header });
+    }
+    let length = body_len.saturating_add(header + 8);
+    if length > MAX_FRAME_LENGTH {
+        return Err(EncodeError::FrameTooLarge { length, limit: MAX_FRAME_LENGTH });
+    }
+    // Both fit: checked against limits far below 32 bits.
+    let mut words = [0; 8];
+    words[..4].copy_from_slice(&((length - 4) as u32).to_be_bytes());
+    words[4..].copy_from_slice(&(header as u32).to_be_bytes());
+    words[4] = serialize_type.as_byte();
+    out[start..start + 8].copy_from_slice(&words);
+    Ok(())
+}
+
+/// What a peer may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameLimits {
+    /// Size of a frame in bytes, its length prefix included. [`MAX_FRAME_LENGTH`] unless set otherwise.
+    pub max_frame: usize,
+}
+
+impl Default for FrameLimits {
+    fn default() -> Self {
+        Self { max_frame: MAX_FRAME_LENGTH }
+    }
+}
+
+/// Takes one whole frame off the front of `buf`, or nothing if it is not all there yet.
+///
+/// The lengths are checked as soon as their bytes are there, before anything is waited for or allocated.
+/// Body, remark and ext fields of the command share `buf`'s memory.
+///
+/// # Errors
+///
+/// When the bytes are no frame, see [`FrameError`]. What is left in `buf` is then of no use.
+pub fn decode_frame(buf: &mut BytesMut, limits: &FrameLimits) -> Result<Option<RemotingCommand>, FrameError> {
+    let Some(first) = buf.first_chunk::<4>() else { return Ok(None) };
+    let length = frame_length(*first, limits)?;
+    let Some(second) = buf[4..].first_chunk::<4>() else { return Ok(None) };
+    let (serialize_type, header_length) = header_word(*second, length)?;
+    if buf.len() - 4 < length {
+        return Ok(None);
+    }
+    let mut frame = buf.split_to(length + 4).freeze();
+    frame.advance(8);
+    let header = frame.split_to(header_length);
+    let header = match serialize_type {
+        SerializeType::Json => json_reader::read_header(header)?,
+        SerializeType::RocketMq => binary::read_header(header)?,
+    };
+    Ok(Some(RemotingCommand {
+        code: header.code,
+        language: header.language,
+        version: header.version,
+        opaque: header.opaque,
+        flag: header.flag,
+        remark: header.remark,
+        ext_fields: header.ext_fields,
+        body: frame,
+        serialize_type,
+    }))
+}
+
+/// The bytes that follow the length prefix.
+fn frame_length(first: [u8; 4], limits: &FrameLimits) -> Result<usize, FrameError> {
+    let length = i32::from_be_bytes(first);
+    let hint = PeerHint::of(first);
+    let Ok(unsigned) = usize::try_from(length) else {
+        return Err(FrameError::LengthTooSmall { length, hint });
+    };
+    if unsigned < 4 {
+        return Err(FrameError::LengthTooSmall { length, hint });
+    }
+    let whole = unsigned.saturating_add(4);
+    if whole > limits.max_frame {
+        return Err(FrameError::TooLarge { length: whole, limit: limits.max_frame, hint });
+    }
+    Ok(unsigned)
+}
+
+/// The form of the header and its length, which share four bytes.
+fn header_word(second: [u8; 4], frame_length: usize) -> Result<(SerializeType, usize), FrameError> {
+    let [form, length @ ..] = second;
+    let serialize_type = SerializeType::from_byte(form).ok_or(FrameError::UnknownSerializeType(form))?;
+    let [high, middle, low] = length;
+    let header = u32::from_be_bytes([0, high, middle, low]) as usize;
+    let frame = frame_length - 4;
+    if header > frame {
+        return Err(FrameError::HeaderTooLong { header, frame });
+    }
+    if serialize_type == SerializeType::RocketMq && header < binary::MIN_HEADER {
+        return Err(FrameError::HeaderTooShort { missing: binary::MIN_HEADER - header });
+    }
+    Ok((serialize_type, header))
+}

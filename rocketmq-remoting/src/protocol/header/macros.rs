@@ -1,0 +1,82 @@
+//! How typed headers are declared.
+
+/// Declares headers: their structs, and how they are written and read.
+///
+/// A field is its name on the wire, then that of the struct, then its type. A field of type `Option` may
+/// be missing, one with a default reads as that when it is missing, any other is required. A header with
+/// a code and the type of its answer is a request.
+macro_rules! headers {
+    ($(
+        $(#[$meta:meta])*
+        $vis:vis struct $header:ident $( ($code:ident -> $response:ty) )? {
+            $( $(#[$field_meta:meta])* $wire:literal $field:ident : $type:ty $( = $default:expr )?, )*
+        }
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        $vis struct $header {
+            $( $(#[$field_meta])* $vis $field: $type, )*
+        }
+
+        impl $crate::protocol::EncodeHeader for $header {
+            #[inline]
+            fn encode_fields<S: $crate::protocol::FieldSink + ?Sized>(&self, _sink: &mut S) {
+                $( $crate::protocol::fields::HeaderField::encode(&self.$field, $wire, _sink); )*
+            }
+        }
+
+        impl $crate::protocol::DecodeHeader for $header {
+            fn decode_fields(
+                fields: &$crate::protocol::ExtFields,
+            ) -> Result<Self, $crate::protocol::HeaderError> {
+                $( let mut $field: Option<$type> = None; )*
+                for (_name, _value) in fields.values() {
+                    $( if _name == $wire {
+                        $field = $crate::protocol::fields::decode_value(stringify!($header), $wire, _value)?;
+                        continue;
+                    } )*
+                }
+                Ok(Self { $(
+                    $field: $crate::protocol::fields::required(stringify!($header), $wire, $field $( .or(Some($default)) )?)?,
+                )* })
+            }
+        }
+
+        $(
+            impl $crate::protocol::RequestHeader for $header {
+                type Response = $response;
+
+                fn code(&self) -> $crate::protocol::RequestCode {
+                    $crate::protocol::RequestCode::$code
+                }
+            }
+        )?
+    )*};
+}
+
+/// Declares requests that have no header at all.
+macro_rules! bare_requests {
+    ($( $(#[$meta:meta])* pub struct $request:ident ($code:ident -> $response:ty); )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $request;
+
+        impl $crate::protocol::EncodeHeader for $request {
+            fn encode_fields<S: $crate::protocol::FieldSink + ?Sized>(&self, _: &mut S) {}
+
+            fn is_present(&self) -> bool {
+                false
+            }
+        }
+
+        impl $crate::protocol::RequestHeader for $request {
+            type Response = $response;
+
+            fn code(&self) -> $crate::protocol::RequestCode {
+                $crate::protocol::RequestCode::$code
+            }
+        }
+    )*};
+}
+
+pub(crate) use {bare_requests, headers};

@@ -1,0 +1,212 @@
+//! Sending: 10, 310, 320, 324, 325.
+
+use super::macros::headers;
+use crate::protocol::{
+    DecodeHeader, EncodeHeader, ExtFields, FieldSink, HeaderError, RequestCode, RequestHeader,
+};
+use bytestring::ByteString;
+
+/// Which kind of send it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SendRequestKind {
+    /// One message.
+    #[default]
+    Message,
+    /// Several messages in one body.
+    Batch,
+    /// The reply to a request, pushed to whoever asked.
+    Reply,
+}
+
+/// The short form of a send, borrowed: what a producer writes.
+///
+/// Java `SendMessageRequestHeaderV2`; `SEND_MESSAGE_V2` 310, `SEND_BATCH_MESSAGE` 320 or
+/// `SEND_REPLY_MESSAGE_V2` 325 by its kind. Fields are `a` to `n` on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendMessageRequestHeaderV2<'a> {
+    /// Chooses the code, and `m`: whether the body is a batch.
+    pub kind: SendRequestKind,
+    /// `a`: the producer's group.
+    pub producer_group: &'a str,
+    /// `b`: the topic.
+    pub topic: &'a str,
+    /// `c`: the topic whose settings a missing topic is created with.
+    pub default_topic: &'a str,
+    /// `d`: how many queues a missing topic gets at most; it must be positive.
+    pub default_topic_queue_nums: i32,
+    /// `e`: the queue; the broker picks one for a negative number.
+    pub queue_id: i32,
+    /// `f`: compression and transaction bits, Java `MessageSysFlag`.
+    pub sys_flag: i32,
+    /// `g`: when the message was made, in milliseconds since 1970.
+    pub born_timestamp: i64,
+    /// `h`: the user's flag.
+    pub flag: i32,
+    /// `i`: `name` 0x01 `value` 0x02, repeated.
+    pub properties: Option<&'a str>,
+    /// `j`: how often the message was consumed before.
+    pub reconsume_times: Option<i32>,
+    /// `k`: whether the producer belongs to a unit.
+    pub unit_mode: Option<bool>,
+    /// `l`: after how many times the message goes to the dead letters; only for retry topics.
+    pub max_reconsume_times: Option<i32>,
+    /// `n`: the broker's name.
+    pub broker_name: Option<&'a str>,
+}
+
+impl EncodeHeader for SendMessageRequestHeaderV2<'_> {
+    #[inline]
+    fn encode_fields<S: FieldSink + ?Sized>(&self, sink: &mut S) {
+        sink.text("a", self.producer_group);
+        sink.text("b", self.topic);
+        sink.text("c", self.default_topic);
+        sink.int("d", i64::from(self.default_topic_queue_nums));
+        sink.int("e", i64::from(self.queue_id));
+        sink.int("f", i64::from(self.sys_flag));
+        sink.int("g", self.born_timestamp);
+        sink.int("h", i64::from(self.flag));
+        if let Some(properties) = self.properties {
+            sink.text("i", properties);
+        }
+        if let Some(times) = self.reconsume_times {
+            sink.int("j", i64::from(times));
+        }
+        if let Some(unit_mode) = self.unit_mode {
+            sink.flag("k", unit_mode);
+        }
+        if let Some(times) = self.max_reconsume_times {
+            sink.int("l", i64::from(times));
+        }
+        sink.flag("m", self.kind == SendRequestKind::Batch);
+        if let Some(broker_name) = self.broker_name {
+            sink.text("n", broker_name);
+        }
+    }
+}
+
+impl RequestHeader for SendMessageRequestHeaderV2<'_> {
+    type Response = SendMessageResponseHeader;
+
+    fn code(&self) -> RequestCode {
+        match self.kind {
+            SendRequestKind::Message => RequestCode::SEND_MESSAGE_V2,
+            SendRequestKind::Batch => RequestCode::SEND_BATCH_MESSAGE,
+            SendRequestKind::Reply => RequestCode::SEND_REPLY_MESSAGE_V2,
+        }
+    }
+}
+
+headers! {
+    /// A send with long names, and what either form of a send reads as.
+    ///
+    /// Java `SendMessageRequestHeader`; `SEND_MESSAGE` 10, or `SEND_REPLY_MESSAGE` 324. Read it with
+    /// [`SendMessageRequestHeader::decode`], which knows which names go with which code.
+    pub struct SendMessageRequestHeader(SEND_MESSAGE -> SendMessageResponseHeader) {
+        /// The producer's group.
+        "producerGroup" producer_group: ByteString,
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The topic whose settings a missing topic is created with.
+        "defaultTopic" default_topic: ByteString,
+        /// How many queues a missing topic gets at most.
+        "defaultTopicQueueNums" default_topic_queue_nums: i32,
+        /// The queue; the broker picks one for a negative number.
+        "queueId" queue_id: i32,
+        /// Compression and transaction bits, Java `MessageSysFlag`.
+        "sysFlag" sys_flag: i32,
+        /// When the message was made, in milliseconds since 1970.
+        "bornTimestamp" born_timestamp: i64,
+        /// The user's flag.
+        "flag" flag: i32,
+        /// `name` 0x01 `value` 0x02, repeated.
+        "properties" properties: Option<ByteString>,
+        /// How often the message was consumed before.
+        "reconsumeTimes" reconsume_times: Option<i32>,
+        /// Whether the producer belongs to a unit.
+        "unitMode" unit_mode: Option<bool>,
+        /// After how many times the message goes to the dead letters.
+        "maxReconsumeTimes" max_reconsume_times: Option<i32>,
+        /// Whether the body is a batch. This decides, not the code.
+        "batch" batch: Option<bool>,
+        /// The broker's name.
+        "bname" broker_name: Option<ByteString>,
+    }
+
+    /// Where a message was stored. Java `SendMessageResponseHeader`.
+    pub struct SendMessageResponseHeader {
+        /// Store address and physical offset in hexadecimal; those of a batch are joined by commas.
+        "msgId" msg_id: ByteString,
+        /// The queue.
+        "queueId" queue_id: i32,
+        /// The message's offset in the queue; of a batch, that of the first.
+        "queueOffset" queue_offset: i64,
+        /// The unique id of the message. Missing from replies.
+        "transactionId" transaction_id: Option<ByteString>,
+        /// The unique id of a batch that was stored as one record (5.0).
+        "batchUniqId" batch_uniq_id: Option<ByteString>,
+        /// What to recall a delayed message with (5.3.1).
+        "recallHandle" recall_handle: Option<ByteString>,
+        /// The broker's region, set on nearly every answer to a send.
+        "MSG_REGION" msg_region: Option<ByteString>,
+        /// Whether the broker wants messages to be traced.
+        "TRACE_ON" trace_on: Option<bool>,
+    }
+}
+
+impl SendMessageRequestHeader {
+    /// Reads the names that go with this code: long for 10 and 324, short for 310, 320 and 325.
+    ///
+    /// # Errors
+    ///
+    /// When a required field is missing, or a value is not what the field holds. Sent with the names of the
+    /// other form, all fields are missing.
+    pub fn decode(code: RequestCode, fields: &ExtFields) -> Result<Self, HeaderError> {
+        match code {
+            RequestCode::SEND_MESSAGE_V2
+            | RequestCode::SEND_BATCH_MESSAGE
+            | RequestCode::SEND_REPLY_MESSAGE_V2 => ShortNames::decode_fields(fields).map(Self::from),
+            _ => Self::decode_fields(fields),
+        }
+    }
+}
+
+headers! {
+    /// The short names of a send, to be read.
+    pub(super) struct ShortNames {
+        "a" producer_group: ByteString,
+        "b" topic: ByteString,
+        "c" default_topic: ByteString,
+        "d" default_topic_queue_nums: i32,
+        "e" queue_id: i32,
+        "f" sys_flag: i32,
+        "g" born_timestamp: i64,
+        "h" flag: i32,
+        "i" properties: Option<ByteString>,
+        "j" reconsume_times: Option<i32>,
+        "k" unit_mode: Option<bool>,
+        "l" max_reconsume_times: Option<i32>,
+        "m" batch: Option<bool>,
+        "n" broker_name: Option<ByteString>,
+    }
+}
+
+impl From<ShortNames> for SendMessageRequestHeader {
+    fn from(short: ShortNames) -> Self {
+        Self {
+            producer_group: short.producer_group,
+            topic: short.topic,
+            default_topic: short.default_topic,
+            default_topic_queue_nums: short.default_topic_queue_nums,
+            queue_id: short.queue_id,
+            sys_flag: short.sys_flag,
+            born_timestamp: short.born_timestamp,
+            flag: short.flag,
+            properties: short.properties,
+            reconsume_times: short.reconsume_times,
+            unit_mode: short.unit_mode,
+            max_reconsume_times: short.max_reconsume_times,
+            batch: short.batch,
+            broker_name: short.broker_name,
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Which language a peer is written in.
+
+use super::open_code::open_code;
+
+open_code! {
+    /// The `language` of a command: what the sender is written in. Open: an unknown byte survives.
+    ///
+    /// Java `LanguageCode`. Brokers show it in connection lists. In JSON it is the name; an unnamed
+    /// byte is written as its number, and a text that is neither reads as [`LanguageCode::OTHER`].
+    pub struct LanguageCode(u8) of "LanguageCode" {
+        /// Java; also what a command without a language means.
+        JAVA = 0,
+        /// C++.
+        CPP = 1,
+        /// .NET.
+        DOTNET = 2,
+        /// Python.
+        PYTHON = 3,
+        /// Delphi.
+        DELPHI = 4,
+        /// Erlang.
+        ERLANG = 5,
+        /// Ruby.
+        RUBY = 6,
+        /// Something that has no code.
+        OTHER = 7,
+        /// An HTTP gateway.
+        HTTP = 8,
+        /// Go.
+        GO = 9,
+        /// PHP.
+        PHP = 10,
+        /// OpenMessaging.
+        OMS = 11,
+        /// Rust: what this implementation says.
+        RUST = 12,
+        /// Node.js.
+        NODE_JS = 13,
+    }
+}
+
+impl LanguageCode {
+    /// Reads the text of a JSON header: a name, or the number of an unnamed code.
+    #[must_use]
+    pub fn from_name(text: &str) -> Self {
+        let named = (0..=13).map(Self).find(|code| code.name() == Some(text));
+        named.unwrap_or_else(|| text.parse().map_or(Self::OTHER, Self))
+    }
+}
+
+impl Default for LanguageCode {
+    fn default() -> Self {
+        Self::RUST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LanguageCode;
+
+    #[test]
+    fn every_byte_survives_its_text() {
+        for byte in 0..=u8::MAX {
+            let code = LanguageCode(byte);
+            let text = code.name().map_or_else(|| byte.to_string(), str::to_owned);
+            assert_eq!(LanguageCode::from_name(&text), code);
+        }
+        assert_eq!(LanguageCode::from_name("KOTLIN"), LanguageCode::OTHER);
+        assert_eq!(LanguageCode::from_name("300"), LanguageCode::OTHER);
+        assert_eq!(LanguageCode::RUST, LanguageCode(12));
+    }
+}

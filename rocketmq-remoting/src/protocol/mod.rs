@@ -1,0 +1,41 @@
+//! Frames, commands, codes, headers and bodies of the remoting protocol. No I/O.
+//!
+//! A frame is a length, a header and a body. The header carries the fixed fields of a
+//! [`RemotingCommand`] and its [`ExtFields`], which typed headers ([`header`]) read and write without a
+//! map in between. Bodies ([`body`]) are JSON, or stored messages, which `rocketmq-common` decodes.
+//!
+//! * hot path out: [`encode_frame`] writes a typed header straight into the write buffer;
+//! * everything else out: build a [`RemotingCommand`] and [`RemotingCommand::encode`] it;
+//! * in: [`decode_frame`] takes one command off the read buffer, [`RemotingCommand::header`] reads it.
+
+pub mod body;
+mod codec;
+mod command;
+mod command_flag;
+mod ext_fields;
+mod fields;
+mod frame;
+mod frame_error;
+pub mod header;
+mod language_code;
+pub mod mq_version;
+mod open_code;
+mod request_code;
+mod response_code;
+mod serialize_type;
+
+#[cfg(test)]
+mod frame_tests;
+#[cfg(test)]
+pub(crate) mod golden;
+
+pub use command::RemotingCommand;
+pub use command_flag::CommandFlag;
+pub use ext_fields::{ExtFields, ExtFieldsIter};
+pub use fields::{DecodeHeader, EncodeHeader, FieldSink, HeaderError, NoHeader, RequestHeader};
+pub use frame::{FrameHead, FrameLimits, MAX_FRAME_LENGTH, decode_frame, encode_frame};
+pub use frame_error::{EncodeError, FrameError, PeerHint};
+pub use language_code::LanguageCode;
+pub use request_code::RequestCode;
+pub use response_code::ResponseCode;
+pub use serialize_type::SerializeType;
