@@ -5,31 +5,38 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what a user sends, receives, addresses | [`message`], [`message_ext`], [`message_queue`] |
+//! | what a user sends, receives, addresses | [`message`], [`message_ext`], [`message_batch`], [`message_queue`] |
 //! | properties and their names | [`properties`], [`message_const`] |
-//! | the bytes of a stored message | [`compression`], [`crc32`], [`sysflag`] |
+//! | the bytes of a stored message | [`record`], [`compression`], [`crc32`], [`sysflag`] |
 //! | ids | [`unique_id`], [`offset_msg_id`] |
-//! | names of topics and groups | [`mix_all`] |
+//! | names of topics and groups | [`validators`], [`namespace`], [`mix_all`] |
 
 pub mod compression;
 pub mod crc32;
 mod hex;
 pub mod java_hash;
 pub mod message;
+pub mod message_batch;
 pub mod message_const;
 pub mod message_ext;
 pub mod message_queue;
 pub mod mix_all;
+pub mod namespace;
 pub mod offset_msg_id;
 pub mod perm;
 pub mod properties;
 mod property_error;
+pub mod record;
 mod shorten;
 pub mod sysflag;
+#[cfg(test)]
+mod testdata;
 pub mod unique_id;
+pub mod validators;
 
 pub use compression::CompressionType;
 pub use message::Message;
+pub use message_batch::MessageBatch;
 pub use message_ext::MessageExt;
 pub use message_queue::MessageQueue;
 pub use offset_msg_id::OffsetMsgId;

@@ -1,6 +1,14 @@
 //! Compressed bodies (Java: `common.compression`).
 
+use bytes::Bytes;
 use thiserror::Error;
+
+mod input;
+mod lz4;
+#[cfg(test)]
+mod tests;
+mod zlib;
+mod zstd;
 
 /// The most that a consumer inflates one body to, unless told otherwise.
 pub const DEFAULT_MAX_INFLATED: usize = 16 << 20;
@@ -18,7 +26,89 @@ pub enum CompressionType {
     Zlib,
 }
 
+/// Compresses a body. The level is zlib's (1 to 9) or zstd's (1 to 22); what is outside is taken for the nearest.
+///
+/// # Errors
+/// zstd without the cargo feature of that name.
+pub fn compress(kind: CompressionType, body: &[u8], level: i32) -> Result<Bytes, CompressError> {
+    match kind {
+        CompressionType::Lz4 => lz4::compress(body),
+        CompressionType::Zstd => zstd::compress(body, level),
+        CompressionType::Zlib => zlib::compress(body, level),
+    }
+}
+
+/// Inflates a body to at most `limit` bytes. Allocates for what comes out, whatever sizes the body declares.
+///
+/// # Errors
+/// The body is broken, cut short, or inflates to more than the limit.
+pub fn decompress(kind: CompressionType, body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
+    match kind {
+        CompressionType::Lz4 => lz4::decompress(body, limit),
+        CompressionType::Zstd => zstd::decompress(body, limit),
+        CompressionType::Zlib => zlib::decompress(body, limit),
+    }
+}
+
 /// The three bits of a message's flags that say how its body is compressed hold none of the known values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{0} is no compression type; known are 1 (LZ4), 2 (zstd), 3 and 0 (zlib)")]
 pub struct UnknownCompressionType(pub i32);
+
+/// Why a body cannot be compressed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CompressError {
+    /// The compression is not part of this build.
+    #[error("{kind:?} compression is not built in; enable the cargo feature `{feature}`")]
+    NotBuilt {
+        /// The compression.
+        kind: CompressionType,
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// The compressor gave up.
+    #[error("{kind:?} compression failed: {reason}")]
+    Failed {
+        /// The compression.
+        kind: CompressionType,
+        /// What the compressor said.
+        reason: String,
+    },
+}
+
+/// Why a body cannot be inflated.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DecompressError {
+    /// The body inflates to more than it may.
+    #[error("it inflates to more than {limit} bytes")]
+    TooLarge {
+        /// The bytes that it may inflate to.
+        limit: usize,
+    },
+    /// The body ends too early.
+    #[error("it is cut short")]
+    Truncated,
+    /// The body is not what it says it is.
+    #[error("it is no valid {kind:?} data: {reason}")]
+    Corrupt {
+        /// The compression.
+        kind: CompressionType,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+/// Makes room for `more` bytes, without ever reserving more than the limit in all.
+fn reserve_within(out: &mut Vec<u8>, more: usize, limit: usize) -> Result<(), DecompressError> {
+    if more > limit - out.len() {
+        return Err(DecompressError::TooLarge { limit });
+    }
+    if more > out.capacity() - out.len() {
+        // Twice as much each time, so that a body of many small blocks is not copied for each of them.
+        let room = out.len().saturating_mul(2).max(512).min(limit);
+        out.reserve_exact(more.max(room - out.len()));
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! zlib (RFC 1950).
+
+use bytes::Bytes;
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use super::{CompressError, CompressionType, DecompressError};
+
+pub(super) fn compress(body: &[u8], level: i32) -> Result<Bytes, CompressError> {
+    let failed = |reason: String| CompressError::Failed { kind: CompressionType::Zlib, reason };
+    let mut deflate = Compress::new(Compression::new(level.clamp(1, 9).unsigned_abs()), true);
+    // What cannot be compressed grows by five bytes in 16 KiB, plus head and tail.
+    let mut out = Vec::with_capacity(body.len() + body.len() / 1_000 + 64);
+    match deflate.compress_vec(body, &mut out, FlushCompress::Finish) {
+        Ok(Status::StreamEnd) => Ok(out.into()),
+        Ok(_) => Err(failed("the result is larger than deflate allows".into())),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
+    let mut inflate = Decompress::new(true);
+    let mut out = Vec::new();
+    let mut rest = body;
+    loop {
+        // One byte more than the limit tells a body that fits from one that does not.
+        let room = limit.saturating_add(1) - out.len();
+        let step = out.len().max(body.len().saturating_mul(3)).max(512);
+        out.reserve_exact(step.min(room));
+        let before = (inflate.total_in(), out.len());
+        let status = inflate.decompress_vec(rest, &mut out, FlushDecompress::None);
+        rest = &body[usize::try_from(inflate.total_in()).unwrap_or(body.len())..];
+        match status {
+            _ if out.len() > limit => return Err(DecompressError::TooLarge { limit }),
+            Ok(Status::StreamEnd) => return Ok(out.into()),
+            Ok(_) if (inflate.total_in(), out.len()) == before => return Err(DecompressError::Truncated),
+            Ok(_) => {}
+            Err(_) => {
+                let reason = "the stream is broken";
+                return Err(DecompressError::Corrupt { kind: CompressionType::Zlib, reason });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_zlib_header_says_which_level() {
+        // RFC 1950: the upper two bits of the second byte grow with the level.
+        assert_eq!(compress(b"hello", 1).unwrap()[..2], [0x78, 0x01]);
+        assert_eq!(compress(b"hello", 5).unwrap()[..2], [0x78, 0x5E]);
+        assert_eq!(compress(b"hello", 99).unwrap()[..2], [0x78, 0xDA]);
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_noticed() {
+        let mut data = compress(b"hello hello hello", 5).unwrap().to_vec();
+        *data.last_mut().unwrap() ^= 1;
+        assert!(matches!(decompress(&data, 100), Err(DecompressError::Corrupt { .. })));
+    }
+}

@@ -1,0 +1,265 @@
+//! Several messages that are sent as one request (Java: `MessageBatch`).
+
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+
+use crate::message::Message;
+use crate::message_const as names;
+use crate::mix_all::is_retry_topic;
+use crate::shorten::Shorten;
+
+mod codec;
+
+pub use codec::{BatchDecoder, BatchEntry, encoded_len};
+
+/// Messages of one topic that go to one queue together, and are stored all or none.
+///
+/// The messages agree in topic and in whether they wait for being stored. None is delayed, timed, half, or sent to a
+/// retry topic: a broker ignores or refuses those in a batch, or, with timers, gets stuck.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageBatch {
+    messages: Vec<Message>,
+}
+
+/// Why messages cannot be one batch. `index` is the position of the message at fault, from 0.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// There is no message.
+    #[error("a batch needs at least one message")]
+    Empty,
+    /// A message has another topic than the first one.
+    #[error("message {index} is for topic `{}`, the first one for `{}`; a batch has one topic", Shorten(.topic), Shorten(.first))]
+    Topic {
+        /// Which message.
+        index: usize,
+        /// Its topic.
+        topic: String,
+        /// The topic of the first message.
+        first: String,
+    },
+    /// A message is for the retry topic of a group.
+    #[error("message {index} is for a retry topic, which takes no batches")]
+    RetryTopic {
+        /// Which message.
+        index: usize,
+    },
+    /// A message has a delay level.
+    #[error("message {index} has a delay level, which a batch cannot have; send it alone")]
+    Delayed {
+        /// Which message.
+        index: usize,
+    },
+    /// A message is to be delivered by a timer.
+    #[error("message {index} is a timer message, which a batch cannot have; send it alone")]
+    Timer {
+        /// Which message.
+        index: usize,
+    },
+    /// A message is a half message.
+    #[error("message {index} is part of a transaction, which a batch cannot be")]
+    Transaction {
+        /// Which message.
+        index: usize,
+    },
+    /// A message differs from the first one in whether it waits for being stored.
+    #[error("message {index} differs from the first one in whether it waits for being stored (WAIT)")]
+    Wait {
+        /// Which message.
+        index: usize,
+    },
+    /// A message is longer than the format allows.
+    #[error("message {index}: {what} of {length} bytes are over the limit of {limit}")]
+    TooLong {
+        /// Which message.
+        index: usize,
+        /// The part that is too long.
+        what: &'static str,
+        /// Its bytes.
+        length: usize,
+        /// The bytes that it may have.
+        limit: usize,
+    },
+}
+
+impl MessageBatch {
+    /// A batch of these messages.
+    ///
+    /// # Errors
+    /// There is no message, or one breaks a rule of batches; the error says which.
+    pub fn new(messages: Vec<Message>) -> Result<Self, BatchError> {
+        let first = messages.first().ok_or(BatchError::Empty)?;
+        for (index, message) in messages.iter().enumerate() {
+            check(index, message, first)?;
+        }
+        Ok(Self { messages })
+    }
+
+    /// A batch of these messages.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn try_from_iter(messages: impl IntoIterator<Item = Message>) -> Result<Self, BatchError> {
+        Self::new(messages.into_iter().collect())
+    }
+
+    /// The topic of all messages.
+    pub fn topic(&self) -> &str {
+        self.messages.first().map_or("", Message::topic)
+    }
+
+    /// Whether the broker answers only after all messages are stored as its settings ask.
+    pub fn wait_store_msg_ok(&self) -> bool {
+        self.messages.first().is_none_or(Message::wait_store_msg_ok)
+    }
+
+    /// The messages.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// How many messages there are; at least one.
+    pub fn message_count(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Gives the messages back.
+    pub fn into_messages(self) -> Vec<Message> {
+        self.messages
+    }
+
+    /// Gives each message an id that has none yet.
+    pub fn assign_unique_keys<Id: AsRef<str>>(&mut self, mut next_id: impl FnMut() -> Id) {
+        for message in &mut self.messages {
+            if message.unique_key().is_none() {
+                message.properties_mut().put_reserved(names::UNIQ_KEY, next_id().as_ref());
+            }
+        }
+    }
+
+    /// How many bytes [`encode`](Self::encode) makes.
+    pub fn encoded_len(&self) -> usize {
+        self.messages.iter().map(encoded_len).sum()
+    }
+
+    /// The body of the request that sends the batch.
+    ///
+    /// # Errors
+    /// The properties of a message exceed 32,767 bytes, or a body exceeds what 32 bits can count.
+    pub fn encode(&self) -> Result<Bytes, BatchError> {
+        let mut out = BytesMut::with_capacity(self.encoded_len());
+        for (index, message) in self.messages.iter().enumerate() {
+            codec::encode(index, message, &mut out)?;
+        }
+        Ok(out.freeze())
+    }
+
+    /// Splits a batch into ones that are encoded to at most `limit` bytes each, in the same order. Assign ids first:
+    /// they count.
+    ///
+    /// # Errors
+    /// One message alone exceeds the limit.
+    pub fn split(self, limit: usize) -> Result<Vec<Self>, BatchError> {
+        let mut batches: Vec<Self> = Vec::new();
+        let mut room = 0;
+        for (index, message) in self.messages.into_iter().enumerate() {
+            let length = encoded_len(&message);
+            if length > limit {
+                return Err(BatchError::TooLong { index, what: "the encoded message", length, limit });
+            }
+            match batches.last_mut() {
+                Some(batch) if length <= room => {
+                    batch.messages.push(message);
+                    room -= length;
+                }
+                _ => {
+                    batches.push(Self { messages: vec![message] });
+                    room = limit - length;
+                }
+            }
+        }
+        Ok(batches)
+    }
+}
+
+fn check(index: usize, message: &Message, first: &Message) -> Result<(), BatchError> {
+    if message.topic() != first.topic() {
+        let (topic, first) = (message.topic().to_owned(), first.topic().to_owned());
+        return Err(BatchError::Topic { index, topic, first });
+    }
+    if is_retry_topic(message.topic()) {
+        return Err(BatchError::RetryTopic { index });
+    }
+    if message.delay_time_level() > 0 {
+        return Err(BatchError::Delayed { index });
+    }
+    if message.is_timer() {
+        return Err(BatchError::Timer { index });
+    }
+    if message.properties().contains(names::PROPERTY_TRANSACTION_PREPARED) {
+        return Err(BatchError::Transaction { index });
+    }
+    if message.wait_store_msg_ok() != first.wait_store_msg_ok() {
+        return Err(BatchError::Wait { index });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Message {
+        Message::new("T", "body")
+    }
+
+    fn error(second: Message) -> Option<BatchError> {
+        MessageBatch::try_from_iter([message(), second]).err()
+    }
+
+    #[test]
+    fn a_batch_names_the_message_that_breaks_a_rule() {
+        assert_eq!(MessageBatch::new(Vec::new()), Err(BatchError::Empty));
+        assert_eq!(error(message()), None);
+        let other = BatchError::Topic { index: 1, topic: "S".into(), first: "T".into() };
+        assert_eq!(error(message().with_topic("S")), Some(other));
+        assert_eq!(error(message().with_delay_time_level(1)), Some(BatchError::Delayed { index: 1 }));
+        assert_eq!(error(message().with_delay_time_sec(1)), Some(BatchError::Timer { index: 1 }));
+        assert_eq!(error(message().with_delay_time_ms(1)), Some(BatchError::Timer { index: 1 }));
+        assert_eq!(error(message().with_deliver_time_ms(1)), Some(BatchError::Timer { index: 1 }));
+        assert_eq!(error(message().with_wait_store_msg_ok(false)), Some(BatchError::Wait { index: 1 }));
+        assert_eq!(error(message().with_wait_store_msg_ok(true)), None);
+        let mut half = message();
+        half.properties_mut().put_reserved(names::PROPERTY_TRANSACTION_PREPARED, "true");
+        assert_eq!(error(half), Some(BatchError::Transaction { index: 1 }));
+        let retry = MessageBatch::new(vec![Message::new("%RETRY%g", "")]);
+        assert_eq!(retry, Err(BatchError::RetryTopic { index: 0 }));
+    }
+
+    #[test]
+    fn ids_are_given_where_there_is_none() {
+        let mut batch = MessageBatch::new(vec![message(), message()]).unwrap();
+        batch.messages[1].properties_mut().put_reserved(names::UNIQ_KEY, "mine");
+        batch.assign_unique_keys(|| "new");
+        let keys: Vec<_> = batch.messages().iter().map(Message::unique_key).collect();
+        assert_eq!(keys, [Some("new"), Some("mine")]);
+    }
+
+    #[test]
+    fn a_batch_splits_into_ones_that_fit() {
+        let batch = MessageBatch::new(vec![message(); 5]).unwrap();
+        assert_eq!(batch.encoded_len(), 5 * 26);
+        let parts = batch.clone().split(2 * 26 + 25).unwrap();
+        let counts: Vec<_> = parts.iter().map(MessageBatch::message_count).collect();
+        assert_eq!(counts, [2, 2, 1]);
+        assert!(parts.iter().all(|part| part.encode().unwrap().len() == part.encoded_len()));
+        let error = batch.split(25).unwrap_err();
+        assert!(matches!(error, BatchError::TooLong { index: 0, length: 26, limit: 25, .. }), "{error}");
+    }
+
+    #[test]
+    fn properties_that_no_record_holds_are_not_encoded() {
+        let batch = MessageBatch::new(vec![message().with_property("k", "v".repeat(32_766))]).unwrap();
+        assert!(matches!(batch.encode(), Err(BatchError::TooLong { index: 0, length: 32_769, .. })));
+    }
+}

@@ -1,0 +1,221 @@
+//! Reading records, as a consumer does.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::error::RecordPlace;
+use super::layout::Layout;
+use super::reader::{Reader, text};
+use super::{RecordError, RecordProblem};
+use crate::compression::{DEFAULT_MAX_INFLATED, decompress};
+use crate::crc32::crc32;
+use crate::message::Message;
+use crate::message_batch::{BatchDecoder, BatchEntry};
+use crate::message_ext::MessageExt;
+use crate::properties::MessageProperties;
+use crate::sysflag::MessageSysFlag;
+
+/// Size and magic: what every record has.
+const LEAST_BYTES: usize = 8;
+
+/// How records are read, and how much they may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordOptions {
+    /// Whether bodies are read at all (Java: `com.rocketmq.read.body`). Without it they are empty, and neither checked
+    /// nor inflated nor unwrapped.
+    pub read_body: bool,
+    /// Whether the checksum of each body has to be right. Java's clients do not look.
+    pub check_crc: bool,
+    /// Whether compressed bodies are inflated (Java: `com.rocketmq.decompress.body`).
+    pub decompress: bool,
+    /// Whether a record that holds a batch gives the messages in it.
+    pub unwrap_inner_batch: bool,
+    /// To how many bytes one body may be inflated.
+    pub max_inflated: usize,
+    /// How many messages are read at most.
+    pub max_messages: usize,
+}
+
+impl Default for RecordOptions {
+    /// Everything is read and checked; a body is inflated to at most 16 MiB, and 262,144 messages are read.
+    fn default() -> Self {
+        Self {
+            read_body: true,
+            check_crc: true,
+            decompress: true,
+            unwrap_inner_batch: true,
+            max_inflated: DEFAULT_MAX_INFLATED,
+            max_messages: 1 << 18,
+        }
+    }
+}
+
+/// Reads the messages of a buffer of records one after the other, sharing bodies and properties with it.
+///
+/// A record that cannot be read is an error of its own and costs no other, as long as its size can be believed;
+/// [`RecordError::is_last`] tells when it cannot. Fillers at the end of a commit log file are skipped.
+#[derive(Debug)]
+pub struct RecordDecoder {
+    records: Bytes,
+    at: usize,
+    options: RecordOptions,
+    count: usize,
+    batch: Option<InnerBatch>,
+    /// The topic of the record before: mostly the next one has the same.
+    topic: ByteString,
+}
+
+#[derive(Debug)]
+struct InnerBatch {
+    position: usize,
+    outer: Box<MessageExt>,
+    entries: BatchDecoder,
+    index: usize,
+}
+
+impl RecordDecoder {
+    /// Reads these records with the usual options.
+    pub fn new(records: Bytes) -> Self {
+        Self::with_options(records, RecordOptions::default())
+    }
+
+    /// Reads these records.
+    pub fn with_options(records: Bytes, options: RecordOptions) -> Self {
+        Self { records, at: 0, options, count: 0, batch: None, topic: ByteString::new() }
+    }
+
+    /// The next record, or the message of a batch that is being unwrapped.
+    fn next_message(&mut self) -> Option<Result<MessageExt, RecordError>> {
+        loop {
+            if let Some(batch) = &mut self.batch {
+                match batch.next() {
+                    Some(message) => return Some(message),
+                    None => self.batch = None,
+                }
+            }
+            let start = self.at;
+            if start == self.records.len() {
+                return None;
+            }
+            let records = self.records.clone();
+            let reader = match Reader::enter(&records, start, LEAST_BYTES) {
+                Ok(reader) => reader,
+                Err(problem) => {
+                    self.at = self.records.len();
+                    return Some(Err(RecordError::new(start, problem)));
+                }
+            };
+            self.at = reader.end();
+            match self.record(reader.clone()) {
+                Ok(None) => {}
+                Ok(Some(message)) if self.holds_batch(&message) => {
+                    let entries = BatchDecoder::new(message.body().clone());
+                    self.batch =
+                        Some(InnerBatch { position: start, outer: Box::new(message), entries, index: 0 });
+                }
+                Ok(Some(message)) => return Some(Ok(message)),
+                Err(problem) => {
+                    return Some(Err(RecordError::at_place(start, problem, RecordPlace::guess(reader))));
+                }
+            }
+        }
+    }
+
+    /// One record; nothing for a filler.
+    fn record(&mut self, reader: Reader<'_>) -> Result<Option<MessageExt>, RecordProblem> {
+        let size = reader.remaining();
+        let Some(layout) = Layout::read(reader)? else {
+            return Ok(None);
+        };
+        let Layout { mut header, flag, body_crc, body, topic, properties } = layout;
+        let body = if self.options.read_body {
+            self.body(body, body_crc, &mut header.sys_flag)?
+        } else {
+            Bytes::new()
+        };
+        if self.topic.as_bytes() != topic {
+            self.topic = text("topic", Bytes::copy_from_slice(topic))?;
+        }
+        let properties = MessageProperties::from_wire(text("properties", properties)?);
+        let message = Message::from_parts(self.topic.clone(), flag, properties, body);
+        Ok(Some(MessageExt::from_record(message, header, body_crc, size)))
+    }
+
+    fn body(&self, body: Bytes, expected: u32, flag: &mut MessageSysFlag) -> Result<Bytes, RecordProblem> {
+        if self.options.check_crc {
+            let actual = crc32(&body);
+            if actual != expected {
+                return Err(RecordProblem::Checksum { expected, actual });
+            }
+        }
+        if !(self.options.decompress && flag.is_compressed()) {
+            return Ok(body);
+        }
+        let compression = flag.compression_type().map_err(RecordProblem::CompressionType)?;
+        let inflated =
+            decompress(compression, &body, self.options.max_inflated).map_err(RecordProblem::Decompress)?;
+        *flag = flag.without(MessageSysFlag::COMPRESSED);
+        Ok(inflated)
+    }
+
+    fn holds_batch(&self, message: &MessageExt) -> bool {
+        self.options.unwrap_inner_batch
+            && self.options.read_body
+            && message.sys_flag().is_inner_batch()
+            && !message.sys_flag().is_compressed()
+    }
+}
+
+impl Iterator for RecordDecoder {
+    type Item = Result<MessageExt, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.at;
+        let message = self.next_message()?;
+        if self.count == self.options.max_messages {
+            self.at = self.records.len();
+            self.batch = None;
+            return Some(Err(RecordError::new(start, RecordProblem::TooMany { limit: self.count })));
+        }
+        self.count += 1;
+        Some(message)
+    }
+}
+
+impl Iterator for InnerBatch {
+    type Item = Result<MessageExt, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let index = self.index;
+        let entry = self.entries.next()?;
+        self.index += 1;
+        Some(match entry {
+            Ok(entry) => Ok(self.message(index, entry)),
+            Err(error) => Err(error.in_batch(index, self.position, self.place(index))),
+        })
+    }
+}
+
+impl InnerBatch {
+    /// What an entry does not say itself is the same as in the record around it; the queue offsets count up.
+    fn message(&self, index: usize, entry: BatchEntry) -> MessageExt {
+        let mut header = *self.outer.header();
+        header.queue_offset = self.queue_offset(index);
+        let size = entry.size;
+        let message = entry.into_message(self.outer.shared_topic().clone());
+        MessageExt::from_record(message, header, 0, size)
+    }
+
+    fn place(&self, index: usize) -> RecordPlace {
+        RecordPlace {
+            topic: Some(self.outer.topic().to_owned()),
+            queue_id: Some(self.outer.queue_id()),
+            queue_offset: Some(self.queue_offset(index)),
+            commit_log_offset: Some(self.outer.commit_log_offset()),
+        }
+    }
+
+    fn queue_offset(&self, index: usize) -> i64 {
+        self.outer.queue_offset().saturating_add(i64::try_from(index).unwrap_or(i64::MAX))
+    }
+}

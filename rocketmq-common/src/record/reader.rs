@@ -1,0 +1,119 @@
+//! Reading big-endian numbers and shared slices out of one record of a buffer.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::RecordProblem;
+
+/// A cursor that cannot leave its record.
+#[derive(Clone)]
+pub(crate) struct Reader<'a> {
+    buffer: &'a Bytes,
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Enters the record that starts at `at` with its own size, which has to lie between `least` and what is there.
+    /// The size is still to be read.
+    pub(crate) fn enter(buffer: &'a Bytes, at: usize, least: usize) -> Result<Self, RecordProblem> {
+        let available = buffer.len() - at;
+        let mut whole = Self { buffer, at, end: buffer.len() };
+        let size = whole.u32("record size")?;
+        match usize::try_from(size) {
+            Ok(size) if size >= least && size <= available => Ok(Self { buffer, at, end: at + size }),
+            _ => Err(RecordProblem::Size { size: size as i32, available }),
+        }
+    }
+
+    /// The position behind the record in its buffer.
+    pub(crate) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// How many bytes of the record are left.
+    pub(crate) fn remaining(&self) -> usize {
+        self.end - self.at
+    }
+
+    #[inline]
+    pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], RecordProblem> {
+        match self.buffer[self.at..self.end].first_chunk() {
+            Some(bytes) => {
+                self.at += N;
+                Ok(*bytes)
+            }
+            None => Err(self.short(field, N)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, RecordProblem> {
+        self.array(field).map(u8::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, RecordProblem> {
+        self.array(field).map(u16::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, RecordProblem> {
+        self.array(field).map(u32::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn i32(&mut self, field: &'static str) -> Result<i32, RecordProblem> {
+        self.array(field).map(i32::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn i64(&mut self, field: &'static str) -> Result<i64, RecordProblem> {
+        self.array(field).map(i64::from_be_bytes)
+    }
+
+    /// Shares the next bytes of the buffer.
+    #[inline]
+    pub(crate) fn bytes(&mut self, field: &'static str, length: u32) -> Result<Bytes, RecordProblem> {
+        let length = self.fits(field, length)?;
+        let start = self.at;
+        self.at += length;
+        Ok(self.buffer.slice(start..self.at))
+    }
+
+    /// Borrows the next bytes of the buffer.
+    #[inline]
+    pub(crate) fn slice(&mut self, field: &'static str, length: u32) -> Result<&'a [u8], RecordProblem> {
+        let length = self.fits(field, length)?;
+        let start = self.at;
+        self.at += length;
+        Ok(&self.buffer[start..self.at])
+    }
+
+    /// The end of the record has to be reached.
+    pub(crate) fn finish(&self) -> Result<(), RecordProblem> {
+        match self.remaining() {
+            0 => Ok(()),
+            count => Err(RecordProblem::Trailing { count }),
+        }
+    }
+
+    #[inline]
+    fn fits(&self, field: &'static str, length: u32) -> Result<usize, RecordProblem> {
+        match usize::try_from(length) {
+            Ok(length) if length <= self.remaining() => Ok(length),
+            _ => Err(self.short(field, length as usize)),
+        }
+    }
+
+    #[cold]
+    fn short(&self, field: &'static str, needed: usize) -> RecordProblem {
+        RecordProblem::Truncated { field, needed, available: self.remaining() }
+    }
+}
+
+/// Takes shared bytes for text without a copy.
+#[inline]
+pub(crate) fn text(field: &'static str, bytes: Bytes) -> Result<ByteString, RecordProblem> {
+    ByteString::try_from(bytes).map_err(|_| RecordProblem::NotUtf8 { field })
+}
