@@ -1,0 +1,375 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use super::outgoing::Outgoing;
+use super::{CallError, ConnectionEnd, ConnectionOptions};
+use crate::protocol::{
+    CommandFlag, EncodeHeader, ExtFields, FrameHead, RemotingCommand, RequestCode, encode_frame,
+};
+use crate::session::{CallEnd, Session};
+
+/// One connection to a peer, in both directions: requests with answers, one-way requests, and answers to what
+/// the peer asks. A cheap handle; the socket belongs to a task that lives until either side ends it.
+#[derive(Clone)]
+pub struct Connection {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Both ends of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Ends {
+    /// The peer as it was dialled, or as the listener saw it.
+    pub(crate) peer: Arc<str>,
+    /// The socket addresses, where this side listened.
+    pub(crate) accepted: Option<Accepted>,
+}
+
+/// The socket addresses of an accepted connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// Where the peer is.
+    pub remote: SocketAddr,
+    /// Where it connected to.
+    pub local: SocketAddr,
+}
+
+impl Accepted {
+    pub(crate) fn new(remote: SocketAddr, local: SocketAddr) -> Self {
+        Self { remote, local }
+    }
+}
+
+/// What the handles and the task of one connection share.
+pub(super) struct Shared {
+    id: u64,
+    ends: Ends,
+    pub(super) options: Arc<ConnectionOptions>,
+    /// False once new requests belong elsewhere: the connection ended, or the peer said GO_AWAY.
+    pub(super) usable: AtomicBool,
+    pub(super) unmatched_answers: AtomicU64,
+    /// Told when the write buffer has room again.
+    pub(super) room: Notify,
+    core: Mutex<Core>,
+}
+
+/// The part behind the one short lock.
+pub(super) struct Core {
+    pub(super) session: Session,
+    pub(super) out: Outgoing,
+    /// The stream position at which the next frame will begin.
+    enqueued: u64,
+    /// The connection task's waker; none while it is awake or already woken.
+    pub(super) io: Option<Waker>,
+    pub(super) close_requested: bool,
+    pub(super) end: Option<ConnectionEnd>,
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
+        // Nothing under this lock runs foreign code, so a poisoned lock still guards a sound state.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    pub(super) fn new(ends: Ends, options: Arc<ConnectionOptions>) -> Self {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let core = Core {
+            session: Session::new(0),
+            out: Outgoing::default(),
+            enqueued: 0,
+            io: None,
+            close_requested: false,
+            end: None,
+        };
+        let shared = Shared {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            ends,
+            options,
+            usable: AtomicBool::new(true),
+            unmatched_answers: AtomicU64::new(0),
+            room: Notify::new(),
+            core: Mutex::new(core),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Unique among the connections of this process.
+    pub fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    /// The peer's address: as it was dialled, or as the listener saw it.
+    pub fn peer(&self) -> &Arc<str> {
+        &self.shared.ends.peer
+    }
+
+    /// The socket addresses, if this side listened and the peer connected.
+    pub fn accepted(&self) -> Option<Accepted> {
+        self.shared.ends.accepted
+    }
+
+    /// Whether new requests may go here: it has not ended, and the peer has not said GO_AWAY.
+    pub fn is_usable(&self) -> bool {
+        self.shared.usable.load(Ordering::Relaxed)
+    }
+
+    /// Answers that matched no waiting request: late, repeated or invented ones.
+    pub fn unmatched_answers(&self) -> u64 {
+        self.shared.unmatched_answers.load(Ordering::Relaxed)
+    }
+
+    /// Requests that wait for an answer, or whose caller has yet to take it.
+    pub fn in_flight(&self) -> usize {
+        self.shared.lock().session.in_flight()
+    }
+
+    /// Sends a request and waits for its answer, whatever response code that has. `extra` are fields beside
+    /// the header's own, such as a signature. Dropping the future forgets the request: the peer may still act
+    /// on it, and its answer is counted as unmatched.
+    ///
+    /// # Errors
+    /// [`CallError`]; `CallError::is_unsent` tells whether the peer may have seen the request.
+    pub async fn call<H: EncodeHeader + ?Sized>(
+        &self,
+        code: RequestCode,
+        header: &H,
+        extra: &ExtFields,
+        body: &Bytes,
+        deadline: Instant,
+    ) -> Result<RemotingCommand, CallError> {
+        let mut call = PendingCall { shared: &self.shared, opaque: None };
+        loop {
+            let step = poll_fn(|cx| match call.opaque {
+                Some(opaque) => {
+                    let mut core = self.shared.lock();
+                    let ended = std::task::ready!(core.session.poll(opaque, cx.waker()));
+                    if core.session.is_over() {
+                        // The last one after GO_AWAY: let the task close the connection.
+                        self.notify(core);
+                    }
+                    call.opaque = None;
+                    Poll::Ready(Step::Ended(ended))
+                }
+                None => match self.begin(code, header, extra, body, deadline, cx.waker()) {
+                    Ok(Some(opaque)) => {
+                        call.opaque = Some(opaque);
+                        Poll::Pending
+                    }
+                    Ok(None) => Poll::Ready(Step::NoRoom),
+                    Err(error) => Poll::Ready(Step::Refused(error)),
+                },
+            });
+            match step.await {
+                Step::Ended(Ok(answer)) => return Ok(answer),
+                Step::Ended(Err(CallEnd::DeadlinePassed)) => return Err(CallError::TimedOut),
+                Step::Ended(Err(CallEnd::ConnectionEnded { written })) => {
+                    return Err(CallError::Ended { written, end: self.end_reason() });
+                }
+                Step::Refused(error) => return Err(error),
+                Step::NoRoom => self.wait_for_room(deadline).await?,
+            }
+        }
+    }
+
+    /// Sends a one-way request: `Ok` means that its frame is in the write buffer. Dropping the future before
+    /// that sends nothing.
+    ///
+    /// # Errors
+    /// [`CallError`], always of the kind that was not sent.
+    pub async fn oneway<H: EncodeHeader + ?Sized>(
+        &self,
+        code: RequestCode,
+        header: &H,
+        extra: &ExtFields,
+        body: &Bytes,
+        deadline: Instant,
+    ) -> Result<(), CallError> {
+        while !self.append_oneway(code, header, extra, body)? {
+            self.wait_for_room(deadline).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends an answer. It does not wait: whoever serves requests stops reading while its write buffer is
+    /// full, which bounds it.
+    pub(super) fn answer<H: EncodeHeader + ?Sized>(
+        &self,
+        head: &FrameHead,
+        remark: Option<&str>,
+        header: &H,
+        extra: &ExtFields,
+        body: &Bytes,
+    ) -> Result<(), CallError> {
+        let mut core = self.shared.lock();
+        self.check_open(&core)?;
+        self.append(&mut core, head, remark, header, extra, body)?;
+        self.notify(core);
+        Ok(())
+    }
+
+    /// Closes the connection once what is in the write buffer has been written. Requests in flight fail.
+    pub fn close(&self) {
+        self.shared.usable.store(false, Ordering::Relaxed);
+        let mut core = self.shared.lock();
+        core.close_requested = true;
+        self.notify(core);
+    }
+
+    /// The fixed fields of a frame from this side.
+    pub(super) fn head(&self, code: i32, opaque: i32, flag: CommandFlag) -> FrameHead {
+        let options = &self.shared.options;
+        FrameHead {
+            serialize_type: options.serialize_type,
+            code,
+            language: options.language,
+            version: options.version,
+            opaque,
+            flag,
+        }
+    }
+
+    /// Why the connection ended.
+    fn end_reason(&self) -> ConnectionEnd {
+        self.shared.lock().end.clone().unwrap_or(ConnectionEnd::ClosedHere)
+    }
+
+    /// Enters a request and puts its frame into the write buffer, or tells that there is no room.
+    fn begin<H: EncodeHeader + ?Sized>(
+        &self,
+        code: RequestCode,
+        header: &H,
+        extra: &ExtFields,
+        body: &Bytes,
+        deadline: Instant,
+        waker: &Waker,
+    ) -> Result<Option<i32>, CallError> {
+        let mut core = self.shared.lock();
+        self.check_open(&core)?;
+        if self.is_full(&core) {
+            return Ok(None);
+        }
+        let frame_start = core.enqueued;
+        let opaque = core.session.begin(deadline.into_std(), frame_start, Some(waker.clone()));
+        let head = self.head(code.0, opaque, CommandFlag::REQUEST);
+        if let Err(error) = self.append(&mut core, &head, None, header, extra, body) {
+            core.session.cancel(opaque);
+            return Err(error);
+        }
+        self.notify(core);
+        Ok(Some(opaque))
+    }
+
+    /// Puts the frame of a one-way request into the write buffer; false when there is no room.
+    fn append_oneway<H: EncodeHeader + ?Sized>(
+        &self,
+        code: RequestCode,
+        header: &H,
+        extra: &ExtFields,
+        body: &Bytes,
+    ) -> Result<bool, CallError> {
+        let mut core = self.shared.lock();
+        self.check_open(&core)?;
+        if self.is_full(&core) {
+            return Ok(false);
+        }
+        // The id is not entered anywhere: nobody answers a one-way request.
+        let head = self.head(code.0, 0, CommandFlag::ONEWAY);
+        self.append(&mut core, &head, None, header, extra, body)?;
+        self.notify(core);
+        Ok(true)
+    }
+
+    fn check_open(&self, core: &Core) -> Result<(), CallError> {
+        match &core.end {
+            Some(end) => Err(CallError::Ended { written: false, end: end.clone() }),
+            None if core.close_requested => {
+                Err(CallError::Ended { written: false, end: ConnectionEnd::ClosedHere })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_full(&self, core: &Core) -> bool {
+        core.out.len() >= self.shared.options.write_buffer_limit
+    }
+
+    fn append<H: EncodeHeader + ?Sized>(
+        &self,
+        core: &mut Core,
+        head: &FrameHead,
+        remark: Option<&str>,
+        header: &H,
+        extra: &ExtFields,
+        body: &Bytes,
+    ) -> Result<(), CallError> {
+        let before = core.out.len();
+        core.out.append(body, |out| encode_frame(out, head, remark, header, extra, body.len()))?;
+        core.enqueued += (core.out.len() - before) as u64;
+        Ok(())
+    }
+
+    /// Releases the lock and wakes the connection's task if it sleeps.
+    fn notify(&self, mut core: MutexGuard<'_, Core>) {
+        let io = core.io.take();
+        drop(core);
+        if let Some(io) = io {
+            io.wake();
+        }
+    }
+
+    /// Waits until the write buffer has room, at most until the deadline.
+    async fn wait_for_room(&self, deadline: Instant) -> Result<(), CallError> {
+        let room = self.shared.room.notified();
+        tokio::pin!(room);
+        // Registered before the check, so that room made in between is not missed.
+        room.as_mut().enable();
+        {
+            let core = self.shared.lock();
+            self.check_open(&core)?;
+            if !self.is_full(&core) {
+                return Ok(());
+            }
+        }
+        timeout_at(deadline, room).await.map_err(|_| CallError::NoRoom)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.shared.id)
+            .field("peer", self.peer())
+            .field("usable", &self.is_usable())
+            .finish_non_exhaustive()
+    }
+}
+
+enum Step {
+    Ended(Result<RemotingCommand, CallEnd>),
+    Refused(CallError),
+    NoRoom,
+}
+
+/// Frees the entry of a call whose future is dropped.
+struct PendingCall<'a> {
+    shared: &'a Shared,
+    opaque: Option<i32>,
+}
+
+impl Drop for PendingCall<'_> {
+    fn drop(&mut self) {
+        if let Some(opaque) = self.opaque {
+            self.shared.lock().session.cancel(opaque);
+        }
+    }
+}

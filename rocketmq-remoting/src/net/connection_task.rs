@@ -1,0 +1,324 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::AsyncWrite;
+use tokio::time::{Instant, Sleep};
+use tokio_util::io::poll_read_buf;
+
+use super::outgoing::Outgoing;
+use super::transport::ByteStream;
+use super::{Connection, ConnectionEnd, RequestHandler, Responder};
+use crate::protocol::{RemotingCommand, decode_frame};
+use crate::session::Completion;
+
+/// Room that a read finds at least.
+const READ_AT_LEAST: usize = 8 * 1024;
+
+/// Room that is made when there is less.
+const READ_CHUNK: usize = 64 * 1024;
+
+/// Reads in one turn, before others on the same thread get theirs.
+const READS_PER_TURN: usize = 16;
+
+/// With more requests in flight than this, the task yields once before it writes, so that callers which
+/// are about to run put their frames into the same write. With few in flight that would only add latency.
+const YIELD_ABOVE_IN_FLIGHT: usize = 8;
+
+/// Deadlines are precise to this; between sweeps of the in-flight table lies at least so much time.
+const SWEEP_EVERY: Duration = Duration::from_millis(10);
+
+/// The one task of a connection: reads, writes, and minds the time.
+pub(super) struct ConnectionTask {
+    connection: Connection,
+    stream: Box<dyn ByteStream>,
+    handler: Arc<dyn RequestHandler>,
+    /// Stop reading while answers pile up: for the side that serves requests.
+    reads_wait_for_writes: bool,
+    read: BytesMut,
+    /// Answers of one read, matched under one lock.
+    answers: Vec<RemotingCommand>,
+    wakers: Vec<Waker>,
+    writing: Outgoing,
+    /// Bytes that the socket took, ever.
+    written: u64,
+    yielded: bool,
+    timer: Pin<Box<Sleep>>,
+    last_read: Instant,
+    last_traffic: Instant,
+    last_sweep: Instant,
+    /// Since when the front of `read` is an incomplete frame.
+    frame_since: Option<Instant>,
+    ended: bool,
+}
+
+impl ConnectionTask {
+    pub(super) fn new(
+        connection: Connection,
+        stream: Box<dyn ByteStream>,
+        handler: Arc<dyn RequestHandler>,
+    ) -> Self {
+        let now = Instant::now();
+        let timer = Box::pin(tokio::time::sleep(connection.shared.options.max_idle));
+        handler.connected(&connection);
+        Self {
+            stream,
+            handler,
+            reads_wait_for_writes: connection.accepted().is_some(),
+            read: BytesMut::new(),
+            answers: Vec::new(),
+            wakers: Vec::new(),
+            writing: Outgoing::default(),
+            written: 0,
+            yielded: false,
+            timer,
+            last_read: now,
+            last_traffic: now,
+            last_sweep: now,
+            frame_since: None,
+            ended: false,
+            connection,
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionEnd> {
+        self.read_frames(cx)?;
+        self.write_frames(cx)?;
+        self.mind_the_time(cx)
+    }
+
+    fn read_frames(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionEnd> {
+        for _ in 0..READS_PER_TURN {
+            if self.reads_wait_for_writes && self.is_behind_with_writing() {
+                // The socket becoming writable brings the task back here.
+                return Ok(());
+            }
+            self.make_room();
+            match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => return Err(ConnectionEnd::ClosedByPeer),
+                Poll::Ready(Ok(_)) => self.take_frames()?,
+                Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn is_behind_with_writing(&self) -> bool {
+        !self.writing.is_empty()
+            && self.connection.shared.lock().out.len() >= self.connection.shared.options.write_buffer_limit
+    }
+
+    /// Grows the buffer with what has arrived, not with what a length field claims.
+    fn make_room(&mut self) {
+        if self.read.capacity() - self.read.len() < READ_AT_LEAST {
+            self.read.reserve(READ_CHUNK.max(self.read.len()));
+        }
+    }
+
+    fn take_frames(&mut self) -> Result<(), ConnectionEnd> {
+        let now = Instant::now();
+        (self.last_read, self.last_traffic) = (now, now);
+        let limits = &self.connection.shared.options.limits;
+        let mut progress = false;
+        let end = loop {
+            match decode_frame(&mut self.read, limits) {
+                Ok(Some(command)) if command.is_response() => self.answers.push(command),
+                Ok(Some(request)) => {
+                    let responder = Responder::new(self.connection.clone(), &request);
+                    self.handler.handle(request, responder);
+                }
+                Ok(None) => break Ok(()),
+                // What came before the bad frame still counts.
+                Err(error) => break Err(ConnectionEnd::BadFrame(Arc::new(error))),
+            }
+            progress = true;
+        };
+        if self.read.is_empty() {
+            self.frame_since = None;
+        } else if progress || self.frame_since.is_none() {
+            self.frame_since = Some(now);
+            self.wake_by(now + self.connection.shared.options.frame_timeout);
+        }
+        self.match_answers();
+        end
+    }
+
+    /// Makes sure that the timer fires at `due` or before.
+    fn wake_by(&mut self, due: Instant) {
+        if due < self.timer.deadline() {
+            self.timer.as_mut().reset(due);
+        }
+    }
+
+    fn match_answers(&mut self) {
+        if self.answers.is_empty() {
+            return;
+        }
+        let mut unmatched = 0;
+        let mut core = self.connection.shared.lock();
+        for answer in self.answers.drain(..) {
+            match core.session.answer(answer) {
+                Completion::Taken(waker) => self.wakers.extend(waker),
+                Completion::Unmatched => unmatched += 1,
+            }
+        }
+        if core.session.is_going_away() {
+            self.connection.shared.usable.store(false, Ordering::Relaxed);
+        }
+        drop(core);
+        self.connection.shared.unmatched_answers.fetch_add(unmatched, Ordering::Relaxed);
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    fn write_frames(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionEnd> {
+        loop {
+            if self.writing.is_empty() && !self.take_outgoing(cx)? {
+                return Ok(());
+            }
+            let mut slices = Outgoing::no_slices();
+            let count = self.writing.slices(&mut slices);
+            let stream = Pin::new(&mut self.stream);
+            let wrote = match &slices[..count] {
+                [one] => stream.poll_write(cx, one),
+                many => stream.poll_write_vectored(cx, many),
+            };
+            match wrote {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => return Err(ConnectionEnd::ClosedByPeer),
+                Poll::Ready(Ok(count)) => {
+                    self.written += count as u64;
+                    self.last_traffic = Instant::now();
+                    if self.writing.advance(count) {
+                        // Nothing to do for TCP; a TLS stream may hold a record back until it is told.
+                        let _ = Pin::new(&mut self.stream).poll_flush(cx);
+                    }
+                }
+                Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
+            }
+        }
+    }
+
+    /// Fetches what the callers have put into the write buffer. False: nothing to write in this turn.
+    fn take_outgoing(&mut self, cx: &mut Context<'_>) -> Result<bool, ConnectionEnd> {
+        let shared = &self.connection.shared;
+        let mut core = shared.lock();
+        if let Some(earliest) = core.session.earliest_deadline() {
+            let due = Instant::from_std(earliest).max(self.last_sweep + SWEEP_EVERY);
+            if due < self.timer.deadline() {
+                self.timer.as_mut().reset(due);
+            }
+        }
+        let in_flight = core.session.in_flight();
+        if core.out.is_empty() {
+            if core.close_requested || core.session.is_over() {
+                return Err(ConnectionEnd::ClosedHere);
+            }
+            if !core.io.as_ref().is_some_and(|io| io.will_wake(cx.waker())) {
+                core.io = Some(cx.waker().clone());
+            }
+            return Ok(false);
+        }
+        core.io = None;
+        if in_flight > YIELD_ABOVE_IN_FLIGHT && !self.yielded {
+            self.yielded = true;
+            cx.waker().wake_by_ref();
+            return Ok(false);
+        }
+        self.yielded = false;
+        let was_full = core.out.len() >= shared.options.write_buffer_limit;
+        std::mem::swap(&mut core.out, &mut self.writing);
+        drop(core);
+        if was_full {
+            shared.room.notify_waiters();
+        }
+        Ok(true)
+    }
+
+    fn mind_the_time(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionEnd> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let shared = &self.connection.shared;
+            let mut core = shared.lock();
+            core.session.expire(now.into_std(), &mut self.wakers);
+            let (in_flight, earliest) = (core.session.in_flight(), core.session.earliest_deadline());
+            drop(core);
+            self.last_sweep = now;
+            self.wakers.drain(..).for_each(Waker::wake);
+
+            let mut next = self.check_traffic(now, in_flight)?;
+            if let Some(earliest) = earliest {
+                next = next.min(Instant::from_std(earliest).max(now + SWEEP_EVERY));
+            }
+            self.timer.as_mut().reset(next);
+        }
+        Ok(())
+    }
+
+    /// Ends a connection that is idle, silent or too slow; otherwise tells when to look again.
+    fn check_traffic(&self, now: Instant, in_flight: usize) -> Result<Instant, ConnectionEnd> {
+        let options = &self.connection.shared.options;
+        let outstanding = in_flight > 0 || !self.writing.is_empty();
+        let (quiet, silent) = (self.last_traffic + options.max_idle, self.last_read + options.expire);
+        if !outstanding && quiet <= now {
+            return Err(ConnectionEnd::Idle(options.max_idle));
+        }
+        if outstanding && silent <= now {
+            return Err(ConnectionEnd::Silent(options.expire));
+        }
+        let mut next = if outstanding { silent } else { quiet };
+        if let Some(since) = self.frame_since {
+            let slow = since + options.frame_timeout;
+            if slow <= now {
+                return Err(ConnectionEnd::SlowFrame(options.frame_timeout));
+            }
+            next = next.min(slow);
+        }
+        Ok(next)
+    }
+
+    /// Fails what is in flight; from here on nothing is accepted.
+    fn finish(&mut self, end: ConnectionEnd) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let shared = &self.connection.shared;
+        shared.usable.store(false, Ordering::Relaxed);
+        let mut core = shared.lock();
+        core.end = Some(end.clone());
+        core.session.end(self.written, &mut self.wakers);
+        core.out = Outgoing::default();
+        drop(core);
+        self.wakers.drain(..).for_each(Waker::wake);
+        shared.room.notify_waiters();
+        self.handler.disconnected(&self.connection, &end);
+    }
+}
+
+impl Future for ConnectionTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        match this.turn(cx) {
+            Ok(()) => Poll::Pending,
+            Err(end) => {
+                // Best effort: a peer that reads learns that this was no accident.
+                let _ = Pin::new(&mut this.stream).poll_shutdown(cx);
+                this.finish(end);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for ConnectionTask {
+    fn drop(&mut self) {
+        self.finish(ConnectionEnd::Stopped);
+    }
+}

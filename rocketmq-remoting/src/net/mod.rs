@@ -1,0 +1,31 @@
+//! Connections: one task for each, many requests in flight and many frames per write; the pool that dials
+//! them; and where their byte streams come from.
+//!
+//! How a request leaves: its caller takes the connection's one short lock, gets a slot of the in-flight
+//! table and encodes its frame straight into the write buffer. The connection's task takes the whole buffer
+//! and writes it at once. Answers of one read are matched under one lock, and their callers are woken after
+//! it. There is no task, timer or channel per request.
+
+mod back_off;
+mod connection;
+mod connection_task;
+mod error;
+mod handler;
+mod options;
+mod outgoing;
+mod pool;
+mod tasks;
+mod transport;
+
+pub use back_off::{BackOff, random};
+pub use connection::{Accepted, Connection};
+pub use error::{CallError, ConnectionEnd, DialError};
+pub use handler::{NoRequests, RequestHandler, Responder};
+pub use options::ConnectionOptions;
+pub use pool::Pool;
+pub use tasks::TaskOwner;
+pub use transport::{ByteStream, Connecting, TcpTransport, Transport};
+
+pub(crate) use connection::Ends;
+pub(crate) use pool::start_connection;
+pub(crate) use transport::tune;

@@ -1,0 +1,44 @@
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// A byte stream in both directions: TCP, TLS over it, an in-memory pipe.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+/// What [`Transport::connect`] resolves to.
+pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send + 'a>>;
+
+/// Where connections take their streams from.
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Opens a stream to `address` (`host:port`). The caller bounds the time and drops the future when it is
+    /// over.
+    fn connect<'a>(&'a self, address: &'a str) -> Connecting<'a>;
+}
+
+/// Plain TCP. Names are resolved at every dial, and every address that a name has is tried.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TcpTransport;
+
+impl Transport for TcpTransport {
+    fn connect<'a>(&'a self, address: &'a str) -> Connecting<'a> {
+        Box::pin(async move {
+            let stream = TcpStream::connect(address).await?;
+            tune(&stream)?;
+            Ok(Box::new(stream) as Box<dyn ByteStream>)
+        })
+    }
+}
+
+/// No delay for small frames, and a probe for peers that vanished without a word.
+pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keep_alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));
+    socket2::SockRef::from(stream).set_tcp_keepalive(&keep_alive)
+}
