@@ -11,6 +11,8 @@
 //! | ids | [`unique_id`], [`offset_msg_id`] |
 //! | names of topics and groups | [`validators`], [`namespace`], [`mix_all`] |
 
+#[cfg(test)]
+mod captured_tests;
 pub mod compression;
 pub mod crc32;
 mod hex;
