@@ -38,6 +38,7 @@ impl Message {
     }
 
     /// Puts a message together from parts that exist already, without a copy.
+    #[inline]
     pub fn from_parts(
         topic: impl Into<ByteString>,
         flag: i32,

@@ -55,6 +55,7 @@ impl MessageExt {
         Self::from_record(message, header, 0, 0)
     }
 
+    #[inline]
     pub(crate) fn from_record(
         message: Message,
         header: RecordHeader,

@@ -43,6 +43,7 @@ impl MessageProperties {
     }
 
     /// Takes a text in wire form as it is, without a copy and without a check: reading skips what makes no sense.
+    #[inline]
     pub fn from_wire(wire: impl Into<ByteString>) -> Self {
         Self { wire: Wire::Shared(wire.into()), faults: Vec::new() }
     }
@@ -141,7 +142,13 @@ impl MessageProperties {
         }
         self.remove(name);
         match &mut self.wire {
-            Wire::Owned(text) => append_property(text, name, value),
+            Wire::Owned(text) => {
+                if text.is_empty() {
+                    // Tags, keys and the like fit without growing again.
+                    text.reserve(64);
+                }
+                append_property(text, name, value);
+            }
             Wire::Shared(text) => self.wire = Wire::Owned(extended(text, &[(name, value)])),
         }
     }

@@ -6,14 +6,19 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 use super::{CompressError, CompressionType, DecompressError};
 
 pub(super) fn compress(body: &[u8], level: i32) -> Result<Bytes, CompressError> {
-    let failed = |reason: String| CompressError::Failed { kind: CompressionType::Zlib, reason };
     let mut deflate = Compress::new(Compression::new(level.clamp(1, 9).unsigned_abs()), true);
-    // What cannot be compressed grows by five bytes in 16 KiB, plus head and tail.
-    let mut out = Vec::with_capacity(body.len() + body.len() / 1_000 + 64);
-    match deflate.compress_vec(body, &mut out, FlushCompress::Finish) {
-        Ok(Status::StreamEnd) => Ok(out.into()),
-        Ok(_) => Err(failed("the result is larger than deflate allows".into())),
-        Err(error) => Err(failed(error.to_string())),
+    let mut out = Vec::with_capacity(body.len() / 2 + 64);
+    loop {
+        let rest = &body[usize::try_from(deflate.total_in()).unwrap_or(body.len())..];
+        match deflate.compress_vec(rest, &mut out, FlushCompress::Finish) {
+            Ok(Status::StreamEnd) => return Ok(out.into()),
+            // The result is longer than expected.
+            Ok(_) => out.reserve(body.len() / 2 + 64),
+            Err(error) => {
+                let reason = error.to_string();
+                return Err(CompressError::Failed { kind: CompressionType::Zlib, reason });
+            }
+        }
     }
 }
 

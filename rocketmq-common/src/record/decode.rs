@@ -85,6 +85,7 @@ impl RecordDecoder {
     }
 
     /// The next record, or the message of a batch that is being unwrapped.
+    #[inline]
     fn next_message(&mut self) -> Option<Result<MessageExt, RecordError>> {
         loop {
             if let Some(batch) = &mut self.batch {
@@ -97,8 +98,7 @@ impl RecordDecoder {
             if start == self.records.len() {
                 return None;
             }
-            let records = self.records.clone();
-            let reader = match Reader::enter(&records, start, LEAST_BYTES) {
+            let reader = match Reader::enter(&self.records, start, LEAST_BYTES) {
                 Ok(reader) => reader,
                 Err(problem) => {
                     self.at = self.records.len();
@@ -106,79 +106,97 @@ impl RecordDecoder {
                 }
             };
             self.at = reader.end();
-            match self.record(reader.clone()) {
-                Ok(None) => {}
-                Ok(Some(message)) if self.holds_batch(&message) => {
-                    let entries = BatchDecoder::new(message.body().clone());
-                    self.batch =
-                        Some(InnerBatch { position: start, outer: Box::new(message), entries, index: 0 });
-                }
-                Ok(Some(message)) => return Some(Ok(message)),
-                Err(problem) => {
-                    return Some(Err(RecordError::at_place(start, problem, RecordPlace::guess(reader))));
-                }
+            let size = reader.remaining();
+            let mut layout = match Layout::read(reader.clone()) {
+                Ok(Some(layout)) => layout,
+                Ok(None) => continue,
+                Err(problem) => return Some(Err(broken(start, problem, reader))),
+            };
+            let (body, properties) = match self.options.read_parts(&mut layout, &mut self.topic) {
+                Ok(parts) => parts,
+                Err(problem) => return Some(Err(broken(start, problem, reader))),
+            };
+            let topic = self.topic.clone();
+            let message =
+                Message::from_parts(topic, layout.flag, MessageProperties::from_wire(properties), body);
+            let message = MessageExt::from_record(message, layout.header, layout.body_crc, size);
+            if !self.options.unwraps(layout.header.sys_flag) {
+                return Some(Ok(message));
             }
+            self.batch = Some(InnerBatch::new(start, message));
         }
     }
+}
 
-    /// One record; nothing for a filler.
-    fn record(&mut self, reader: Reader<'_>) -> Result<Option<MessageExt>, RecordProblem> {
-        let size = reader.remaining();
-        let Some(layout) = Layout::read(reader)? else {
-            return Ok(None);
-        };
-        let Layout { mut header, flag, body_crc, body, topic, properties } = layout;
-        let body = if self.options.read_body {
-            self.body(body, body_crc, &mut header.sys_flag)?
+#[cold]
+fn broken(start: usize, problem: RecordProblem, reader: Reader<'_>) -> RecordError {
+    RecordError::at_place(start, problem, RecordPlace::guess(reader))
+}
+
+impl RecordOptions {
+    /// Body and properties as the message gets them; `topic`, that of the record before, becomes that of this one.
+    #[inline]
+    fn read_parts(
+        &self,
+        layout: &mut Layout<'_>,
+        topic: &mut ByteString,
+    ) -> Result<(Bytes, ByteString), RecordProblem> {
+        if topic.as_bytes() != layout.topic {
+            *topic = text("topic", Bytes::copy_from_slice(layout.topic))?;
+        }
+        let body = std::mem::take(&mut layout.body);
+        let body = if self.read_body {
+            self.stored_body(body, layout.body_crc, &mut layout.header.sys_flag)?
         } else {
             Bytes::new()
         };
-        if self.topic.as_bytes() != topic {
-            self.topic = text("topic", Bytes::copy_from_slice(topic))?;
-        }
-        let properties = MessageProperties::from_wire(text("properties", properties)?);
-        let message = Message::from_parts(self.topic.clone(), flag, properties, body);
-        Ok(Some(MessageExt::from_record(message, header, body_crc, size)))
+        Ok((body, text("properties", std::mem::take(&mut layout.properties))?))
     }
 
-    fn body(&self, body: Bytes, expected: u32, flag: &mut MessageSysFlag) -> Result<Bytes, RecordProblem> {
-        if self.options.check_crc {
+    #[inline]
+    fn stored_body(
+        &self,
+        body: Bytes,
+        expected: u32,
+        flag: &mut MessageSysFlag,
+    ) -> Result<Bytes, RecordProblem> {
+        if self.check_crc {
             let actual = crc32(&body);
             if actual != expected {
                 return Err(RecordProblem::Checksum { expected, actual });
             }
         }
-        if !(self.options.decompress && flag.is_compressed()) {
+        if !(self.decompress && flag.is_compressed()) {
             return Ok(body);
         }
         let compression = flag.compression_type().map_err(RecordProblem::CompressionType)?;
         let inflated =
-            decompress(compression, &body, self.options.max_inflated).map_err(RecordProblem::Decompress)?;
+            decompress(compression, &body, self.max_inflated).map_err(RecordProblem::Decompress)?;
         *flag = flag.without(MessageSysFlag::COMPRESSED);
         Ok(inflated)
     }
 
-    fn holds_batch(&self, message: &MessageExt) -> bool {
-        self.options.unwrap_inner_batch
-            && self.options.read_body
-            && message.sys_flag().is_inner_batch()
-            && !message.sys_flag().is_compressed()
+    /// Whether a message with these flags is a batch that is to be taken apart.
+    #[inline]
+    fn unwraps(&self, flag: MessageSysFlag) -> bool {
+        self.unwrap_inner_batch && self.read_body && flag.is_inner_batch() && !flag.is_compressed()
     }
 }
 
 impl Iterator for RecordDecoder {
     type Item = Result<MessageExt, RecordError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let start = self.at;
-        let message = self.next_message()?;
         if self.count == self.options.max_messages {
+            let start = self.at;
+            self.next_message()?;
             self.at = self.records.len();
             self.batch = None;
             return Some(Err(RecordError::new(start, RecordProblem::TooMany { limit: self.count })));
         }
         self.count += 1;
-        Some(message)
+        self.next_message()
     }
 }
 
@@ -197,6 +215,11 @@ impl Iterator for InnerBatch {
 }
 
 impl InnerBatch {
+    fn new(position: usize, outer: MessageExt) -> Self {
+        let entries = BatchDecoder::new(outer.body().clone());
+        Self { position, outer: Box::new(outer), entries, index: 0 }
+    }
+
     /// What an entry does not say itself is the same as in the record around it; the queue offsets count up.
     fn message(&self, index: usize, entry: BatchEntry) -> MessageExt {
         let mut header = *self.outer.header();

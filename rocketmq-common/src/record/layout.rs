@@ -22,6 +22,7 @@ pub(super) struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     /// Takes apart the record that the reader is at the start of; nothing for a filler.
+    #[inline(always)]
     pub(super) fn read(mut reader: Reader<'a>) -> Result<Option<Self>, RecordProblem> {
         let [_size, magic] = [reader.u32("size")?, reader.u32("magic")?];
         let topic_length_bytes = match magic {
@@ -48,7 +49,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn header(queue_id: i32, reader: &mut Reader<'_>) -> Result<RecordHeader, RecordProblem> {
     let queue_offset = reader.i64("queue offset")?;
     let commit_log_offset = reader.i64("commit log offset")?;
@@ -71,7 +72,7 @@ fn header(queue_id: i32, reader: &mut Reader<'_>) -> Result<RecordHeader, Record
     })
 }
 
-#[inline]
+#[inline(always)]
 fn host(field: &'static str, v6: bool, reader: &mut Reader<'_>) -> Result<SocketAddr, RecordProblem> {
     let ip = if v6 {
         IpAddr::V6(Ipv6Addr::from(reader.array::<16>(field)?))
