@@ -1,14 +1,42 @@
 //! Typed request and response headers, one file per family of requests.
 //!
 //! A header's fields are those of its Java class. What every Java header may carry on top of them is left
-//! to the ext fields of the command: `ns` and `nsd` (namespace), `oway`, and what hooks add; `bname` (the
-//! broker's name) and `lo` are fields where a client sets or reads them.
+//! to the ext fields of the command: `ns` and `nsd` (namespace), `oway`, `lo`, and what hooks add; `bname`
+//! (the broker's name) is a field where Java's client sets it.
+//!
+//! Build one with `..Default::default()` for what is optional; send it with
+//! [`encode_frame`](super::encode_frame) or [`RemotingCommand::request_with`](super::RemotingCommand::request_with);
+//! read it with [`RemotingCommand::header`](super::RemotingCommand::header).
 
+mod admin;
+mod client;
 mod macros;
 mod name_server;
+mod offset;
+mod pop;
+mod pull;
+mod query;
+mod recall;
+mod remote;
+mod reply;
 mod send;
+mod send_back;
+#[cfg(test)]
+mod tests;
+mod transaction;
 
+pub use admin::*;
+pub use client::*;
 pub use name_server::*;
+pub use offset::*;
+pub use pop::*;
+pub use pull::{PullMessageRequestHeader, PullMessageResponseHeader};
+pub use query::*;
+pub use recall::*;
+pub use remote::*;
+pub use reply::*;
 pub use send::{
     SendMessageRequestHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader, SendRequestKind,
 };
+pub use send_back::*;
+pub use transaction::*;

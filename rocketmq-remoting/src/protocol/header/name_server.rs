@@ -6,22 +6,22 @@ use bytestring::ByteString;
 
 bare_requests! {
     /// All clusters and brokers. Java sends no header; `GET_BROKER_CLUSTER_INFO` 106. The answer's body is a
-    /// [`ClusterInfo`.
+    /// [`ClusterInfo`](crate::protocol::body::ClusterInfo).
     pub struct GetBrokerClusterInfoRequest (GET_BROKER_CLUSTER_INFO -> NoHeader);
 
     /// All topics. Java sends no header; `GET_ALL_TOPIC_LIST_FROM_NAMESERVER` 206. The answer's body is a
-    /// `body::TopicList`.
+    /// [`TopicList`](crate::protocol::body::TopicList).
     pub struct GetAllTopicListFromNameServerRequest (GET_ALL_TOPIC_LIST_FROM_NAMESERVER -> NoHeader);
 
     /// The topics that clusters and brokers are named after. Java sends no header;
     /// `GET_SYSTEM_TOPIC_LIST_FROM_NS` 304. The answer's body is a
-    /// `body::TopicList`.
+    /// [`TopicList`](crate::protocol::body::TopicList).
     pub struct GetSystemTopicListFromNameServerRequest (GET_SYSTEM_TOPIC_LIST_FROM_NS -> NoHeader);
 }
 
 headers! {
     /// The route of a topic. Java `GetRouteInfoRequestHeader`; `GET_ROUTEINFO_BY_TOPIC` 105. The answer's
-    /// body is a `body::TopicRouteData`.
+    /// body is a [`TopicRouteData`](crate::protocol::body::TopicRouteData).
     pub struct GetRouteInfoRequestHeader(GET_ROUTEINFO_BY_TOPIC -> NoHeader) {
         /// The topic.
         "topic" topic: ByteString,
@@ -62,7 +62,7 @@ headers! {
     }
 
     /// Java `GetKVListByNamespaceRequestHeader`; `GET_KVLIST_BY_NAMESPACE` 219. The answer's body is a
-    /// `body::KVTable`.
+    /// [`KVTable`](crate::protocol::body::KVTable).
     pub struct GetKvListByNamespaceRequestHeader(GET_KVLIST_BY_NAMESPACE -> NoHeader) {
         /// The namespace.
         "namespace" namespace: ByteString,
@@ -143,14 +143,14 @@ headers! {
     }
 
     /// Java `RegisterTopicRequestHeader`; `REGISTER_TOPIC_IN_NAMESRV` 217. The body is a
-    /// `body::TopicRouteData`.
+    /// [`TopicRouteData`](crate::protocol::body::TopicRouteData).
     pub struct RegisterTopicRequestHeader(REGISTER_TOPIC_IN_NAMESRV -> NoHeader) {
         /// The topic.
         "topic" topic: ByteString,
     }
 
     /// Java `GetTopicsByClusterRequestHeader`; `GET_TOPICS_BY_CLUSTER` 224. The answer's body is a
-    /// `body::TopicList`.
+    /// [`TopicList`](crate::protocol::body::TopicList).
     pub struct GetTopicsByClusterRequestHeader(GET_TOPICS_BY_CLUSTER -> NoHeader) {
         /// The cluster's name.
         "cluster" cluster: ByteString,

@@ -1,0 +1,35 @@
+//! Members that not every client writes the way Java does.
+
+use serde::{Deserialize, Deserializer, de};
+
+/// A number that clients in C++ put into quotes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Plain(i64),
+    Quoted(String),
+}
+
+impl Number {
+    fn value<E: de::Error>(self) -> Result<i64, E> {
+        match self {
+            Self::Plain(value) => Ok(value),
+            Self::Quoted(text) => text.parse().map_err(|_| E::custom(format_args!("{text:?} is no integer"))),
+        }
+    }
+}
+
+/// For `#[serde(deserialize_with)]` on a number.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    Number::deserialize(deserializer)?.value()
+}
+
+/// For `#[serde(deserialize_with)]` on a list of numbers.
+pub(super) fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i32>, D::Error> {
+    let numbers = Vec::<Number>::deserialize(deserializer)?;
+    let narrow = |number: Number| {
+        let value = number.value()?;
+        i32::try_from(value).map_err(|_| de::Error::custom(format_args!("{value} is no 32-bit integer")))
+    };
+    numbers.into_iter().map(narrow).collect()
+}

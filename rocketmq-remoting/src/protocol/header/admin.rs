@@ -1,0 +1,170 @@
+//! Topics, groups and figures of a broker: 17, 18, 26, 28, 200–204, 207, 208, 215, 225, 300, 315, 343, 345,
+//! 351, 352.
+
+use super::macros::{bare_requests, headers};
+use crate::protocol::NoHeader;
+use bytestring::ByteString;
+
+bare_requests! {
+    /// Creates or changes several topics (5.x). `UPDATE_AND_CREATE_TOPIC_LIST` 18. The body is a
+    /// [`CreateTopicListRequestBody`](crate::protocol::body::CreateTopicListRequestBody).
+    pub struct CreateTopicListRequest (UPDATE_AND_CREATE_TOPIC_LIST -> NoHeader);
+
+    /// All topics of a broker. `GET_ALL_TOPIC_CONFIG` 21. The answer's body is a
+    /// [`TopicConfigSerializeWrapper`](crate::protocol::body::TopicConfigSerializeWrapper).
+    pub struct GetAllTopicConfigRequest (GET_ALL_TOPIC_CONFIG -> NoHeader);
+
+    /// A broker's configuration. `GET_BROKER_CONFIG` 26. The answer's body is a Java properties text.
+    pub struct GetBrokerConfigRequest (GET_BROKER_CONFIG -> GetBrokerConfigResponseHeader);
+
+    /// A broker's figures. `GET_BROKER_RUNTIME_INFO` 28. The answer's body is a
+    /// [`KVTable`](crate::protocol::body::KVTable).
+    pub struct GetBrokerRuntimeInfoRequest (GET_BROKER_RUNTIME_INFO -> NoHeader);
+
+    /// Creates or changes a consumer group. `UPDATE_AND_CREATE_SUBSCRIPTIONGROUP` 200. The body is a
+    /// [`SubscriptionGroupConfig`](crate::protocol::body::SubscriptionGroupConfig).
+    pub struct UpdateSubscriptionGroupRequest (UPDATE_AND_CREATE_SUBSCRIPTIONGROUP -> NoHeader);
+
+    /// All consumer groups of a broker. `GET_ALL_SUBSCRIPTIONGROUP_CONFIG` 201. The answer's body is a
+    /// [`SubscriptionGroupWrapper`](crate::protocol::body::SubscriptionGroupWrapper).
+    pub struct GetAllSubscriptionGroupRequest (GET_ALL_SUBSCRIPTIONGROUP_CONFIG -> NoHeader);
+
+    /// Creates or changes several consumer groups (5.x). `UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST` 225. The
+    /// body is a [`SubscriptionGroupList`](crate::protocol::body::SubscriptionGroupList).
+    pub struct UpdateSubscriptionGroupListRequest (UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST -> NoHeader);
+
+    /// The system topics of a broker. `GET_SYSTEM_TOPIC_LIST_FROM_BROKER` 305. The answer's body is a
+    /// [`TopicList`](crate::protocol::body::TopicList).
+    pub struct GetSystemTopicListFromBrokerRequest (GET_SYSTEM_TOPIC_LIST_FROM_BROKER -> NoHeader);
+}
+
+headers! {
+    /// Creates or changes a topic on one broker. Java `CreateTopicRequestHeader`; `UPDATE_AND_CREATE_TOPIC` 17.
+    pub struct CreateTopicRequestHeader(UPDATE_AND_CREATE_TOPIC -> NoHeader) {
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The topic whose settings apply; brokers ignore it.
+        "defaultTopic" default_topic: ByteString,
+        /// How many queues can be read.
+        "readQueueNums" read_queue_nums: i32,
+        /// How many queues can be written.
+        "writeQueueNums" write_queue_nums: i32,
+        /// 4 read, 2 write, 1 inherit; Java `PermName`. Brokers check nothing.
+        "perm" perm: i32,
+        /// `SINGLE_TAG` or `MULTI_TAG`.
+        "topicFilterType" topic_filter_type: ByteString,
+        /// 1 unit, 2 unit subscription.
+        "topicSysFlag" topic_sys_flag: Option<i32>,
+        /// Whether the topic is ordered across brokers.
+        "order" order: bool,
+        /// `+key=value` sets, `-key` removes, joined by commas (5.0).
+        "attributes" attributes: Option<ByteString>,
+        /// Also where the topic is mapped to other brokers (5.0).
+        "force" force: Option<bool>,
+    }
+
+    /// Java `GetBrokerConfigResponseHeader`.
+    pub struct GetBrokerConfigResponseHeader {
+        /// Changes with the configuration.
+        "version" version: ByteString,
+    }
+
+    /// Minimum and maximum offsets. Java `GetTopicStatsInfoRequestHeader`; `GET_TOPIC_STATS_INFO` 202. The
+    /// answer's body is a [`TopicStatsTable`](crate::protocol::body::TopicStatsTable).
+    pub struct GetTopicStatsInfoRequestHeader(GET_TOPIC_STATS_INFO -> NoHeader) {
+        /// The topic.
+        "topic" topic: ByteString,
+    }
+
+    /// Who is connected for a consumer group. Java `GetConsumerConnectionListRequestHeader`;
+    /// `GET_CONSUMER_CONNECTION_LIST` 203. The answer's body is a
+    /// [`ConsumerConnection`](crate::protocol::body::ConsumerConnection); 206 where nobody is.
+    pub struct GetConsumerConnectionListRequestHeader(GET_CONSUMER_CONNECTION_LIST -> NoHeader) {
+        /// The consumer group.
+        "consumerGroup" consumer_group: ByteString,
+    }
+
+    /// Who is connected for a producer group. Java `GetProducerConnectionListRequestHeader`;
+    /// `GET_PRODUCER_CONNECTION_LIST` 204. The answer's body is a
+    /// [`ProducerConnection`](crate::protocol::body::ProducerConnection); 1 where nobody is.
+    pub struct GetProducerConnectionListRequestHeader(GET_PRODUCER_CONNECTION_LIST -> NoHeader) {
+        /// The producer group.
+        "producerGroup" producer_group: ByteString,
+    }
+
+    /// Deletes a consumer group. Java `DeleteSubscriptionGroupRequestHeader`; `DELETE_SUBSCRIPTIONGROUP` 207.
+    pub struct DeleteSubscriptionGroupRequestHeader(DELETE_SUBSCRIPTIONGROUP -> NoHeader) {
+        /// The consumer group.
+        "groupName" group_name: ByteString,
+        /// Whether its offsets go, too.
+        "cleanOffset" clean_offset: bool = false,
+    }
+
+    /// How far a group has consumed. Java `GetConsumeStatsRequestHeader`; `GET_CONSUME_STATS` 208. The answer's
+    /// body is a [`ConsumeStats`](crate::protocol::body::ConsumeStats).
+    pub struct GetConsumeStatsRequestHeader(GET_CONSUME_STATS -> NoHeader) {
+        /// The consumer group.
+        "consumerGroup" consumer_group: ByteString,
+        /// One topic only.
+        "topic" topic: Option<ByteString>,
+    }
+
+    /// Deletes a topic. Java `DeleteTopicRequestHeader`; `DELETE_TOPIC_IN_BROKER` 215. NameServers keep the
+    /// route until they are told with 216.
+    pub struct DeleteTopicRequestHeader(DELETE_TOPIC_IN_BROKER -> NoHeader) {
+        /// The topic.
+        "topic" topic: ByteString,
+    }
+
+    /// Which groups consume a topic. Java `QueryTopicConsumeByWhoRequestHeader`;
+    /// `QUERY_TOPIC_CONSUME_BY_WHO` 300. The answer's body is a
+    /// [`GroupList`](crate::protocol::body::GroupList).
+    pub struct QueryTopicConsumeByWhoRequestHeader(QUERY_TOPIC_CONSUME_BY_WHO -> NoHeader) {
+        /// The topic.
+        "topic" topic: ByteString,
+    }
+
+    /// A broker's counter. Java `ViewBrokerStatsDataRequestHeader`; `VIEW_BROKER_STATS_DATA` 315. The answer's
+    /// body is a [`BrokerStatsData`](crate::protocol::body::BrokerStatsData).
+    pub struct ViewBrokerStatsDataRequestHeader(VIEW_BROKER_STATS_DATA -> NoHeader) {
+        /// What is counted, such as `TOPIC_PUT_NUMS`.
+        "statsName" stats_name: ByteString,
+        /// For what: a topic, or `topic@group`.
+        "statsKey" stats_key: ByteString,
+    }
+
+    /// Which topics a group consumes. Java `QueryTopicsByConsumerRequestHeader`;
+    /// `QUERY_TOPICS_BY_CONSUMER` 343. The answer's body is a
+    /// [`TopicList`](crate::protocol::body::TopicList).
+    pub struct QueryTopicsByConsumerRequestHeader(QUERY_TOPICS_BY_CONSUMER -> NoHeader) {
+        /// The consumer group.
+        "group" group: ByteString,
+    }
+
+    /// A group's subscription of a topic. Java `QuerySubscriptionByConsumerRequestHeader`;
+    /// `QUERY_SUBSCRIPTION_BY_CONSUMER` 345. The answer's body is a
+    /// [`QuerySubscriptionResponseBody`](crate::protocol::body::QuerySubscriptionResponseBody).
+    pub struct QuerySubscriptionByConsumerRequestHeader(QUERY_SUBSCRIPTION_BY_CONSUMER -> NoHeader) {
+        /// The consumer group.
+        "group" group: ByteString,
+        /// The topic.
+        "topic" topic: ByteString,
+    }
+
+    /// One topic's settings (5.x). Java `GetTopicConfigRequestHeader`; `GET_TOPIC_CONFIG` 351. The answer's
+    /// body is a [`TopicConfigAndQueueMapping`](crate::protocol::body::TopicConfigAndQueueMapping).
+    pub struct GetTopicConfigRequestHeader(GET_TOPIC_CONFIG -> NoHeader) {
+        /// The topic.
+        "topic" topic: ByteString,
+        /// Whether the topic's mapping to brokers is wanted; Java sends true.
+        "lo" lo: Option<bool>,
+    }
+
+    /// One consumer group's settings (5.x). Java `GetSubscriptionGroupConfigRequestHeader`;
+    /// `GET_SUBSCRIPTIONGROUP_CONFIG` 352. The answer's body is a
+    /// [`SubscriptionGroupConfig`](crate::protocol::body::SubscriptionGroupConfig).
+    pub struct GetSubscriptionGroupConfigRequestHeader(GET_SUBSCRIPTIONGROUP_CONFIG -> NoHeader) {
+        /// The consumer group.
+        "group" group: ByteString,
+    }
+}

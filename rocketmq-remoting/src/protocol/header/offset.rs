@@ -1,0 +1,142 @@
+//! Offsets of queues and groups: 14, 15, 29, 30, 31, 32.
+
+use super::macros::headers;
+use crate::protocol::ext_fields::FieldValue;
+use crate::protocol::fields::HeaderField;
+use crate::protocol::{FieldSink, NoHeader};
+use bytestring::ByteString;
+
+/// Which of several messages with the same time is meant. Java `BoundaryType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BoundaryType {
+    /// The first message at or after the time.
+    #[default]
+    Lower,
+    /// The last message at or before the time.
+    Upper,
+}
+
+impl HeaderField for BoundaryType {
+    const EXPECTED: &'static str = "LOWER or UPPER";
+
+    fn encode<S: FieldSink + ?Sized>(&self, name: &str, sink: &mut S) {
+        sink.text(name, if *self == Self::Upper { "UPPER" } else { "LOWER" });
+    }
+
+    /// As Java reads it, anything but `upper` in any case is the lower one.
+    fn decode(value: FieldValue<'_>) -> Option<Self> {
+        let upper = value.text().eq_ignore_ascii_case("upper");
+        Some(if upper { Self::Upper } else { Self::Lower })
+    }
+}
+
+headers! {
+    /// The committed offset of a group. Java `QueryConsumerOffsetRequestHeader`; `QUERY_CONSUMER_OFFSET` 14.
+    /// Answered with 22 where there is none.
+    pub struct QueryConsumerOffsetRequestHeader(QUERY_CONSUMER_OFFSET -> QueryConsumerOffsetResponseHeader) {
+        /// The consumer group.
+        "consumerGroup" consumer_group: ByteString,
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The queue.
+        "queueId" queue_id: i32,
+        /// `false` asks not to answer 0 for a new group while the queue starts at 0 (5.0).
+        "setZeroIfNotFound" set_zero_if_not_found: Option<bool>,
+        /// The broker's name.
+        "bname" broker_name: Option<ByteString>,
+    }
+
+    /// Java `QueryConsumerOffsetResponseHeader`.
+    pub struct QueryConsumerOffsetResponseHeader {
+        /// The committed offset.
+        "offset" offset: i64,
+    }
+
+    /// Commits an offset; normally one way. Java `UpdateConsumerOffsetRequestHeader`;
+    /// `UPDATE_CONSUMER_OFFSET` 15.
+    pub struct UpdateConsumerOffsetRequestHeader(UPDATE_CONSUMER_OFFSET -> NoHeader) {
+        /// The consumer group.
+        "consumerGroup" consumer_group: ByteString,
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The queue.
+        "queueId" queue_id: i32,
+        /// The offset to commit; brokers check nothing.
+        "commitOffset" commit_offset: i64,
+        /// The broker's name.
+        "bname" broker_name: Option<ByteString>,
+    }
+
+    /// The offset at a point in time. Java `SearchOffsetRequestHeader`; `SEARCH_OFFSET_BY_TIMESTAMP` 29.
+    pub struct SearchOffsetRequestHeader(SEARCH_OFFSET_BY_TIMESTAMP -> SearchOffsetResponseHeader) {
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The queue.
+        "queueId" queue_id: i32,
+        /// Store time in milliseconds since 1970.
+        "timestamp" timestamp: i64,
+        /// Which side to look from; the lower one without it (5.1).
+        "boundaryType" boundary_type: Option<BoundaryType>,
+        /// The broker's name.
+        "bname" broker_name: Option<ByteString>,
+    }
+
+    /// Java `SearchOffsetResponseHeader`.
+    pub struct SearchOffsetResponseHeader {
+        /// The offset; 0 for an empty or unknown queue.
+        "offset" offset: i64,
+    }
+
+    /// The offset behind the last message. Java `GetMaxOffsetRequestHeader`; `GET_MAX_OFFSET` 30.
+    pub struct GetMaxOffsetRequestHeader(GET_MAX_OFFSET -> GetMaxOffsetResponseHeader) {
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The queue.
+        "queueId" queue_id: i32,
+        /// Count only what replicas confirmed; yes without it (5.0).
+        "committed" committed: Option<bool>,
+        /// The broker's name.
+        "bname" broker_name: Option<ByteString>,
+    }
+
+    /// Java `GetMaxOffsetResponseHeader`.
+    pub struct GetMaxOffsetResponseHeader {
+        /// The offset; 0 for an unknown topic or queue.
+        "offset" offset: i64,
+    }
+
+    /// The offset of the first message that is left. Java `GetMinOffsetRequestHeader`; `GET_MIN_OFFSET` 31.
+    pub struct GetMinOffsetRequestHeader(GET_MIN_OFFSET -> GetMinOffsetResponseHeader) {
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The queue.
+        "queueId" queue_id: i32,
+        /// The broker's name.
+        "bname" broker_name: Option<ByteString>,
+    }
+
+    /// Java `GetMinOffsetResponseHeader`.
+    pub struct GetMinOffsetResponseHeader {
+        /// The offset; 0 for an unknown topic or queue.
+        "offset" offset: i64,
+    }
+
+    /// When the first message that is left was stored. Java `GetEarliestMsgStoretimeRequestHeader`;
+    /// `GET_EARLIEST_MSG_STORETIME` 32.
+    pub struct GetEarliestMsgStoretimeRequestHeader(
+        GET_EARLIEST_MSG_STORETIME -> GetEarliestMsgStoretimeResponseHeader
+    ) {
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The queue.
+        "queueId" queue_id: i32,
+        /// The broker's name.
+        "bname" broker_name: Option<ByteString>,
+    }
+
+    /// Java `GetEarliestMsgStoretimeResponseHeader`.
+    pub struct GetEarliestMsgStoretimeResponseHeader {
+        /// Milliseconds since 1970; −1 for an unknown or empty queue.
+        "timestamp" timestamp: i64,
+    }
+}

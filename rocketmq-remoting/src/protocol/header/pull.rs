@@ -1,0 +1,79 @@
+//! Pulling messages: 11, 361.
+
+use super::macros::headers;
+use crate::protocol::{RequestCode, RequestHeader};
+use bytestring::ByteString;
+
+/// Java `PullSysFlag.FLAG_LITE_PULL_MESSAGE`.
+const LITE_PULL: i32 = 0x10;
+
+headers! {
+    /// Reads messages from one queue. Java `PullMessageRequestHeader`; `PULL_MESSAGE` 11, or
+    /// `LITE_PULL_MESSAGE` 361 when the lite bit of `sys_flag` is set.
+    pub struct PullMessageRequestHeader {
+        /// The consumer group.
+        "consumerGroup" consumer_group: ByteString,
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The queue.
+        "queueId" queue_id: i32,
+        /// The first offset to read.
+        "queueOffset" queue_offset: i64,
+        /// How many messages at most; brokers give 32 by default, whatever is asked for.
+        "maxMsgNums" max_msg_nums: i32,
+        /// 1 commits `commit_offset`, 2 waits, 4 the subscription is in here, 8 class filter, 16 lite; Java
+        /// `PullSysFlag`.
+        "sysFlag" sys_flag: i32,
+        /// The offset to commit along the way.
+        "commitOffset" commit_offset: i64,
+        /// How long to wait for new messages, in milliseconds. The broker looks only every 5 s.
+        "suspendTimeoutMillis" suspend_timeout_millis: i64,
+        /// The filter expression.
+        "subscription" subscription: Option<ByteString>,
+        /// Version of the subscription, milliseconds since 1970.
+        "subVersion" sub_version: i64,
+        /// `TAG` or `SQL92`.
+        "expressionType" expression_type: Option<ByteString>,
+        /// How many bytes at most; brokers ignore it.
+        "maxMsgBytes" max_msg_bytes: Option<i32>,
+        /// Where the request comes from, for proxies.
+        "requestSource" request_source: Option<i32>,
+        /// The client behind a proxy; the name on the wire is spelt so.
+        "proxyFrowardClientId" proxy_forward_client_id: Option<ByteString>,
+        /// The broker's name.
+        "bname" broker_name: Option<ByteString>,
+    }
+
+    /// Where to go on, on every answer but errors: 0, 19, 20, 21. The remark names the broker's status.
+    /// Java `PullMessageResponseHeader`.
+    pub struct PullMessageResponseHeader {
+        /// The broker to ask next time: 0 is the master.
+        "suggestWhichBrokerId" suggest_which_broker_id: i64,
+        /// The offset to go on from.
+        "nextBeginOffset" next_begin_offset: i64,
+        /// The first offset that is left.
+        "minOffset" min_offset: i64,
+        /// The offset behind the last message.
+        "maxOffset" max_offset: i64,
+        /// Static topics: what to add to the offsets of the messages (5.0).
+        "offsetDelta" offset_delta: Option<i64>,
+        /// The topic's flags (5.0).
+        "topicSysFlag" topic_sys_flag: Option<i32>,
+        /// The group's flags (5.0).
+        "groupSysFlag" group_sys_flag: Option<i32>,
+        /// With code 16, why: 1 broker, 2 group, 3 topic, 4 broadcast, 5 subscription.
+        "forbiddenType" forbidden_type: Option<i32>,
+    }
+}
+
+impl RequestHeader for PullMessageRequestHeader {
+    type Response = PullMessageResponseHeader;
+
+    fn code(&self) -> RequestCode {
+        if self.sys_flag & LITE_PULL == 0 {
+            RequestCode::PULL_MESSAGE
+        } else {
+            RequestCode::LITE_PULL_MESSAGE
+        }
+    }
+}
