@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytestring::ByteString;
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr, memrchr};
 
 use crate::message_const::is_reserved;
 pub use crate::property_error::{PropertyError, PropertyProblem};
@@ -97,7 +97,7 @@ impl MessageProperties {
 
     /// Removes a property, and forgets what was wrong with it. Tells whether it had a value.
     pub fn remove(&mut self, name: &str) -> bool {
-        self.faults.retain(|fault| fault.name != name);
+        self.forget_fault(name);
         if !self.contains(name) {
             return false;
         }
@@ -134,8 +134,15 @@ impl MessageProperties {
         extended(self.as_wire(), extra)
     }
 
+    #[inline]
+    fn forget_fault(&mut self, name: &str) {
+        if !self.faults.is_empty() {
+            self.faults.retain(|fault| fault.name != name);
+        }
+    }
+
     fn put_unless(&mut self, problem: Option<PropertyProblem>, name: &str, value: &str) {
-        self.faults.retain(|fault| fault.name != name);
+        self.forget_fault(name);
         if let Some(problem) = problem {
             self.faults.push(PropertyError { name: name.to_owned(), problem });
             return;
@@ -202,12 +209,13 @@ fn extended(wire: &str, extra: &[(&str, &str)]) -> String {
 }
 
 fn problem_of(name: &str, value: &str) -> Option<PropertyProblem> {
-    let in_name = memchr2(1, 2, name.as_bytes()).map(|at| name.as_bytes()[at]);
-    match in_name {
+    let is_blank = |text: &str| text.bytes().all(|byte| byte.is_ascii_whitespace());
+    // Names are too short for a vectorised search to pay.
+    match name.bytes().find(|byte| matches!(byte, 1 | 2)) {
         Some(1) => Some(PropertyProblem::SeparatorInName),
         Some(_) => Some(PropertyProblem::TerminatorInName),
-        None if name.trim().is_empty() => Some(PropertyProblem::EmptyName),
-        None if value.trim().is_empty() => Some(PropertyProblem::EmptyValue),
+        None if is_blank(name) => Some(PropertyProblem::EmptyName),
+        None if is_blank(value) => Some(PropertyProblem::EmptyValue),
         None if memchr(2, value.as_bytes()).is_some() => Some(PropertyProblem::TerminatorInValue),
         None => None,
     }
@@ -215,7 +223,7 @@ fn problem_of(name: &str, value: &str) -> Option<PropertyProblem> {
 
 /// Searches from the end, because the last of equal names counts.
 fn find_last<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
-    if name.is_empty() || memchr(1, name.as_bytes()).is_some() {
+    if name.is_empty() || name.bytes().any(|byte| byte == 1) {
         return None;
     }
     let bytes = wire.as_bytes();

@@ -128,6 +128,19 @@ impl RecordDecoder {
     }
 }
 
+impl RecordDecoder {
+    /// The end, or the error that there is more.
+    #[cold]
+    fn one_too_many(&mut self) -> Option<Result<MessageExt, RecordError>> {
+        let start = self.at;
+        self.next_message().map(|_| {
+            self.at = self.records.len();
+            self.batch = None;
+            Err(RecordError::new(start, RecordProblem::TooMany { limit: self.count }))
+        })
+    }
+}
+
 #[cold]
 fn broken(start: usize, problem: RecordProblem, reader: Reader<'_>) -> RecordError {
     RecordError::at_place(start, problem, RecordPlace::guess(reader))
@@ -189,11 +202,7 @@ impl Iterator for RecordDecoder {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.count == self.options.max_messages {
-            let start = self.at;
-            self.next_message()?;
-            self.at = self.records.len();
-            self.batch = None;
-            return Some(Err(RecordError::new(start, RecordProblem::TooMany { limit: self.count })));
+            return self.one_too_many();
         }
         self.count += 1;
         self.next_message()
