@@ -229,6 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn a_block_is_not_larger_than_its_frame_says() {
+        let info = FrameInfo::new().block_size(BlockSize::Max64KB);
+        let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+        encoder.write_all(b"x").unwrap();
+        let mut data = encoder.finish().unwrap();
+        data.truncate(7);
+        let block = lz4_flex::block::compress(&[0; 65_537]);
+        data.extend_from_slice(&(block.len() as u32).to_le_bytes());
+        data.extend_from_slice(&block);
+        data.extend_from_slice(&[0; 4]);
+        let error = decompress(&data, 1 << 20).unwrap_err();
+        assert!(error.to_string().ends_with("a block is larger than its frame allows"), "{error}");
+    }
+
+    #[test]
     fn a_raw_block_is_no_frame() {
         let raw = lz4_flex::block::compress_prepend_size(&[b'x'; 1_000]);
         assert!(matches!(decompress(&raw, 1_000), Err(DecompressError::Corrupt { .. })));

@@ -141,6 +141,20 @@ fn a_zstd_block_cannot_grow_beyond_what_blocks_may_hold() {
 }
 
 #[test]
+fn a_zstd_match_does_not_reach_into_the_frame_before() {
+    let mut data = foreign("one_3").1;
+    data.extend_from_slice(&[0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x58, 0x45, 0x00, 0x00]);
+    // The literal `y`, then three bytes at an offset of two, of which the frame has only one.
+    data.extend_from_slice(&[0x08, b'y', 0x01, 0x54, 0x01, 0x02, 0x00, 0x05]);
+    let error = decompress(CompressionType::Zstd, &data, 100).unwrap_err();
+    assert_eq!(error.to_string(), "it is no valid Zstd data: a match starts before its frame");
+    // At an offset of one it is a match of what is there.
+    let end = data.len();
+    data[end - 1] = 0x04;
+    assert_eq!(decompress(CompressionType::Zstd, &data, 100).unwrap(), "xyyyy");
+}
+
+#[test]
 fn declared_sizes_allocate_nothing() {
     // zstd: a window of 2^41 bytes and a content of 2^62, then nothing.
     let zstd = [0x28, 0xB5, 0x2F, 0xFD, 0xC0, 0xF8, 0, 0, 0, 0, 0, 0, 0, 0x40];

@@ -249,10 +249,12 @@ mod tests {
     fn a_batch_splits_into_ones_that_fit() {
         let batch = MessageBatch::new(vec![message(); 5]).unwrap();
         assert_eq!(batch.encoded_len(), 5 * 26);
-        let parts = batch.clone().split(2 * 26 + 25).unwrap();
-        let counts: Vec<_> = parts.iter().map(MessageBatch::message_count).collect();
-        assert_eq!(counts, [2, 2, 1]);
-        assert!(parts.iter().all(|part| part.encode().unwrap().len() == part.encoded_len()));
+        for limit in [2 * 26, 3 * 26 - 1] {
+            let parts = batch.clone().split(limit).unwrap();
+            let counts: Vec<_> = parts.iter().map(MessageBatch::message_count).collect();
+            assert_eq!(counts, [2, 2, 1]);
+            assert!(parts.iter().all(|part| part.encode().unwrap().len() == part.encoded_len()));
+        }
         let error = batch.split(25).unwrap_err();
         assert!(matches!(error, BatchError::TooLong { index: 0, length: 26, limit: 25, .. }), "{error}");
     }

@@ -111,6 +111,20 @@ fn a_size_that_cannot_be_believed_ends_the_buffer() {
 }
 
 #[test]
+fn a_negative_length_is_an_error_of_its_own() {
+    for (at, bytes, field, length) in [
+        (84, &[0xFF; 4][..], "body length", -1),
+        (91, &[0x80], "topic length", -128),
+        (93, &[0xFF, 0xFE], "properties length", -2),
+    ] {
+        let mut records = encode(&fields("T", b"one", 0));
+        records[at..at + bytes.len()].copy_from_slice(bytes);
+        let error = read(records).remove(0).unwrap_err();
+        assert_eq!(error.problem(), &RecordProblem::NegativeLength { field, length });
+    }
+}
+
+#[test]
 fn fillers_are_skipped() {
     let mut records = encode(&fields("T", b"one", 0));
     records.put_u32(12);
