@@ -1,1 +1,26 @@
 //! A RocketMQ NameServer and brokers on loopback, in memory, for tests.
+//!
+//! [`MockCluster`] is the way in. It stands on the wire formats alone and knows nothing of the client, so that it
+//! judges the client as Apache's servers would: what it accepts, refuses and answers is what a broker 5.5.0 was seen
+//! to do, remarks included.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | starting, settings, looking inside | `cluster` |
+//! | routes | `name_server` |
+//! | which request goes where | `broker/table.rs`, one file or room beside it for each family |
+//! | records and queues | `store` |
+//! | reading requests and refusing them | `wire` |
+
+mod broker;
+mod capture;
+mod clock;
+mod cluster;
+mod error;
+mod name_server;
+mod store;
+mod wire;
+
+pub use capture::CapturedRequest;
+pub use cluster::{MockCluster, MockClusterBuilder, QueueOffsets};
+pub use error::MockError;

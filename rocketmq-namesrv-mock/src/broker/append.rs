@@ -1,0 +1,117 @@
+//! The one place where a record enters the store.
+
+use std::net::SocketAddr;
+
+use rocketmq_common::record::{RecordFields, RecordHeader};
+use rocketmq_common::sysflag::MessageSysFlag;
+use rocketmq_remoting::protocol::ResponseCode;
+
+use super::pull::HeldPull;
+use super::{Broker, State};
+use crate::store::{AppendError, QueueEntry};
+use crate::wire::Refusal;
+
+/// A record but for its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewRecord<'a> {
+    pub(super) topic: &'a str,
+    pub(super) queue_id: i32,
+    pub(super) flag: i32,
+    pub(super) sys_flag: MessageSysFlag,
+    pub(super) born_timestamp: i64,
+    pub(super) born_host: SocketAddr,
+    pub(super) store_timestamp: i64,
+    pub(super) reconsume_times: i32,
+    pub(super) tags_code: i32,
+    pub(super) body: &'a [u8],
+    pub(super) properties: &'a str,
+}
+
+/// Where a record was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) queue_offset: i64,
+    pub(super) commit_log_offset: i64,
+}
+
+/// Stores a record at the end of its queue, and adds the pulls to `woken` that waited for it.
+pub(super) fn append(
+    broker: &Broker,
+    state: &mut State,
+    record: &NewRecord<'_>,
+    woken: &mut Vec<HeldPull>,
+) -> Result<Place, Refusal> {
+    let State { topics, log, held, .. } = state;
+    let queue = topics.get_mut(record.topic).and_then(|topic| topic.queue_mut(record.queue_id));
+    let Some(queue) = queue else {
+        // The checks before have found the queue.
+        return Err(Refusal::exception("java.lang.IllegalStateException", "no such queue"));
+    };
+    let place = Place { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
+    let fields = record.fields(place, broker.address());
+    if broker.options.discard_messages || record.is_unreadable(broker.address()) {
+        queue.lose(1);
+        log.skip(fields.record_len());
+        return Ok(place);
+    }
+    let number = log.append(&fields).map_err(refusal)?;
+    queue.push(QueueEntry {
+        record: number,
+        size: fields.record_len(),
+        tags_code: record.tags_code,
+        store_timestamp: record.store_timestamp,
+    });
+    if held.wake(record.topic, record.queue_id, record.tags_code, woken) {
+        broker.held_sooner.notify_one();
+    }
+    Ok(place)
+}
+
+/// Whether all of these records still fit into the memory of the mock.
+pub(super) fn check_room(broker: &Broker, state: &State, records: &[NewRecord<'_>]) -> Result<(), Refusal> {
+    let nowhere = Place { queue_offset: 0, commit_log_offset: 0 };
+    let length = |record: &NewRecord<'_>| record.fields(nowhere, broker.address()).record_len();
+    let full = state.log.check_room(records.iter().map(length).sum());
+    full.map_err(|full| refusal(AppendError::Full(full)))
+}
+
+impl NewRecord<'_> {
+    fn fields(&self, place: Place, store_host: SocketAddr) -> RecordFields<'_> {
+        let header = RecordHeader {
+            queue_id: self.queue_id,
+            queue_offset: place.queue_offset,
+            commit_log_offset: place.commit_log_offset,
+            sys_flag: self.sys_flag,
+            born_timestamp: self.born_timestamp,
+            born_host: self.born_host,
+            store_timestamp: self.store_timestamp,
+            store_host,
+            reconsume_times: self.reconsume_times,
+            prepared_transaction_offset: 0,
+        };
+        let Self { flag, topic, body, properties, .. } = *self;
+        RecordFields { header, flag, topic, body, properties }
+    }
+
+    /// The client has set the bit of an IPv6 address where there is none. Apache's broker acknowledges such a record,
+    /// cannot read it back, and counts its offset nevertheless.
+    fn is_unreadable(&self, store_host: SocketAddr) -> bool {
+        self.sys_flag.contains(MessageSysFlag::BORNHOST_V6) && self.born_host.is_ipv4()
+            || self.sys_flag.contains(MessageSysFlag::STOREHOSTADDRESS_V6) && store_host.is_ipv4()
+    }
+}
+
+/// The limit of the mock's memory stands for a full disk.
+fn refusal(error: AppendError) -> Refusal {
+    match error {
+        AppendError::Full(full) => {
+            let remark = format!(
+                "service not available now: the store of this mock is full [{} bytes]; raise the limit in its \
+                 builder",
+                full.limit
+            );
+            Refusal::new(ResponseCode::SERVICE_NOT_AVAILABLE, remark)
+        }
+        AppendError::Encode(error) => Refusal::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string()),
+    }
+}

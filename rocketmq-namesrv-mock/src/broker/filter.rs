@@ -1,0 +1,97 @@
+//! Which messages of a queue a pull wants, by the hash of their tag. Java: `FilterAPI`, `ExpressionMessageFilter`.
+
+use rocketmq_common::java_hash::java_string_hash;
+
+/// Passes messages by the hash of their tag; clients compare the text again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TagFilter {
+    /// All messages.
+    All,
+    /// Messages whose tag has one of these hashes. Those without a tag have 0.
+    Codes(Vec<i32>),
+}
+
+/// What a subscription expression says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Expression {
+    Tags(TagFilter),
+    /// In another language, such as `SQL92`.
+    Other(String),
+}
+
+/// The expression cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BadExpression;
+
+impl TagFilter {
+    /// Whether a message with this hash passes.
+    pub(crate) fn matches(&self, tags_code: i32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Codes(codes) => codes.contains(&tags_code),
+        }
+    }
+
+    /// `*`, nothing, or tags with `||` between them.
+    fn parse(text: &str) -> Result<Self, BadExpression> {
+        if text.is_empty() || text == "*" {
+            return Ok(Self::All);
+        }
+        // Java's split drops empty parts at the end, and is left with none here.
+        if text.split("||").all(str::is_empty) {
+            return Err(BadExpression);
+        }
+        let tags = text.split("||").map(str::trim).filter(|tag| !tag.is_empty());
+        Ok(Self::Codes(tags.map(java_string_hash).collect()))
+    }
+}
+
+impl Expression {
+    /// Reads an expression of this language; tags if none is named.
+    pub(crate) fn parse(text: &str, language: Option<&str>) -> Result<Self, BadExpression> {
+        match language {
+            None | Some("TAG") => TagFilter::parse(text).map(Self::Tags),
+            Some(_) if text.is_empty() => Err(BadExpression),
+            // A language without a name counts as tags later on, but no tag was read.
+            Some("") if text == "*" => Ok(Self::Tags(TagFilter::All)),
+            Some("") => Ok(Self::Tags(TagFilter::Codes(Vec::new()))),
+            Some(language) => Ok(Self::Other(language.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(text: &str) -> Result<Expression, BadExpression> {
+        Expression::parse(text, Some("TAG"))
+    }
+
+    #[test]
+    fn tags_are_compared_by_java_s_hash() {
+        let Ok(Expression::Tags(filter)) = tags(" TagA || TagB") else { panic!("not read") };
+        assert!(filter.matches(java_string_hash("TagA")) && filter.matches(java_string_hash("TagB")));
+        assert!(!filter.matches(java_string_hash("TagC")) && !filter.matches(0));
+    }
+
+    #[test]
+    fn all_and_nothing_pass_everything() {
+        for text in ["", "*"] {
+            assert_eq!(Expression::parse(text, None), Ok(Expression::Tags(TagFilter::All)));
+        }
+    }
+
+    #[test]
+    fn bars_alone_are_no_expression() {
+        assert_eq!(tags("||"), Err(BadExpression));
+        assert_eq!(tags("||A"), tags("A"));
+        assert_eq!(tags("A||"), tags("A"));
+    }
+
+    #[test]
+    fn other_languages_need_a_text() {
+        assert_eq!(Expression::parse("a > 1", Some("SQL92")), Ok(Expression::Other("SQL92".into())));
+        assert_eq!(Expression::parse("", Some("SQL92")), Err(BadExpression));
+    }
+}

@@ -1,0 +1,179 @@
+//! A broker: topics, messages, offsets and members, in memory, answering as Apache's broker 5.5.0 does.
+//!
+//! One file per family of requests; [`table`] says which code goes where.
+
+mod append;
+mod clients;
+mod consumers;
+mod filter;
+mod groups;
+mod names;
+mod offsets;
+mod pull;
+mod send;
+mod table;
+mod topic_table;
+mod topics;
+mod view;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rocketmq_common::{OffsetMsgId, UniqueIdGenerator};
+use rocketmq_remoting::net::{Connection, ConnectionEnd, RequestHandler, Responder};
+use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
+
+use crate::capture::Capture;
+use crate::name_server::{self, Routes};
+use crate::store::CommitLog;
+use consumers::ConsumerTable;
+pub(crate) use groups::CommittedOffsets;
+use groups::GroupTable;
+pub(crate) use names::check_topic;
+use pull::HeldPulls;
+pub(crate) use pull::expire_held_pulls;
+pub(crate) use topic_table::{TopicConfig, TopicTable};
+
+/// What a broker answers to a name that no topic can have.
+pub(crate) const INVALID_TOPIC: ResponseCode = ResponseCode::INVALID_PARAMETER;
+
+/// Where a broker belongs and how it behaves.
+#[derive(Debug, Clone)]
+pub(crate) struct BrokerOptions {
+    pub(crate) cluster: Arc<str>,
+    pub(crate) auto_create_topic: bool,
+    /// Bytes of records that are kept at most.
+    pub(crate) store_limit: usize,
+    /// Acknowledge sends and store nothing.
+    pub(crate) discard_messages: bool,
+}
+
+/// One broker, always a master.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    name: Arc<str>,
+    options: BrokerOptions,
+    name_servers: Vec<Arc<Routes>>,
+    capture: Arc<Capture>,
+    /// Set once the socket is bound.
+    address: OnceLock<SocketAddr>,
+    /// Makes ids for messages that come without one.
+    ids: UniqueIdGenerator,
+    /// What nearly every answer to a send carries.
+    send_fields: ExtFields,
+    state: Mutex<State>,
+    /// Told when a pull is held that is due before all others.
+    held_sooner: tokio::sync::Notify,
+}
+
+/// All that changes, behind one short lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) topics: TopicTable,
+    pub(crate) log: CommitLog,
+    pub(crate) offsets: CommittedOffsets,
+    groups: GroupTable,
+    consumers: ConsumerTable,
+    held: HeldPulls,
+}
+
+impl Broker {
+    pub(crate) fn new(
+        name: Arc<str>,
+        options: BrokerOptions,
+        name_servers: Vec<Arc<Routes>>,
+        capture: Arc<Capture>,
+        ids: UniqueIdGenerator,
+    ) -> Self {
+        let state = State {
+            topics: TopicTable::new(&options.cluster, &name, options.auto_create_topic),
+            log: CommitLog::new(options.store_limit),
+            offsets: CommittedOffsets::default(),
+            groups: GroupTable::default(),
+            consumers: ConsumerTable::default(),
+            held: HeldPulls::default(),
+        };
+        Self {
+            name,
+            options,
+            name_servers,
+            capture,
+            address: OnceLock::new(),
+            ids,
+            send_fields: [("MSG_REGION", send::REGION), ("TRACE_ON", send::TRACE_ON)].into_iter().collect(),
+            state: Mutex::new(state),
+            held_sooner: tokio::sync::Notify::new(),
+        }
+    }
+
+    /// The broker's name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Says where the broker listens, and announces it and its topics to all NameServers.
+    pub(crate) fn announce(&self, address: SocketAddr) {
+        let address = *self.address.get_or_init(|| address);
+        for routes in &self.name_servers {
+            let (cluster, address) = (self.options.cluster.clone(), address.to_string());
+            routes.register_broker(&self.name, name_server::Broker { cluster, address });
+        }
+        for config in self.lock().topics.configs() {
+            self.announce_topic(config);
+        }
+    }
+
+    /// Tells all NameServers of a topic.
+    fn announce_topic(&self, config: &TopicConfig) {
+        for routes in &self.name_servers {
+            routes.register_topic(&self.name, &config.name, config.queue_data());
+        }
+    }
+
+    /// Creates or changes a topic and announces it.
+    pub(crate) fn put_topic(&self, config: TopicConfig) {
+        let mut state = self.lock();
+        self.announce_topic(&config);
+        state.topics.put(config);
+    }
+
+    /// Drops a topic with its messages and committed offsets. The records stay where they are.
+    pub(crate) fn remove_topic(&self, topic: &str) {
+        let mut state = self.lock();
+        state.topics.remove(topic);
+        state.offsets.remove_topic(topic);
+    }
+
+    /// Where the broker listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        // Nobody knows the port before it is announced, so that the fallback is never seen.
+        self.address.get().copied().unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The id that says where a record is.
+    fn offset_msg_id(&self, commit_log_offset: i64) -> OffsetMsgId {
+        OffsetMsgId { store_host: self.address(), commit_log_offset }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a request handler needs: the handler of the sockets keeps the broker alive.
+#[derive(Debug, Clone)]
+pub(crate) struct BrokerHandler(pub(crate) Arc<Broker>);
+
+impl RequestHandler for BrokerHandler {
+    fn handle(&self, request: RemotingCommand, responder: Responder) {
+        let broker = &self.0;
+        broker.capture.note(&broker.name, &request, responder.connection());
+        table::dispatch(broker, request, responder);
+    }
+
+    fn disconnected(&self, connection: &Connection, _: &ConnectionEnd) {
+        let mut state = self.0.lock();
+        state.consumers.disconnect(connection.id());
+        state.held.disconnect(connection.id());
+    }
+}

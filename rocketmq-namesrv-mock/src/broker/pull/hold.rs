@@ -1,0 +1,145 @@
+//! Pulls that wait for a message. Java: `PullRequestHoldService`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_remoting::net::Responder;
+use rocketmq_remoting::protocol::RemotingCommand;
+use tokio::time::{Instant, sleep_until};
+
+use super::answer_now;
+use crate::broker::Broker;
+use crate::broker::filter::TagFilter;
+
+/// A message that does not match is noticed by the next sweep of Apache's broker, which comes every five seconds. The
+/// pull is answered then, with code 20.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The longest wait; longer ones could not be added to a point in time.
+const MAX_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Where a pull waits, how long, and for what.
+pub(super) struct Place {
+    topic: String,
+    queue_id: i32,
+    wait: Duration,
+    filter: Arc<TagFilter>,
+}
+
+/// A pull that waits.
+#[derive(Debug)]
+pub(in crate::broker) struct HeldPull {
+    command: RemotingCommand,
+    responder: Responder,
+    /// When it is answered, whether a message came or not.
+    due: Instant,
+    filter: Arc<TagFilter>,
+}
+
+/// All pulls of a broker that wait.
+#[derive(Debug, Default)]
+pub(in crate::broker) struct HeldPulls {
+    /// By topic, then by queue.
+    topics: HashMap<String, HashMap<i32, Vec<HeldPull>>>,
+    /// Until when nobody looks at them.
+    asleep_until: Option<Instant>,
+}
+
+impl Place {
+    pub(super) fn new(topic: &str, queue_id: i32, timeout_ms: i64, filter: Arc<TagFilter>) -> Self {
+        let wait = Duration::from_millis(timeout_ms.clamp(0, MAX_WAIT_MS).unsigned_abs());
+        Self { topic: topic.to_owned(), queue_id, wait, filter }
+    }
+}
+
+impl HeldPull {
+    /// Answers with what is there now.
+    pub(in crate::broker) fn wake(self, broker: &Broker) {
+        answer_now(broker, &self.command, self.responder);
+    }
+}
+
+impl HeldPulls {
+    /// Keeps a pull. True if it is due before anybody looks.
+    pub(super) fn add(&mut self, place: Place, command: RemotingCommand, responder: Responder) -> bool {
+        let Place { topic, queue_id, wait, filter } = place;
+        let due = Instant::now() + wait;
+        let pulls = self.topics.entry(topic).or_default().entry(queue_id).or_default();
+        pulls.push(HeldPull { command, responder, due, filter });
+        self.asleep_until.is_none_or(|until| due < until)
+    }
+
+    /// A message came: moves the pulls to `woken` that want it. The others are due at the next sweep; true if there
+    /// are any.
+    pub(in crate::broker) fn wake(
+        &mut self,
+        topic: &str,
+        queue_id: i32,
+        tags_code: i32,
+        woken: &mut Vec<HeldPull>,
+    ) -> bool {
+        let Some(pulls) = self.topics.get_mut(topic).and_then(|queues| queues.get_mut(&queue_id)) else {
+            return false;
+        };
+        woken.extend(extract(pulls, |pull| pull.filter.matches(tags_code)));
+        let sweep = Instant::now() + SWEEP;
+        for pull in pulls.iter_mut() {
+            pull.due = pull.due.min(sweep);
+        }
+        !pulls.is_empty()
+    }
+
+    /// A connection ended, and with it the pulls that came on it.
+    pub(in crate::broker) fn disconnect(&mut self, connection: u64) {
+        self.take(|pull| pull.responder.connection().id() == connection);
+    }
+
+    /// When the first pull is due. Until then nobody looks, unless told to.
+    fn sleep(&mut self) -> Option<Instant> {
+        let pulls = self.topics.values().flat_map(HashMap::values).flatten();
+        self.asleep_until = pulls.map(|pull| pull.due).min();
+        self.asleep_until
+    }
+
+    /// Takes out some pulls, and the places where none are left.
+    fn take(&mut self, mut which: impl FnMut(&HeldPull) -> bool) -> Vec<HeldPull> {
+        let mut taken = Vec::new();
+        self.topics.retain(|_, queues| {
+            queues.retain(|_, pulls| {
+                taken.extend(extract(pulls, &mut which));
+                !pulls.is_empty()
+            });
+            !queues.is_empty()
+        });
+        taken
+    }
+}
+
+/// Answers pulls when their time has come. Runs as long as the broker does.
+pub(crate) async fn expire_held_pulls(broker: Arc<Broker>) {
+    loop {
+        let next = broker.lock().held.sleep();
+        let sooner = broker.held_sooner.notified();
+        match next {
+            None => sooner.await,
+            Some(due) => {
+                tokio::select! {
+                    () = sooner => {}
+                    () = sleep_until(due) => {
+                        let now = Instant::now();
+                        let due = broker.lock().held.take(|pull| pull.due <= now);
+                        due.into_iter().for_each(|pull| pull.wake(&broker));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes out some pulls and leaves the others in their order.
+fn extract(pulls: &mut Vec<HeldPull>, which: impl FnMut(&HeldPull) -> bool) -> Vec<HeldPull> {
+    let (taken, left) = std::mem::take(pulls).into_iter().partition(which);
+    *pulls = left;
+    taken
+}

@@ -1,0 +1,134 @@
+//! Pulls: 11, 361. Java: `PullMessageProcessor`.
+//!
+//! [`request`] reads the header, [`checks`] says who may read what, [`read`] takes messages off a queue, and
+//! [`hold`] keeps requests until a message comes.
+
+mod checks;
+mod hold;
+mod read;
+mod request;
+
+use bytes::Bytes;
+use rocketmq_common::sysflag::PullSysFlag;
+use rocketmq_remoting::net::Responder;
+use rocketmq_remoting::protocol::{EncodeHeader, ExtFields, FieldSink, RemotingCommand, ResponseCode};
+
+use super::{Broker, State};
+use crate::store::ConsumeQueue;
+use crate::wire::{Refusal, required};
+use checks::Permitted;
+pub(crate) use hold::expire_held_pulls;
+pub(super) use hold::{HeldPull, HeldPulls};
+use read::Found;
+use request::PullFields;
+
+/// Whether a pull that finds nothing may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Suspend {
+    /// It came from a client.
+    Allowed,
+    /// It was kept already and is answered now.
+    Never,
+}
+
+/// What becomes of a pull.
+enum Outcome {
+    Answer(Found),
+    /// Nothing is there, and the client wants to wait.
+    Hold(hold::Place),
+}
+
+/// 11, 361.
+pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Responder) {
+    let mut state = broker.lock();
+    match run(&mut state, &command, &responder, Suspend::Allowed) {
+        Ok(Outcome::Hold(place)) => {
+            let is_sooner = state.held.add(place, command, responder);
+            drop(state);
+            if is_sooner {
+                broker.held_sooner.notify_one();
+            }
+        }
+        Ok(Outcome::Answer(found)) => {
+            drop(state);
+            answer(&found, responder);
+        }
+        Err(refusal) => {
+            drop(state);
+            refusal.send(responder);
+        }
+    }
+}
+
+/// Answers a pull that was kept.
+fn answer_now(broker: &Broker, command: &RemotingCommand, responder: Responder) {
+    let outcome = run(&mut broker.lock(), command, &responder, Suspend::Never);
+    match outcome {
+        Ok(Outcome::Answer(found)) => answer(&found, responder),
+        // Not held again, so that there is nothing else.
+        Ok(Outcome::Hold(_)) => {}
+        Err(refusal) => refusal.send(responder),
+    }
+}
+
+fn run(
+    state: &mut State,
+    command: &RemotingCommand,
+    responder: &Responder,
+    suspend: Suspend,
+) -> Result<Outcome, Refusal> {
+    let fields = PullFields::read(command)?;
+    let Permitted { group, topic, queue_id, topic_sys_flag, filter } =
+        checks::check(state, &fields, responder)?;
+    let offset = required(fields.queue_offset, "queueOffset")?;
+    let max_msg_nums = required(fields.max_msg_nums, "maxMsgNums")?;
+    let empty = ConsumeQueue::default();
+    let queue = state.topics.get(topic).and_then(|topic| topic.queue(queue_id)).unwrap_or(&empty);
+    let found = read::read(queue, &state.log, offset, max_msg_nums, &filter, topic_sys_flag);
+
+    let sys_flag = PullSysFlag::from_bits(required(fields.sys_flag, "sysFlag")?);
+    if suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::COMMIT_OFFSET) {
+        let offset = required(fields.commit_offset, "commitOffset")?;
+        state.offsets.commit(topic, group, queue_id, offset);
+    }
+    let may_wait = suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::SUSPEND);
+    if may_wait && found.code == ResponseCode::PULL_NOT_FOUND {
+        let timeout_ms = required(fields.suspend_timeout_millis, "suspendTimeoutMillis")?;
+        return Ok(Outcome::Hold(hold::Place::new(topic, queue_id, timeout_ms, filter)));
+    }
+    Ok(Outcome::Answer(found))
+}
+
+fn answer(found: &Found, responder: Responder) {
+    let header = PullAnswer(found);
+    responder.answer(found.code, Some(found.remark), &header, &ExtFields::absent(), &found.body);
+}
+
+/// Java: `PullMessageResponseHeader`.
+struct PullAnswer<'a>(&'a Found);
+
+impl EncodeHeader for PullAnswer<'_> {
+    fn encode_fields<S: FieldSink + ?Sized>(&self, sink: &mut S) {
+        sink.int("suggestWhichBrokerId", 0);
+        sink.int("groupSysFlag", 0);
+        sink.int("nextBeginOffset", self.0.next_begin_offset);
+        sink.int("maxOffset", self.0.max_offset);
+        sink.int("minOffset", 0);
+        sink.int("topicSysFlag", i64::from(self.0.topic_sys_flag));
+    }
+}
+
+/// A body of several records.
+fn joined<'a>(records: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
+    let mut rest = records.clone();
+    match (rest.next(), rest.next()) {
+        (None, _) => Bytes::new(),
+        // What lies in the store goes out from there.
+        (Some(only), None) => only.clone(),
+        _ => {
+            let mut body = Vec::with_capacity(records.clone().map(Bytes::len).sum());
+            records.for_each(|record| body.extend_from_slice(record));
+            body.into()
+        }
+    }
+}

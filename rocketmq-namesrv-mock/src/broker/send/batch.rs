@@ -1,0 +1,194 @@
+//! Storing several messages of one request.
+
+use rocketmq_common::java_hash::java_string_hash;
+use rocketmq_common::mix_all::is_retry_topic;
+use rocketmq_common::sysflag::{MessageSysFlag, TransactionType};
+use rocketmq_remoting::protocol::ResponseCode;
+
+use super::answer::MsgId;
+use super::properties::KnownProperties;
+use super::request::SendRequest;
+use super::{MAX_BODY, Stored, TransactionId, checks, message_illegal, schedule};
+use crate::broker::Broker;
+use crate::broker::append::{NewRecord, append, check_room};
+use crate::clock::now_ms;
+use crate::wire::{Refusal, required};
+
+/// Checks and stores a batch: all of its messages or none.
+pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
+    let now_ms = now_ms();
+    let known = KnownProperties::read(&request.properties);
+    let mut state = broker.lock();
+    let target = checks::check(broker, &mut state, request)?;
+    check_topic(&request.topic)?;
+    let sys_flag = target.sys_flag(request)?;
+    required(request.flag, "flag")?;
+    checks::check_storable(&request.topic, sys_flag, &known)?;
+    check_wrapper(&known, sys_flag, now_ms)?;
+    if request.body.len() > MAX_BODY {
+        return Err(Refusal::exception("java.lang.RuntimeException", "message body size exceeded"));
+    }
+    if has_address_bits(sys_flag) {
+        return Err(Refusal::not_supported("a batch with the flag of an IPv6 address"));
+    }
+    let entries = Entries { rest: request.body }.collect::<Result<Vec<_>, _>>()?;
+    let new_record = |entry: &Entry<'a>| NewRecord {
+        topic: &request.topic,
+        queue_id: target.queue_id,
+        flag: entry.flag,
+        sys_flag,
+        born_timestamp: request.born_timestamp,
+        born_host: request.born_host,
+        store_timestamp: now_ms,
+        reconsume_times: request.reconsume_times,
+        tags_code: KnownProperties::read(entry.properties).tags.map_or(0, java_string_hash),
+        body: entry.body,
+        properties: entry.properties,
+    };
+    let records: Vec<_> = entries.iter().map(new_record).collect();
+    check_room(broker, &state, &records)?;
+    let mut woken = Vec::new();
+    let append = |record| append(broker, &mut state, record, &mut woken);
+    let places = records.iter().map(append).collect::<Result<Vec<_>, _>>()?;
+    Ok(Stored {
+        queue_id: target.queue_id,
+        queue_offset: places.first().map_or(0, |place| place.queue_offset),
+        msg_id: MsgId::several(places.iter().map(|place| broker.offset_msg_id(place.commit_log_offset))),
+        transaction_id: known.unique_key.map(TransactionId::Sent),
+        woken,
+    })
+}
+
+fn check_topic(topic: &str) -> Result<(), Refusal> {
+    let refuse = |remark| Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+    if topic.len() > 127 {
+        return refuse(format!("message topic length too long {}", topic.len()));
+    }
+    if is_retry_topic(topic) {
+        return refuse(format!("batch request does not support retry group {topic}"));
+    }
+    Ok(())
+}
+
+/// The properties around the batch: neither delayed nor half messages come in batches.
+fn check_wrapper(known: &KnownProperties<'_>, sys_flag: MessageSysFlag, now_ms: i64) -> Result<(), Refusal> {
+    if sys_flag.transaction_type() != TransactionType::NotTransaction || known.is_half() {
+        return Err(message_illegal());
+    }
+    if schedule::delay_level(known)? > 0 {
+        return Err(message_illegal());
+    }
+    match schedule::timer(known, now_ms)? {
+        // Apache's broker takes it, and stops to deliver any timer from then on.
+        Some(deliver_ms) if deliver_ms > now_ms => Err(Refusal::not_supported("a batch with a timer")),
+        _ => Ok(()),
+    }
+}
+
+fn has_address_bits(sys_flag: MessageSysFlag) -> bool {
+    sys_flag.contains(MessageSysFlag::BORNHOST_V6) || sys_flag.contains(MessageSysFlag::STOREHOSTADDRESS_V6)
+}
+
+/// One message of a batch.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry<'a> {
+    flag: i32,
+    body: &'a [u8],
+    properties: &'a str,
+}
+
+/// Reads a batch as Apache's broker does: the sizes that the messages say to have, their magic numbers and their
+/// checksums are not looked at. Java: `MessageExtEncoder.encode`.
+struct Entries<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<Entry<'a>, Refusal>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let entry = self.entry();
+        if entry.is_err() {
+            self.rest = &[];
+        }
+        Some(entry)
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn entry(&mut self) -> Result<Entry<'a>, Refusal> {
+        let _size_magic_crc = self.take(12)?;
+        let flag = i32::from_be_bytes(self.array()?);
+        let body = i32::from_be_bytes(self.array()?);
+        let body = self.take(length(body.into())?)?;
+        let properties = i16::from_be_bytes(self.array()?);
+        let properties = self.take(length(properties.into())?)?;
+        match std::str::from_utf8(properties) {
+            Ok(properties) => Ok(Entry { flag, body, properties }),
+            Err(_) => Err(Refusal::not_supported("a property that is not UTF-8")),
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Refusal> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(underflow)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or_else(underflow)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+}
+
+fn length(value: i64) -> Result<usize, Refusal> {
+    let negative = |_| Refusal::exception("java.lang.IllegalArgumentException", "negative length");
+    usize::try_from(value).map_err(negative)
+}
+
+fn underflow() -> Refusal {
+    Refusal::exception("java.nio.BufferUnderflowException", "the batch ends within a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rocketmq_common::{Message, message_batch::MessageBatch};
+
+    use super::*;
+
+    fn entries(batch: &[u8]) -> Result<Vec<Entry<'_>>, Refusal> {
+        Entries { rest: batch }.collect()
+    }
+
+    #[test]
+    fn a_batch_of_the_client_is_read() {
+        let mut second = Message::new("T", "b1").with_property("k", "v");
+        second.set_flag(7);
+        let batch = MessageBatch::new(vec![Message::new("T", "b0"), second]).unwrap().encode().unwrap();
+        let found = entries(&batch).unwrap();
+        assert_eq!((found[0].body, found[0].flag), (&b"b0"[..], 0));
+        assert_eq!((found[1].body, found[1].flag), (&b"b1"[..], 7));
+        assert!(found[1].properties.ends_with("k\u{1}v\u{2}"));
+    }
+
+    #[test]
+    fn a_batch_that_is_cut_off_is_turned_down_whole() {
+        let batch = MessageBatch::new(vec![Message::new("T", "b0"); 2]).unwrap().encode().unwrap();
+        for length in 1..batch.len() {
+            let cut = entries(&batch[..length]);
+            assert_eq!(cut.is_ok(), length == batch.len() / 2, "{length} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = entries(&bytes);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What every send has to pass, in the order of Apache's broker. Java: `AbstractSendMessageProcessor.msgCheck`.
+
+use rocketmq_common::mix_all::is_retry_topic;
+use rocketmq_common::sysflag::MessageSysFlag;
+use rocketmq_remoting::net::random;
+use rocketmq_remoting::protocol::ResponseCode;
+
+use super::message_illegal;
+use super::properties::KnownProperties;
+use super::request::SendRequest;
+use crate::broker::names::{check_topic, is_forbidden_to_send};
+use crate::broker::topic_table::{TopicConfig, TopicFilterType};
+use crate::broker::{Broker, State};
+use crate::wire::{Refusal, SEE_FAQ, required};
+
+/// The longest topic that a record without a wide length field can hold, and so the longest of all but retry topics.
+const STORED_TOPIC_MAX_LENGTH: usize = 127;
+
+/// Where a message is to be stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target {
+    pub(super) queue_id: i32,
+    /// The topic lets messages have several tags.
+    multi_tag: bool,
+}
+
+impl Target {
+    /// The flags that are stored.
+    pub(super) fn sys_flag(self, request: &SendRequest<'_>) -> Result<MessageSysFlag, Refusal> {
+        let sys_flag = MessageSysFlag::from_bits(required(request.sys_flag, "sysFlag")?);
+        Ok(if self.multi_tag { sys_flag.with(MessageSysFlag::MULTI_TAGS) } else { sys_flag })
+    }
+}
+
+/// The topic may be sent to and has the queue. A topic that is missing is created if that is allowed.
+pub(super) fn check(
+    broker: &Broker,
+    state: &mut State,
+    request: &SendRequest<'_>,
+) -> Result<Target, Refusal> {
+    let topic = &*request.topic;
+    check_topic(topic).map_err(|remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark))?;
+    if is_forbidden_to_send(topic) {
+        let remark = format!("Sending message to topic[{topic}] is forbidden.");
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    if state.topics.get(topic).is_none() {
+        let config = auto_create(state, request)?;
+        broker.announce_topic(&config);
+        state.topics.put(config);
+    }
+    let Some(found) = state.topics.get(topic) else { return Err(no_topic(topic)) };
+    let queue_id = required(request.queue_id, "queueId")?;
+    if i64::from(queue_id) >= found.config.queue_nums() as i64 {
+        let config = &found.config;
+        let remark =
+            format!("request queueId[{queue_id}] is illegal, {config} Producer: {}", request.born_host);
+        return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
+    }
+    let queue_id = if queue_id < 0 { random_queue(&found.config)? } else { queue_id };
+    Ok(Target { queue_id, multi_tag: found.config.filter_type == TopicFilterType::MultiTag })
+}
+
+/// The last checks before a message is stored, which single messages and batches share.
+pub(super) fn check_storable(
+    topic: &str,
+    sys_flag: MessageSysFlag,
+    properties: &KnownProperties<'_>,
+) -> Result<(), Refusal> {
+    if topic.len() > STORED_TOPIC_MAX_LENGTH && !is_retry_topic(topic) {
+        return Err(message_illegal());
+    }
+    // Only topics of another kind, which this broker does not have, hold batches as one record.
+    if properties.inner_count.is_some() || sys_flag.contains(MessageSysFlag::INNER_BATCH) {
+        return Err(message_illegal());
+    }
+    Ok(())
+}
+
+fn auto_create(state: &State, request: &SendRequest<'_>) -> Result<TopicConfig, Refusal> {
+    let topic = &*request.topic;
+    let default_topic = request.default_topic.as_deref();
+    let default_topic = required(default_topic, "defaultTopic")?;
+    let queue_nums = required(request.default_topic_queue_nums, "defaultTopicQueueNums")?;
+    let sys_flag = match request.unit_mode {
+        true if is_retry_topic(topic) => 2,
+        true => 1,
+        false => 0,
+    };
+    if let Some(config) = state.topics.inherit(topic, default_topic, queue_nums, sys_flag) {
+        return Ok(config);
+    }
+    if is_retry_topic(topic) {
+        return Ok(TopicConfig { sys_flag, ..TopicConfig::new(topic, 1) });
+    }
+    Err(no_topic(topic))
+}
+
+fn no_topic(topic: &str) -> Refusal {
+    let remark = format!("topic[{topic}] not exist, apply first please!{SEE_FAQ}");
+    Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark)
+}
+
+/// Any of the queues to write to.
+fn random_queue(config: &TopicConfig) -> Result<i32, Refusal> {
+    match u64::try_from(config.write_queue_nums) {
+        // The remainder is below a number of 32 bits.
+        Ok(queues) if queues > 0 => Ok((random() % queues) as i32),
+        _ => Err(Refusal::exception("java.lang.ArithmeticException", "/ by zero")),
+    }
+}

@@ -1,0 +1,118 @@
+//! The header of a send, in its long and its short form.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use bytes::Bytes;
+use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
+
+use crate::wire::{NumberPolicy, Refusal, read_fields, request_fields, required};
+
+request_fields! {
+    /// Java: `SendMessageRequestHeader`.
+    LongNames {
+        "topic" topic: Cow<'a, str>,
+        "defaultTopic" default_topic: Cow<'a, str>,
+        "defaultTopicQueueNums" default_topic_queue_nums: i32,
+        "queueId" queue_id: i32,
+        "sysFlag" sys_flag: i32,
+        "bornTimestamp" born_timestamp: i64,
+        "flag" flag: i32,
+        "properties" properties: Cow<'a, str>,
+        "reconsumeTimes" reconsume_times: i32,
+        "unitMode" unit_mode: bool,
+        "batch" batch: bool,
+        "maxReconsumeTimes" max_reconsume_times: i32,
+    }
+}
+
+request_fields! {
+    /// Java: `SendMessageRequestHeaderV2`.
+    ShortNames {
+        "b" topic: Cow<'a, str>,
+        "c" default_topic: Cow<'a, str>,
+        "d" default_topic_queue_nums: i32,
+        "e" queue_id: i32,
+        "f" sys_flag: i32,
+        "g" born_timestamp: i64,
+        "h" flag: i32,
+        "i" properties: Cow<'a, str>,
+        "j" reconsume_times: i32,
+        "k" unit_mode: bool,
+        "m" batch: bool,
+        "l" max_reconsume_times: i32,
+    }
+}
+
+/// A send, with all that is needed before the topic is looked at.
+#[derive(Debug)]
+pub(super) struct SendRequest<'a> {
+    pub(super) topic: Cow<'a, str>,
+    pub(super) default_topic: Option<Cow<'a, str>>,
+    pub(super) default_topic_queue_nums: Option<i32>,
+    pub(super) queue_id: Option<i32>,
+    pub(super) sys_flag: Option<i32>,
+    pub(super) born_timestamp: i64,
+    pub(super) flag: Option<i32>,
+    pub(super) properties: Cow<'a, str>,
+    pub(super) reconsume_times: i32,
+    pub(super) unit_mode: bool,
+    pub(super) batch: bool,
+    pub(super) max_reconsume_times: Option<i32>,
+    pub(super) body: &'a Bytes,
+    /// The client's version (`MQVersion`).
+    pub(super) version: i32,
+    /// The client's end of the connection.
+    pub(super) born_host: SocketAddr,
+}
+
+impl<'a> SendRequest<'a> {
+    /// Reads a send. What is needed only later may be missing still, as for Apache's broker.
+    pub(super) fn read(command: &'a RemotingCommand, peer: Option<SocketAddr>) -> Result<Self, Refusal> {
+        let fields = &command.ext_fields;
+        let names = match command.request_code() {
+            RequestCode::SEND_MESSAGE => read_fields(fields, NumberPolicy::Ignore)?,
+            _ => LongNames::from(read_fields::<ShortNames<'_>>(fields, NumberPolicy::Refuse)?),
+        };
+        let topic = required(names.topic, "topic")?;
+        if command.body.is_empty() {
+            return Err(Refusal::null("body"));
+        }
+        Ok(Self {
+            topic,
+            default_topic: names.default_topic,
+            default_topic_queue_nums: names.default_topic_queue_nums,
+            queue_id: names.queue_id,
+            sys_flag: names.sys_flag,
+            born_timestamp: required(names.born_timestamp, "bornTimestamp")?,
+            flag: names.flag,
+            properties: names.properties.unwrap_or_default(),
+            reconsume_times: names.reconsume_times.unwrap_or(0),
+            unit_mode: names.unit_mode.unwrap_or(false),
+            batch: names.batch.unwrap_or(false),
+            max_reconsume_times: names.max_reconsume_times,
+            body: &command.body,
+            version: command.version,
+            born_host: peer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        })
+    }
+}
+
+impl<'a> From<ShortNames<'a>> for LongNames<'a> {
+    fn from(short: ShortNames<'a>) -> Self {
+        Self {
+            topic: short.topic,
+            default_topic: short.default_topic,
+            default_topic_queue_nums: short.default_topic_queue_nums,
+            queue_id: short.queue_id,
+            sys_flag: short.sys_flag,
+            born_timestamp: short.born_timestamp,
+            flag: short.flag,
+            properties: short.properties,
+            reconsume_times: short.reconsume_times,
+            unit_mode: short.unit_mode,
+            batch: short.batch,
+            max_reconsume_times: short.max_reconsume_times,
+        }
+    }
+}

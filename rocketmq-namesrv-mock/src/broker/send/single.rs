@@ -1,0 +1,130 @@
+//! Storing one message.
+
+use rocketmq_common::java_hash::java_string_hash;
+use rocketmq_common::message_const as names;
+use rocketmq_common::mix_all::{RETRY_GROUP_TOPIC_PREFIX, dlq_topic};
+use rocketmq_common::properties::MAX_PROPERTIES_BYTES;
+use rocketmq_remoting::protocol::ResponseCode;
+
+use super::answer::MsgId;
+use super::properties::KnownProperties;
+use super::request::SendRequest;
+use super::{MAX_BODY, Stored, TransactionId, checks, message_illegal, schedule};
+use crate::broker::append::{NewRecord, append};
+use crate::broker::groups::RETRY_MAX_TIMES;
+use crate::broker::topic_table::TopicConfig;
+use crate::broker::{Broker, State};
+use crate::clock::now_ms;
+use crate::store::{JavaProperties, property_entries};
+use crate::wire::{Refusal, SEE_FAQ, required};
+
+/// More than a broker ever adds to the properties of a message.
+const ADDED_PROPERTIES: usize = 512;
+
+/// From this version on a client may say how often a message is delivered again (3.4.9).
+const MAX_RECONSUME_TIMES_FROM: i32 = 121;
+
+/// Checks and stores one message.
+pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
+    let now_ms = now_ms();
+    let mut known = KnownProperties::read(&request.properties);
+    let unique_key = match known.unique_key {
+        Some(id) => TransactionId::Sent(id),
+        None => TransactionId::Made(broker.ids.next(now_ms)),
+    };
+    let properties = match broker.options.discard_messages {
+        // What is not stored has to be checked only if it could be too long.
+        true if request.properties.len() + ADDED_PROPERTIES <= MAX_PROPERTIES_BYTES => String::new(),
+        _ => stored_properties(broker, request, unique_key.as_str(), None),
+    };
+
+    let mut state = broker.lock();
+    let target = checks::check(broker, &mut state, request)?;
+    let dead_letter = dead_letter_topic(broker, &mut state, request)?;
+    let (mut topic, mut queue_id, mut properties) = (&*request.topic, target.queue_id, properties);
+    if let Some(dead_letter) = &dead_letter {
+        (topic, queue_id) = (dead_letter, 0);
+        known.delay_level = Some("-1");
+        properties = stored_properties(broker, request, unique_key.as_str(), known.delay_level);
+    }
+    let (sys_flag, flag) = (target.sys_flag(request)?, required(request.flag, "flag")?);
+    checks::check_storable(topic, sys_flag, &known)?;
+    schedule::check(&known, sys_flag, now_ms)?;
+    if request.body.len() > MAX_BODY || properties.len() > MAX_PROPERTIES_BYTES {
+        return Err(message_illegal());
+    }
+    let record = NewRecord {
+        topic,
+        queue_id,
+        flag,
+        sys_flag,
+        born_timestamp: request.born_timestamp,
+        born_host: request.born_host,
+        store_timestamp: now_ms,
+        reconsume_times: request.reconsume_times,
+        tags_code: known.tags.map_or(0, java_string_hash),
+        body: request.body,
+        properties: &properties,
+    };
+    let mut woken = Vec::new();
+    let place = append(broker, &mut state, &record, &mut woken)?;
+    Ok(Stored {
+        queue_id: target.queue_id,
+        queue_offset: place.queue_offset,
+        msg_id: MsgId::one(broker.offset_msg_id(place.commit_log_offset)),
+        transaction_id: Some(unique_key),
+        woken,
+    })
+}
+
+/// The properties of the client with those of the broker, in the broker's order.
+fn stored_properties(
+    broker: &Broker,
+    request: &SendRequest<'_>,
+    unique_key: &str,
+    delay_level: Option<&str>,
+) -> String {
+    let mut properties = JavaProperties::new();
+    for (name, value) in property_entries(&request.properties) {
+        // Only the broker says which pop a message belongs to.
+        if name != names::PROPERTY_POP_CK {
+            properties.put(name, value);
+        }
+    }
+    properties.put(names::PROPERTY_MSG_REGION, super::REGION);
+    properties.put(names::PROPERTY_TRACE_SWITCH, super::TRACE_ON);
+    if let Some(level) = delay_level {
+        properties.put(names::PROPERTY_DELAY_TIME_LEVEL, level);
+    }
+    properties.put(names::UNIQ_KEY, unique_key);
+    properties.put(names::PROPERTY_CLUSTER, &broker.options.cluster);
+    properties.into_wire()
+}
+
+/// The dead-letter topic of the group, if the message was sent to the group's retry topic once too often. Also makes
+/// sure that the group exists.
+fn dead_letter_topic(
+    broker: &Broker,
+    state: &mut State,
+    request: &SendRequest<'_>,
+) -> Result<Option<String>, Refusal> {
+    let Some(group) = request.topic.strip_prefix(RETRY_GROUP_TOPIC_PREFIX) else { return Ok(None) };
+    if !state.groups.find_or_create(group) {
+        let remark = format!("subscription group not exist, {group} {SEE_FAQ}");
+        return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
+    }
+    let allowed = match request.max_reconsume_times {
+        Some(times) if request.version >= MAX_RECONSUME_TIMES_FROM => times,
+        _ => RETRY_MAX_TIMES,
+    };
+    if request.reconsume_times <= allowed {
+        return Ok(None);
+    }
+    let topic = dlq_topic(group);
+    if state.topics.get(&topic).is_none() {
+        let config = TopicConfig::new(topic.as_str(), 1);
+        broker.announce_topic(&config);
+        state.topics.put(config);
+    }
+    Ok(Some(topic))
+}

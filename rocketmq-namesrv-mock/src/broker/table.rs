@@ -1,0 +1,60 @@
+//! Which request code goes where.
+
+use rocketmq_remoting::net::Responder;
+use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
+
+use super::{Broker, clients, offsets, pull, send, topics, view};
+use crate::wire::{Answer, Refusal};
+
+/// Who serves a request.
+enum Handler {
+    /// Answers at once.
+    AtOnce(fn(&Broker, &Request<'_>) -> Result<Answer, Refusal>),
+    /// Answers itself, perhaps later.
+    Itself(fn(&Broker, RemotingCommand, Responder)),
+}
+
+/// A request and where it came from.
+pub(super) struct Request<'a> {
+    pub(super) command: &'a RemotingCommand,
+    pub(super) responder: &'a Responder,
+}
+
+/// Serves one request.
+pub(super) fn dispatch(broker: &Broker, command: RemotingCommand, responder: Responder) {
+    match find(command.request_code()) {
+        Some(Handler::Itself(handle)) => handle(broker, command, responder),
+        Some(Handler::AtOnce(handle)) => {
+            let request = Request { command: &command, responder: &responder };
+            match handle(broker, &request) {
+                Ok(answer) => answer.send(responder),
+                Err(refusal) => refusal.send(responder),
+            }
+        }
+        None => responder.not_supported(&command),
+    }
+}
+
+fn find(code: RequestCode) -> Option<Handler> {
+    Some(match code {
+        RequestCode::SEND_MESSAGE | RequestCode::SEND_MESSAGE_V2 | RequestCode::SEND_BATCH_MESSAGE => {
+            Handler::Itself(send::send)
+        }
+        RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE => Handler::Itself(pull::pull),
+        RequestCode::VIEW_MESSAGE_BY_ID => Handler::AtOnce(view::by_id),
+        RequestCode::QUERY_CONSUMER_OFFSET => Handler::AtOnce(offsets::query_consumer_offset),
+        RequestCode::UPDATE_CONSUMER_OFFSET => Handler::AtOnce(offsets::update_consumer_offset),
+        RequestCode::SEARCH_OFFSET_BY_TIMESTAMP => Handler::AtOnce(offsets::search_by_timestamp),
+        RequestCode::GET_MAX_OFFSET => Handler::AtOnce(offsets::max_offset),
+        RequestCode::GET_MIN_OFFSET => Handler::AtOnce(offsets::min_offset),
+        RequestCode::GET_EARLIEST_MSG_STORETIME => Handler::AtOnce(offsets::earliest_store_time),
+        RequestCode::HEART_BEAT => Handler::AtOnce(clients::heart_beat),
+        RequestCode::UNREGISTER_CLIENT => Handler::AtOnce(clients::unregister),
+        RequestCode::GET_CONSUMER_LIST_BY_GROUP => Handler::AtOnce(clients::consumer_list),
+        RequestCode::UPDATE_AND_CREATE_TOPIC => Handler::AtOnce(topics::update_and_create),
+        RequestCode::DELETE_TOPIC_IN_BROKER => Handler::AtOnce(topics::delete),
+        RequestCode::GET_TOPIC_CONFIG => Handler::AtOnce(topics::config),
+        RequestCode::GET_TOPIC_STATS_INFO => Handler::AtOnce(topics::stats),
+        _ => return None,
+    })
+}

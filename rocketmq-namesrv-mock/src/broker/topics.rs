@@ -1,0 +1,157 @@
+//! Topics from outside: 17, 202, 215, 351.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use rocketmq_common::PermName;
+use rocketmq_remoting::protocol::ResponseCode;
+use serde_json::json;
+
+use super::Broker;
+use super::names::{check_topic, is_system_topic};
+use super::table::Request;
+use super::topic_table::{TopicConfig, TopicFilterType};
+use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
+
+/// Java prepares each answer with this text and does not always take it away.
+const NOT_SET: &str = "not set any response code";
+
+request_fields! {
+    /// Java: `CreateTopicRequestHeader`, and those that have only the topic.
+    TopicFields {
+        "topic" topic: Cow<'a, str>,
+        "readQueueNums" read_queue_nums: i32,
+        "writeQueueNums" write_queue_nums: i32,
+        "perm" perm: i32,
+        "topicFilterType" filter_type: Cow<'a, str>,
+        "topicSysFlag" sys_flag: i32,
+        "order" order: bool,
+        "attributes" attributes: Cow<'a, str>,
+    }
+}
+
+/// 17. The permission bits are not checked.
+pub(super) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields = read(request)?;
+    let filter_type = match fields.filter_type.as_deref() {
+        Some("SINGLE_TAG") => TopicFilterType::SingleTag,
+        Some("MULTI_TAG") => TopicFilterType::MultiTag,
+        other => {
+            let remark = format!("topicFilterType = [{}] value invalid", other.unwrap_or("null"));
+            return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
+        }
+    };
+    let topic = fields.topic.as_deref().unwrap_or_default();
+    check_changeable(broker, topic, check_topic(topic))?;
+    let config = TopicConfig {
+        name: topic.to_owned(),
+        read_queue_nums: required(fields.read_queue_nums, "readQueueNums")?,
+        write_queue_nums: required(fields.write_queue_nums, "writeQueueNums")?,
+        perm: PermName(required(fields.perm, "perm")?),
+        filter_type,
+        sys_flag: fields.sys_flag.unwrap_or(0),
+        order: required(fields.order, "order")?,
+        attributes: attributes(fields.attributes.as_deref().unwrap_or_default())?,
+    };
+    broker.put_topic(config);
+    Ok(Answer::success().with_remark(NOT_SET))
+}
+
+/// 215. NameServers go on to give out the route until they are told, too.
+pub(super) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields = read(request)?;
+    let topic = fields.topic.as_deref().unwrap_or_default();
+    let blank = if topic.trim().is_empty() { Err("The specified topic is blank.".into()) } else { Ok(()) };
+    check_changeable(broker, topic, blank)?;
+    broker.remove_topic(topic);
+    Ok(Answer::success())
+}
+
+/// 351.
+pub(super) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let topic = required(read(request)?.topic, "topic")?;
+    let state = broker.lock();
+    let Some(found) = state.topics.get(&topic) else {
+        let remark = format!("No topic in this broker. topic: {topic}");
+        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
+    };
+    let config = &found.config;
+    let body = json!({
+        "attributes": config.attributes,
+        "order": config.order,
+        "perm": config.perm.0,
+        "readQueueNums": config.read_queue_nums,
+        "topicFilterType": config.filter_type.name(),
+        "topicName": config.name,
+        "topicSysFlag": config.sys_flag,
+        "writeQueueNums": config.write_queue_nums,
+    });
+    Ok(Answer::success().with_body(body.to_string()))
+}
+
+/// 202. The keys of the table are objects, which is no JSON.
+pub(super) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let topic = required(read(request)?.topic, "topic")?;
+    let state = broker.lock();
+    let Some(found) = state.topics.get(&topic) else {
+        let remark = format!("topic[{topic}] not exist");
+        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
+    };
+    let mut body = String::from(r#"{"offsetTable":{"#);
+    for queue_id in 0..found.config.read_queue_nums.max(found.config.write_queue_nums) {
+        let last = found.queue(queue_id).and_then(|queue| queue.entries().last());
+        let max = found.queue(queue_id).map_or(0, |queue| queue.max_offset());
+        let separator = if queue_id > 0 { "," } else { "" };
+        let queue = json!({ "brokerName": &*broker.name, "queueId": queue_id, "topic": &*topic });
+        let last = last.map_or(0, |entry| entry.store_timestamp);
+        let offsets = json!({ "lastUpdateTimestamp": last, "maxOffset": max, "minOffset": 0 });
+        // Writing to a string cannot fail.
+        let _ = write!(body, "{separator}{queue}:{offsets}");
+    }
+    body.push_str(r#"},"topicPutTps":0.0}"#);
+    Ok(Answer::success().with_body(body))
+}
+
+fn read<'a>(request: &Request<'a>) -> Result<TopicFields<'a>, Refusal> {
+    read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
+}
+
+/// The name is that of a topic, and of one that belongs to users.
+fn check_changeable(broker: &Broker, topic: &str, name: Result<(), String>) -> Result<(), Refusal> {
+    name.map_err(|remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark))?;
+    if is_system_topic(topic, broker.lock().topics.standing()) {
+        let remark = format!("The topic[{topic}] is conflict with system topic.");
+        return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
+    }
+    Ok(())
+}
+
+/// Reads `+key=value,-key`.
+fn attributes(text: &str) -> Result<BTreeMap<String, String>, Refusal> {
+    let illegal = |remark: String| Refusal::new(ResponseCode::SYSTEM_ERROR, remark);
+    let mut attributes = BTreeMap::new();
+    for change in text.split(',').filter(|change| !change.is_empty()) {
+        let (key, value) = match change.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (change, None),
+        };
+        let Some(name) = key.strip_prefix(['+', '-']) else {
+            return Err(illegal(format!("kv string format wrong: {change}")));
+        };
+        match (name, value) {
+            ("message.type", Some(value)) => {
+                attributes.insert(name.to_owned(), value.to_owned());
+            }
+            ("message.type", None) => {}
+            ("queue.type", Some("SimpleCQ")) | ("cleanup.policy", Some("DELETE")) => {
+                attributes.insert(name.to_owned(), value.unwrap_or_default().to_owned());
+            }
+            ("queue.type" | "cleanup.policy" | "reserve.time", _) => {
+                return Err(Refusal::not_supported(&format!("topic attribute {change}")));
+            }
+            _ => return Err(illegal(format!("unsupported key: {name}"))),
+        }
+    }
+    Ok(attributes)
+}

@@ -1,0 +1,182 @@
+//! How a cluster is to be.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use rocketmq_common::UniqueIdGenerator;
+use rocketmq_remoting::net::{ConnectionOptions, TaskOwner, random};
+use rocketmq_remoting::protocol::{LanguageCode, SerializeType};
+use rocketmq_remoting::server::RemotingServer;
+
+use super::MockCluster;
+use crate::MockError;
+use crate::broker::{Broker, BrokerHandler, BrokerOptions, expire_held_pulls};
+use crate::capture::Capture;
+use crate::name_server::{NameServer, Routes};
+
+/// Settings of a [`MockCluster`]; see [`MockCluster::builder`]. All have defaults.
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct MockClusterBuilder {
+    brokers: usize,
+    name_servers: usize,
+    cluster_name: String,
+    auto_create_topic: bool,
+    discard_messages: bool,
+    store_limit: usize,
+    captured_requests: usize,
+    ipv6: bool,
+    serialize_type: SerializeType,
+}
+
+impl Default for MockClusterBuilder {
+    fn default() -> Self {
+        Self {
+            brokers: 1,
+            name_servers: 1,
+            cluster_name: "DefaultCluster".to_owned(),
+            auto_create_topic: true,
+            discard_messages: false,
+            store_limit: 512 * 1024 * 1024,
+            captured_requests: 10_000,
+            ipv6: false,
+            serialize_type: SerializeType::Json,
+        }
+    }
+}
+
+impl MockClusterBuilder {
+    /// How many brokers there are, `broker-a`, `broker-b` and so on, all masters. Default: 1.
+    pub fn brokers(self, brokers: usize) -> Self {
+        Self { brokers, ..self }
+    }
+
+    /// How many NameServers there are; all know the same routes, each by itself. Default: 1.
+    pub fn name_servers(self, name_servers: usize) -> Self {
+        Self { name_servers, ..self }
+    }
+
+    /// The cluster that the brokers belong to. Default: `DefaultCluster`.
+    pub fn cluster_name(self, name: impl Into<String>) -> Self {
+        Self { cluster_name: name.into(), ..self }
+    }
+
+    /// Whether a send creates its topic. Java: `autoCreateTopicEnable`. Default: true.
+    pub fn auto_create_topic(self, auto_create_topic: bool) -> Self {
+        Self { auto_create_topic, ..self }
+    }
+
+    /// Whether sends are checked and answered as ever, with increasing offsets, but nothing is stored: for
+    /// benchmarks. Default: false.
+    pub fn discard_messages(self, discard_messages: bool) -> Self {
+        Self { discard_messages, ..self }
+    }
+
+    /// How many bytes of messages one broker keeps. A send past it is refused with code 14. Default: 512 MiB.
+    pub fn store_limit(self, bytes: usize) -> Self {
+        Self { store_limit: bytes, ..self }
+    }
+
+    /// How many requests [`MockCluster::requests`] remembers; 0 for none. Default: 10,000.
+    pub fn captured_requests(self, captured_requests: usize) -> Self {
+        Self { captured_requests, ..self }
+    }
+
+    /// Whether the servers listen on `::1` instead of `127.0.0.1`. Default: false.
+    pub fn ipv6(self, ipv6: bool) -> Self {
+        Self { ipv6, ..self }
+    }
+
+    /// The header encoding of answers. Apache's servers write JSON to everybody, which is the default.
+    pub fn serialize_type(self, serialize_type: SerializeType) -> Self {
+        Self { serialize_type, ..self }
+    }
+
+    /// Starts the cluster on free ports of the loopback. It writes no file. Dropping the future stops what was
+    /// started.
+    ///
+    /// # Errors
+    /// When no port is free, there is to be no broker or no NameServer, or outside a tokio runtime.
+    pub async fn start(self) -> Result<MockCluster, MockError> {
+        if self.name_servers == 0 {
+            return Err(MockError::None { what: "NameServer" });
+        }
+        if self.brokers == 0 {
+            return Err(MockError::None { what: "broker" });
+        }
+        let tasks = TaskOwner::new().map_err(MockError::NoRuntime)?;
+        let capture = Arc::new(Capture::new(self.captured_requests));
+        let routes: Vec<Arc<Routes>> = (0..self.name_servers).map(|_| Arc::default()).collect();
+        let mut cluster = MockCluster {
+            name_servers: Vec::new(),
+            brokers: Vec::new(),
+            routes: routes.clone(),
+            capture: capture.clone(),
+            tasks,
+        };
+        for (index, routes) in routes.iter().enumerate() {
+            let name: Arc<str> = format!("namesrv-{index}").into();
+            let server = NameServer::new(name.clone(), routes.clone(), capture.clone());
+            cluster.name_servers.push(self.listen(&name, Arc::new(server)).await?);
+        }
+        for index in 0..self.brokers {
+            let broker = self.broker(index, &routes, &capture);
+            let server = self.listen(broker.name(), Arc::new(BrokerHandler(broker.clone()))).await?;
+            broker.announce(server.local_addr());
+            cluster.tasks.spawn(expire_held_pulls(broker.clone()));
+            cluster.brokers.push((broker, server));
+        }
+        Ok(cluster)
+    }
+
+    fn broker(&self, index: usize, routes: &[Arc<Routes>], capture: &Arc<Capture>) -> Arc<Broker> {
+        let options = BrokerOptions {
+            cluster: self.cluster_name.as_str().into(),
+            auto_create_topic: self.auto_create_topic,
+            store_limit: self.store_limit,
+            discard_messages: self.discard_messages,
+        };
+        // Any 32 bits make the ids of this broker different from those of others.
+        let ids = UniqueIdGenerator::new(self.address(), std::process::id(), random() as u32);
+        Arc::new(Broker::new(broker_name(index).into(), options, routes.to_vec(), capture.clone(), ids))
+    }
+
+    async fn listen<H: rocketmq_remoting::net::RequestHandler>(
+        &self,
+        server: &str,
+        handler: Arc<H>,
+    ) -> Result<RemotingServer, MockError> {
+        let mut options = ConnectionOptions::default();
+        options.language = LanguageCode::JAVA;
+        options.serialize_type = self.serialize_type;
+        let address = self.address();
+        let bound = RemotingServer::bind((address, 0), handler, options).await;
+        bound.map_err(|source| MockError::Listen { server: server.to_owned(), address, source })
+    }
+
+    fn address(&self) -> IpAddr {
+        if self.ipv6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() }
+    }
+}
+
+/// `broker-a` to `broker-z`, then `broker-aa` and so on.
+fn broker_name(index: usize) -> String {
+    let mut letters = Vec::new();
+    let mut rest = index + 1;
+    while rest > 0 {
+        letters.push(b'a' + ((rest - 1) % 26) as u8);
+        rest = (rest - 1) / 26;
+    }
+    letters.iter().rev().fold(String::from("broker-"), |name, letter| name + &char::from(*letter).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_are_named_after_the_alphabet() {
+        let names = [0, 25, 26, 27, 701, 702].map(broker_name);
+        assert_eq!(names, ["broker-a", "broker-z", "broker-aa", "broker-ab", "broker-zz", "broker-aaa"]);
+    }
+}

@@ -1,0 +1,39 @@
+//! What can go wrong with a mock.
+
+use std::net::IpAddr;
+
+use rocketmq_remoting::protocol::ResponseCode;
+
+/// Why a call to a [`MockCluster`](crate::MockCluster) failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MockError {
+    /// A server could not listen on a free port of the loopback.
+    #[error("{server} cannot listen on a free port of {address}")]
+    Listen {
+        /// The broker's name, or `namesrv-0` ….
+        server: String,
+        /// The loopback address.
+        address: IpAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The mock was started outside a tokio runtime.
+    #[error("the mock was started outside a tokio runtime; start it from async code")]
+    NoRuntime(#[source] tokio::runtime::TryCurrentError),
+    /// A cluster needs at least one NameServer and one broker.
+    #[error("a cluster needs at least one {what}")]
+    None {
+        /// `NameServer` or `broker`.
+        what: &'static str,
+    },
+    /// A broker would have refused the request.
+    #[error("refused with code {code}: {remark}")]
+    Refused {
+        /// The broker's code.
+        code: ResponseCode,
+        /// The broker's words.
+        remark: String,
+    },
+}

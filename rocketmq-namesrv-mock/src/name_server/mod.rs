@@ -1,0 +1,85 @@
+//! A NameServer: it knows the routes that brokers announced.
+
+mod json;
+mod routes;
+
+use std::sync::Arc;
+
+use rocketmq_remoting::net::{RequestHandler, Responder};
+use rocketmq_remoting::protocol::{RemotingCommand, RequestCode, ResponseCode};
+
+use crate::capture::Capture;
+use crate::wire::{Answer, NumberPolicy, Refusal, SEE_FAQ, read_fields, request_fields};
+use json::Keys;
+pub(crate) use routes::{Broker, QueueData, Routes};
+
+/// From this version on clients get routes as strict JSON (4.9.4).
+const STRICT_JSON_FROM: i32 = 401;
+
+/// Serves the requests to one NameServer. Java: `ClientRequestProcessor`, `DefaultRequestProcessor`.
+#[derive(Debug)]
+pub(crate) struct NameServer {
+    name: Arc<str>,
+    routes: Arc<Routes>,
+    capture: Arc<Capture>,
+}
+
+request_fields! {
+    /// Names of a topic and what goes with it.
+    TopicFields {
+        "topic" topic: std::borrow::Cow<'a, str>,
+        "clusterName" cluster_name: std::borrow::Cow<'a, str>,
+        "acceptStandardJsonOnly" accept_standard_json_only: bool,
+    }
+}
+
+impl NameServer {
+    pub(crate) fn new(name: Arc<str>, routes: Arc<Routes>, capture: Arc<Capture>) -> Self {
+        Self { name, routes, capture }
+    }
+
+    /// 105.
+    fn route(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let fields: TopicFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        // Java prints a missing topic like that, and finds no such route.
+        let topic = fields.topic.as_deref().unwrap_or("null");
+        let Some(route) = self.routes.route(topic) else {
+            let remark = format!("No topic route info in name server for the topic: {topic}{SEE_FAQ}");
+            return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
+        };
+        let strict = request.version >= STRICT_JSON_FROM || fields.accept_standard_json_only == Some(true);
+        let keys = if strict { Keys::Quoted } else { Keys::Bare };
+        Ok(Answer::success().with_body(json::topic_route(&route, keys)))
+    }
+
+    /// 106.
+    fn cluster_info(&self) -> Answer {
+        Answer::success().with_body(json::cluster_info(&self.routes.brokers()))
+    }
+
+    /// 216.
+    fn delete_topic(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let fields: TopicFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        if let Some(topic) = &fields.topic {
+            let cluster = fields.cluster_name.as_deref().filter(|cluster| !cluster.is_empty());
+            self.routes.delete_topic(topic, cluster);
+        }
+        Ok(Answer::success())
+    }
+}
+
+impl RequestHandler for NameServer {
+    fn handle(&self, request: RemotingCommand, responder: Responder) {
+        self.capture.note(&self.name, &request, responder.connection());
+        let result = match request.request_code() {
+            RequestCode::GET_ROUTEINFO_BY_TOPIC => self.route(&request),
+            RequestCode::GET_BROKER_CLUSTER_INFO => Ok(self.cluster_info()),
+            RequestCode::DELETE_TOPIC_IN_NAMESRV => self.delete_topic(&request),
+            _ => return responder.not_supported(&request),
+        };
+        match result {
+            Ok(answer) => answer.send(responder),
+            Err(refusal) => refusal.send(responder),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Which brokers there are and which topics they announced. Java: `RouteInfoManager`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rocketmq_common::PermName;
+
+/// What one NameServer knows.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    /// By name.
+    brokers: BTreeMap<Arc<str>, Broker>,
+    /// By topic, then by the name of the broker.
+    topics: HashMap<String, BTreeMap<Arc<str>, QueueData>>,
+}
+
+/// A broker that announced itself; always a master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broker {
+    pub(crate) cluster: Arc<str>,
+    /// `host:port`.
+    pub(crate) address: String,
+}
+
+/// The queues of a topic on one broker. Java: `QueueData`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct QueueData {
+    pub(crate) read_queue_nums: i32,
+    pub(crate) write_queue_nums: i32,
+    pub(crate) perm: PermName,
+    pub(crate) topic_sys_flag: i32,
+}
+
+/// The route of a topic: each broker that has it, by name.
+pub(crate) type Route = Vec<(Arc<str>, Broker, QueueData)>;
+
+impl Routes {
+    /// A broker announces itself.
+    pub(crate) fn register_broker(&self, name: &Arc<str>, broker: Broker) {
+        self.lock().brokers.insert(name.clone(), broker);
+    }
+
+    /// A broker announces a topic.
+    pub(crate) fn register_topic(&self, broker: &Arc<str>, topic: &str, queues: QueueData) {
+        let mut tables = self.lock();
+        match tables.topics.get_mut(topic) {
+            Some(brokers) => {
+                brokers.insert(broker.clone(), queues);
+            }
+            None => {
+                tables.topics.insert(topic.to_owned(), BTreeMap::from([(broker.clone(), queues)]));
+            }
+        }
+    }
+
+    /// Forgets a topic, on all brokers or on those of one cluster.
+    pub(crate) fn delete_topic(&self, topic: &str, cluster: Option<&str>) {
+        let mut tables = self.lock();
+        let Tables { brokers, topics } = &mut *tables;
+        let Some(cluster) = cluster else {
+            topics.remove(topic);
+            return;
+        };
+        if let Some(entries) = topics.get_mut(topic) {
+            entries.retain(|name, _| brokers.get(name).is_none_or(|broker| *broker.cluster != *cluster));
+            if entries.is_empty() {
+                topics.remove(topic);
+            }
+        }
+    }
+
+    /// The route of a topic, if there is one.
+    pub(crate) fn route(&self, topic: &str) -> Option<Route> {
+        let tables = self.lock();
+        let with_broker = |(name, queues): (&Arc<str>, &QueueData)| {
+            Some((name.clone(), tables.brokers.get(name)?.clone(), *queues))
+        };
+        let route: Route = tables.topics.get(topic)?.iter().filter_map(with_broker).collect();
+        (!route.is_empty()).then_some(route)
+    }
+
+    /// All brokers by name.
+    pub(crate) fn brokers(&self) -> BTreeMap<Arc<str>, Broker> {
+        self.lock().brokers.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUEUES: QueueData =
+        QueueData { read_queue_nums: 4, write_queue_nums: 4, perm: PermName::READ_WRITE, topic_sys_flag: 0 };
+
+    fn broker(cluster: &str) -> Broker {
+        Broker { cluster: cluster.into(), address: "127.0.0.1:1".into() }
+    }
+
+    #[test]
+    fn a_route_needs_a_topic_and_a_broker() {
+        let (routes, name) = (Routes::default(), Arc::from("broker-a"));
+        routes.register_topic(&name, "T", QUEUES);
+        assert_eq!(routes.route("T"), None);
+        routes.register_broker(&name, broker("c"));
+        assert_eq!(routes.route("T").unwrap().len(), 1);
+        assert_eq!(routes.route("S"), None);
+    }
+
+    #[test]
+    fn a_topic_is_forgotten_in_one_cluster_or_everywhere() {
+        let routes = Routes::default();
+        for (name, cluster) in [("a", "one"), ("b", "two")] {
+            routes.register_broker(&name.into(), broker(cluster));
+            routes.register_topic(&name.into(), "T", QUEUES);
+        }
+        routes.delete_topic("T", Some("one"));
+        assert_eq!(routes.route("T").unwrap()[0].0, "b".into());
+        routes.delete_topic("T", None);
+        assert_eq!(routes.route("T"), None);
+    }
+}

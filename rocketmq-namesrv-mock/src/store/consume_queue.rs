@@ -1,0 +1,116 @@
+//! One queue of a topic: which records it has, in which order.
+
+/// An entry of a queue: what a pull looks at before it reads the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct QueueEntry {
+    /// The number of the record in the commit log.
+    pub(crate) record: usize,
+    /// Bytes of the record.
+    pub(crate) size: usize,
+    /// Java's hash of the tag, 0 without one.
+    pub(crate) tags_code: i32,
+    /// Milliseconds since 1970.
+    pub(crate) store_timestamp: i64,
+}
+
+/// The entries of one queue. Nothing expires, so the first one has offset 0.
+#[derive(Debug, Default)]
+pub(crate) struct ConsumeQueue {
+    entries: Vec<QueueEntry>,
+    /// Offsets that were given away without an entry.
+    lost: i64,
+}
+
+/// Which of several entries a search by time means. Java: `BoundaryType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Boundary {
+    /// The first entry that is not older.
+    Lower,
+    /// The last entry that is not younger.
+    Upper,
+}
+
+impl ConsumeQueue {
+    /// The offset that the next message is told. It equals [`max_offset`](Self::max_offset) unless
+    /// [`lose`](Self::lose) was used.
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.max_offset() + self.lost
+    }
+
+    /// The offset behind the last entry.
+    pub(crate) fn max_offset(&self) -> i64 {
+        self.entries.len() as i64
+    }
+
+    /// Appends an entry.
+    pub(crate) fn push(&mut self, entry: QueueEntry) {
+        self.entries.push(entry);
+    }
+
+    /// Gives an offset away for a message that nobody will see.
+    pub(crate) fn lose(&mut self, count: i64) {
+        self.lost += count;
+    }
+
+    /// The entries from this offset on.
+    pub(crate) fn entries_from(&self, offset: i64) -> &[QueueEntry] {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.entries.get(start..).unwrap_or_default()
+    }
+
+    /// All entries.
+    pub(crate) fn entries(&self) -> &[QueueEntry] {
+        &self.entries
+    }
+
+    /// The offset that belongs to a point in time; 0 if the queue is empty.
+    pub(crate) fn offset_by_time(&self, timestamp: i64, boundary: Boundary) -> i64 {
+        let older = match boundary {
+            Boundary::Lower => self.entries.partition_point(|entry| entry.store_timestamp < timestamp),
+            Boundary::Upper => self.entries.partition_point(|entry| entry.store_timestamp <= timestamp),
+        };
+        match boundary {
+            Boundary::Lower => older as i64,
+            Boundary::Upper => older.saturating_sub(1) as i64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(timestamps: &[i64]) -> ConsumeQueue {
+        let mut queue = ConsumeQueue::default();
+        for store_timestamp in timestamps {
+            let store_timestamp = *store_timestamp;
+            queue.push(QueueEntry { record: 0, size: 1, tags_code: 0, store_timestamp });
+        }
+        queue
+    }
+
+    #[test]
+    fn a_search_by_time_takes_the_first_or_the_last_message() {
+        let queue = queue(&[10, 20, 20, 30]);
+        let found =
+            |timestamp| [Boundary::Lower, Boundary::Upper].map(|b| queue.offset_by_time(timestamp, b));
+        assert_eq!(found(20), [1, 2]);
+        assert_eq!(found(25), [3, 2]);
+        assert_eq!(found(5), [0, 0]);
+        assert_eq!(found(31), [4, 3]);
+    }
+
+    #[test]
+    fn an_empty_queue_has_offset_0_for_all_times() {
+        assert_eq!(queue(&[]).offset_by_time(7, Boundary::Lower), 0);
+        assert_eq!(queue(&[]).offset_by_time(7, Boundary::Upper), 0);
+    }
+
+    #[test]
+    fn a_lost_offset_puts_the_told_offset_ahead_of_the_position() {
+        let mut queue = queue(&[1]);
+        queue.lose(1);
+        assert_eq!((queue.next_offset(), queue.max_offset()), (2, 1));
+        assert!(queue.entries_from(1).is_empty() && queue.entries_from(-1).is_empty());
+    }
+}

@@ -1,0 +1,90 @@
+//! Answers to requests, good and bad.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use rocketmq_remoting::net::Responder;
+use rocketmq_remoting::protocol::{ExtFields, NoHeader, ResponseCode};
+
+/// A successful answer that is not worth a typed header.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: ResponseCode,
+    pub(crate) remark: Option<Cow<'static, str>>,
+    pub(crate) fields: ExtFields,
+    pub(crate) body: Bytes,
+}
+
+/// A request that is turned down: what Apache's server would have answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: ResponseCode,
+    pub(crate) remark: Cow<'static, str>,
+    /// Absent unless the server prepares a response header before it can refuse.
+    pub(crate) fields: ExtFields,
+}
+
+impl Answer {
+    /// Code 0 without fields, remark and body.
+    pub(crate) fn success() -> Self {
+        Self { code: ResponseCode::SUCCESS, remark: None, fields: ExtFields::absent(), body: Bytes::new() }
+    }
+
+    pub(crate) fn with_body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    pub(crate) fn with_remark(self, remark: &'static str) -> Self {
+        Self { remark: Some(Cow::Borrowed(remark)), ..self }
+    }
+
+    /// Adds a field.
+    pub(crate) fn with_field(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.fields.insert(name, value.to_string());
+        self
+    }
+
+    /// With `extFields` present even without any field.
+    pub(crate) fn with_empty_fields(self) -> Self {
+        Self { fields: ExtFields::empty(), ..self }
+    }
+
+    /// Sends it.
+    pub(crate) fn send(self, responder: Responder) {
+        responder.answer(self.code, self.remark.as_deref(), &NoHeader, &self.fields, &self.body);
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(code: ResponseCode, remark: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, remark: remark.into(), fields: ExtFields::absent() }
+    }
+
+    /// What an exception in a server becomes: code 1 with its text, and no fields at all.
+    pub(crate) fn exception(class: &str, detail: impl std::fmt::Display) -> Self {
+        Self::new(ResponseCode::SYSTEM_ERROR, format!("{class}: {detail}"))
+    }
+
+    /// A request field that the server needs is missing.
+    pub(crate) fn null(field: &str) -> Self {
+        Self::exception("java.lang.NullPointerException", format_args!("\"{field}\" is null"))
+    }
+
+    /// Something that Apache's broker does and this one does not yet. It says so rather than doing something else.
+    pub(crate) fn not_supported(what: &str) -> Self {
+        Self::new(ResponseCode::SYSTEM_ERROR, format!("{what} is not supported by this mock yet"))
+    }
+
+    /// With these fields, unless it stands for an exception: those have none.
+    pub(crate) fn with_fields(self, fields: ExtFields) -> Self {
+        match self.code {
+            ResponseCode::SYSTEM_ERROR => self,
+            _ => Self { fields, ..self },
+        }
+    }
+
+    /// Sends it.
+    pub(crate) fn send(self, responder: Responder) {
+        responder.answer(self.code, Some(&self.remark), &NoHeader, &self.fields, &Bytes::new());
+    }
+}

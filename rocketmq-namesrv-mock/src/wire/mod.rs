@@ -1,0 +1,11 @@
+//! Reading requests and writing answers the way Apache's servers do.
+
+mod answer;
+mod fields;
+mod texts;
+
+pub(crate) use answer::{Answer, Refusal};
+pub(crate) use fields::{
+    FieldValue, NotANumber, NumberPolicy, RequestFields, read_fields, request_fields, required,
+};
+pub(crate) use texts::{SEE_FAQ, peer_with_slash};
