@@ -1,1 +1,27 @@
-//! Apache RocketMQ client: producers, consumers, admin.
+//! Apache RocketMQ client: producers and administration, over the remoting protocol of 4.x and 5.x brokers.
+//!
+//! ```
+//! use rocketmq_client::model::Message;
+//! use rocketmq_client::producer::Producer;
+//! use rocketmq_namesrv_mock::MockCluster;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = MockCluster::start().await?; // or the address of a real NameServer below
+//! let address = cluster.name_server_addr();
+//! let producer = Producer::builder("hello_group").name_server_addr(address).start().await?;
+//! let sent = producer.send(Message::new("TopicTest", "hello")).await?;
+//! println!("{} is at {} in {}", sent.msg_id, sent.queue_offset, sent.message_queue);
+//! producer.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod admin;
+pub mod conf;
+pub mod error;
+mod factory;
+pub mod model;
+mod mq_client_api;
+mod name_servers;
+pub mod producer;

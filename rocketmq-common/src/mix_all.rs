@@ -44,7 +44,7 @@ pub const CLIENT_INNER_PRODUCER_GROUP: &str = "CLIENT_INNER_PRODUCER";
 pub const CID_RMQ_SYS_PREFIX: &str = "CID_RMQ_SYS_";
 
 /// The broker id of a master.
-pub const MASTER_ID: u64 = 0;
+pub const MASTER_ID: i64 = 0;
 /// The longest delay level; a broker takes larger ones for this.
 pub const MAX_DELAY_TIME_LEVEL: i32 = 18;
 

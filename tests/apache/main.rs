@@ -5,5 +5,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
 
+#[path = "../cases/mod.rs"]
+mod cases;
+mod end_to_end;
 mod smoke;
 mod support;

@@ -1,6 +1,7 @@
 //! Compressed bodies (Java: `common.compression`).
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 mod input;
@@ -16,7 +17,10 @@ pub const DEFAULT_MAX_INFLATED: usize = 16 << 20;
 pub const DEFAULT_LEVEL: i32 = 5;
 
 /// How a body is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// In configuration files: `LZ4`, `ZSTD` or `ZLIB`, as in Java.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum CompressionType {
     /// The LZ4 frame format. It has no levels here.
     Lz4,

@@ -3,7 +3,8 @@
 /// The form of a frame's header. Java `SerializeType`.
 ///
 /// A peer answers in its own form, whatever it was asked in: Apache's brokers always answer in JSON.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum SerializeType {
     /// A JSON object. Carries every code and tells an empty value from a missing one.
     #[default]

@@ -1,0 +1,19 @@
+//! Options of the clients. Every option has a setter, a reader of the same name without `set_`, and the
+//! same name in configuration files (serde); unknown names there are an error.
+
+mod address;
+mod admin_option;
+mod client_config;
+pub(crate) mod env;
+mod macros;
+mod producer_option;
+
+pub use rocketmq_common::CompressionType;
+pub use rocketmq_remoting::protocol::SerializeType;
+
+pub use address::AddressTranslator;
+pub use admin_option::AdminOption;
+pub use producer_option::ProducerOption;
+
+pub(crate) use address::parse_name_servers;
+pub(crate) use client_config::{ClientConfig, at_least_one, invalid};

@@ -1,0 +1,97 @@
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::MQClientError;
+
+type Translate = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// Maps the address that a broker advertises to one that can be reached from here: through a tunnel, or into
+/// a container network.
+#[derive(Clone)]
+pub struct AddressTranslator(Arc<Translate>);
+
+impl AddressTranslator {
+    /// `translate` gets an advertised `host:port`; `None` leaves it as it is.
+    pub fn new(translate: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(translate))
+    }
+
+    pub(crate) fn translate(&self, advertised: &str) -> Option<String> {
+        (self.0)(advertised)
+    }
+}
+
+impl fmt::Debug for AddressTranslator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AddressTranslator")
+    }
+}
+
+/// Splits `host:port;host:port`. Hosts are names, IPv4 addresses, or IPv6 addresses in brackets.
+pub(crate) fn parse_name_servers(list: &str) -> Result<Vec<Arc<str>>, MQClientError> {
+    let addresses: Vec<Arc<str>> =
+        list.split(';').map(str::trim).filter(|part| !part.is_empty()).map(Arc::from).collect();
+    if addresses.is_empty() {
+        return Err(invalid("no NameServer is configured: set it to \"host:port;host:port\"".to_owned()));
+    }
+    for address in &addresses {
+        check_address(address)?;
+    }
+    Ok(addresses)
+}
+
+fn check_address(address: &str) -> Result<(), MQClientError> {
+    let complaint = |what: &str| invalid(format!("\"{}\" {what}", address.escape_debug()));
+    if address.contains("://") {
+        return Err(complaint("is a URL: give \"host:port\" of the NameServer itself"));
+    }
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return Err(complaint("has no port: write \"host:port\""));
+    };
+    if host.is_empty() || host.chars().any(|c| c.is_whitespace() || c == '/') {
+        return Err(complaint("has no valid host: write \"host:port\""));
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return Err(complaint("is an IPv6 address without brackets: write \"[address]:port\""));
+    }
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 => Ok(()),
+        _ => Err(complaint("has no valid port: it is a number from 1 to 65535")),
+    }
+}
+
+fn invalid(reason: String) -> MQClientError {
+    MQClientError::InvalidOption { option: "name_server_addr", reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_names_and_addresses_are_taken_apart() {
+        let list = parse_name_servers(" ns1.example:9876;10.0.0.1:9876 ;[::1]:9876;").unwrap();
+        let list: Vec<&str> = list.iter().map(|address| &**address).collect();
+        assert_eq!(list, ["ns1.example:9876", "10.0.0.1:9876", "[::1]:9876"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_said() {
+        for (list, reason) in [
+            ("", "no NameServer is configured"),
+            (" ; ;", "no NameServer is configured"),
+            ("localhost", "has no port"),
+            ("http://ns:8080/rocketmq", "is a URL"),
+            ("::1:9876", "without brackets"),
+            ("ns:0", "no valid port"),
+            ("ns:99999", "no valid port"),
+            ("ns:", "no valid port"),
+            (":9876", "no valid host"),
+            ("a b:9876", "no valid host"),
+            ("good:1;bad", "\"bad\" has no port"),
+        ] {
+            let error = parse_name_servers(list).unwrap_err();
+            assert!(error.to_string().contains(reason), "{list}: {error}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_remoting::net::ConnectionOptions;
+
+use super::AddressTranslator;
+use crate::error::MQClientError;
+
+/// What all kinds of clients have in common, checked and in the types that the code works with. Java:
+/// `ClientConfig`.
+#[derive(Debug, Clone)]
+pub(crate) struct ClientConfig {
+    pub(crate) name_servers: Vec<Arc<str>>,
+    pub(crate) instance_name: Option<String>,
+    pub(crate) client_ip: Option<String>,
+    pub(crate) unit_name: Option<String>,
+    pub(crate) connection: ConnectionOptions,
+    pub(crate) address_translator: Option<AddressTranslator>,
+    pub(crate) poll_name_server_interval: Duration,
+    pub(crate) heartbeat_broker_interval: Duration,
+    pub(crate) api_timeout: Duration,
+    pub(crate) retry_on_initial_connect: bool,
+}
+
+/// Options that cannot be zero.
+pub(crate) fn at_least_one(options: &[(&'static str, u64)]) -> Result<(), MQClientError> {
+    match options.iter().find(|(_, value)| *value == 0) {
+        Some((option, _)) => Err(invalid(option, "it must be at least 1")),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn invalid(option: &'static str, reason: impl Into<String>) -> MQClientError {
+    MQClientError::InvalidOption { option, reason: reason.into() }
+}

@@ -1,0 +1,96 @@
+use rocketmq_common::{mix_all, validators};
+
+use super::macros::client_options;
+use super::{CompressionType, SerializeType, at_least_one, invalid};
+use crate::error::MQClientError;
+
+client_options! {
+    /// Options of a producer. Java: the properties of `DefaultMQProducer` and `ClientConfig`.
+    ///
+    /// ```
+    /// let mut option = rocketmq_client::conf::ProducerOption::default();
+    /// option.set_name_server_addr("127.0.0.1:9876").set_group_name("order_service");
+    /// ```
+    pub struct ProducerOption {
+        /// The producer group: at most 120 of `%|a-zA-Z0-9_-`. Required.
+        text group_name / set_group_name: String = String::new();
+        /// The whole budget of one send in ms, retries included. Default: 3000.
+        plain send_msg_timeout / set_send_msg_timeout: u64 = 3000;
+        /// The limit of one attempt in ms, unless it is the last. Default: 0, no limit: one attempt may use
+        /// the whole budget, as in Java.
+        plain send_msg_max_timeout_per_request / set_send_msg_max_timeout_per_request: u64 = 0;
+        /// How often a failed send is tried again. Default: 2.
+        plain retry_times_when_send_failed / set_retry_times_when_send_failed: u32 = 2;
+        /// Whether a message that was stored weakly (a status other than `SendOk`) is sent again to another
+        /// broker, at the price of duplicates. Default: false. Java: `retryAnotherBrokerWhenNotStoreOK`.
+        plain retry_next_server / set_retry_next_server: bool = false;
+        /// The largest body in bytes, as it is stored (after compression). Default: 4 MiB, the broker's own.
+        plain max_message_size / set_max_message_size: usize = 4 * 1024 * 1024;
+        /// Bodies of at least that many bytes are compressed, if that makes them smaller. Default: 4096.
+        plain compress_msg_body_over_threshold / set_compress_msg_body_over_threshold: usize = 4096;
+        /// How bodies are compressed. Default: zlib. Zstd needs the feature `zstd`.
+        plain compress_type / set_compress_type: CompressionType = CompressionType::Zlib;
+        /// The level of zlib (0 to 9) and zstd (1 to 22). Default: 5.
+        plain compress_level / set_compress_level: u32 = 5;
+        /// The topic whose settings a topic takes that is created by the first send to it. Default: `TBW102`.
+        text create_topic_key / set_create_topic_key: String = mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC.to_owned();
+        /// How many queues such a topic gets on each broker, at most. Default: 4.
+        plain default_topic_queue_nums / set_default_topic_queue_nums: u32 = 4;
+        /// Sends in flight, of all modes; one past it waits within its deadline. Default: 65535.
+        plain client_async_semaphore_value / set_client_async_semaphore_value: u32 = 65_535;
+        /// Bytes of bodies in flight, likewise; a larger body takes them all. Default: 100 MiB.
+        plain client_async_semaphore_bytes / set_client_async_semaphore_bytes: usize = 100 * 1024 * 1024;
+    }
+}
+
+impl ProducerOption {
+    /// What is wrong with these options, if anything is.
+    pub(crate) fn validate(&self) -> Result<(), MQClientError> {
+        let group = &self.group_name;
+        if group.is_empty() {
+            return Err(invalid("group_name", "a producer needs one: set it to the name of your service"));
+        }
+        if let Err(error) = validators::check_group(group) {
+            return Err(invalid("group_name", error.to_string()));
+        }
+        if group == mix_all::DEFAULT_PRODUCER_GROUP {
+            return Err(invalid("group_name", format!("{group} is reserved: choose another name")));
+        }
+        if self.create_topic_key.is_empty() {
+            return Err(invalid("create_topic_key", "it cannot be empty; the default is TBW102"));
+        }
+        if self.compress_type == CompressionType::Zlib && self.compress_level > 9 {
+            return Err(invalid("compress_level", "the levels of zlib are 0 to 9"));
+        }
+        at_least_one(&[
+            ("send_msg_timeout", self.send_msg_timeout),
+            ("max_message_size", self.max_message_size as u64),
+            ("default_topic_queue_nums", self.default_topic_queue_nums.into()),
+            ("client_async_semaphore_value", self.client_async_semaphore_value.into()),
+            ("client_async_semaphore_bytes", self.client_async_semaphore_bytes as u64),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_file_has_the_names_of_the_setters() {
+        let json = r#"{"name_server_addr": "ns:9876", "group_name": "g", "send_msg_timeout": 5000,
+                       "compress_type": "LZ4", "serialize_type": "JSON"}"#;
+        let option: ProducerOption = serde_json::from_str(json).unwrap();
+        assert_eq!((option.name_server_addr(), option.group_name()), (Some("ns:9876"), Some("g")));
+        assert_eq!((option.send_msg_timeout(), option.compress_type()), (5000, CompressionType::Lz4));
+        assert_eq!(option.serialize_type(), SerializeType::Json);
+        assert_eq!(option.retry_times_when_send_failed(), 2, "what is not named keeps its default");
+        assert!(option.validate().is_ok());
+    }
+
+    #[test]
+    fn a_misspelt_name_in_a_configuration_file_is_an_error() {
+        let error = serde_json::from_str::<ProducerOption>(r#"{"group": "g"}"#).unwrap_err();
+        assert!(error.to_string().contains("unknown field `group`"), "{error}");
+    }
+}

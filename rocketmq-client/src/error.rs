@@ -1,0 +1,257 @@
+//! What can go wrong, and what it means for the message.
+
+mod attempts;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_remoting::client::RemotingError;
+use rocketmq_remoting::protocol::ResponseCode;
+
+pub(crate) use attempts::with_causes;
+pub use attempts::{Attempt, NameServerAnswer, SendReport};
+
+/// What became of a message whose send failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// No broker has it: sending it again makes no duplicate.
+    NotStored,
+    /// A broker may have stored it: sending it again may make a duplicate. Consumers tell one by its
+    /// `UNIQ_KEY`, if the same `Message` with the same id is sent again.
+    Unknown,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::NotStored => "not stored",
+            Outcome::Unknown => "may be stored",
+        })
+    }
+}
+
+/// Any failure of this client. Java: `MQClientException`, `MQBrokerException`, `RemotingException` and its kin.
+///
+/// The variant is the cause of the last attempt; [`attempts`](Self::attempts) tells of all of them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MQClientError {
+    /// `start` was not called, or has not finished.
+    #[error("the {client} is not started: call start first")]
+    NotStarted {
+        /// What kind of client.
+        client: &'static str,
+    },
+    /// `start` was called a second time.
+    #[error("the {client} was started before")]
+    AlreadyStarted {
+        /// What kind of client.
+        client: &'static str,
+    },
+    /// `shutdown` was called. A client does not start again: make a new one.
+    #[error("the {client} is shut down: make a new one")]
+    ShutDown {
+        /// What kind of client.
+        client: &'static str,
+    },
+    /// There is no tokio runtime to run on.
+    #[error("start must be called within a tokio runtime")]
+    NoRuntime,
+    /// An option cannot be what it is.
+    #[error("option {option}: {reason}")]
+    InvalidOption {
+        /// The name of the option: its setter without `set_`.
+        option: &'static str,
+        /// What is wrong and what would do.
+        reason: String,
+    },
+    /// An argument, such as an id, is malformed.
+    #[error("invalid {argument}")]
+    InvalidArgument {
+        /// Which one.
+        argument: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The message cannot be sent as it is; nothing was tried.
+    #[error("illegal message")]
+    MessageIllegal {
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No NameServer answered.
+    #[error("no NameServer answered: {}", list(answers))]
+    NameServerUnreachable {
+        /// Each NameServer that was asked, and what happened.
+        answers: Box<[NameServerAnswer]>,
+        /// How far the send got, if it was one.
+        report: Box<SendReport>,
+    },
+    /// There is no broker, or no route, for the topic.
+    #[error("no route for topic {topic}: {}; {hint}", list(answers))]
+    BrokerNotFound {
+        /// The topic.
+        topic: Arc<str>,
+        /// Each NameServer that was asked, and what it said.
+        answers: Box<[NameServerAnswer]>,
+        /// What to do.
+        hint: &'static str,
+        /// How far the send got.
+        report: Box<SendReport>,
+    },
+    /// The broker refuses service (code 14): it is starting, shutting down, a slave, or its disk is full.
+    #[error("broker {broker} refuses service{}", remark_text(remark))]
+    ServiceNotAvailable {
+        /// The broker's name or address.
+        broker: Arc<str>,
+        /// Its explanation.
+        remark: Option<Box<str>>,
+        /// The attempts.
+        report: Box<SendReport>,
+    },
+    /// The broker refused with another code.
+    #[error("broker {broker} answered {code}{}", remark_text(remark))]
+    Broker {
+        /// The broker's name or address.
+        broker: Arc<str>,
+        /// The response code.
+        code: ResponseCode,
+        /// Its explanation.
+        remark: Option<Box<str>>,
+        /// The attempts.
+        report: Box<SendReport>,
+    },
+    /// The broker could not be reached, did not answer in time, or its connection ended.
+    #[error("no answer from broker {broker}")]
+    Remoting {
+        /// The broker's name or address.
+        broker: Arc<str>,
+        /// What happened.
+        #[source]
+        source: Box<RemotingError>,
+        /// The attempts.
+        report: Box<SendReport>,
+    },
+    /// The deadline passed before the message could be handed to a broker: while it waited for permits, for a
+    /// route, or between attempts.
+    #[error("not sent within {timeout:?}: {waited_for}")]
+    TimedOut {
+        /// The whole budget.
+        timeout: Duration,
+        /// What it was waiting for.
+        waited_for: &'static str,
+        /// The attempts, if there were any.
+        report: Box<SendReport>,
+    },
+    /// What a broker or NameServer sent cannot be read.
+    #[error("what {peer} sent cannot be read")]
+    BadAnswer {
+        /// Who sent it.
+        peer: Arc<str>,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// The attempts, if it was the answer to a send.
+        report: Box<SendReport>,
+    },
+}
+
+impl MQClientError {
+    /// What became of the message: *unknown* as soon as one attempt may have stored it.
+    pub fn outcome(&self) -> Outcome {
+        match self.report() {
+            Some(report) if report.maybe_stored() => Outcome::Unknown,
+            _ => Outcome::NotStored,
+        }
+    }
+
+    /// Whether the cause is one that the client itself tries again, within its deadline and count: a later
+    /// call may succeed without any change.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            MQClientError::ServiceNotAvailable { .. }
+            | MQClientError::TimedOut { .. }
+            | MQClientError::Remoting { .. }
+            | MQClientError::NameServerUnreachable { .. }
+            | MQClientError::BrokerNotFound { .. } => true,
+            MQClientError::Broker { code, .. } => crate::producer::retry::is_retryable(*code),
+            _ => false,
+        }
+    }
+
+    /// The broker's response code, if it answered.
+    pub fn response_code(&self) -> Option<ResponseCode> {
+        match self {
+            MQClientError::ServiceNotAvailable { .. } => Some(ResponseCode::SERVICE_NOT_AVAILABLE),
+            MQClientError::Broker { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// What was tried, in order. Empty when no broker was reached for.
+    pub fn attempts(&self) -> &[Attempt] {
+        self.report().map_or(&[], SendReport::attempts)
+    }
+
+    /// How far a send got and where its time went.
+    pub fn report(&self) -> Option<&SendReport> {
+        match self {
+            MQClientError::NameServerUnreachable { report, .. }
+            | MQClientError::BrokerNotFound { report, .. }
+            | MQClientError::ServiceNotAvailable { report, .. }
+            | MQClientError::Broker { report, .. }
+            | MQClientError::Remoting { report, .. }
+            | MQClientError::TimedOut { report, .. }
+            | MQClientError::BadAnswer { report, .. } => Some(report),
+            _ => None,
+        }
+    }
+
+    /// The same error, with what was tried before it.
+    pub(crate) fn with_report(mut self, full: SendReport) -> Self {
+        match &mut self {
+            MQClientError::NameServerUnreachable { report, .. }
+            | MQClientError::BrokerNotFound { report, .. }
+            | MQClientError::ServiceNotAvailable { report, .. }
+            | MQClientError::Broker { report, .. }
+            | MQClientError::Remoting { report, .. }
+            | MQClientError::TimedOut { report, .. }
+            | MQClientError::BadAnswer { report, .. } => **report = full,
+            _ => {}
+        }
+        self
+    }
+
+    pub(crate) fn illegal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        MQClientError::MessageIllegal { source: source.into() }
+    }
+
+    /// A broker's refusal, or its silence, as the error of one request to it.
+    pub(crate) fn from_remoting(broker: &str, error: RemotingError) -> Self {
+        let (broker, report) = (Arc::from(broker), Box::default());
+        match error {
+            RemotingError::Refused { code, remark, .. } => {
+                let remark = remark.map(|text| Box::from(&*text));
+                if code == ResponseCode::SERVICE_NOT_AVAILABLE {
+                    MQClientError::ServiceNotAvailable { broker, remark, report }
+                } else {
+                    MQClientError::Broker { broker, code, remark, report }
+                }
+            }
+            other => MQClientError::Remoting { broker, source: Box::new(other), report },
+        }
+    }
+}
+
+fn remark_text(remark: &Option<Box<str>>) -> String {
+    remark.as_deref().map_or_else(String::new, |remark| format!(": {remark}"))
+}
+
+fn list(answers: &[NameServerAnswer]) -> String {
+    let texts: Vec<String> = answers.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}

@@ -1,0 +1,90 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_common::MessageQueue;
+use rocketmq_remoting::protocol::ResponseCode;
+
+/// What one NameServer said, or why it said nothing.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NameServerAnswer {
+    /// The NameServer's address.
+    pub address: Arc<str>,
+    /// Its answer, or the failure to get one, with its causes.
+    pub said: String,
+}
+
+impl fmt::Display for NameServerAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} said \"{}\"", self.address, self.said)
+    }
+}
+
+/// One attempt to hand a message to a broker.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The queue that was chosen.
+    pub queue: MessageQueue,
+    /// The broker's address.
+    pub address: Arc<str>,
+    /// How long it took.
+    pub took: Duration,
+    /// The broker's response code, if it answered.
+    pub code: Option<ResponseCode>,
+    /// What went wrong, with its causes.
+    pub error: String,
+    /// Whether the broker may have stored the message.
+    pub maybe_stored: bool,
+}
+
+/// What happened to a send and where its time went.
+#[derive(Debug, Clone, Default)]
+pub struct SendReport {
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) waited_for_permits: Duration,
+    pub(crate) prepared: Duration,
+    pub(crate) waited_for_route: Duration,
+    /// The send was given up from outside, in the middle of whatever it was doing.
+    pub(crate) given_up: bool,
+}
+
+impl SendReport {
+    /// The attempts, in order.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// Whether a broker may have stored the message.
+    pub fn maybe_stored(&self) -> bool {
+        self.given_up || self.attempts.iter().any(|attempt| attempt.maybe_stored)
+    }
+
+    /// Time spent waiting for permits of the client's own limits.
+    pub fn waited_for_permits(&self) -> Duration {
+        self.waited_for_permits
+    }
+
+    /// Time spent on validation and compression.
+    pub fn prepared(&self) -> Duration {
+        self.prepared
+    }
+
+    /// Time spent on looking up the route.
+    pub fn waited_for_route(&self) -> Duration {
+        self.waited_for_route
+    }
+}
+
+/// An error and its causes in one line: `Display` of an error speaks for its own layer only.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,12 @@
+//! What producers, consumers and admins of one client share: routes, heartbeats, connections.
+//! Java: `org.apache.rocketmq.client.impl.factory`.
+
+mod client_id;
+mod duties;
+mod mq_client_instance;
+mod route_table;
+mod topic_publish_info;
+
+pub(crate) use client_id::unique_ids;
+pub(crate) use mq_client_instance::{MQClientInstance, Role};
+pub(crate) use topic_publish_info::TopicPublishInfo;

@@ -1,0 +1,75 @@
+//! What goes on in the background. Each duty is a task of its own: a slow NameServer delays no heartbeat.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rocketmq_remoting::net::{Connection, RequestHandler, Responder, TaskOwner};
+use rocketmq_remoting::protocol::RemotingCommand;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::route_table::RouteTable;
+use crate::error::with_causes;
+use crate::mq_client_api::MQClientApi;
+
+/// However often a duty is asked for, this lies between two rounds of it.
+const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// Fetches all routes again: regularly, and soon when `wanted`.
+pub(super) async fn refresh_routes(
+    routes: Arc<RouteTable>,
+    every: Duration,
+    limit: Duration,
+    wanted: Arc<Notify>,
+) {
+    loop {
+        pause(every, &wanted).await;
+        routes.refresh(limit).await;
+    }
+}
+
+/// Sends heartbeats to all masters: regularly, and soon when `wanted`, such as after a connection was opened.
+pub(super) async fn send_heartbeats(
+    api: Arc<MQClientApi>,
+    routes: Arc<RouteTable>,
+    tasks: TaskOwner,
+    data: Bytes,
+    every: Duration,
+    wanted: Arc<Notify>,
+) {
+    loop {
+        pause(every, &wanted).await;
+        for address in routes.masters() {
+            let (api, data) = (api.clone(), data.clone());
+            tasks.spawn(async move {
+                if let Err(error) = api.heartbeat(&address, &data).await {
+                    tracing::debug!(broker = %address, error = with_causes(&error), "heartbeat failed");
+                }
+            });
+        }
+    }
+}
+
+async fn pause(every: Duration, wanted: &Notify) {
+    let not_before = Instant::now() + AT_MOST_EVERY.min(every);
+    let _ = timeout(every, wanted.notified()).await;
+    sleep_until(not_before).await;
+}
+
+/// What this client does with requests from brokers. Java: `ClientRemotingProcessor`.
+#[derive(Debug)]
+pub(super) struct ClientRequestHandler {
+    pub(super) heartbeat_wanted: Arc<Notify>,
+}
+
+impl RequestHandler for ClientRequestHandler {
+    fn handle(&self, request: RemotingCommand, responder: Responder) {
+        responder.not_supported(&request);
+    }
+
+    /// A broker forgets its clients when their connections end: tell it again who is there.
+    fn connected(&self, _: &Connection) {
+        self.heartbeat_wanted.notify_one();
+    }
+}

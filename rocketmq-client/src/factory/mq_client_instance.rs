@@ -1,0 +1,187 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_remoting::client::RemotingClient;
+use rocketmq_remoting::net::TaskOwner;
+use rocketmq_remoting::protocol::body::{HeartbeatData, ProducerData, encode_body};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::TopicPublishInfo;
+use super::client_id::{client_id, local_ip};
+use super::duties::{ClientRequestHandler, refresh_routes, send_heartbeats};
+use super::route_table::RouteTable;
+use crate::conf::ClientConfig;
+use crate::error::{MQClientError, NameServerAnswer, with_causes};
+use crate::mq_client_api::MQClientApi;
+use crate::name_servers::NameServers;
+
+/// One client as the cluster sees it: an id, its connections, the routes it knows, its heartbeats.
+/// Java: `MQClientInstance`. Each producer or admin has its own.
+#[derive(Debug)]
+pub(crate) struct MQClientInstance {
+    client_id: String,
+    ip: IpAddr,
+    producer_group: Option<String>,
+    api: Arc<MQClientApi>,
+    routes: Arc<RouteTable>,
+    tasks: TaskOwner,
+    routes_wanted: Arc<Notify>,
+}
+
+/// What the instance is for.
+#[derive(Debug, Default)]
+pub(crate) struct Role {
+    /// The group that heartbeats tell of.
+    pub(crate) producer_group: Option<String>,
+    /// How many queues a topic is taken to have that does not exist yet.
+    pub(crate) default_topic_queue_nums: u32,
+}
+
+impl MQClientInstance {
+    /// Makes the instance, starts its background duties on the current runtime, and makes sure that a NameServer
+    /// answers, unless it may come later.
+    pub(crate) async fn start(config: ClientConfig, role: Role) -> Result<Self, MQClientError> {
+        let retry_on_initial_connect = config.retry_on_initial_connect;
+        let instance = Self::new(config, role).await?;
+        if !retry_on_initial_connect {
+            instance.check_name_servers().await?;
+        }
+        Ok(instance)
+    }
+
+    async fn new(config: ClientConfig, role: Role) -> Result<Self, MQClientError> {
+        let name_servers = NameServers::new(config.name_servers);
+        let ip = local_ip(name_servers.addresses()).await;
+        let client_id = client_id(
+            ip,
+            config.client_ip.as_deref(),
+            config.instance_name.as_deref(),
+            config.unit_name.as_deref(),
+        );
+        let heartbeat_wanted = Arc::new(Notify::new());
+        let handler = Arc::new(ClientRequestHandler { heartbeat_wanted: heartbeat_wanted.clone() });
+        let no_runtime = |_| MQClientError::NoRuntime;
+        let remoting = RemotingClient::new(config.connection, handler).map_err(no_runtime)?;
+        let tasks = TaskOwner::new().map_err(no_runtime)?;
+        let api = Arc::new(MQClientApi::new(remoting, name_servers, config.api_timeout));
+        let translator = config.address_translator;
+        let routes = Arc::new(RouteTable::new(api.clone(), translator, role.default_topic_queue_nums));
+
+        let routes_wanted = Arc::new(Notify::new());
+        let every = config.poll_name_server_interval;
+        tasks.spawn(refresh_routes(routes.clone(), every, config.api_timeout, routes_wanted.clone()));
+        if let Some(group) = &role.producer_group {
+            let data = HeartbeatData {
+                client_id: client_id.clone(),
+                producer_data_set: vec![ProducerData { group_name: group.clone() }],
+                ..HeartbeatData::default()
+            };
+            let data = encode_body(&data).map_err(|source| MQClientError::InvalidArgument {
+                argument: "client id or group",
+                source: Box::new(source),
+            })?;
+            let every = config.heartbeat_broker_interval;
+            let (api, routes) = (api.clone(), routes.clone());
+            tasks.spawn(send_heartbeats(api, routes, tasks.clone(), data, every, heartbeat_wanted));
+        }
+        Ok(Self { client_id, ip, producer_group: role.producer_group, api, routes, tasks, routes_wanted })
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    pub(crate) fn api(&self) -> &MQClientApi {
+        &self.api
+    }
+
+    /// The queues to which messages of a topic can go.
+    pub(crate) async fn find_route(
+        &self,
+        topic: &str,
+        timeout: Duration,
+        deadline: Instant,
+    ) -> Result<Arc<TopicPublishInfo>, MQClientError> {
+        self.routes.find(topic, timeout, deadline).await
+    }
+
+    /// Where to read queues of a broker: its master, or else its slave with the smallest id.
+    pub(crate) async fn read_address(
+        &self,
+        topic: &str,
+        broker: &str,
+        deadline: Instant,
+    ) -> Result<Arc<str>, MQClientError> {
+        let not_found = |answers: Vec<NameServerAnswer>| MQClientError::BrokerNotFound {
+            topic: topic.into(),
+            answers: answers.into_boxed_slice(),
+            hint: "a queue is read from the broker that has it: check topic and broker name",
+            report: Box::default(),
+        };
+        let route =
+            self.api.topic_route(topic, deadline).await.map_err(|no_route| not_found(no_route.answers))?;
+        let broker = route.broker_datas.iter().find(|data| data.broker_name == broker);
+        let address = broker.and_then(|data| data.broker_addrs.values().next());
+        address.map(|address| Arc::from(address.as_str())).ok_or_else(|| not_found(Vec::new()))
+    }
+
+    /// Asks for fresh routes soon: a broker behaved as if the known ones were old.
+    pub(crate) fn want_fresh_routes(&self) {
+        self.routes_wanted.notify_one();
+    }
+
+    /// The local address towards the cluster.
+    pub(crate) fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
+    /// Fails unless at least one NameServer answers.
+    async fn check_name_servers(&self) -> Result<(), MQClientError> {
+        let topic = rocketmq_common::mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC;
+        match self.api.topic_route(topic, Instant::now() + self.api.timeout()).await {
+            Err(no_route) if !no_route.is_no => Err(MQClientError::NameServerUnreachable {
+                answers: no_route.answers.into_boxed_slice(),
+                report: Box::default(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the brokers that this client leaves, closes its connections and joins its tasks, at most for
+    /// `limit`. Returns the brokers that could not be told, and whether all tasks ended in time.
+    pub(crate) async fn shutdown(&self, limit: Duration) -> (Vec<Arc<str>>, bool) {
+        let deadline = Instant::now() + limit;
+        let stopped = self.tasks.shutdown(limit).await;
+        let mut untold = Vec::new();
+        if let Some(group) = &self.producer_group {
+            for broker in self.routes.masters() {
+                // A broker without a connection has forgotten this client, or never knew it.
+                if self.api.remoting().connection(&broker).is_none() {
+                    continue;
+                }
+                let left = deadline.saturating_duration_since(Instant::now());
+                let told = self.api.unregister_producer(&broker, &self.client_id, group);
+                match tokio::time::timeout(left, told).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::debug!(%broker, error = with_causes(&error), "cannot unregister");
+                        untold.push(broker);
+                    }
+                    Err(_) => untold.push(broker),
+                }
+            }
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let closed = self.api.remoting().shutdown(left).await;
+        (untold, stopped && closed)
+    }
+}
+
+impl Drop for MQClientInstance {
+    fn drop(&mut self) {
+        // The remoting client stops its own.
+        self.tasks.stop();
+    }
+}

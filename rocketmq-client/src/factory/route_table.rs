@@ -1,0 +1,178 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use rocketmq_common::mix_all;
+use rocketmq_remoting::protocol::body::TopicRouteData;
+use tokio::time::{Instant, timeout_at};
+
+use super::TopicPublishInfo;
+use crate::conf::AddressTranslator;
+use crate::error::{MQClientError, SendReport};
+use crate::mq_client_api::MQClientApi;
+use crate::name_servers::NoAnswer;
+
+/// The routes of the topics that this client sends to.
+///
+/// A lookup runs once for all callers that need the same topic. A route that was found stays until a better
+/// one is found: a NameServer that is down, or has just restarted and knows nothing yet, stops no send.
+#[derive(Debug)]
+pub(crate) struct RouteTable {
+    api: Arc<MQClientApi>,
+    translator: Option<AddressTranslator>,
+    default_topic_queue_nums: u32,
+    topics: RwLock<HashMap<Arc<str>, Arc<TopicPublishInfo>>>,
+    lookups: Mutex<HashMap<Arc<str>, Arc<Lookup>>>,
+}
+
+/// The lookup of one topic: whoever holds the lock asks; what it learned is there for those who waited.
+type Lookup = tokio::sync::Mutex<Option<Arc<NoAnswer>>>;
+
+impl RouteTable {
+    pub(crate) fn new(
+        api: Arc<MQClientApi>,
+        translator: Option<AddressTranslator>,
+        default_topic_queue_nums: u32,
+    ) -> Self {
+        let (topics, lookups) = (RwLock::default(), Mutex::default());
+        Self { api, translator, default_topic_queue_nums, topics, lookups }
+    }
+
+    /// The route of a topic, if it is known.
+    pub(crate) fn get(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+    }
+
+    /// The route of a topic, looked up if need be. It has at least one queue. Dropping the future gives the
+    /// lookup up, and the next caller begins anew.
+    pub(crate) async fn find(
+        &self,
+        topic: &str,
+        timeout: Duration,
+        deadline: Instant,
+    ) -> Result<Arc<TopicPublishInfo>, MQClientError> {
+        if let Some(info) = self.get(topic).filter(|info| !info.is_empty()) {
+            return Ok(info);
+        }
+        let lookup = self.lookup(topic);
+        let timed_out = |_| MQClientError::TimedOut {
+            timeout,
+            waited_for: "the route of the topic",
+            report: Box::default(),
+        };
+        // Whoever has to wait here shares the outcome of the lookup that it waited for, a failure too.
+        let (mut outcome, waited) = match lookup.try_lock() {
+            Ok(outcome) => (outcome, false),
+            Err(_) => (timeout_at(deadline, lookup.lock()).await.map_err(timed_out)?, true),
+        };
+        if let Some(info) = self.get(topic).filter(|info| !info.is_empty()) {
+            return Ok(info);
+        }
+        if let Some(no_route) = outcome.as_ref().filter(|_| waited) {
+            return Err(not_found(topic, no_route));
+        }
+        *outcome = None;
+        let found = self.look_up(topic, deadline).await;
+        let result = match found {
+            Ok(info) => self.put(topic, info),
+            Err(no_route) => {
+                let error = not_found(topic, &no_route);
+                *outcome = Some(Arc::new(no_route));
+                Err(error)
+            }
+        };
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
+        result
+    }
+
+    /// Fetches the route of every known topic again.
+    pub(crate) async fn refresh(&self, timeout: Duration) {
+        let topics: Vec<Arc<str>> =
+            self.topics.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        for topic in topics {
+            match self.api.topic_route(&topic, Instant::now() + timeout).await {
+                Ok(route) => self.update(&topic, route),
+                Err(no_route) => {
+                    tracing::debug!(%topic, answers = ?no_route.answers, "route not refreshed, the old one stays");
+                }
+            }
+        }
+    }
+
+    /// The addresses of the masters of all known routes, each once.
+    pub(crate) fn masters(&self) -> Vec<Arc<str>> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let mut masters: Vec<Arc<str>> = topics.values().flat_map(|info| info.masters().cloned()).collect();
+        masters.sort_unstable();
+        masters.dedup();
+        masters
+    }
+
+    fn lookup(&self, topic: &str) -> Arc<Lookup> {
+        let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        lookups.entry(topic.into()).or_default().clone()
+    }
+
+    /// The topic's own route, or that of the template topic if it does not exist yet.
+    async fn look_up(&self, topic: &str, deadline: Instant) -> Result<TopicPublishInfo, NoAnswer> {
+        let mut no_route = match self.api.topic_route(topic, deadline).await {
+            Ok(route) => return Ok(TopicPublishInfo::of_topic(topic, route, self.translator.as_ref())),
+            Err(no_route) => no_route,
+        };
+        if !no_route.is_no {
+            return Err(no_route);
+        }
+        let template = mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC;
+        match self.api.topic_route(template, deadline).await {
+            Ok(route) => {
+                let queues = self.default_topic_queue_nums;
+                Ok(TopicPublishInfo::of_template(topic, route, queues, self.translator.as_ref()))
+            }
+            Err(no_template) => {
+                no_route.answers.extend(no_template.answers);
+                Err(no_route)
+            }
+        }
+    }
+
+    fn put(&self, topic: &str, info: TopicPublishInfo) -> Result<Arc<TopicPublishInfo>, MQClientError> {
+        let info = Arc::new(info);
+        if info.is_empty() {
+            return Err(MQClientError::BrokerNotFound {
+                topic: topic.into(),
+                answers: Box::default(),
+                hint: "it has a route, but no writable queue on a broker with a master: check its permissions \
+                       and that its brokers are up",
+                report: Box::<SendReport>::default(),
+            });
+        }
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        topics.insert(topic.into(), info.clone());
+        Ok(info)
+    }
+
+    fn update(&self, topic: &str, route: TopicRouteData) {
+        let unchanged = |info: &Arc<TopicPublishInfo>| !info.is_template() && *info.route() == route;
+        if self.get(topic).as_ref().is_some_and(unchanged) {
+            return;
+        }
+        let info = TopicPublishInfo::of_topic(topic, route, self.translator.as_ref());
+        tracing::info!(topic, empty = info.is_empty(), "route changed");
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        topics.insert(topic.into(), Arc::new(info));
+    }
+}
+
+fn not_found(topic: &str, no_route: &NoAnswer) -> MQClientError {
+    let (answers, report) = (no_route.answers.clone().into_boxed_slice(), Box::default());
+    if !no_route.is_no {
+        return MQClientError::NameServerUnreachable { answers, report };
+    }
+    MQClientError::BrokerNotFound {
+        topic: topic.into(),
+        answers,
+        hint: "create it with mqadmin updateTopic, or let the brokers create topics on the first send \
+               (autoCreateTopicEnable)",
+        report,
+    }
+}

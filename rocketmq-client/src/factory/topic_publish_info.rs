@@ -1,0 +1,222 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rocketmq_common::{MessageQueue, PermName, mix_all};
+use rocketmq_remoting::net::random;
+use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
+
+use crate::conf::AddressTranslator;
+
+/// The queues that messages of one topic can go to. A snapshot: a changed route makes a new one.
+/// Java: `TopicPublishInfo`.
+#[derive(Debug)]
+pub(crate) struct TopicPublishInfo {
+    queues: Vec<MessageQueue>,
+    /// The address of the master of each queue's broker.
+    addresses: Vec<Arc<str>>,
+    /// The route that it was made from.
+    route: TopicRouteData,
+    /// The topic does not exist yet: the queues are those that the first send will create.
+    is_template: bool,
+    cursor: AtomicUsize,
+}
+
+/// One choice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    pub(crate) queue: &'a MessageQueue,
+    pub(crate) address: &'a Arc<str>,
+}
+
+impl TopicPublishInfo {
+    /// The queues of an existing topic: those of writable brokers that have a master, sorted by broker name,
+    /// or just what an order configuration lists.
+    pub(crate) fn of_topic(
+        topic: &str,
+        route: TopicRouteData,
+        translator: Option<&AddressTranslator>,
+    ) -> Self {
+        Self::build(topic, route, None, translator)
+    }
+
+    /// The queues that a first send to `topic` will create, from the route of the template topic.
+    pub(crate) fn of_template(
+        topic: &str,
+        template: TopicRouteData,
+        queue_nums: u32,
+        translator: Option<&AddressTranslator>,
+    ) -> Self {
+        Self::build(topic, template, Some(queue_nums), translator)
+    }
+
+    fn build(
+        topic: &str,
+        route: TopicRouteData,
+        template_queues: Option<u32>,
+        translator: Option<&AddressTranslator>,
+    ) -> Self {
+        let topic: Arc<str> = topic.into();
+        let (mut queues, mut addresses) = (Vec::new(), Vec::new());
+        for (broker, count) in queue_counts(&route, template_queues) {
+            let Some(address) = master_address(&route.broker_datas, broker, translator) else { continue };
+            let broker: Arc<str> = broker.into();
+            for queue_id in 0..count {
+                queues.push(MessageQueue::new(topic.clone(), broker.clone(), queue_id));
+                addresses.push(address.clone());
+            }
+        }
+        let cursor = AtomicUsize::new(random() as usize);
+        Self { queues, addresses, route, is_template: template_queues.is_some(), cursor }
+    }
+
+    pub(crate) fn route(&self) -> &TopicRouteData {
+        &self.route
+    }
+
+    pub(crate) fn is_template(&self) -> bool {
+        self.is_template
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
+    /// The next queue in turn; one of another broker than `avoid` if there is any.
+    pub(crate) fn select(&self, avoid: Option<&str>) -> Option<Choice<'_>> {
+        let count = self.queues.len();
+        if count == 0 {
+            return None;
+        }
+        let start = self.cursor.fetch_add(1, Ordering::Relaxed);
+        let at = |step: usize| {
+            let index = start.wrapping_add(step) % count;
+            Choice { queue: &self.queues[index], address: &self.addresses[index] }
+        };
+        let Some(avoid) = avoid else { return Some(at(0)) };
+        (0..count).map(at).find(|choice| choice.queue.broker_name() != avoid).or_else(|| Some(at(0)))
+    }
+
+    /// The addresses of the masters, each once.
+    pub(crate) fn masters(&self) -> impl Iterator<Item = &Arc<str>> {
+        // Queues of one broker lie together.
+        self.addresses.chunk_by(|a, b| a == b).filter_map(|run| run.first())
+    }
+}
+
+/// Broker names in order, each with its number of writable queues.
+fn queue_counts(route: &TopicRouteData, template_queues: Option<u32>) -> Vec<(&str, i32)> {
+    if let Some(order) = route.order_topic_conf.as_deref().filter(|conf| !conf.is_empty()) {
+        return order
+            .split(';')
+            .filter_map(|part| part.split_once(':'))
+            .filter_map(|(broker, count)| Some((broker, count.trim().parse().ok()?)))
+            .collect();
+    }
+    let mut writable: Vec<&QueueData> =
+        route.queue_datas.iter().filter(|data| PermName(data.perm).is_writable()).collect();
+    writable.sort_by(|a, b| a.broker_name.cmp(&b.broker_name));
+    let count = |data: &QueueData| match template_queues {
+        Some(limit) => data.read_queue_nums.min(i32::try_from(limit).unwrap_or(i32::MAX)),
+        None => data.write_queue_nums,
+    };
+    writable.into_iter().map(|data| (data.broker_name.as_str(), count(data))).collect()
+}
+
+fn master_address(
+    brokers: &[BrokerData],
+    name: &str,
+    translator: Option<&AddressTranslator>,
+) -> Option<Arc<str>> {
+    let broker = brokers.iter().find(|broker| broker.broker_name == name)?;
+    let advertised = broker.broker_addrs.get(&mix_all::MASTER_ID)?;
+    let translated = translator.and_then(|translator| translator.translate(advertised));
+    Some(translated.map_or_else(|| Arc::from(advertised.as_str()), Arc::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queues(broker: &str, write: i32, perm: i32) -> QueueData {
+        QueueData {
+            broker_name: broker.to_owned(),
+            read_queue_nums: write,
+            write_queue_nums: write,
+            perm,
+            ..QueueData::default()
+        }
+    }
+
+    fn broker(name: &str, ids: &[i64]) -> BrokerData {
+        BrokerData {
+            broker_name: name.to_owned(),
+            broker_addrs: ids.iter().map(|id| (*id, format!("{name}-{id}:10911"))).collect(),
+            ..BrokerData::default()
+        }
+    }
+
+    fn route(queue_datas: Vec<QueueData>, broker_datas: Vec<BrokerData>) -> TopicRouteData {
+        TopicRouteData { queue_datas, broker_datas, ..TopicRouteData::default() }
+    }
+
+    fn names(info: &TopicPublishInfo) -> Vec<String> {
+        let name = |queue: &MessageQueue| format!("{}:{}", queue.broker_name(), queue.queue_id());
+        info.queues.iter().map(name).collect()
+    }
+
+    #[test]
+    fn queues_are_those_of_writable_brokers_with_a_master_sorted_by_name() {
+        let route = route(
+            vec![queues("b", 2, 6), queues("a", 1, 6), queues("read-only", 4, 4), queues("slave", 4, 6)],
+            vec![broker("a", &[0, 1]), broker("b", &[0]), broker("read-only", &[0]), broker("slave", &[1])],
+        );
+        let info = TopicPublishInfo::of_topic("T", route, None);
+        assert_eq!(names(&info), ["a:0", "b:0", "b:1"]);
+        assert_eq!(info.masters().map(|address| &**address).collect::<Vec<_>>(), ["a-0:10911", "b-0:10911"]);
+    }
+
+    #[test]
+    fn a_template_gives_no_more_queues_than_asked_for() {
+        let route = route(vec![queues("a", 8, 7)], vec![broker("a", &[0])]);
+        assert_eq!(TopicPublishInfo::of_template("T", route.clone(), 4, None).queues.len(), 4);
+        assert_eq!(TopicPublishInfo::of_template("T", route, 16, None).queues.len(), 8);
+    }
+
+    #[test]
+    fn an_order_configuration_lists_exactly_its_queues() {
+        let mut route =
+            route(vec![queues("a", 8, 6), queues("b", 8, 6)], vec![broker("a", &[0]), broker("b", &[0])]);
+        route.order_topic_conf = Some("b:1;a:2".to_owned());
+        assert_eq!(names(&TopicPublishInfo::of_topic("T", route, None)), ["b:0", "a:0", "a:1"]);
+    }
+
+    #[test]
+    fn queues_take_turns_and_a_failed_broker_is_avoided() {
+        let route =
+            route(vec![queues("a", 2, 6), queues("b", 2, 6)], vec![broker("a", &[0]), broker("b", &[0])]);
+        let info = TopicPublishInfo::of_topic("T", route, None);
+        let mut turns: Vec<String> = (0..4).map(|_| info.select(None).unwrap().queue.to_string()).collect();
+        turns.sort();
+        turns.dedup();
+        assert_eq!(turns.len(), 4);
+        assert!((0..8).all(|_| info.select(Some("a")).unwrap().queue.broker_name() == "b"));
+        assert!(info.select(Some("neither")).is_some());
+    }
+
+    #[test]
+    fn the_only_broker_is_used_even_if_it_failed_before() {
+        let route = route(vec![queues("a", 2, 6)], vec![broker("a", &[0])]);
+        let info = TopicPublishInfo::of_topic("T", route, None);
+        assert_eq!(info.select(Some("a")).unwrap().queue.broker_name(), "a");
+    }
+
+    #[test]
+    fn addresses_are_translated() {
+        let route = route(vec![queues("a", 1, 6)], vec![broker("a", &[0])]);
+        let translator = AddressTranslator::new(|advertised| {
+            advertised.strip_suffix(":10911").map(|host| format!("{host}:1"))
+        });
+        let info = TopicPublishInfo::of_topic("T", route, Some(&translator));
+        assert_eq!(&**info.select(None).unwrap().address, "a-0:1");
+    }
+}

@@ -1,0 +1,55 @@
+//! What is sent, what comes back, and where it lies.
+
+use std::fmt;
+
+pub use rocketmq_common::{Message, MessageBatch, MessageExt, MessageProperties, MessageQueue};
+
+/// How well a message was stored. All of them mean that it was: a weaker status is no error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendStatus {
+    /// Stored as well as the broker is configured to.
+    SendOk,
+    /// Stored in memory, but not flushed to disk in time (code 10; brokers that flush synchronously).
+    FlushDiskTimeout,
+    /// Stored on the master, but not replicated in time (code 12; `SYNC_MASTER` brokers).
+    FlushSlaveTimeout,
+    /// Stored on the master, but there was no slave to replicate to (code 11; `SYNC_MASTER` brokers).
+    SlaveNotAvailable,
+}
+
+impl fmt::Display for SendStatus {
+    /// Java's names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SendStatus::SendOk => "SEND_OK",
+            SendStatus::FlushDiskTimeout => "FLUSH_DISK_TIMEOUT",
+            SendStatus::FlushSlaveTimeout => "FLUSH_SLAVE_TIMEOUT",
+            SendStatus::SlaveNotAvailable => "SLAVE_NOT_AVAILABLE",
+        })
+    }
+}
+
+/// Where and how a message was stored. Java: `SendResult`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SendResult {
+    /// How well it was stored.
+    pub send_status: SendStatus,
+    /// The id that the client gave it (`UNIQ_KEY`), the same over all attempts and redeliveries.
+    pub msg_id: String,
+    /// The id that the broker gave it: its address and the position in its commit log, in hex.
+    pub offset_msg_id: String,
+    /// The queue that it is in.
+    pub message_queue: MessageQueue,
+    /// Its place in that queue, from 0. Of a delayed message: its place in the internal queue where it waits.
+    pub queue_offset: i64,
+    /// The transaction id; the brokers of 5.x send the `UNIQ_KEY` for every message.
+    pub transaction_id: Option<String>,
+    /// What [recalls](https://rocketmq.apache.org/docs/) a timer message before it is delivered (5.3.1 and later).
+    pub recall_handle: Option<String>,
+    /// The broker's region.
+    pub region_id: Option<String>,
+    /// Whether the broker wants this message traced.
+    pub trace_on: bool,
+}

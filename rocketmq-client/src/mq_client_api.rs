@@ -1,0 +1,156 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rocketmq_remoting::client::{RemotingClient, RemotingError, Reply};
+use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
+use rocketmq_remoting::protocol::header::{
+    GetRouteInfoRequestHeader, HeartbeatRequestHeader, PullMessageRequestHeader, PullMessageResponseHeader,
+    UnregisterClientRequestHeader, ViewMessageRequestHeader,
+};
+use rocketmq_remoting::protocol::{EncodeHeader, RemotingCommand, RequestCode, ResponseCode};
+use tokio::time::Instant;
+
+use crate::error::{MQClientError, with_causes};
+use crate::name_servers::{NameServers, NoAnswer, Said};
+
+/// The requests that this client makes, one method each. Java: `MQClientAPIImpl`.
+#[derive(Debug)]
+pub(crate) struct MQClientApi {
+    remoting: RemotingClient,
+    name_servers: NameServers,
+    /// The limit for requests that are no sends.
+    timeout: Duration,
+}
+
+impl MQClientApi {
+    pub(crate) fn new(remoting: RemotingClient, name_servers: NameServers, timeout: Duration) -> Self {
+        Self { remoting, name_servers, timeout }
+    }
+
+    pub(crate) fn remoting(&self) -> &RemotingClient {
+        &self.remoting
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The route of a topic (105), from the first NameServer that has it.
+    pub(crate) async fn topic_route(
+        &self,
+        topic: &str,
+        deadline: Instant,
+    ) -> Result<TopicRouteData, NoAnswer> {
+        let header = GetRouteInfoRequestHeader { topic: topic.into(), accept_standard_json_only: Some(true) };
+        let ask = |address| {
+            let header = &header;
+            Box::pin(self.topic_route_from(address, header, deadline)) as _
+        };
+        self.name_servers.ask(deadline, ask).await
+    }
+
+    async fn topic_route_from(
+        &self,
+        address: &str,
+        header: &GetRouteInfoRequestHeader,
+        deadline: Instant,
+    ) -> Result<TopicRouteData, Said> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.remoting.call(address, header, &Bytes::new(), left).await {
+            Ok(reply) => {
+                decode_body(&reply.body).map_err(|error| Said { text: with_causes(&error), is_no: false })
+            }
+            Err(RemotingError::Refused { code, remark, .. }) => {
+                let first_line =
+                    remark.as_deref().and_then(|remark| remark.lines().next()).unwrap_or_default();
+                Err(Said {
+                    text: format!("{code} {first_line}"),
+                    is_no: code == ResponseCode::TOPIC_NOT_EXIST,
+                })
+            }
+            Err(error) => Err(Said { text: with_causes(&error), is_no: false }),
+        }
+    }
+
+    /// Sends a message with its header; the answer may have any code.
+    pub(crate) async fn send_message<H: EncodeHeader>(
+        &self,
+        address: &str,
+        code: RequestCode,
+        header: &H,
+        body: &Bytes,
+        deadline: Instant,
+    ) -> Result<RemotingCommand, RemotingError> {
+        self.remoting.invoke(address, code, header, body, deadline).await
+    }
+
+    /// Sends a message that nobody answers.
+    pub(crate) async fn send_message_oneway<H: EncodeHeader>(
+        &self,
+        address: &str,
+        code: RequestCode,
+        header: &H,
+        body: &Bytes,
+        deadline: Instant,
+    ) -> Result<(), RemotingError> {
+        self.remoting.oneway(address, code, header, body, deadline).await
+    }
+
+    /// Tells a broker who this client is (34): `data` is a `HeartbeatData`.
+    pub(crate) async fn heartbeat(&self, address: &str, data: &Bytes) -> Result<(), RemotingError> {
+        self.remoting.call(address, &HeartbeatRequestHeader::default(), data, self.timeout).await?;
+        Ok(())
+    }
+
+    /// Tells a broker that a producer of this client is gone (35).
+    pub(crate) async fn unregister_producer(
+        &self,
+        address: &str,
+        client_id: &str,
+        group: &str,
+    ) -> Result<(), RemotingError> {
+        let header = UnregisterClientRequestHeader {
+            client_id: client_id.into(),
+            producer_group: Some(group.into()),
+            consumer_group: None,
+        };
+        self.remoting.call(address, &header, &Bytes::new(), self.timeout).await?;
+        Ok(())
+    }
+
+    /// One stored record by its position in the commit log (33).
+    pub(crate) async fn view_message(&self, address: &str, offset: i64) -> Result<Bytes, MQClientError> {
+        let header = ViewMessageRequestHeader { offset, ..ViewMessageRequestHeader::default() };
+        let reply = self.remoting.call(address, &header, &Bytes::new(), self.timeout).await;
+        Ok(reply.map_err(|error| MQClientError::from_remoting(address, error))?.body)
+    }
+
+    /// Pulls records of one queue (11). The answers "nothing there" (19, 20, 21) are answers too.
+    pub(crate) async fn pull_message(
+        &self,
+        address: &str,
+        header: &PullMessageRequestHeader,
+    ) -> Result<(ResponseCode, Reply<PullMessageResponseHeader>), MQClientError> {
+        let deadline = Instant::now() + self.timeout;
+        let answer =
+            self.remoting.invoke(address, RequestCode::PULL_MESSAGE, header, &Bytes::new(), deadline).await;
+        let answer = answer.map_err(|error| MQClientError::from_remoting(address, error))?;
+        let code = ResponseCode(answer.code);
+        let known = [
+            ResponseCode::SUCCESS,
+            ResponseCode::PULL_NOT_FOUND,
+            ResponseCode::PULL_RETRY_IMMEDIATELY,
+            ResponseCode::PULL_OFFSET_MOVED,
+        ];
+        if !known.contains(&code) {
+            return Err(MQClientError::from_remoting(address, RemotingError::refused(address, &answer)));
+        }
+        let header = answer.header().map_err(|source| MQClientError::BadAnswer {
+            peer: Arc::from(address),
+            source: Box::new(source),
+            report: Box::default(),
+        })?;
+        Ok((code, Reply::new(header, answer)))
+    }
+}

@@ -1,0 +1,184 @@
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use rocketmq_remoting::net::random;
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::NameServerAnswer;
+
+/// A server that has not answered for that long is not waited for alone: the next one is asked too.
+const ASK_NEXT_AFTER: Duration = Duration::from_millis(200);
+
+/// Once one server has said no, the others have that long to know better.
+const WAIT_AFTER_NO: Duration = Duration::from_millis(200);
+
+/// The configured NameServers, and which of them answered last.
+#[derive(Debug)]
+pub(crate) struct NameServers {
+    addresses: Vec<Arc<str>>,
+    /// The one to ask first. It starts at random, so that many clients spread over the servers.
+    current: AtomicUsize,
+}
+
+/// Why a server did not give what it was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+    /// It answered, and the answer was no; otherwise it could not be asked.
+    pub(crate) is_no: bool,
+}
+
+/// What the servers said when none gave what it was asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NoAnswer {
+    pub(crate) answers: Vec<NameServerAnswer>,
+    /// At least one of them said no; otherwise nobody knows.
+    pub(crate) is_no: bool,
+}
+
+type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, Said>> + Send + 'a>>;
+
+impl NameServers {
+    pub(crate) fn new(addresses: Vec<Arc<str>>) -> Self {
+        let current = (random() % addresses.len().max(1) as u64) as usize;
+        Self { addresses, current: AtomicUsize::new(current) }
+    }
+
+    pub(crate) fn addresses(&self) -> &[Arc<str>] {
+        &self.addresses
+    }
+
+    /// Asks one server after the other until one gives what is wanted. A silent one does not hold the others up,
+    /// and a no is not believed before the others had a moment: they may disagree for a while after a restart.
+    pub(crate) async fn ask<'a, T>(
+        &'a self,
+        deadline: Instant,
+        ask: impl Fn(&'a str) -> Asking<'a, T>,
+    ) -> Result<T, NoAnswer> {
+        let (first, count) = (self.current.load(Ordering::Relaxed), self.addresses.len());
+        let mut waiting = (0..count).map(|step| (first + step) % count);
+        let mut asking: Vec<(usize, Asking<'a, T>)> = Vec::with_capacity(count);
+        let mut failed = NoAnswer::default();
+        let mut give_up = deadline;
+        loop {
+            if let Some(index) = waiting.next() {
+                asking.push((index, ask(&self.addresses[index])));
+            }
+            // While there is somebody else to ask, not longer than this; then until all have answered.
+            let patience =
+                if waiting.len() > 0 { give_up.min(Instant::now() + ASK_NEXT_AFTER) } else { give_up };
+            let Ok(Some((index, said))) = timeout_at(patience, first_ready(&mut asking)).await else {
+                if waiting.len() > 0 && Instant::now() < give_up {
+                    continue;
+                }
+                break;
+            };
+            let said = match said {
+                Ok(wanted) => {
+                    self.current.store(index, Ordering::Relaxed);
+                    return Ok(wanted);
+                }
+                Err(said) => said,
+            };
+            if said.is_no && !std::mem::replace(&mut failed.is_no, true) {
+                self.current.store(index, Ordering::Relaxed);
+                give_up = deadline.min(Instant::now() + WAIT_AFTER_NO);
+            }
+            failed.answers.push(NameServerAnswer { address: self.addresses[index].clone(), said: said.text });
+            if asking.is_empty() && waiting.len() == 0 {
+                break;
+            }
+        }
+        let silent = asking.iter().map(|(index, _)| *index).chain(waiting);
+        failed.answers.extend(silent.map(|index| NameServerAnswer {
+            address: self.addresses[index].clone(),
+            said: "no answer in time".to_owned(),
+        }));
+        Err(failed)
+    }
+}
+
+/// The first of several futures that is ready, taken out of the list. `None` of an empty list.
+async fn first_ready<T>(asking: &mut Vec<(usize, Asking<'_, T>)>) -> Option<(usize, Result<T, Said>)> {
+    poll_fn(|cx| {
+        if asking.is_empty() {
+            return Poll::Ready(None);
+        }
+        for place in 0..asking.len() {
+            if let Poll::Ready(said) = asking[place].1.as_mut().poll(cx) {
+                return Poll::Ready(Some((asking.swap_remove(place).0, said)));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three servers, each with how long it takes and what it says; `a` is asked first.
+    async fn ask(
+        said: [(u64, Result<&'static str, bool>); 3],
+        limit_ms: u64,
+    ) -> Result<&'static str, NoAnswer> {
+        let servers = NameServers::new(vec!["0".into(), "1".into(), "2".into()]);
+        servers.current.store(0, Ordering::Relaxed);
+        let deadline = Instant::now() + Duration::from_millis(limit_ms);
+        let answer = servers.ask(deadline, |address| {
+            let (takes, what) = said[address.parse::<usize>().unwrap()];
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(takes)).await;
+                what.map_err(|is_no| Said { text: format!("from {address}"), is_no })
+            })
+        });
+        answer.await
+    }
+
+    const SILENT: (u64, Result<&str, bool>) = (u64::MAX / 2, Err(false));
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_costs_a_moment_not_the_deadline() {
+        let began = Instant::now();
+        assert_eq!(ask([SILENT, SILENT, (5, Ok("route"))], 3000).await.unwrap(), "route");
+        assert_eq!(began.elapsed(), 2 * ASK_NEXT_AFTER + Duration::from_millis(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_refuses_the_connection_costs_nothing() {
+        let began = Instant::now();
+        assert_eq!(ask([(0, Err(false)), (0, Err(false)), (5, Ok("route"))], 3000).await.unwrap(), "route");
+        assert_eq!(began.elapsed(), Duration::from_millis(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_no_is_not_believed_while_another_server_knows_better() {
+        assert_eq!(ask([(1, Err(true)), (150, Ok("route")), SILENT], 3000).await.unwrap(), "route");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_no_silent_servers_are_not_waited_for_long() {
+        let began = Instant::now();
+        let failed = ask([(1, Err(true)), SILENT, SILENT], 3000).await.unwrap_err();
+        assert!(failed.is_no);
+        assert_eq!(failed.answers.len(), 3, "{failed:?}");
+        assert!(began.elapsed() <= WAIT_AFTER_NO + Duration::from_millis(2), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_nobody_answers_the_deadline_ends_it_and_all_are_listed() {
+        let began = Instant::now();
+        let failed = ask([SILENT, (3, Err(false)), SILENT], 1000).await.unwrap_err();
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+        let mut said: Vec<(&str, &str)> =
+            failed.answers.iter().map(|answer| (&*answer.address, answer.said.as_str())).collect();
+        said.sort_unstable();
+        assert_eq!(said, [("0", "no answer in time"), ("1", "from 1"), ("2", "no answer in time")]);
+        assert!(!failed.is_no);
+    }
+}

@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
+use tokio::time::{Instant, timeout_at};
+
+/// How many sends, and how many bytes of bodies, may be in flight. A send past either waits.
+#[derive(Debug)]
+pub(super) struct Permits {
+    sends: Semaphore,
+    sends_limit: u32,
+    bytes: Semaphore,
+    bytes_limit: u32,
+}
+
+/// Given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Permit<'a> {
+    _send: SemaphorePermit<'a>,
+    _bytes: SemaphorePermit<'a>,
+}
+
+/// Why there is no permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoPermit {
+    /// The deadline passed while others held them.
+    TimedOut,
+    /// The producer is shutting down.
+    Closed,
+}
+
+impl Permits {
+    pub(super) fn new(sends: u32, bytes: usize) -> Self {
+        let limit = |count: usize| u32::try_from(count.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let (sends_limit, bytes_limit) = (limit(sends as usize), limit(bytes));
+        Self {
+            sends: Semaphore::new(sends_limit as usize),
+            sends_limit,
+            bytes: Semaphore::new(bytes_limit as usize),
+            bytes_limit,
+        }
+    }
+
+    /// Takes a permit for one send of a body of this size; a larger body than the limit takes all there is.
+    /// Those who wait are served in order.
+    pub(super) async fn acquire(&self, body: usize, deadline: Instant) -> Result<Permit<'_>, NoPermit> {
+        let send = acquire(&self.sends, 1, deadline).await?;
+        let bytes = u32::try_from(body).unwrap_or(u32::MAX).min(self.bytes_limit);
+        let bytes = acquire(&self.bytes, bytes, deadline).await?;
+        Ok(Permit { _send: send, _bytes: bytes })
+    }
+
+    /// Refuses new permits and waits until all are back, at most for `limit`. Returns how many are not.
+    pub(super) async fn drain(&self, limit: Duration) -> u32 {
+        // Closing the other one stops new sends, whose second step it is, and lets this one be waited for.
+        self.bytes.close();
+        let all = self.sends.acquire_many(self.sends_limit);
+        let drained = tokio::time::timeout(limit, all).await;
+        let left = match drained {
+            Ok(_) => 0,
+            Err(_) => self
+                .sends_limit
+                .saturating_sub(u32::try_from(self.sends.available_permits()).unwrap_or(u32::MAX)),
+        };
+        self.sends.close();
+        left
+    }
+}
+
+async fn acquire(
+    semaphore: &Semaphore,
+    count: u32,
+    deadline: Instant,
+) -> Result<SemaphorePermit<'_>, NoPermit> {
+    match semaphore.try_acquire_many(count) {
+        Ok(permit) => Ok(permit),
+        Err(TryAcquireError::Closed) => Err(NoPermit::Closed),
+        Err(TryAcquireError::NoPermits) => match timeout_at(deadline, semaphore.acquire_many(count)).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(NoPermit::Closed),
+            Err(_) => Err(NoPermit::TimedOut),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(1)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_send_past_the_count_waits_within_its_deadline() {
+        let permits = Permits::new(2, 1000);
+        let (first, _second) = (permits.acquire(1, soon()).await, permits.acquire(1, soon()).await);
+        let began = Instant::now();
+        assert_eq!(permits.acquire(1, soon()).await.unwrap_err(), NoPermit::TimedOut);
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+        drop(first);
+        assert!(permits.acquire(1, soon()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_are_counted_and_a_huge_body_takes_them_all() {
+        let permits = Permits::new(10, 1000);
+        let huge = permits.acquire(5000, soon()).await.unwrap();
+        assert_eq!(permits.acquire(1, soon()).await.unwrap_err(), NoPermit::TimedOut);
+        drop(huge);
+        let _most = permits.acquire(999, soon()).await.unwrap();
+        assert!(permits.acquire(1, soon()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_refuses_newcomers_and_counts_who_is_left() {
+        let permits = Permits::new(10, 1000);
+        let _held = permits.acquire(1, soon()).await.unwrap();
+        assert_eq!(permits.drain(Duration::from_secs(1)).await, 1);
+        assert_eq!(permits.acquire(1, soon()).await.unwrap_err(), NoPermit::Closed);
+    }
+}

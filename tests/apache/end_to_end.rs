@@ -1,0 +1,20 @@
+//! The end-to-end cases, on Apache's broker.
+
+use crate::cases;
+use crate::for_each_case;
+use crate::support::ApacheCluster;
+
+macro_rules! on_apache {
+    ($($room:ident: $($case:ident),+;)+) => {
+        $(mod $room {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $case() {
+                cases::$room::$case(ApacheCluster::shared().name_server_addr()).await;
+            })+
+        })+
+    };
+}
+
+for_each_case!(on_apache);

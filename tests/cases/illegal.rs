@@ -1,0 +1,81 @@
+//! What cannot be sent or read is refused with an error that says why.
+
+use rocketmq::error::{MQClientError, Outcome};
+use rocketmq::model::{Message, MessageQueue};
+
+use super::support::{Site, fresh_topic};
+
+/// The error and its causes, in one line.
+fn full_text(error: &MQClientError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+pub(crate) async fn bad_messages_are_refused_before_any_io(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let fine = || Message::new("Fine", "body");
+    let mut noise = vec![0_u8; 6_000_000];
+    let mut state = 1_u32;
+    noise.iter_mut().for_each(|byte| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (state >> 24) as u8;
+    });
+    for (message, reason) in [
+        (Message::new("", "body"), "topic"),
+        (Message::new("white space", "body"), "white space"),
+        (Message::new("t".repeat(128), "body"), "127"),
+        (Message::new("SCHEDULE_TOPIC_XXXX", "body"), "SCHEDULE_TOPIC_XXXX"),
+        (Message::new("rmq_sys_wheel_timer", "body"), "rmq_sys_wheel_timer"),
+        (Message::new("Fine", ""), "the body is empty"),
+        (Message::new("Fine", noise), "6000000 bytes"),
+        (Message::new("Fine", vec![0; 17 * 1024 * 1024]), "inflate"),
+        (fine().with_property("KEYS", "x"), "property `KEYS`"),
+        (fine().with_property("", "x"), "name is empty"),
+        (fine().with_property("empty", ""), "property `empty`"),
+        (fine().with_property("a\u{1}b", "x"), "0x01"),
+        (fine().with_property("two", "a\u{2}b"), "property `two`"),
+        (fine().with_tags("a\u{2}b"), "property `TAGS`"),
+        (fine().with_property("long", "v".repeat(40_000)), "property `long`"),
+    ] {
+        let error = site.producer.send(message).await.expect_err(reason);
+        let text = full_text(&error);
+        assert!(matches!(error, MQClientError::MessageIllegal { .. }), "{text}");
+        assert!(text.contains(reason), "expected \"{reason}\" in: {text}");
+        assert_eq!(error.outcome(), Outcome::NotStored);
+        assert!(error.attempts().is_empty() && !error.is_retryable());
+    }
+}
+
+pub(crate) async fn a_message_id_that_is_none(name_server: &str) {
+    let site = Site::new(name_server).await;
+    for id in ["", "xyz", "7F0000010001251A69D70000000000AA"] {
+        let error = site.admin.view_message(id).await.expect_err(id);
+        assert!(matches!(error, MQClientError::InvalidArgument { .. }), "{}", full_text(&error));
+    }
+}
+
+pub(crate) async fn nothing_stored_at_an_offset(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let sent = site.producer.send(Message::new(fresh_topic("hole"), "x")).await.expect("sent");
+    let id = format!("{}7FFFFFFFFFFFFFF0", &sent.offset_msg_id[..16]);
+    let error = site.admin.view_message(&id).await.expect_err("nothing is there");
+    assert_eq!(error.response_code().map(|code| code.0), Some(1), "{}", full_text(&error));
+    let remark = "can not find message by the offset, 9223372036854775792";
+    assert!(full_text(&error).contains(remark), "{}", full_text(&error));
+}
+
+pub(crate) async fn a_topic_that_does_not_exist_cannot_be_read(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let queue = MessageQueue::new(fresh_topic("absent"), "broker-a", 0);
+    let error = site.admin.pull(&queue, 0, 1).await.expect_err("there is no such topic");
+    let MQClientError::BrokerNotFound { topic, answers, .. } = &error else {
+        panic!("{}", full_text(&error))
+    };
+    assert_eq!(&**topic, queue.topic());
+    assert!(answers.iter().any(|answer| &*answer.address == name_server && answer.said.contains("17")));
+}

@@ -1,0 +1,22 @@
+//! End-to-end cases that hold on any broker: `tests/mock.rs` runs them on the mock, `tests/apache` on Apache's
+//! own broker. Each takes the address of a NameServer and uses topics of its own.
+
+pub(crate) mod illegal;
+pub(crate) mod round_trip;
+pub(crate) mod support;
+
+/// Calls `$run!` with the list of all cases, so that no suite leaves one out.
+#[macro_export]
+macro_rules! for_each_case {
+    ($run:ident) => {
+        $run! {
+            round_trip: small_and_utf8_bodies_with_binary_headers, small_and_utf8_bodies_with_json_headers,
+                bodies_around_the_compression_threshold, a_large_body_that_compresses,
+                the_largest_body_that_does_not_compress, five_mebibytes_of_zeros_pass_the_limit,
+                lz4_bodies, properties_with_awkward_values, a_hundred_sends_at_once, oneway_sends_arrive,
+                offsets_count_up_in_each_queue, a_message_that_has_an_id_keeps_it;
+            illegal: bad_messages_are_refused_before_any_io, a_message_id_that_is_none,
+                nothing_stored_at_an_offset, a_topic_that_does_not_exist_cannot_be_read;
+        }
+    };
+}

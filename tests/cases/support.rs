@@ -1,0 +1,80 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rocketmq::admin::MQAdmin;
+use rocketmq::conf::ProducerOption;
+use rocketmq::model::{Message, MessageExt, MessageQueue, SendResult, SendStatus};
+use rocketmq::producer::Producer;
+
+/// Apache acknowledges a message before it can be pulled, by a few milliseconds as a rule.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
+
+/// A topic that no other test uses.
+pub(crate) fn fresh_topic(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("Case_{name}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A producer and an admin of one cluster.
+pub(crate) struct Site {
+    pub(crate) producer: Producer,
+    pub(crate) admin: MQAdmin,
+}
+
+impl Site {
+    pub(crate) async fn new(name_server: &str) -> Self {
+        Self::with(name_server, |_| {}).await
+    }
+
+    pub(crate) async fn with(name_server: &str, change: impl FnOnce(&mut ProducerOption)) -> Self {
+        let mut option = ProducerOption::default();
+        option.set_name_server_addr(name_server).set_group_name("case_producer");
+        // Generous: the broker shares two cores with everything else.
+        option.set_send_msg_timeout(20_000);
+        change(&mut option);
+        let producer = Producer::new(option);
+        producer.start().await.expect("the producer starts");
+        let admin = MQAdmin::connect(name_server).await.expect("the admin connects");
+        Self { producer, admin }
+    }
+
+    /// Sends a message, reads it back by its id and by its place in the queue, and compares all that was sent.
+    pub(crate) async fn round_trip(&self, message: Message) -> (SendResult, MessageExt) {
+        let sent = self.producer.send(message.clone()).await.expect("the message is sent");
+        assert_eq!(sent.send_status, SendStatus::SendOk);
+        let viewed = self.admin.view_message(&sent.offset_msg_id).await.expect("it can be viewed");
+        self.assert_same(&message, &sent, &viewed);
+        let pulled = self.pull_one(&sent.message_queue, sent.queue_offset).await;
+        self.assert_same(&message, &sent, &pulled);
+        assert_eq!(pulled.offset_msg_id(), sent.offset_msg_id);
+        assert_eq!(pulled.message_queue(), sent.message_queue);
+        (sent, pulled)
+    }
+
+    /// The message at an offset, as soon as it is visible.
+    pub(crate) async fn pull_one(&self, queue: &MessageQueue, offset: i64) -> MessageExt {
+        let began = Instant::now();
+        loop {
+            let pulled = self.admin.pull(queue, offset, 1).await.expect("the queue can be pulled");
+            if let Some(first) = pulled.messages.into_iter().next() {
+                return first.expect("the record can be read");
+            }
+            assert!(began.elapsed() < VISIBLE_WITHIN, "nothing at {queue} offset {offset}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn assert_same(&self, message: &Message, sent: &SendResult, stored: &MessageExt) {
+        assert_eq!(stored.topic(), message.topic());
+        assert!(stored.body() == message.body(), "the body of {} bytes changed", message.body().len());
+        assert_eq!(stored.flag(), message.flag());
+        assert_eq!(stored.msg_id(), sent.msg_id);
+        assert_eq!(
+            (stored.queue_id(), stored.queue_offset()),
+            (sent.message_queue.queue_id(), sent.queue_offset)
+        );
+        for (name, value) in message.properties().iter() {
+            assert_eq!(stored.property(name), Some(value), "property {name}");
+        }
+    }
+}

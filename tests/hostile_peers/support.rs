@@ -1,0 +1,93 @@
+//! Peers played by the test, and a producer that meets them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq::conf::ProducerOption;
+use rocketmq::producer::Producer;
+use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, Responder};
+use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData, encode_body};
+use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
+use rocketmq_remoting::server::RemotingServer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// What the deadline of these tests may be exceeded by, on a busy machine.
+pub(crate) const SLACK: Duration = Duration::from_secs(2);
+
+pub(crate) fn option(name_server: &str) -> ProducerOption {
+    let mut option = ProducerOption::default();
+    option.set_name_server_addr(name_server).set_group_name("hostile");
+    option.set_mq_client_api_timeout(500).set_send_msg_timeout(1000);
+    option
+}
+
+/// The error and its causes, in one line.
+pub(crate) fn full_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Accepts connections, and on each waits for a first byte and answers with these bytes. Then it keeps the
+/// connection open and reads on.
+pub(crate) async fn answers_with(bytes: &'static [u8], repeat: usize) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = [0; 4096];
+            if stream.read(&mut buffer).await.is_ok() {
+                for _ in 0..repeat {
+                    if stream.write_all(bytes).await.is_err() {
+                        break;
+                    }
+                }
+            }
+            open.push(stream);
+        }
+    });
+    (address, serving)
+}
+
+/// A NameServer that sends everybody to one broker.
+struct Points {
+    to: String,
+}
+
+impl RequestHandler for Points {
+    fn handle(&self, _: RemotingCommand, responder: Responder) {
+        let (broker_name, cluster) = ("broker-a".to_owned(), "DefaultCluster".to_owned());
+        let queue = QueueData {
+            broker_name: broker_name.clone(),
+            read_queue_nums: 1,
+            write_queue_nums: 1,
+            perm: 6,
+            ..QueueData::default()
+        };
+        let broker_addrs = [(0, self.to.clone())].into();
+        let broker = BrokerData { cluster, broker_name, broker_addrs, ..BrokerData::default() };
+        let route = TopicRouteData {
+            queue_datas: vec![queue],
+            broker_datas: vec![broker],
+            ..TopicRouteData::default()
+        };
+        let body = encode_body(&route).unwrap();
+        responder.answer_with(RemotingCommand::response(ResponseCode::SUCCESS).with_body(body));
+    }
+}
+
+/// A started producer whose only broker is at this address.
+pub(crate) async fn producer_of(broker: &str) -> (Producer, RemotingServer) {
+    let handler = Arc::new(Points { to: broker.to_owned() });
+    let server = RemotingServer::bind("127.0.0.1:0", handler, ConnectionOptions::default()).await.unwrap();
+    let producer = Producer::new(option(&server.local_addr().to_string()));
+    producer.start().await.unwrap();
+    (producer, server)
+}

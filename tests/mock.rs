@@ -1,0 +1,23 @@
+//! The end-to-end cases, on the mock.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod cases;
+
+use rocketmq_namesrv_mock::MockCluster;
+
+macro_rules! on_the_mock {
+    ($($room:ident: $($case:ident),+;)+) => {
+        $(mod $room {
+            use super::*;
+
+            $(#[tokio::test]
+            async fn $case() {
+                let cluster = MockCluster::start().await.unwrap();
+                cases::$room::$case(&cluster.name_server_addr()).await;
+            })+
+        })+
+    };
+}
+
+for_each_case!(on_the_mock);
