@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use rocketmq_common::mix_all::retry_topic;
-use rocketmq_remoting::protocol::ResponseCode;
-use serde::{Deserialize, Serialize};
+use rocketmq_remoting::protocol::body::{
+    GetConsumerListByGroupResponseBody, HeartbeatData, SubscriptionData, decode_body, encode_body,
+};
+use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
 use super::Broker;
 use super::consumers::Subscription;
@@ -13,42 +15,6 @@ use super::filter::TagFilter;
 use super::table::Request;
 use super::topic_table::TopicConfig;
 use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
-
-/// Java: `HeartbeatData`, as far as this broker acts on it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
-struct HeartbeatData {
-    #[serde(rename = "clientID")]
-    client_id: Option<String>,
-    consumer_data_set: Vec<ConsumerData>,
-    heartbeat_fingerprint: i32,
-    without_sub: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ConsumerData {
-    group_name: String,
-    subscription_data_set: Vec<SubscriptionData>,
-    unit_mode: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct SubscriptionData {
-    topic: String,
-    sub_string: Option<String>,
-    code_set: Vec<i32>,
-    sub_version: i64,
-    expression_type: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ConsumerIdList<'a> {
-    consumer_id_list: Vec<&'a str>,
-}
 
 request_fields! {
     /// Java: `UnregisterClientRequestHeader`, `GetConsumerListByGroupRequestHeader`.
@@ -62,10 +28,9 @@ pub(super) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answe
     if request.command.body.is_empty() {
         return Err(Refusal::null("heartbeatData"));
     }
-    let data: HeartbeatData = serde_json::from_slice(&request.command.body)
+    let data: HeartbeatData = decode_body(&request.command.body)
         .map_err(|error| Refusal::exception("com.alibaba.fastjson2.JSONException", error))?;
     let connection = request.responder.connection().id();
-    let client_id = data.client_id.unwrap_or_default();
     // Without a fingerprint it is the first version of the protocol, which always reports a change.
     let is_first_version = data.heartbeat_fingerprint == 0;
     let mut is_sub_change = is_first_version;
@@ -81,7 +46,7 @@ pub(super) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answe
         let keeps_subscriptions = data.without_sub && !is_first_version;
         let subscriptions = consumer.subscription_data_set.into_iter().map(Subscription::from).collect();
         let subscriptions = (!keeps_subscriptions).then_some(subscriptions);
-        state.consumers.register(group, connection, &client_id, subscriptions);
+        state.consumers.register(group, connection, &data.client_id, subscriptions);
         drop(state);
         if is_new {
             let sys_flag = if consumer.unit_mode { 2 } else { 0 };
@@ -107,28 +72,29 @@ pub(super) fn consumer_list(broker: &Broker, request: &Request<'_>) -> Result<An
     let fields: ClientFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
     let group = required(fields.consumer_group, "consumerGroup")?;
     let state = broker.lock();
-    let consumer_id_list = state.consumers.client_ids(&group);
+    let consumer_id_list: Vec<String> =
+        state.consumers.client_ids(&group).into_iter().map(str::to_owned).collect();
     if consumer_id_list.is_empty() {
         let remark = format!("no consumer for this group, {group}");
         let mut refusal = Refusal::new(ResponseCode::SYSTEM_ERROR, remark);
-        refusal.fields = rocketmq_remoting::protocol::ExtFields::empty();
+        refusal.fields = ExtFields::empty();
         return Err(refusal);
     }
-    // Texts can always be written as JSON.
-    let body = serde_json::to_vec(&ConsumerIdList { consumer_id_list }).unwrap_or_default();
+    let body = encode_body(&GetConsumerListByGroupResponseBody { consumer_id_list });
+    let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
     Ok(Answer::success().with_empty_fields().with_body(body))
 }
 
 impl From<SubscriptionData> for Subscription {
     fn from(data: SubscriptionData) -> Self {
-        let filter = match data.sub_string.as_deref() {
-            Some("*") => TagFilter::All,
+        let filter = match data.sub_string.as_str() {
+            "*" => TagFilter::All,
             _ => TagFilter::Codes(data.code_set),
         };
         Self {
             topic: data.topic,
             version: data.sub_version,
-            other_language: data.expression_type.filter(|kind| !kind.is_empty() && kind != "TAG"),
+            other_language: Some(data.expression_type).filter(|kind| !kind.is_empty() && kind != "TAG"),
             filter: Arc::new(filter),
         }
     }

@@ -74,7 +74,7 @@ pub(crate) struct State {
     pub(crate) offsets: CommittedOffsets,
     groups: GroupTable,
     consumers: ConsumerTable,
-    held: HeldPulls,
+    pub(crate) held: HeldPulls,
 }
 
 impl Broker {
@@ -115,7 +115,9 @@ impl Broker {
     pub(crate) fn announce(&self, address: SocketAddr) {
         let address = *self.address.get_or_init(|| address);
         for routes in &self.name_servers {
-            let (cluster, address) = (self.options.cluster.clone(), address.to_string());
+            // Apache's broker puts no brackets around an IPv6 address.
+            let address = format!("{}:{}", address.ip(), address.port());
+            let cluster = self.options.cluster.clone();
             routes.register_broker(&self.name, name_server::Broker { cluster, address });
         }
         for config in self.lock().topics.configs() {

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
-use rocketmq_common::PermName;
+use rocketmq_common::{MessageQueue, PermName};
 use rocketmq_remoting::protocol::ResponseCode;
-use serde_json::json;
+use rocketmq_remoting::protocol::body::{self, TopicConfigAndQueueMapping, TopicOffset, TopicStatsTable};
+use serde::Serialize;
 
 use super::Broker;
 use super::names::{check_topic, is_system_topic};
@@ -77,20 +77,20 @@ pub(super) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
         return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
     };
     let config = &found.config;
-    let body = json!({
-        "attributes": config.attributes,
-        "order": config.order,
-        "perm": config.perm.0,
-        "readQueueNums": config.read_queue_nums,
-        "topicFilterType": config.filter_type.name(),
-        "topicName": config.name,
-        "topicSysFlag": config.sys_flag,
-        "writeQueueNums": config.write_queue_nums,
-    });
-    Ok(Answer::success().with_body(body.to_string()))
+    let topic_config = body::TopicConfig {
+        attributes: config.attributes.clone(),
+        order: config.order,
+        perm: config.perm.0,
+        read_queue_nums: config.read_queue_nums,
+        topic_filter_type: config.filter_type.name().to_owned(),
+        topic_name: Some(config.name.clone()),
+        topic_sys_flag: config.sys_flag,
+        write_queue_nums: config.write_queue_nums,
+    };
+    encoded(&TopicConfigAndQueueMapping { topic_config, mapping_detail: None })
 }
 
-/// 202. The keys of the table are objects, which is no JSON.
+/// 202.
 pub(super) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let topic = required(read(request)?.topic, "topic")?;
     let state = broker.lock();
@@ -98,18 +98,23 @@ pub(super) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Re
         let remark = format!("topic[{topic}] not exist");
         return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
     };
-    let mut body = String::from(r#"{"offsetTable":{"#);
-    for queue_id in 0..found.config.read_queue_nums.max(found.config.write_queue_nums) {
-        let last = found.queue(queue_id).and_then(|queue| queue.entries().last());
-        let max = found.queue(queue_id).map_or(0, |queue| queue.max_offset());
-        let separator = if queue_id > 0 { "," } else { "" };
-        let queue = json!({ "brokerName": &*broker.name, "queueId": queue_id, "topic": &*topic });
-        let last = last.map_or(0, |entry| entry.store_timestamp);
-        let offsets = json!({ "lastUpdateTimestamp": last, "maxOffset": max, "minOffset": 0 });
-        // Writing to a string cannot fail.
-        let _ = write!(body, "{separator}{queue}:{offsets}");
-    }
-    body.push_str(r#"},"topicPutTps":0.0}"#);
+    let queue_ids = 0..found.config.read_queue_nums.max(found.config.write_queue_nums);
+    let offsets = |queue_id| {
+        let queue = found.queue(queue_id);
+        let last = queue.and_then(|queue| queue.entries().last());
+        let offset = TopicOffset {
+            last_update_timestamp: last.map_or(0, |entry| entry.store_timestamp),
+            max_offset: queue.map_or(0, |queue| queue.max_offset()),
+            min_offset: 0,
+        };
+        (MessageQueue::new(&*topic, broker.name.clone(), queue_id), offset)
+    };
+    encoded(&TopicStatsTable { offset_table: queue_ids.map(offsets).collect(), topic_put_tps: 0.0 })
+}
+
+fn encoded<T: Serialize>(body: &T) -> Result<Answer, Refusal> {
+    let body = body::encode_body(body);
+    let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
     Ok(Answer::success().with_body(body))
 }
 

@@ -142,6 +142,12 @@ impl MockCluster {
         broker.lock().offsets.get(queue.topic(), group, queue.queue_id())
     }
 
+    /// How many pulls of a topic the brokers hold until a message comes. A test that wants to see a consumer woken
+    /// waits for this first.
+    pub fn held_pulls(&self, topic: &str) -> usize {
+        self.brokers().map(|broker| broker.lock().held.count(topic)).sum()
+    }
+
     /// The last requests that all servers got, oldest first; see [`MockClusterBuilder::captured_requests`].
     pub fn requests(&self) -> Vec<CapturedRequest> {
         self.capture.requests()

@@ -39,7 +39,7 @@ pub(in crate::broker) struct HeldPull {
 
 /// All pulls of a broker that wait.
 #[derive(Debug, Default)]
-pub(in crate::broker) struct HeldPulls {
+pub(crate) struct HeldPulls {
     /// By topic, then by queue.
     topics: HashMap<String, HashMap<i32, Vec<HeldPull>>>,
     /// Until when nobody looks at them.
@@ -88,6 +88,11 @@ impl HeldPulls {
             pull.due = pull.due.min(sweep);
         }
         !pulls.is_empty()
+    }
+
+    /// How many pulls of a topic wait.
+    pub(crate) fn count(&self, topic: &str) -> usize {
+        self.topics.get(topic).map_or(0, |queues| queues.values().map(Vec::len).sum())
     }
 
     /// A connection ended, and with it the pulls that came on it.

@@ -17,8 +17,9 @@ use super::{Broker, State};
 use crate::store::ConsumeQueue;
 use crate::wire::{Refusal, required};
 use checks::Permitted;
+pub(super) use hold::HeldPull;
+pub(crate) use hold::HeldPulls;
 pub(crate) use hold::expire_held_pulls;
-pub(super) use hold::{HeldPull, HeldPulls};
 use read::Found;
 use request::PullFields;
 

@@ -1,0 +1,16 @@
+//! The mock seen from its sockets: frames in, frames out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod batch;
+mod clients;
+mod cluster;
+mod frames;
+mod golden;
+mod long_poll;
+mod name_server;
+mod offsets;
+mod pull;
+mod send;
+mod support;
+mod topics;
