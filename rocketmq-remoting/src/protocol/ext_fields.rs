@@ -121,6 +121,22 @@ impl ExtFields {
         }
     }
 
+    /// Hands every name with its value to a typed header that reads them in one pass.
+    pub(crate) fn visit(&self, read: &mut dyn FnMut(&str, Option<FieldValue<'_>>)) {
+        let mut values = self.values();
+        if let Values::Json { scanner, first, header } = &mut values {
+            while let Some((name, raw, _)) = scanner.compact_member(*first) {
+                *first = false;
+                let text = RawText { raw, escaped: false };
+                read(name, Some(FieldValue { text, owner: Owner::Text(header) }));
+            }
+        }
+        // All others, and from the first member on that is not so simple.
+        for (name, value) in values {
+            read(&name, value);
+        }
+    }
+
     /// The list to change and to put back, made from the form of the wire if need be.
     fn take_list(&mut self) -> Vec<(ByteString, ByteString)> {
         match std::mem::take(&mut self.0) {
@@ -234,7 +250,7 @@ pub(crate) enum Values<'a> {
 impl<'a> Iterator for Values<'a> {
     type Item = (Cow<'a, str>, Option<FieldValue<'a>>);
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Json { scanner, first, header } => {

@@ -5,6 +5,9 @@ use super::{ExtFields, RequestCode};
 use bytestring::ByteString;
 
 /// Where a typed header writes its fields: a frame, or a list.
+///
+/// Names are those of Java's classes: printable ASCII without quotes and backslashes. They are not checked,
+/// values may be any text.
 pub trait FieldSink {
     /// A text.
     fn text(&mut self, name: &str, value: &str);

@@ -128,21 +128,11 @@ pub fn decode_frame(buf: &mut BytesMut, limits: &FrameLimits) -> Result<Option<R
     let mut frame = buf.split_to(length + 4).freeze();
     frame.advance(8);
     let header = frame.split_to(header_length);
-    let header = match serialize_type {
-        SerializeType::Json => json_reader::read_header(header)?,
-        SerializeType::RocketMq => binary::read_header(header)?,
+    let command = match serialize_type {
+        SerializeType::Json => json_reader::read_header(header, frame)?,
+        SerializeType::RocketMq => binary::read_header(header, frame)?,
     };
-    Ok(Some(RemotingCommand {
-        code: header.code,
-        language: header.language,
-        version: header.version,
-        opaque: header.opaque,
-        flag: header.flag,
-        remark: header.remark,
-        ext_fields: header.ext_fields,
-        body: frame,
-        serialize_type,
-    }))
+    Ok(Some(command))
 }
 
 /// The bytes that follow the length prefix.

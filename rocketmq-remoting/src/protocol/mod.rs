@@ -25,9 +25,13 @@ mod response_code;
 mod serialize_type;
 
 #[cfg(test)]
+mod captured_tests;
+#[cfg(test)]
 mod frame_tests;
 #[cfg(test)]
 pub(crate) mod golden;
+#[cfg(test)]
+mod property_tests;
 
 pub use command::RemotingCommand;
 pub use command_flag::CommandFlag;

@@ -4,9 +4,8 @@
 //! an ext field is key 2 + n, value 4 + n. An empty text means none.
 
 use super::super::{CommandFlag, EncodeError, EncodeHeader, ExtFields, FieldSink, FrameError};
-use super::super::{FrameHead, LanguageCode};
-use super::DecodedHeader;
-use super::writer::{Decimal, FrameWriter};
+use super::super::{FrameHead, LanguageCode, RemotingCommand, SerializeType};
+use super::writer::{FrameWriter, decimal_length, write_decimal};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
@@ -27,7 +26,7 @@ pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
     let remark = remark.unwrap_or_default().as_bytes();
     let remark_length = wire_length(remark.len())?;
 
-    let mut writer = FrameWriter::new(out);
+    let mut writer = FrameWriter::new(out, 300);
     let fixed = writer.room(17);
     fixed[0..2].copy_from_slice(&code.to_be_bytes());
     fixed[2] = head.language.0;
@@ -59,40 +58,42 @@ struct BinaryWriter<'a> {
 }
 
 impl BinaryWriter<'_> {
+    /// An entry with a value of this length, to be filled in.
     #[inline]
-    fn entry(&mut self, name: &str, value: &[u8]) {
+    fn entry(&mut self, name: &str, length: usize) -> &mut [u8] {
         // Java reads the key's length as a signed number.
         let Ok(key_length) = i16::try_from(name.len()) else {
             self.error = Some(EncodeError::NameTooLong { length: name.len() });
-            return;
+            return self.out.room(length);
         };
-        let Ok(value_length) = wire_length(value.len()) else {
-            self.error = Some(EncodeError::HeaderTooLong { length: value.len() });
-            return;
-        };
-        let slot = self.out.room(6 + name.len() + value.len());
-        slot[0..2].copy_from_slice(&key_length.to_be_bytes());
-        let (key, rest) = slot[2..].split_at_mut(name.len());
-        key.copy_from_slice(name.as_bytes());
-        rest[0..4].copy_from_slice(&value_length);
-        rest[4..].copy_from_slice(value);
+        let value_length = wire_length(length).unwrap_or_else(|error| {
+            self.error = Some(error);
+            [0; 4]
+        });
+        let slot = self.out.room(6 + name.len() + length);
+        let (key, rest) = slot.split_at_mut(2 + name.len());
+        key[0..2].copy_from_slice(&key_length.to_be_bytes());
+        key[2..].copy_from_slice(name.as_bytes());
+        let (word, value) = rest.split_at_mut(4);
+        word.copy_from_slice(&value_length);
+        value
     }
 }
 
 impl FieldSink for BinaryWriter<'_> {
     #[inline]
     fn text(&mut self, name: &str, value: &str) {
-        self.entry(name, value.as_bytes());
+        self.entry(name, value.len()).copy_from_slice(value.as_bytes());
     }
 
     #[inline]
     fn int(&mut self, name: &str, value: i64) {
-        self.entry(name, Decimal::new(value).as_bytes());
+        write_decimal(value, self.entry(name, decimal_length(value)));
     }
 
     #[inline]
     fn flag(&mut self, name: &str, value: bool) {
-        self.entry(name, if value { b"true" } else { b"false" });
+        self.text(name, if value { "true" } else { "false" });
     }
 }
 
@@ -101,7 +102,7 @@ fn wire_length(length: usize) -> Result<[u8; 4], EncodeError> {
 }
 
 /// Reads one header and checks all of it, so that reading its ext fields later cannot fail.
-pub(crate) fn read_header(mut header: Bytes) -> Result<DecodedHeader, FrameError> {
+pub(crate) fn read_header(header: Bytes, body: Bytes) -> Result<RemotingCommand, FrameError> {
     let mut rest = &header[..];
     let code = i16::from_be_bytes(array(&mut rest)?);
     let [language] = array(&mut rest)?;
@@ -118,8 +119,7 @@ pub(crate) fn read_header(mut header: Bytes) -> Result<DecodedHeader, FrameError
         let remark = header.slice_ref(remark);
         Some(ByteString::try_from(remark).map_err(|_| FrameError::NotUtf8)?)
     };
-    header.clear();
-    Ok(DecodedHeader {
+    Ok(RemotingCommand {
         code: i32::from(code),
         language: LanguageCode(language),
         version: i32::from(version),
@@ -127,6 +127,8 @@ pub(crate) fn read_header(mut header: Bytes) -> Result<DecodedHeader, FrameError
         flag: CommandFlag(flag),
         remark,
         ext_fields: if fields.is_empty() { ExtFields::absent() } else { ExtFields::from_binary(fields) },
+        body,
+        serialize_type: SerializeType::RocketMq,
     })
 }
 

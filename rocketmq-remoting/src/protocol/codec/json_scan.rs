@@ -3,6 +3,7 @@
 //! Strict in its grammar, but for raw control characters inside strings. Strings stay as they are
 //! written; [`RawText::text`] resolves escapes, which most have none of.
 
+use super::swar::find_quote_or_backslash;
 use std::borrow::Cow;
 
 /// How deep objects and arrays may nest. A header nests twice; more only comes from somebody who tries.
@@ -34,6 +35,9 @@ pub(crate) enum RawValue<'a> {
     Object(&'a str, usize),
 }
 
+/// A key and its value.
+pub(crate) type Member<'a> = (RawText<'a>, RawValue<'a>);
+
 /// Walks over a text that holds JSON.
 #[derive(Clone, Debug)]
 pub(crate) struct Scanner<'a> {
@@ -53,8 +57,68 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next member of the object that was entered, or none at its end.
-    pub(crate) fn member(&mut self, first: bool) -> Result<Option<(RawText<'a>, RawValue<'a>)>, JsonError> {
-        self.member_at(first, 1)
+    pub(crate) fn member(&mut self, first: bool) -> Result<Option<Member<'a>>, JsonError> {
+        self.any_member(first, 1)
+    }
+
+    /// The next member if it is what nearly all are: a key without escapes, a text without escapes or a whole
+    /// number, and no blanks. Does not move for any other. True is for a text.
+    ///
+    /// Apart from [`Scanner::member`] and inlined, so that its parts stay in registers.
+    #[inline(always)]
+    pub(crate) fn compact_member(&mut self, first: bool) -> Option<(&'a str, &'a str, bool)> {
+        let bytes = self.text.as_bytes();
+        if !first && *bytes.get(self.at)? != b',' {
+            return None;
+        }
+        let key = self.at + usize::from(!first) + 1;
+        if *bytes.get(key - 1)? != b'"' {
+            return None;
+        }
+        let key_end = find_quote_or_backslash(bytes, key)?;
+        let [b'"', b':', next] = bytes.get(key_end..key_end + 3)? else { return None };
+        let quoted = *next == b'"';
+        let start = key_end + 2 + usize::from(quoted);
+        let end = if quoted {
+            find_quote_or_backslash(bytes, start)?
+        } else {
+            start + bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count()
+        };
+        let ends = match bytes.get(end)? {
+            b'"' => quoted,
+            b',' | b'}' => !quoted && end > start,
+            _ => false,
+        };
+        if !ends {
+            return None;
+        }
+        self.at = end + usize::from(quoted);
+        Some((&self.text[key..key_end], &self.text[start..end], quoted))
+    }
+
+    /// Steps over exactly this text, if it is next.
+    #[inline(always)]
+    pub(crate) fn literal(&mut self, text: &str) -> bool {
+        let found = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(text.as_bytes()));
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
+    /// Steps over a number of one to nine digits.
+    #[inline(always)]
+    pub(crate) fn small_number(&mut self) -> Option<i32> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += length;
+        let digits = rest[..length].iter().map(|digit| i32::from(digit - b'0'));
+        (1..10).contains(&length).then(|| digits.fold(0, |number, digit| number * 10 + digit))
+    }
+
+    /// Steps over an object and says where it starts and ends.
+    pub(crate) fn object(&mut self) -> Result<(usize, usize), JsonError> {
+        let start = self.at;
+        self.skip_object(1)?;
+        Ok((start, self.at))
     }
 
     /// Checks that only blanks follow.
@@ -63,11 +127,7 @@ impl<'a> Scanner<'a> {
         if self.at == self.text.len() { Ok(()) } else { Err(self.error("text after the object")) }
     }
 
-    fn member_at(
-        &mut self,
-        first: bool,
-        depth: usize,
-    ) -> Result<Option<(RawText<'a>, RawValue<'a>)>, JsonError> {
+    fn any_member(&mut self, first: bool, depth: usize) -> Result<Option<Member<'a>>, JsonError> {
         self.skip_blanks();
         if self.take(b'}') {
             return Ok(None);
@@ -89,12 +149,7 @@ impl<'a> Scanner<'a> {
         match self.peek() {
             Some(b'"') => self.string().map(RawValue::Text),
             Some(b'{') => {
-                self.at += 1;
-                self.check_depth(depth)?;
-                let mut first = true;
-                while self.member_at(first, depth + 1)?.is_some() {
-                    first = false;
-                }
+                self.skip_object(depth)?;
                 Ok(RawValue::Object(&self.text[start..self.at], start))
             }
             Some(b'[') => {
@@ -103,6 +158,16 @@ impl<'a> Scanner<'a> {
             }
             _ => self.bare(),
         }
+    }
+
+    fn skip_object(&mut self, depth: usize) -> Result<(), JsonError> {
+        self.expect(b'{', "not an object")?;
+        self.check_depth(depth)?;
+        let mut first = true;
+        while self.compact_member(first).is_some() || self.any_member(first, depth + 1)?.is_some() {
+            first = false;
+        }
+        Ok(())
     }
 
     fn skip_array(&mut self, depth: usize) -> Result<(), JsonError> {
@@ -123,7 +188,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn string(&mut self) -> Result<RawText<'a>, JsonError> {
+    pub(crate) fn string(&mut self) -> Result<RawText<'a>, JsonError> {
         self.expect(b'"', "a quoted string is missing")?;
         let start = self.at;
         let mut escaped = false;
@@ -221,25 +286,6 @@ fn is_number(token: &str) -> bool {
     }
 }
 
-/// Eight bytes at a time: header strings are too short for a vector search to pay.
-fn find_quote_or_backslash(bytes: &[u8], from: usize) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // The lowest bit that is set marks the first zero byte; those above it may be false.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let mut at = from;
-    while let Some(Ok(chunk)) = bytes.get(at..at + 8).map(<[u8; 8]>::try_from) {
-        let word = u64::from_le_bytes(chunk);
-        let hits = zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64));
-        if hits != 0 {
-            return Some(at + (hits.trailing_zeros() / 8) as usize);
-        }
-        at += 8;
-    }
-    let tail = bytes.get(at..)?;
-    tail.iter().position(|byte| matches!(byte, b'"' | b'\\')).map(|found| at + found)
-}
-
 fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -290,12 +336,18 @@ mod tests {
         let mut scanner = Scanner::new(text);
         let mut found = Vec::new();
         scanner.open_object()?;
-        while let Some((key, value)) = scanner.member(found.is_empty())? {
+        loop {
+            let first = found.is_empty();
+            let compact = scanner.clone().compact_member(first);
+            let Some((key, value)) = scanner.member(first)? else { break };
             let value = match value {
                 RawValue::Null => "<null>".to_owned(),
                 RawValue::Text(text) => text.text().into_owned(),
                 RawValue::Bare(text) | RawValue::Array(text) | RawValue::Object(text, _) => text.to_owned(),
             };
+            if let Some((compact_key, compact_value, _)) = compact {
+                assert_eq!((compact_key, compact_value), (&*key.text(), &*value));
+            }
             found.push((key.text().into_owned(), value));
         }
         scanner.end().map(|()| found)
@@ -369,17 +421,5 @@ mod tests {
         for (raw, expected) in cases {
             assert_eq!(RawText { raw, escaped: true }.text(), expected);
         }
-    }
-
-    #[test]
-    fn finds_the_end_of_a_string_at_every_distance() {
-        for distance in 0..40 {
-            for end in ['"', '\\'] {
-                let text = format!("{}{end}\"\\", "\u{7f}!#[]".repeat(8).get(..distance).unwrap());
-                assert_eq!(find_quote_or_backslash(text.as_bytes(), 0), Some(distance));
-            }
-        }
-        assert_eq!(find_quote_or_backslash(b"0123456789", 0), None);
-        assert_eq!(find_quote_or_backslash(b"", 0), None);
     }
 }

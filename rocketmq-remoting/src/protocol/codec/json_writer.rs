@@ -1,7 +1,8 @@
 //! Writes a header as JSON, keys in Java's order.
 
 use super::super::{EncodeError, EncodeHeader, ExtFields, FieldSink, FrameHead};
-use super::writer::{Decimal, FrameWriter};
+use super::swar;
+use super::writer::{FrameWriter, decimal_length, write_decimal};
 use bytes::BytesMut;
 
 /// Appends the header alone.
@@ -12,34 +13,34 @@ pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
     header: &H,
     extra: &ExtFields,
 ) -> Result<(), EncodeError> {
-    let mut json = JsonWriter { out: FrameWriter::new(out) };
+    let mut json = JsonWriter { out: FrameWriter::new(out, 800) };
     json.out.put(b"{\"code\":");
-    json.number(i64::from(head.code));
+    json.out.number(i64::from(head.code));
     if header.is_present() || extra.is_present() {
         json.out.put(b",\"extFields\":{");
         let start = json.out.position();
         header.encode_fields(&mut json);
         for (name, value) in extra.iter() {
-            json.text(&name, &value);
+            json.with_escapes(&name, &value);
         }
         json.close_fields(start);
     }
     json.out.put(b",\"flag\":");
-    json.number(i64::from(head.flag.0));
+    json.out.number(i64::from(head.flag.0));
     json.out.put(b",\"language\":\"");
     match head.language.name() {
         Some(name) => json.out.put(name.as_bytes()),
-        None => json.number(i64::from(head.language.0)),
+        None => json.out.number(i64::from(head.language.0)),
     }
     json.out.put(b"\",\"opaque\":");
-    json.number(i64::from(head.opaque));
+    json.out.number(i64::from(head.opaque));
     if let Some(remark) = remark {
         json.out.put(b",\"remark\":\"");
         json.escaped(remark);
         json.out.put(b"\"");
     }
     json.out.put(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
-    json.number(i64::from(head.version));
+    json.out.number(i64::from(head.version));
     json.out.put(b"}");
     json.out.finish();
     Ok(())
@@ -50,25 +51,21 @@ struct JsonWriter<'a> {
 }
 
 impl JsonWriter<'_> {
+    /// A member with a value of this length, to be filled in; a comma follows, which `close_fields` drops
+    /// after the last.
     #[inline]
-    fn number(&mut self, value: i64) {
-        self.out.put(Decimal::new(value).as_bytes());
+    fn member(&mut self, name: &str, length: usize) -> &mut [u8] {
+        let slot = self.out.room(name.len() + length + 6);
+        let (key, rest) = slot.split_at_mut(name.len() + 4);
+        key[0] = b'"';
+        key[1..=name.len()].copy_from_slice(name.as_bytes());
+        key[name.len() + 1..].copy_from_slice(b"\":\"");
+        let (value, end) = rest.split_at_mut(length);
+        end.copy_from_slice(b"\",");
+        value
     }
 
-    /// A member whose value needs no escapes; a comma follows, which `close_fields` drops after the last.
-    #[inline]
-    fn plain(&mut self, name: &str, value: &[u8]) {
-        let (name_length, value_length) = (name.len(), value.len());
-        let slot = self.out.room(name_length + value_length + 6);
-        slot[0] = b'"';
-        slot[1..=name_length].copy_from_slice(name.as_bytes());
-        slot[name_length + 1..name_length + 4].copy_from_slice(b"\":\"");
-        let rest = &mut slot[name_length + 4..];
-        rest[..value_length].copy_from_slice(value);
-        rest[value_length..].copy_from_slice(b"\",");
-    }
-
-    #[cold]
+    /// A member of which either may need escapes.
     fn with_escapes(&mut self, name: &str, value: &str) {
         self.out.put(b"\"");
         self.escaped(name);
@@ -79,30 +76,11 @@ impl JsonWriter<'_> {
 
     /// A string's inside.
     fn escaped(&mut self, text: &str) {
-        let mut rest = text.as_bytes();
-        while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
-            let (plain, escape) = rest.split_at(at);
-            self.out.put(plain);
-            let Some((byte, after)) = escape.split_first() else { break };
-            self.escape(*byte);
-            rest = after;
+        // So that the room for the worst case stays small.
+        for part in text.as_bytes().chunks(64) {
+            let written = write_escaped(part, self.out.ahead(6 * part.len() + 8));
+            self.out.keep(written);
         }
-        self.out.put(rest);
-    }
-
-    fn escape(&mut self, byte: u8) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let short = match byte {
-            b'"' | b'\\' => byte,
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            _ => {
-                let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-                return self.out.put(&[b'\\', b'u', b'0', b'0', digits[0], digits[1]]);
-            }
-        };
-        self.out.put(&[b'\\', short]);
     }
 
     fn close_fields(&mut self, start: usize) {
@@ -117,34 +95,79 @@ impl JsonWriter<'_> {
 impl FieldSink for JsonWriter<'_> {
     #[inline]
     fn text(&mut self, name: &str, value: &str) {
-        if has_escapes(value) || has_escapes(name) {
+        if swar::has_escapes(value.as_bytes()) {
             self.with_escapes(name, value);
         } else {
-            self.plain(name, value.as_bytes());
+            self.member(name, value.len()).copy_from_slice(value.as_bytes());
         }
     }
 
     #[inline]
     fn int(&mut self, name: &str, value: i64) {
-        if has_escapes(name) {
-            return self.with_escapes(name, &value.to_string());
-        }
-        self.plain(name, Decimal::new(value).as_bytes());
+        write_decimal(value, self.member(name, decimal_length(value)));
     }
 
     #[inline]
     fn flag(&mut self, name: &str, value: bool) {
-        self.text(name, if value { "true" } else { "false" });
+        if value {
+            self.member(name, 4).copy_from_slice(b"true");
+        } else {
+            self.member(name, 5).copy_from_slice(b"false");
+        }
     }
 }
 
-#[inline]
-fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+/// Copies eight bytes at a time and goes back to where an escape is due. `out` has eight bytes more than the
+/// escaped text can take.
+fn write_escaped(text: &[u8], out: &mut [u8]) -> usize {
+    let (mut taken, mut written) = (0, 0);
+    while let Some(word) = text.get(taken..).and_then(<[u8]>::first_chunk::<8>) {
+        let plain = swar::plain_bytes(*word);
+        out[written..written + 8].copy_from_slice(word);
+        taken += plain;
+        written += plain;
+        if plain < 8 {
+            written += escape(text[taken], &mut out[written..]);
+            taken += 1;
+        }
+    }
+    for byte in &text[taken..] {
+        if *byte < 0x20 || matches!(byte, b'"' | b'\\') {
+            written += escape(*byte, &mut out[written..]);
+        } else {
+            out[written] = *byte;
+            written += 1;
+        }
+    }
+    written
 }
 
-/// Without a branch per byte, so that it becomes vector code; on a literal name it is decided when compiled.
+/// Writes the escape of a byte and says how long it is. `out` has eight bytes or more.
 #[inline]
-fn has_escapes(text: &str) -> bool {
-    text.bytes().fold(false, |found, byte| found | needs_escape(byte))
+fn escape(byte: u8, out: &mut [u8]) -> usize {
+    match CONTROLS.get(usize::from(byte)) {
+        Some(escape) => {
+            out[..8].copy_from_slice(escape);
+            usize::from(escape[7])
+        }
+        None => {
+            out[..2].copy_from_slice(&[b'\\', byte]);
+            2
+        }
+    }
 }
+
+/// The escape of each control character, and its length in the last byte.
+const CONTROLS: [[u8; 8]; 32] = {
+    let hex = *b"0123456789abcdef";
+    let mut table = [[0; 8]; 32];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = [b'\\', b'u', b'0', b'0', hex[byte >> 4], hex[byte & 15], 0, 6];
+        byte += 1;
+    }
+    table[b'\n' as usize] = [b'\\', b'n', 0, 0, 0, 0, 0, 2];
+    table[b'\r' as usize] = [b'\\', b'r', 0, 0, 0, 0, 0, 2];
+    table[b'\t' as usize] = [b'\\', b't', 0, 0, 0, 0, 0, 2];
+    table
+};

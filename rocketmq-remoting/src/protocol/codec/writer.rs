@@ -10,12 +10,13 @@ pub(super) struct FrameWriter<'a> {
 }
 
 impl<'a> FrameWriter<'a> {
-    /// As much as a typical header takes.
-    const SLACK: usize = 384;
+    /// How much further to grow than needed.
+    const SLACK: usize = 512;
 
-    pub(super) fn new(out: &'a mut BytesMut) -> Self {
+    /// `typical` is how long most headers are.
+    pub(super) fn new(out: &'a mut BytesMut, typical: usize) -> Self {
         let at = out.len();
-        out.resize(at + Self::SLACK, 0);
+        out.resize(at + typical, 0);
         Self { out, at }
     }
 
@@ -31,9 +32,30 @@ impl<'a> FrameWriter<'a> {
         &mut self.out[start..end]
     }
 
+    /// The next bytes, `length` or more, of which the caller keeps some with [`FrameWriter::keep`].
+    #[inline]
+    pub(super) fn ahead(&mut self, length: usize) -> &mut [u8] {
+        let end = self.at + length;
+        if end > self.out.len() {
+            self.grow(end);
+        }
+        &mut self.out[self.at..]
+    }
+
+    /// Keeps that many of the bytes that [`FrameWriter::ahead`] gave.
+    #[inline]
+    pub(super) fn keep(&mut self, length: usize) {
+        self.at = (self.at + length).min(self.out.len());
+    }
+
     #[inline]
     pub(super) fn put(&mut self, bytes: &[u8]) {
         self.room(bytes.len()).copy_from_slice(bytes);
+    }
+
+    #[inline]
+    pub(super) fn number(&mut self, value: i64) {
+        write_decimal(value, self.room(decimal_length(value)));
     }
 
     /// How many bytes the buffer holds up to here.
@@ -63,36 +85,37 @@ impl<'a> FrameWriter<'a> {
     }
 }
 
-/// The decimal digits of a number, on the stack.
-pub(super) struct Decimal {
-    digits: [u8; 20],
-    start: usize,
+/// How many bytes the decimal form of a number takes.
+#[inline]
+pub(super) fn decimal_length(value: i64) -> usize {
+    let digits = value.unsigned_abs().checked_ilog10().unwrap_or_default() as usize + 1;
+    digits + usize::from(value < 0)
 }
 
-impl Decimal {
-    #[inline]
-    pub(super) fn new(value: i64) -> Self {
-        let mut digits = [0; 20];
-        let mut start = digits.len();
-        let mut rest = value.unsigned_abs();
-        loop {
-            start -= 1;
-            digits[start] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        if value < 0 {
-            start -= 1;
-            digits[start] = b'-';
-        }
-        Self { digits, start }
+/// Writes the decimal form into `out`, which is exactly as long: right where it belongs, as bytes that are
+/// written one by one are slow to copy.
+#[inline]
+pub(super) fn write_decimal(value: i64, out: &mut [u8]) {
+    const PAIRS: &[u8; 200] = b"\
+        0001020304050607080910111213141516171819\
+        2021222324252627282930313233343536373839\
+        4041424344454647484950515253545556575859\
+        6061626364656667686970717273747576777879\
+        8081828384858687888990919293949596979899";
+    let mut rest = value.unsigned_abs();
+    let mut end = out.len();
+    while rest >= 10 {
+        let pair = 2 * (rest % 100) as usize;
+        out[end - 2..end].copy_from_slice(&PAIRS[pair..pair + 2]);
+        rest /= 100;
+        end -= 2;
     }
-
-    #[inline]
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.digits[self.start..]
+    // What is left is a digit, or the zero behind an even number of them.
+    if rest > 0 || end == out.len() {
+        out[end - 1] = b'0' + rest as u8;
+    }
+    if value < 0 {
+        out[0] = b'-';
     }
 }
 
@@ -102,20 +125,28 @@ mod tests {
 
     #[test]
     fn writes_numbers_like_the_standard_library() {
-        for value in [0, 1, 9, 10, 99, 100, -1, -10, 1_795_252_020_175, i64::MAX, i64::MIN] {
-            assert_eq!(Decimal::new(value).as_bytes(), value.to_string().as_bytes());
+        let near = 1_795_252_020_175;
+        for value in [-1000..1001, near..near + 200, i64::MAX - 9..i64::MAX, i64::MIN..i64::MIN + 9]
+            .into_iter()
+            .flatten()
+        {
+            let mut text = vec![0; decimal_length(value)];
+            write_decimal(value, &mut text);
+            assert_eq!(text, value.to_string().as_bytes());
         }
     }
 
     #[test]
     fn grows_past_its_slack_and_leaves_none() {
         let mut out = BytesMut::from(&b"before"[..]);
-        let mut writer = FrameWriter::new(&mut out);
+        let mut writer = FrameWriter::new(&mut out, 50);
         for _ in 0..100 {
             writer.put(b"0123456789");
+            writer.ahead(500)[..2].copy_from_slice(b"ab");
+            writer.keep(2);
         }
         writer.finish();
-        assert_eq!(out.len(), 6 + 1000);
-        assert!(out.starts_with(b"before0123456789") && out.ends_with(b"789"));
+        assert_eq!(out.len(), 6 + 1200);
+        assert!(out.starts_with(b"before0123456789ab0") && out.ends_with(b"789ab"));
     }
 }

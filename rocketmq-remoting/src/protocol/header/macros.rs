@@ -30,11 +30,18 @@ macro_rules! headers {
                 fields: &$crate::protocol::ExtFields,
             ) -> Result<Self, $crate::protocol::HeaderError> {
                 $( let mut $field: Option<$type> = None; )*
-                for (_name, _value) in fields.values() {
+                let mut _error = None;
+                fields.visit(&mut |_name, _value| {
                     $( if _name == $wire {
-                        $field = $crate::protocol::fields::decode_value(stringify!($header), $wire, _value)?;
-                        continue;
+                        match $crate::protocol::fields::decode_value(stringify!($header), $wire, _value) {
+                            Ok(value) => $field = value,
+                            Err(invalid) => _error = Some(invalid),
+                        }
+                        return;
                     } )*
+                });
+                if let Some(error) = _error {
+                    return Err(error);
                 }
                 Ok(Self { $(
                     $field: $crate::protocol::fields::required(stringify!($header), $wire, $field $( .or(Some($default)) )?)?,
