@@ -22,14 +22,6 @@ impl<'a> Input<'a> {
         self.array().map(u8::from_le_bytes)
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16, DecompressError> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    pub(super) fn u24(&mut self) -> Result<u32, DecompressError> {
-        self.array().map(|[a, b, c]| u32::from_le_bytes([a, b, c, 0]))
-    }
-
     pub(super) fn u32(&mut self) -> Result<u32, DecompressError> {
         self.array().map(u32::from_le_bytes)
     }

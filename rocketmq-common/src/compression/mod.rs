@@ -45,7 +45,8 @@ pub fn compress(kind: CompressionType, body: &[u8], level: i32) -> Result<Bytes,
 /// Inflates a body to at most `limit` bytes. Allocates for what comes out, whatever sizes the body declares.
 ///
 /// # Errors
-/// The body is broken, cut short, or inflates to more than the limit.
+/// The body is broken, cut short, or inflates to more than the limit; or it is zstd that needs a window of more than
+/// both the limit and 128 MiB, which is the most that encoders use unless told otherwise.
 pub fn decompress(kind: CompressionType, body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
     match kind {
         CompressionType::Lz4 => lz4::decompress(body, limit),
@@ -102,17 +103,4 @@ pub enum DecompressError {
         /// What is wrong.
         reason: &'static str,
     },
-}
-
-/// Makes room for `more` bytes, without ever reserving more than the limit in all.
-fn reserve_within(out: &mut Vec<u8>, more: usize, limit: usize) -> Result<(), DecompressError> {
-    if more > limit - out.len() {
-        return Err(DecompressError::TooLarge { limit });
-    }
-    if more > out.capacity() - out.len() {
-        // Twice as much each time, so that a body of many small blocks is not copied for each of them.
-        let room = out.len().saturating_mul(2).max(512).min(limit);
-        out.reserve_exact(more.max(room - out.len()));
-    }
-    Ok(())
 }

@@ -70,6 +70,15 @@ fn zstd_frames_behind_each_other_are_one_body() {
 }
 
 #[test]
+fn a_zstd_frame_has_the_size_that_it_declares() {
+    let mut data = foreign("one_3").1;
+    assert_eq!(data[4..6], [0x24, 1]);
+    data[5] = 2;
+    let error = decompress(CompressionType::Zstd, &data, 100).unwrap_err();
+    assert!(error.to_string().ends_with("its content has another size than declared"), "{error}");
+}
+
+#[test]
 fn the_checksum_of_a_zstd_frame_is_looked_at() {
     let (_, mut frame) = foreign("text_3");
     *frame.last_mut().unwrap() ^= 1;
@@ -137,7 +146,7 @@ fn a_zstd_block_cannot_grow_beyond_what_blocks_may_hold() {
     data.extend_from_slice(&((block.len() as u32) << 3 | 5).to_le_bytes()[..3]);
     data.extend_from_slice(block);
     let error = decompress(CompressionType::Zstd, &data, 16 << 20).unwrap_err();
-    assert_eq!(error.to_string(), "it is no valid Zstd data: a block is too large");
+    assert_eq!(error.to_string(), "it is no valid Zstd data: a block is broken");
 }
 
 #[test]
@@ -147,7 +156,7 @@ fn a_zstd_match_does_not_reach_into_the_frame_before() {
     // The literal `y`, then three bytes at an offset of two, of which the frame has only one.
     data.extend_from_slice(&[0x08, b'y', 0x01, 0x54, 0x01, 0x02, 0x00, 0x05]);
     let error = decompress(CompressionType::Zstd, &data, 100).unwrap_err();
-    assert_eq!(error.to_string(), "it is no valid Zstd data: a match starts before its frame");
+    assert_eq!(error.to_string(), "it is no valid Zstd data: a block is broken");
     // At an offset of one it is a match of what is there.
     let end = data.len();
     data[end - 1] = 0x04;
@@ -160,6 +169,14 @@ fn declared_sizes_allocate_nothing() {
     let zstd = [0x28, 0xB5, 0x2F, 0xFD, 0xC0, 0xF8, 0, 0, 0, 0, 0, 0, 0, 0x40];
     let limit = usize::MAX >> 1;
     assert_eq!(decompress(CompressionType::Zstd, &zstd, limit), Err(DecompressError::Truncated));
+    // A content of 2^40 in one segment, which is its own window.
+    let zstd = [0x28, 0xB5, 0x2F, 0xFD, 0xE0, 0, 0, 0, 0, 0, 1, 0, 0];
+    assert_eq!(decompress(CompressionType::Zstd, &zstd, limit), Err(DecompressError::Truncated));
+    for limit in [9, 1 << 30] {
+        assert_eq!(decompress(CompressionType::Zstd, &zstd, limit), Err(DecompressError::TooLarge { limit }));
+    }
+    // A content of 1 MiB is refused before its first block.
+    let zstd = [0x28, 0xB5, 0x2F, 0xFD, 0x80, 0x58, 0, 0, 0x10, 0];
     assert_eq!(decompress(CompressionType::Zstd, &zstd, 9), Err(DecompressError::TooLarge { limit: 9 }));
     // LZ4: blocks of 4 MiB, and a block that says it has 2 GiB.
     let mut lz4 = compress(CompressionType::Lz4, b"x", 0).unwrap().to_vec();
