@@ -1,6 +1,7 @@
 //! Clients that come, stay and go: 34, 35, 38.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use rocketmq_common::mix_all::retry_topic;
@@ -25,11 +26,15 @@ request_fields! {
 
 /// 34.
 pub(super) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    if request.command.body.is_empty() {
+    let body = request.command.body.trim_ascii();
+    if body.is_empty() {
         return Err(Refusal::null("heartbeatData"));
     }
-    let data: HeartbeatData = decode_body(&request.command.body)
-        .map_err(|error| Refusal::exception("com.alibaba.fastjson2.JSONException", error))?;
+    let no_json = |error: &dyn Display| Refusal::exception("com.alibaba.fastjson2.JSONException", error);
+    if !body.starts_with(b"{") {
+        return Err(no_json(&"expect {"));
+    }
+    let data: HeartbeatData = decode_body(body).map_err(|error| no_json(&error))?;
     let connection = request.responder.connection().id();
     // Without a fingerprint it is the first version of the protocol, which always reports a change.
     let is_first_version = data.heartbeat_fingerprint == 0;

@@ -3,6 +3,7 @@
 //! One file per family of requests; [`table`] says which code goes where.
 
 mod append;
+mod attributes;
 mod clients;
 mod consumers;
 mod filter;

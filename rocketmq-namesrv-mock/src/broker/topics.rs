@@ -1,7 +1,6 @@
 //! Topics from outside: 17, 202, 215, 351.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use rocketmq_common::{MessageQueue, PermName};
 use rocketmq_remoting::protocol::ResponseCode;
@@ -9,6 +8,7 @@ use rocketmq_remoting::protocol::body::{self, TopicConfigAndQueueMapping, TopicO
 use serde::Serialize;
 
 use super::Broker;
+use super::attributes::changed;
 use super::names::{check_topic, is_system_topic};
 use super::table::Request;
 use super::topic_table::{TopicConfig, TopicFilterType};
@@ -38,12 +38,14 @@ pub(super) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Resul
         Some("SINGLE_TAG") => TopicFilterType::SingleTag,
         Some("MULTI_TAG") => TopicFilterType::MultiTag,
         other => {
-            let remark = format!("topicFilterType = [{}] value invalid", other.unwrap_or("null"));
-            return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
+            let class = "org.apache.rocketmq.remoting.exception.RemotingCommandException";
+            let other = other.unwrap_or("null");
+            return Err(Refusal::exception(class, format_args!("topicFilterType = [{other}] value invalid")));
         }
     };
-    let topic = fields.topic.as_deref().unwrap_or_default();
+    let topic = &*required(fields.topic, "topic")?;
     check_changeable(broker, topic, check_topic(topic))?;
+    let current = broker.lock().topics.get(topic).map(|topic| topic.config.attributes.clone());
     let config = TopicConfig {
         name: topic.to_owned(),
         read_queue_nums: required(fields.read_queue_nums, "readQueueNums")?,
@@ -51,8 +53,8 @@ pub(super) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Resul
         perm: PermName(required(fields.perm, "perm")?),
         filter_type,
         sys_flag: fields.sys_flag.unwrap_or(0),
-        order: required(fields.order, "order")?,
-        attributes: attributes(fields.attributes.as_deref().unwrap_or_default())?,
+        order: fields.order.unwrap_or(false),
+        attributes: changed(current.as_ref(), fields.attributes.as_deref().unwrap_or_default())?,
     };
     broker.put_topic(config);
     Ok(Answer::success().with_remark(NOT_SET))
@@ -130,33 +132,4 @@ fn check_changeable(broker: &Broker, topic: &str, name: Result<(), String>) -> R
         return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
     }
     Ok(())
-}
-
-/// Reads `+key=value,-key`.
-fn attributes(text: &str) -> Result<BTreeMap<String, String>, Refusal> {
-    let illegal = |remark: String| Refusal::new(ResponseCode::SYSTEM_ERROR, remark);
-    let mut attributes = BTreeMap::new();
-    for change in text.split(',').filter(|change| !change.is_empty()) {
-        let (key, value) = match change.split_once('=') {
-            Some((key, value)) => (key, Some(value)),
-            None => (change, None),
-        };
-        let Some(name) = key.strip_prefix(['+', '-']) else {
-            return Err(illegal(format!("kv string format wrong: {change}")));
-        };
-        match (name, value) {
-            ("message.type", Some(value)) => {
-                attributes.insert(name.to_owned(), value.to_owned());
-            }
-            ("message.type", None) => {}
-            ("queue.type", Some("SimpleCQ")) | ("cleanup.policy", Some("DELETE")) => {
-                attributes.insert(name.to_owned(), value.unwrap_or_default().to_owned());
-            }
-            ("queue.type" | "cleanup.policy" | "reserve.time", _) => {
-                return Err(Refusal::not_supported(&format!("topic attribute {change}")));
-            }
-            _ => return Err(illegal(format!("unsupported key: {name}"))),
-        }
-    }
-    Ok(attributes)
 }

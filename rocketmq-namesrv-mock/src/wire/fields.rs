@@ -10,7 +10,7 @@ use rocketmq_remoting::protocol::ExtFields;
 pub(crate) enum NumberPolicy {
     /// It is as if the field were missing. Java: headers that are read by reflection.
     Ignore,
-    /// The request fails. Java: the headers of sends in the short form.
+    /// The request fails. Java: the headers of pulls, and of sends in the short form.
     Refuse,
 }
 

@@ -69,8 +69,8 @@ async fn inner_properties_are_stored_exactly_as_sent() {
 #[tokio::test]
 async fn batches_that_cannot_be_are_turned_down_whole() {
     let (cluster, mut peer) = start().await;
-    for properties in ["DELAY=1", "TRAN_MSG=true"] {
-        let answer = peer.call(with(batch(320), &[("i", &wire(properties))])).await;
+    for wrong in [("i", wire("DELAY=1")), ("f", "4".to_owned())] {
+        let answer = peer.call(with(batch(320), &[(wrong.0, &wrong.1)])).await;
         assert_eq!(verdict(&answer), (13, ILLEGAL));
         assert_eq!(answer.ext_fields, region_fields());
     }

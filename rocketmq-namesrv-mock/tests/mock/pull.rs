@@ -158,6 +158,10 @@ async fn missing_fields_of_a_pull_fail_like_java() {
         assert!(answer.remark().starts_with("java.lang.NullPointerException"), "{name}: {answer:?}");
         assert_eq!((answer.code, answer.ext_fields.is_present()), (1, false));
     }
+    for name in ["queueOffset", "subVersion"] {
+        let answer = peer.call(with(pull_from("T", 0), &[(name, "x")])).await;
+        assert!(answer.remark().starts_with("java.lang.NumberFormatException"), "{name}: {answer:?}");
+    }
     for name in ["subscription", "subVersion", "commitOffset", "suspendTimeoutMillis", "expressionType"] {
         assert_eq!(peer.call(without(pull_from("T", 0), name)).await.code, 0, "{name}");
     }

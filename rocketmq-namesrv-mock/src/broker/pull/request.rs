@@ -25,6 +25,6 @@ request_fields! {
 
 impl<'a> PullFields<'a> {
     pub(super) fn read(command: &'a RemotingCommand) -> Result<Self, Refusal> {
-        read_fields(&command.ext_fields, NumberPolicy::Ignore)
+        read_fields(&command.ext_fields, NumberPolicy::Refuse)
     }
 }

@@ -70,9 +70,10 @@ fn check_topic(topic: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The properties around the batch: neither delayed nor half messages come in batches.
+/// The properties and flags around the batch: neither delayed nor half messages come in batches. That the property of
+/// half messages is set without the flag is not noticed.
 fn check_wrapper(known: &KnownProperties<'_>, sys_flag: MessageSysFlag, now_ms: i64) -> Result<(), Refusal> {
-    if sys_flag.transaction_type() != TransactionType::NotTransaction || known.is_half() {
+    if sys_flag.transaction_type() != TransactionType::NotTransaction {
         return Err(message_illegal());
     }
     if schedule::delay_level(known)? > 0 {
@@ -122,10 +123,12 @@ impl<'a> Entries<'a> {
     fn entry(&mut self) -> Result<Entry<'a>, Refusal> {
         let _size_magic_crc = self.take(12)?;
         let flag = i32::from_be_bytes(self.array()?);
-        let body = i32::from_be_bytes(self.array()?);
-        let body = self.take(length(body.into())?)?;
-        let properties = i16::from_be_bytes(self.array()?);
-        let properties = self.take(length(properties.into())?)?;
+        let length = i32::from_be_bytes(self.array()?);
+        let body = usize::try_from(length).ok().and_then(|length| self.take(length).ok());
+        let body = body.ok_or_else(|| broken("java.lang.ArrayIndexOutOfBoundsException"))?;
+        let length = i16::from_be_bytes(self.array()?);
+        let length = usize::try_from(length).map_err(|_| broken(UNDERFLOW))?;
+        let properties = self.take(length).map_err(|_| broken("java.lang.IllegalArgumentException"))?;
         match std::str::from_utf8(properties) {
             Ok(properties) => Ok(Entry { flag, body, properties }),
             Err(_) => Err(Refusal::not_supported("a property that is not UTF-8")),
@@ -133,25 +136,23 @@ impl<'a> Entries<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Refusal> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(underflow)?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(|| broken(UNDERFLOW))?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
-        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or_else(underflow)?;
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or_else(|| broken(UNDERFLOW))?;
         self.rest = rest;
         Ok(*taken)
     }
 }
 
-fn length(value: i64) -> Result<usize, Refusal> {
-    let negative = |_| Refusal::exception("java.lang.IllegalArgumentException", "negative length");
-    usize::try_from(value).map_err(negative)
-}
+const UNDERFLOW: &str = "java.nio.BufferUnderflowException";
 
-fn underflow() -> Refusal {
-    Refusal::exception("java.nio.BufferUnderflowException", "the batch ends within a message")
+/// Java's exceptions differ with the place where the batch breaks off.
+fn broken(class: &str) -> Refusal {
+    Refusal::exception(class, "the batch ends within a message")
 }
 
 #[cfg(test)]
