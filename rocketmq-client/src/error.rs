@@ -147,6 +147,12 @@ pub enum MQClientError {
         /// The attempts, if there were any.
         report: Box<SendReport>,
     },
+    /// The producer was shut down, or its runtime ended, while the message was on its way.
+    #[error("given up on the way: the producer was shut down, or its runtime ended")]
+    Abandoned {
+        /// How far it got is not known.
+        report: Box<SendReport>,
+    },
     /// What a broker or NameServer sent cannot be read.
     #[error("what {peer} sent cannot be read")]
     BadAnswer {
@@ -206,6 +212,7 @@ impl MQClientError {
             | MQClientError::Broker { report, .. }
             | MQClientError::Remoting { report, .. }
             | MQClientError::TimedOut { report, .. }
+            | MQClientError::Abandoned { report }
             | MQClientError::BadAnswer { report, .. } => Some(report),
             _ => None,
         }
@@ -220,6 +227,7 @@ impl MQClientError {
             | MQClientError::Broker { report, .. }
             | MQClientError::Remoting { report, .. }
             | MQClientError::TimedOut { report, .. }
+            | MQClientError::Abandoned { report }
             | MQClientError::BadAnswer { report, .. } => **report = full,
             _ => {}
         }

@@ -9,4 +9,4 @@ mod topic_publish_info;
 
 pub(crate) use client_id::unique_ids;
 pub(crate) use mq_client_instance::{MQClientInstance, Role};
-pub(crate) use topic_publish_info::TopicPublishInfo;
+pub(crate) use topic_publish_info::{Choice, TopicPublishInfo};

@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rocketmq_common::MessageQueue;
 use rocketmq_remoting::client::{RemotingClient, RemotingError, Reply};
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
 use rocketmq_remoting::protocol::header::{
-    GetRouteInfoRequestHeader, HeartbeatRequestHeader, PullMessageRequestHeader, PullMessageResponseHeader,
-    UnregisterClientRequestHeader, ViewMessageRequestHeader,
+    GetMaxOffsetRequestHeader, GetRouteInfoRequestHeader, HeartbeatRequestHeader, PullMessageRequestHeader,
+    PullMessageResponseHeader, UnregisterClientRequestHeader, ViewMessageRequestHeader,
 };
 use rocketmq_remoting::protocol::{EncodeHeader, RemotingCommand, RequestCode, ResponseCode};
 use tokio::time::Instant;
@@ -117,6 +118,21 @@ impl MQClientApi {
         };
         self.remoting.call(address, &header, &Bytes::new(), self.timeout).await?;
         Ok(())
+    }
+
+    /// The offset that the next message of a queue will get (30).
+    pub(crate) async fn max_offset(
+        &self,
+        address: &str,
+        queue: &MessageQueue,
+        timeout: Duration,
+    ) -> Result<i64, RemotingError> {
+        let header = GetMaxOffsetRequestHeader {
+            topic: queue.topic().into(),
+            queue_id: queue.queue_id(),
+            ..GetMaxOffsetRequestHeader::default()
+        };
+        Ok(self.remoting.call(address, &header, &Bytes::new(), timeout).await?.header.offset)
     }
 
     /// One stored record by its position in the commit log (33).

@@ -1,18 +1,30 @@
 //! Sending messages.
 
+mod callback;
 mod default_mq_producer_impl;
 mod permits;
 mod prepared;
 pub(crate) mod retry;
 mod send_kernel;
+mod send_options;
+mod sending;
+mod stats;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
-use crate::model::{Message, SendResult};
-use default_mq_producer_impl::DefaultMQProducerImpl;
+use crate::hook::CommunicationMode;
+use crate::model::{Message, MessageBatch, MessageQueue, SendResult};
+use crate::selector::MessageQueueSelector;
+use callback::Callback;
+use default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing};
+
+pub use send_options::SendOptions;
+pub use stats::ProducerStats;
 
 /// Another name of [`Producer`], for readers who come from Java.
 pub type DefaultMQProducer = Producer;
@@ -57,7 +69,96 @@ impl Producer {
     /// # Errors
     /// [`MQClientError::outcome`] tells whether the message may be stored all the same.
     pub async fn send(&self, message: Message) -> Result<SendResult, MQClientError> {
-        self.inner.send(message).await
+        self.send_with(message, SendOptions::new()).await
+    }
+
+    /// Sends a message with options of its own; see [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &self,
+        message: Message,
+        options: SendOptions,
+    ) -> Result<SendResult, MQClientError> {
+        let sent = self.inner.send(Outgoing::Message(message), CommunicationMode::Sync, options).await?;
+        // Only one-way sends have no result.
+        sent.ok_or(MQClientError::NotStarted { client: "producer" })
+    }
+
+    /// Sends a message to one queue; retries stay on it. See [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `BrokerNotFound` if the topic has no such queue, `InvalidArgument` if the queue is
+    /// one of another topic.
+    pub async fn send_to(&self, message: Message, queue: &MessageQueue) -> Result<SendResult, MQClientError> {
+        if queue.topic() != message.topic() {
+            let problem =
+                format!("the message is for topic {}, the queue is of {}", message.topic(), queue.topic());
+            return Err(MQClientError::InvalidArgument { argument: "queue", source: problem.into() });
+        }
+        self.send_with(message, SendOptions::new().queue(queue.clone())).await
+    }
+
+    /// Sends a message to the queue that `selector` chooses; retries stay on it. Messages that must be consumed in
+    /// order go to one queue: `send_with_selector(message, SelectMessageQueueByHash, order_id)`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_with_selector(
+        &self,
+        message: Message,
+        selector: impl MessageQueueSelector,
+        arg: impl AsRef<str>,
+    ) -> Result<SendResult, MQClientError> {
+        let began = Instant::now();
+        let queues = self.fetch_publish_message_queues(message.topic()).await?;
+        let queue = selector.select(&queues, &message, arg.as_ref()).clone();
+        // The look-up was part of the one budget.
+        let left = self.inner.timeout().saturating_sub(began.elapsed()).as_millis();
+        let options = SendOptions::new().queue(queue).timeout(u64::try_from(left).unwrap_or(u64::MAX));
+        self.send_with(message, options).await
+    }
+
+    /// Sends several messages in one request; they go to one queue, in order, all or none. They must obey the rules
+    /// of [`MessageBatch`], and their encoded size the limit `max_message_size`; [`MessageBatch::split`] makes
+    /// smaller batches. The result's `msg_id` has the ids of all messages, with commas between them, and its
+    /// `queue_offset` is that of the first. See [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_batch(
+        &self,
+        messages: impl IntoIterator<Item = Message>,
+    ) -> Result<SendResult, MQClientError> {
+        let batch = MessageBatch::try_from_iter(messages).map_err(MQClientError::illegal)?;
+        let options = SendOptions::new();
+        let sent = self.inner.send(Outgoing::Batch(batch), CommunicationMode::Sync, options).await?;
+        sent.ok_or(MQClientError::NotStarted { client: "producer" })
+    }
+
+    /// Sends a message and calls back with the outcome. It returns once the message is admitted: as long as too many
+    /// sends, or bytes, are in flight it waits, which is where back-pressure acts.
+    ///
+    /// After `Ok`, `callback` runs exactly once, on a task of the producer's runtime that is not that of a
+    /// connection. It should not block. A panic in it is caught and counted. Dropping the future before it is ready
+    /// sends nothing, and the callback does not run.
+    ///
+    /// # Errors
+    /// The message is illegal, or was not admitted within the send time-out: the callback will not run.
+    pub async fn send_async(
+        &self,
+        message: Message,
+        callback: impl FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
+    ) -> Result<(), MQClientError> {
+        let running = self.inner.running()?;
+        self.inner.check(running, &message)?;
+        let plan = self.inner.plan(CommunicationMode::Async, SendOptions::new());
+        let outgoing = Outgoing::Message(message);
+        let (permit, report) = self.inner.admit(&outgoing, &plan).await?;
+        let callback = Callback::new(self.inner.clone(), callback);
+        running.instance.tasks().spawn(callback.send(outgoing, plan, permit, report));
+        Ok(())
     }
 
     /// Sends a message without waiting for an answer: `Ok` means that its frame is in the write buffer, and
@@ -66,7 +167,37 @@ impl Producer {
     /// # Errors
     /// The message is illegal, or no broker could be reached within the send time-out: it was not sent.
     pub async fn send_oneway(&self, message: Message) -> Result<(), MQClientError> {
-        self.inner.send_oneway(message).await
+        let outgoing = Outgoing::Message(message);
+        self.inner.send(outgoing, CommunicationMode::Oneway, SendOptions::new()).await.map(|_| ())
+    }
+
+    /// The queues to which messages of a topic can go, sorted by broker name and queue id. Java:
+    /// `fetchPublishMessageQueues`. Dropping the future gives the look-up up.
+    ///
+    /// # Errors
+    /// `BrokerNotFound` when the topic has none, `NameServerUnreachable` when nobody knows.
+    pub async fn fetch_publish_message_queues(
+        &self,
+        topic: &str,
+    ) -> Result<Vec<MessageQueue>, MQClientError> {
+        let info = self.inner.publish_info(topic).await?;
+        Ok(match self.inner.option().namespace() {
+            None => info.queues().to_vec(),
+            Some(_) => {
+                let plain = |queue: &MessageQueue| {
+                    MessageQueue::new(topic, queue.shared_broker_name().clone(), queue.queue_id())
+                };
+                info.queues().iter().map(plain).collect()
+            }
+        })
+    }
+
+    /// What this producer did so far.
+    ///
+    /// # Errors
+    /// `NotStarted` or `ShutDown`.
+    pub fn get_stats(&self) -> Result<ProducerStats, MQClientError> {
+        self.inner.stats()
     }
 
     /// Stops taking messages, from all clones; waits for those in flight, at most for the send time-out; tells

@@ -2,6 +2,7 @@
 //! own broker. Each takes the address of a NameServer and uses topics of its own.
 
 pub(crate) mod illegal;
+pub(crate) mod modes;
 pub(crate) mod round_trip;
 pub(crate) mod support;
 
@@ -15,6 +16,10 @@ macro_rules! for_each_case {
                 the_largest_body_that_does_not_compress, five_mebibytes_of_zeros_pass_the_limit,
                 lz4_bodies, properties_with_awkward_values, a_hundred_sends_at_once, oneway_sends_arrive,
                 offsets_count_up_in_each_queue, a_message_that_has_an_id_keeps_it;
+            modes: two_thousand_sends_awaited_at_once, callbacks_run_exactly_once,
+                a_batch_arrives_in_order_in_one_queue, batches_that_brokers_refuse_are_refused_here,
+                a_message_goes_to_the_queue_that_is_named, a_selector_keeps_a_key_in_one_queue,
+                hooks_see_every_attempt_and_may_forbid_it, a_namespace_keeps_topics_apart;
             illegal: bad_messages_are_refused_before_any_io, a_message_id_that_is_none,
                 nothing_stored_at_an_offset, a_topic_that_does_not_exist_cannot_be_read;
         }

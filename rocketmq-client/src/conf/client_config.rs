@@ -5,6 +5,7 @@ use rocketmq_remoting::net::ConnectionOptions;
 
 use super::AddressTranslator;
 use crate::error::MQClientError;
+use crate::hook::Hooks;
 
 /// What all kinds of clients have in common, checked and in the types that the code works with. Java:
 /// `ClientConfig`.
@@ -16,6 +17,7 @@ pub(crate) struct ClientConfig {
     pub(crate) unit_name: Option<String>,
     pub(crate) connection: ConnectionOptions,
     pub(crate) address_translator: Option<AddressTranslator>,
+    pub(crate) hooks: Hooks,
     pub(crate) poll_name_server_interval: Duration,
     pub(crate) heartbeat_broker_interval: Duration,
     pub(crate) api_timeout: Duration,

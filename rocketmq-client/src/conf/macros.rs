@@ -1,6 +1,6 @@
 /// Declares the options of one kind of client: its own fields and those that all clients share.
 ///
-/// For each field: its documentation, `plain` or `text`, its name, its setter, its type and default. From that come
+/// For each field: its documentation, `plain`, `list` or `text`, its name, its setter, its type and default. From that come
 /// the struct, its `Default`, the setter, a reader of the field's name, and the name in configuration files. A
 /// `text` setter takes anything that becomes a `String`, and its reader is `None` while the text is empty.
 macro_rules! client_options {
@@ -22,6 +22,9 @@ macro_rules! client_options {
                 text client_ip / set_client_ip: String = String::new();
                 /// A unit name, appended to the client id.
                 text unit_name / set_unit_name: String = String::new();
+                /// A namespace of version 1: topics and groups become `namespace%name` on the wire, and results
+                /// name them without it.
+                text namespace / set_namespace: String = String::new();
                 /// The wait in ms for a connection that another caller is opening. Default: 3000.
                 plain tcp_transport_try_lock_timeout / set_tcp_transport_try_lock_timeout: u64 = 3000;
                 /// The limit in ms for opening a connection, name look-up included. Default: 3000.
@@ -71,6 +74,12 @@ macro_rules! client_options {
                 self.address_translator.as_ref()
             }
 
+            /// Adds a hook that sees every request, behind those that are there.
+            pub fn add_rpc_hook(&mut self, hook: std::sync::Arc<dyn $crate::hook::RpcHook>) -> &mut Self {
+                self.hooks.rpc.push(hook);
+                self
+            }
+
             /// What the shared part of a client needs to know of these options, checked.
             pub(crate) fn client_config(&self) -> Result<$crate::conf::ClientConfig, MQClientError> {
                 use std::time::Duration;
@@ -97,6 +106,7 @@ macro_rules! client_options {
                     unit_name: self.unit_name().map(str::to_owned),
                     connection,
                     address_translator: self.address_translator.clone(),
+                    hooks: self.hooks.clone(),
                     poll_name_server_interval: Duration::from_millis(self.poll_name_server_interval),
                     heartbeat_broker_interval: Duration::from_millis(self.heartbeat_broker_interval),
                     api_timeout: Duration::from_millis(self.mq_client_api_timeout),
@@ -123,11 +133,13 @@ macro_rules! options {
             $($field: $type,)*
             #[serde(skip)]
             address_translator: Option<$crate::conf::AddressTranslator>,
+            #[serde(skip)]
+            hooks: $crate::hook::Hooks,
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $($field: $default,)* address_translator: None }
+                Self { $($field: $default,)* address_translator: None, hooks: $crate::hook::Hooks::default() }
             }
         }
 
@@ -149,6 +161,18 @@ macro_rules! accessors {
         #[doc = concat!("See [`", stringify!($setter), "`](Self::", stringify!($setter), ").")]
         pub fn $field(&self) -> $type {
             self.$field
+        }
+    };
+    (list [$($doc:literal)+] $field:ident $setter:ident $type:ty) => {
+        $(#[doc = $doc])+
+        pub fn $setter(&mut self, value: $type) -> &mut Self {
+            self.$field = value;
+            self
+        }
+
+        #[doc = concat!("See [`", stringify!($setter), "`](Self::", stringify!($setter), ").")]
+        pub fn $field(&self) -> &$type {
+            &self.$field
         }
     };
     (text [$($doc:literal)+] $field:ident $setter:ident $type:ty) => {

@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
 use rocketmq_common::{mix_all, validators};
 
 use super::macros::client_options;
 use super::{CompressionType, SerializeType, at_least_one, invalid};
 use crate::error::MQClientError;
+use crate::hook::{CheckForbiddenHook, Hooks, SendMessageHook};
+use crate::latency::LatencyTables;
 
 client_options! {
     /// Options of a producer. Java: the properties of `DefaultMQProducer` and `ClientConfig`.
@@ -21,6 +25,8 @@ client_options! {
         plain send_msg_max_timeout_per_request / set_send_msg_max_timeout_per_request: u64 = 0;
         /// How often a failed send is tried again. Default: 2.
         plain retry_times_when_send_failed / set_retry_times_when_send_failed: u32 = 2;
+        /// How often a failed `send_async` is tried again. Default: 2.
+        plain retry_times_when_send_async_failed / set_retry_times_when_send_async_failed: u32 = 2;
         /// Whether a message that was stored weakly (a status other than `SendOk`) is sent again to another
         /// broker, at the price of duplicates. Default: false. Java: `retryAnotherBrokerWhenNotStoreOK`.
         plain retry_next_server / set_retry_next_server: bool = false;
@@ -36,6 +42,24 @@ client_options! {
         text create_topic_key / set_create_topic_key: String = mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC.to_owned();
         /// How many queues such a topic gets on each broker, at most. Default: 4.
         plain default_topic_queue_nums / set_default_topic_queue_nums: u32 = 4;
+        /// Topics whose routes are fetched when the producer starts, so that their first sends are fast.
+        list topics / set_topics: Vec<String> = Vec::new();
+        /// Whether brokers that were slow or failed are kept away from for a while. Default: false.
+        plain send_latency_fault_enable / set_send_latency_fault_enable: bool = false;
+        /// From which latencies on, in ms, ascending. Default: Java's 50, 100, 550, 1800, 3000, 5000, 15000.
+        list latency_max / set_latency_max: Vec<u64> = vec![50, 100, 550, 1800, 3000, 5000, 15_000];
+        /// For how long, in ms, one for each latency. Default: Java's 0, 0, 2000, 5000, 6000, 10000, 30000.
+        list not_available_duration / set_not_available_duration: Vec<u64> = vec![0, 0, 2000, 5000, 6000, 10_000, 30_000];
+        /// Whether a background task looks whether brokers that failed can be reached again. Default: false.
+        plain start_detector_enable / set_start_detector_enable: bool = false;
+        /// The limit of one such look, in ms. Default: 200.
+        plain detect_timeout / set_detect_timeout: u64 = 200;
+        /// How often it looks at one broker, in ms. Default: 2000.
+        plain detect_interval / set_detect_interval: u64 = 2000;
+        /// Whether sends go to the brokers' VIP channels, two ports below. Default: false.
+        plain vip_channel_enabled / set_vip_channel_enabled: bool = false;
+        /// Whether messages are marked as those of a unit. Default: false.
+        plain unit_mode / set_unit_mode: bool = false;
         /// Sends in flight, of all modes; one past it waits within its deadline. Default: 65535.
         plain client_async_semaphore_value / set_client_async_semaphore_value: u32 = 65_535;
         /// Bytes of bodies in flight, likewise; a larger body takes them all. Default: 100 MiB.
@@ -44,6 +68,22 @@ client_options! {
 }
 
 impl ProducerOption {
+    /// Adds a hook that sees every attempt to send, behind those that are there.
+    pub fn add_send_message_hook(&mut self, hook: Arc<dyn SendMessageHook>) -> &mut Self {
+        self.hooks.send.push(hook);
+        self
+    }
+
+    /// Adds a hook that may forbid messages, behind those that are there.
+    pub fn add_check_forbidden_hook(&mut self, hook: Arc<dyn CheckForbiddenHook>) -> &mut Self {
+        self.hooks.forbidden.push(hook);
+        self
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.hooks
+    }
+
     /// What is wrong with these options, if anything is.
     pub(crate) fn validate(&self) -> Result<(), MQClientError> {
         let group = &self.group_name;
@@ -62,13 +102,27 @@ impl ProducerOption {
         if self.compress_type == CompressionType::Zlib && self.compress_level > 9 {
             return Err(invalid("compress_level", "the levels of zlib are 0 to 9"));
         }
+        if self.latency_max.len() != self.not_available_duration.len() || !self.latency_max.is_sorted() {
+            let reason = "it must be ascending, and as long as not_available_duration";
+            return Err(invalid("latency_max", reason));
+        }
         at_least_one(&[
+            ("detect_timeout", self.detect_timeout),
+            ("detect_interval", self.detect_interval),
             ("send_msg_timeout", self.send_msg_timeout),
             ("max_message_size", self.max_message_size as u64),
             ("default_topic_queue_nums", self.default_topic_queue_nums.into()),
             ("client_async_semaphore_value", self.client_async_semaphore_value.into()),
             ("client_async_semaphore_bytes", self.client_async_semaphore_bytes as u64),
         ])
+    }
+
+    /// The tables of the latency fault strategy, if it is switched on.
+    pub(crate) fn latency_tables(&self) -> Option<LatencyTables> {
+        self.send_latency_fault_enable.then(|| LatencyTables {
+            latency_max: self.latency_max.clone(),
+            not_available_duration: self.not_available_duration.clone(),
+        })
     }
 }
 

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use rocketmq_remoting::net::{Connection, RequestHandler, Responder, TaskOwner};
 use rocketmq_remoting::protocol::RemotingCommand;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::route_table::RouteTable;
 use crate::error::with_causes;
+use crate::latency::MQFaultStrategy;
 use crate::mq_client_api::MQClientApi;
 
 /// However often a duty is asked for, this lies between two rounds of it.
@@ -47,6 +48,26 @@ pub(super) async fn send_heartbeats(
                     tracing::debug!(broker = %address, error = with_causes(&error), "heartbeat failed");
                 }
             });
+        }
+    }
+}
+
+/// Asks brokers that failed whether they can be reached again, and forgets those that are in no route any more.
+pub(super) async fn detect_reachable(
+    api: Arc<MQClientApi>,
+    routes: Arc<RouteTable>,
+    faults: Arc<MQFaultStrategy>,
+    every: Duration,
+    limit: Duration,
+) {
+    loop {
+        sleep(every).await;
+        for broker in faults.due_for_detection(every) {
+            let reachable = match routes.a_queue_of(&broker) {
+                None => None,
+                Some((queue, address)) => Some(api.max_offset(&address, &queue, limit).await.is_ok()),
+            };
+            faults.detected(&broker, reachable);
         }
     }
 }

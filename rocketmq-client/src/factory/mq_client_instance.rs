@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::TopicPublishInfo;
 use super::client_id::{client_id, local_ip};
-use super::duties::{ClientRequestHandler, refresh_routes, send_heartbeats};
+use super::duties::{ClientRequestHandler, detect_reachable, refresh_routes, send_heartbeats};
 use super::route_table::RouteTable;
 use crate::conf::ClientConfig;
 use crate::error::{MQClientError, NameServerAnswer, with_causes};
+use crate::latency::MQFaultStrategy;
 use crate::mq_client_api::MQClientApi;
 use crate::name_servers::NameServers;
 
@@ -63,7 +64,8 @@ impl MQClientInstance {
         let heartbeat_wanted = Arc::new(Notify::new());
         let handler = Arc::new(ClientRequestHandler { heartbeat_wanted: heartbeat_wanted.clone() });
         let no_runtime = |_| MQClientError::NoRuntime;
-        let remoting = RemotingClient::new(config.connection, handler).map_err(no_runtime)?;
+        let mut remoting = RemotingClient::new(config.connection, handler).map_err(no_runtime)?;
+        config.hooks.rpc.into_iter().for_each(|hook| remoting.add_hook(hook));
         let tasks = TaskOwner::new().map_err(no_runtime)?;
         let api = Arc::new(MQClientApi::new(remoting, name_servers, config.api_timeout));
         let translator = config.address_translator;
@@ -130,6 +132,16 @@ impl MQClientInstance {
     /// Asks for fresh routes soon: a broker behaved as if the known ones were old.
     pub(crate) fn want_fresh_routes(&self) {
         self.routes_wanted.notify_one();
+    }
+
+    /// The tasks that are stopped and joined with this instance.
+    pub(crate) fn tasks(&self) -> &TaskOwner {
+        &self.tasks
+    }
+
+    /// Looks after brokers that could not be reached.
+    pub(crate) fn start_detector(&self, faults: Arc<MQFaultStrategy>, every: Duration, limit: Duration) {
+        self.tasks.spawn(detect_reachable(self.api.clone(), self.routes.clone(), faults, every, limit));
     }
 
     /// The local address towards the cluster.

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use rocketmq_common::mix_all;
+use rocketmq_common::{MessageQueue, mix_all};
 use rocketmq_remoting::protocol::body::TopicRouteData;
 use tokio::time::{Instant, timeout_at};
 
@@ -97,6 +97,13 @@ impl RouteTable {
                 }
             }
         }
+    }
+
+    /// Any queue of a broker, and the broker's address.
+    pub(crate) fn a_queue_of(&self, broker: &str) -> Option<(MessageQueue, Arc<str>)> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let choice = topics.values().filter(|info| !info.is_template()).find_map(|info| info.find(broker, 0));
+        choice.map(|choice| (choice.queue.clone(), choice.address.clone()))
     }
 
     /// The addresses of the masters of all known routes, each once.

@@ -81,19 +81,44 @@ impl TopicPublishInfo {
         self.queues.is_empty()
     }
 
-    /// The next queue in turn; one of another broker than `avoid` if there is any.
-    pub(crate) fn select(&self, avoid: Option<&str>) -> Option<Choice<'_>> {
-        let count = self.queues.len();
-        if count == 0 {
-            return None;
-        }
+    /// The next queue in turn whose broker is preferred, or just the next one if none is.
+    pub(crate) fn select(&self, prefer: impl Fn(&str) -> bool) -> Option<Choice<'_>> {
         let start = self.cursor.fetch_add(1, Ordering::Relaxed);
-        let at = |step: usize| {
-            let index = start.wrapping_add(step) % count;
-            Choice { queue: &self.queues[index], address: &self.addresses[index] }
-        };
-        let Some(avoid) = avoid else { return Some(at(0)) };
-        (0..count).map(at).find(|choice| choice.queue.broker_name() != avoid).or_else(|| Some(at(0)))
+        self.search(start, prefer).or_else(|| self.search(start, |_| true))
+    }
+
+    /// The next queue in turn whose broker passes.
+    pub(crate) fn select_if(&self, passes: impl Fn(&str) -> bool) -> Option<Choice<'_>> {
+        self.search(self.cursor.fetch_add(1, Ordering::Relaxed), passes)
+    }
+
+    /// One queue by its broker and id.
+    pub(crate) fn find(&self, broker: &str, queue_id: i32) -> Option<Choice<'_>> {
+        let place = self
+            .queues
+            .iter()
+            .position(|queue| queue.broker_name() == broker && queue.queue_id() == queue_id)?;
+        Some(self.at(place))
+    }
+
+    /// All queues, sorted by broker name and id, unless an order configuration says otherwise.
+    pub(crate) fn queues(&self) -> &[MessageQueue] {
+        &self.queues
+    }
+
+    /// Whether a message can go to another broker than this one.
+    pub(crate) fn has_other_broker(&self, broker: &str) -> bool {
+        self.queues.iter().any(|queue| queue.broker_name() != broker)
+    }
+
+    fn search(&self, start: usize, passes: impl Fn(&str) -> bool) -> Option<Choice<'_>> {
+        let count = self.queues.len();
+        let place = (0..count).map(|step| start.wrapping_add(step) % count);
+        place.map(|place| self.at(place)).find(|choice| passes(choice.queue.broker_name()))
+    }
+
+    fn at(&self, place: usize) -> Choice<'_> {
+        Choice { queue: &self.queues[place], address: &self.addresses[place] }
     }
 
     /// The addresses of the masters, each once.
@@ -195,19 +220,20 @@ mod tests {
         let route =
             route(vec![queues("a", 2, 6), queues("b", 2, 6)], vec![broker("a", &[0]), broker("b", &[0])]);
         let info = TopicPublishInfo::of_topic("T", route, None);
-        let mut turns: Vec<String> = (0..4).map(|_| info.select(None).unwrap().queue.to_string()).collect();
+        let mut turns: Vec<String> =
+            (0..4).map(|_| info.select(|_| true).unwrap().queue.to_string()).collect();
         turns.sort();
         turns.dedup();
         assert_eq!(turns.len(), 4);
-        assert!((0..8).all(|_| info.select(Some("a")).unwrap().queue.broker_name() == "b"));
-        assert!(info.select(Some("neither")).is_some());
+        assert!((0..8).all(|_| info.select(|broker| broker != "a").unwrap().queue.broker_name() == "b"));
+        assert!(info.select(|broker| broker == "neither").is_some());
     }
 
     #[test]
     fn the_only_broker_is_used_even_if_it_failed_before() {
         let route = route(vec![queues("a", 2, 6)], vec![broker("a", &[0])]);
         let info = TopicPublishInfo::of_topic("T", route, None);
-        assert_eq!(info.select(Some("a")).unwrap().queue.broker_name(), "a");
+        assert_eq!(info.select(|broker| broker != "a").unwrap().queue.broker_name(), "a");
     }
 
     #[test]
@@ -217,6 +243,6 @@ mod tests {
             advertised.strip_suffix(":10911").map(|host| format!("{host}:1"))
         });
         let info = TopicPublishInfo::of_topic("T", route, Some(&translator));
-        assert_eq!(&**info.select(None).unwrap().address, "a-0:1");
+        assert_eq!(&**info.select(|_| true).unwrap().address, "a-0:1");
     }
 }

@@ -2,19 +2,21 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rocketmq_common::UniqueIdGenerator;
+use rocketmq_common::{UniqueIdGenerator, namespace};
 use tokio::runtime::{self, Handle};
 use tokio::time::{Instant, timeout_at};
 
-use super::ShutdownReport;
-use super::permits::{NoPermit, Permits};
-use super::prepared::Prepared;
-use super::retry::{is_refusal, is_retryable, wants_fresh_route};
-use super::send_kernel::{Attempted, CommunicationMode, send_kernel_impl};
+use super::permits::{NoPermit, Permit, Permits};
+use super::prepared::Preparation;
+use super::sending::{SendPlan, Sending};
+use super::stats::Recorder;
+use super::{ProducerStats, SendOptions, ShutdownReport};
 use crate::conf::ProducerOption;
-use crate::error::{Attempt, MQClientError, SendReport, with_causes};
-use crate::factory::{MQClientInstance, Role, unique_ids};
-use crate::model::{Message, SendResult, SendStatus};
+use crate::error::{MQClientError, Outcome, SendReport};
+use crate::factory::{MQClientInstance, Role, TopicPublishInfo, unique_ids};
+use crate::hook::CommunicationMode;
+use crate::latency::MQFaultStrategy;
+use crate::model::{Message, MessageBatch, MessageQueue, SendResult};
 
 const CLIENT: &str = "producer";
 
@@ -28,20 +30,31 @@ const SHUT_DOWN: u8 = 3;
 
 /// The working part of a producer. Java: `DefaultMQProducerImpl`.
 #[derive(Debug)]
-pub(super) struct DefaultMQProducerImpl {
+pub(crate) struct DefaultMQProducerImpl {
     option: ProducerOption,
     state: AtomicU8,
     running: OnceLock<Running>,
-    permits: Permits,
+    permits: Arc<Permits>,
+    stats: Recorder,
 }
 
 /// What exists once the producer is started.
 #[derive(Debug)]
-struct Running {
-    instance: MQClientInstance,
+pub(crate) struct Running {
+    pub(crate) instance: MQClientInstance,
+    /// The group as brokers know it.
+    pub(crate) producer_group: Arc<str>,
     ids: &'static UniqueIdGenerator,
+    faults: Arc<MQFaultStrategy>,
     /// Where the tasks of the connections run.
     runtime: runtime::Id,
+}
+
+/// What one call hands in.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Message(Message),
+    Batch(MessageBatch),
 }
 
 /// Puts a producer back where it was, unless starting it succeeds.
@@ -57,7 +70,8 @@ impl DefaultMQProducerImpl {
     pub(super) fn new(option: ProducerOption) -> Self {
         let permits =
             Permits::new(option.client_async_semaphore_value(), option.client_async_semaphore_bytes());
-        Self { option, state: AtomicU8::new(CREATED), running: OnceLock::new(), permits }
+        let (state, stats) = (AtomicU8::new(CREATED), Recorder::default());
+        Self { option, state, running: OnceLock::new(), permits, stats }
     }
 
     pub(super) async fn start(&self) -> Result<(), MQClientError> {
@@ -68,40 +82,179 @@ impl DefaultMQProducerImpl {
         }
         let starting = Starting(&self.state);
         self.option.validate()?;
+        let group = self.option.group_name().unwrap_or_default();
+        let producer_group: Arc<str> = match self.option.namespace() {
+            Some(namespace) => Arc::from(&*namespace::wrap_namespace(namespace, group)),
+            None => Arc::from(group),
+        };
         let role = Role {
-            producer_group: self.option.group_name().map(str::to_owned),
+            producer_group: Some(producer_group.to_string()),
             default_topic_queue_nums: self.option.default_topic_queue_nums(),
         };
         let instance = MQClientInstance::start(self.option.client_config()?, role).await?;
+        let detecting = self.option.start_detector_enable();
+        let faults = Arc::new(MQFaultStrategy::new(self.option.latency_tables(), detecting));
+        if detecting {
+            let (every, limit) = (self.option.detect_interval(), self.option.detect_timeout());
+            instance.start_detector(
+                faults.clone(),
+                Duration::from_millis(every),
+                Duration::from_millis(limit),
+            );
+        }
         let ids = unique_ids(instance.ip());
-        tracing::debug!(client_id = instance.client_id(), "producer started");
-        let runtime = Handle::current().id();
-        let _ = self.running.set(Running { instance, ids, runtime });
+        let running = Running { instance, producer_group, ids, faults, runtime: Handle::current().id() };
+        self.preload_routes(&running).await;
+        tracing::debug!(client_id = running.instance.client_id(), "producer started");
+        let _ = self.running.set(running);
         let _ = self.state.compare_exchange(STARTING, RUNNING, Ordering::AcqRel, Ordering::Acquire);
         drop(starting);
         Ok(())
     }
 
-    pub(super) async fn send(&self, message: Message) -> Result<SendResult, MQClientError> {
-        match self.send_default_impl(message, CommunicationMode::Sync).await? {
-            Some(result) => Ok(result),
-            // Only one-way sends have no result.
-            None => Err(MQClientError::NotStarted { client: CLIENT }),
+    /// Waits for a permit, then sends. The permit is held until the outcome is known.
+    pub(super) async fn send(
+        &self,
+        outgoing: Outgoing,
+        mode: CommunicationMode,
+        options: SendOptions,
+    ) -> Result<Option<SendResult>, MQClientError> {
+        let running = self.running()?;
+        let plan = self.plan(mode, options);
+        let here = Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id();
+        let sending = async {
+            let (permit, report) = self.admit(&outgoing, &plan).await?;
+            self.send_admitted(running, outgoing, &plan, permit, report).await
+        };
+        if here == running.runtime {
+            return sending.await;
+        }
+        // Deadlines are kept by tasks of the runtime that the producer was started on. Nobody can tell from
+        // another one whether that still runs.
+        timeout_at(plan.deadline() + ELSEWHERE_GRACE, sending).await.unwrap_or_else(|_| {
+            Err(MQClientError::TimedOut {
+                timeout: plan.timeout,
+                waited_for: "the runtime on which the producer was started: it does not run any more, or is blocked",
+                report: Box::new(SendReport { given_up: true, ..SendReport::default() }),
+            })
+        })
+    }
+
+    /// Waits until one more send may be in flight.
+    pub(super) async fn admit(
+        &self,
+        outgoing: &Outgoing,
+        plan: &SendPlan,
+    ) -> Result<(Permit, SendReport), MQClientError> {
+        let size = match outgoing {
+            Outgoing::Message(message) => message.body().len(),
+            Outgoing::Batch(batch) => batch.encoded_len(),
+        };
+        let permit = self.permits.acquire(size, plan.deadline()).await;
+        let report = SendReport { waited_for_permits: plan.began.elapsed(), ..SendReport::default() };
+        match permit {
+            Ok(permit) => Ok((permit, report)),
+            Err(NoPermit::Closed) => Err(MQClientError::ShutDown { client: CLIENT }),
+            Err(NoPermit::TimedOut) => {
+                self.stats.failed(false);
+                Err(MQClientError::TimedOut {
+                    timeout: plan.timeout,
+                    waited_for: "permits: too many sends, or bytes, in flight",
+                    report: Box::new(report),
+                })
+            }
         }
     }
 
-    pub(super) async fn send_oneway(&self, message: Message) -> Result<(), MQClientError> {
-        self.send_default_impl(message, CommunicationMode::Oneway).await.map(|_| ())
+    /// Sends what has its permit.
+    pub(super) async fn send_admitted(
+        &self,
+        running: &Running,
+        outgoing: Outgoing,
+        plan: &SendPlan,
+        _permit: Permit,
+        mut report: SendReport,
+    ) -> Result<Option<SendResult>, MQClientError> {
+        let preparation = running.preparation(&self.option);
+        let prepared = match outgoing {
+            Outgoing::Message(message) => preparation.message(message).await?,
+            Outgoing::Batch(batch) => preparation.batch(batch)?,
+        };
+        report.prepared = plan.began.elapsed().saturating_sub(report.waited_for_permits);
+        let sending = Sending {
+            instance: &running.instance,
+            option: &self.option,
+            faults: &running.faults,
+            prepared,
+            plan,
+            report,
+            attempts: 0,
+        };
+        let (sent, attempts) = sending.send_default_impl().await;
+        self.stats.retried(attempts.saturating_sub(1));
+        match &sent {
+            Ok(_) => self.stats.succeeded(plan.began.elapsed()),
+            Err(MQClientError::MessageIllegal { .. }) => {}
+            Err(error) => self.stats.failed(error.outcome() == Outcome::Unknown),
+        }
+        sent
+    }
+
+    /// Checks what can be checked of a message before it is admitted.
+    pub(super) fn check(&self, running: &Running, message: &Message) -> Result<(), MQClientError> {
+        running.preparation(&self.option).check(message)
+    }
+
+    pub(super) fn plan(&self, mode: CommunicationMode, options: SendOptions) -> SendPlan {
+        let retries = match mode {
+            CommunicationMode::Oneway => 0,
+            CommunicationMode::Async => self.option.retry_times_when_send_async_failed(),
+            CommunicationMode::Sync => self.option.retry_times_when_send_failed(),
+        };
+        let timeout = options.timeout.unwrap_or(self.option.send_msg_timeout());
+        SendPlan {
+            mode,
+            began: Instant::now(),
+            timeout: Duration::from_millis(timeout),
+            retries: options.retry_times.unwrap_or(retries),
+            queue: options.queue.map(|queue| self.wrap_queue(queue)),
+        }
+    }
+
+    /// The queues of a topic, as the user names it.
+    pub(super) async fn publish_info(&self, topic: &str) -> Result<Arc<TopicPublishInfo>, MQClientError> {
+        let running = self.running()?;
+        let timeout = self.timeout();
+        let topic = self.option.namespace().map_or(topic.into(), |ns| namespace::wrap_namespace(ns, topic));
+        running.instance.find_route(&topic, timeout, Instant::now() + timeout).await
+    }
+
+    pub(super) fn running(&self) -> Result<&Running, MQClientError> {
+        match self.state.load(Ordering::Acquire) {
+            RUNNING => self.running.get().ok_or(MQClientError::NotStarted { client: CLIENT }),
+            SHUT_DOWN => Err(MQClientError::ShutDown { client: CLIENT }),
+            _ => Err(MQClientError::NotStarted { client: CLIENT }),
+        }
+    }
+
+    pub(super) fn option(&self) -> &ProducerOption {
+        &self.option
+    }
+
+    pub(super) fn stats(&self) -> Result<ProducerStats, MQClientError> {
+        self.running()?;
+        Ok(self.stats.snapshot(self.permits.in_flight()))
+    }
+
+    pub(super) fn callback_panicked(&self) {
+        self.stats.callback_panicked();
     }
 
     pub(super) async fn shutdown(&self) -> Result<ShutdownReport, MQClientError> {
-        let before = self.state.swap(SHUT_DOWN, Ordering::AcqRel);
         let Some(running) = self.running.get() else {
-            if before != SHUT_DOWN {
-                self.state.store(before, Ordering::Release);
-            }
             return Err(MQClientError::NotStarted { client: CLIENT });
         };
+        self.state.store(SHUT_DOWN, Ordering::Release);
         let began = Instant::now();
         let unfinished_sends = self.permits.drain(self.timeout()).await;
         let (untold, _) = running.instance.shutdown(self.timeout()).await;
@@ -112,165 +265,31 @@ impl DefaultMQProducerImpl {
         })
     }
 
-    /// One message, as many attempts as it takes and its deadline allows. Java: `sendDefaultImpl`.
-    async fn send_default_impl(
-        &self,
-        message: Message,
-        mode: CommunicationMode,
-    ) -> Result<Option<SendResult>, MQClientError> {
-        let running = self.running()?;
-        let began = Instant::now();
-        let deadline = began + self.timeout();
-        let here = Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id();
-        let sending = self.send_by(running, message, mode, began, deadline);
-        if here == running.runtime {
-            return sending.await;
-        }
-        // Deadlines are kept by tasks of the runtime that the producer was started on. Nobody can tell from
-        // another one whether that still runs.
-        timeout_at(deadline + ELSEWHERE_GRACE, sending).await.unwrap_or_else(|_| {
-            Err(MQClientError::TimedOut {
-                timeout: self.timeout(),
-                waited_for: "the runtime on which the producer was started: it does not run any more, or is blocked",
-                report: Box::new(SendReport { given_up: true, ..SendReport::default() }),
-            })
-        })
-    }
-
-    async fn send_by(
-        &self,
-        running: &Running,
-        message: Message,
-        mode: CommunicationMode,
-        began: Instant,
-        deadline: Instant,
-    ) -> Result<Option<SendResult>, MQClientError> {
-        let mut report = SendReport::default();
-
-        let permit = self.permits.acquire(message.body().len(), deadline).await;
-        report.waited_for_permits = began.elapsed();
-        let _permit = permit.map_err(|reason| self.no_permit(reason, &report))?;
-
-        let prepared = Prepared::new(message, &self.option, running.ids).await?;
-        report.prepared = began.elapsed().saturating_sub(report.waited_for_permits);
-
-        let mut sending = Sending { producer: self, running, prepared, deadline, report };
-        sending.attempt_all(mode).await
-    }
-
-    fn running(&self) -> Result<&Running, MQClientError> {
-        match self.state.load(Ordering::Acquire) {
-            RUNNING => self.running.get().ok_or(MQClientError::NotStarted { client: CLIENT }),
-            SHUT_DOWN => Err(MQClientError::ShutDown { client: CLIENT }),
-            _ => Err(MQClientError::NotStarted { client: CLIENT }),
-        }
-    }
-
-    fn no_permit(&self, reason: NoPermit, report: &SendReport) -> MQClientError {
-        match reason {
-            NoPermit::Closed => MQClientError::ShutDown { client: CLIENT },
-            NoPermit::TimedOut => MQClientError::TimedOut {
-                timeout: self.timeout(),
-                waited_for: "permits: too many sends, or bytes, in flight",
-                report: Box::new(report.clone()),
-            },
-        }
-    }
-
-    fn timeout(&self) -> Duration {
+    pub(super) fn timeout(&self) -> Duration {
         Duration::from_millis(self.option.send_msg_timeout())
     }
-}
 
-/// One message on its way.
-struct Sending<'a> {
-    producer: &'a DefaultMQProducerImpl,
-    running: &'a Running,
-    prepared: Prepared,
-    deadline: Instant,
-    report: SendReport,
-}
-
-impl Sending<'_> {
-    async fn attempt_all(&mut self, mode: CommunicationMode) -> Result<Option<SendResult>, MQClientError> {
-        let option = &self.producer.option;
-        let retries =
-            if mode == CommunicationMode::Oneway { 0 } else { option.retry_times_when_send_failed() };
-        let mut last_broker: Option<Arc<str>> = None;
-        let mut weak: Option<SendResult> = None;
-        for left in (0..=retries).rev() {
-            let began = Instant::now();
-            let route = self.running.instance.find_route(
-                self.prepared.message.topic(),
-                self.producer.timeout(),
-                self.deadline,
-            );
-            let route = route.await.map_err(|error| error.with_report(self.report.clone()))?;
-            self.report.waited_for_route += began.elapsed();
-            let Some(choice) = route.select(last_broker.as_deref()) else { break };
-            last_broker = Some(choice.queue.shared_broker_name().clone());
-
-            let began = Instant::now();
-            let attempt = Attempted {
-                queue: choice.queue,
-                address: choice.address,
-                deadline: self.attempt_deadline(began, left),
-            };
-            let sent = send_kernel_impl(&self.running.instance, option, &self.prepared, &attempt, mode).await;
-            let error = match sent {
-                Ok(Some(result))
-                    if result.send_status != SendStatus::SendOk && option.retry_next_server() =>
-                {
-                    weak = Some(result);
-                    continue;
-                }
-                Ok(result) => return Ok(result),
-                Err(error) => error,
-            };
-            let again = self.note_failure(&attempt, began, &error);
-            if left == 0 || !again || Instant::now() >= self.deadline {
-                return weak
-                    .map_or_else(|| Err(error.with_report(self.report.clone())), |weak| Ok(Some(weak)));
+    /// Fetches the routes of the topics that the options name. A failure shows at the first send.
+    async fn preload_routes(&self, running: &Running) {
+        for topic in self.option.topics() {
+            let topic =
+                self.option.namespace().map_or(topic.into(), |ns| namespace::wrap_namespace(ns, topic));
+            let deadline = Instant::now() + self.timeout();
+            if let Err(error) = running.instance.find_route(&topic, self.timeout(), deadline).await {
+                tracing::warn!(%topic, %error, "route not loaded in advance");
             }
         }
-        weak.map(Some).ok_or_else(|| self.no_time())
     }
 
-    /// The last attempt may use all the time that is left.
-    fn attempt_deadline(&self, now: Instant, attempts_left: u32) -> Instant {
-        match self.producer.option.send_msg_max_timeout_per_request() {
-            limit if limit > 0 && attempts_left > 0 => self.deadline.min(now + Duration::from_millis(limit)),
-            _ => self.deadline,
-        }
+    fn wrap_queue(&self, queue: MessageQueue) -> MessageQueue {
+        let Some(namespace) = self.option.namespace() else { return queue };
+        let topic = namespace::wrap_namespace(namespace, queue.topic()).into_owned();
+        MessageQueue::new(topic, queue.shared_broker_name().clone(), queue.queue_id())
     }
+}
 
-    /// Writes the failure into the report. Returns whether another attempt may help.
-    fn note_failure(&mut self, attempt: &Attempted<'_>, began: Instant, error: &MQClientError) -> bool {
-        let code = error.response_code();
-        let (maybe_stored, again) = match error {
-            MQClientError::Remoting { source, .. } => (!source.is_unsent(), true),
-            MQClientError::BadAnswer { .. } => (true, false),
-            _ => (!code.is_some_and(is_refusal), code.is_some_and(is_retryable)),
-        };
-        if code.is_none_or(wants_fresh_route) {
-            self.running.instance.want_fresh_routes();
-        }
-        self.report.attempts.push(Attempt {
-            queue: attempt.queue.clone(),
-            address: attempt.address.clone(),
-            took: began.elapsed(),
-            code,
-            error: with_causes(error),
-            maybe_stored,
-        });
-        again
-    }
-
-    fn no_time(&self) -> MQClientError {
-        MQClientError::TimedOut {
-            timeout: self.producer.timeout(),
-            waited_for: "an attempt",
-            report: Box::new(self.report.clone()),
-        }
+impl Running {
+    fn preparation<'a>(&'a self, option: &'a ProducerOption) -> Preparation<'a> {
+        Preparation { option, ids: self.ids, producer_group: &self.producer_group }
     }
 }

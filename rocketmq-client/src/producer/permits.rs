@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
@@ -12,11 +13,18 @@ pub(super) struct Permits {
     bytes_limit: u32,
 }
 
-/// Given back when it is dropped.
+/// The right to one send. Given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Permit<'a> {
-    _send: SemaphorePermit<'a>,
-    _bytes: SemaphorePermit<'a>,
+pub(super) struct Permit {
+    permits: Arc<Permits>,
+    bytes: u32,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.permits.sends.add_permits(1);
+        self.permits.bytes.add_permits(self.bytes as usize);
+    }
 }
 
 /// Why there is no permit.
@@ -29,24 +37,37 @@ pub(super) enum NoPermit {
 }
 
 impl Permits {
-    pub(super) fn new(sends: u32, bytes: usize) -> Self {
+    pub(super) fn new(sends: u32, bytes: usize) -> Arc<Self> {
         let limit = |count: usize| u32::try_from(count.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
         let (sends_limit, bytes_limit) = (limit(sends as usize), limit(bytes));
-        Self {
+        Arc::new(Self {
             sends: Semaphore::new(sends_limit as usize),
             sends_limit,
             bytes: Semaphore::new(bytes_limit as usize),
             bytes_limit,
-        }
+        })
     }
 
     /// Takes a permit for one send of a body of this size; a larger body than the limit takes all there is.
     /// Those who wait are served in order.
-    pub(super) async fn acquire(&self, body: usize, deadline: Instant) -> Result<Permit<'_>, NoPermit> {
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        body: usize,
+        deadline: Instant,
+    ) -> Result<Permit, NoPermit> {
         let send = acquire(&self.sends, 1, deadline).await?;
-        let bytes = u32::try_from(body).unwrap_or(u32::MAX).min(self.bytes_limit);
-        let bytes = acquire(&self.bytes, bytes, deadline).await?;
-        Ok(Permit { _send: send, _bytes: bytes })
+        let count = u32::try_from(body).unwrap_or(u32::MAX).min(self.bytes_limit);
+        let bytes = acquire(&self.bytes, count, deadline).await?;
+        // From here on the permit gives both back, wherever it goes.
+        send.forget();
+        bytes.forget();
+        Ok(Permit { permits: self.clone(), bytes: count })
+    }
+
+    /// How many sends hold a permit.
+    pub(super) fn in_flight(&self) -> u32 {
+        let free = u32::try_from(self.sends.available_permits()).unwrap_or(u32::MAX);
+        self.sends_limit.saturating_sub(free)
     }
 
     /// Refuses new permits and waits until all are back, at most for `limit`. Returns how many are not.
@@ -57,9 +78,7 @@ impl Permits {
         let drained = tokio::time::timeout(limit, all).await;
         let left = match drained {
             Ok(_) => 0,
-            Err(_) => self
-                .sends_limit
-                .saturating_sub(u32::try_from(self.sends.available_permits()).unwrap_or(u32::MAX)),
+            Err(_) => self.in_flight(),
         };
         self.sends.close();
         left

@@ -1,11 +1,17 @@
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use rocketmq_common::message_const::UNIQ_KEY;
-use rocketmq_common::{CompressionType, Message, MessageSysFlag, UniqueIdGenerator, compression, validators};
+use rocketmq_common::message_const::{PROPERTY_INSTANCE_ID, UNIQ_KEY};
+use rocketmq_common::{
+    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueIdGenerator, compression, namespace,
+    validators,
+};
+use rocketmq_remoting::protocol::header::SendRequestKind;
 
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
+use crate::hook::MessageType;
 
 /// Compressing at least that many bytes takes long enough to keep other tasks of the thread waiting.
 const COMPRESS_ELSEWHERE_FROM: usize = 128 * 1024;
@@ -13,6 +19,9 @@ const COMPRESS_ELSEWHERE_FROM: usize = 128 * 1024;
 /// A message as all attempts send it: checked, with its id, compressed at most once.
 #[derive(Debug)]
 pub(super) struct Prepared {
+    pub(super) kind: SendRequestKind,
+    pub(super) message_type: MessageType,
+    /// The message as the caller gave it; of a batch, one with the topic and the encoded batch.
     pub(super) message: Message,
     /// What goes out and is stored: the body, or its compressed form.
     pub(super) body: Bytes,
@@ -20,7 +29,20 @@ pub(super) struct Prepared {
     pub(super) properties: String,
     pub(super) sys_flag: MessageSysFlag,
     pub(super) born_timestamp: i64,
+    /// The id; of a batch, those of its messages, with commas between them.
     pub(super) msg_id: String,
+    /// The group as brokers know it.
+    pub(super) producer_group: Arc<str>,
+    /// The topic as brokers know it, if that differs from the message's.
+    pub(super) wrapped_topic: Option<String>,
+}
+
+/// Makes messages ready to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Preparation<'a> {
+    pub(super) option: &'a ProducerOption,
+    pub(super) ids: &'static UniqueIdGenerator,
+    pub(super) producer_group: &'a Arc<str>,
 }
 
 /// Why a body cannot be sent.
@@ -28,43 +50,127 @@ pub(super) struct Prepared {
 pub(super) enum IllegalBody {
     #[error("the body is empty: a broker stores no message without one")]
     Empty,
-    #[error("the body has {size} bytes{compressed}: at most {limit} can be stored (option max_message_size)")]
-    TooLarge { size: usize, compressed: &'static str, limit: usize },
+    #[error("the body has {size} bytes{what}: at most {limit} can be stored (option max_message_size)")]
+    TooLarge { size: usize, what: &'static str, limit: usize },
     #[error("the body has {size} bytes: consumers inflate at most {limit}")]
     TooLargeToInflate { size: usize, limit: usize },
 }
 
 impl Prepared {
-    pub(super) async fn new(
-        message: Message,
-        option: &ProducerOption,
-        ids: &UniqueIdGenerator,
-    ) -> Result<Self, MQClientError> {
-        check(&message)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let born_timestamp = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-        // A message that was made from a received or a failed one may have its id already.
-        let (msg_id, properties) = match message.unique_key() {
-            Some(id) => (id.to_owned(), message.properties().as_wire().to_owned()),
-            None => {
-                let id = ids.next(born_timestamp);
-                let properties = message.properties().wire_with(&[(UNIQ_KEY, id.as_str())]);
-                (id.as_str().to_owned(), properties)
-            }
-        };
-        let (body, sys_flag) = stored_form(message.body(), option).await?;
-        Ok(Self { message, body, properties, sys_flag, born_timestamp, msg_id })
+    /// The topic as brokers know it.
+    pub(super) fn topic(&self) -> &str {
+        self.wrapped_topic.as_deref().unwrap_or_else(|| self.message.topic())
     }
 }
 
-/// What can be said without looking at any option: names, properties, combinations that brokers choke on.
-fn check(message: &Message) -> Result<(), MQClientError> {
-    validators::check_sendable_topic(message.topic()).map_err(MQClientError::illegal)?;
-    message.properties().check().map_err(MQClientError::illegal)?;
-    if message.body().is_empty() {
-        return Err(MQClientError::illegal(IllegalBody::Empty));
+impl Preparation<'_> {
+    /// One message.
+    pub(super) async fn message(&self, message: Message) -> Result<Prepared, MQClientError> {
+        self.check(&message)?;
+        let (born_timestamp, transactional) = (now_ms(), is_half(&message));
+        let (msg_id, properties) = self.identify(&message, born_timestamp);
+        let (body, mut sys_flag) = stored_form(message.body(), self.option).await?;
+        let mut message_type = MessageType::Normal;
+        if transactional {
+            sys_flag = sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
+            message_type = MessageType::TransactionHalf;
+        } else if message.delay_time_level() > 0 || message.is_timer() {
+            message_type = MessageType::Delay;
+        }
+        let wrapped_topic = self.wrap(message.topic());
+        let kind = SendRequestKind::Message;
+        let producer_group = self.producer_group.clone();
+        Ok(Prepared {
+            kind,
+            message_type,
+            message,
+            body,
+            properties,
+            sys_flag,
+            born_timestamp,
+            msg_id,
+            producer_group,
+            wrapped_topic,
+        })
     }
-    Ok(())
+
+    /// Several messages in one request. Brokers store batches as they come, so their bodies are not compressed.
+    pub(super) fn batch(&self, mut batch: MessageBatch) -> Result<Prepared, MQClientError> {
+        batch.messages().iter().try_for_each(|message| self.check(message))?;
+        let born_timestamp = now_ms();
+        batch.assign_unique_keys(|| self.ids.next(born_timestamp));
+        let ids: Vec<&str> = batch.messages().iter().filter_map(Message::unique_key).collect();
+        let msg_id = ids.join(",");
+        let body = batch.encode().map_err(MQClientError::illegal)?;
+        let limit = self.option.max_message_size();
+        if body.len() > limit {
+            let (size, what) = (body.len(), " as an encoded batch, which MessageBatch::split makes smaller");
+            return Err(MQClientError::illegal(IllegalBody::TooLarge { size, what, limit }));
+        }
+        let mut message = Message::new(batch.topic(), body.clone());
+        if !batch.wait_store_msg_ok() {
+            message.set_wait_store_msg_ok(false);
+        }
+        let id = self.ids.next(born_timestamp);
+        let properties = message.properties().wire_with(&[(UNIQ_KEY, id.as_str())]);
+        let wrapped_topic = self.wrap(message.topic());
+        Ok(Prepared {
+            kind: SendRequestKind::Batch,
+            message_type: MessageType::Normal,
+            message,
+            body,
+            properties,
+            sys_flag: MessageSysFlag::default(),
+            born_timestamp,
+            msg_id,
+            producer_group: self.producer_group.clone(),
+            wrapped_topic,
+        })
+    }
+
+    /// What can be said of a message without sending it: names, properties, combinations that brokers choke on.
+    pub(super) fn check(&self, message: &Message) -> Result<(), MQClientError> {
+        let topic = self.wrap(message.topic());
+        let topic = topic.as_deref().unwrap_or_else(|| message.topic());
+        validators::check_sendable_topic(topic).map_err(MQClientError::illegal)?;
+        message.properties().check().map_err(MQClientError::illegal)?;
+        if message.body().is_empty() {
+            return Err(MQClientError::illegal(IllegalBody::Empty));
+        }
+        Ok(())
+    }
+
+    /// The id and all properties. A message that was made from a received one has an id already.
+    fn identify(&self, message: &Message, now: i64) -> (String, String) {
+        let instance = self.option.namespace().map(|namespace| (PROPERTY_INSTANCE_ID, namespace));
+        let instance = instance.filter(|(name, _)| !message.properties().contains(name));
+        if let Some(id) = message.unique_key() {
+            return (id.to_owned(), message.properties().wire_with(instance.as_slice()));
+        }
+        let id = self.ids.next(now);
+        let unique = (UNIQ_KEY, id.as_str());
+        let properties = match instance {
+            Some(instance) => message.properties().wire_with(&[unique, instance]),
+            None => message.properties().wire_with(&[unique]),
+        };
+        (id.as_str().to_owned(), properties)
+    }
+
+    fn wrap(&self, topic: &str) -> Option<String> {
+        let wrapped = namespace::wrap_namespace(self.option.namespace()?, topic);
+        Some(wrapped.into_owned())
+    }
+}
+
+/// Whether the message is the half of a transaction.
+fn is_half(message: &Message) -> bool {
+    let half = message.property(rocketmq_common::message_const::PROPERTY_TRANSACTION_PREPARED);
+    half.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The body as it is stored, and the flags that say how.
@@ -78,8 +184,7 @@ async fn stored_form(
         return Err(MQClientError::illegal(IllegalBody::TooLargeToInflate { size, limit }));
     }
     let limit = option.max_message_size();
-    let too_large =
-        |size, compressed| MQClientError::illegal(IllegalBody::TooLarge { size, compressed, limit });
+    let too_large = |size, what| MQClientError::illegal(IllegalBody::TooLarge { size, what, limit });
     if size >= option.compress_msg_body_over_threshold() {
         let compressed = compress(body.clone(), option.compress_type(), option.compress_level()).await?;
         if compressed.len() < size {

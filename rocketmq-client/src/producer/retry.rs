@@ -1,4 +1,10 @@
+use std::time::Duration;
+
+use rocketmq_remoting::client::RemotingError;
+use rocketmq_remoting::net::{BackOff, DialError, random};
 use rocketmq_remoting::protocol::ResponseCode;
+
+use crate::error::MQClientError;
 
 /// The answers after which another attempt may succeed: one table for all ways to send.
 /// Java: `DefaultMQProducer.retryResponseCodes`.
@@ -13,19 +19,49 @@ const RETRYABLE: [ResponseCode; 8] = [
     ResponseCode::GO_AWAY,
 ];
 
+/// The waits after a broker said that it is busy.
+const BUSY: BackOff = BackOff { first: Duration::from_millis(50), cap: Duration::from_secs(1) };
+
 /// Whether an answer with this code is worth another attempt.
 pub(crate) fn is_retryable(code: ResponseCode) -> bool {
     RETRYABLE.contains(&code)
 }
 
-/// Whether an answer with this code says for certain that the message was not stored. `SYSTEM_ERROR` does not:
-/// brokers answer it to any exception, also one that came after the store.
-pub(crate) fn is_refusal(code: ResponseCode) -> bool {
-    code != ResponseCode::SYSTEM_ERROR
+/// What the failure of one attempt means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// The broker may have stored the message.
+    pub(super) maybe_stored: bool,
+    /// Another attempt may succeed.
+    pub(super) again: bool,
+    /// It looks as if the route were old.
+    pub(super) stale_route: bool,
 }
 
-/// Whether an answer with this code hints at an old route.
-pub(crate) fn wants_fresh_route(code: ResponseCode) -> bool {
+impl Verdict {
+    pub(super) fn of(error: &MQClientError) -> Self {
+        match error {
+            MQClientError::Remoting { source, .. } => Self {
+                maybe_stored: !source.is_unsent(),
+                again: !matches!(&**source, RemotingError::Call { source, .. } if source.is_local()),
+                stale_route: true,
+            },
+            // Success, but unreadable: sending again would make a duplicate.
+            MQClientError::BadAnswer { .. } => Self { maybe_stored: true, again: false, stale_route: false },
+            _ => match error.response_code() {
+                Some(code) => Self {
+                    // Brokers answer SYSTEM_ERROR to any exception, also one that came after the store.
+                    maybe_stored: code == ResponseCode::SYSTEM_ERROR,
+                    again: is_retryable(code),
+                    stale_route: wants_fresh_route(code),
+                },
+                None => Self { maybe_stored: false, again: false, stale_route: false },
+            },
+        }
+    }
+}
+
+fn wants_fresh_route(code: ResponseCode) -> bool {
     [
         ResponseCode::TOPIC_NOT_EXIST,
         ResponseCode::SERVICE_NOT_AVAILABLE,
@@ -34,4 +70,52 @@ pub(crate) fn wants_fresh_route(code: ResponseCode) -> bool {
         ResponseCode::GO_AWAY,
     ]
     .contains(&code)
+}
+
+/// How long to wait before attempt number `attempt` (1 is the second one) after this failure. `same_broker`: there
+/// is no other broker to go to.
+pub(super) fn pause(error: &MQClientError, attempt: u32, same_broker: bool) -> Duration {
+    if error.response_code() == Some(ResponseCode::SYSTEM_BUSY) {
+        return BUSY.delay(attempt, random());
+    }
+    match error {
+        MQClientError::Remoting { source, .. } if same_broker => match &**source {
+            // The connection is not dialled again before that.
+            RemotingError::Connect(DialError::BackingOff { wait, .. }) => *wait,
+            RemotingError::Connect(_) => BackOff::default().delay(attempt, random()),
+            _ => Duration::ZERO,
+        },
+        _ => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: ResponseCode) -> MQClientError {
+        let refused = RemotingError::Refused { address: "a:1".into(), code, remark: None };
+        MQClientError::from_remoting("broker-a", refused)
+    }
+
+    #[test]
+    fn every_code_of_java_s_table_is_tried_again_and_no_other() {
+        for code in 0..3000 {
+            let again = [17, 14, 1, 2, 16, 204, 205, 1500].contains(&code);
+            assert_eq!(Verdict::of(&refused(ResponseCode(code))).again, again, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_a_system_error_leaves_open_whether_the_message_is_stored() {
+        for code in [1, 2, 13, 14, 16, 17, 29, 9999] {
+            assert_eq!(Verdict::of(&refused(ResponseCode(code))).maybe_stored, code == 1, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_busy_broker_is_given_time_and_others_are_tried_at_once() {
+        assert!(pause(&refused(ResponseCode::SYSTEM_BUSY), 1, false) >= Duration::from_millis(25));
+        assert_eq!(pause(&refused(ResponseCode::SERVICE_NOT_AVAILABLE), 1, true), Duration::ZERO);
+    }
 }

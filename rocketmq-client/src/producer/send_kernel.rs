@@ -1,10 +1,9 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use rocketmq_common::MessageQueue;
+use rocketmq_common::{MessageQueue, namespace};
 use rocketmq_remoting::client::RemotingError;
-use rocketmq_remoting::protocol::header::{
-    SendMessageRequestHeaderV2, SendMessageResponseHeader, SendRequestKind,
-};
+use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendMessageResponseHeader};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestHeader, ResponseCode};
 use tokio::time::Instant;
 
@@ -12,14 +11,8 @@ use super::prepared::Prepared;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::factory::MQClientInstance;
+use crate::hook::{CommunicationMode, SendMessageContext, SendMessageOutcome};
 use crate::model::{SendResult, SendStatus};
-
-/// How an attempt travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CommunicationMode {
-    Sync,
-    Oneway,
-}
 
 /// One attempt: one queue, one broker, one deadline.
 #[derive(Debug)]
@@ -27,21 +20,57 @@ pub(super) struct Attempted<'a> {
     pub(super) queue: &'a MessageQueue,
     pub(super) address: &'a Arc<str>,
     pub(super) deadline: Instant,
+    pub(super) mode: CommunicationMode,
 }
 
-/// Sends a prepared message to one queue, once. `None` after a one-way send.
+/// Sends a prepared message to one queue, once, with the hooks around it. `None` after a one-way send.
 /// Java: `DefaultMQProducerImpl.sendKernelImpl`.
 pub(super) async fn send_kernel_impl(
     instance: &MQClientInstance,
     option: &ProducerOption,
     prepared: &Prepared,
     attempt: &Attempted<'_>,
-    mode: CommunicationMode,
+) -> Result<Option<SendResult>, MQClientError> {
+    let hooks = option.hooks();
+    if !hooks.watch_sends() {
+        return request(instance, option, prepared, attempt).await;
+    }
+    let mut context = SendMessageContext {
+        producer_group: option.group_name().unwrap_or_default(),
+        message: &prepared.message,
+        msg_id: &prepared.msg_id,
+        body_length: prepared.body.len(),
+        queue: attempt.queue,
+        broker_address: attempt.address,
+        mode: attempt.mode,
+        message_type: prepared.message_type,
+        extensions: HashMap::new(),
+    };
+    for hook in &hooks.forbidden {
+        hook.check_forbidden(&context).map_err(MQClientError::illegal)?;
+    }
+    for hook in &hooks.send {
+        hook.send_message_before(&mut context);
+    }
+    let began = Instant::now();
+    let sent = request(instance, option, prepared, attempt).await;
+    let outcome = SendMessageOutcome { result: sent.as_ref().map(Option::as_ref), took: began.elapsed() };
+    for hook in &hooks.send {
+        hook.send_message_after(&context, &outcome);
+    }
+    sent
+}
+
+async fn request(
+    instance: &MQClientInstance,
+    option: &ProducerOption,
+    prepared: &Prepared,
+    attempt: &Attempted<'_>,
 ) -> Result<Option<SendResult>, MQClientError> {
     let header = SendMessageRequestHeaderV2 {
-        kind: SendRequestKind::Message,
-        producer_group: option.group_name().unwrap_or_default(),
-        topic: prepared.message.topic(),
+        kind: prepared.kind,
+        producer_group: &prepared.producer_group,
+        topic: attempt.queue.topic(),
         default_topic: option.create_topic_key().unwrap_or_default(),
         default_topic_queue_nums: i32::try_from(option.default_topic_queue_nums()).unwrap_or(i32::MAX),
         queue_id: attempt.queue.queue_id(),
@@ -50,24 +79,32 @@ pub(super) async fn send_kernel_impl(
         flag: prepared.message.flag(),
         properties: Some(&prepared.properties),
         reconsume_times: Some(0),
-        unit_mode: Some(false),
+        unit_mode: Some(option.unit_mode()),
         max_reconsume_times: None,
         broker_name: Some(attempt.queue.broker_name()),
     };
-    let (api, code) = (instance.api(), header.code());
-    let broker = attempt.queue.broker_name();
-    if mode == CommunicationMode::Oneway {
-        let sent =
-            api.send_message_oneway(attempt.address, code, &header, &prepared.body, attempt.deadline).await;
+    let (api, code, broker) = (instance.api(), header.code(), attempt.queue.broker_name());
+    let vip_address = option.vip_channel_enabled().then(|| vip_channel(attempt.address)).flatten();
+    let address = vip_address.as_deref().unwrap_or(attempt.address);
+    if attempt.mode == CommunicationMode::Oneway {
+        let sent = api.send_message_oneway(address, code, &header, &prepared.body, attempt.deadline).await;
         return sent.map(|()| None).map_err(|error| MQClientError::from_remoting(broker, error));
     }
-    let answer = api.send_message(attempt.address, code, &header, &prepared.body, attempt.deadline).await;
+    let answer = api.send_message(address, code, &header, &prepared.body, attempt.deadline).await;
     let answer = answer.map_err(|error| MQClientError::from_remoting(broker, error))?;
-    send_result(prepared, attempt, &answer).map(Some)
+    send_result(option, prepared, attempt, &answer).map(Some)
+}
+
+/// The address of a broker's VIP channel: two ports below. Java: `MixAll.brokerVIPChannel`.
+fn vip_channel(address: &str) -> Option<String> {
+    let (host, port) = address.rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    Some(format!("{host}:{}", port.checked_sub(2)?))
 }
 
 /// What a broker's answer says of the message. Java: `MQClientAPIImpl.processSendResponse`.
 fn send_result(
+    option: &ProducerOption,
     prepared: &Prepared,
     attempt: &Attempted<'_>,
     answer: &RemotingCommand,
@@ -90,22 +127,41 @@ fn send_result(
         source: Box::new(source),
         report: Box::default(),
     })?;
-    let queue = attempt.queue;
-    let message_queue = if header.queue_id == queue.queue_id() {
-        queue.clone()
-    } else {
-        let (topic, broker) = (queue.shared_topic().clone(), queue.shared_broker_name().clone());
-        MessageQueue::new(topic, broker, header.queue_id)
-    };
+    // A batch that is stored as one message has one id.
+    let msg_id = header.batch_uniq_id.map_or_else(|| prepared.msg_id.clone(), String::from);
     Ok(SendResult {
         send_status,
-        msg_id: prepared.msg_id.clone(),
+        msg_id,
         offset_msg_id: header.msg_id.into(),
-        message_queue,
+        message_queue: stored_queue(option, attempt.queue, header.queue_id),
         queue_offset: header.queue_offset,
         transaction_id: header.transaction_id.map(String::from),
         recall_handle: header.recall_handle.map(String::from),
         region_id: header.msg_region.map(String::from),
         trace_on: header.trace_on.unwrap_or(true),
     })
+}
+
+/// The queue as the user knows it: the one that the broker chose, without the namespace.
+fn stored_queue(option: &ProducerOption, queue: &MessageQueue, queue_id: i32) -> MessageQueue {
+    let broker = queue.shared_broker_name();
+    match option.namespace() {
+        None if queue_id == queue.queue_id() => queue.clone(),
+        None => MessageQueue::new(queue.shared_topic().clone(), broker.clone(), queue_id),
+        Some(ns) => {
+            MessageQueue::new(&*namespace::without_namespace(queue.topic(), ns), broker.clone(), queue_id)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vip_channel_is_two_ports_below() {
+        assert_eq!(vip_channel("10.0.0.1:10911").as_deref(), Some("10.0.0.1:10909"));
+        assert_eq!(vip_channel("[::1]:10911").as_deref(), Some("[::1]:10909"));
+        assert_eq!(vip_channel("host:1"), None);
+    }
 }

@@ -59,6 +59,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether the request itself is at fault, so that it fails everywhere.
+    pub fn is_local(&self) -> bool {
+        matches!(self, CallError::Encode(_))
+    }
+
     /// Whether the peer cannot have seen the request.
     pub fn is_unsent(&self) -> bool {
         match self {

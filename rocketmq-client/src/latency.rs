@@ -1,0 +1,219 @@
+//! Which brokers are worth a try: the latency fault strategy. Java: `org.apache.rocketmq.client.latency`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::MQClientError;
+use crate::factory::{Choice, TopicPublishInfo};
+use crate::model::SendResult;
+
+/// The latency that a failed attempt counts as.
+const ISOLATED: Duration = Duration::from_secs(10);
+
+/// Keeps away from brokers that were slow or failed, for a time that grows with how slow. Switched off, queues just
+/// take turns. Java: `MQFaultStrategy`, `LatencyFaultToleranceImpl`.
+#[derive(Debug)]
+pub(crate) struct MQFaultStrategy {
+    tables: Option<LatencyTables>,
+    /// Whether a detector looks after brokers that could not be reached.
+    detecting: bool,
+    items: RwLock<HashMap<Arc<str>, FaultItem>>,
+}
+
+/// From which latency on a broker is kept away from, and for how long: both in ms and of the same length.
+#[derive(Debug, Clone)]
+pub(crate) struct LatencyTables {
+    pub(crate) latency_max: Vec<u64>,
+    pub(crate) not_available_duration: Vec<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct FaultItem {
+    available_from: Instant,
+    reachable: bool,
+    checked: Instant,
+}
+
+impl MQFaultStrategy {
+    /// `tables`: none switches the strategy off.
+    pub(crate) fn new(tables: Option<LatencyTables>, detecting: bool) -> Self {
+        Self { tables, detecting, items: RwLock::default() }
+    }
+
+    /// Remembers how an attempt with a broker went.
+    pub(crate) fn note(
+        &self,
+        broker: &str,
+        took: Duration,
+        sent: &Result<Option<SendResult>, MQClientError>,
+    ) {
+        let Some(tables) = &self.tables else { return };
+        let (latency, reachable) = match sent {
+            Ok(_) => (took, true),
+            Err(MQClientError::Remoting { .. }) => (ISOLATED, !self.detecting),
+            Err(MQClientError::MessageIllegal { .. }) => return,
+            Err(_) => (ISOLATED, false),
+        };
+        let now = Instant::now();
+        let away = tables.away_for(latency);
+        let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
+        if away.is_zero() && reachable && !items.contains_key(broker) {
+            // All is well, as it mostly is.
+            return;
+        }
+        let item =
+            items.entry(broker.into()).or_insert(FaultItem { available_from: now, reachable, checked: now });
+        item.available_from = item.available_from.max(now + away);
+        item.reachable = reachable;
+    }
+
+    /// The next queue in turn of a broker that is available and not `avoid`; else of one that can be reached; else
+    /// the next in turn.
+    pub(crate) fn select<'r>(&self, route: &'r TopicPublishInfo, avoid: Option<&str>) -> Option<Choice<'r>> {
+        if self.tables.is_none() {
+            return route.select(|broker| Some(broker) != avoid);
+        }
+        let now = Instant::now();
+        let items = self.items.read().unwrap_or_else(PoisonError::into_inner);
+        let is_available = |broker: &str| items.get(broker).is_none_or(|item| item.available_from <= now);
+        let is_reachable = |broker: &str| items.get(broker).is_none_or(|item| item.reachable);
+        let best = route.select_if(|broker| Some(broker) != avoid && is_available(broker));
+        let best = best.or_else(|| route.select_if(|broker| Some(broker) != avoid && is_reachable(broker)));
+        best.or_else(|| route.select(|broker| Some(broker) != avoid))
+    }
+
+    /// Brokers that could not be reached and were not looked at for `interval`: they are taken as looked at now.
+    pub(crate) fn due_for_detection(&self, interval: Duration) -> Vec<Arc<str>> {
+        let now = Instant::now();
+        let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
+        let due = items.iter_mut().filter(|(_, item)| !item.reachable && item.checked + interval <= now);
+        due.map(|(broker, item)| {
+            item.checked = now;
+            broker.clone()
+        })
+        .collect()
+    }
+
+    /// What the detector found; `None` forgets a broker that is in no route any more.
+    pub(crate) fn detected(&self, broker: &str, reachable: Option<bool>) {
+        let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
+        match reachable {
+            None => _ = items.remove(broker),
+            Some(reachable) => {
+                if let Some(item) = items.get_mut(broker) {
+                    item.reachable = reachable;
+                }
+            }
+        }
+    }
+}
+
+impl LatencyTables {
+    fn away_for(&self, latency: Duration) -> Duration {
+        let ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        let steps = self.latency_max.iter().zip(&self.not_available_duration);
+        let away = steps.rev().find(|(from, _)| ms >= **from).map_or(0, |(_, away)| *away);
+        Duration::from_millis(away)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocketmq_remoting::client::RemotingError;
+    use rocketmq_remoting::protocol::ResponseCode;
+    use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
+
+    use super::*;
+
+    fn strategy(detecting: bool) -> MQFaultStrategy {
+        let tables = LatencyTables {
+            latency_max: vec![50, 100, 550, 1800, 3000, 5000, 15_000],
+            not_available_duration: vec![0, 0, 2000, 5000, 6000, 10_000, 30_000],
+        };
+        MQFaultStrategy::new(Some(tables), detecting)
+    }
+
+    fn route(brokers: &[&str]) -> TopicPublishInfo {
+        let queues = |name: &&str| QueueData {
+            broker_name: (*name).to_owned(),
+            write_queue_nums: 2,
+            perm: 6,
+            ..QueueData::default()
+        };
+        let broker = |name: &&str| BrokerData {
+            broker_name: (*name).to_owned(),
+            broker_addrs: [(0, format!("{name}:1"))].into(),
+            ..BrokerData::default()
+        };
+        let route = TopicRouteData {
+            queue_datas: brokers.iter().map(queues).collect(),
+            broker_datas: brokers.iter().map(broker).collect(),
+            ..TopicRouteData::default()
+        };
+        TopicPublishInfo::of_topic("T", route, None)
+    }
+
+    fn refused() -> Result<Option<SendResult>, MQClientError> {
+        let code = ResponseCode::SERVICE_NOT_AVAILABLE;
+        Err(MQClientError::from_remoting(
+            "a",
+            RemotingError::Refused { address: "a:1".into(), code, remark: None },
+        ))
+    }
+
+    fn brokers_of(strategy: &MQFaultStrategy, route: &TopicPublishInfo) -> Vec<String> {
+        let name = |_| strategy.select(route, None).unwrap().queue.broker_name().to_owned();
+        let mut names: Vec<String> = (0..12).map(name).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_away_grows_with_the_latency_as_in_java() {
+        let (strategy, route) = (strategy(false), route(&["a", "b"]));
+        for (latency_ms, away_ms) in [(10, 0), (99, 0), (549, 0), (550, 2000), (1800, 5000), (3000, 6000)] {
+            strategy.note("a", Duration::from_millis(latency_ms), &Ok(None));
+            if away_ms > 0 {
+                assert_eq!(brokers_of(&strategy, &route), ["b"], "{latency_ms}");
+                tokio::time::advance(Duration::from_millis(away_ms - 1)).await;
+                assert_eq!(brokers_of(&strategy, &route), ["b"], "{latency_ms}");
+                tokio::time::advance(Duration::from_millis(1)).await;
+            }
+            assert_eq!(brokers_of(&strategy, &route), ["a", "b"], "{latency_ms}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_refuses_is_away_for_ten_seconds_and_used_if_there_is_no_other() {
+        let (strategy, route_ab, route_a) = (strategy(false), route(&["a", "b"]), route(&["a"]));
+        strategy.note("a", Duration::from_millis(1), &refused());
+        assert_eq!(brokers_of(&strategy, &route_ab), ["b"]);
+        assert_eq!(brokers_of(&strategy, &route_a), ["a"]);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(brokers_of(&strategy, &route_ab), ["a", "b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_detector_brings_a_broker_back() {
+        let strategy = strategy(true);
+        strategy.note("a", Duration::from_millis(1), &refused());
+        assert!(strategy.due_for_detection(Duration::from_secs(2)).is_empty());
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(strategy.due_for_detection(Duration::from_secs(2)), [Arc::from("a")]);
+        strategy.detected("a", Some(true));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(strategy.due_for_detection(Duration::from_secs(2)).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn switched_off_it_only_avoids_the_last_broker() {
+        let (strategy, route) = (MQFaultStrategy::new(None, false), route(&["a", "b"]));
+        strategy.note("a", Duration::from_secs(100), &refused());
+        assert_eq!(brokers_of(&strategy, &route), ["a", "b"]);
+        assert_eq!(strategy.select(&route, Some("a")).unwrap().queue.broker_name(), "b");
+    }
+}

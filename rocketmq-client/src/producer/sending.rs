@@ -1,0 +1,156 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_common::MessageQueue;
+use tokio::time::Instant;
+
+use super::prepared::Prepared;
+use super::retry::{Verdict, pause};
+use super::send_kernel::{Attempted, send_kernel_impl};
+use crate::conf::ProducerOption;
+use crate::error::{Attempt, MQClientError, SendReport, with_causes};
+use crate::factory::{Choice, MQClientInstance, TopicPublishInfo};
+use crate::hook::CommunicationMode;
+use crate::latency::MQFaultStrategy;
+use crate::model::{SendResult, SendStatus};
+
+/// How a message is to be sent.
+#[derive(Debug, Clone)]
+pub(super) struct SendPlan {
+    pub(super) mode: CommunicationMode,
+    pub(super) began: Instant,
+    /// The whole budget.
+    pub(super) timeout: Duration,
+    /// Attempts after the first one.
+    pub(super) retries: u32,
+    /// The only queue that it may go to.
+    pub(super) queue: Option<MessageQueue>,
+}
+
+impl SendPlan {
+    pub(super) fn deadline(&self) -> Instant {
+        self.began + self.timeout
+    }
+}
+
+/// One message on its way: as many attempts as it takes and its deadline allows. Java: `sendDefaultImpl`.
+pub(super) struct Sending<'a> {
+    pub(super) instance: &'a MQClientInstance,
+    pub(super) option: &'a ProducerOption,
+    pub(super) faults: &'a MQFaultStrategy,
+    pub(super) prepared: Prepared,
+    pub(super) plan: &'a SendPlan,
+    pub(super) report: SendReport,
+    pub(super) attempts: usize,
+}
+
+impl Sending<'_> {
+    /// The outcome, and how many attempts it took.
+    pub(super) async fn send_default_impl(mut self) -> (Result<Option<SendResult>, MQClientError>, usize) {
+        let sent = self.attempt_all().await;
+        let attempts = self.attempts;
+        (sent.map_err(|error| error.with_report(self.report)), attempts)
+    }
+
+    async fn attempt_all(&mut self) -> Result<Option<SendResult>, MQClientError> {
+        let mut last_broker: Option<Arc<str>> = None;
+        let mut weak: Option<SendResult> = None;
+        for number in 0..=self.plan.retries {
+            let route = match self.route().await {
+                Ok(route) => route,
+                Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(weak))),
+            };
+            let choice = self.choose(&route, last_broker.as_deref())?;
+            let began = Instant::now();
+            let attempt = Attempted {
+                queue: choice.queue,
+                address: choice.address,
+                deadline: self.attempt_deadline(began, number),
+                mode: self.plan.mode,
+            };
+            self.attempts += 1;
+            let sent = send_kernel_impl(self.instance, self.option, &self.prepared, &attempt).await;
+            self.faults.note(choice.queue.broker_name(), began.elapsed(), &sent);
+            let error = match sent {
+                Ok(Some(result)) if self.is_too_weak(&result) => {
+                    last_broker = Some(choice.queue.shared_broker_name().clone());
+                    weak = Some(result);
+                    continue;
+                }
+                Ok(result) => return Ok(result),
+                Err(error) => error,
+            };
+            let verdict = self.note_failure(&attempt, began, &error);
+            last_broker = Some(choice.queue.shared_broker_name().clone());
+            let same_broker =
+                self.plan.queue.is_some() || !route.has_other_broker(choice.queue.broker_name());
+            let resume = Instant::now() + pause(&error, number + 1, same_broker);
+            if number == self.plan.retries || !verdict.again || resume >= self.plan.deadline() {
+                // Stored weakly is better than an error.
+                return weak.map_or(Err(error), |weak| Ok(Some(weak)));
+            }
+            tokio::time::sleep_until(resume).await;
+        }
+        // Only a weak result of the last attempt leads here.
+        Ok(weak)
+    }
+
+    async fn route(&mut self) -> Result<Arc<TopicPublishInfo>, MQClientError> {
+        let began = Instant::now();
+        let route =
+            self.instance.find_route(self.prepared.topic(), self.plan.timeout, self.plan.deadline()).await;
+        self.report.waited_for_route += began.elapsed();
+        route
+    }
+
+    fn choose<'r>(
+        &self,
+        route: &'r TopicPublishInfo,
+        avoid: Option<&str>,
+    ) -> Result<Choice<'r>, MQClientError> {
+        let choice = match &self.plan.queue {
+            Some(queue) => route.find(queue.broker_name(), queue.queue_id()),
+            None => self.faults.select(route, avoid),
+        };
+        choice.ok_or_else(|| self.no_queue())
+    }
+
+    fn no_queue(&self) -> MQClientError {
+        MQClientError::BrokerNotFound {
+            topic: self.prepared.message.topic().into(),
+            answers: Box::default(),
+            hint: "the topic has a route, but not this queue on a broker with a master: fetch its queues again",
+            report: Box::default(),
+        }
+    }
+
+    fn is_too_weak(&self, result: &SendResult) -> bool {
+        result.send_status != SendStatus::SendOk && self.option.retry_next_server()
+    }
+
+    /// The last attempt may use all the time that is left.
+    fn attempt_deadline(&self, now: Instant, number: u32) -> Instant {
+        match self.option.send_msg_max_timeout_per_request() {
+            limit if limit > 0 && number < self.plan.retries => {
+                self.plan.deadline().min(now + Duration::from_millis(limit))
+            }
+            _ => self.plan.deadline(),
+        }
+    }
+
+    fn note_failure(&mut self, attempt: &Attempted<'_>, began: Instant, error: &MQClientError) -> Verdict {
+        let verdict = Verdict::of(error);
+        if verdict.stale_route {
+            self.instance.want_fresh_routes();
+        }
+        self.report.attempts.push(Attempt {
+            queue: attempt.queue.clone(),
+            address: attempt.address.clone(),
+            took: began.elapsed(),
+            code: error.response_code(),
+            error: with_causes(error),
+            maybe_stored: verdict.maybe_stored,
+        });
+        verdict
+    }
+}

@@ -1,0 +1,154 @@
+//! Choosing the queue of a message oneself: messages with the same key to the same queue are consumed in order.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rocketmq_common::java_hash::java_string_hash;
+use rocketmq_common::{Message, MessageQueue};
+use rocketmq_remoting::net::random;
+
+/// Chooses the queue of a message. Java: `MessageQueueSelector`.
+///
+/// `queues` is never empty and sorted by broker name and queue id; `arg` is what was given to
+/// [`send_with_selector`](crate::producer::Producer::send_with_selector). It runs on the caller's task and should
+/// not block.
+pub trait MessageQueueSelector: Send + Sync {
+    /// The queue, one of `queues`.
+    fn select<'q>(&self, queues: &'q [MessageQueue], message: &Message, arg: &str) -> &'q MessageQueue;
+}
+
+impl<S: MessageQueueSelector + ?Sized> MessageQueueSelector for &S {
+    fn select<'q>(&self, queues: &'q [MessageQueue], message: &Message, arg: &str) -> &'q MessageQueue {
+        (**self).select(queues, message, arg)
+    }
+}
+
+impl<S: MessageQueueSelector + ?Sized> MessageQueueSelector for std::sync::Arc<S> {
+    fn select<'q>(&self, queues: &'q [MessageQueue], message: &Message, arg: &str) -> &'q MessageQueue {
+        (**self).select(queues, message, arg)
+    }
+}
+
+/// The same queue for the same argument, and the one that Java's `SelectMessageQueueByHash` takes for the same
+/// string, while the number of queues stays the same.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SelectMessageQueueByHash;
+
+impl MessageQueueSelector for SelectMessageQueueByHash {
+    fn select<'q>(&self, queues: &'q [MessageQueue], _: &Message, arg: &str) -> &'q MessageQueue {
+        // Java: `value = arg.hashCode() % mqs.size()`, made positive if it is negative.
+        let count = i64::try_from(queues.len()).unwrap_or(i64::MAX);
+        let index = (i64::from(java_string_hash(arg)) % count).unsigned_abs();
+        &queues[usize::try_from(index).unwrap_or_default()]
+    }
+}
+
+/// Any queue. Java: `SelectMessageQueueByRandom`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SelectMessageQueueByRandom;
+
+impl MessageQueueSelector for SelectMessageQueueByRandom {
+    fn select<'q>(&self, queues: &'q [MessageQueue], _: &Message, _: &str) -> &'q MessageQueue {
+        &queues[random() as usize % queues.len()]
+    }
+}
+
+/// The queues in turn.
+#[derive(Debug, Default)]
+pub struct SelectMessageQueueByRoundRobin {
+    next: AtomicUsize,
+}
+
+impl MessageQueueSelector for SelectMessageQueueByRoundRobin {
+    fn select<'q>(&self, queues: &'q [MessageQueue], _: &Message, _: &str) -> &'q MessageQueue {
+        &queues[self.next.fetch_add(1, Ordering::Relaxed) % queues.len()]
+    }
+}
+
+/// The queues in turn of the brokers in some machine rooms: those whose names are `room@broker`. All queues, if no
+/// broker is in these rooms. (Java's `SelectMessageQueueByMachineRoom` is not implemented and selects nothing.)
+#[derive(Debug, Default)]
+pub struct SelectMessageQueueByMachineRoom {
+    rooms: Vec<String>,
+    turn: SelectMessageQueueByRoundRobin,
+}
+
+impl SelectMessageQueueByMachineRoom {
+    /// Prefers the brokers of these rooms.
+    pub fn new(rooms: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            rooms: rooms.into_iter().map(Into::into).collect(),
+            turn: SelectMessageQueueByRoundRobin::default(),
+        }
+    }
+
+    fn is_near(&self, queue: &MessageQueue) -> bool {
+        let room = queue.broker_name().split_once('@').map(|(room, _)| room);
+        room.is_some_and(|room| self.rooms.iter().any(|wanted| wanted == room))
+    }
+}
+
+impl MessageQueueSelector for SelectMessageQueueByMachineRoom {
+    fn select<'q>(&self, queues: &'q [MessageQueue], message: &Message, arg: &str) -> &'q MessageQueue {
+        let near = queues.iter().filter(|queue| self.is_near(queue)).count();
+        if near == 0 {
+            return self.turn.select(queues, message, arg);
+        }
+        let place = self.turn.next.fetch_add(1, Ordering::Relaxed) % near;
+        queues.iter().filter(|queue| self.is_near(queue)).nth(place).unwrap_or(&queues[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn queues(brokers: &[&str], count: i32) -> Vec<MessageQueue> {
+        let of = |broker: &&str| (0..count).map(|id| MessageQueue::new("T", *broker, id)).collect::<Vec<_>>();
+        brokers.iter().flat_map(of).collect()
+    }
+
+    fn message() -> Message {
+        Message::new("T", "x")
+    }
+
+    #[test]
+    fn the_hash_is_java_s() {
+        let queues = queues(&["a"], 7);
+        // "polygenelubricants".hashCode() is the smallest int.
+        for (key, hash) in [("", 0_i64), ("a", 97), ("polygenelubricants", -2_147_483_648)] {
+            let expected = (hash % 7).abs();
+            let chosen = SelectMessageQueueByHash.select(&queues, &message(), key);
+            assert_eq!(i64::from(chosen.queue_id()), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn one_key_keeps_its_queue_and_many_keys_use_all() {
+        let queues = queues(&["a", "b"], 4);
+        let choose = |key: &str| SelectMessageQueueByHash.select(&queues, &message(), key).clone();
+        assert!((0..10).all(|_| choose("order-1") == choose("order-1")));
+        let used: HashSet<MessageQueue> = (0..1000).map(|n| choose(&format!("order-{n}"))).collect();
+        assert_eq!(used.len(), 8);
+    }
+
+    #[test]
+    fn turns_visit_every_queue() {
+        let queues = queues(&["a"], 4);
+        let turn = SelectMessageQueueByRoundRobin::default();
+        let used: HashSet<i32> = (0..4).map(|_| turn.select(&queues, &message(), "").queue_id()).collect();
+        assert_eq!(used.len(), 4);
+    }
+
+    #[test]
+    fn a_machine_room_is_preferred_while_it_has_brokers() {
+        let queues = queues(&["east@a", "west@b", "c"], 2);
+        let west = SelectMessageQueueByMachineRoom::new(["west"]);
+        assert!((0..10).all(|_| west.select(&queues, &message(), "").broker_name() == "west@b"));
+        let nowhere = SelectMessageQueueByMachineRoom::new(["north"]);
+        let used: HashSet<MessageQueue> =
+            (0..6).map(|_| nowhere.select(&queues, &message(), "").clone()).collect();
+        assert_eq!(used.len(), 6);
+    }
+}
