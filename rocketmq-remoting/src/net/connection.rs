@@ -67,8 +67,10 @@ pub(super) struct Core {
     pub(super) out: Outgoing,
     /// The stream position at which the next frame will begin.
     enqueued: u64,
-    /// The connection task's waker; none while it is awake or already woken.
+    /// The connection task's waker.
     pub(super) io: Option<Waker>,
+    /// The task is awake, or already woken: nobody needs to wake it for a new frame.
+    pub(super) io_awake: bool,
     pub(super) close_requested: bool,
     pub(super) end: Option<ConnectionEnd>,
 }
@@ -88,6 +90,7 @@ impl Connection {
             out: Outgoing::default(),
             enqueued: 0,
             io: None,
+            io_awake: true,
             close_requested: false,
             end: None,
         };
@@ -259,6 +262,10 @@ impl Connection {
             return Ok(None);
         }
         let frame_start = core.enqueued;
+        if core.session.earliest_deadline().is_some_and(|earliest| deadline.into_std() < earliest) {
+            // The task's timer may be set to a later time.
+            core.io_awake = false;
+        }
         let opaque = core.session.begin(deadline.into_std(), frame_start, Some(waker.clone()));
         let head = self.head(code.0, opaque, CommandFlag::REQUEST);
         if let Err(error) = self.append(&mut core, &head, None, header, extra, body) {
@@ -320,7 +327,7 @@ impl Connection {
 
     /// Releases the lock and wakes the connection's task if it sleeps.
     fn notify(&self, mut core: MutexGuard<'_, Core>) {
-        let io = core.io.take();
+        let io = if std::mem::replace(&mut core.io_awake, true) { None } else { core.io.clone() };
         drop(core);
         if let Some(io) = io {
             io.wake();

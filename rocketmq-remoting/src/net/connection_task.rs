@@ -208,23 +208,18 @@ impl ConnectionTask {
     fn take_outgoing(&mut self, cx: &mut Context<'_>) -> Result<bool, ConnectionEnd> {
         let shared = &self.connection.shared;
         let mut core = shared.lock();
-        if let Some(earliest) = core.session.earliest_deadline() {
-            let due = Instant::from_std(earliest).max(self.last_sweep + SWEEP_EVERY);
-            if due < self.timer.deadline() {
-                self.timer.as_mut().reset(due);
-            }
+        if !core.io.as_ref().is_some_and(|io| io.will_wake(cx.waker())) {
+            core.io = Some(cx.waker().clone());
         }
         let in_flight = core.session.in_flight();
         if core.out.is_empty() {
             if core.close_requested || core.session.is_over() {
                 return Err(ConnectionEnd::ClosedHere);
             }
-            if !core.io.as_ref().is_some_and(|io| io.will_wake(cx.waker())) {
-                core.io = Some(cx.waker().clone());
-            }
+            core.io_awake = false;
             return Ok(false);
         }
-        core.io = None;
+        core.io_awake = true;
         if in_flight > YIELD_ABOVE_IN_FLIGHT && !self.yielded {
             self.yielded = true;
             cx.waker().wake_by_ref();
@@ -241,6 +236,10 @@ impl ConnectionTask {
     }
 
     fn mind_the_time(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionEnd> {
+        let earliest = self.connection.shared.lock().session.earliest_deadline();
+        if let Some(earliest) = earliest {
+            self.wake_by(Instant::from_std(earliest).max(self.last_sweep + SWEEP_EVERY));
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             let shared = &self.connection.shared;

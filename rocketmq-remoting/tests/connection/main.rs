@@ -157,6 +157,20 @@ fn a_peer_that_does_not_read_pushes_back_and_what_waits_is_unsent() {
 }
 
 #[test]
+fn a_short_deadline_holds_while_the_peer_does_not_read() {
+    run(async {
+        let mut fixture = fixture(|memory, _| memory.pipe = 1000);
+        let _peer = connected(&mut fixture).await;
+        let _stuck = ask(&fixture, vec![0; 5000], SECONDS_3);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let began = Instant::now();
+        let error = call_error(ask(&fixture, "hasty", Duration::from_millis(200)).await.unwrap());
+        assert!(matches!(error, CallError::TimedOut), "{error:?}");
+        assert!(began.elapsed() <= Duration::from_millis(220), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
 fn what_is_no_frame_ends_the_connection_and_is_named() {
     for (garbage, hint) in [
         (&b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"[..], "HTTP"),
