@@ -14,7 +14,7 @@ macro_rules! for_each_case {
             round_trip: small_and_utf8_bodies_with_binary_headers, small_and_utf8_bodies_with_json_headers,
                 bodies_around_the_compression_threshold, a_large_body_that_compresses,
                 the_largest_body_that_does_not_compress, five_mebibytes_of_zeros_pass_the_limit,
-                lz4_bodies, properties_with_awkward_values, a_hundred_sends_at_once, oneway_sends_arrive,
+                lz4_bodies, zstd_bodies, properties_with_awkward_values, a_hundred_sends_at_once, oneway_sends_arrive,
                 offsets_count_up_in_each_queue, a_message_that_has_an_id_keeps_it;
             modes: two_thousand_sends_awaited_at_once, callbacks_run_exactly_once,
                 a_batch_arrives_in_order_in_one_queue, batches_that_brokers_refuse_are_refused_here,

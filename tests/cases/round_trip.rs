@@ -106,6 +106,25 @@ pub(crate) async fn lz4_bodies(name_server: &str) {
     }
 }
 
+/// Without the feature, zstd cannot be written, and that is said before anything is sent.
+pub(crate) async fn zstd_bodies(name_server: &str) {
+    let site = Site::with(name_server, |option| {
+        option.set_compress_type(CompressionType::Zstd);
+    })
+    .await;
+    let topic = fresh_topic("zstd");
+    if cfg!(feature = "zstd") {
+        for size in [4096, 100_000, MEBIBYTE] {
+            let (_, stored) = site.round_trip(Message::new(topic.as_str(), prose(size))).await;
+            assert!(stored.store_size() < size);
+        }
+    } else {
+        let error = site.producer.send(Message::new(topic, prose(4096))).await.expect_err("no encoder");
+        let cause = std::error::Error::source(&error).expect("a cause").to_string();
+        assert!(cause.contains("feature `zstd`"), "{cause}");
+    }
+}
+
 pub(crate) async fn properties_with_awkward_values(name_server: &str) {
     for serialize_type in [SerializeType::Json, SerializeType::RocketMq] {
         let site = Site::with(name_server, |option| {
