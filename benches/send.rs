@@ -1,0 +1,132 @@
+//! `Producer::send` from call to result, against a mock in a process of its own.
+//!
+//! `cargo bench --bench send` lets criterion report the throughput of each load and then prints one table with CPU
+//! time and latencies, beside what the machine allows for frames without a client. `cargo bench --bench send -- table`
+//! prints the table alone; any other argument goes to criterion, which then runs alone.
+
+#![allow(clippy::expect_used, reason = "a measurement that went wrong has no other answer")]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
+use rocketmq::conf::SerializeType;
+use rocketmq::producer::Producer;
+use support::run::{Measured, Until};
+use support::server_process::{ServerProcess, serve_if_told};
+use support::table::{self, Row};
+use support::{baseline, client};
+use tokio::runtime::{self, Runtime};
+
+const IN_FLIGHT: [usize; 3] = [1, 64, 1000];
+/// The table: so many runs of each row, of so much time.
+const RUNS: usize = 5;
+const RUN: Duration = Duration::from_millis(400);
+
+fn main() {
+    serve_if_told();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let benching = std::env::args().any(|argument| argument == "--bench");
+    let server = ServerProcess::start(&[]);
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let loads = runtime.block_on(Loads::new(&server));
+
+    if arguments != ["table"] {
+        throughput(&runtime, &loads);
+    }
+    if benching && (arguments.is_empty() || arguments == ["table"]) {
+        table::print(&measure_rows(&runtime, &loads));
+    }
+    runtime.block_on(loads.shutdown());
+}
+
+/// All that can be measured.
+struct Loads {
+    broker: SocketAddr,
+    binary: Producer,
+    json: Producer,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Load {
+    Frames,
+    Binary,
+    Json,
+}
+
+impl Load {
+    const ALL: [Self; 3] = [Self::Frames, Self::Binary, Self::Json];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Frames => "frames",
+            Self::Binary => "binary",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl Loads {
+    async fn new(server: &ServerProcess) -> Self {
+        let address = &server.name_server_addr;
+        Self {
+            broker: server.broker_addr,
+            binary: client::producer(address, SerializeType::RocketMq).await,
+            json: client::producer(address, SerializeType::Json).await,
+        }
+    }
+
+    async fn run(&self, load: Load, in_flight: usize, until: Until) -> Measured {
+        match load {
+            Load::Frames => baseline::run(self.broker, in_flight, until).await,
+            Load::Binary => client::run(&self.binary, in_flight, until).await,
+            Load::Json => client::run(&self.json, in_flight, until).await,
+        }
+    }
+
+    async fn shutdown(self) {
+        for producer in [self.binary, self.json] {
+            producer.shutdown().await.expect("it was started");
+        }
+    }
+}
+
+fn throughput(runtime: &Runtime, loads: &Loads) {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(1200))
+        .sample_size(20)
+        .nresamples(10_000)
+        .configure_from_args();
+    let mut group = criterion.benchmark_group("send");
+    group.throughput(Throughput::Elements(1)).sampling_mode(SamplingMode::Flat);
+    for in_flight in IN_FLIGHT {
+        for load in Load::ALL {
+            group.bench_function(BenchmarkId::new(load.name(), in_flight), |bencher| {
+                bencher.iter_custom(|messages| {
+                    runtime.block_on(loads.run(load, in_flight, Until::Count(messages))).elapsed
+                });
+            });
+        }
+    }
+    group.finish();
+    criterion.final_summary();
+}
+
+fn measure_rows(runtime: &Runtime, loads: &Loads) -> Vec<Row> {
+    let kinds: Vec<(usize, Load)> =
+        IN_FLIGHT.iter().flat_map(|in_flight| Load::ALL.map(|load| (*in_flight, load))).collect();
+    let mut rows: Vec<Row> =
+        kinds.iter().map(|(in_flight, load)| Row::new(*in_flight, load.name())).collect();
+    // What else the machine does falls on all rows alike.
+    for _ in 0..RUNS {
+        for (row, (in_flight, load)) in rows.iter_mut().zip(&kinds) {
+            let until = Until::Time(Instant::now() + RUN);
+            row.add(runtime.block_on(loads.run(*load, *in_flight, until)));
+        }
+    }
+    rows
+}

@@ -1,0 +1,110 @@
+//! What the protocol's share of a send costs: its frame, its entry in the in-flight table, its answer.
+
+#![allow(clippy::expect_used, missing_docs, reason = "a benchmark; its entry points come from macros")]
+
+use std::hint::black_box;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendMessageResponseHeader};
+use rocketmq_remoting::protocol::{
+    ExtFields, FrameHead, FrameLimits, RemotingCommand, RequestCode, ResponseCode, SerializeType,
+    decode_frame, encode_frame,
+};
+use rocketmq_remoting::session::InFlightTable;
+
+const FORMS: [(SerializeType, &str); 2] =
+    [(SerializeType::RocketMq, "binary"), (SerializeType::Json, "json")];
+
+criterion_group!(benches, encode_send, read_answer, in_flight_table);
+criterion_main!(benches);
+
+fn encode_send(criterion: &mut Criterion) {
+    let header = SendMessageRequestHeaderV2 {
+        producer_group: "order_service",
+        topic: "TopicTest",
+        default_topic: "TBW102",
+        default_topic_queue_nums: 4,
+        queue_id: 3,
+        born_timestamp: 1_700_000_000_000,
+        properties: Some("UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}"),
+        reconsume_times: Some(0),
+        unit_mode: Some(false),
+        broker_name: Some("broker-a"),
+        ..SendMessageRequestHeaderV2::default()
+    };
+    let fields = ExtFields::default();
+    let mut group = criterion.benchmark_group("encode a send header");
+    group.throughput(Throughput::Elements(1));
+    for (serialize_type, name) in FORMS {
+        let code = RequestCode::SEND_MESSAGE_V2.0;
+        let head = FrameHead { serialize_type, code, opaque: 123_456, ..FrameHead::default() };
+        let mut out = BytesMut::with_capacity(4096);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                encode_frame(&mut out, &head, None, black_box(&header), &fields, 128)
+            });
+        });
+    }
+    group.finish();
+}
+
+fn read_answer(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("read the answer to a send");
+    group.throughput(Throughput::Elements(1));
+    for (serialize_type, name) in FORMS {
+        let answer = answer(serialize_type);
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(
+                || answer.clone(),
+                |buffer| {
+                    let command = decode_frame(buffer, &FrameLimits::default());
+                    let command = command.expect("a sound frame").expect("a whole frame");
+                    command.header::<SendMessageResponseHeader>().expect("all fields")
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+fn in_flight_table(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("in-flight table");
+    group.throughput(Throughput::Elements(1));
+    for waiting in [0, 1000] {
+        let deadline = Instant::now() + Duration::from_secs(3600);
+        let mut table = InFlightTable::new(0);
+        for _ in 0..waiting {
+            table.insert(deadline, 0, None);
+        }
+        group.bench_function(format!("insert, complete, poll beside {waiting}"), |bencher| {
+            bencher.iter(|| {
+                let opaque = table.insert(deadline, 0, Some(Waker::noop().clone()));
+                let answer = RemotingCommand::response(ResponseCode::SUCCESS).with_opaque(opaque);
+                let completion = table.complete(answer);
+                (completion, table.poll(opaque, Waker::noop()))
+            });
+        });
+    }
+    group.finish();
+}
+
+/// An answer with the fields of a broker of 5.x.
+fn answer(serialize_type: SerializeType) -> BytesMut {
+    let mut answer = RemotingCommand::response(ResponseCode::SUCCESS)
+        .with_field("queueId", "3")
+        .with_field("transactionId", "7F0000010001000000000000000000FF")
+        .with_field("msgId", "7F00000100002A9F000000000000AB12")
+        .with_field("queueOffset", "123456")
+        .with_field("MSG_REGION", "DefaultRegion")
+        .with_field("TRACE_ON", "true")
+        .with_opaque(123_456);
+    answer.serialize_type = serialize_type;
+    let mut frame = BytesMut::new();
+    answer.encode(&mut frame).expect("a small frame");
+    frame
+}
