@@ -1,0 +1,86 @@
+//! How often a send allocates, from call to result. Counted, not timed, so it holds on any machine.
+//!
+//! The servers run in a process of their own, since the counter counts everything in this one.
+
+#![allow(clippy::expect_used, reason = "tests fail by panicking")]
+
+#[path = "../benches/support/server_process.rs"]
+#[expect(dead_code, reason = "the benchmark uses the rest")]
+mod server_process;
+
+use std::alloc::System;
+
+use rocketmq::conf::SerializeType;
+use rocketmq::model::Message;
+use rocketmq::producer::Producer;
+use server_process::{ServerProcess, TOPIC, serve_if_told};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tokio::runtime;
+use tokio::task::JoinSet;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Of one send on average. Raise it only with a reason.
+const LIMIT: f64 = 7.5;
+const TASKS: usize = 64;
+const SENDS_OF_A_TASK: usize = 50;
+
+#[test]
+#[ignore = "not a test: the server process that the others start"]
+fn serve() {
+    serve_if_told();
+}
+
+#[test]
+fn a_send_allocates_a_few_times_alone_and_among_many() {
+    let server = ServerProcess::start(&["serve", "--exact", "--ignored", "--nocapture"]);
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for headers in [SerializeType::RocketMq, SerializeType::Json] {
+        let (alone, among_many) = runtime.block_on(count(&server, headers));
+        println!(
+            "allocations of a send, {headers:?} headers: {alone:.2} alone, {among_many:.2} among {TASKS}"
+        );
+        assert!(alone <= LIMIT, "a send alone allocates {alone:.2} times, more than {LIMIT}");
+        assert!(
+            among_many <= LIMIT,
+            "a send among {TASKS} allocates {among_many:.2} times, more than {LIMIT}"
+        );
+    }
+}
+
+/// The allocations of one send, with one and with many in flight.
+async fn count(server: &ServerProcess, headers: SerializeType) -> (f64, f64) {
+    let builder = Producer::builder("bench").name_server_addr(server.name_server_addr.as_str());
+    let builder = builder.option(|option| _ = option.set_serialize_type(headers));
+    let producer = builder.start().await.expect("a started producer");
+    // Route, connection and buffers are there, and as large as they get.
+    count_sends(&producer, TASKS).await;
+    let (alone, among_many) = (count_sends(&producer, 1).await, count_sends(&producer, TASKS).await);
+    producer.shutdown().await.expect("it was started");
+    (alone, among_many)
+}
+
+async fn count_sends(producer: &Producer, tasks: usize) -> f64 {
+    let mut ready: Vec<Vec<Message>> = (0..tasks).map(|_| messages()).collect();
+    let mut sending = JoinSet::new();
+    let region = Region::new(ALLOCATOR);
+    for messages in ready.drain(..) {
+        let producer = producer.clone();
+        sending.spawn(async move {
+            for message in messages {
+                producer.send(message).await.expect("the mock refuses nothing");
+            }
+        });
+    }
+    while let Some(sent) = sending.join_next().await {
+        sent.expect("no send fails");
+    }
+    let stats = region.change();
+    (stats.allocations + stats.reallocations) as f64 / (tasks * SENDS_OF_A_TASK) as f64
+}
+
+/// Each with a body of its own, as a user makes them. Making them is not counted.
+fn messages() -> Vec<Message> {
+    (0..SENDS_OF_A_TASK).map(|_| Message::new(TOPIC, vec![b'x'; 128])).collect()
+}
