@@ -1,6 +1,7 @@
 //! What can go wrong, and what it means for the message.
 
 mod attempts;
+mod fan_out;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rocketmq_remoting::protocol::ResponseCode;
 
 pub(crate) use attempts::with_causes;
 pub use attempts::{Attempt, NameServerAnswer, SendReport};
+pub use fan_out::Failure;
 
 /// What became of a message whose send failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,6 +166,20 @@ pub enum MQClientError {
         /// The attempts, if it was the answer to a send.
         report: Box<SendReport>,
     },
+    /// A broker that has to be written to has no master now: it is down, or its slaves elect a new one.
+    #[error("broker {broker} has no master now")]
+    NoMaster {
+        /// The broker's name.
+        broker: Arc<str>,
+    },
+    /// Of several servers or queues that were asked, all failed; or some did, where all were needed.
+    #[error("{} of {asked} failed: {}", failures.len(), fan_out::list(failures))]
+    FanOut {
+        /// How many were asked.
+        asked: usize,
+        /// Those that failed, and why.
+        failures: Box<[Failure]>,
+    },
 }
 
 impl MQClientError {
@@ -183,17 +199,22 @@ impl MQClientError {
             | MQClientError::TimedOut { .. }
             | MQClientError::Remoting { .. }
             | MQClientError::NameServerUnreachable { .. }
-            | MQClientError::BrokerNotFound { .. } => true,
+            | MQClientError::BrokerNotFound { .. }
+            | MQClientError::NoMaster { .. } => true,
+            MQClientError::FanOut { failures, .. } => {
+                failures.iter().all(|failure| failure.error.is_retryable())
+            }
             MQClientError::Broker { code, .. } => crate::producer::retry::is_retryable(*code),
             _ => false,
         }
     }
 
-    /// The broker's response code, if it answered.
+    /// The broker's response code, if it answered; of several brokers, if all that failed answered the same.
     pub fn response_code(&self) -> Option<ResponseCode> {
         match self {
             MQClientError::ServiceNotAvailable { .. } => Some(ResponseCode::SERVICE_NOT_AVAILABLE),
             MQClientError::Broker { code, .. } => Some(*code),
+            MQClientError::FanOut { failures, .. } => fan_out::common_code(failures),
             _ => None,
         }
     }

@@ -1,3 +1,5 @@
+mod admin;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,8 @@ use rocketmq_remoting::protocol::header::{
     GetMaxOffsetRequestHeader, GetRouteInfoRequestHeader, HeartbeatRequestHeader, PullMessageRequestHeader,
     PullMessageResponseHeader, UnregisterClientRequestHeader, ViewMessageRequestHeader,
 };
-use rocketmq_remoting::protocol::{EncodeHeader, RemotingCommand, RequestCode, ResponseCode};
+use rocketmq_remoting::protocol::{EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode};
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::error::{MQClientError, with_causes};
@@ -46,17 +49,18 @@ impl MQClientApi {
         let header = GetRouteInfoRequestHeader { topic: topic.into(), accept_standard_json_only: Some(true) };
         let ask = |address| {
             let header = &header;
-            Box::pin(self.topic_route_from(address, header, deadline)) as _
+            Box::pin(self.ask_name_server(address, header, deadline)) as _
         };
         self.name_servers.ask(deadline, ask).await
     }
 
-    async fn topic_route_from(
+    /// One request to one NameServer, with an answer in JSON.
+    async fn ask_name_server<H: RequestHeader, T: DeserializeOwned>(
         &self,
         address: &str,
-        header: &GetRouteInfoRequestHeader,
+        header: &H,
         deadline: Instant,
-    ) -> Result<TopicRouteData, Said> {
+    ) -> Result<T, Said> {
         let left = deadline.saturating_duration_since(Instant::now());
         match self.remoting.call(address, header, &Bytes::new(), left).await {
             Ok(reply) => {

@@ -1,7 +1,10 @@
 //! End-to-end cases that hold on any broker: `tests/mock.rs` runs them on the mock, `tests/apache` on Apache's
 //! own broker. Each takes the address of a NameServer and uses topics of its own.
 
+pub(crate) mod admin;
 pub(crate) mod illegal;
+#[allow(dead_code, reason = "the mock's suite has no use of it")]
+pub(crate) mod lookups;
 pub(crate) mod modes;
 pub(crate) mod round_trip;
 pub(crate) mod support;
@@ -22,6 +25,21 @@ macro_rules! for_each_case {
                 hooks_see_every_attempt_and_may_forbid_it, a_namespace_keeps_topics_apart;
             illegal: bad_messages_are_refused_before_any_io, a_message_id_that_is_none,
                 nothing_stored_at_an_offset, a_topic_that_does_not_exist_cannot_be_read;
+            admin: an_empty_queue_has_no_times, the_settings_of_a_topic_are_changed,
+                topics_that_cannot_be_created_or_deleted, offsets_of_a_queue,
+                offsets_of_all_queues_of_a_topic, offsets_of_a_consumer_group;
+        }
+    };
+}
+
+/// Likewise, with the cases that ask for what the mock does not answer.
+#[macro_export]
+macro_rules! for_each_case_of_apache {
+    ($run:ident) => {
+        $run! {
+            lookups: a_topic_is_created_described_and_deleted, messages_are_found_by_their_keys,
+                a_message_is_found_by_either_kind_of_id, who_is_in_the_cluster,
+                the_members_of_a_producer_group;
         }
     };
 }

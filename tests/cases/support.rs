@@ -1,13 +1,15 @@
+use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rocketmq::admin::MQAdmin;
+use rocketmq::admin::{Brokers, MQAdmin, TopicConfig};
 use rocketmq::conf::ProducerOption;
 use rocketmq::model::{Message, MessageExt, MessageQueue, SendResult, SendStatus};
 use rocketmq::producer::Producer;
 
-/// Apache acknowledges a message before it can be pulled, by a few milliseconds as a rule.
-const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
+/// Apache acknowledges a message before it can be pulled, by a few milliseconds as a rule; indexes, committed
+/// offsets and heartbeats are seen later, too.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A topic that no other test uses.
 pub(crate) fn fresh_topic(name: &str) -> String {
@@ -36,6 +38,22 @@ impl Site {
         producer.start().await.expect("the producer starts");
         let admin = MQAdmin::connect(name_server).await.expect("the admin connects");
         Self { producer, admin }
+    }
+
+    /// The name of the one cluster there is.
+    pub(crate) async fn cluster(&self) -> String {
+        let clusters = self.admin.cluster_info().await.expect("the NameServer answers").cluster_addr_table;
+        assert_eq!(clusters.len(), 1, "{clusters:?}");
+        clusters.into_keys().next().expect("there is one")
+    }
+
+    /// A topic with so many queues on every broker.
+    pub(crate) async fn create(&self, name: &str, queue_nums: u32) -> String {
+        let topic = fresh_topic(name);
+        let config = TopicConfig::new(topic.as_str(), queue_nums);
+        let created = self.admin.create_topic(&config, &Brokers::All).await;
+        assert!(created.expect("some broker creates it").is_complete());
+        topic
     }
 
     /// Sends a message, reads it back by its id and by its place in the queue, and compares all that was sent.
@@ -76,5 +94,17 @@ impl Site {
         for (name, value) in message.properties().iter() {
             assert_eq!(stored.property(name), Some(value), "property {name}");
         }
+    }
+}
+
+/// Asks until there is an answer that will do.
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(began.elapsed() < VISIBLE_WITHIN, "{what} is not seen");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

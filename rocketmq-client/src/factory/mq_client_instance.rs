@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rocketmq_remoting::client::RemotingClient;
 use rocketmq_remoting::net::TaskOwner;
-use rocketmq_remoting::protocol::body::{HeartbeatData, ProducerData, encode_body};
+use rocketmq_remoting::protocol::body::{HeartbeatData, ProducerData, TopicRouteData, encode_body};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use super::client_id::{client_id, local_ip};
 use super::duties::{ClientRequestHandler, detect_reachable, refresh_routes, send_heartbeats};
 use super::route_table::RouteTable;
 use crate::conf::ClientConfig;
-use crate::error::{MQClientError, NameServerAnswer, with_causes};
+use crate::error::{MQClientError, with_causes};
 use crate::latency::MQFaultStrategy;
 use crate::mq_client_api::MQClientApi;
 use crate::name_servers::NameServers;
@@ -109,6 +109,22 @@ impl MQClientInstance {
         self.routes.find(topic, timeout, deadline).await
     }
 
+    /// The route of a topic as the NameServers have it now.
+    pub(crate) async fn topic_route(
+        &self,
+        topic: &str,
+        deadline: Instant,
+    ) -> Result<TopicRouteData, MQClientError> {
+        self.api.topic_route(topic, deadline).await.map_err(|no_route| {
+            let (answers, report) = (no_route.answers.into_boxed_slice(), Box::default());
+            if !no_route.is_no {
+                return MQClientError::NameServerUnreachable { answers, report };
+            }
+            let hint = "check the name of the topic";
+            MQClientError::BrokerNotFound { topic: topic.into(), answers, hint, report }
+        })
+    }
+
     /// Where to read queues of a broker: its master, or else its slave with the smallest id.
     pub(crate) async fn read_address(
         &self,
@@ -116,17 +132,20 @@ impl MQClientInstance {
         broker: &str,
         deadline: Instant,
     ) -> Result<Arc<str>, MQClientError> {
-        let not_found = |answers: Vec<NameServerAnswer>| MQClientError::BrokerNotFound {
-            topic: topic.into(),
-            answers: answers.into_boxed_slice(),
-            hint: "a queue is read from the broker that has it: check topic and broker name",
-            report: Box::default(),
-        };
-        let route =
-            self.api.topic_route(topic, deadline).await.map_err(|no_route| not_found(no_route.answers))?;
+        let route = self.topic_route(topic, deadline).await?;
         let broker = route.broker_datas.iter().find(|data| data.broker_name == broker);
         let address = broker.and_then(|data| data.broker_addrs.values().next());
-        address.map(|address| Arc::from(address.as_str())).ok_or_else(|| not_found(Vec::new()))
+        address.map(|address| self.dial_address(address)).ok_or_else(|| MQClientError::BrokerNotFound {
+            topic: topic.into(),
+            answers: Box::default(),
+            hint: "it has a route, but not on the broker of this queue: check the name of the broker",
+            report: Box::default(),
+        })
+    }
+
+    /// Where to dial a broker that advertises this address.
+    pub(crate) fn dial_address(&self, advertised: &str) -> Arc<str> {
+        self.routes.dial_address(advertised)
     }
 
     /// Asks for fresh routes soon: a broker behaved as if the known ones were old.

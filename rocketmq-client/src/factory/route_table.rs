@@ -115,6 +115,12 @@ impl RouteTable {
         masters
     }
 
+    /// Where to dial a broker that advertises this address.
+    pub(crate) fn dial_address(&self, advertised: &str) -> Arc<str> {
+        let translated = self.translator.as_ref().and_then(|translator| translator.translate(advertised));
+        translated.map_or_else(|| Arc::from(advertised), Arc::from)
+    }
+
     fn lookup(&self, topic: &str) -> Arc<Lookup> {
         let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
         lookups.entry(topic.into()).or_default().clone()

@@ -1,0 +1,182 @@
+use std::fmt::Display;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use crate::error::{Failure, MQClientError};
+
+/// How many requests of one call are under way at a time.
+const AT_ONCE: usize = 16;
+
+/// What each of several servers or queues answered.
+///
+/// Some may have failed: `failed` says which, and why. A method that returns this fails when all did.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Answers<K, T> {
+    /// Those that did what they were asked for, with their answers, in the order of the names of their brokers.
+    pub done: Vec<(K, T)>,
+    /// Those that failed.
+    pub failed: Vec<(K, MQClientError)>,
+}
+
+impl<K, T> Answers<K, T> {
+    /// Whether none failed.
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// The answer of one of them, if it gave one.
+    pub fn get(&self, key: &K) -> Option<&T>
+    where
+        K: PartialEq,
+    {
+        self.done.iter().find(|(of, _)| of == key).map(|(_, answer)| answer)
+    }
+
+    /// All answers, for a caller who needs each of them.
+    ///
+    /// # Errors
+    /// `FanOut` when one failed; the answers of the others are lost then.
+    pub fn into_complete(self) -> Result<Vec<(K, T)>, MQClientError>
+    where
+        K: Display,
+    {
+        if self.is_complete() { Ok(self.done) } else { Err(self.into_error()) }
+    }
+
+    /// Itself, unless all failed.
+    pub(super) fn any(self) -> Result<Self, MQClientError>
+    where
+        K: Display,
+    {
+        if self.done.is_empty() && !self.is_complete() { Err(self.into_error()) } else { Ok(self) }
+    }
+
+    /// What failed, as an error.
+    pub(super) fn into_error(self) -> MQClientError
+    where
+        K: Display,
+    {
+        let asked = self.done.len() + self.failed.len();
+        let failures = self.failed.into_iter().map(|(of, error)| Failure::new(of, error)).collect();
+        MQClientError::FanOut { asked, failures }
+    }
+
+    /// The answers of two rounds as one.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.done.extend(other.done);
+        self.failed.extend(other.failed);
+        self
+    }
+}
+
+impl<K, T> Default for Answers<K, T> {
+    fn default() -> Self {
+        Self { done: Vec::new(), failed: Vec::new() }
+    }
+}
+
+/// Asks all of them, some at a time, in their order. Dropping the future drops what is under way.
+pub(super) async fn fan_out<K, T, F>(keys: Vec<K>, ask: impl Fn(K) -> F) -> Answers<K, T>
+where
+    K: Clone,
+    F: Future<Output = Result<T, MQClientError>>,
+{
+    let mut waiting = keys.into_iter().enumerate();
+    let mut asking: Vec<(usize, K, Pin<Box<F>>)> = Vec::new();
+    let mut answered = Vec::new();
+    loop {
+        for (index, key) in waiting.by_ref().take(AT_ONCE.saturating_sub(asking.len())) {
+            asking.push((index, key.clone(), Box::pin(ask(key))));
+        }
+        if asking.is_empty() {
+            break;
+        }
+        let (place, answer) = first_ready(&mut asking).await;
+        let (index, key, _) = asking.swap_remove(place);
+        answered.push((index, key, answer));
+    }
+    answered.sort_unstable_by_key(|(index, ..)| *index);
+    let mut answers = Answers::default();
+    for (_, key, answer) in answered {
+        match answer {
+            Ok(answer) => answers.done.push((key, answer)),
+            Err(error) => answers.failed.push((key, error)),
+        }
+    }
+    answers
+}
+
+/// The first that is ready: its place, and what it gave.
+async fn first_ready<K, F: Future>(asking: &mut [(usize, K, Pin<Box<F>>)]) -> (usize, F::Output) {
+    poll_fn(|cx| {
+        for (place, (_, _, future)) in asking.iter_mut().enumerate() {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready((place, output));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use rocketmq_remoting::protocol::ResponseCode;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    fn refused(code: ResponseCode) -> MQClientError {
+        MQClientError::Broker { broker: "b".into(), code, remark: None, report: Box::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_are_asked_at_once_up_to_the_limit_and_reported_in_their_order() {
+        let (now, most) = (Cell::new(0), Cell::new(0));
+        let began = Instant::now();
+        let answers = fan_out((0..40_u64).collect(), async |key| {
+            now.set(now.get() + 1);
+            most.set(most.get().max(now.get()));
+            // The later ones of a round are done first.
+            sleep(Duration::from_millis(100 - key)).await;
+            now.set(now.get() - 1);
+            if key == 7 { Err(refused(ResponseCode::NO_PERMISSION)) } else { Ok(key * 2) }
+        })
+        .await;
+        assert_eq!(most.get(), AT_ONCE);
+        assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
+        let expected: Vec<(u64, u64)> = (0..40).filter(|key| *key != 7).map(|key| (key, key * 2)).collect();
+        assert_eq!(answers.done, expected);
+        assert_eq!((answers.get(&3), answers.get(&7)), (Some(&6), None));
+        assert!(!answers.is_complete());
+        let answers = answers.any().expect("most succeeded");
+        let error = answers.into_complete().unwrap_err();
+        assert_eq!(error.to_string(), "1 of 40 failed: 7: broker b answered NO_PERMISSION(16)");
+    }
+
+    #[tokio::test]
+    async fn when_all_fail_the_error_lists_them_and_has_their_common_code() {
+        let same =
+            fan_out(vec!["x", "y"], async |_| Err::<(), _>(refused(ResponseCode::NO_PERMISSION))).await;
+        let error = same.any().unwrap_err();
+        assert_eq!(error.response_code(), Some(ResponseCode::NO_PERMISSION));
+        assert!(error.is_retryable());
+        assert!(error.to_string().contains("2 of 2") && error.to_string().contains("; y: "), "{error}");
+
+        let various = fan_out(vec![16, 29], async |code| Err::<(), _>(refused(ResponseCode(code)))).await;
+        let error = various.any().unwrap_err();
+        assert_eq!(error.response_code(), None);
+        assert!(!error.is_retryable(), "one of them will never succeed");
+    }
+
+    #[tokio::test]
+    async fn nobody_asked_is_no_failure() {
+        let none = fan_out(Vec::<u8>::new(), async |_| Ok(())).await;
+        assert!(none.any().is_ok_and(|answers| answers.is_complete() && answers.done.is_empty()));
+    }
+}

@@ -1,0 +1,177 @@
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use rocketmq_common::MessageQueue;
+use rocketmq_remoting::protocol::header::BoundaryType;
+use tokio::time::Instant;
+
+use super::answers::fan_out;
+use super::brokers::readers;
+use super::routes::readable_queues;
+use super::{Answers, MQAdmin};
+use crate::error::MQClientError;
+
+/// Offsets of one queue, or of all queues of a topic that can be read. Each is read from the queue's master, or
+/// where there is none, from a slave. Brokers do not say whether a queue exists: they answer 0 for one that does
+/// not.
+impl MQAdmin {
+    /// The offset that the next message of a queue will get. Request codes 105 and 30; Java:
+    /// `MQAdmin.maxOffset`. Dropping the future has no effect.
+    ///
+    /// # Errors
+    /// `BrokerNotFound` when the topic has no route to this broker; `NameServerUnreachable`; `Broker` when it
+    /// refuses; `Remoting` when it does not answer in time.
+    pub async fn max_offset(&self, queue: &MessageQueue) -> Result<i64, MQClientError> {
+        self.max_offset_at(&self.read_address(queue).await?, queue).await
+    }
+
+    /// The offsets that the next messages of all queues will get; see [`max_offset`](Self::max_offset).
+    ///
+    /// # Errors
+    /// As [`route`](Self::route); `FanOut` when no queue could be asked.
+    pub async fn max_offsets(&self, topic: &str) -> Result<Answers<MessageQueue, i64>, MQClientError> {
+        self.each_queue(topic, async |address, queue| self.max_offset_at(&address, &queue).await).await
+    }
+
+    /// The offset of the first message that a queue still has; the maximum offset if it has none. Request codes
+    /// 105 and 31; Java: `MQAdmin.minOffset`. Dropping the future has no effect.
+    ///
+    /// # Errors
+    /// As [`max_offset`](Self::max_offset).
+    pub async fn min_offset(&self, queue: &MessageQueue) -> Result<i64, MQClientError> {
+        self.instance.api().min_offset(&self.read_address(queue).await?, queue).await
+    }
+
+    /// The offsets of the first messages that all queues still have; see [`min_offset`](Self::min_offset).
+    ///
+    /// # Errors
+    /// As [`max_offsets`](Self::max_offsets).
+    pub async fn min_offsets(&self, topic: &str) -> Result<Answers<MessageQueue, i64>, MQClientError> {
+        let api = self.instance.api();
+        self.each_queue(topic, async |address, queue| api.min_offset(&address, &queue).await).await
+    }
+
+    /// When the first message that a queue still has was stored, in milliseconds since 1970; `None` of an empty
+    /// queue. Request codes 105 and 32; Java: `MQAdmin.earliestMsgStoreTime`. Dropping the future has no effect.
+    ///
+    /// # Errors
+    /// As [`max_offset`](Self::max_offset).
+    pub async fn earliest_store_time(&self, queue: &MessageQueue) -> Result<Option<i64>, MQClientError> {
+        self.instance.api().earliest_store_time(&self.read_address(queue).await?, queue).await
+    }
+
+    /// When the first messages that all queues still have were stored; see
+    /// [`earliest_store_time`](Self::earliest_store_time).
+    ///
+    /// # Errors
+    /// As [`max_offsets`](Self::max_offsets).
+    pub async fn earliest_store_times(
+        &self,
+        topic: &str,
+    ) -> Result<Answers<MessageQueue, Option<i64>>, MQClientError> {
+        let api = self.instance.api();
+        self.each_queue(topic, async |address, queue| api.earliest_store_time(&address, &queue).await).await
+    }
+
+    /// The offset of a queue at a store time, in milliseconds since 1970. `Lower`: of the first message that was
+    /// stored then or later, or the maximum offset if there is none. `Upper`: of the last message that was stored
+    /// then or earlier, or the minimum offset if there is none; brokers before 5.1 take it for `Lower`. Request
+    /// codes 105 and 29; Java: `MQAdmin.searchOffset`, `searchLowerBoundaryOffset`, `searchUpperBoundaryOffset`.
+    /// Dropping the future has no effect.
+    ///
+    /// # Errors
+    /// As [`max_offset`](Self::max_offset).
+    pub async fn search_offset(
+        &self,
+        queue: &MessageQueue,
+        timestamp: i64,
+        boundary: BoundaryType,
+    ) -> Result<i64, MQClientError> {
+        let address = self.read_address(queue).await?;
+        self.instance.api().search_offset(&address, queue, timestamp, boundary).await
+    }
+
+    /// The offsets of all queues at a store time; see [`search_offset`](Self::search_offset).
+    ///
+    /// # Errors
+    /// As [`max_offsets`](Self::max_offsets).
+    pub async fn search_offsets(
+        &self,
+        topic: &str,
+        timestamp: i64,
+        boundary: BoundaryType,
+    ) -> Result<Answers<MessageQueue, i64>, MQClientError> {
+        let api = self.instance.api();
+        self.each_queue(topic, async |address, queue| {
+            api.search_offset(&address, &queue, timestamp, boundary).await
+        })
+        .await
+    }
+
+    /// The offset that a consumer group has committed of a queue: where it goes on after a restart. `None` when it
+    /// has committed none, or there is no such group. Request codes 105 and 14 (with `setZeroIfNotFound=false`);
+    /// Java: `OffsetStore.readOffset`. Dropping the future has no effect.
+    ///
+    /// # Errors
+    /// As [`max_offset`](Self::max_offset). That a broker could not be asked is never taken for no offset.
+    pub async fn consumer_offset(
+        &self,
+        group: &str,
+        queue: &MessageQueue,
+    ) -> Result<Option<i64>, MQClientError> {
+        self.instance.api().consumer_offset(&self.read_address(queue).await?, group, queue).await
+    }
+
+    /// The offsets that a consumer group has committed of all queues of a topic; see
+    /// [`consumer_offset`](Self::consumer_offset).
+    ///
+    /// # Errors
+    /// As [`max_offsets`](Self::max_offsets).
+    pub async fn consumer_offsets(
+        &self,
+        group: &str,
+        topic: &str,
+    ) -> Result<Answers<MessageQueue, Option<i64>>, MQClientError> {
+        let api = self.instance.api();
+        self.each_queue(topic, async |address, queue| api.consumer_offset(&address, group, &queue).await)
+            .await
+    }
+
+    async fn max_offset_at(&self, address: &str, queue: &MessageQueue) -> Result<i64, MQClientError> {
+        let api = self.instance.api();
+        let offset = api.max_offset(address, queue, api.timeout()).await;
+        offset.map_err(|error| MQClientError::from_remoting(address, error))
+    }
+
+    /// Where to read a queue.
+    async fn read_address(&self, queue: &MessageQueue) -> Result<Arc<str>, MQClientError> {
+        let deadline = Instant::now() + self.instance.api().timeout();
+        self.instance.read_address(queue.topic(), queue.broker_name(), deadline).await
+    }
+
+    /// Asks for each queue of a topic that can be read, at the broker to read it from.
+    async fn each_queue<T, F>(
+        &self,
+        topic: &str,
+        ask: impl Fn(Arc<str>, MessageQueue) -> F,
+    ) -> Result<Answers<MessageQueue, T>, MQClientError>
+    where
+        F: Future<Output = Result<T, MQClientError>>,
+    {
+        let route = self.route(topic).await?;
+        let addresses: HashMap<String, Arc<str>> = readers(&route.broker_datas)
+            .iter()
+            .filter_map(|server| Some((server.broker_name()?.to_owned(), self.dial_address(server).ok()?)))
+            .collect();
+        let (addresses, ask) = (&addresses, &ask);
+        fan_out(readable_queues(topic, &route), |queue| async move {
+            let Some(address) = addresses.get(queue.broker_name()) else {
+                return Err(MQClientError::NoMaster { broker: queue.shared_broker_name().clone() });
+            };
+            ask(address.clone(), queue).await
+        })
+        .await
+        .any()
+    }
+}

@@ -1,0 +1,92 @@
+use rocketmq_common::record::{RecordDecoder, RecordError};
+use rocketmq_common::{MessageExt, MessageQueue, PullSysFlag, mix_all};
+use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::header::PullMessageRequestHeader;
+use tokio::time::Instant;
+
+use super::MQAdmin;
+use crate::error::MQClientError;
+
+/// What a pull found. Java: `PullStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PullStatus {
+    /// Messages.
+    Found,
+    /// The offset is the end of the queue: nothing new yet.
+    NoNewMessage,
+    /// Nothing that matches the filter up to `next_begin_offset`.
+    NoMatchedMessage,
+    /// The offset is outside the queue; `next_begin_offset` is the nearest inside.
+    OffsetIllegal,
+}
+
+/// The outcome of one pull. Java: `PullResult`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PullResult {
+    /// What was found.
+    pub status: PullStatus,
+    /// Where to pull next.
+    pub next_begin_offset: i64,
+    /// The first offset that the queue still has.
+    pub min_offset: i64,
+    /// The offset that the next message will get.
+    pub max_offset: i64,
+    /// The messages, in order. A record that cannot be read is an error in its place and costs no neighbour.
+    pub messages: Vec<Result<MessageExt, RecordError>>,
+}
+
+impl MQAdmin {
+    /// Up to `max` messages (a broker gives 32 at most) of one queue from an offset on, without waiting for new
+    /// ones. Request codes 105 and 11; Java: `MQPullConsumer.pull`. Commits nothing; dropping the future has no
+    /// effect.
+    ///
+    /// # Errors
+    /// `BrokerNotFound` when the topic has no route to this broker; `NameServerUnreachable`; `Broker` when it
+    /// refuses; `Remoting` when it does not answer in time.
+    pub async fn pull(
+        &self,
+        queue: &MessageQueue,
+        offset: i64,
+        max: u32,
+    ) -> Result<PullResult, MQClientError> {
+        let deadline = Instant::now() + self.instance.api().timeout();
+        let address = self.instance.read_address(queue.topic(), queue.broker_name(), deadline).await?;
+        let header = PullMessageRequestHeader {
+            consumer_group: mix_all::TOOLS_CONSUMER_GROUP.into(),
+            topic: queue.topic().into(),
+            queue_id: queue.queue_id(),
+            queue_offset: offset,
+            max_msg_nums: i32::try_from(max).unwrap_or(i32::MAX),
+            sys_flag: PullSysFlag::SUBSCRIPTION.bits(),
+            subscription: Some("*".into()),
+            expression_type: Some("TAG".into()),
+            broker_name: Some(queue.broker_name().into()),
+            ..PullMessageRequestHeader::default()
+        };
+        let (code, reply) = self.instance.api().pull_message(&address, &header).await?;
+        let status = match code {
+            ResponseCode::PULL_NOT_FOUND => PullStatus::NoNewMessage,
+            ResponseCode::PULL_RETRY_IMMEDIATELY => PullStatus::NoMatchedMessage,
+            ResponseCode::PULL_OFFSET_MOVED => PullStatus::OffsetIllegal,
+            _ => PullStatus::Found,
+        };
+        let broker = queue.shared_broker_name();
+        let messages = RecordDecoder::new(reply.body)
+            .map(|record| {
+                record.map(|mut message| {
+                    message.set_broker_name(broker.clone());
+                    message
+                })
+            })
+            .collect();
+        Ok(PullResult {
+            status,
+            next_begin_offset: reply.header.next_begin_offset,
+            min_offset: reply.header.min_offset,
+            max_offset: reply.header.max_offset,
+            messages,
+        })
+    }
+}

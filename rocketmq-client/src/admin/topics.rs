@@ -1,0 +1,179 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_common::MessageQueue;
+use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::header::CreateTopicRequestHeader;
+
+use super::answers::fan_out;
+use super::brokers::readers;
+use super::{Answers, Brokers, MQAdmin, Server, TopicConfig};
+use crate::error::MQClientError;
+
+/// How often a topic is tried to be created on a broker, as Java does.
+const CREATE_TRIES: u32 = 5;
+
+/// The wait before the second try; before the n-th it is n − 1 times that.
+const CREATE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where NameServers keep the brokers of topics that are ordered across them. Java: `NamesrvUtil`.
+const ORDER_TOPIC_CONFIG: &str = "ORDER_TOPIC_CONFIG";
+
+/// A topic on one broker. Java: `TopicConfig` and `TopicStatsTable`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TopicOnBroker {
+    /// Its settings. `None` from brokers before 5.0, which cannot be asked for those of one topic.
+    pub config: Option<TopicConfig>,
+    /// Its queues, also those that may only be read or written.
+    pub queues: BTreeMap<MessageQueue, QueueStats>,
+    /// Messages per second that were stored lately.
+    pub put_tps: f64,
+}
+
+/// What a queue holds. Java: `TopicOffset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStats {
+    /// The offset of the first message that is left.
+    pub min_offset: i64,
+    /// The offset behind the last message.
+    pub max_offset: i64,
+    /// When the last message was stored, in milliseconds since 1970. `None` of an empty queue.
+    pub last_update_timestamp: Option<i64>,
+}
+
+impl MQAdmin {
+    /// Creates a topic on the masters of these brokers, or changes its settings there. Request codes 106 and 17;
+    /// Java: `MQAdminExt.createAndUpdateTopicConfig`, `mqadmin updateTopic`.
+    ///
+    /// All settings are set, but attributes that are not named keep their values. Clients see the topic at once:
+    /// the brokers tell the NameServers before they answer. A broker that cannot be reached, or is busy, is tried
+    /// up to five times. Dropping the future leaves the topic on those brokers that were told already.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the configuration cannot be set, or the cluster or a broker does not exist;
+    /// `NameServerUnreachable`; `FanOut` when no master succeeded: its
+    /// [`response_code`](MQClientError::response_code) is 29 for a name that is reserved, 1 for an attribute that
+    /// is unknown, 16 when ACLs forbid it.
+    pub async fn create_topic(
+        &self,
+        config: &TopicConfig,
+        brokers: &Brokers,
+    ) -> Result<Answers<Server, ()>, MQClientError> {
+        let header = config.header()?;
+        let header = &header;
+        let masters = self.masters(brokers).await?;
+        fan_out(masters, |master| async move { self.create_on(&master, header).await }).await.any()
+    }
+
+    async fn create_on(
+        &self,
+        master: &Server,
+        header: &CreateTopicRequestHeader,
+    ) -> Result<(), MQClientError> {
+        let address = self.dial_address(master)?;
+        let mut tries = 1;
+        loop {
+            match self.instance.api().create_topic(&address, header).await {
+                Err(error) if tries < CREATE_TRIES && may_pass(&error) => {
+                    tracing::debug!(broker = %master, topic = %header.topic, tries, %error, "topic not created yet");
+                }
+                outcome => return outcome,
+            }
+            tokio::time::sleep(CREATE_PAUSE * tries).await;
+            tries += 1;
+        }
+    }
+
+    /// Deletes a topic from a cluster: first on its masters and slaves, with all messages of the topic, then from
+    /// every NameServer, which would keep its route otherwise, with its order configuration. Request codes 106,
+    /// 215, 216 and 102; Java: `MQAdminExt.deleteTopic`, `mqadmin deleteTopic`.
+    ///
+    /// A topic that is not there is deleted without complaint. Where a broker failed, it announces the topic again
+    /// within half a minute: delete it again. Consumers' committed offsets of the topic go with it. Dropping the
+    /// future stops half-way: call it again.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the cluster does not exist; `NameServerUnreachable`; `FanOut` when no broker
+    /// succeeded, and the NameServers were told nothing: its code is 29 for a topic of the system.
+    pub async fn delete_topic(
+        &self,
+        topic: &str,
+        cluster: &str,
+    ) -> Result<Answers<Server, ()>, MQClientError> {
+        let brokers = self.masters_and_slaves(&Brokers::cluster(cluster)).await?;
+        let on_brokers = fan_out(brokers, |broker| async move {
+            let address = self.dial_address(&broker)?;
+            self.instance.api().delete_topic_in_broker(&address, topic).await
+        });
+        let on_brokers = on_brokers.await.any()?;
+        let on_name_servers = fan_out(self.name_server_list(), |server| async move {
+            let api = self.instance.api();
+            api.delete_topic_in_name_server(server.address(), topic, cluster).await?;
+            api.delete_kv_config(server.address(), ORDER_TOPIC_CONFIG, topic).await
+        });
+        Ok(on_brokers.and(on_name_servers.await))
+    }
+
+    /// A topic's settings, and what its queues hold, on each broker of its route: on the master, or where there is
+    /// none, on a slave. Request codes 105, 351 and 202; Java: `MQAdminExt.examineTopicConfig` and
+    /// `examineTopicStats`, `mqadmin topicStatus`. Dropping the future has no effect.
+    ///
+    /// # Errors
+    /// `BrokerNotFound` when the topic has no route; `NameServerUnreachable`; `FanOut` when no broker answered.
+    pub async fn describe_topic(&self, topic: &str) -> Result<Answers<Server, TopicOnBroker>, MQClientError> {
+        let route = self.route(topic).await?;
+        fan_out(readers(&route.broker_datas), |broker| async move { self.topic_on(&broker, topic).await })
+            .await
+            .any()
+    }
+
+    async fn topic_on(&self, broker: &Server, topic: &str) -> Result<TopicOnBroker, MQClientError> {
+        let address = self.dial_address(broker)?;
+        let api = self.instance.api();
+        let (config, stats) =
+            tokio::try_join!(api.topic_config(&address, topic), api.topic_stats(&address, topic))?;
+        let config = match config.map(|config| TopicConfig::from_body(topic, config)) {
+            Some(None) => {
+                return Err(MQClientError::BadAnswer {
+                    peer: Arc::from(&*address),
+                    source: "the topic has a negative number of queues".into(),
+                    report: Box::default(),
+                });
+            }
+            config => config.flatten(),
+        };
+        let queue_stats = |offsets: rocketmq_remoting::protocol::body::TopicOffset| QueueStats {
+            min_offset: offsets.min_offset,
+            max_offset: offsets.max_offset,
+            last_update_timestamp: Some(offsets.last_update_timestamp).filter(|timestamp| *timestamp > 0),
+        };
+        let queues = stats.offset_table.into_iter().map(|(queue, offsets)| (queue, queue_stats(offsets)));
+        Ok(TopicOnBroker { config, queues: queues.collect(), put_tps: stats.topic_put_tps })
+    }
+
+    /// The names of all topics that the first NameServer to answer knows, sorted; also those of the system, of
+    /// retries (`%RETRY%…`) and of dead letters (`%DLQ%…`). Request code 206; Java:
+    /// `MQAdminExt.fetchAllTopicList`, `mqadmin topicList`. Dropping the future has no effect.
+    ///
+    /// # Errors
+    /// `NameServerUnreachable` when none answered, or all refused.
+    pub async fn topics(&self) -> Result<Vec<String>, MQClientError> {
+        let mut topics = self.instance.api().topic_list().await?.topic_list;
+        topics.sort_unstable();
+        topics.dedup();
+        Ok(topics)
+    }
+}
+
+/// Whether a broker may do later what it did not do now, without any change.
+fn may_pass(error: &MQClientError) -> bool {
+    match error {
+        MQClientError::Remoting { .. } | MQClientError::ServiceNotAvailable { .. } => true,
+        _ => error
+            .response_code()
+            .is_some_and(|code| [ResponseCode::SYSTEM_BUSY, ResponseCode::GO_AWAY].contains(&code)),
+    }
+}

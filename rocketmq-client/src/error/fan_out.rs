@@ -1,0 +1,31 @@
+use rocketmq_remoting::protocol::ResponseCode;
+
+use super::{MQClientError, with_causes};
+
+/// The failure of one of several servers or queues.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The server or the queue.
+    pub of: Box<str>,
+    /// What happened.
+    pub error: MQClientError,
+}
+
+impl Failure {
+    pub(crate) fn new(of: impl ToString, error: MQClientError) -> Self {
+        Self { of: of.to_string().into(), error }
+    }
+}
+
+pub(super) fn list(failures: &[Failure]) -> String {
+    let texts: Vec<String> =
+        failures.iter().map(|failure| format!("{}: {}", failure.of, with_causes(&failure.error))).collect();
+    texts.join("; ")
+}
+
+/// The code that all of them have.
+pub(super) fn common_code(failures: &[Failure]) -> Option<ResponseCode> {
+    let first = failures.first()?.error.response_code();
+    first.filter(|_| failures.iter().all(|failure| failure.error.response_code() == first))
+}

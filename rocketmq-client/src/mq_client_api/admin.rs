@@ -1,0 +1,244 @@
+//! What an admin asks, one method for each request.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rocketmq_common::MessageQueue;
+use rocketmq_remoting::client::{RemotingError, Reply};
+use rocketmq_remoting::protocol::body::{
+    ClusterInfo, KVTable, ProducerConnection, TopicConfig, TopicConfigAndQueueMapping, TopicList,
+    TopicStatsTable, decode_body,
+};
+use rocketmq_remoting::protocol::header::{
+    BoundaryType, CreateTopicRequestHeader, DeleteKvConfigRequestHeader,
+    DeleteTopicInNameServerRequestHeader, DeleteTopicRequestHeader, GetAllTopicListFromNameServerRequest,
+    GetBrokerClusterInfoRequest, GetBrokerRuntimeInfoRequest, GetEarliestMsgStoretimeRequestHeader,
+    GetMinOffsetRequestHeader, GetProducerConnectionListRequestHeader, GetTopicConfigRequestHeader,
+    GetTopicStatsInfoRequestHeader, QueryConsumerOffsetRequestHeader, QueryMessageRequestHeader,
+    QueryMessageResponseHeader, SearchOffsetRequestHeader,
+};
+use rocketmq_remoting::protocol::{RequestHeader, ResponseCode};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::MQClientApi;
+use crate::error::MQClientError;
+
+impl MQClientApi {
+    /// The addresses of all NameServers.
+    pub(crate) fn name_server_addresses(&self) -> &[Arc<str>] {
+        self.name_servers.addresses()
+    }
+
+    /// All clusters and brokers (106), from the first NameServer that answers.
+    pub(crate) async fn cluster_info(&self) -> Result<ClusterInfo, MQClientError> {
+        self.ask_name_servers(&GetBrokerClusterInfoRequest).await
+    }
+
+    /// The names of all topics (206), from the first NameServer that answers.
+    pub(crate) async fn topic_list(&self) -> Result<TopicList, MQClientError> {
+        self.ask_name_servers(&GetAllTopicListFromNameServerRequest).await
+    }
+
+    /// Creates or changes a topic on one broker (17).
+    pub(crate) async fn create_topic(
+        &self,
+        address: &str,
+        header: &CreateTopicRequestHeader,
+    ) -> Result<(), MQClientError> {
+        self.ask(address, header).await.map(drop)
+    }
+
+    /// Deletes a topic and its messages on one broker (215).
+    pub(crate) async fn delete_topic_in_broker(
+        &self,
+        address: &str,
+        topic: &str,
+    ) -> Result<(), MQClientError> {
+        self.ask(address, &DeleteTopicRequestHeader { topic: topic.into() }).await.map(drop)
+    }
+
+    /// Makes one NameServer forget which brokers of a cluster have a topic (216).
+    pub(crate) async fn delete_topic_in_name_server(
+        &self,
+        address: &str,
+        topic: &str,
+        cluster: &str,
+    ) -> Result<(), MQClientError> {
+        let (topic, cluster_name) = (topic.into(), Some(cluster.into()));
+        self.ask(address, &DeleteTopicInNameServerRequestHeader { topic, cluster_name }).await.map(drop)
+    }
+
+    /// Deletes an entry of one NameServer's key-value configuration (102).
+    pub(crate) async fn delete_kv_config(
+        &self,
+        address: &str,
+        namespace: &str,
+        key: &str,
+    ) -> Result<(), MQClientError> {
+        let (namespace, key) = (namespace.into(), key.into());
+        self.ask(address, &DeleteKvConfigRequestHeader { namespace, key }).await.map(drop)
+    }
+
+    /// The settings of a topic on one broker (351). `None` from a broker that does not know the request: it came
+    /// with 5.0.
+    pub(crate) async fn topic_config(
+        &self,
+        address: &str,
+        topic: &str,
+    ) -> Result<Option<TopicConfig>, MQClientError> {
+        let header = GetTopicConfigRequestHeader { topic: topic.into(), lo: Some(true) };
+        match self.ask_for::<_, TopicConfigAndQueueMapping>(address, &header).await {
+            Ok(found) => Ok(Some(found.topic_config)),
+            Err(error) if error.response_code() == Some(ResponseCode::REQUEST_CODE_NOT_SUPPORTED) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the queues of a topic hold on one broker (202).
+    pub(crate) async fn topic_stats(
+        &self,
+        address: &str,
+        topic: &str,
+    ) -> Result<TopicStatsTable, MQClientError> {
+        self.ask_for(address, &GetTopicStatsInfoRequestHeader { topic: topic.into() }).await
+    }
+
+    /// Stored records by key (12). `None` where there are none.
+    pub(crate) async fn query_message(
+        &self,
+        address: &str,
+        header: &QueryMessageRequestHeader,
+    ) -> Result<Option<Reply<QueryMessageResponseHeader>>, MQClientError> {
+        match self.ask(address, header).await {
+            Ok(reply) => Ok(Some(reply)),
+            Err(error) if error.response_code().is_some_and(is_nothing_found) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The offset of the first message that a queue still has (31).
+    pub(crate) async fn min_offset(&self, address: &str, queue: &MessageQueue) -> Result<i64, MQClientError> {
+        let header = GetMinOffsetRequestHeader {
+            topic: queue.topic().into(),
+            queue_id: queue.queue_id(),
+            broker_name: Some(queue.broker_name().into()),
+        };
+        Ok(self.ask(address, &header).await?.header.offset)
+    }
+
+    /// When the first message that a queue still has was stored (32). `None` of an empty queue.
+    pub(crate) async fn earliest_store_time(
+        &self,
+        address: &str,
+        queue: &MessageQueue,
+    ) -> Result<Option<i64>, MQClientError> {
+        let header = GetEarliestMsgStoretimeRequestHeader {
+            topic: queue.topic().into(),
+            queue_id: queue.queue_id(),
+            broker_name: Some(queue.broker_name().into()),
+        };
+        Ok(Some(self.ask(address, &header).await?.header.timestamp).filter(|timestamp| *timestamp >= 0))
+    }
+
+    /// The offset of a queue at a point in time (29).
+    pub(crate) async fn search_offset(
+        &self,
+        address: &str,
+        queue: &MessageQueue,
+        timestamp: i64,
+        boundary: BoundaryType,
+    ) -> Result<i64, MQClientError> {
+        let header = SearchOffsetRequestHeader {
+            topic: queue.topic().into(),
+            queue_id: queue.queue_id(),
+            timestamp,
+            boundary_type: Some(boundary),
+            broker_name: Some(queue.broker_name().into()),
+        };
+        Ok(self.ask(address, &header).await?.header.offset)
+    }
+
+    /// The offset that a group has committed of a queue (14). `None` where there is none.
+    pub(crate) async fn consumer_offset(
+        &self,
+        address: &str,
+        group: &str,
+        queue: &MessageQueue,
+    ) -> Result<Option<i64>, MQClientError> {
+        let header = QueryConsumerOffsetRequestHeader {
+            consumer_group: group.into(),
+            topic: queue.topic().into(),
+            queue_id: queue.queue_id(),
+            // Otherwise a broker answers 0 for a group that has committed nothing.
+            set_zero_if_not_found: Some(false),
+            broker_name: Some(queue.broker_name().into()),
+        };
+        match self.ask(address, &header).await {
+            Ok(reply) => Ok(Some(reply.header.offset)),
+            Err(error) if error.response_code() == Some(ResponseCode::QUERY_NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A broker's figures (28).
+    pub(crate) async fn broker_runtime_info(&self, address: &str) -> Result<KVTable, MQClientError> {
+        self.ask_for(address, &GetBrokerRuntimeInfoRequest).await
+    }
+
+    /// The members of a producer group at one broker (204).
+    pub(crate) async fn producer_connection(
+        &self,
+        address: &str,
+        group: &str,
+    ) -> Result<ProducerConnection, MQClientError> {
+        let header = GetProducerConnectionListRequestHeader { producer_group: group.into() };
+        self.ask_for(address, &header).await
+    }
+
+    /// One request to one server, with an answer whose header is all that counts.
+    async fn ask<H: RequestHeader>(
+        &self,
+        address: &str,
+        header: &H,
+    ) -> Result<Reply<H::Response>, MQClientError> {
+        let reply = self.remoting.call(address, header, &Bytes::new(), self.timeout).await;
+        reply.map_err(|error| match error {
+            RemotingError::BadAnswer { source, .. } => bad_answer(address, source),
+            other => MQClientError::from_remoting(address, other),
+        })
+    }
+
+    /// One request to one server, with an answer in JSON.
+    async fn ask_for<H: RequestHeader, T: DeserializeOwned>(
+        &self,
+        address: &str,
+        header: &H,
+    ) -> Result<T, MQClientError> {
+        let reply = self.ask(address, header).await?;
+        decode_body(&reply.body).map_err(|error| bad_answer(address, Box::new(error)))
+    }
+
+    /// One request that any NameServer can answer, with an answer in JSON.
+    async fn ask_name_servers<H, T>(&self, header: &H) -> Result<T, MQClientError>
+    where
+        H: RequestHeader + Sync,
+        T: DeserializeOwned + Send,
+    {
+        let deadline = Instant::now() + self.timeout;
+        let ask = |address| Box::pin(self.ask_name_server(address, header, deadline)) as _;
+        self.name_servers.ask(deadline, ask).await.map_err(|no_answer| MQClientError::NameServerUnreachable {
+            answers: no_answer.answers.into_boxed_slice(),
+            report: Box::default(),
+        })
+    }
+}
+
+/// Brokers answer 22, older ones 208.
+fn is_nothing_found(code: ResponseCode) -> bool {
+    [ResponseCode::QUERY_NOT_FOUND, ResponseCode::NO_MESSAGE].contains(&code)
+}
+
+fn bad_answer(peer: &str, source: Box<dyn std::error::Error + Send + Sync>) -> MQClientError {
+    MQClientError::BadAnswer { peer: Arc::from(peer), source, report: Box::default() }
+}

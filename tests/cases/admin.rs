@@ -1,0 +1,181 @@
+//! What an admin does to topics, and offsets.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq::admin::{BoundaryType, Brokers, PermName, TopicConfig};
+use rocketmq::error::MQClientError;
+use rocketmq::model::{Message, MessageExt, MessageQueue, SendResult};
+use rocketmq_remoting::client::RemotingClient;
+use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, Responder};
+use rocketmq_remoting::protocol::RemotingCommand;
+use rocketmq_remoting::protocol::header::UpdateConsumerOffsetRequestHeader;
+
+use super::support::{Site, eventually, fresh_topic};
+
+/// Every broker creates this group by itself.
+const GROUP: &str = "TOOLS_CONSUMER";
+
+/// Sends messages until they have three different store times.
+async fn send_at_three_times(site: &Site, topic: &str) -> Vec<(SendResult, MessageExt)> {
+    let (mut sent, mut times) = (Vec::new(), BTreeSet::new());
+    while times.len() < 3 {
+        let (result, stored) = site.round_trip(Message::new(topic, "x")).await;
+        times.insert(stored.store_timestamp());
+        sent.push((result, stored));
+    }
+    sent
+}
+
+pub(crate) async fn an_empty_queue_has_no_times(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let topic = site.create("empty", 1).await;
+    let described = site.admin.describe_topic(&topic).await.expect("it can be described");
+    for (_, on_broker) in described.done {
+        for stats in on_broker.queues.values() {
+            assert_eq!((stats.min_offset, stats.max_offset, stats.last_update_timestamp), (0, 0, None));
+        }
+    }
+    let times = site.admin.earliest_store_times(&topic).await.expect("it can be asked");
+    assert!(times.is_complete() && times.done.iter().all(|(_, time)| time.is_none()), "{times:?}");
+}
+
+pub(crate) async fn the_settings_of_a_topic_are_changed(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let topic = fresh_topic("changed");
+    let brokers = Brokers::All;
+    let first = TopicConfig::new(topic.as_str(), 4).with_attribute("message.type", "NORMAL");
+    site.admin.create_topic(&first, &brokers).await.expect("created");
+
+    let mut second = TopicConfig::new(topic.as_str(), 8).with_perm(PermName::READ).with_order(true);
+    second.write_queue_nums = 2;
+    site.admin.create_topic(&second, &brokers).await.expect("changed");
+    let described = site.admin.describe_topic(&topic).await.expect("it can be described");
+    let found = described.done[0].1.config.clone().expect("this broker tells");
+    assert_eq!((found.read_queue_nums, found.write_queue_nums), (8, 2));
+    assert_eq!((found.perm, found.order), (PermName::READ, true));
+    assert_eq!(found.attributes, first.attributes, "attributes that are not named stay");
+    assert_eq!(site.admin.message_queues(&topic).await.expect("queues").len(), 8);
+
+    let third = TopicConfig::new(topic.as_str(), 1).without_attribute("message.type");
+    site.admin.create_topic(&third, &brokers).await.expect("changed");
+    let described = site.admin.describe_topic(&topic).await.expect("it can be described");
+    let found = described.done[0].1.config.clone().expect("this broker tells");
+    assert!(found.attributes.is_empty(), "{found:?}");
+}
+
+pub(crate) async fn topics_that_cannot_be_created_or_deleted(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let cluster = site.cluster().await;
+    let code = |error: &MQClientError| error.response_code().map(|code| code.0);
+    let create = |config: TopicConfig| {
+        let admin = &site.admin;
+        async move { admin.create_topic(&config, &Brokers::All).await.expect_err("refused") }
+    };
+    assert_eq!(code(&create(TopicConfig::new("SCHEDULE_TOPIC_XXXX", 1)).await), Some(29));
+    assert_eq!(code(&create(TopicConfig::new(cluster.as_str(), 1)).await), Some(29));
+    let error = create(TopicConfig::new(fresh_topic("a"), 1).with_attribute("foo", "bar")).await;
+    assert_eq!(code(&error), Some(1));
+    assert!(error.to_string().contains("foo"), "{error}");
+    let error = create(TopicConfig::new("no good", 1)).await;
+    assert!(matches!(error, MQClientError::InvalidArgument { .. }), "{error}");
+
+    let error = site.admin.delete_topic("SCHEDULE_TOPIC_XXXX", &cluster).await.expect_err("refused");
+    assert_eq!(code(&error), Some(29));
+    let error = site.admin.delete_topic("T", "NoSuchCluster").await.expect_err("there is none");
+    assert!(matches!(error, MQClientError::InvalidArgument { argument: "cluster", .. }), "{error}");
+    let config = TopicConfig::new("T", 1);
+    let error = site.admin.create_topic(&config, &Brokers::named(["no-such-broker"])).await;
+    let error = error.expect_err("there is none");
+    assert!(matches!(error, MQClientError::InvalidArgument { argument: "broker", .. }), "{error}");
+}
+
+pub(crate) async fn offsets_of_a_queue(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let topic = site.create("offsets", 1).await;
+    let sent = send_at_three_times(&site, &topic).await;
+    let (count, queue) = (sent.len() as i64, &sent[0].0.message_queue);
+    let admin = &site.admin;
+    assert_eq!(admin.max_offset(queue).await.expect("an offset"), count);
+    assert_eq!(admin.min_offset(queue).await.expect("an offset"), 0);
+    let first = &sent[0].1;
+    assert_eq!(admin.earliest_store_time(queue).await.expect("a time"), Some(first.store_timestamp()));
+
+    let search = async |timestamp: i64, boundary: BoundaryType| {
+        admin.search_offset(queue, timestamp, boundary).await.expect("an offset")
+    };
+    let last = sent[sent.len() - 1].1.store_timestamp();
+    let at_last = |(_, message): &&(SendResult, MessageExt)| message.store_timestamp() == last;
+    let first_at_last = sent.iter().find(at_last).map_or(-1, |(result, _)| result.queue_offset);
+    assert_eq!(search(last, BoundaryType::Lower).await, first_at_last);
+    assert_eq!(search(last, BoundaryType::Upper).await, count - 1);
+    assert_eq!(search(last + 1, BoundaryType::Lower).await, count);
+    assert_eq!(search(first.store_timestamp() - 1, BoundaryType::Lower).await, 0);
+    assert_eq!(search(first.store_timestamp() - 1, BoundaryType::Upper).await, 0);
+}
+
+pub(crate) async fn offsets_of_all_queues_of_a_topic(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let topic = site.create("all", 20).await;
+    let queues = site.admin.message_queues(&topic).await.expect("queues");
+    let (sent, stored) = site.round_trip(Message::new(topic.as_str(), "x")).await;
+    let expect = |used: i64, unused: i64| -> Vec<(MessageQueue, i64)> {
+        let offset = |queue: &MessageQueue| if *queue == sent.message_queue { used } else { unused };
+        queues.iter().map(|queue| (queue.clone(), offset(queue))).collect()
+    };
+    let admin = &site.admin;
+    assert_eq!(admin.max_offsets(&topic).await.expect("offsets").done, expect(1, 0));
+    assert_eq!(admin.min_offsets(&topic).await.expect("offsets").done, expect(0, 0));
+    let at = admin.search_offsets(&topic, stored.store_timestamp() + 1, BoundaryType::Lower).await;
+    assert_eq!(at.expect("offsets").done, expect(1, 0));
+    let times = admin.earliest_store_times(&topic).await.expect("times");
+    assert_eq!(times.get(&sent.message_queue), Some(&Some(stored.store_timestamp())));
+
+    let error = admin.max_offsets(&fresh_topic("absent")).await.expect_err("no such topic");
+    assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
+    let elsewhere = MessageQueue::new(topic.as_str(), "no-such-broker", 0);
+    let error = admin.max_offset(&elsewhere).await.expect_err("no such broker");
+    assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
+}
+
+pub(crate) async fn offsets_of_a_consumer_group(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let topic = site.create("committed", 2).await;
+    let (sent, _) = site.round_trip(Message::new(topic.as_str(), "x")).await;
+    let (admin, queue) = (&site.admin, &sent.message_queue);
+    assert_eq!(admin.consumer_offset(GROUP, queue).await.expect("an answer"), None);
+    assert_eq!(admin.consumer_offset("NoSuchGroup", queue).await.expect("an answer"), None);
+
+    let broker = admin.route(&topic).await.expect("a route").broker_datas[0].broker_addrs[&0].clone();
+    commit(&broker, queue, 1).await;
+    let committed =
+        eventually("the offset", async || admin.consumer_offset(GROUP, queue).await.expect("an answer"));
+    assert_eq!(committed.await, 1);
+    let all = admin.consumer_offsets(GROUP, &topic).await.expect("answers");
+    let known: Vec<_> = all.done.iter().filter_map(|(queue, offset)| offset.map(|at| (queue, at))).collect();
+    assert_eq!((all.done.len(), known), (2, vec![(queue, 1)]));
+}
+
+/// Commits an offset as a consumer does.
+async fn commit(broker: &str, queue: &MessageQueue, offset: i64) {
+    struct Silent;
+    impl RequestHandler for Silent {
+        fn handle(&self, request: RemotingCommand, responder: Responder) {
+            responder.not_supported(&request);
+        }
+    }
+    let client =
+        RemotingClient::new(ConnectionOptions::default(), Arc::new(Silent)).expect("within a runtime");
+    let header = UpdateConsumerOffsetRequestHeader {
+        consumer_group: GROUP.into(),
+        topic: queue.topic().into(),
+        queue_id: queue.queue_id(),
+        commit_offset: offset,
+        broker_name: None,
+    };
+    client
+        .call(broker, &header, &bytes::Bytes::new(), Duration::from_secs(5))
+        .await
+        .expect("it is committed");
+}

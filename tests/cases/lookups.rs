@@ -1,0 +1,172 @@
+//! What an admin finds: messages by key and id, topics, brokers and members of groups.
+
+use rocketmq::admin::{Brokers, Server, TopicConfig};
+use rocketmq::error::MQClientError;
+use rocketmq::model::Message;
+
+use super::support::{Site, eventually, fresh_topic};
+
+pub(crate) async fn a_topic_is_created_described_and_deleted(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let cluster = site.cluster().await;
+    let topic = fresh_topic("created");
+    let config = TopicConfig::new(topic.as_str(), 3);
+    let created = site.admin.create_topic(&config, &Brokers::cluster(&cluster)).await.expect("created");
+    assert!(created.is_complete() && created.done.iter().all(|(server, ())| server.is_master()));
+
+    // Its queues are those that were asked for, for producers too.
+    let route = site.admin.route(&topic).await.expect("it has a route at once");
+    assert!(route.queue_datas.iter().all(|data| (data.read_queue_nums, data.write_queue_nums) == (3, 3)));
+    let queues = site.admin.message_queues(&topic).await.expect("it has queues");
+    assert_eq!(queues.len(), 3 * created.done.len());
+    let mut used = Vec::new();
+    for _ in 0..queues.len() {
+        used.push(site.round_trip(Message::new(topic.as_str(), "x")).await.0.message_queue);
+    }
+    used.sort();
+    assert_eq!(used, queues);
+    assert!(site.admin.topics().await.expect("a list").contains(&topic));
+
+    let described = site.admin.describe_topic(&topic).await.expect("it can be described");
+    assert!(described.is_complete());
+    for (_, on_broker) in &described.done {
+        assert_eq!(on_broker.config.as_ref(), Some(&config));
+        assert_eq!(on_broker.queues.len(), 3);
+        for stats in on_broker.queues.values() {
+            assert_eq!((stats.min_offset, stats.max_offset), (0, 1));
+            assert!(stats.last_update_timestamp.is_some());
+        }
+    }
+
+    let deleted = site.admin.delete_topic(&topic, &cluster).await.expect("it is deleted");
+    assert!(deleted.is_complete(), "{deleted:?}");
+    let name_servers: Vec<&str> = deleted
+        .done
+        .iter()
+        .filter_map(|(server, ())| match server {
+            Server::NameServer { address, .. } => Some(&**address),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(name_servers, site.admin.name_servers().collect::<Vec<_>>());
+    assert!(!site.admin.topics().await.expect("a list").contains(&topic));
+    let error = site.admin.describe_topic(&topic).await.expect_err("it is gone");
+    assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
+    let again = site.admin.delete_topic(&topic, &cluster).await.expect("nothing to delete is fine");
+    assert!(again.is_complete());
+}
+
+pub(crate) async fn messages_are_found_by_their_keys(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let topic = site.create("keys", 2).await;
+    let mut stored = Vec::new();
+    for keys in ["order-1 user-7", "order-2 user-7", "order-3"] {
+        let message = Message::new(topic.as_str(), keys).with_keys(keys);
+        stored.push(site.round_trip(message).await.1);
+    }
+    let found = eventually("the third key", async || {
+        let found = site.admin.query_message(&topic, "order-3", 8, ..).await.expect("a result");
+        (!found.messages.is_empty()).then_some(found)
+    });
+    let found = found.await;
+    assert_eq!(found.messages, stored[2..]);
+    assert!(found.index_last_update_timestamp >= stored[2].store_timestamp());
+    assert!(found.failed.is_empty() && found.unreadable.is_empty());
+
+    let query = async |key: &str, max: u32| {
+        site.admin.query_message(&topic, key, max, ..).await.expect("a result").messages
+    };
+    assert_eq!(query("user-7", 8).await, stored[..2]);
+    assert_eq!(query("user-7", 1).await, stored[1..2], "the newest is kept");
+    assert!(query("user", 8).await.is_empty());
+    assert!(query("USER-7", 8).await.is_empty());
+
+    // Times to the millisecond, both ends included.
+    let times = [stored[0].store_timestamp(), stored[1].store_timestamp()];
+    let within = async |begin: i64, end: i64| {
+        let found = site.admin.query_message(&topic, "user-7", 8, begin..=end).await;
+        found.expect("a result").messages
+    };
+    assert_eq!(within(times[0], times[1]).await, stored[..2]);
+    assert!(within(times[1] + 1, i64::MAX).await.is_empty());
+    assert!(within(0, times[0] - 1).await.is_empty());
+    assert!(within(times[0], times[0]).await.contains(&stored[0]));
+
+    for key in ["", "two words"] {
+        let error = site.admin.query_message(&topic, key, 8, ..).await.expect_err("not a key");
+        assert!(matches!(error, MQClientError::InvalidArgument { argument: "key", .. }), "{error}");
+    }
+    let error = site.admin.query_message(&fresh_topic("absent"), "k", 8, ..).await.expect_err("no topic");
+    assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
+}
+
+pub(crate) async fn a_message_is_found_by_either_kind_of_id(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let (sent, stored) = site.round_trip(Message::new(fresh_topic("either"), "x")).await;
+    let topic = stored.topic();
+    let found = eventually("the unique key", async || {
+        site.admin.view_message_by_unique_key(topic, &sent.msg_id).await.expect("an answer")
+    });
+    assert_eq!(found.await, stored);
+    let message = async |id: &str| site.admin.message(topic, id).await.expect("an answer");
+    assert_eq!(message(&sent.msg_id).await.as_ref(), Some(&stored));
+    let by_offset = message(&sent.offset_msg_id).await.expect("it is there");
+    assert_eq!((by_offset.msg_id(), by_offset.offset_msg_id()), (&*sent.msg_id, &*sent.offset_msg_id));
+
+    // Sent again with the same id, it is found twice.
+    let again = site.producer.send(stored.message().clone()).await.expect("sent again");
+    assert_eq!(again.msg_id, sent.msg_id);
+    let twice = eventually("the second one", async || {
+        let found = site.admin.query_by_unique_key(topic, &sent.msg_id, ..).await.expect("a result");
+        (found.messages.len() == 2).then_some(found.messages)
+    });
+    let places: Vec<String> = twice.await.iter().map(|found| found.offset_msg_id().to_owned()).collect();
+    assert_eq!(places, [sent.offset_msg_id.as_str(), again.offset_msg_id.as_str()]);
+    assert_eq!(message(&sent.msg_id).await.as_ref(), Some(&stored), "the first is meant");
+
+    let hole = format!("{}7FFFFFFFFFFFFFF0", &sent.offset_msg_id[..16]);
+    for absent in [hole.as_str(), "7F0000010001251A69D70000000000AA", "what ever"] {
+        assert_eq!(message(absent).await, None);
+    }
+    let long_ago = site.admin.query_by_unique_key(topic, &sent.msg_id, ..stored.store_timestamp()).await;
+    assert!(long_ago.expect("a result").messages.is_empty());
+}
+
+pub(crate) async fn who_is_in_the_cluster(name_server: &str) {
+    let site = Site::new(name_server).await;
+    assert_eq!(site.admin.name_servers().collect::<Vec<_>>(), [name_server]);
+    let info = site.admin.cluster_info().await.expect("an answer");
+    let cluster = site.cluster().await;
+    let figures = site.admin.broker_runtime_info(&Brokers::cluster(&cluster)).await.expect("figures");
+    assert!(figures.is_complete());
+    assert_eq!(figures.done.len(), info.broker_addr_table.len());
+    for (server, figures) in &figures.done {
+        let broker = &info.broker_addr_table[server.broker_name().expect("a broker")];
+        assert_eq!(
+            (broker.cluster.as_str(), broker.broker_addrs[&0].as_str()),
+            (&*cluster, server.address())
+        );
+        assert!(figures["brokerVersionDesc"].starts_with("V5"), "{figures:?}");
+    }
+}
+
+pub(crate) async fn the_members_of_a_producer_group(name_server: &str) {
+    let group = fresh_topic("group");
+    let site = Site::with(name_server, |option| {
+        option.set_group_name(group.as_str());
+    })
+    .await;
+    let topic = site.create("members", 1).await;
+    let nobody = site.admin.producer_connections("NoSuchGroup", &topic).await.expect("an answer");
+    assert!(nobody.is_complete() && nobody.done.iter().all(|(_, connections)| connections.is_empty()));
+    let (sent, _) = site.round_trip(Message::new(topic.as_str(), "x")).await;
+    let connections = eventually("the producer", async || {
+        let answers = site.admin.producer_connections(&group, &topic).await.expect("an answer");
+        let broker = sent.message_queue.broker_name();
+        let mut answers = answers.done.into_iter().filter(|(server, _)| server.broker_name() == Some(broker));
+        answers.next().map(|(_, connections)| connections).filter(|connections| !connections.is_empty())
+    });
+    let connections = connections.await;
+    assert_eq!(connections.len(), 1, "{connections:?}");
+    assert!(connections[0].client_id.contains('@') && connections[0].client_addr.starts_with("127.0.0.1:"));
+}
