@@ -16,4 +16,4 @@ pub use admin_option::AdminOption;
 pub use producer_option::ProducerOption;
 
 pub(crate) use address::parse_name_servers;
-pub(crate) use client_config::{ClientConfig, at_least_one, invalid};
+pub(crate) use client_config::{ClientConfig, at_least_one, invalid, millis};

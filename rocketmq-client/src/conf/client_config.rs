@@ -32,6 +32,12 @@ pub(crate) fn at_least_one(options: &[(&'static str, u64)]) -> Result<(), MQClie
     }
 }
 
+/// A number of milliseconds from the options. More than ten years would overflow clocks and is taken as that.
+pub(crate) fn millis(ms: u64) -> Duration {
+    const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+    Duration::from_millis(ms).min(TEN_YEARS)
+}
+
 pub(crate) fn invalid(option: &'static str, reason: impl Into<String>) -> MQClientError {
     MQClientError::InvalidOption { option, reason: reason.into() }
 }

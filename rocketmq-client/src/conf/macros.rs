@@ -95,8 +95,8 @@ macro_rules! client_options {
                 ])?;
                 let mut connection = rocketmq_remoting::net::ConnectionOptions::default();
                 connection.serialize_type = self.serialize_type;
-                connection.connect_timeout = Duration::from_millis(self.tcp_transport_connect_timeout);
-                connection.try_lock_timeout = Duration::from_millis(self.tcp_transport_try_lock_timeout);
+                connection.connect_timeout = $crate::conf::millis(self.tcp_transport_connect_timeout);
+                connection.try_lock_timeout = $crate::conf::millis(self.tcp_transport_try_lock_timeout);
                 connection.max_idle = Duration::from_secs(self.client_channel_max_idle_time_seconds);
                 connection.expire = Duration::from_secs(self.client_channel_expire_timeout_seconds);
                 Ok($crate::conf::ClientConfig {
@@ -107,9 +107,9 @@ macro_rules! client_options {
                     connection,
                     address_translator: self.address_translator.clone(),
                     hooks: self.hooks.clone(),
-                    poll_name_server_interval: Duration::from_millis(self.poll_name_server_interval),
-                    heartbeat_broker_interval: Duration::from_millis(self.heartbeat_broker_interval),
-                    api_timeout: Duration::from_millis(self.mq_client_api_timeout),
+                    poll_name_server_interval: $crate::conf::millis(self.poll_name_server_interval),
+                    heartbeat_broker_interval: $crate::conf::millis(self.heartbeat_broker_interval),
+                    api_timeout: $crate::conf::millis(self.mq_client_api_timeout),
                     retry_on_initial_connect: self.retry_on_initial_connect,
                 })
             }

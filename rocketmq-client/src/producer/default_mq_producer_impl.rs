@@ -11,7 +11,7 @@ use super::prepared::Preparation;
 use super::sending::{SendPlan, Sending};
 use super::stats::Recorder;
 use super::{ProducerStats, SendOptions, ShutdownReport};
-use crate::conf::ProducerOption;
+use crate::conf::{ProducerOption, millis};
 use crate::error::{MQClientError, Outcome, SendReport};
 use crate::factory::{MQClientInstance, Role, TopicPublishInfo, unique_ids};
 use crate::hook::CommunicationMode;
@@ -96,11 +96,7 @@ impl DefaultMQProducerImpl {
         let faults = Arc::new(MQFaultStrategy::new(self.option.latency_tables(), detecting));
         if detecting {
             let (every, limit) = (self.option.detect_interval(), self.option.detect_timeout());
-            instance.start_detector(
-                faults.clone(),
-                Duration::from_millis(every),
-                Duration::from_millis(limit),
-            );
+            instance.start_detector(faults.clone(), millis(every), millis(limit));
         }
         let ids = unique_ids(instance.ip());
         let running = Running { instance, producer_group, ids, faults, runtime: Handle::current().id() };
@@ -215,7 +211,7 @@ impl DefaultMQProducerImpl {
         SendPlan {
             mode,
             began: Instant::now(),
-            timeout: Duration::from_millis(timeout),
+            timeout: millis(timeout),
             retries: options.retry_times.unwrap_or(retries),
             queue: options.queue.map(|queue| self.wrap_queue(queue)),
         }
@@ -266,7 +262,7 @@ impl DefaultMQProducerImpl {
     }
 
     pub(super) fn timeout(&self) -> Duration {
-        Duration::from_millis(self.option.send_msg_timeout())
+        millis(self.option.send_msg_timeout())
     }
 
     /// Fetches the routes of the topics that the options name. A failure shows at the first send.

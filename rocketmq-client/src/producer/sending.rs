@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::prepared::Prepared;
 use super::retry::{Verdict, pause};
 use super::send_kernel::{Attempted, send_kernel_impl};
-use crate::conf::ProducerOption;
+use crate::conf::{ProducerOption, millis};
 use crate::error::{Attempt, MQClientError, SendReport, with_causes};
 use crate::factory::{Choice, MQClientInstance, TopicPublishInfo};
 use crate::hook::CommunicationMode;
@@ -131,9 +131,7 @@ impl Sending<'_> {
     /// The last attempt may use all the time that is left.
     fn attempt_deadline(&self, now: Instant, number: u32) -> Instant {
         match self.option.send_msg_max_timeout_per_request() {
-            limit if limit > 0 && number < self.plan.retries => {
-                self.plan.deadline().min(now + Duration::from_millis(limit))
-            }
+            limit if limit > 0 && number < self.plan.retries => self.plan.deadline().min(now + millis(limit)),
             _ => self.plan.deadline(),
         }
     }

@@ -14,7 +14,9 @@ use tokio::time::Instant;
 pub use error::RemotingError;
 pub use hook::RpcHook;
 
-use crate::net::{Connection, ConnectionOptions, Pool, RequestHandler, TaskOwner, TcpTransport, Transport};
+use crate::net::{
+    Connection, ConnectionOptions, Pool, RequestHandler, TaskOwner, TcpTransport, Transport, later,
+};
 use crate::protocol::{
     EncodeHeader, ExtFields, NoHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode,
 };
@@ -99,7 +101,8 @@ impl RemotingClient {
         body: &Bytes,
         timeout: Duration,
     ) -> Result<Reply<H::Response>, RemotingError> {
-        let answer = self.invoke(address, header.code(), header, body, Instant::now() + timeout).await?;
+        let answer =
+            self.invoke(address, header.code(), header, body, later(Instant::now(), timeout)).await?;
         if answer.code != ResponseCode::SUCCESS.0 {
             return Err(RemotingError::refused(address, &answer));
         }
@@ -180,7 +183,7 @@ impl RemotingClient {
     /// `limit`. Requests in flight fail. Returns whether all tasks ended by themselves. Dropping the future
     /// leaves the tasks stopping.
     pub async fn shutdown(&self, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+        let deadline = later(Instant::now(), limit);
         self.pool.close();
         self.tasks.close_and_wait(limit).await;
         self.tasks.shutdown(deadline.saturating_duration_since(Instant::now())).await

@@ -10,6 +10,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
 
+use super::later;
 use super::outgoing::Outgoing;
 use super::transport::ByteStream;
 use super::{Connection, ConnectionEnd, RequestHandler, Responder};
@@ -63,7 +64,7 @@ impl ConnectionTask {
         handler: Arc<dyn RequestHandler>,
     ) -> Self {
         let now = Instant::now();
-        let timer = Box::pin(tokio::time::sleep(connection.shared.options.max_idle));
+        let timer = Box::pin(tokio::time::sleep_until(later(now, connection.shared.options.max_idle)));
         handler.connected(&connection);
         Self {
             stream,
@@ -143,7 +144,7 @@ impl ConnectionTask {
             self.frame_since = None;
         } else if progress || self.frame_since.is_none() {
             self.frame_since = Some(now);
-            self.wake_by(now + self.connection.shared.options.frame_timeout);
+            self.wake_by(later(now, self.connection.shared.options.frame_timeout));
         }
         self.match_answers();
         end
@@ -263,7 +264,8 @@ impl ConnectionTask {
     fn check_traffic(&self, now: Instant, in_flight: usize) -> Result<Instant, ConnectionEnd> {
         let options = &self.connection.shared.options;
         let outstanding = in_flight > 0 || !self.writing.is_empty();
-        let (quiet, silent) = (self.last_traffic + options.max_idle, self.last_read + options.expire);
+        let (quiet, silent) =
+            (later(self.last_traffic, options.max_idle), later(self.last_read, options.expire));
         if !outstanding && quiet <= now {
             return Err(ConnectionEnd::Idle(options.max_idle));
         }
@@ -272,7 +274,7 @@ impl ConnectionTask {
         }
         let mut next = if outstanding { silent } else { quiet };
         if let Some(since) = self.frame_since {
-            let slow = since + options.frame_timeout;
+            let slow = later(since, options.frame_timeout);
             if slow <= now {
                 return Err(ConnectionEnd::SlowFrame(options.frame_timeout));
             }

@@ -29,3 +29,13 @@ pub use transport::{ByteStream, Connecting, TcpTransport, Transport};
 pub(crate) use connection::Ends;
 pub(crate) use pool::start_connection;
 pub(crate) use transport::tune;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// `wait` after `now`, or long after anybody's patience: a limit of centuries must not overflow the clock.
+pub(crate) fn later(now: Instant, wait: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+    now + wait.min(FAR)
+}

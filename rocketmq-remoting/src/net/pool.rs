@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::back_off::random;
 use super::connection::Ends;
 use super::connection_task::ConnectionTask;
+use super::later;
 use super::tasks::TaskOwner;
 use super::transport::{ByteStream, Transport};
 use super::{Connection, ConnectionOptions, DialError, RequestHandler};
@@ -51,7 +52,7 @@ impl Pool {
                 dialing
             }
         };
-        let patience = deadline.min(Instant::now() + self.options.try_lock_timeout);
+        let patience = deadline.min(later(Instant::now(), self.options.try_lock_timeout));
         let outcome = match timeout_at(patience, dialing.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone(),
             // The dial's task was dropped with its runtime or by a shutdown.
