@@ -15,5 +15,5 @@ pub use address::AddressTranslator;
 pub use admin_option::AdminOption;
 pub use producer_option::ProducerOption;
 
-pub(crate) use address::parse_name_servers;
+pub(crate) use address::{NameServerSource, parse_name_servers};
 pub(crate) use client_config::{ClientConfig, at_least_one, invalid, millis};

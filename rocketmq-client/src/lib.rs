@@ -28,3 +28,4 @@ mod mq_client_api;
 mod name_servers;
 pub mod producer;
 pub mod selector;
+mod top_addressing;

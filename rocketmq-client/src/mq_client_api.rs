@@ -36,6 +36,10 @@ impl MQClientApi {
         &self.remoting
     }
 
+    pub(crate) fn name_servers(&self) -> &NameServers {
+        &self.name_servers
+    }
+
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -47,9 +51,9 @@ impl MQClientApi {
         deadline: Instant,
     ) -> Result<TopicRouteData, NoAnswer> {
         let header = GetRouteInfoRequestHeader { topic: topic.into(), accept_standard_json_only: Some(true) };
-        let ask = |address| {
+        let ask = |address: Arc<str>| {
             let header = &header;
-            Box::pin(self.ask_name_server(address, header, deadline)) as _
+            Box::pin(async move { self.ask_name_server(&address, header, deadline).await }) as _
         };
         self.name_servers.ask(deadline, ask).await
     }

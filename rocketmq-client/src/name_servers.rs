@@ -1,7 +1,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,12 +16,20 @@ const ASK_NEXT_AFTER: Duration = Duration::from_millis(200);
 /// Once one server has said no, the others have that long to know better.
 const WAIT_AFTER_NO: Duration = Duration::from_millis(200);
 
-/// The configured NameServers, and which of them answered last.
+/// The NameServers, and which of them answered last.
 #[derive(Debug)]
 pub(crate) struct NameServers {
+    /// A snapshot: those who ask go on with the list that they began with.
+    list: RwLock<Arc<List>>,
+}
+
+#[derive(Debug)]
+struct List {
     addresses: Vec<Arc<str>>,
     /// The one to ask first. It starts at random, so that many clients spread over the servers.
     current: AtomicUsize,
+    /// Why there are none, while there are none.
+    why_empty: Option<NameServerAnswer>,
 }
 
 /// Why a server did not give what it was asked for.
@@ -44,29 +52,56 @@ type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, Said>> + Send + 'a>>;
 
 impl NameServers {
     pub(crate) fn new(addresses: Vec<Arc<str>>) -> Self {
-        let current = (random() % addresses.len().max(1) as u64) as usize;
-        Self { addresses, current: AtomicUsize::new(current) }
+        Self { list: RwLock::new(Arc::new(List::new(addresses))) }
     }
 
-    pub(crate) fn addresses(&self) -> &[Arc<str>] {
-        &self.addresses
+    pub(crate) fn addresses(&self) -> Vec<Arc<str>> {
+        self.list().addresses.clone()
+    }
+
+    /// Takes a list from an address server. The server that was asked first stays that, if it is still there.
+    pub(crate) fn update(&self, addresses: Vec<Arc<str>>) {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        if list.addresses == addresses {
+            return;
+        }
+        let new = List::new(addresses);
+        let kept = new.addresses.iter().position(|address| Some(address) == list.current());
+        if let Some(kept) = kept {
+            new.current.store(kept, Ordering::Relaxed);
+        }
+        tracing::info!(addresses = ?new.addresses, "list of NameServers changed");
+        *list = Arc::new(new);
+    }
+
+    /// Remembers why there is no list yet.
+    pub(crate) fn not_updated(&self, why: NameServerAnswer) {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        if list.addresses.is_empty() {
+            *list = Arc::new(List { why_empty: Some(why), ..List::new(Vec::new()) });
+        }
+    }
+
+    fn list(&self) -> Arc<List> {
+        self.list.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks one server after the other until one gives what is wanted. A silent one does not hold the others up,
     /// and a no is not believed before the others had a moment: they may disagree for a while after a restart.
     pub(crate) async fn ask<'a, T>(
-        &'a self,
+        &self,
         deadline: Instant,
-        ask: impl Fn(&'a str) -> Asking<'a, T>,
+        ask: impl Fn(Arc<str>) -> Asking<'a, T>,
     ) -> Result<T, NoAnswer> {
-        let (first, count) = (self.current.load(Ordering::Relaxed), self.addresses.len());
+        let list = self.list();
+        let (first, count) = (list.current.load(Ordering::Relaxed), list.addresses.len());
         let mut waiting = (0..count).map(|step| (first + step) % count);
         let mut asking: Vec<(usize, Asking<'a, T>)> = Vec::with_capacity(count);
-        let mut failed = NoAnswer::default();
+        let mut failed = NoAnswer { answers: list.why_empty.iter().cloned().collect(), is_no: false };
         let mut give_up = deadline;
         loop {
             if let Some(index) = waiting.next() {
-                asking.push((index, ask(&self.addresses[index])));
+                asking.push((index, ask(list.addresses[index].clone())));
             }
             // While there is somebody else to ask, not longer than this; then until all have answered.
             let patience =
@@ -79,26 +114,37 @@ impl NameServers {
             };
             let said = match said {
                 Ok(wanted) => {
-                    self.current.store(index, Ordering::Relaxed);
+                    list.current.store(index, Ordering::Relaxed);
                     return Ok(wanted);
                 }
                 Err(said) => said,
             };
             if said.is_no && !std::mem::replace(&mut failed.is_no, true) {
-                self.current.store(index, Ordering::Relaxed);
+                list.current.store(index, Ordering::Relaxed);
                 give_up = deadline.min(Instant::now() + WAIT_AFTER_NO);
             }
-            failed.answers.push(NameServerAnswer { address: self.addresses[index].clone(), said: said.text });
+            failed.answers.push(NameServerAnswer { address: list.addresses[index].clone(), said: said.text });
             if asking.is_empty() && waiting.len() == 0 {
                 break;
             }
         }
         let silent = asking.iter().map(|(index, _)| *index).chain(waiting);
         failed.answers.extend(silent.map(|index| NameServerAnswer {
-            address: self.addresses[index].clone(),
+            address: list.addresses[index].clone(),
             said: "no answer in time".to_owned(),
         }));
         Err(failed)
+    }
+}
+
+impl List {
+    fn new(addresses: Vec<Arc<str>>) -> Self {
+        let current = (random() % addresses.len().max(1) as u64) as usize;
+        Self { addresses, current: AtomicUsize::new(current), why_empty: None }
+    }
+
+    fn current(&self) -> Option<&Arc<str>> {
+        self.addresses.get(self.current.load(Ordering::Relaxed))
     }
 }
 
@@ -128,7 +174,7 @@ mod tests {
         limit_ms: u64,
     ) -> Result<&'static str, NoAnswer> {
         let servers = NameServers::new(vec!["0".into(), "1".into(), "2".into()]);
-        servers.current.store(0, Ordering::Relaxed);
+        servers.list().current.store(0, Ordering::Relaxed);
         let deadline = Instant::now() + Duration::from_millis(limit_ms);
         let answer = servers.ask(deadline, |address| {
             let (takes, what) = said[address.parse::<usize>().unwrap()];
@@ -180,5 +226,28 @@ mod tests {
         said.sort_unstable();
         assert_eq!(said, [("0", "no answer in time"), ("1", "from 1"), ("2", "no answer in time")]);
         assert!(!failed.is_no);
+    }
+
+    #[test]
+    fn a_new_list_keeps_the_server_that_answered_last() {
+        let servers = NameServers::new(vec!["0".into(), "1".into(), "2".into()]);
+        servers.list().current.store(1, Ordering::Relaxed);
+        servers.update(vec!["9".into(), "8".into(), "1".into()]);
+        assert_eq!(servers.list().current().map(|address| &**address), Some("1"));
+        servers.update(vec!["5".into()]);
+        assert_eq!(servers.addresses(), ["5".into()]);
+        assert_eq!(servers.list().current().map(|address| &**address), Some("5"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_list_says_why_it_is_empty() {
+        let servers = NameServers::new(Vec::new());
+        let why = |said: &str| NameServerAnswer { address: "http://a/b".into(), said: said.to_owned() };
+        servers.not_updated(why("HTTP status 500"));
+        let ask = || servers.ask::<()>(Instant::now(), |_| unreachable!("nobody to ask"));
+        assert_eq!(ask().await.unwrap_err().answers[0].said, "HTTP status 500");
+        servers.update(vec!["1".into()]);
+        servers.not_updated(why("an empty answer"));
+        assert_eq!(servers.addresses(), ["1".into()], "a bad answer keeps the last list");
     }
 }

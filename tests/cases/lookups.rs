@@ -48,7 +48,7 @@ pub(crate) async fn a_topic_is_created_described_and_deleted(name_server: &str) 
             _ => None,
         })
         .collect();
-    assert_eq!(name_servers, site.admin.name_servers().collect::<Vec<_>>());
+    assert_eq!(name_servers, site.admin.name_servers());
     assert!(!site.admin.topics().await.expect("a list").contains(&topic));
     let error = site.admin.describe_topic(&topic).await.expect_err("it is gone");
     assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
@@ -134,7 +134,7 @@ pub(crate) async fn a_message_is_found_by_either_kind_of_id(name_server: &str) {
 
 pub(crate) async fn who_is_in_the_cluster(name_server: &str) {
     let site = Site::new(name_server).await;
-    assert_eq!(site.admin.name_servers().collect::<Vec<_>>(), [name_server]);
+    assert_eq!(site.admin.name_servers(), [name_server]);
     let info = site.admin.cluster_info().await.expect("an answer");
     let cluster = site.cluster().await;
     let figures = site.admin.broker_runtime_info(&Brokers::cluster(&cluster)).await.expect("figures");

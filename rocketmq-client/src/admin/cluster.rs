@@ -67,14 +67,15 @@ impl MQAdmin {
         .any()
     }
 
-    /// The NameServers that this admin asks, as they were configured. Java: `MQAdminExt.getNameServerAddressList`.
-    pub fn name_servers(&self) -> impl Iterator<Item = &str> {
-        self.instance.api().name_server_addresses().iter().map(|address| &**address)
+    /// The NameServers that this admin asks, as they were configured or the address server gave them.
+    /// Java: `MQAdminExt.getNameServerAddressList`.
+    pub fn name_servers(&self) -> Vec<String> {
+        self.instance.api().name_servers().addresses().iter().map(ToString::to_string).collect()
     }
 
     pub(super) fn name_server_list(&self) -> Vec<Server> {
-        let addresses = self.instance.api().name_server_addresses();
-        addresses.iter().map(|address| Server::NameServer { address: address.clone() }).collect()
+        let addresses = self.instance.api().name_servers().addresses();
+        addresses.into_iter().map(|address| Server::NameServer { address }).collect()
     }
 }
 

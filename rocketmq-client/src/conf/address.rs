@@ -27,6 +27,37 @@ impl fmt::Debug for AddressTranslator {
     }
 }
 
+/// Where the addresses of the NameServers come from.
+#[derive(Debug, Clone)]
+pub(crate) enum NameServerSource {
+    /// They are configured.
+    Fixed(Vec<Arc<str>>),
+    /// The address server behind this URL knows them.
+    Http(Arc<str>),
+}
+
+impl NameServerSource {
+    /// A configured list wins over an address server.
+    pub(crate) fn from_options(list: &str, http_address: &str) -> Result<Self, MQClientError> {
+        let url = http_address.trim();
+        if !list.trim().is_empty() || url.is_empty() {
+            return Ok(Self::Fixed(parse_name_servers(list)?));
+        }
+        let is_url = url.strip_prefix("http://").is_some_and(|rest| !rest.starts_with(['/', ':']));
+        if !is_url
+            || url.len() == "http://".len()
+            || url.contains(|c: char| c.is_whitespace() || c.is_control())
+        {
+            let url = url.escape_debug();
+            return Err(MQClientError::InvalidOption {
+                option: "name_server_http_address",
+                reason: format!("\"{url}\" is not a URL that can be asked: write \"http://host:port/path\""),
+            });
+        }
+        Ok(Self::Http(url.into()))
+    }
+}
+
 /// Splits `host:port;host:port`. Hosts are names, IPv4 addresses, or IPv6 addresses in brackets.
 pub(crate) fn parse_name_servers(list: &str) -> Result<Vec<Arc<str>>, MQClientError> {
     let addresses: Vec<Arc<str>> =
@@ -43,7 +74,9 @@ pub(crate) fn parse_name_servers(list: &str) -> Result<Vec<Arc<str>>, MQClientEr
 fn check_address(address: &str) -> Result<(), MQClientError> {
     let complaint = |what: &str| invalid(format!("\"{}\" {what}", address.escape_debug()));
     if address.contains("://") {
-        return Err(complaint("is a URL: give \"host:port\" of the NameServer itself"));
+        return Err(complaint(
+            "is a URL: give \"host:port\" of the NameServer itself, or set name_server_http_address",
+        ));
     }
     let Some((host, port)) = address.rsplit_once(':') else {
         return Err(complaint("has no port: write \"host:port\""));
@@ -73,6 +106,23 @@ mod tests {
         let list = parse_name_servers(" ns1.example:9876;10.0.0.1:9876 ;[::1]:9876;").unwrap();
         let list: Vec<&str> = list.iter().map(|address| &**address).collect();
         assert_eq!(list, ["ns1.example:9876", "10.0.0.1:9876", "[::1]:9876"]);
+    }
+
+    #[test]
+    fn a_configured_list_wins_over_an_address_server() {
+        let url = "http://address-server:8080/rocketmq/nsaddr";
+        let source = NameServerSource::from_options("ns:9876", url).unwrap();
+        assert!(matches!(source, NameServerSource::Fixed(list) if list == ["ns:9876".into()]));
+        let source = NameServerSource::from_options(" ", url).unwrap();
+        assert!(matches!(source, NameServerSource::Http(asked) if &*asked == url));
+    }
+
+    #[test]
+    fn only_plain_http_is_asked() {
+        for url in ["https://host/x", "host:8080/x", "http://", "http:///x", "http://:80/x", "http://a b/x"] {
+            let error = NameServerSource::from_options("", url).unwrap_err();
+            assert!(error.to_string().starts_with("option name_server_http_address: "), "{url}: {error}");
+        }
     }
 
     #[test]

@@ -1,9 +1,8 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_remoting::net::ConnectionOptions;
 
-use super::AddressTranslator;
+use super::{AddressTranslator, NameServerSource};
 use crate::error::MQClientError;
 use crate::hook::Hooks;
 
@@ -11,7 +10,7 @@ use crate::hook::Hooks;
 /// `ClientConfig`.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientConfig {
-    pub(crate) name_servers: Vec<Arc<str>>,
+    pub(crate) name_servers: NameServerSource,
     pub(crate) instance_name: Option<String>,
     pub(crate) client_ip: Option<String>,
     pub(crate) unit_name: Option<String>,

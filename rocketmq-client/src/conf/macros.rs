@@ -12,8 +12,14 @@ macro_rules! client_options {
             $(#[$meta])*
             pub struct $name {
                 $($own)*
-                /// The NameServers, as `host:port;host:port`. Host names, IPv4, IPv6 in brackets. Required.
+                /// The NameServers, as `host:port;host:port`. Host names, IPv4, IPv6 in brackets. Required, unless
+                /// an address server is named.
                 text name_server_addr / set_name_server_addr: String = String::new();
+                /// An HTTP address server that knows the NameServers, as `http://host:port/path`. It is asked at
+                /// the start and every two minutes, and answers with `host:port;host:port`; an answer that is
+                /// none leaves the list as it was. Used only while `name_server_addr` is empty.
+                /// Java: `TopAddressing`.
+                text name_server_http_address / set_name_server_http_address: String = String::new();
                 /// Tells several clients of one process apart in their client id, `ip@instance_name`. Default:
                 /// the process id and a time stamp.
                 text instance_name / set_instance_name: String = String::new();
@@ -100,7 +106,10 @@ macro_rules! client_options {
                 connection.max_idle = Duration::from_secs(self.client_channel_max_idle_time_seconds);
                 connection.expire = Duration::from_secs(self.client_channel_expire_timeout_seconds);
                 Ok($crate::conf::ClientConfig {
-                    name_servers: $crate::conf::parse_name_servers(&self.name_server_addr)?,
+                    name_servers: $crate::conf::NameServerSource::from_options(
+                        &self.name_server_addr,
+                        &self.name_server_http_address,
+                    )?,
                     instance_name: self.instance_name().map(str::to_owned),
                     client_ip: self.client_ip().map(str::to_owned),
                     unit_name: self.unit_name().map(str::to_owned),

@@ -12,11 +12,12 @@ use super::TopicPublishInfo;
 use super::client_id::{client_id, local_ip};
 use super::duties::{ClientRequestHandler, detect_reachable, refresh_routes, send_heartbeats};
 use super::route_table::RouteTable;
-use crate::conf::ClientConfig;
+use crate::conf::{ClientConfig, NameServerSource};
 use crate::error::{MQClientError, with_causes};
 use crate::latency::MQFaultStrategy;
 use crate::mq_client_api::MQClientApi;
 use crate::name_servers::NameServers;
+use crate::top_addressing::TopAddressing;
 
 /// One client as the cluster sees it: an id, its connections, the routes it knows, its heartbeats.
 /// Java: `MQClientInstance`. Each producer or admin has its own.
@@ -53,8 +54,14 @@ impl MQClientInstance {
     }
 
     async fn new(config: ClientConfig, role: Role) -> Result<Self, MQClientError> {
-        let name_servers = NameServers::new(config.name_servers);
-        let ip = local_ip(name_servers.addresses()).await;
+        let (name_servers, top_addressing) = match config.name_servers {
+            NameServerSource::Fixed(addresses) => (NameServers::new(addresses), None),
+            NameServerSource::Http(url) => (NameServers::new(Vec::new()), Some(TopAddressing::new(url))),
+        };
+        if let Some(top_addressing) = &top_addressing {
+            top_addressing.update(&name_servers).await;
+        }
+        let ip = local_ip(&name_servers.addresses()).await;
         let client_id = client_id(
             ip,
             config.client_ip.as_deref(),
@@ -68,6 +75,9 @@ impl MQClientInstance {
         config.hooks.rpc.into_iter().for_each(|hook| remoting.add_hook(hook));
         let tasks = TaskOwner::new().map_err(no_runtime)?;
         let api = Arc::new(MQClientApi::new(remoting, name_servers, config.api_timeout));
+        if let Some(top_addressing) = top_addressing {
+            tasks.spawn(top_addressing.keep_updating(api.clone()));
+        }
         let translator = config.address_translator;
         let routes = Arc::new(RouteTable::new(api.clone(), translator, role.default_topic_queue_nums));
 

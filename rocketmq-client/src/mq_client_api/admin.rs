@@ -25,11 +25,6 @@ use super::MQClientApi;
 use crate::error::MQClientError;
 
 impl MQClientApi {
-    /// The addresses of all NameServers.
-    pub(crate) fn name_server_addresses(&self) -> &[Arc<str>] {
-        self.name_servers.addresses()
-    }
-
     /// All clusters and brokers (106), from the first NameServer that answers.
     pub(crate) async fn cluster_info(&self) -> Result<ClusterInfo, MQClientError> {
         self.ask_name_servers(&GetBrokerClusterInfoRequest).await
@@ -226,7 +221,9 @@ impl MQClientApi {
         T: DeserializeOwned + Send,
     {
         let deadline = Instant::now() + self.timeout;
-        let ask = |address| Box::pin(self.ask_name_server(address, header, deadline)) as _;
+        let ask = |address: Arc<str>| {
+            Box::pin(async move { self.ask_name_server(&address, header, deadline).await }) as _
+        };
         self.name_servers.ask(deadline, ask).await.map_err(|no_answer| MQClientError::NameServerUnreachable {
             answers: no_answer.answers.into_boxed_slice(),
             report: Box::default(),
