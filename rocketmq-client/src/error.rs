@@ -2,6 +2,7 @@
 
 mod attempts;
 mod fan_out;
+mod shared;
 
 use std::fmt;
 use std::sync::Arc;

@@ -42,7 +42,9 @@ pub struct SendMessageContext<'a> {
     pub producer_group: &'a str,
     /// The message as the caller gave it; of a batch, one whose body is the whole batch.
     pub message: &'a Message,
-    /// Its id: the same in all attempts.
+    /// All messages of the request: that one, or those of the batch, each with its id.
+    pub messages: &'a [Message],
+    /// Its id: the same in all attempts. Of a batch: the ids of its messages, with commas between them.
     pub msg_id: &'a str,
     /// Bytes of the body as it is sent, after compression.
     pub body_length: usize,

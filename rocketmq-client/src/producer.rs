@@ -1,5 +1,6 @@
 //! Sending messages.
 
+mod accumulator;
 mod callback;
 mod default_mq_producer_impl;
 mod permits;

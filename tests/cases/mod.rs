@@ -2,6 +2,7 @@
 //! own broker. Each takes the address of a NameServer and uses topics of its own.
 
 pub(crate) mod admin;
+pub(crate) mod auto_batch;
 pub(crate) mod illegal;
 #[allow(dead_code, reason = "the mock's suite has no use of it")]
 pub(crate) mod lookups;
@@ -23,6 +24,9 @@ macro_rules! for_each_case {
                 a_batch_arrives_in_order_in_one_queue, batches_that_brokers_refuse_are_refused_here,
                 a_message_goes_to_the_queue_that_is_named, a_selector_keeps_a_key_in_one_queue,
                 hooks_see_every_attempt_and_may_forbid_it, a_namespace_keeps_topics_apart;
+            auto_batch: senders_share_requests_and_keep_their_own_results, callbacks_are_gathered_too,
+                what_cannot_be_in_a_batch_goes_alone, a_failed_batch_fails_each_sender,
+                a_sender_that_gives_up_harms_nobody, a_shutdown_sends_what_waits;
             illegal: bad_messages_are_refused_before_any_io, a_message_id_that_is_none,
                 nothing_stored_at_an_offset, a_topic_that_does_not_exist_cannot_be_read;
             admin: an_empty_queue_has_no_times, the_settings_of_a_topic_are_changed,

@@ -64,6 +64,20 @@ client_options! {
         plain client_async_semaphore_value / set_client_async_semaphore_value: u32 = 65_535;
         /// Bytes of bodies in flight, likewise; a larger body takes them all. Default: 100 MiB.
         plain client_async_semaphore_bytes / set_client_async_semaphore_bytes: usize = 100 * 1024 * 1024;
+        /// Whether single messages that are sent at about the same time go out together, in one request for each
+        /// topic, queue and tag: more messages per second, each a little later. What cannot be in a batch
+        /// (delayed, timed and transactional messages, requests and replies, retry topics), and what is large
+        /// enough to be compressed, goes alone; so does everything when a `CheckForbiddenHook` wants to see single messages. Default:
+        /// false.
+        plain auto_batch / set_auto_batch: bool = false;
+        /// How long such a batch waits for more messages, in ms: 1 to 30000, and at most for half of the send
+        /// time-out. Default: 10.
+        plain batch_max_delay_ms / set_batch_max_delay_ms: u64 = 10;
+        /// The largest such batch, in bytes: 1 to 2 MiB. Default: 32 KiB.
+        plain batch_max_bytes / set_batch_max_bytes: usize = 32 * 1024;
+        /// How many bytes may be in such batches at once, waiting and on their way; what is above that goes
+        /// alone. Default: 32 MiB.
+        plain total_batch_max_bytes / set_total_batch_max_bytes: usize = 32 * 1024 * 1024;
     }
 }
 
@@ -106,7 +120,14 @@ impl ProducerOption {
             let reason = "it must be ascending, and as long as not_available_duration";
             return Err(invalid("latency_max", reason));
         }
+        if !(1..=30_000).contains(&self.batch_max_delay_ms) {
+            return Err(invalid("batch_max_delay_ms", "it must be 1 to 30000"));
+        }
+        if !(1..=2 * 1024 * 1024).contains(&self.batch_max_bytes) {
+            return Err(invalid("batch_max_bytes", "it must be 1 to 2097152 (2 MiB)"));
+        }
         at_least_one(&[
+            ("total_batch_max_bytes", self.total_batch_max_bytes as u64),
             ("detect_timeout", self.detect_timeout),
             ("detect_interval", self.detect_interval),
             ("send_msg_timeout", self.send_msg_timeout),

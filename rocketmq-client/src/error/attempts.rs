@@ -44,6 +44,7 @@ pub struct Attempt {
 pub struct SendReport {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) waited_for_permits: Duration,
+    pub(crate) waited_for_batch: Duration,
     pub(crate) prepared: Duration,
     pub(crate) waited_for_route: Duration,
     /// The send was given up from outside, in the middle of whatever it was doing.
@@ -64,6 +65,11 @@ impl SendReport {
     /// Time spent waiting for permits of the client's own limits.
     pub fn waited_for_permits(&self) -> Duration {
         self.waited_for_permits
+    }
+
+    /// Time spent waiting for other messages to go with (option `auto_batch`).
+    pub fn waited_for_batch(&self) -> Duration {
+        self.waited_for_batch
     }
 
     /// Time spent on validation and compression.

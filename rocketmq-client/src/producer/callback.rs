@@ -26,12 +26,12 @@ impl<F: FnOnce(Result<SendResult, MQClientError>)> Callback<F> {
         permit: Permit,
         report: SendReport,
     ) {
-        let sent = match self.producer.running() {
-            Ok(running) => {
+        let sent = match self.producer.started() {
+            Some(running) => {
                 let sending = self.producer.send_admitted(running, outgoing, &plan, permit, report);
                 sending.await.and_then(|sent| sent.ok_or(MQClientError::NotStarted { client: "producer" }))
             }
-            Err(error) => Err(error),
+            None => Err(MQClientError::NotStarted { client: "producer" }),
         };
         self.call(sent);
     }

@@ -6,6 +6,7 @@ use rocketmq_common::{UniqueIdGenerator, namespace};
 use tokio::runtime::{self, Handle};
 use tokio::time::{Instant, timeout_at};
 
+use super::accumulator::{Accumulator, send_due_batches};
 use super::permits::{NoPermit, Permit, Permits};
 use super::prepared::Preparation;
 use super::sending::{SendPlan, Sending};
@@ -46,6 +47,7 @@ pub(crate) struct Running {
     pub(crate) producer_group: Arc<str>,
     ids: &'static UniqueIdGenerator,
     faults: Arc<MQFaultStrategy>,
+    accumulator: Option<Arc<Accumulator>>,
     /// Where the tasks of the connections run.
     runtime: runtime::Id,
 }
@@ -74,7 +76,7 @@ impl DefaultMQProducerImpl {
         Self { option, state, running: OnceLock::new(), permits, stats }
     }
 
-    pub(super) async fn start(&self) -> Result<(), MQClientError> {
+    pub(super) async fn start(self: &Arc<Self>) -> Result<(), MQClientError> {
         match self.state.compare_exchange(CREATED, STARTING, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {}
             Err(SHUT_DOWN) => return Err(MQClientError::ShutDown { client: CLIENT }),
@@ -99,7 +101,12 @@ impl DefaultMQProducerImpl {
             instance.start_detector(faults.clone(), millis(every), millis(limit));
         }
         let ids = unique_ids(instance.ip());
-        let running = Running { instance, producer_group, ids, faults, runtime: Handle::current().id() };
+        let accumulator = Accumulator::new(&self.option, ids);
+        if let Some(accumulator) = &accumulator {
+            instance.tasks().spawn(send_due_batches(accumulator.clone(), Arc::downgrade(self)));
+        }
+        let runtime = Handle::current().id();
+        let running = Running { instance, producer_group, ids, faults, accumulator, runtime };
         self.preload_routes(&running).await;
         tracing::debug!(client_id = running.instance.client_id(), "producer started");
         let _ = self.running.set(running);
@@ -110,7 +117,7 @@ impl DefaultMQProducerImpl {
 
     /// Waits for a permit, then sends. The permit is held until the outcome is known.
     pub(super) async fn send(
-        &self,
+        self: &Arc<Self>,
         outgoing: Outgoing,
         mode: CommunicationMode,
         options: SendOptions,
@@ -162,13 +169,49 @@ impl DefaultMQProducerImpl {
         }
     }
 
-    /// Sends what has its permit.
+    /// Sends what has its permit: in a batch with others, if the options say so and it fits, or alone.
     pub(super) async fn send_admitted(
+        self: &Arc<Self>,
+        running: &Running,
+        outgoing: Outgoing,
+        plan: &SendPlan,
+        permit: Permit,
+        report: SendReport,
+    ) -> Result<Option<SendResult>, MQClientError> {
+        let reserved = match (&running.accumulator, &outgoing, plan.mode) {
+            (_, _, CommunicationMode::Oneway) => None,
+            (Some(accumulator), Outgoing::Message(message), _) => accumulator.reserve(message),
+            _ => None,
+        };
+        match (reserved, outgoing) {
+            (Some(reserved), Outgoing::Message(message)) => {
+                self.check(running, &message)?;
+                reserved.join(self, running, message, plan, (permit, report)).await.map(Some)
+            }
+            (_, outgoing) => self.send_alone(running, outgoing, plan, permit, report).await,
+        }
+    }
+
+    /// Sends what has its permit, in a request of its own.
+    pub(super) async fn send_alone(
         &self,
         running: &Running,
         outgoing: Outgoing,
         plan: &SendPlan,
         _permit: Permit,
+        report: SendReport,
+    ) -> Result<Option<SendResult>, MQClientError> {
+        let sent = self.deliver(running, outgoing, plan, report).await;
+        self.note(&sent, plan.began);
+        sent
+    }
+
+    /// Hands a request to a broker, with as many attempts as it takes.
+    pub(super) async fn deliver(
+        &self,
+        running: &Running,
+        outgoing: Outgoing,
+        plan: &SendPlan,
         mut report: SendReport,
     ) -> Result<Option<SendResult>, MQClientError> {
         let preparation = running.preparation(&self.option);
@@ -176,7 +219,8 @@ impl DefaultMQProducerImpl {
             Outgoing::Message(message) => preparation.message(message).await?,
             Outgoing::Batch(batch) => preparation.batch(batch)?,
         };
-        report.prepared = plan.began.elapsed().saturating_sub(report.waited_for_permits);
+        let waited = report.waited_for_permits + report.waited_for_batch;
+        report.prepared = plan.began.elapsed().saturating_sub(waited);
         let sending = Sending {
             instance: &running.instance,
             option: &self.option,
@@ -188,12 +232,16 @@ impl DefaultMQProducerImpl {
         };
         let (sent, attempts) = sending.send_default_impl().await;
         self.stats.retried(attempts.saturating_sub(1));
-        match &sent {
-            Ok(_) => self.stats.succeeded(plan.began.elapsed()),
+        sent
+    }
+
+    /// Counts the outcome of one send.
+    pub(super) fn note<T>(&self, sent: &Result<T, MQClientError>, began: Instant) {
+        match sent {
+            Ok(_) => self.stats.succeeded(began.elapsed()),
             Err(MQClientError::MessageIllegal { .. }) => {}
             Err(error) => self.stats.failed(error.outcome() == Outcome::Unknown),
         }
-        sent
     }
 
     /// Checks what can be checked of a message before it is admitted.
@@ -233,6 +281,11 @@ impl DefaultMQProducerImpl {
         }
     }
 
+    /// What there is from `start` on, also while the producer shuts down and finishes what was admitted.
+    pub(super) fn started(&self) -> Option<&Running> {
+        self.running.get()
+    }
+
     pub(super) fn option(&self) -> &ProducerOption {
         &self.option
     }
@@ -246,12 +299,15 @@ impl DefaultMQProducerImpl {
         self.stats.callback_panicked();
     }
 
-    pub(super) async fn shutdown(&self) -> Result<ShutdownReport, MQClientError> {
+    pub(super) async fn shutdown(self: &Arc<Self>) -> Result<ShutdownReport, MQClientError> {
         let Some(running) = self.running.get() else {
             return Err(MQClientError::NotStarted { client: CLIENT });
         };
         self.state.store(SHUT_DOWN, Ordering::Release);
         let began = Instant::now();
+        if let Some(accumulator) = &running.accumulator {
+            accumulator.close(self, running);
+        }
         let unfinished_sends = self.permits.drain(self.timeout()).await;
         let (untold, _) = running.instance.shutdown(self.timeout()).await;
         Ok(ShutdownReport {

@@ -23,6 +23,8 @@ pub(super) struct Prepared {
     pub(super) message_type: MessageType,
     /// The message as the caller gave it; of a batch, one with the topic and the encoded batch.
     pub(super) message: Message,
+    /// The messages of a batch, as far as anybody wants to look at them.
+    pub(super) batch: Option<MessageBatch>,
     /// What goes out and is stored: the body, or its compressed form.
     pub(super) body: Bytes,
     /// All properties in wire form, the id among them.
@@ -84,6 +86,7 @@ impl Preparation<'_> {
             kind,
             message_type,
             message,
+            batch: None,
             body,
             properties,
             sys_flag,
@@ -118,6 +121,7 @@ impl Preparation<'_> {
             kind: SendRequestKind::Batch,
             message_type: MessageType::Normal,
             message,
+            batch: self.option.hooks().watch_sends().then_some(batch),
             body,
             properties,
             sys_flag: MessageSysFlag::default(),
@@ -168,7 +172,7 @@ fn is_half(message: &Message) -> bool {
     half.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::slice;
 use std::sync::Arc;
 
 use rocketmq_common::{MessageQueue, namespace};
@@ -38,6 +39,10 @@ pub(super) async fn send_kernel_impl(
     let mut context = SendMessageContext {
         producer_group: option.group_name().unwrap_or_default(),
         message: &prepared.message,
+        messages: match &prepared.batch {
+            Some(batch) => batch.messages(),
+            None => slice::from_ref(&prepared.message),
+        },
         msg_id: &prepared.msg_id,
         body_length: prepared.body.len(),
         queue: attempt.queue,

@@ -1,0 +1,329 @@
+//! Single sends that go out together. Java: `ProduceAccumulator`.
+
+mod open_batches;
+mod outcome;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use bytestring::ByteString;
+use rocketmq_common::message_batch::encoded_len;
+use rocketmq_common::{
+    Message, MessageBatch, MessageQueue, UniqueIdGenerator, message_const as names, mix_all,
+};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
+use super::permits::Permit;
+use super::prepared::now_ms;
+use super::sending::SendPlan;
+use crate::conf::ProducerOption;
+use crate::error::{MQClientError, SendReport};
+use crate::hook::CommunicationMode;
+use crate::model::SendResult;
+use open_batches::{Batch, Limits, Newcomer, OpenBatches};
+
+/// The most that an id adds to a message: `UNIQ_KEY`, two separators, 56 digits.
+const ID_BYTES: usize = 66;
+
+/// Messages with one of these are something else than plain messages, and brokers look for it in single sends only.
+const NOT_IN_BATCHES: [&str; 6] = [
+    names::PROPERTY_TRANSACTION_PREPARED,
+    names::PROPERTY_PRODUCER_GROUP,
+    names::PROPERTY_MESSAGE_TYPE,
+    names::PROPERTY_CORRELATION_ID,
+    names::PROPERTY_INNER_MULTI_DISPATCH,
+    names::PROPERTY_TIMER_DEL_UNIQKEY,
+];
+
+/// Gathers the messages of single sends into batches, and gives each sender its own outcome.
+#[derive(Debug)]
+pub(super) struct Accumulator {
+    open: Mutex<OpenBatches<BatchKey, Member>>,
+    /// Bytes that may still be gathered.
+    room: Arc<Semaphore>,
+    /// A batch was opened, which has a time to go out.
+    opened: Notify,
+    largest: usize,
+    compressed_from: usize,
+    namespace: Option<String>,
+    ids: &'static UniqueIdGenerator,
+}
+
+/// Only one-way sends have no result, and they are in no batch.
+const NO_RESULT: MQClientError = MQClientError::NotStarted { client: "producer" };
+
+/// What the messages of a batch have in common.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct BatchKey {
+    topic: ByteString,
+    tags: Option<Box<str>>,
+    wait_store_msg_ok: bool,
+    queue: Option<MessageQueue>,
+    mode: CommunicationMode,
+    timeout: Duration,
+    retries: u32,
+}
+
+/// One message, and who waits for it.
+#[derive(Debug)]
+struct Member {
+    message: Message,
+    sender: Sender,
+}
+
+#[derive(Debug)]
+struct Sender {
+    plan: SendPlan,
+    report: SendReport,
+    permit: Permit,
+    room: OwnedSemaphorePermit,
+    answer: oneshot::Sender<Result<SendResult, MQClientError>>,
+}
+
+/// Room for one message.
+#[derive(Debug)]
+pub(super) struct Reserved<'a> {
+    accumulator: &'a Accumulator,
+    room: OwnedSemaphorePermit,
+    bytes: usize,
+}
+
+impl Accumulator {
+    /// The accumulator that these options ask for, if they do.
+    pub(super) fn new(option: &ProducerOption, ids: &'static UniqueIdGenerator) -> Option<Arc<Self>> {
+        // Such a hook is promised to see every message, and to refuse each on its own.
+        if !option.auto_batch() || !option.hooks().forbidden.is_empty() {
+            return None;
+        }
+        let largest = option.batch_max_bytes().min(option.max_message_size());
+        let limits = Limits { delay: Duration::from_millis(option.batch_max_delay_ms()), bytes: largest };
+        let total = option.total_batch_max_bytes().min(Semaphore::MAX_PERMITS);
+        Some(Arc::new(Self {
+            open: Mutex::new(OpenBatches::new(limits)),
+            room: Arc::new(Semaphore::new(total)),
+            opened: Notify::new(),
+            largest,
+            compressed_from: option.compress_msg_body_over_threshold(),
+            namespace: option.namespace().map(str::to_owned),
+            ids,
+        }))
+    }
+
+    /// Room for a message in a batch; none if it must, or had better, go alone.
+    pub(super) fn reserve(&self, message: &Message) -> Option<Reserved<'_>> {
+        let instance =
+            self.namespace.as_ref().map_or(0, |name| names::PROPERTY_INSTANCE_ID.len() + name.len() + 2);
+        let bytes = encoded_len(message) + ID_BYTES + instance;
+        let alone = bytes >= self.largest
+            || message.body().len() >= self.compressed_from
+            || message.delay_time_level() > 0
+            || message.is_timer()
+            || mix_all::is_retry_topic(message.topic())
+            || message.properties().iter().any(|(name, _)| NOT_IN_BATCHES.contains(&name));
+        if alone {
+            return None;
+        }
+        let room = self.room.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()?;
+        Some(Reserved { accumulator: self, room, bytes })
+    }
+
+    /// Sends what waits, and gathers no more.
+    pub(super) fn close(&self, producer: &Arc<DefaultMQProducerImpl>, running: &Running) {
+        let batches = self.lock().close();
+        batches.into_iter().for_each(|batch| dispatch(producer, running, batch));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, OpenBatches<BatchKey, Member>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The message gets its id here, so that everyone in the batch knows their own.
+    fn identify(&self, message: &mut Message) {
+        if message.unique_key().is_none() {
+            message.properties_mut().put_reserved(names::UNIQ_KEY, self.ids.next(now_ms()).as_str());
+        }
+        if let Some(namespace) = &self.namespace {
+            message.properties_mut().put_reserved(names::PROPERTY_INSTANCE_ID, namespace);
+        }
+    }
+}
+
+impl Reserved<'_> {
+    /// Puts the message into a batch and waits for its outcome.
+    pub(super) async fn join(
+        self,
+        producer: &Arc<DefaultMQProducerImpl>,
+        running: &Running,
+        mut message: Message,
+        plan: &SendPlan,
+        (permit, report): (Permit, SendReport),
+    ) -> Result<SendResult, MQClientError> {
+        self.accumulator.identify(&mut message);
+        let key = BatchKey {
+            topic: message.shared_topic().clone(),
+            tags: message.tags().map(Box::from),
+            wait_store_msg_ok: message.wait_store_msg_ok(),
+            queue: plan.queue.clone(),
+            mode: plan.mode,
+            timeout: plan.timeout,
+            retries: plan.retries,
+        };
+        let (answer, outcome) = oneshot::channel();
+        let sender = Sender { plan: plan.clone(), report, permit, room: self.room, answer };
+        let member = Member { message, sender };
+        let newcomer = Newcomer { item: member, bytes: self.bytes, began: plan.began, timeout: plan.timeout };
+        let added = self.accumulator.lock().add(key, newcomer, Instant::now());
+        if added.opened {
+            self.accumulator.opened.notify_one();
+        }
+        if let Some(full) = added.full {
+            dispatch(producer, running, full);
+        }
+        outcome.await.unwrap_or_else(|_| {
+            // The task that sends was stopped, by a shutdown whose time was over or with its runtime.
+            let report = SendReport { given_up: true, ..SendReport::default() };
+            Err(MQClientError::Abandoned { report: Box::new(report) })
+        })
+    }
+}
+
+/// Sends each batch when its time has come, for as long as the producer lives.
+pub(super) async fn send_due_batches(accumulator: Arc<Accumulator>, producer: Weak<DefaultMQProducerImpl>) {
+    loop {
+        let (due, next) = accumulator.lock().take_due(Instant::now());
+        if !due.is_empty() {
+            let Some(producer) = producer.upgrade() else { return };
+            let Some(running) = producer.started() else { return };
+            due.into_iter().for_each(|batch| dispatch(&producer, running, batch));
+        }
+        let opened = accumulator.opened.notified();
+        match next {
+            Some(next) => {
+                let _ = timeout_at(next, opened).await;
+            }
+            None => opened.await,
+        }
+    }
+}
+
+/// A task of its own for each batch: a slow broker delays no other batch, and a sender that goes away harms nobody.
+fn dispatch(producer: &Arc<DefaultMQProducerImpl>, running: &Running, batch: Batch<Member>) {
+    running.instance.tasks().spawn(send(producer.clone(), batch));
+}
+
+async fn send(producer: Arc<DefaultMQProducerImpl>, batch: Batch<Member>) {
+    let Some(running) = producer.started() else { return };
+    let began = batch.began();
+    let mut members = batch.items;
+    // Whoever dropped the future of a send has given it up.
+    members.retain(|member| !member.sender.answer.is_closed());
+    for Member { sender: Sender { plan, report, .. }, .. } in &mut members {
+        report.waited_for_batch = plan.began.elapsed().saturating_sub(report.waited_for_permits);
+    }
+    if members.len() > 1 {
+        return send_together(&producer, running, members, began).await;
+    }
+    if let Some(Member { message, sender }) = members.pop() {
+        let Sender { plan, report, permit, room, answer } = sender;
+        let sent = producer.send_alone(running, Outgoing::Message(message), &plan, permit, report).await;
+        // Before the sender goes on, so that it can send again.
+        drop(room);
+        let _ = answer.send(sent.and_then(|sent| sent.ok_or(NO_RESULT)));
+    }
+}
+
+async fn send_together(
+    producer: &DefaultMQProducerImpl,
+    running: &Running,
+    members: Vec<Member>,
+    began: Instant,
+) {
+    let (messages, senders): (Vec<_>, Vec<_>) =
+        members.into_iter().map(|Member { message, sender }| (message, sender)).unzip();
+    let Some(first) = senders.first() else { return };
+    let plan = SendPlan { began, ..first.plan.clone() };
+    let id = |message: &Message| message.unique_key().unwrap_or_default().to_owned();
+    let ids = messages.iter().map(id).collect();
+    let sent = match MessageBatch::new(messages) {
+        Ok(batch) => producer.deliver(running, Outgoing::Batch(batch), &plan, SendReport::default()).await,
+        Err(error) => Err(MQClientError::illegal(error)),
+    };
+    let sent = sent.and_then(|sent| sent.ok_or(NO_RESULT));
+    let outcomes = outcome::of_each(sent, ids, senders.iter().map(|sender| &sender.report));
+    for (own, sender) in outcomes.into_iter().zip(senders) {
+        producer.note(&own, sender.plan.began);
+        drop((sender.permit, sender.room));
+        let _ = sender.answer.send(own);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::factory::unique_ids;
+
+    fn accumulator(change: impl FnOnce(&mut ProducerOption)) -> Option<Arc<Accumulator>> {
+        let mut option = ProducerOption::default();
+        option.set_auto_batch(true);
+        change(&mut option);
+        Accumulator::new(&option, unique_ids(std::net::Ipv4Addr::LOCALHOST.into()))
+    }
+
+    fn message() -> Message {
+        Message::new("T", "body")
+    }
+
+    #[test]
+    fn messages_that_no_batch_can_have_go_alone() {
+        let accumulator = accumulator(|_| {}).unwrap();
+        let with = |name: &str| {
+            let mut message = message();
+            message.properties_mut().put_reserved(name, "x");
+            message
+        };
+        assert!(accumulator.reserve(&message()).is_some());
+        for alone in [
+            message().with_delay_time_level(1),
+            message().with_delay_time_sec(1),
+            message().with_deliver_time_ms(1),
+            message().with_topic("%RETRY%group"),
+            message().with_body(vec![0; 4096]),
+            with("TRAN_MSG"),
+            with("PGROUP"),
+            with("CORRELATION_ID"),
+            with("MSG_TYPE"),
+            with("INNER_MULTI_DISPATCH"),
+        ] {
+            assert!(accumulator.reserve(&alone).is_none(), "{alone:?}");
+        }
+    }
+
+    #[test]
+    fn room_is_limited_and_comes_back() {
+        let accumulator = accumulator(|option| {
+            option.set_total_batch_max_bytes(200);
+        })
+        .unwrap();
+        let (first, second) = (accumulator.reserve(&message()), accumulator.reserve(&message()));
+        assert!(first.is_some() && second.is_some() && accumulator.reserve(&message()).is_none());
+        drop(first);
+        assert!(accumulator.reserve(&message()).is_some());
+    }
+
+    #[test]
+    fn a_hook_that_forbids_messages_sees_each_alone() {
+        struct Never;
+        impl crate::hook::CheckForbiddenHook for Never {
+            fn check_forbidden(&self, _: &crate::hook::SendMessageContext<'_>) -> Result<(), String> {
+                Err("never".to_owned())
+            }
+        }
+        assert!(accumulator(|_| {}).is_some());
+        let watched = accumulator(|option| {
+            option.add_check_forbidden_hook(Arc::new(Never));
+        });
+        assert!(watched.is_none());
+    }
+}
