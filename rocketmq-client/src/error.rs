@@ -272,6 +272,9 @@ impl MQClientError {
                     MQClientError::Broker { broker, code, remark, report }
                 }
             }
+            RemotingError::BadAnswer { source, .. } => {
+                MQClientError::BadAnswer { peer: broker, source, report }
+            }
             other => MQClientError::Remoting { broker, source: Box::new(other), report },
         }
     }

@@ -8,8 +8,7 @@ use rocketmq::admin::{BoundaryType, Brokers, PermName, TopicConfig};
 use rocketmq::error::MQClientError;
 use rocketmq::model::{Message, MessageExt, MessageQueue, SendResult};
 use rocketmq_remoting::client::RemotingClient;
-use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, Responder};
-use rocketmq_remoting::protocol::RemotingCommand;
+use rocketmq_remoting::net::{ConnectionOptions, NoRequests};
 use rocketmq_remoting::protocol::header::UpdateConsumerOffsetRequestHeader;
 
 use super::support::{Site, eventually, fresh_topic};
@@ -159,14 +158,8 @@ pub(crate) async fn offsets_of_a_consumer_group(name_server: &str) {
 
 /// Commits an offset as a consumer does.
 async fn commit(broker: &str, queue: &MessageQueue, offset: i64) {
-    struct Silent;
-    impl RequestHandler for Silent {
-        fn handle(&self, request: RemotingCommand, responder: Responder) {
-            responder.not_supported(&request);
-        }
-    }
     let client =
-        RemotingClient::new(ConnectionOptions::default(), Arc::new(Silent)).expect("within a runtime");
+        RemotingClient::new(ConnectionOptions::default(), Arc::new(NoRequests)).expect("within a runtime");
     let header = UpdateConsumerOffsetRequestHeader {
         consumer_group: GROUP.into(),
         topic: queue.topic().into(),

@@ -57,7 +57,7 @@ impl MQAdmin {
         }
     }
 
-    /// The messages of a topic that have a key, at most `max` of each broker, the newest; stored within a time in
+    /// The messages of a topic that have a key, at most `max`, the newest; stored within a time in
     /// milliseconds since 1970 (`..` for any time). Request codes 105 and 12, to all brokers of the topic; Java:
     /// `MQAdmin.queryMessage`, `mqadmin queryMsgByKey`. Dropping the future has no effect.
     ///
@@ -144,10 +144,12 @@ impl MQAdmin {
             Err(error) => error,
         };
         // A unique key whose process id and seed happen to look like a port.
-        if let Ok(Some(message)) = self.view_message_by_unique_key(topic, id).await {
-            return Ok(Some(message));
+        let by_unique_key = self.view_message_by_unique_key(topic, id).await;
+        if is_nothing_stored(&at_offset) || matches!(by_unique_key, Ok(Some(_))) {
+            by_unique_key
+        } else {
+            Err(at_offset)
         }
-        if is_nothing_stored(&at_offset) { Ok(None) } else { Err(at_offset) }
     }
 
     async fn query(&self, wanted: &Wanted<'_>, max: u32) -> Result<QueryResult, MQClientError> {
@@ -176,6 +178,8 @@ impl MQAdmin {
             result.take(&broker, reply.body, wanted);
         }
         result.messages.sort_by_key(|message| (message.store_timestamp(), message.commit_log_offset()));
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        result.messages.drain(..result.messages.len().saturating_sub(max));
         Ok(result)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rocketmq_common::MessageQueue;
-use rocketmq_remoting::client::{RemotingError, Reply};
+use rocketmq_remoting::client::Reply;
 use rocketmq_remoting::protocol::body::{
     ClusterInfo, KVTable, ProducerConnection, TopicConfig, TopicConfigAndQueueMapping, TopicList,
     TopicStatsTable, decode_body,
@@ -198,10 +198,7 @@ impl MQClientApi {
         header: &H,
     ) -> Result<Reply<H::Response>, MQClientError> {
         let reply = self.remoting.call(address, header, &Bytes::new(), self.timeout).await;
-        reply.map_err(|error| match error {
-            RemotingError::BadAnswer { source, .. } => bad_answer(address, source),
-            other => MQClientError::from_remoting(address, other),
-        })
+        reply.map_err(|error| MQClientError::from_remoting(address, error))
     }
 
     /// One request to one server, with an answer in JSON.
@@ -211,7 +208,11 @@ impl MQClientApi {
         header: &H,
     ) -> Result<T, MQClientError> {
         let reply = self.ask(address, header).await?;
-        decode_body(&reply.body).map_err(|error| bad_answer(address, Box::new(error)))
+        decode_body(&reply.body).map_err(|error| MQClientError::BadAnswer {
+            peer: Arc::from(address),
+            source: Box::new(error),
+            report: Box::default(),
+        })
     }
 
     /// One request that any NameServer can answer, with an answer in JSON.
@@ -234,8 +235,4 @@ impl MQClientApi {
 /// Brokers answer 22, older ones 208.
 fn is_nothing_found(code: ResponseCode) -> bool {
     [ResponseCode::QUERY_NOT_FOUND, ResponseCode::NO_MESSAGE].contains(&code)
-}
-
-fn bad_answer(peer: &str, source: Box<dyn std::error::Error + Send + Sync>) -> MQClientError {
-    MQClientError::BadAnswer { peer: Arc::from(peer), source, report: Box::default() }
 }
