@@ -129,7 +129,7 @@ pub enum MQClientError {
         report: Box<SendReport>,
     },
     /// The broker could not be reached, did not answer in time, or its connection ended.
-    #[error("no answer from broker {broker}")]
+    #[error("no answer from broker {broker}{}", report.dialled())]
     Remoting {
         /// The broker's name or address.
         broker: Arc<str>,

@@ -50,6 +50,15 @@ impl MQClientApi {
         topic: &str,
         deadline: Instant,
     ) -> Result<TopicRouteData, NoAnswer> {
+        self.topic_route_and_source(topic, deadline).await.map(|(_, route)| route)
+    }
+
+    /// The route of a topic, and the NameServer that gave it.
+    pub(crate) async fn topic_route_and_source(
+        &self,
+        topic: &str,
+        deadline: Instant,
+    ) -> Result<(Arc<str>, TopicRouteData), NoAnswer> {
         let header = GetRouteInfoRequestHeader { topic: topic.into(), accept_standard_json_only: Some(true) };
         let ask = |address: Arc<str>| {
             let header = &header;

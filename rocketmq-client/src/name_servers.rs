@@ -88,11 +88,12 @@ impl NameServers {
 
     /// Asks one server after the other until one gives what is wanted. A silent one does not hold the others up,
     /// and a no is not believed before the others had a moment: they may disagree for a while after a restart.
+    /// Returns whose answer it is, too.
     pub(crate) async fn ask<'a, T>(
         &self,
         deadline: Instant,
         ask: impl Fn(Arc<str>) -> Asking<'a, T>,
-    ) -> Result<T, NoAnswer> {
+    ) -> Result<(Arc<str>, T), NoAnswer> {
         let list = self.list();
         let (first, count) = (list.current.load(Ordering::Relaxed), list.addresses.len());
         let mut waiting = (0..count).map(|step| (first + step) % count);
@@ -115,7 +116,7 @@ impl NameServers {
             let said = match said {
                 Ok(wanted) => {
                     list.current.store(index, Ordering::Relaxed);
-                    return Ok(wanted);
+                    return Ok((list.addresses[index].clone(), wanted));
                 }
                 Err(said) => said,
             };
@@ -183,7 +184,9 @@ mod tests {
                 what.map_err(|is_no| Said { text: format!("from {address}"), is_no })
             })
         });
-        answer.await
+        let (address, what) = answer.await?;
+        assert_eq!(said[address.parse::<usize>().unwrap()].1, Ok(what), "the answer is that server's");
+        Ok(what)
     }
 
     const SILENT: (u64, Result<&str, bool>) = (u64::MAX / 2, Err(false));

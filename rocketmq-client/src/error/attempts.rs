@@ -27,8 +27,12 @@ impl fmt::Display for NameServerAnswer {
 pub struct Attempt {
     /// The queue that was chosen.
     pub queue: MessageQueue,
-    /// The broker's address.
+    /// The broker's address, as it was dialled.
     pub address: Arc<str>,
+    /// The address that the broker advertises: another one if an address translator changed it.
+    pub advertised: Arc<str>,
+    /// The NameServer whose route has that address.
+    pub name_server: Arc<str>,
     /// How long it took.
     pub took: Duration,
     /// The broker's response code, if it answered.
@@ -37,6 +41,21 @@ pub struct Attempt {
     pub error: String,
     /// Whether the broker may have stored the message.
     pub maybe_stored: bool,
+    /// There was no connection.
+    pub(crate) not_connected: bool,
+}
+
+impl Attempt {
+    /// Brokers advertise an address of their own choice, which containers and tunnels make a wrong one.
+    fn origin(&self) -> String {
+        let Self { address, advertised, name_server, .. } = self;
+        let dialled = if address == advertised {
+            String::new()
+        } else {
+            format!(", which the address translator made {address}")
+        };
+        format!(": NameServer {name_server} says that it is at {advertised}{dialled}")
+    }
 }
 
 /// What happened to a send and where its time went.
@@ -55,6 +74,14 @@ impl SendReport {
     /// The attempts, in order.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
+    }
+
+    /// Where the address came from that could not be dialled, if that was the end of it.
+    pub(super) fn dialled(&self) -> String {
+        match self.attempts.last() {
+            Some(attempt) if attempt.not_connected => attempt.origin(),
+            _ => String::new(),
+        }
     }
 
     /// Whether a broker may have stored the message.

@@ -90,8 +90,8 @@ impl RouteTable {
         let topics: Vec<Arc<str>> =
             self.topics.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
         for topic in topics {
-            match self.api.topic_route(&topic, Instant::now() + timeout).await {
-                Ok(route) => self.update(&topic, route),
+            match self.api.topic_route_and_source(&topic, Instant::now() + timeout).await {
+                Ok((name_server, route)) => self.update(&topic, name_server, route),
                 Err(no_route) => {
                     tracing::debug!(%topic, answers = ?no_route.answers, "route not refreshed, the old one stays");
                 }
@@ -128,18 +128,22 @@ impl RouteTable {
 
     /// The topic's own route, or that of the template topic if it does not exist yet.
     async fn look_up(&self, topic: &str, deadline: Instant) -> Result<TopicPublishInfo, NoAnswer> {
-        let mut no_route = match self.api.topic_route(topic, deadline).await {
-            Ok(route) => return Ok(TopicPublishInfo::of_topic(topic, route, self.translator.as_ref())),
+        let translator = self.translator.as_ref();
+        let mut no_route = match self.api.topic_route_and_source(topic, deadline).await {
+            Ok((name_server, route)) => {
+                return Ok(TopicPublishInfo::of_topic(topic, route, translator).told_by(name_server));
+            }
             Err(no_route) => no_route,
         };
         if !no_route.is_no {
             return Err(no_route);
         }
         let template = mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC;
-        match self.api.topic_route(template, deadline).await {
-            Ok(route) => {
+        match self.api.topic_route_and_source(template, deadline).await {
+            Ok((name_server, route)) => {
                 let queues = self.default_topic_queue_nums;
-                Ok(TopicPublishInfo::of_template(topic, route, queues, self.translator.as_ref()))
+                let info = TopicPublishInfo::of_template(topic, route, queues, translator);
+                Ok(info.told_by(name_server))
             }
             Err(no_template) => {
                 no_route.answers.extend(no_template.answers);
@@ -164,12 +168,12 @@ impl RouteTable {
         Ok(info)
     }
 
-    fn update(&self, topic: &str, route: TopicRouteData) {
+    fn update(&self, topic: &str, name_server: Arc<str>, route: TopicRouteData) {
         let unchanged = |info: &Arc<TopicPublishInfo>| !info.is_template() && *info.route() == route;
         if self.get(topic).as_ref().is_some_and(unchanged) {
             return;
         }
-        let info = TopicPublishInfo::of_topic(topic, route, self.translator.as_ref());
+        let info = TopicPublishInfo::of_topic(topic, route, self.translator.as_ref()).told_by(name_server);
         tracing::info!(topic, empty = info.is_empty(), "route changed");
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         topics.insert(topic.into(), Arc::new(info));

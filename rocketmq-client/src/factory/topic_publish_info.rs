@@ -12,8 +12,11 @@ use crate::conf::AddressTranslator;
 #[derive(Debug)]
 pub(crate) struct TopicPublishInfo {
     queues: Vec<MessageQueue>,
-    /// The address of the master of each queue's broker.
+    /// The address of the master of each queue's broker: where to dial it, and as it is advertised.
     addresses: Vec<Arc<str>>,
+    advertised: Vec<Arc<str>>,
+    /// The NameServer that gave the route.
+    name_server: Arc<str>,
     /// The route that it was made from.
     route: TopicRouteData,
     /// The topic does not exist yet: the queues are those that the first send will create.
@@ -26,6 +29,8 @@ pub(crate) struct TopicPublishInfo {
 pub(crate) struct Choice<'a> {
     pub(crate) queue: &'a MessageQueue,
     pub(crate) address: &'a Arc<str>,
+    /// The address before it was translated.
+    pub(crate) advertised: &'a Arc<str>,
 }
 
 impl TopicPublishInfo {
@@ -56,17 +61,38 @@ impl TopicPublishInfo {
         translator: Option<&AddressTranslator>,
     ) -> Self {
         let topic: Arc<str> = topic.into();
-        let (mut queues, mut addresses) = (Vec::new(), Vec::new());
+        let (mut queues, mut addresses, mut all_advertised) = (Vec::new(), Vec::new(), Vec::new());
         for (broker, count) in queue_counts(&route, template_queues) {
-            let Some(address) = master_address(&route.broker_datas, broker, translator) else { continue };
+            let Some(advertised) = master_address(&route.broker_datas, broker) else { continue };
+            let translated = translator.and_then(|translator| translator.translate(&advertised));
+            let address = translated.map_or_else(|| advertised.clone(), Arc::from);
             let broker: Arc<str> = broker.into();
             for queue_id in 0..count {
                 queues.push(MessageQueue::new(topic.clone(), broker.clone(), queue_id));
                 addresses.push(address.clone());
+                all_advertised.push(advertised.clone());
             }
         }
         let cursor = AtomicUsize::new(random() as usize);
-        Self { queues, addresses, route, is_template: template_queues.is_some(), cursor }
+        Self {
+            queues,
+            addresses,
+            advertised: all_advertised,
+            name_server: Arc::default(),
+            route,
+            is_template: template_queues.is_some(),
+            cursor,
+        }
+    }
+
+    /// The same, with the NameServer that gave the route.
+    pub(crate) fn told_by(self, name_server: Arc<str>) -> Self {
+        Self { name_server, ..self }
+    }
+
+    /// The NameServer that gave the route.
+    pub(crate) fn name_server(&self) -> &Arc<str> {
+        &self.name_server
     }
 
     pub(crate) fn route(&self) -> &TopicRouteData {
@@ -118,7 +144,11 @@ impl TopicPublishInfo {
     }
 
     fn at(&self, place: usize) -> Choice<'_> {
-        Choice { queue: &self.queues[place], address: &self.addresses[place] }
+        Choice {
+            queue: &self.queues[place],
+            address: &self.addresses[place],
+            advertised: &self.advertised[place],
+        }
     }
 
     /// The addresses of the masters, each once.
@@ -147,15 +177,10 @@ fn queue_counts(route: &TopicRouteData, template_queues: Option<u32>) -> Vec<(&s
     writable.into_iter().map(|data| (data.broker_name.as_str(), count(data))).collect()
 }
 
-fn master_address(
-    brokers: &[BrokerData],
-    name: &str,
-    translator: Option<&AddressTranslator>,
-) -> Option<Arc<str>> {
+/// The address that a broker's master advertises.
+fn master_address(brokers: &[BrokerData], name: &str) -> Option<Arc<str>> {
     let broker = brokers.iter().find(|broker| broker.broker_name == name)?;
-    let advertised = broker.broker_addrs.get(&mix_all::MASTER_ID)?;
-    let translated = translator.and_then(|translator| translator.translate(advertised));
-    Some(translated.map_or_else(|| Arc::from(advertised.as_str()), Arc::from))
+    Some(Arc::from(broker.broker_addrs.get(&mix_all::MASTER_ID)?.as_str()))
 }
 
 #[cfg(test)]
@@ -243,6 +268,7 @@ mod tests {
             advertised.strip_suffix(":10911").map(|host| format!("{host}:1"))
         });
         let info = TopicPublishInfo::of_topic("T", route, Some(&translator));
-        assert_eq!(&**info.select(|_| true).unwrap().address, "a-0:1");
+        let choice = info.select(|_| true).unwrap();
+        assert_eq!((&**choice.address, &**choice.advertised), ("a-0:1", "a-0:10911"));
     }
 }

@@ -225,10 +225,12 @@ impl MQClientApi {
         let ask = |address: Arc<str>| {
             Box::pin(async move { self.ask_name_server(&address, header, deadline).await }) as _
         };
-        self.name_servers.ask(deadline, ask).await.map_err(|no_answer| MQClientError::NameServerUnreachable {
+        let answer = self.name_servers.ask(deadline, ask).await;
+        let (_, answer) = answer.map_err(|no_answer| MQClientError::NameServerUnreachable {
             answers: no_answer.answers.into_boxed_slice(),
             report: Box::default(),
-        })
+        })?;
+        Ok(answer)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn is_retryable(code: ResponseCode) -> bool {
 }
 
 /// What the failure of one attempt means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// The broker may have stored the message.
     pub(super) maybe_stored: bool,
@@ -36,6 +36,8 @@ pub(super) struct Verdict {
     pub(super) again: bool,
     /// It looks as if the route were old.
     pub(super) stale_route: bool,
+    /// There was no connection to the broker.
+    pub(super) not_connected: bool,
 }
 
 impl Verdict {
@@ -45,17 +47,19 @@ impl Verdict {
                 maybe_stored: !source.is_unsent(),
                 again: !matches!(&**source, RemotingError::Call { source, .. } if source.is_local()),
                 stale_route: true,
+                not_connected: matches!(&**source, RemotingError::Connect(_)),
             },
             // Success, but unreadable: sending again would make a duplicate.
-            MQClientError::BadAnswer { .. } => Self { maybe_stored: true, again: false, stale_route: false },
+            MQClientError::BadAnswer { .. } => Self { maybe_stored: true, ..Self::default() },
             _ => match error.response_code() {
                 Some(code) => Self {
                     // Brokers answer SYSTEM_ERROR to any exception, also one that came after the store.
                     maybe_stored: code == ResponseCode::SYSTEM_ERROR,
                     again: is_retryable(code),
                     stale_route: wants_fresh_route(code),
+                    not_connected: false,
                 },
-                None => Self { maybe_stored: false, again: false, stale_route: false },
+                None => Self::default(),
             },
         }
     }

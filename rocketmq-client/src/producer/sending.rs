@@ -80,7 +80,7 @@ impl Sending<'_> {
                 Ok(result) => return Ok(result),
                 Err(error) => error,
             };
-            let verdict = self.note_failure(&attempt, began, &error);
+            let verdict = self.note_failure(&route, choice, began, &error);
             last_broker = Some(choice.queue.shared_broker_name().clone());
             let same_broker =
                 self.plan.queue.is_some() || !route.has_other_broker(choice.queue.broker_name());
@@ -136,18 +136,27 @@ impl Sending<'_> {
         }
     }
 
-    fn note_failure(&mut self, attempt: &Attempted<'_>, began: Instant, error: &MQClientError) -> Verdict {
+    fn note_failure(
+        &mut self,
+        route: &TopicPublishInfo,
+        choice: Choice<'_>,
+        began: Instant,
+        error: &MQClientError,
+    ) -> Verdict {
         let verdict = Verdict::of(error);
         if verdict.stale_route {
             self.instance.want_fresh_routes();
         }
         self.report.attempts.push(Attempt {
-            queue: attempt.queue.clone(),
-            address: attempt.address.clone(),
+            queue: choice.queue.clone(),
+            address: choice.address.clone(),
+            advertised: choice.advertised.clone(),
+            name_server: route.name_server().clone(),
             took: began.elapsed(),
             code: error.response_code(),
             error: with_causes(error),
             maybe_stored: verdict.maybe_stored,
+            not_connected: verdict.not_connected,
         });
         verdict
     }

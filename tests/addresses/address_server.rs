@@ -1,8 +1,5 @@
 //! NameServers that an HTTP address server knows, as `name_server_http_address` has it.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
-#![allow(clippy::disallowed_methods, reason = "a test's peers are tasks of their own")]
-
 use rocketmq::conf::ProducerOption;
 use rocketmq::error::MQClientError;
 use rocketmq::model::Message;
