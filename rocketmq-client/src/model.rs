@@ -46,10 +46,18 @@ pub struct SendResult {
     pub queue_offset: i64,
     /// The transaction id; the brokers of 5.x send the `UNIQ_KEY` for every message.
     pub transaction_id: Option<String>,
-    /// What [recalls](https://rocketmq.apache.org/docs/) a timer message before it is delivered (5.3.1 and later).
+    /// What [`recall`](crate::producer::Producer::recall)s a timer message before it is delivered (5.3.1 and later).
     pub recall_handle: Option<String>,
     /// The broker's region.
     pub region_id: Option<String>,
     /// Whether the broker wants this message traced.
     pub trace_on: bool,
+}
+
+/// A message that was taken back. Java: the id that `recallMessage` returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecallResult {
+    /// The id that the client gave the message (`UNIQ_KEY`).
+    pub msg_id: String,
 }

@@ -9,7 +9,8 @@ use rocketmq_remoting::client::{RemotingClient, RemotingError, Reply};
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
 use rocketmq_remoting::protocol::header::{
     GetMaxOffsetRequestHeader, GetRouteInfoRequestHeader, HeartbeatRequestHeader, PullMessageRequestHeader,
-    PullMessageResponseHeader, UnregisterClientRequestHeader, ViewMessageRequestHeader,
+    PullMessageResponseHeader, RecallMessageRequestHeader, UnregisterClientRequestHeader,
+    ViewMessageRequestHeader,
 };
 use rocketmq_remoting::protocol::{EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode};
 use serde::de::DeserializeOwned;
@@ -135,6 +136,28 @@ impl MQClientApi {
         };
         self.remoting.call(address, &header, &Bytes::new(), self.timeout).await?;
         Ok(())
+    }
+
+    /// Takes a timer message back (370). Returns its id.
+    pub(crate) async fn recall_message(
+        &self,
+        address: &str,
+        group: &str,
+        topic: &str,
+        recall_handle: &str,
+        broker: &str,
+        deadline: Instant,
+    ) -> Result<String, MQClientError> {
+        let header = RecallMessageRequestHeader {
+            producer_group: Some(group.into()),
+            topic: topic.into(),
+            recall_handle: recall_handle.into(),
+            broker_name: Some(broker.into()),
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let reply = self.remoting.call(address, &header, &Bytes::new(), left).await;
+        let reply = reply.map_err(|error| MQClientError::from_remoting(broker, error))?;
+        Ok(reply.header.msg_id.into())
     }
 
     /// The offset that the next message of a queue will get (30).

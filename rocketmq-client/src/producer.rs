@@ -5,6 +5,7 @@ mod callback;
 mod default_mq_producer_impl;
 mod permits;
 mod prepared;
+mod recall;
 pub(crate) mod retry;
 mod send_kernel;
 mod send_options;
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::hook::CommunicationMode;
-use crate::model::{Message, MessageBatch, MessageQueue, SendResult};
+use crate::model::{Message, MessageBatch, MessageQueue, RecallResult, SendResult};
 use crate::selector::MessageQueueSelector;
 use callback::Callback;
 use default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing};
@@ -170,6 +171,21 @@ impl Producer {
     pub async fn send_oneway(&self, message: Message) -> Result<(), MQClientError> {
         let outgoing = Outgoing::Message(message);
         self.inner.send(outgoing, CommunicationMode::Oneway, SendOptions::new()).await.map(|_| ())
+    }
+
+    /// Takes a timer message back before it is delivered: `recall_handle` is what [`SendResult::recall_handle`] gave
+    /// (request code 370, brokers of 5.3.1 and later with `recallMessageEnable=true`). Java: `recallMessage`.
+    ///
+    /// The broker acts on it when the message falls due, and answers the same for a message that was recalled
+    /// before, or never was. It is asked once, within the send time-out. After dropping the future, or an error of
+    /// the connection, the message may be recalled or not; recalling it again does no harm.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is no handle, or one of another topic; `BrokerNotFound` when its broker is gone;
+    /// `Broker` with code 16 when the broker does not recall, 604 when the message is due or the handle is not the
+    /// broker's own.
+    pub async fn recall(&self, topic: &str, recall_handle: &str) -> Result<RecallResult, MQClientError> {
+        self.inner.recall(topic, recall_handle).await
     }
 
     /// The queues to which messages of a topic can go, sorted by broker name and queue id. Java:

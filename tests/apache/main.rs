@@ -8,5 +8,6 @@
 #[path = "../cases/mod.rs"]
 mod cases;
 mod end_to_end;
+mod recall;
 mod smoke;
 mod support;

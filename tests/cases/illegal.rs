@@ -1,5 +1,7 @@
 //! What cannot be sent or read is refused with an error that says why.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE;
 use rocketmq::error::{MQClientError, Outcome};
 use rocketmq::model::{Message, MessageQueue};
 
@@ -78,4 +80,27 @@ pub(crate) async fn a_topic_that_does_not_exist_cannot_be_read(name_server: &str
     };
     assert_eq!(&**topic, queue.topic());
     assert!(answers.iter().any(|answer| &*answer.address == name_server && answer.said.contains("17")));
+}
+
+pub(crate) async fn handles_are_checked_before_any_io(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let handle = |text: &str| BASE64_URL_SAFE.encode(text);
+    for (topic, handle, problem) in [
+        ("T", "no handle!".to_owned(), "Base64"),
+        ("T", handle("v1 T b 1"), "4 parts"),
+        ("T", handle("v2 T b 1 id"), "v2"),
+        ("T", handle("v1 Other b 1 id"), "topic Other, not of T"),
+        ("%RETRY%g", handle("v1 %RETRY%g b 1 id"), "retry"),
+        ("%DLQ%g", handle("v1 %DLQ%g b 1 id"), "dead-letter"),
+        ("a topic", handle("v1 T b 1 id"), "a topic"),
+    ] {
+        let error = site.producer.recall(topic, &handle).await.expect_err("refused");
+        let MQClientError::InvalidArgument { source, .. } = error else { panic!("{error}") };
+        assert!(source.to_string().contains(problem), "{source}");
+    }
+    let topic = fresh_topic("recall_nowhere");
+    site.producer.send(Message::new(topic.as_str(), "creates the topic")).await.expect("sent");
+    let error =
+        site.producer.recall(&topic, &handle(&format!("v1 {topic} gone 1 id"))).await.expect_err("no broker");
+    assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
 }

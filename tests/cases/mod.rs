@@ -3,6 +3,8 @@
 
 pub(crate) mod admin;
 pub(crate) mod auto_batch;
+#[allow(dead_code, reason = "the mock's suite has no use of some")]
+pub(crate) mod delay;
 pub(crate) mod illegal;
 #[allow(dead_code, reason = "the mock's suite has no use of it")]
 pub(crate) mod lookups;
@@ -28,7 +30,8 @@ macro_rules! for_each_case {
                 what_cannot_be_in_a_batch_goes_alone, a_failed_batch_fails_each_sender,
                 a_sender_that_gives_up_harms_nobody, a_shutdown_sends_what_waits;
             illegal: bad_messages_are_refused_before_any_io, a_message_id_that_is_none,
-                nothing_stored_at_an_offset, a_topic_that_does_not_exist_cannot_be_read;
+                nothing_stored_at_an_offset, a_topic_that_does_not_exist_cannot_be_read,
+                handles_are_checked_before_any_io;
             admin: an_empty_queue_has_no_times, the_settings_of_a_topic_are_changed,
                 topics_that_cannot_be_created_or_deleted, offsets_of_a_queue,
                 offsets_of_all_queues_of_a_topic, offsets_of_a_consumer_group;
@@ -44,6 +47,8 @@ macro_rules! for_each_case_of_apache {
             lookups: a_topic_is_created_described_and_deleted, messages_are_found_by_their_keys,
                 a_message_is_found_by_either_kind_of_id, who_is_in_the_cluster,
                 the_members_of_a_producer_group;
+            delay: a_delay_level_delivers_later, timers_deliver_later_and_a_level_wins_over_them,
+                a_timer_of_more_than_three_days_is_refused, a_broker_that_does_not_recall_says_so;
         }
     };
 }

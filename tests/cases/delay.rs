@@ -1,0 +1,98 @@
+//! Messages that are delivered later.
+
+use std::time::{Duration, Instant};
+
+use rocketmq::model::{Message, MessageExt, SendResult};
+
+use super::support::{Site, fresh_topic};
+
+/// When the first message of the queue that it was sent to is there, and how long after `began`.
+async fn delivered(site: &Site, sent: &SendResult, began: Instant) -> (MessageExt, Duration) {
+    let message = site.pull_one(&sent.message_queue, 0).await;
+    (message, began.elapsed())
+}
+
+pub(crate) async fn a_delay_level_delivers_later(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let message = Message::new(fresh_topic("level"), "in a second").with_tags("T").with_delay_time_level(1);
+    let began = Instant::now();
+    let sent = site.producer.send(message).await.expect("sent");
+    assert_eq!(sent.recall_handle, None, "levels cannot be recalled");
+    let (stored, after) = delivered(&site, &sent, began).await;
+    assert_eq!(
+        (stored.body(), stored.msg_id(), stored.tags()),
+        (&"in a second".into(), &*sent.msg_id, Some("T"))
+    );
+    assert_eq!(stored.property("DELAY"), Some("1"));
+    assert!(after >= Duration::from_secs(1), "delivered after {after:?}");
+}
+
+pub(crate) async fn timers_deliver_later_and_a_level_wins_over_them(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let at = u64::try_from(now.as_millis()).expect("before year 584 million") + 2000;
+    let second = Duration::from_secs(1);
+    let mut sends = Vec::new();
+    for (name, message, at_least) in [
+        ("sec", Message::new(fresh_topic("timer_sec"), "x").with_delay_time_sec(2), second),
+        ("ms", Message::new(fresh_topic("timer_ms"), "x").with_delay_time_ms(2000), second),
+        ("at", Message::new(fresh_topic("timer_at"), "x").with_deliver_time_ms(at), second),
+        ("past", Message::new(fresh_topic("timer_past"), "x").with_deliver_time_ms(1), Duration::ZERO),
+    ] {
+        let began = Instant::now();
+        sends.push((name, began, at_least, site.producer.send(message).await.expect("sent")));
+    }
+    for (name, began, at_least, sent) in sends {
+        assert_eq!(sent.recall_handle.is_some(), name != "past", "{name}");
+        let (stored, after) = delivered(&site, &sent, began).await;
+        assert_eq!(stored.msg_id(), sent.msg_id);
+        assert!(after >= at_least, "{name} was delivered after {after:?}");
+    }
+    let both = Message::new(fresh_topic("both"), "x").with_delay_time_level(1).with_delay_time_sec(3600);
+    let sent = site.producer.send(both).await.expect("sent");
+    assert_eq!(sent.recall_handle, None);
+    delivered(&site, &sent, Instant::now()).await;
+}
+
+pub(crate) async fn a_timer_of_more_than_three_days_is_refused(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let message = Message::new(fresh_topic("far"), "x").with_delay_time_sec(259_201);
+    let error = site.producer.send(message).await.expect_err("refused");
+    assert_eq!(error.response_code().map(|code| code.0), Some(13), "{error}");
+    assert!(error.to_string().contains("259200000ms"), "{error}");
+    assert_eq!(error.attempts().len(), 1, "another broker says the same");
+}
+
+/// Needs a broker with `recallMessageEnable=true`.
+pub(crate) async fn a_recalled_message_does_not_arrive(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let topic = fresh_topic("recalled");
+    site.producer.send(Message::new(topic.as_str(), "creates the topic")).await.expect("sent");
+    let queue = site.producer.fetch_publish_message_queues(&topic).await.expect("queues")[0].clone();
+    let next = site.admin.pull(&queue, 0, 1).await.expect("pulled").max_offset;
+    let timed = |body: &str| Message::new(topic.as_str(), body.to_owned()).with_delay_time_sec(3);
+    let recalled = site.producer.send_to(timed("recalled"), &queue).await.expect("sent");
+    let sibling = site.producer.send_to(timed("sibling"), &queue).await.expect("sent");
+    let handle = recalled.recall_handle.expect("timer messages have one");
+    for _ in 0..2 {
+        let result = site.producer.recall(&topic, &handle).await.expect("recalled, and again");
+        assert_eq!(result.msg_id, recalled.msg_id);
+    }
+    let first = site.pull_one(&queue, next).await;
+    assert_eq!((first.body(), first.msg_id()), (&"sibling".into(), &*sibling.msg_id));
+    // What was due a second later is there, so the recalled one is not late.
+    let later = site.producer.send_to(timed("later"), &queue).await.expect("sent");
+    assert_eq!(site.pull_one(&queue, next + 1).await.msg_id(), later.msg_id);
+    let due = site.producer.recall(&topic, &handle).await.expect_err("too late");
+    assert_eq!(due.response_code().map(|code| code.0), Some(604), "{due}");
+}
+
+/// Needs a broker that does not recall, as is the default.
+pub(crate) async fn a_broker_that_does_not_recall_says_so(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let topic = fresh_topic("not_recalled");
+    let timed = Message::new(topic.as_str(), "x").with_delay_time_sec(60);
+    let handle = site.producer.send(timed).await.expect("sent").recall_handle.expect("given all the same");
+    let error = site.producer.recall(&topic, &handle).await.expect_err("switched off");
+    assert_eq!(error.response_code().map(|code| code.0), Some(16), "{error}");
+}
