@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketmq::admin::{BoundaryType, Brokers, PermName, TopicConfig};
+use rocketmq::admin::{BoundaryType, Brokers, PermName, Server, TopicConfig};
 use rocketmq::error::MQClientError;
 use rocketmq::model::{Message, MessageExt, MessageQueue, SendResult};
 use rocketmq_remoting::client::RemotingClient;
@@ -25,6 +25,56 @@ async fn send_at_three_times(site: &Site, topic: &str) -> Vec<(SendResult, Messa
         sent.push((result, stored));
     }
     sent
+}
+
+pub(crate) async fn a_topic_is_created_described_and_deleted(name_server: &str) {
+    let site = Site::new(name_server).await;
+    let cluster = site.cluster().await;
+    let topic = fresh_topic("created");
+    let config = TopicConfig::new(topic.as_str(), 3);
+    let created = site.admin.create_topic(&config, &Brokers::cluster(&cluster)).await.expect("created");
+    assert!(created.is_complete() && created.done.iter().all(|(server, ())| server.is_master()));
+
+    // Its queues are those that were asked for, for producers too.
+    let route = site.admin.route(&topic).await.expect("it has a route at once");
+    assert!(route.queue_datas.iter().all(|data| (data.read_queue_nums, data.write_queue_nums) == (3, 3)));
+    let queues = site.admin.message_queues(&topic).await.expect("it has queues");
+    assert_eq!(queues.len(), 3 * created.done.len());
+    let mut used = Vec::new();
+    for _ in 0..queues.len() {
+        used.push(site.round_trip(Message::new(topic.as_str(), "x")).await.0.message_queue);
+    }
+    used.sort();
+    assert_eq!(used, queues);
+    assert!(site.admin.topics().await.expect("a list").contains(&topic));
+
+    let described = site.admin.describe_topic(&topic).await.expect("it can be described");
+    assert!(described.is_complete());
+    for (_, on_broker) in &described.done {
+        assert_eq!(on_broker.config.as_ref(), Some(&config));
+        assert_eq!(on_broker.queues.len(), 3);
+        for stats in on_broker.queues.values() {
+            assert_eq!((stats.min_offset, stats.max_offset), (0, 1));
+            assert!(stats.last_update_timestamp.is_some());
+        }
+    }
+
+    let deleted = site.admin.delete_topic(&topic, &cluster).await.expect("it is deleted");
+    assert!(deleted.is_complete(), "{deleted:?}");
+    let name_servers: Vec<&str> = deleted
+        .done
+        .iter()
+        .filter_map(|(server, ())| match server {
+            Server::NameServer { address, .. } => Some(&**address),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(name_servers, site.admin.name_servers());
+    assert!(!site.admin.topics().await.expect("a list").contains(&topic));
+    let error = site.admin.describe_topic(&topic).await.expect_err("it is gone");
+    assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
+    let again = site.admin.delete_topic(&topic, &cluster).await.expect("nothing to delete is fine");
+    assert!(again.is_complete());
 }
 
 pub(crate) async fn an_empty_queue_has_no_times(name_server: &str) {

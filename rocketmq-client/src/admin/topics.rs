@@ -52,6 +52,22 @@ impl MQAdmin {
     /// the brokers tell the NameServers before they answer. A broker that cannot be reached, or is busy, is tried
     /// up to five times. Dropping the future leaves the topic on those brokers that were told already.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::admin::{Brokers, MQAdmin, TopicConfig};
+    /// # let mock = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// let admin = MQAdmin::connect(mock.name_server_addr()).await?;
+    /// let orders = TopicConfig::new("Orders", 8).with_attribute("message.type", "FIFO");
+    /// let created = admin.create_topic(&orders, &Brokers::cluster("DefaultCluster")).await?;
+    /// for (broker, error) in &created.failed {
+    ///     eprintln!("{broker} does not have it: {error}");
+    /// }
+    /// assert_eq!(admin.message_queues("Orders").await?.len(), 8);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `InvalidArgument` when the configuration cannot be set, or the cluster or a broker does not exist;
     /// `NameServerUnreachable`; `FanOut` when no master succeeded: its

@@ -55,6 +55,14 @@ pub(super) fn cluster_info(brokers: &BTreeMap<Arc<str>, Broker>) -> String {
     json
 }
 
+/// The body of a list of topics. Java: `TopicList`.
+pub(super) fn topic_list(topics: &[String]) -> String {
+    let mut json = String::from(r#"{"topicList":["#);
+    join(&mut json, topics, |json, topic| text(json, topic));
+    json.push_str("]}");
+    json
+}
+
 fn broker_data(json: &mut String, name: &str, broker: &Broker, keys: Keys) {
     json.push_str(match keys {
         Keys::Bare => r#"{"brokerAddrs":{0:"#,

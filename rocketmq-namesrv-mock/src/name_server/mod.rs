@@ -57,6 +57,11 @@ impl NameServer {
         Answer::success().with_body(json::cluster_info(&self.routes.brokers()))
     }
 
+    /// 206.
+    fn topic_list(&self) -> Answer {
+        Answer::success().with_body(json::topic_list(&self.routes.topics()))
+    }
+
     /// 216.
     fn delete_topic(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         let fields: TopicFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
@@ -74,7 +79,10 @@ impl RequestHandler for NameServer {
         let result = match request.request_code() {
             RequestCode::GET_ROUTEINFO_BY_TOPIC => self.route(&request),
             RequestCode::GET_BROKER_CLUSTER_INFO => Ok(self.cluster_info()),
+            RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => Ok(self.topic_list()),
             RequestCode::DELETE_TOPIC_IN_NAMESRV => self.delete_topic(&request),
+            // There are no entries, and Apache's server does not say whether there was one.
+            RequestCode::DELETE_KV_CONFIG => Ok(Answer::success()),
             _ => return responder.not_supported(&request),
         };
         match result {

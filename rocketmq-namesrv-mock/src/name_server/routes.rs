@@ -84,6 +84,13 @@ impl Routes {
         (!route.is_empty()).then_some(route)
     }
 
+    /// The names of all topics, sorted.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        let mut topics: Vec<String> = self.lock().topics.keys().cloned().collect();
+        topics.sort_unstable();
+        topics
+    }
+
     /// All brokers by name.
     pub(crate) fn brokers(&self) -> BTreeMap<Arc<str>, Broker> {
         self.lock().brokers.clone()
@@ -124,7 +131,9 @@ mod tests {
         }
         routes.delete_topic("T", Some("one"));
         assert_eq!(routes.route("T").unwrap()[0].0, "b".into());
+        assert_eq!(routes.topics(), ["T"]);
         routes.delete_topic("T", None);
         assert_eq!(routes.route("T"), None);
+        assert!(routes.topics().is_empty());
     }
 }
