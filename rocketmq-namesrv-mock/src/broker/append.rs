@@ -22,6 +22,8 @@ pub(super) struct NewRecord<'a> {
     pub(super) born_host: SocketAddr,
     pub(super) store_timestamp: i64,
     pub(super) reconsume_times: i32,
+    /// Where the half is that this message was committed from, or 0.
+    pub(super) prepared_transaction_offset: i64,
     pub(super) tags_code: i32,
     pub(super) body: &'a [u8],
     pub(super) properties: &'a str,
@@ -87,7 +89,7 @@ impl NewRecord<'_> {
             store_timestamp: self.store_timestamp,
             store_host,
             reconsume_times: self.reconsume_times,
-            prepared_transaction_offset: 0,
+            prepared_transaction_offset: self.prepared_transaction_offset,
         };
         let Self { flag, topic, body, properties, .. } = *self;
         RecordFields { header, flag, topic, body, properties }

@@ -13,6 +13,7 @@ use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 use super::Broker;
 use super::consumers::Subscription;
 use super::filter::TagFilter;
+use super::producers::Producer;
 use super::table::Request;
 use super::topic_table::TopicConfig;
 use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
@@ -21,6 +22,7 @@ request_fields! {
     /// Java: `UnregisterClientRequestHeader`, `GetConsumerListByGroupRequestHeader`.
     ClientFields {
         "consumerGroup" consumer_group: Cow<'a, str>,
+        "producerGroup" producer_group: Cow<'a, str>,
     }
 }
 
@@ -39,6 +41,15 @@ pub(super) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answe
     // Without a fingerprint it is the first version of the protocol, which always reports a change.
     let is_first_version = data.heartbeat_fingerprint == 0;
     let mut is_sub_change = is_first_version;
+    for producer in data.producer_data_set {
+        let member = Producer {
+            connection: request.responder.connection().clone(),
+            client_id: data.client_id.clone(),
+            language: request.command.language,
+            version: request.command.version,
+        };
+        broker.lock().producers.register(&producer.group_name, member);
+    }
     for consumer in data.consumer_data_set {
         let group = consumer.group_name.as_str();
         let mut state = broker.lock();
@@ -68,6 +79,9 @@ pub(super) fn unregister(broker: &Broker, request: &Request<'_>) -> Result<Answe
     let fields: ClientFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
     if let Some(group) = &fields.consumer_group {
         broker.lock().consumers.unregister(group, request.responder.connection().id());
+    }
+    if let Some(group) = &fields.producer_group {
+        broker.lock().producers.unregister(group, request.responder.connection().id());
     }
     Ok(Answer::success().with_empty_fields())
 }

@@ -5,35 +5,48 @@
 mod append;
 mod attributes;
 mod clients;
+mod connections;
 mod consumers;
 mod filter;
 mod groups;
+mod known_properties;
+mod later;
 mod names;
 mod offsets;
+mod producers;
 mod pull;
+mod recall;
+mod reply;
 mod send;
 mod table;
 mod topic_table;
 mod topics;
+mod transaction;
 mod view;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rocketmq_common::{OffsetMsgId, UniqueIdGenerator};
-use rocketmq_remoting::net::{Connection, ConnectionEnd, RequestHandler, Responder};
+use rocketmq_remoting::net::{Connection, ConnectionEnd, RequestHandler, Responder, TaskOwner};
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
 use crate::capture::Capture;
+use crate::clock::Clock;
 use crate::name_server::{self, Routes};
 use crate::store::CommitLog;
 use consumers::ConsumerTable;
 pub(crate) use groups::CommittedOffsets;
 use groups::GroupTable;
+use later::agenda::Agenda;
+pub(crate) use later::deliver::keep_time;
 pub(crate) use names::check_topic;
+use producers::ProducerTable;
 use pull::HeldPulls;
 pub(crate) use pull::expire_held_pulls;
 pub(crate) use topic_table::{TopicConfig, TopicTable};
+use transaction::Halves;
+pub(crate) use transaction::{TransactionOptions, check_transactions};
 
 /// What a broker answers to a name that no topic can have.
 pub(crate) const INVALID_TOPIC: ResponseCode = ResponseCode::INVALID_PARAMETER;
@@ -47,6 +60,9 @@ pub(crate) struct BrokerOptions {
     pub(crate) store_limit: usize,
     /// Acknowledge sends and store nothing.
     pub(crate) discard_messages: bool,
+    pub(crate) transactions: TransactionOptions,
+    /// Timer messages can be taken back.
+    pub(crate) recall: bool,
 }
 
 /// One broker, always a master.
@@ -56,6 +72,9 @@ pub(crate) struct Broker {
     options: BrokerOptions,
     name_servers: Vec<Arc<Routes>>,
     capture: Arc<Capture>,
+    clock: Arc<Clock>,
+    /// For what takes longer than a request.
+    tasks: TaskOwner,
     /// Set once the socket is bound.
     address: OnceLock<SocketAddr>,
     /// Makes ids for messages that come without one.
@@ -65,6 +84,8 @@ pub(crate) struct Broker {
     state: Mutex<State>,
     /// Told when a pull is held that is due before all others.
     held_sooner: tokio::sync::Notify,
+    /// Told when something is due before all else.
+    due_sooner: tokio::sync::Notify,
 }
 
 /// All that changes, behind one short lock.
@@ -75,6 +96,9 @@ pub(crate) struct State {
     pub(crate) offsets: CommittedOffsets,
     groups: GroupTable,
     consumers: ConsumerTable,
+    producers: ProducerTable,
+    halves: Halves,
+    agenda: Agenda,
     pub(crate) held: HeldPulls,
 }
 
@@ -84,6 +108,8 @@ impl Broker {
         options: BrokerOptions,
         name_servers: Vec<Arc<Routes>>,
         capture: Arc<Capture>,
+        clock: Arc<Clock>,
+        tasks: TaskOwner,
         ids: UniqueIdGenerator,
     ) -> Self {
         let state = State {
@@ -92,6 +118,9 @@ impl Broker {
             offsets: CommittedOffsets::default(),
             groups: GroupTable::default(),
             consumers: ConsumerTable::default(),
+            producers: ProducerTable::default(),
+            halves: Halves::new(clock.now_ms(), options.transactions),
+            agenda: Agenda::default(),
             held: HeldPulls::default(),
         };
         Self {
@@ -99,17 +128,25 @@ impl Broker {
             options,
             name_servers,
             capture,
+            clock,
+            tasks,
             address: OnceLock::new(),
             ids,
             send_fields: [("MSG_REGION", send::REGION), ("TRACE_ON", send::TRACE_ON)].into_iter().collect(),
             state: Mutex::new(state),
             held_sooner: tokio::sync::Notify::new(),
+            due_sooner: tokio::sync::Notify::new(),
         }
     }
 
     /// The broker's name.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// The time that this broker goes by.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
     /// Says where the broker listens, and announces it and its topics to all NameServers.
@@ -177,6 +214,7 @@ impl RequestHandler for BrokerHandler {
     fn disconnected(&self, connection: &Connection, _: &ConnectionEnd) {
         let mut state = self.0.lock();
         state.consumers.disconnect(connection.id());
+        state.producers.disconnect(connection.id());
         state.held.disconnect(connection.id());
     }
 }

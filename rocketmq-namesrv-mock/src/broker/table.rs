@@ -3,7 +3,7 @@
 use rocketmq_remoting::net::Responder;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
-use super::{Broker, clients, offsets, pull, send, topics, view};
+use super::{Broker, clients, connections, offsets, pull, recall, reply, send, topics, transaction, view};
 use crate::wire::{Answer, Refusal};
 
 /// Who serves a request.
@@ -40,7 +40,11 @@ fn find(code: RequestCode) -> Option<Handler> {
         RequestCode::SEND_MESSAGE | RequestCode::SEND_MESSAGE_V2 | RequestCode::SEND_BATCH_MESSAGE => {
             Handler::Itself(send::send)
         }
+        RequestCode::SEND_REPLY_MESSAGE | RequestCode::SEND_REPLY_MESSAGE_V2 => Handler::Itself(reply::reply),
+        RequestCode::RECALL_MESSAGE => Handler::AtOnce(recall::recall),
+        RequestCode::GET_PRODUCER_CONNECTION_LIST => Handler::AtOnce(connections::producers),
         RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE => Handler::Itself(pull::pull),
+        RequestCode::END_TRANSACTION => Handler::Itself(transaction::end_transaction),
         RequestCode::VIEW_MESSAGE_BY_ID => Handler::AtOnce(view::by_id),
         RequestCode::QUERY_CONSUMER_OFFSET => Handler::AtOnce(offsets::query_consumer_offset),
         RequestCode::UPDATE_CONSUMER_OFFSET => Handler::AtOnce(offsets::update_consumer_offset),

@@ -15,7 +15,7 @@ use super::topic_table::{TopicConfig, TopicFilterType};
 use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
 
 /// Java prepares each answer with this text and does not always take it away.
-const NOT_SET: &str = "not set any response code";
+pub(super) const NOT_SET: &str = "not set any response code";
 
 request_fields! {
     /// Java: `CreateTopicRequestHeader`, and those that have only the topic.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocketmq_common::UniqueIdGenerator;
 use rocketmq_remoting::net::{ConnectionOptions, TaskOwner, random};
@@ -10,8 +11,9 @@ use rocketmq_remoting::server::RemotingServer;
 
 use super::MockCluster;
 use crate::MockError;
-use crate::broker::{Broker, BrokerHandler, BrokerOptions, expire_held_pulls};
+use crate::broker::{Broker, BrokerHandler, BrokerOptions, TransactionOptions, expire_held_pulls, keep_time};
 use crate::capture::Capture;
+use crate::clock::Clock;
 use crate::name_server::{NameServer, Routes};
 
 /// Settings of a [`MockCluster`]; see [`MockCluster::builder`]. All have defaults.
@@ -27,6 +29,9 @@ pub struct MockClusterBuilder {
     captured_requests: usize,
     ipv6: bool,
     serialize_type: SerializeType,
+    virtual_clock: bool,
+    transactions: TransactionOptions,
+    recall_message: bool,
 }
 
 impl Default for MockClusterBuilder {
@@ -41,6 +46,13 @@ impl Default for MockClusterBuilder {
             captured_requests: 10_000,
             ipv6: false,
             serialize_type: SerializeType::Json,
+            virtual_clock: false,
+            transactions: TransactionOptions {
+                timeout: Duration::from_secs(6),
+                check_interval: Duration::from_secs(30),
+                check_max: 15,
+            },
+            recall_message: false,
         }
     }
 }
@@ -92,6 +104,40 @@ impl MockClusterBuilder {
         Self { serialize_type, ..self }
     }
 
+    /// Whether the time of the brokers stands still until [`MockCluster::advance`] moves it: what they note as the
+    /// time of storing, when they deliver messages with delay levels and timers, and when they ask about
+    /// transactions. Pulls are held by the clock of the system all the same. Default: false.
+    pub fn virtual_clock(self, virtual_clock: bool) -> Self {
+        Self { virtual_clock, ..self }
+    }
+
+    /// How old the half of a transaction is before its producer is asked about it. Java: `transactionTimeOut`.
+    /// Default: 6 s.
+    pub fn transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.transactions.timeout = timeout;
+        self
+    }
+
+    /// How often a broker looks for halves to ask about; the first time this long after its start. Java:
+    /// `transactionCheckInterval`. Default: 30 s.
+    pub fn transaction_check_interval(mut self, interval: Duration) -> Self {
+        self.transactions.check_interval = interval;
+        self
+    }
+
+    /// How often a broker asks about one half before it gives it up and moves it to `TRANS_CHECK_MAX_TIME_TOPIC`.
+    /// Java: `transactionCheckMax`. Default: 15.
+    pub fn transaction_check_max(mut self, times: u32) -> Self {
+        self.transactions.check_max = times;
+        self
+    }
+
+    /// Whether messages with a timer can be taken back. Java: `recallMessageEnable`. Default: false, as in Java; a
+    /// recall is refused with code 16 then.
+    pub fn recall_message(self, recall_message: bool) -> Self {
+        Self { recall_message, ..self }
+    }
+
     /// Starts the cluster on free ports of the loopback. It writes no file. Dropping the future stops what was
     /// started.
     ///
@@ -106,12 +152,14 @@ impl MockClusterBuilder {
         }
         let tasks = TaskOwner::new().map_err(MockError::NoRuntime)?;
         let capture = Arc::new(Capture::new(self.captured_requests));
+        let clock = Arc::new(if self.virtual_clock { Clock::standing() } else { Clock::Wall });
         let routes: Vec<Arc<Routes>> = (0..self.name_servers).map(|_| Arc::default()).collect();
         let mut cluster = MockCluster {
             name_servers: Vec::new(),
             brokers: Vec::new(),
             routes: routes.clone(),
             capture: capture.clone(),
+            clock: clock.clone(),
             tasks,
         };
         for (index, routes) in routes.iter().enumerate() {
@@ -120,25 +168,32 @@ impl MockClusterBuilder {
             cluster.name_servers.push(self.listen(&name, Arc::new(server)).await?);
         }
         for index in 0..self.brokers {
-            let broker = self.broker(index, &routes, &capture);
+            let broker = self.broker(index, &cluster);
             let server = self.listen(broker.name(), Arc::new(BrokerHandler(broker.clone()))).await?;
             broker.announce(server.local_addr());
             cluster.tasks.spawn(expire_held_pulls(broker.clone()));
+            if !clock.is_virtual() {
+                cluster.tasks.spawn(keep_time(broker.clone()));
+            }
             cluster.brokers.push((broker, server));
         }
         Ok(cluster)
     }
 
-    fn broker(&self, index: usize, routes: &[Arc<Routes>], capture: &Arc<Capture>) -> Arc<Broker> {
+    fn broker(&self, index: usize, cluster: &MockCluster) -> Arc<Broker> {
         let options = BrokerOptions {
             cluster: self.cluster_name.as_str().into(),
             auto_create_topic: self.auto_create_topic,
             store_limit: self.store_limit,
             discard_messages: self.discard_messages,
+            transactions: self.transactions,
+            recall: self.recall_message,
         };
         // Any 32 bits make the ids of this broker different from those of others.
         let ids = UniqueIdGenerator::new(self.address(), std::process::id(), random() as u32);
-        Arc::new(Broker::new(broker_name(index).into(), options, routes.to_vec(), capture.clone(), ids))
+        let (routes, capture) = (cluster.routes.clone(), cluster.capture.clone());
+        let (clock, tasks) = (cluster.clock.clone(), cluster.tasks.clone());
+        Arc::new(Broker::new(broker_name(index).into(), options, routes, capture, clock, tasks, ids))
     }
 
     async fn listen<H: rocketmq_remoting::net::RequestHandler>(

@@ -1,6 +1,7 @@
 //! A cluster to test against.
 
 mod builder;
+mod time;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,12 +16,13 @@ use rocketmq_remoting::server::RemotingServer;
 use crate::MockError;
 use crate::broker::{self, Broker, TopicConfig};
 use crate::capture::{Capture, CapturedRequest};
+use crate::clock::Clock;
 use crate::name_server::Routes;
 
 /// NameServers and brokers on free ports of the loopback, in memory, which answer as Apache RocketMQ 5.5.0 does.
 ///
-/// What it does not know yet it refuses: request codes with code 3, and messages that would have to be kept back
-/// (delay levels, timers, transactions) with code 1 and a remark that says so. It never stores them as something else.
+/// What it does not know yet it refuses, request codes with code 3 and all else with code 1 and a remark that says so.
+/// It never stores a message as something else.
 ///
 /// A message can be pulled as soon as its send is acknowledged; Apache's broker takes a millisecond or two more.
 /// Dropping the cluster stops it.
@@ -45,6 +47,7 @@ pub struct MockCluster {
     brokers: Vec<(Arc<Broker>, RemotingServer)>,
     routes: Vec<Arc<Routes>>,
     capture: Arc<Capture>,
+    clock: Arc<Clock>,
     tasks: TaskOwner,
 }
 

@@ -77,6 +77,11 @@ impl CommitLog {
         self.records.get(number).map(|record| &record.bytes)
     }
 
+    /// Where the record with this number starts.
+    pub(crate) fn position_of(&self, number: usize) -> Option<i64> {
+        self.records.get(number).map(|record| record.position)
+    }
+
     /// The record that starts exactly at this position.
     pub(crate) fn record_at(&self, position: i64) -> Option<&Bytes> {
         let found = self.records.binary_search_by_key(&position, |record| record.position).ok()?;

@@ -1,6 +1,7 @@
 //! Reading requests and writing answers the way Apache's servers do.
 
 mod answer;
+pub(crate) mod base64;
 mod fields;
 mod texts;
 

@@ -2,7 +2,9 @@
 
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_namesrv_mock::MockCluster;
-use rocketmq_remoting::protocol::body::{ConsumerData, HeartbeatData, SubscriptionData, encode_body};
+use rocketmq_remoting::protocol::body::{
+    ConsumerData, HeartbeatData, ProducerData, SubscriptionData, encode_body,
+};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use crate::support::*;
@@ -38,6 +40,12 @@ pub(crate) fn heartbeat(
     subscriptions: &[(&str, &str, i64)],
 ) -> RemotingCommand {
     beat(&data(group, client_id, subscriptions))
+}
+
+/// A heartbeat of a producer.
+pub(crate) fn producer_heartbeat(group: &str, client_id: &str) -> RemotingCommand {
+    let producer_data_set = vec![ProducerData { group_name: group.into() }];
+    beat(&HeartbeatData { client_id: client_id.into(), producer_data_set, ..HeartbeatData::default() })
 }
 
 fn members(group: &str) -> RemotingCommand {

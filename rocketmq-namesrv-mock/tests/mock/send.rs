@@ -284,13 +284,8 @@ async fn a_flag_of_an_address_that_is_not_there_loses_the_message_and_an_offset(
 }
 
 #[tokio::test]
-async fn what_would_have_to_be_kept_back_is_refused() {
+async fn levels_and_timers_have_to_make_sense() {
     let (cluster, mut peer) = start().await;
-    for properties in ["DELAY=1", "TIMER_DELAY_SEC=9", "TIMER_DELAY_MS=9000", "TRAN_MSG=true"] {
-        let answer = peer.call(with(send_to("T"), &[("i", &wire(properties))])).await;
-        assert_eq!(answer.code, 1);
-        assert!(answer.remark().ends_with("is not supported by this mock yet"), "{answer:?}");
-    }
     assert_exception(&peer.call(with(send_to("T"), &[("i", &wire("DELAY=x"))])).await, BAD_NUMBER);
     let too_far = peer.call(with(send_to("T"), &[("i", &wire("TIMER_DELAY_SEC=259201"))])).await;
     let remark = "timer message illegal, the delay time should not be bigger than the max delay 259200000ms; \

@@ -59,6 +59,13 @@ impl Peer {
         self.opaque
     }
 
+    /// Answers a request of the broker; the id and the flag are the caller's.
+    pub(crate) async fn respond(&mut self, answer: RemotingCommand) {
+        let mut frame = BytesMut::new();
+        answer.encode(&mut frame).unwrap();
+        self.write(&frame).await;
+    }
+
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
@@ -187,6 +194,7 @@ pub(crate) fn captured(name: &str) -> Vec<u8> {
         include_str!("../../../rocketmq-remoting/testdata/golden-5.5.0.hex"),
         include_str!("../../../rocketmq-remoting/testdata/captured-5.5.0.hex"),
         include_str!("../../../rocketmq-common/testdata/verified-5.5.0.hex"),
+        include_str!("../../../rocketmq-common/testdata/captured-5.5.0.hex"),
     ];
     let find = |text: &'static str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let hex = texts.into_iter().find_map(find).unwrap_or_else(|| panic!("no bytes named {name}"));

@@ -11,6 +11,7 @@ pub(super) struct SendAnswer<'a> {
     pub(super) queue_offset: i64,
     pub(super) msg_id: &'a str,
     pub(super) transaction_id: Option<&'a str>,
+    pub(super) recall_handle: Option<&'a str>,
 }
 
 impl EncodeHeader for SendAnswer<'_> {
@@ -20,19 +21,22 @@ impl EncodeHeader for SendAnswer<'_> {
             sink.text("transactionId", id);
         }
         sink.text("msgId", self.msg_id);
+        if let Some(handle) = self.recall_handle {
+            sink.text("recallHandle", handle);
+        }
         sink.int("queueOffset", self.queue_offset);
     }
 }
 
 /// Offset ids as text, without an allocation for a single one.
-pub(super) enum MsgId {
+pub(in crate::broker) enum MsgId {
     One { digits: [u8; 56], length: usize },
     Several(String),
 }
 
 impl MsgId {
     /// One id.
-    pub(super) fn one(id: OffsetMsgId) -> Self {
+    pub(in crate::broker) fn one(id: OffsetMsgId) -> Self {
         let mut digits = [0; 56];
         let mut length = 0;
         let mut push = |bytes: &[u8]| {
@@ -63,7 +67,7 @@ impl MsgId {
         Self::Several(joined)
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::broker) fn as_str(&self) -> &str {
         match self {
             // Hexadecimal digits are UTF-8, so that the empty text is never the answer.
             Self::One { digits, length } => std::str::from_utf8(&digits[..*length]).unwrap_or_default(),

@@ -6,17 +6,17 @@ use rocketmq_common::sysflag::{MessageSysFlag, TransactionType};
 use rocketmq_remoting::protocol::ResponseCode;
 
 use super::answer::MsgId;
-use super::properties::KnownProperties;
 use super::request::SendRequest;
-use super::{MAX_BODY, Stored, TransactionId, checks, message_illegal, schedule};
+use super::{MAX_BODY, Stored, TransactionId, checks, message_illegal};
 use crate::broker::Broker;
 use crate::broker::append::{NewRecord, append, check_room};
-use crate::clock::now_ms;
+use crate::broker::known_properties::KnownProperties;
+use crate::broker::later::plan;
 use crate::wire::{Refusal, required};
 
 /// Checks and stores a batch: all of its messages or none.
 pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
-    let now_ms = now_ms();
+    let now_ms = broker.now_ms();
     let known = KnownProperties::read(&request.properties);
     let mut state = broker.lock();
     let target = checks::check(broker, &mut state, request)?;
@@ -41,6 +41,7 @@ pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
         born_host: request.born_host,
         store_timestamp: now_ms,
         reconsume_times: request.reconsume_times,
+        prepared_transaction_offset: 0,
         tags_code: KnownProperties::read(entry.properties).tags.map_or(0, java_string_hash),
         body: entry.body,
         properties: entry.properties,
@@ -55,6 +56,7 @@ pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
         queue_offset: places.first().map_or(0, |place| place.queue_offset),
         msg_id: MsgId::several(places.iter().map(|place| broker.offset_msg_id(place.commit_log_offset))),
         transaction_id: known.unique_key.map(TransactionId::Sent),
+        recall_handle: None,
         woken,
     })
 }
@@ -76,10 +78,10 @@ fn check_wrapper(known: &KnownProperties<'_>, sys_flag: MessageSysFlag, now_ms: 
     if sys_flag.transaction_type() != TransactionType::NotTransaction {
         return Err(message_illegal());
     }
-    if schedule::delay_level(known)? > 0 {
+    if plan::delay_level(known)? > 0 {
         return Err(message_illegal());
     }
-    match schedule::timer(known, now_ms)? {
+    match plan::timer(known, now_ms)? {
         // Apache's broker takes it, and stops to deliver any timer from then on.
         Some(deliver_ms) if deliver_ms > now_ms => Err(Refusal::not_supported("a batch with a timer")),
         _ => Ok(()),

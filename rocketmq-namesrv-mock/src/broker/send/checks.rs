@@ -6,8 +6,8 @@ use rocketmq_remoting::net::random;
 use rocketmq_remoting::protocol::ResponseCode;
 
 use super::message_illegal;
-use super::properties::KnownProperties;
 use super::request::SendRequest;
+use crate::broker::known_properties::KnownProperties;
 use crate::broker::names::{check_topic, is_forbidden_to_send};
 use crate::broker::topic_table::{TopicConfig, TopicFilterType};
 use crate::broker::{Broker, State};
@@ -18,8 +18,8 @@ const STORED_TOPIC_MAX_LENGTH: usize = 127;
 
 /// Where a message is to be stored.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Target {
-    pub(super) queue_id: i32,
+pub(in crate::broker) struct Target {
+    pub(in crate::broker) queue_id: i32,
     /// The topic lets messages have several tags.
     multi_tag: bool,
 }
@@ -33,7 +33,7 @@ impl Target {
 }
 
 /// The topic may be sent to and has the queue. A topic that is missing is created if that is allowed.
-pub(super) fn check(
+pub(in crate::broker) fn check(
     broker: &Broker,
     state: &mut State,
     request: &SendRequest<'_>,

@@ -1,14 +1,11 @@
 //! Sends: 10, 310, 320. Java: `SendMessageProcessor`.
 //!
-//! [`request`] reads the header, [`checks`] and [`schedule`] turn down what Apache's broker turns down, in its
-//! order, [`single`] and [`batch`] store, [`answer`] says where.
+//! [`request`] reads the header, [`checks`] turns down what Apache's broker turns down, in its order, [`single`] and [`batch`] store, [`answer`] says where.
 
 mod answer;
 mod batch;
 mod checks;
-mod properties;
 mod request;
-mod schedule;
 mod single;
 
 use bytes::Bytes;
@@ -19,8 +16,10 @@ use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 use super::Broker;
 use super::pull::HeldPull;
 use crate::wire::Refusal;
+pub(super) use answer::MsgId;
 use answer::SendAnswer;
-use request::SendRequest;
+pub(super) use checks::{Target, check};
+pub(super) use request::SendRequest;
 
 /// The longest body, as it is transmitted. Java: `maxMessageSize`.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -37,8 +36,10 @@ struct Stored<'a> {
     queue_id: i32,
     /// Of the first message.
     queue_offset: i64,
-    msg_id: answer::MsgId,
+    msg_id: MsgId,
     transaction_id: Option<TransactionId<'a>>,
+    /// What takes back a timer message.
+    recall_handle: Option<String>,
     /// Pulls that waited for it.
     woken: Vec<HeldPull>,
 }
@@ -65,6 +66,7 @@ pub(super) fn send(broker: &Broker, command: RemotingCommand, responder: Respond
                 queue_offset: stored.queue_offset,
                 msg_id: stored.msg_id.as_str(),
                 transaction_id: stored.transaction_id.as_ref().map(TransactionId::as_str),
+                recall_handle: stored.recall_handle.as_deref(),
             };
             let body = Bytes::new();
             responder.answer(ResponseCode::SUCCESS, None, &answer, &broker.send_fields, &body);
@@ -86,7 +88,7 @@ impl TransactionId<'_> {
 }
 
 /// What is wrong with the message itself: too long, or with flags and properties that do not go together.
-fn message_illegal() -> Refusal {
+pub(super) fn message_illegal() -> Refusal {
     const REMARK: &str = "the message is illegal, maybe msg body or properties length not matched. \
         msg body length limit 4194304B, msg properties length limit 32KB.";
     Refusal::new(ResponseCode::MESSAGE_ILLEGAL, REMARK)

@@ -11,6 +11,7 @@ use crate::wire::{NumberPolicy, Refusal, read_fields, request_fields, required};
 request_fields! {
     /// Java: `SendMessageRequestHeader`.
     LongNames {
+        "producerGroup" producer_group: Cow<'a, str>,
         "topic" topic: Cow<'a, str>,
         "defaultTopic" default_topic: Cow<'a, str>,
         "defaultTopicQueueNums" default_topic_queue_nums: i32,
@@ -29,6 +30,7 @@ request_fields! {
 request_fields! {
     /// Java: `SendMessageRequestHeaderV2`.
     ShortNames {
+        "a" producer_group: Cow<'a, str>,
         "b" topic: Cow<'a, str>,
         "c" default_topic: Cow<'a, str>,
         "d" default_topic_queue_nums: i32,
@@ -46,32 +48,38 @@ request_fields! {
 
 /// A send, with all that is needed before the topic is looked at.
 #[derive(Debug)]
-pub(super) struct SendRequest<'a> {
-    pub(super) topic: Cow<'a, str>,
-    pub(super) default_topic: Option<Cow<'a, str>>,
-    pub(super) default_topic_queue_nums: Option<i32>,
-    pub(super) queue_id: Option<i32>,
-    pub(super) sys_flag: Option<i32>,
-    pub(super) born_timestamp: i64,
-    pub(super) flag: Option<i32>,
-    pub(super) properties: Cow<'a, str>,
-    pub(super) reconsume_times: i32,
-    pub(super) unit_mode: bool,
-    pub(super) batch: bool,
-    pub(super) max_reconsume_times: Option<i32>,
-    pub(super) body: &'a Bytes,
+pub(in crate::broker) struct SendRequest<'a> {
+    pub(in crate::broker) producer_group: Option<Cow<'a, str>>,
+    pub(in crate::broker) topic: Cow<'a, str>,
+    pub(in crate::broker) default_topic: Option<Cow<'a, str>>,
+    pub(in crate::broker) default_topic_queue_nums: Option<i32>,
+    pub(in crate::broker) queue_id: Option<i32>,
+    pub(in crate::broker) sys_flag: Option<i32>,
+    pub(in crate::broker) born_timestamp: i64,
+    pub(in crate::broker) flag: Option<i32>,
+    pub(in crate::broker) properties: Cow<'a, str>,
+    pub(in crate::broker) reconsume_times: i32,
+    pub(in crate::broker) unit_mode: bool,
+    pub(in crate::broker) batch: bool,
+    pub(in crate::broker) max_reconsume_times: Option<i32>,
+    pub(in crate::broker) body: &'a Bytes,
     /// The client's version (`MQVersion`).
-    pub(super) version: i32,
+    pub(in crate::broker) version: i32,
     /// The client's end of the connection.
-    pub(super) born_host: SocketAddr,
+    pub(in crate::broker) born_host: SocketAddr,
 }
 
 impl<'a> SendRequest<'a> {
     /// Reads a send. What is needed only later may be missing still, as for Apache's broker.
-    pub(super) fn read(command: &'a RemotingCommand, peer: Option<SocketAddr>) -> Result<Self, Refusal> {
+    pub(in crate::broker) fn read(
+        command: &'a RemotingCommand,
+        peer: Option<SocketAddr>,
+    ) -> Result<Self, Refusal> {
         let fields = &command.ext_fields;
         let names = match command.request_code() {
-            RequestCode::SEND_MESSAGE => read_fields(fields, NumberPolicy::Ignore)?,
+            RequestCode::SEND_MESSAGE | RequestCode::SEND_REPLY_MESSAGE => {
+                read_fields(fields, NumberPolicy::Ignore)?
+            }
             _ => LongNames::from(read_fields::<ShortNames<'_>>(fields, NumberPolicy::Refuse)?),
         };
         let topic = required(names.topic, "topic")?;
@@ -79,6 +87,7 @@ impl<'a> SendRequest<'a> {
             return Err(Refusal::null("body"));
         }
         Ok(Self {
+            producer_group: names.producer_group,
             topic,
             default_topic: names.default_topic,
             default_topic_queue_nums: names.default_topic_queue_nums,
@@ -101,6 +110,7 @@ impl<'a> SendRequest<'a> {
 impl<'a> From<ShortNames<'a>> for LongNames<'a> {
     fn from(short: ShortNames<'a>) -> Self {
         Self {
+            producer_group: short.producer_group,
             topic: short.topic,
             default_topic: short.default_topic,
             default_topic_queue_nums: short.default_topic_queue_nums,

@@ -4,17 +4,18 @@ use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::{RETRY_GROUP_TOPIC_PREFIX, dlq_topic};
 use rocketmq_common::properties::MAX_PROPERTIES_BYTES;
+use rocketmq_common::sysflag::TransactionType;
 use rocketmq_remoting::protocol::ResponseCode;
 
 use super::answer::MsgId;
-use super::properties::KnownProperties;
 use super::request::SendRequest;
-use super::{MAX_BODY, Stored, TransactionId, checks, message_illegal, schedule};
+use super::{MAX_BODY, Stored, TransactionId, checks, message_illegal};
 use crate::broker::append::{NewRecord, append};
 use crate::broker::groups::RETRY_MAX_TIMES;
+use crate::broker::known_properties::KnownProperties;
+use crate::broker::later;
 use crate::broker::topic_table::TopicConfig;
 use crate::broker::{Broker, State};
-use crate::clock::now_ms;
 use crate::store::{JavaProperties, property_entries};
 use crate::wire::{Refusal, SEE_FAQ, required};
 
@@ -26,7 +27,7 @@ const MAX_RECONSUME_TIMES_FROM: i32 = 121;
 
 /// Checks and stores one message.
 pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
-    let now_ms = now_ms();
+    let now_ms = broker.now_ms();
     let mut known = KnownProperties::read(&request.properties);
     let unique_key = match known.unique_key {
         Some(id) => TransactionId::Sent(id),
@@ -49,7 +50,6 @@ pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
     }
     let (sys_flag, flag) = (target.sys_flag(request)?, required(request.flag, "flag")?);
     checks::check_storable(topic, sys_flag, &known)?;
-    schedule::check(&known, sys_flag, now_ms)?;
     if request.body.len() > MAX_BODY || properties.len() > MAX_PROPERTIES_BYTES {
         return Err(message_illegal());
     }
@@ -62,17 +62,25 @@ pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
         born_host: request.born_host,
         store_timestamp: now_ms,
         reconsume_times: request.reconsume_times,
+        prepared_transaction_offset: 0,
         tags_code: known.tags.map_or(0, java_string_hash),
         body: request.body,
         properties: &properties,
     };
     let mut woken = Vec::new();
-    let place = append(broker, &mut state, &record, &mut woken)?;
+    let is_plain = known.is_plain() && sys_flag.transaction_type() == TransactionType::NotTransaction;
+    let (place, recall_handle) = if is_plain {
+        (append(broker, &mut state, &record, &mut woken)?, None)
+    } else {
+        let stored = later::store(broker, &mut state, &record, &known, &mut woken)?;
+        (stored.place, stored.recall_handle)
+    };
     Ok(Stored {
         queue_id: target.queue_id,
         queue_offset: place.queue_offset,
         msg_id: MsgId::one(broker.offset_msg_id(place.commit_log_offset)),
         transaction_id: Some(unique_key),
+        recall_handle,
         woken,
     })
 }

@@ -6,7 +6,7 @@ use crate::store::property_entries;
 
 /// Values that decide what becomes of a message. If a name occurs twice, the last one counts.
 #[derive(Debug, Default)]
-pub(super) struct KnownProperties<'a> {
+pub(in crate::broker) struct KnownProperties<'a> {
     pub(super) unique_key: Option<&'a str>,
     pub(super) tags: Option<&'a str>,
     pub(super) delay_level: Option<&'a str>,
@@ -40,6 +40,12 @@ impl<'a> KnownProperties<'a> {
             *slot = Some(value);
         }
         known
+    }
+
+    /// Whether the message goes to its queue, whatever the rest of it says.
+    pub(super) fn is_plain(&self) -> bool {
+        let later = [self.delay_level, self.transaction, self.timer_delay_sec, self.timer_delay_ms];
+        later.iter().all(Option::is_none) && self.timer_deliver_ms.is_none()
     }
 
     /// Whether the message is the half of a transaction.

@@ -1,0 +1,89 @@
+//! What is due when.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+
+/// A stored record that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Waiting {
+    /// A message with a delay level.
+    Level {
+        /// Its position in the commit log.
+        at: i64,
+    },
+    /// A message with a timer.
+    Timer {
+        /// Its position in the commit log.
+        at: i64,
+        /// The time that the broker noted, a whole second.
+        out_ms: i64,
+        /// When it came into the wheel, a whole second.
+        enqueued_ms: i64,
+    },
+}
+
+/// A timer message that was taken back.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Deleted {
+    pub(crate) topic: String,
+    pub(crate) unique_key: String,
+    pub(crate) out_ms: i64,
+}
+
+/// Records in the order in which their time comes.
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    /// Time, then the order of coming.
+    entries: BinaryHeap<Reverse<(i64, u64, Waiting)>>,
+    count: u64,
+    deleted: HashSet<Deleted>,
+}
+
+impl Agenda {
+    /// Enters a record. True if nothing else is due before it.
+    pub(crate) fn add(&mut self, due_ms: i64, waiting: Waiting) -> bool {
+        let is_first = self.due().is_none_or(|first| due_ms < first);
+        self.entries.push(Reverse((due_ms, self.count, waiting)));
+        self.count += 1;
+        is_first
+    }
+
+    /// When the first record is due.
+    pub(crate) fn due(&self) -> Option<i64> {
+        self.entries.peek().map(|Reverse((due_ms, ..))| *due_ms)
+    }
+
+    /// Takes out the first record whose time has come.
+    pub(crate) fn take(&mut self, now_ms: i64) -> Option<Waiting> {
+        if self.due()? > now_ms {
+            return None;
+        }
+        self.entries.pop().map(|Reverse((.., waiting))| waiting)
+    }
+
+    /// Takes a timer message back, whether there is one or not.
+    pub(crate) fn delete(&mut self, deleted: Deleted) {
+        self.deleted.insert(deleted);
+    }
+
+    /// Whether a timer message was taken back.
+    pub(crate) fn is_deleted(&self, deleted: &Deleted) -> bool {
+        self.deleted.contains(deleted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_out_when_they_are_due_and_in_the_order_of_coming() {
+        let mut agenda = Agenda::default();
+        assert!(agenda.add(20, Waiting::Level { at: 3 }));
+        assert!(agenda.add(10, Waiting::Level { at: 2 }));
+        assert!(!agenda.add(10, Waiting::Level { at: 1 }));
+        assert_eq!((agenda.due(), agenda.take(9)), (Some(10), None));
+        let taken: Vec<_> = std::iter::from_fn(|| agenda.take(20)).collect();
+        assert_eq!(taken, [2, 1, 3].map(|at| Waiting::Level { at }));
+    }
+}

@@ -1,0 +1,176 @@
+//! Messages that do not go to their queue at once: delay levels, timers and halves of transactions.
+//!
+//! [`plan`] says what a message asks for, this file stores it in the topic where it waits, [`agenda`] remembers when
+//! its time comes, and [`deliver`] moves it on then. Java: `HookUtils`, `ScheduleMessageService`,
+//! `TimerMessageStore`.
+
+pub(super) mod agenda;
+pub(super) mod deliver;
+pub(super) mod plan;
+
+use rocketmq_common::message_const as names;
+use rocketmq_common::mix_all::{
+    RMQ_SYS_SCHEDULE_TOPIC, RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_WHEEL_TIMER_TOPIC, is_retry_topic,
+};
+use rocketmq_common::properties::MAX_PROPERTIES_BYTES;
+use rocketmq_common::sysflag::TransactionType;
+
+use super::append::{NewRecord, Place, append};
+use super::known_properties::KnownProperties;
+use super::pull::HeldPull;
+use super::send::message_illegal;
+use super::{Broker, State};
+use crate::store::{JavaProperties, property_entries};
+use crate::wire::{Refusal, base64};
+use agenda::{Deleted, Waiting};
+use plan::Plan;
+
+/// Where a message was stored, and what takes it back.
+#[derive(Debug)]
+pub(super) struct StoredLater {
+    pub(super) place: Place,
+    /// Only timers have one.
+    pub(super) recall_handle: Option<String>,
+}
+
+/// Stores a message that is not plain: at its place, or where it waits.
+///
+/// `known` are the properties that the record has, which has none itself if it is to be discarded.
+pub(super) fn store(
+    broker: &Broker,
+    state: &mut State,
+    record: &NewRecord<'_>,
+    known: &KnownProperties<'_>,
+    woken: &mut Vec<HeldPull>,
+) -> Result<StoredLater, Refusal> {
+    let now_ms = record.store_timestamp;
+    let half = half(record, known)?;
+    let record = half.as_ref().map_or(*record, |half| half.record(record));
+    let plan = plan::plan(known, record.sys_flag, now_ms)?;
+    let waiting = waiting(&record, plan);
+    let stored = waiting.as_ref().map_or(record, |waiting| waiting.record(&record));
+    if stored.properties.len() > MAX_PROPERTIES_BYTES {
+        return Err(message_illegal());
+    }
+    let place = append(broker, state, &stored, woken)?;
+    let unique_key = property(record.properties, names::UNIQ_KEY).or(known.unique_key).unwrap_or_default();
+    let mut recall_handle = None;
+    let at = place.commit_log_offset;
+    match plan {
+        Plan::AtOnce => {}
+        Plan::Level(level) => {
+            broker.wait_until(state, now_ms.saturating_add(plan::level_ms(level)), Waiting::Level { at });
+        }
+        Plan::Timer { out_ms } => {
+            if let Some(key) = known.timer_delete {
+                state.agenda.delete(Deleted {
+                    topic: record.topic.to_owned(),
+                    unique_key: key.to_owned(),
+                    out_ms,
+                });
+            } else {
+                let enqueued_ms = now_ms - now_ms.rem_euclid(plan::TIMER_PRECISION_MS);
+                // The wheel hands a message out one turn after its time, so that none is early.
+                let due_ms = out_ms.saturating_add(plan::TIMER_PRECISION_MS);
+                broker.wait_until(state, due_ms, Waiting::Timer { at, out_ms, enqueued_ms });
+            }
+            recall_handle = (!is_retry_topic(record.topic))
+                .then(|| recall_handle_text(record.topic, &broker.name, out_ms, unique_key));
+        }
+    }
+    Ok(StoredLater { place, recall_handle })
+}
+
+/// What takes a timer message back: it names the broker, the time and the message.
+fn recall_handle_text(topic: &str, broker: &str, out_ms: i64, unique_key: &str) -> String {
+    let text = format!("v1 {topic} {broker} {} {unique_key}", out_ms.saturating_add(1));
+    base64::encode_url(text.as_bytes())
+}
+
+/// A record somewhere else than where its sender wants it.
+struct Redirected {
+    topic: &'static str,
+    queue_id: i32,
+    properties: String,
+}
+
+impl Redirected {
+    fn record<'a>(&'a self, record: &NewRecord<'a>) -> NewRecord<'a> {
+        let sys_flag = match self.topic {
+            RMQ_SYS_TRANS_HALF_TOPIC => {
+                record.sys_flag.with_transaction_type(TransactionType::NotTransaction)
+            }
+            _ => record.sys_flag,
+        };
+        NewRecord {
+            topic: self.topic,
+            queue_id: self.queue_id,
+            properties: &self.properties,
+            sys_flag,
+            ..*record
+        }
+    }
+}
+
+/// The half of a transaction waits in a topic of its own until somebody ends the transaction.
+fn half(record: &NewRecord<'_>, known: &KnownProperties<'_>) -> Result<Option<Redirected>, Refusal> {
+    let is_retry = record.reconsume_times > 0 && plan::delay_level(known)? > 0;
+    if !known.is_half() || is_retry {
+        return Ok(None);
+    }
+    let id = property(record.properties, names::UNIQ_KEY);
+    let added = id.map(|id| (names::PROPERTY_TRANSACTION_ID, id));
+    let properties = redirected(record, added.as_slice(), &[]);
+    Ok(Some(Redirected { topic: RMQ_SYS_TRANS_HALF_TOPIC, queue_id: 0, properties }))
+}
+
+/// Where a message waits until its time comes.
+fn waiting(record: &NewRecord<'_>, plan: Plan) -> Option<Redirected> {
+    match plan {
+        Plan::AtOnce => None,
+        Plan::Level(level) => {
+            const TIMERS: [&str; 3] = [
+                names::PROPERTY_TIMER_DELIVER_MS,
+                names::PROPERTY_TIMER_DELAY_SEC,
+                names::PROPERTY_TIMER_DELAY_MS,
+            ];
+            let text = level.to_string();
+            let properties = redirected(record, &[(names::PROPERTY_DELAY_TIME_LEVEL, &text)], &TIMERS);
+            Some(Redirected { topic: RMQ_SYS_SCHEDULE_TOPIC, queue_id: level - 1, properties })
+        }
+        Plan::Timer { out_ms } => {
+            let text = out_ms.to_string();
+            let properties = redirected(record, &[(names::PROPERTY_TIMER_OUT_MS, &text)], &[]);
+            Some(Redirected { topic: RMQ_SYS_WHEEL_TIMER_TOPIC, queue_id: 0, properties })
+        }
+    }
+}
+
+/// The properties of a record with these added and others left out, and with the place where it belongs.
+fn redirected(record: &NewRecord<'_>, added: &[(&str, &str)], without: &[&str]) -> String {
+    let queue_id = record.queue_id.to_string();
+    let place =
+        [(names::PROPERTY_REAL_TOPIC, record.topic), (names::PROPERTY_REAL_QUEUE_ID, queue_id.as_str())];
+    with_properties(record.properties, added.iter().copied().chain(place), without)
+}
+
+/// Properties with some put and others left out, in the order in which a broker stores them.
+pub(super) fn with_properties<'a>(
+    wire: &'a str,
+    put: impl Iterator<Item = (&'a str, &'a str)>,
+    without: &[&str],
+) -> String {
+    let mut properties = JavaProperties::new();
+    for (name, value) in property_entries(wire).filter(|(name, _)| !without.contains(name)) {
+        properties.put(name, value);
+    }
+    for (name, value) in put {
+        properties.put(name, value);
+    }
+    properties.into_wire()
+}
+
+/// The value of a property; the last one if there are several.
+pub(super) fn property<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
+    property_entries(wire).filter(|entry| entry.0 == name).last().map(|entry| entry.1)
+}

@@ -1,0 +1,134 @@
+//! Taking back a timer message: 370. Java: `RecallMessageProcessor`.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use rocketmq_common::java_hash::java_string_hash;
+use rocketmq_common::message_const as names;
+use rocketmq_common::sysflag::MessageSysFlag;
+use rocketmq_remoting::protocol::ResponseCode;
+
+use super::append::NewRecord;
+use super::known_properties::KnownProperties;
+use super::later::plan::TIMER_MAX_DELAY_MS;
+use super::later::{self, with_properties};
+use super::table::Request;
+use super::topics::NOT_SET;
+use super::{Broker, send};
+use crate::wire::{Answer, NumberPolicy, Refusal, base64, read_fields, request_fields, required};
+
+/// Tag and body of the message that takes another one back.
+const RECALL_TAG: &str = "_RECALL_TAG_";
+const RECALL_BODY: &[u8] = b"0";
+
+request_fields! {
+    /// Java: `RecallMessageRequestHeader`.
+    RecallFields {
+        "producerGroup" producer_group: Cow<'a, str>,
+        "topic" topic: Cow<'a, str>,
+        "recallHandle" recall_handle: Cow<'a, str>,
+    }
+}
+
+/// What a handle says.
+struct Handle {
+    topic: String,
+    broker: String,
+    timestamp: String,
+    unique_key: String,
+}
+
+/// 370.
+pub(super) fn recall(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let region = [(names::PROPERTY_MSG_REGION, send::REGION)].into_iter().collect();
+    let handle = checked(broker, request).and_then(|(fields, handle)| {
+        store(broker, request, fields.producer_group.as_deref().unwrap_or_default(), &handle)?;
+        Ok(handle)
+    });
+    match handle {
+        Ok(handle) => {
+            let answer = Answer::success().with_remark(NOT_SET).with_field("msgId", handle.unique_key);
+            Ok(answer.with_field(names::PROPERTY_MSG_REGION, send::REGION))
+        }
+        Err(refusal) => Err(refusal.with_fields(region)),
+    }
+}
+
+/// The handle, if it belongs to a message that this broker may still hold. Whether it does is not looked at.
+fn checked<'a>(broker: &Broker, request: &Request<'a>) -> Result<(RecallFields<'a>, Handle), Refusal> {
+    if !broker.options.recall {
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, "recall failed, operation is forbidden"));
+    }
+    let fields: RecallFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let topic = &*required(fields.topic.clone(), "topic")?;
+    if broker.lock().topics.get(topic).is_none() {
+        let remark = format!("recall failed, the topic[{topic}] not exist");
+        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
+    }
+    let illegal = |remark: &'static str| Refusal::new(ResponseCode::ILLEGAL_OPERATION, remark);
+    let handle = fields.recall_handle.as_deref().and_then(Handle::read);
+    let handle = handle.ok_or_else(|| illegal("recall handle is invalid"))?;
+    if handle.topic != topic {
+        return Err(illegal("recall failed, topic not match"));
+    }
+    if handle.broker != *broker.name {
+        return Err(illegal("recall failed, broker service not available"));
+    }
+    let left_ms = handle.timestamp.parse().unwrap_or(-1_i64).saturating_sub(broker.now_ms());
+    if left_ms <= 0 || left_ms >= TIMER_MAX_DELAY_MS {
+        return Err(illegal("recall failed, timestamp invalid"));
+    }
+    Ok((fields, handle))
+}
+
+/// Stores a timer that deletes another one.
+fn store(broker: &Broker, request: &Request<'_>, group: &str, handle: &Handle) -> Result<(), Refusal> {
+    let now_ms = broker.now_ms();
+    let born = now_ms.to_string();
+    let entries = [
+        (names::PROPERTY_TAGS, RECALL_TAG),
+        (names::PROPERTY_TIMER_DEL_UNIQKEY, &handle.unique_key),
+        (names::UNIQ_KEY, &handle.unique_key),
+        (names::PROPERTY_TIMER_DELIVER_MS, &handle.timestamp),
+        (names::PROPERTY_BORN_TIMESTAMP, &born),
+        (names::PROPERTY_PRODUCER_GROUP, group),
+    ];
+    let properties = with_properties("", entries.into_iter(), &[]);
+    let peer = request.responder.connection().accepted().map(|ends| ends.remote);
+    let record = NewRecord {
+        topic: &handle.topic,
+        queue_id: 0,
+        flag: 0,
+        sys_flag: MessageSysFlag::default(),
+        born_timestamp: now_ms,
+        born_host: peer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        store_timestamp: now_ms,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        tags_code: java_string_hash(RECALL_TAG),
+        body: RECALL_BODY,
+        properties: &properties,
+    };
+    let mut woken = Vec::new();
+    let known = KnownProperties::read(&properties);
+    later::store(broker, &mut broker.lock(), &record, &known, &mut woken)?;
+    for pull in woken {
+        pull.wake(broker);
+    }
+    Ok(())
+}
+
+impl Handle {
+    /// Reads `v1 topic broker time key` in Base64. What follows does not matter.
+    fn read(text: &str) -> Option<Self> {
+        let plain = String::from_utf8(base64::decode_url(text)?).ok()?;
+        let mut parts = plain.split(' ').map(str::to_owned);
+        (parts.next()? == "v1").then_some(())?;
+        Some(Self {
+            topic: parts.next()?,
+            broker: parts.next()?,
+            timestamp: parts.next()?,
+            unique_key: parts.next()?,
+        })
+    }
+}
