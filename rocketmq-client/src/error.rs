@@ -11,6 +11,7 @@ use std::time::Duration;
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::protocol::ResponseCode;
 
+use crate::model::SendResult;
 pub(crate) use attempts::with_causes;
 pub use attempts::{Attempt, NameServerAnswer, SendReport};
 pub use fan_out::Failure;
@@ -150,6 +151,36 @@ pub enum MQClientError {
         /// The attempts, if there were any.
         report: Box<SendReport>,
     },
+    /// The broker that a request was meant for could not be told who this client is, so that no reply could have
+    /// reached it: the request was not sent.
+    #[error("broker {broker} does not know this client yet, and the heartbeat to it failed")]
+    NotRegistered {
+        /// The broker's name or address.
+        broker: Arc<str>,
+        /// What happened to the heartbeat.
+        #[source]
+        source: Box<RemotingError>,
+        /// The attempts.
+        report: Box<SendReport>,
+    },
+    /// The request is stored, but no reply came in time. Java: `RequestTimeoutException`, code 10006.
+    #[error("no reply within {timeout:?} to request {}, which is stored in {} at offset {}: is there a consumer \
+             that replies?", request.msg_id, request.message_queue, request.queue_offset)]
+    NoReply {
+        /// The whole budget of the request.
+        timeout: Duration,
+        /// Where the request is stored.
+        request: Box<SendResult>,
+    },
+    /// The request is stored and a reply came, but its body cannot be inflated.
+    #[error("the reply to request {} cannot be read", request.msg_id)]
+    BadReply {
+        /// Where the request is stored.
+        request: Box<SendResult>,
+        /// What is wrong with the reply.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The producer was shut down, or its runtime ended, while the message was on its way.
     #[error("given up on the way: the producer was shut down, or its runtime ended")]
     Abandoned {
@@ -184,10 +215,12 @@ pub enum MQClientError {
 }
 
 impl MQClientError {
-    /// What became of the message: *unknown* as soon as one attempt may have stored it.
+    /// What became of the message: *unknown* as soon as one attempt may have stored it. A request that found no reply
+    /// is stored for sure; `NoReply` says where.
     pub fn outcome(&self) -> Outcome {
-        match self.report() {
-            Some(report) if report.maybe_stored() => Outcome::Unknown,
+        match (self, self.report()) {
+            (MQClientError::NoReply { .. } | MQClientError::BadReply { .. }, _) => Outcome::Unknown,
+            (_, Some(report)) if report.maybe_stored() => Outcome::Unknown,
             _ => Outcome::NotStored,
         }
     }
@@ -198,6 +231,7 @@ impl MQClientError {
         match self {
             MQClientError::ServiceNotAvailable { .. }
             | MQClientError::TimedOut { .. }
+            | MQClientError::NotRegistered { .. }
             | MQClientError::Remoting { .. }
             | MQClientError::NameServerUnreachable { .. }
             | MQClientError::BrokerNotFound { .. }
@@ -234,6 +268,7 @@ impl MQClientError {
             | MQClientError::Broker { report, .. }
             | MQClientError::Remoting { report, .. }
             | MQClientError::TimedOut { report, .. }
+            | MQClientError::NotRegistered { report, .. }
             | MQClientError::Abandoned { report }
             | MQClientError::BadAnswer { report, .. } => Some(report),
             _ => None,
@@ -249,6 +284,7 @@ impl MQClientError {
             | MQClientError::Broker { report, .. }
             | MQClientError::Remoting { report, .. }
             | MQClientError::TimedOut { report, .. }
+            | MQClientError::NotRegistered { report, .. }
             | MQClientError::Abandoned { report }
             | MQClientError::BadAnswer { report, .. } => **report = full,
             _ => {}

@@ -1,8 +1,12 @@
 //! What is sent, what comes back, and where it lies.
 
+mod reply;
+
 use std::fmt;
 
 pub use rocketmq_common::{Message, MessageBatch, MessageExt, MessageProperties, MessageQueue};
+
+pub use reply::reply_message;
 
 /// How well a message was stored. All of them mean that it was: a weaker status is no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

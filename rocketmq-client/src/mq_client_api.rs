@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::client::{RemotingClient, RemotingError, Reply};
+use rocketmq_remoting::net::Connection;
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
 use rocketmq_remoting::protocol::header::{
-    GetMaxOffsetRequestHeader, GetRouteInfoRequestHeader, HeartbeatRequestHeader, PullMessageRequestHeader,
-    PullMessageResponseHeader, RecallMessageRequestHeader, UnregisterClientRequestHeader,
-    ViewMessageRequestHeader,
+    EndTransactionRequestHeader, GetMaxOffsetRequestHeader, GetRouteInfoRequestHeader,
+    HeartbeatRequestHeader, PullMessageRequestHeader, PullMessageResponseHeader, RecallMessageRequestHeader,
+    UnregisterClientRequestHeader, ViewMessageRequestHeader,
 };
 use rocketmq_remoting::protocol::{EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode};
 use serde::de::DeserializeOwned;
@@ -116,10 +117,30 @@ impl MQClientApi {
         self.remoting.oneway(address, code, header, body, deadline).await
     }
 
-    /// Tells a broker who this client is (34): `data` is a `HeartbeatData`.
-    pub(crate) async fn heartbeat(&self, address: &str, data: &Bytes) -> Result<(), RemotingError> {
-        self.remoting.call(address, &HeartbeatRequestHeader::default(), data, self.timeout).await?;
+    /// Tells a broker who this client is (34): `data` is a `HeartbeatData`. It remembers it with the connection.
+    pub(crate) async fn heartbeat(
+        &self,
+        connection: &Connection,
+        data: &Bytes,
+        deadline: Instant,
+    ) -> Result<(), RemotingError> {
+        let (code, header) = (RequestCode::HEART_BEAT, HeartbeatRequestHeader::default());
+        let answer = self.remoting.invoke_on(connection, code, &header, data, deadline).await?;
+        if answer.code != ResponseCode::SUCCESS.0 {
+            return Err(RemotingError::refused(connection.peer(), &answer));
+        }
         Ok(())
+    }
+
+    /// Tells a broker what became of a transaction (37), one way. The remark says why, if there is more to say.
+    pub(crate) async fn end_transaction(
+        &self,
+        connection: &Connection,
+        header: &EndTransactionRequestHeader,
+        remark: Option<&str>,
+    ) -> Result<(), RemotingError> {
+        let (code, deadline) = (RequestCode::END_TRANSACTION, Instant::now() + self.timeout);
+        self.remoting.oneway_on(connection, code, remark, header, &Bytes::new(), deadline).await
     }
 
     /// Tells a broker that a producer of this client is gone (35).

@@ -6,11 +6,13 @@ mod default_mq_producer_impl;
 mod permits;
 mod prepared;
 mod recall;
+mod request;
 pub(crate) mod retry;
 mod send_kernel;
 mod send_options;
 mod sending;
 mod stats;
+mod transaction;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,10 @@ use default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing};
 
 pub use send_options::SendOptions;
 pub use stats::ProducerStats;
+pub use transaction::{
+    LocalTransactionResult, LocalTransactionState, TransactionListener, TransactionListenerFn,
+    TransactionMQProducer, TransactionProducer, TransactionProducerBuilder, TransactionSendResult,
+};
 
 /// Another name of [`Producer`], for readers who come from Java.
 pub type DefaultMQProducer = Producer;
@@ -44,7 +50,7 @@ pub struct Producer {
 impl Producer {
     /// A producer with these options, which `start` checks.
     pub fn new(option: ProducerOption) -> Self {
-        Self { inner: Arc::new(DefaultMQProducerImpl::new(option)) }
+        Self { inner: Arc::new(DefaultMQProducerImpl::new(option, None)) }
     }
 
     /// Makes and starts a producer in one expression.
@@ -186,6 +192,22 @@ impl Producer {
     /// broker's own.
     pub async fn recall(&self, topic: &str, recall_handle: &str) -> Result<RecallResult, MQClientError> {
         self.inner.recall(topic, recall_handle).await
+    }
+
+    /// Sends a message and waits for the reply of whoever consumes it: `timeout_ms` covers all of that. Replies are made
+    /// with [`reply_message`](crate::model::reply_message).
+    ///
+    /// A reply is pushed to this client, so the broker is told who it is before the request goes out, which costs the
+    /// first request to a broker one round trip more. A request counts among the sends in flight (option
+    /// `client_async_semaphore_value`) until it is over. The reply has the properties that the replier gave it, and
+    /// `ARRIVE_TIME`. Dropping the future gives the reply up, and perhaps the request; a reply that comes later is
+    /// acknowledged and forgotten. Java: `DefaultMQProducer.request`.
+    ///
+    /// # Errors
+    /// `NoReply` if the request is stored but no reply came in time; `BadReply` if the reply cannot be read; otherwise the
+    /// request failed as a [`send`](Self::send) does, and [`MQClientError::outcome`] tells whether it may be stored.
+    pub async fn request(&self, message: Message, timeout_ms: u64) -> Result<Message, MQClientError> {
+        self.inner.request(message, timeout_ms).await
     }
 
     /// The queues to which messages of a topic can go, sorted by broker name and queue id. Java:

@@ -130,6 +130,11 @@ impl Message {
             .any(|name| self.properties.contains(name))
     }
 
+    /// For how many seconds a broker does not ask what became of the message's transaction.
+    pub fn check_immunity_time_in_seconds(&self) -> Option<u64> {
+        self.number(names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS)
+    }
+
     /// The key that keeps messages of one group in order.
     pub fn sharding_key(&self) -> Option<&str> {
         self.property(names::PROPERTY_SHARDING_KEY)
@@ -217,6 +222,14 @@ impl Message {
         self.properties.put_reserved(names::PROPERTY_TIMER_DELIVER_MS, &millis.to_string());
     }
 
+    /// For how many seconds a broker does not ask what became of the message's transaction: about as long as the local
+    /// part takes at most. Brokers wait at least as long as they are configured to (6 s). After that time they accept
+    /// the end of the transaction only as an answer to their question.
+    pub fn set_check_immunity_time_in_seconds(&mut self, seconds: u64) {
+        let name = names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS;
+        self.properties.put_reserved(name, &seconds.to_string());
+    }
+
     /// Sets the key that keeps messages of one group in order.
     pub fn set_sharding_key(&mut self, key: impl AsRef<str>) {
         self.properties.put_reserved(names::PROPERTY_SHARDING_KEY, key.as_ref());
@@ -255,6 +268,7 @@ chainable! {
     with_delay_time_sec = set_delay_time_sec(seconds: u64);
     with_delay_time_ms = set_delay_time_ms(millis: u64);
     with_deliver_time_ms = set_deliver_time_ms(millis: u64);
+    with_check_immunity_time_in_seconds = set_check_immunity_time_in_seconds(seconds: u64);
     with_sharding_key = set_sharding_key(key: impl AsRef<str>);
     with_buyer_id = set_buyer_id(id: impl AsRef<str>);
 }
@@ -301,15 +315,17 @@ mod tests {
         message.set_delay_time_sec(4);
         message.set_delay_time_ms(5);
         message.set_deliver_time_ms(6);
+        message.set_check_immunity_time_in_seconds(7);
         message.set_sharding_key("s");
         message.set_buyer_id("b");
         let expected = "TAGS=A|KEYS=k1 k2|mine=x|DELAY=3|WAIT=false|TIMER_DELAY_SEC=4|TIMER_DELAY_MS=5|\
-                        TIMER_DELIVER_MS=6|__SHARDINGKEY=s|BUYER_ID=b|";
+                        TIMER_DELIVER_MS=6|CHECK_IMMUNITY_TIME_IN_SECONDS=7|__SHARDINGKEY=s|BUYER_ID=b|";
         assert_eq!(message.properties().as_wire(), expected.replace('=', "\u{1}").replace('|', "\u{2}"));
         assert_eq!((message.tags(), message.keys()), (Some("A"), Some("k1 k2")));
         assert_eq!((message.delay_time_level(), message.wait_store_msg_ok()), (3, false));
         assert_eq!((message.delay_time_sec(), message.delay_time_ms()), (Some(4), Some(5)));
         assert_eq!((message.deliver_time_ms(), message.is_timer()), (Some(6), true));
+        assert_eq!(message.check_immunity_time_in_seconds(), Some(7));
         assert_eq!((message.sharding_key(), message.buyer_id()), (Some("s"), Some("b")));
         assert_eq!(message.properties().check(), Ok(()));
     }

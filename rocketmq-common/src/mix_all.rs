@@ -43,6 +43,9 @@ pub const CLIENT_INNER_PRODUCER_GROUP: &str = "CLIENT_INNER_PRODUCER";
 /// Groups that start with this belong to the system.
 pub const CID_RMQ_SYS_PREFIX: &str = "CID_RMQ_SYS_";
 
+/// The value of the property `MSG_TYPE` that makes a message a reply.
+pub const REPLY_MESSAGE_FLAG: &str = "reply";
+
 /// The broker id of a master.
 pub const MASTER_ID: i64 = 0;
 /// The longest delay level; a broker takes larger ones for this.

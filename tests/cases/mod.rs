@@ -9,8 +9,12 @@ pub(crate) mod illegal;
 #[allow(dead_code, reason = "the mock's suite has no use of it")]
 pub(crate) mod lookups;
 pub(crate) mod modes;
+#[allow(dead_code, reason = "the mock's suite has no use of it")]
+pub(crate) mod request_reply;
 pub(crate) mod round_trip;
 pub(crate) mod support;
+#[allow(dead_code, reason = "the mock's suite has no use of it")]
+pub(crate) mod transactions;
 
 /// Calls `$run!` with the list of all cases, so that no suite leaves one out.
 #[macro_export]
@@ -48,6 +52,12 @@ macro_rules! for_each_case_of_apache {
                 who_is_in_the_cluster, the_members_of_a_producer_group;
             delay: a_delay_level_delivers_later, timers_deliver_later_and_a_level_wins_over_them,
                 a_timer_of_more_than_three_days_is_refused, a_broker_that_does_not_recall_says_so;
+            transactions: committed_messages_arrive_once_and_rolled_back_ones_never,
+                a_broker_asks_about_what_it_does_not_know, a_restarted_producer_answers_for_its_group,
+                transactions_in_a_namespace, a_transaction_cannot_be_delayed;
+            request_reply: a_request_gets_its_reply, many_requests_at_once_get_their_own_replies,
+                no_reply_in_time_says_where_the_request_is, a_reply_to_someone_who_has_left,
+                requests_in_a_namespace;
         }
     };
 }

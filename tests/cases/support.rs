@@ -50,10 +50,15 @@ impl Site {
     /// A topic with so many queues on every broker.
     pub(crate) async fn create(&self, name: &str, queue_nums: u32) -> String {
         let topic = fresh_topic(name);
-        let config = TopicConfig::new(topic.as_str(), queue_nums);
+        self.create_topic(&topic, queue_nums).await;
+        topic
+    }
+
+    /// A topic of this name.
+    pub(crate) async fn create_topic(&self, topic: &str, queue_nums: u32) {
+        let config = TopicConfig::new(topic, queue_nums);
         let created = self.admin.create_topic(&config, &Brokers::All).await;
         assert!(created.expect("some broker creates it").is_complete());
-        topic
     }
 
     /// Sends a message, reads it back by its id and by its place in the queue, and compares all that was sent.
@@ -71,13 +76,23 @@ impl Site {
 
     /// The message at an offset, as soon as it is visible.
     pub(crate) async fn pull_one(&self, queue: &MessageQueue, offset: i64) -> MessageExt {
+        self.pull_one_within(queue, offset, VISIBLE_WITHIN).await
+    }
+
+    /// The message at an offset, once it is there.
+    pub(crate) async fn pull_one_within(
+        &self,
+        queue: &MessageQueue,
+        offset: i64,
+        limit: Duration,
+    ) -> MessageExt {
         let began = Instant::now();
         loop {
             let pulled = self.admin.pull(queue, offset, 1).await.expect("the queue can be pulled");
             if let Some(first) = pulled.messages.into_iter().next() {
                 return first.expect("the record can be read");
             }
-            assert!(began.elapsed() < VISIBLE_WITHIN, "nothing at {queue} offset {offset}");
+            assert!(began.elapsed() < limit, "nothing at {queue} offset {offset}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -78,6 +78,10 @@ client_options! {
         /// How many bytes may be in such batches at once, waiting and on their way; what is above that goes
         /// alone. Default: 32 MiB.
         plain total_batch_max_bytes / set_total_batch_max_bytes: usize = 32 * 1024 * 1024;
+        /// How many of the brokers' questions about transactions a transaction producer answers at once. Default: 1.
+        plain check_thread_pool_max_size / set_check_thread_pool_max_size: u32 = 1;
+        /// How many more of them wait; one past that is dropped, and the broker asks again. Default: 2000.
+        plain check_request_hold_max / set_check_request_hold_max: u32 = 2000;
     }
 }
 
@@ -130,6 +134,8 @@ impl ProducerOption {
             ("total_batch_max_bytes", self.total_batch_max_bytes as u64),
             ("detect_timeout", self.detect_timeout),
             ("detect_interval", self.detect_interval),
+            ("check_thread_pool_max_size", self.check_thread_pool_max_size.into()),
+            ("check_request_hold_max", self.check_request_hold_max.into()),
             ("send_msg_timeout", self.send_msg_timeout),
             ("max_message_size", self.max_message_size as u64),
             ("default_topic_queue_nums", self.default_topic_queue_nums.into()),

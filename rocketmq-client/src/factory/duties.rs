@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use rocketmq_remoting::net::{Connection, RequestHandler, Responder, TaskOwner};
-use rocketmq_remoting::protocol::RemotingCommand;
+use rocketmq_remoting::net::TaskOwner;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::heartbeats::Heartbeats;
 use super::route_table::RouteTable;
 use crate::error::with_causes;
 use crate::latency::MQFaultStrategy;
@@ -32,19 +31,20 @@ pub(super) async fn refresh_routes(
 
 /// Sends heartbeats to all masters: regularly, and soon when `wanted`, such as after a connection was opened.
 pub(super) async fn send_heartbeats(
-    api: Arc<MQClientApi>,
+    heartbeats: Arc<Heartbeats>,
     routes: Arc<RouteTable>,
     tasks: TaskOwner,
-    data: Bytes,
     every: Duration,
     wanted: Arc<Notify>,
 ) {
     loop {
         pause(every, &wanted).await;
-        for address in routes.masters() {
-            let (api, data) = (api.clone(), data.clone());
+        let masters = routes.masters();
+        heartbeats.keep(&masters);
+        for address in masters {
+            let heartbeats = heartbeats.clone();
             tasks.spawn(async move {
-                if let Err(error) = api.heartbeat(&address, &data).await {
+                if let Err(error) = heartbeats.send(&address).await {
                     tracing::debug!(broker = %address, error = with_causes(&error), "heartbeat failed");
                 }
             });
@@ -76,21 +76,4 @@ async fn pause(every: Duration, wanted: &Notify) {
     let not_before = Instant::now() + AT_MOST_EVERY.min(every);
     let _ = timeout(every, wanted.notified()).await;
     sleep_until(not_before).await;
-}
-
-/// What this client does with requests from brokers. Java: `ClientRemotingProcessor`.
-#[derive(Debug)]
-pub(super) struct ClientRequestHandler {
-    pub(super) heartbeat_wanted: Arc<Notify>,
-}
-
-impl RequestHandler for ClientRequestHandler {
-    fn handle(&self, request: RemotingCommand, responder: Responder) {
-        responder.not_supported(&request);
-    }
-
-    /// A broker forgets its clients when their connections end: tell it again who is there.
-    fn connected(&self, _: &Connection) {
-        self.heartbeat_wanted.notify_one();
-    }
 }

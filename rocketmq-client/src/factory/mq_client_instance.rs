@@ -1,16 +1,22 @@
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rocketmq_remoting::client::RemotingClient;
 use rocketmq_remoting::net::TaskOwner;
 use rocketmq_remoting::protocol::body::{HeartbeatData, ProducerData, TopicRouteData, encode_body};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::TopicPublishInfo;
 use super::client_id::{client_id, local_ip};
-use super::duties::{ClientRequestHandler, detect_reachable, refresh_routes, send_heartbeats};
+use super::client_remoting_processor::{ClientRemotingProcessor, TransactionCheck};
+use super::duties::{detect_reachable, refresh_routes, send_heartbeats};
+use super::heartbeats::Heartbeats;
+use super::pending_replies::{PendingReplies, PendingReply};
 use super::route_table::RouteTable;
 use crate::conf::{ClientConfig, NameServerSource};
 use crate::error::{MQClientError, with_causes};
@@ -30,6 +36,10 @@ pub(crate) struct MQClientInstance {
     routes: Arc<RouteTable>,
     tasks: TaskOwner,
     routes_wanted: Arc<Notify>,
+    heartbeat_wanted: Arc<Notify>,
+    /// None for clients that brokers need not know.
+    heartbeats: Option<Arc<Heartbeats>>,
+    replies: Arc<PendingReplies>,
 }
 
 /// What the instance is for.
@@ -39,6 +49,8 @@ pub(crate) struct Role {
     pub(crate) producer_group: Option<String>,
     /// How many queues a topic is taken to have that does not exist yet.
     pub(crate) default_topic_queue_nums: u32,
+    /// Where brokers' questions about transactions go.
+    pub(crate) transaction_checks: Option<mpsc::Sender<TransactionCheck>>,
 }
 
 impl MQClientInstance {
@@ -68,8 +80,12 @@ impl MQClientInstance {
             config.instance_name.as_deref(),
             config.unit_name.as_deref(),
         );
-        let heartbeat_wanted = Arc::new(Notify::new());
-        let handler = Arc::new(ClientRequestHandler { heartbeat_wanted: heartbeat_wanted.clone() });
+        let (heartbeat_wanted, replies) = (Arc::new(Notify::new()), Arc::new(PendingReplies::new()));
+        let handler = Arc::new(ClientRemotingProcessor {
+            heartbeat_wanted: heartbeat_wanted.clone(),
+            replies: replies.clone(),
+            checks: role.transaction_checks,
+        });
         let no_runtime = |_| MQClientError::NoRuntime;
         let mut remoting = RemotingClient::new(config.connection, handler).map_err(no_runtime)?;
         config.hooks.rpc.into_iter().for_each(|hook| remoting.add_hook(hook));
@@ -84,28 +100,32 @@ impl MQClientInstance {
         let routes_wanted = Arc::new(Notify::new());
         let every = config.poll_name_server_interval;
         tasks.spawn(refresh_routes(routes.clone(), every, config.api_timeout, routes_wanted.clone()));
+        let mut heartbeats = None;
         if let Some(group) = &role.producer_group {
-            let data = HeartbeatData {
-                client_id: client_id.clone(),
-                producer_data_set: vec![ProducerData { group_name: group.clone() }],
-                ..HeartbeatData::default()
-            };
-            let data = encode_body(&data).map_err(|source| MQClientError::InvalidArgument {
-                argument: "client id or group",
-                source: Box::new(source),
-            })?;
-            let every = config.heartbeat_broker_interval;
-            let (api, routes) = (api.clone(), routes.clone());
-            tasks.spawn(send_heartbeats(api, routes, tasks.clone(), data, every, heartbeat_wanted));
+            let beats = Arc::new(Heartbeats::new(api.clone(), heartbeat_data(&client_id, group)?));
+            let (every, wanted) = (config.heartbeat_broker_interval, heartbeat_wanted.clone());
+            tasks.spawn(send_heartbeats(beats.clone(), routes.clone(), tasks.clone(), every, wanted));
+            heartbeats = Some(beats);
         }
-        Ok(Self { client_id, ip, producer_group: role.producer_group, api, routes, tasks, routes_wanted })
+        Ok(Self {
+            client_id,
+            ip,
+            producer_group: role.producer_group,
+            api,
+            routes,
+            tasks,
+            routes_wanted,
+            heartbeat_wanted,
+            heartbeats,
+            replies,
+        })
     }
 
     pub(crate) fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    pub(crate) fn api(&self) -> &MQClientApi {
+    pub(crate) fn api(&self) -> &Arc<MQClientApi> {
         &self.api
     }
 
@@ -163,6 +183,35 @@ impl MQClientInstance {
         self.routes_wanted.notify_one();
     }
 
+    /// Tells the brokers soon who this client is.
+    pub(crate) fn want_heartbeat(&self) {
+        self.heartbeat_wanted.notify_one();
+    }
+
+    /// Makes sure that the broker at this address can push to this client.
+    pub(crate) async fn reach(&self, address: &Arc<str>, deadline: Instant) -> Result<(), MQClientError> {
+        match &self.heartbeats {
+            Some(heartbeats) => heartbeats.reach(address, deadline).await,
+            None => Ok(()),
+        }
+    }
+
+    /// [`reach`](Self::reach) for several brokers at once; each may fail.
+    pub(crate) async fn reach_all(&self, addresses: Vec<Arc<str>>, deadline: Instant) {
+        let mut left: Vec<_> =
+            addresses.iter().map(|address| Box::pin(self.reach(address, deadline))).collect();
+        let all = poll_fn(|cx| {
+            left.retain_mut(|reaching| reaching.as_mut().poll(cx).is_pending());
+            if left.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        all.await;
+    }
+
+    /// A place for the reply to a request.
+    pub(crate) fn wait_for_reply(&self, correlation_id: Arc<str>) -> PendingReply {
+        self.replies.wait_for(correlation_id)
+    }
+
     /// The tasks that are stopped and joined with this instance.
     pub(crate) fn tasks(&self) -> &TaskOwner {
         &self.tasks
@@ -194,6 +243,7 @@ impl MQClientInstance {
     /// `limit`. Returns the brokers that could not be told, and whether all tasks ended in time.
     pub(crate) async fn shutdown(&self, limit: Duration) -> (Vec<Arc<str>>, bool) {
         let deadline = Instant::now() + limit;
+        self.replies.close();
         let stopped = self.tasks.shutdown(limit).await;
         let mut untold = Vec::new();
         if let Some(group) = &self.producer_group {
@@ -225,4 +275,17 @@ impl Drop for MQClientInstance {
         // The remoting client stops its own.
         self.tasks.stop();
     }
+}
+
+/// The body of a heartbeat.
+fn heartbeat_data(client_id: &str, group: &str) -> Result<Bytes, MQClientError> {
+    let data = HeartbeatData {
+        client_id: client_id.into(),
+        producer_data_set: vec![ProducerData { group_name: group.into() }],
+        ..HeartbeatData::default()
+    };
+    encode_body(&data).map_err(|source| MQClientError::InvalidArgument {
+        argument: "client id or group",
+        source: Box::new(source),
+    })
 }

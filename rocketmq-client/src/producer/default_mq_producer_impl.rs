@@ -1,9 +1,12 @@
+use std::borrow::Cow;
+use std::future::Future;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rocketmq_common::{UniqueIdGenerator, namespace};
 use tokio::runtime::{self, Handle};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::accumulator::{Accumulator, send_due_batches};
@@ -11,10 +14,11 @@ use super::permits::{NoPermit, Permit, Permits};
 use super::prepared::Preparation;
 use super::sending::{SendPlan, Sending};
 use super::stats::Recorder;
+use super::transaction::{Checker, DynListener};
 use super::{ProducerStats, SendOptions, ShutdownReport};
 use crate::conf::{ProducerOption, millis};
 use crate::error::{MQClientError, Outcome, SendReport};
-use crate::factory::{MQClientInstance, Role, TopicPublishInfo, unique_ids};
+use crate::factory::{MQClientInstance, Role, TopicPublishInfo, TransactionCheck, unique_ids};
 use crate::hook::CommunicationMode;
 use crate::latency::MQFaultStrategy;
 use crate::model::{Message, MessageBatch, MessageQueue, SendResult};
@@ -37,6 +41,8 @@ pub(crate) struct DefaultMQProducerImpl {
     running: OnceLock<Running>,
     permits: Arc<Permits>,
     stats: Recorder,
+    /// Decides about transactions, if the producer sends any.
+    listener: Option<Arc<dyn DynListener>>,
 }
 
 /// What exists once the producer is started.
@@ -45,7 +51,7 @@ pub(crate) struct Running {
     pub(crate) instance: MQClientInstance,
     /// The group as brokers know it.
     pub(crate) producer_group: Arc<str>,
-    ids: &'static UniqueIdGenerator,
+    pub(super) ids: &'static UniqueIdGenerator,
     faults: Arc<MQFaultStrategy>,
     accumulator: Option<Arc<Accumulator>>,
     /// Where the tasks of the connections run.
@@ -56,6 +62,8 @@ pub(crate) struct Running {
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Message(Message),
+    /// The half message of a transaction.
+    Half(Message),
     Batch(MessageBatch),
 }
 
@@ -69,11 +77,11 @@ impl Drop for Starting<'_> {
 }
 
 impl DefaultMQProducerImpl {
-    pub(super) fn new(option: ProducerOption) -> Self {
+    pub(super) fn new(option: ProducerOption, listener: Option<Arc<dyn DynListener>>) -> Self {
         let permits =
             Permits::new(option.client_async_semaphore_value(), option.client_async_semaphore_bytes());
         let (state, stats) = (AtomicU8::new(CREATED), Recorder::default());
-        Self { option, state, running: OnceLock::new(), permits, stats }
+        Self { option, state, running: OnceLock::new(), permits, stats, listener }
     }
 
     pub(super) async fn start(self: &Arc<Self>) -> Result<(), MQClientError> {
@@ -89,9 +97,11 @@ impl DefaultMQProducerImpl {
             Some(namespace) => Arc::from(&*namespace::wrap_namespace(namespace, group)),
             None => Arc::from(group),
         };
+        let (checks, waiting_checks) = mpsc::channel(self.option.check_request_hold_max() as usize);
         let role = Role {
             producer_group: Some(producer_group.to_string()),
             default_topic_queue_nums: self.option.default_topic_queue_nums(),
+            transaction_checks: self.listener.is_some().then_some(checks),
         };
         let instance = MQClientInstance::start(self.option.client_config()?, role).await?;
         let detecting = self.option.start_detector_enable();
@@ -108,6 +118,9 @@ impl DefaultMQProducerImpl {
         let runtime = Handle::current().id();
         let running = Running { instance, producer_group, ids, faults, accumulator, runtime };
         self.preload_routes(&running).await;
+        if let Some(listener) = &self.listener {
+            self.start_checks(&running, listener, waiting_checks).await;
+        }
         tracing::debug!(client_id = running.instance.client_id(), "producer started");
         let _ = self.running.set(running);
         let _ = self.state.compare_exchange(STARTING, RUNNING, Ordering::AcqRel, Ordering::Acquire);
@@ -124,16 +137,25 @@ impl DefaultMQProducerImpl {
     ) -> Result<Option<SendResult>, MQClientError> {
         let running = self.running()?;
         let plan = self.plan(mode, options);
-        let here = Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id();
         let sending = async {
             let (permit, report) = self.admit(&outgoing, &plan).await?;
             self.send_admitted(running, outgoing, &plan, permit, report).await
         };
+        self.within_deadline(running, &plan, sending).await
+    }
+
+    /// Runs a send. Deadlines are kept by tasks of the runtime that the producer was started on; nobody can tell from
+    /// another one whether that still runs.
+    pub(super) async fn within_deadline<T>(
+        &self,
+        running: &Running,
+        plan: &SendPlan,
+        sending: impl Future<Output = Result<T, MQClientError>>,
+    ) -> Result<T, MQClientError> {
+        let here = Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id();
         if here == running.runtime {
             return sending.await;
         }
-        // Deadlines are kept by tasks of the runtime that the producer was started on. Nobody can tell from
-        // another one whether that still runs.
         timeout_at(plan.deadline() + ELSEWHERE_GRACE, sending).await.unwrap_or_else(|_| {
             Err(MQClientError::TimedOut {
                 timeout: plan.timeout,
@@ -150,7 +172,7 @@ impl DefaultMQProducerImpl {
         plan: &SendPlan,
     ) -> Result<(Permit, SendReport), MQClientError> {
         let size = match outgoing {
-            Outgoing::Message(message) => message.body().len(),
+            Outgoing::Message(message) | Outgoing::Half(message) => message.body().len(),
             Outgoing::Batch(batch) => batch.encoded_len(),
         };
         let permit = self.permits.acquire(size, plan.deadline()).await;
@@ -217,6 +239,7 @@ impl DefaultMQProducerImpl {
         let preparation = running.preparation(&self.option);
         let prepared = match outgoing {
             Outgoing::Message(message) => preparation.message(message).await?,
+            Outgoing::Half(message) => preparation.half(message).await?,
             Outgoing::Batch(batch) => preparation.batch(batch)?,
         };
         let waited = report.waited_for_permits + report.waited_for_batch;
@@ -262,6 +285,7 @@ impl DefaultMQProducerImpl {
             timeout: millis(timeout),
             retries: options.retry_times.unwrap_or(retries),
             queue: options.queue.map(|queue| self.wrap_queue(queue)),
+            wants_reply: false,
         }
     }
 
@@ -269,7 +293,7 @@ impl DefaultMQProducerImpl {
     pub(super) async fn publish_info(&self, topic: &str) -> Result<Arc<TopicPublishInfo>, MQClientError> {
         let running = self.running()?;
         let timeout = self.timeout();
-        let topic = self.option.namespace().map_or(topic.into(), |ns| namespace::wrap_namespace(ns, topic));
+        let topic = self.wrap_topic(topic);
         running.instance.find_route(&topic, timeout, Instant::now() + timeout).await
     }
 
@@ -324,13 +348,43 @@ impl DefaultMQProducerImpl {
     /// Fetches the routes of the topics that the options name. A failure shows at the first send.
     async fn preload_routes(&self, running: &Running) {
         for topic in self.option.topics() {
-            let topic =
-                self.option.namespace().map_or(topic.into(), |ns| namespace::wrap_namespace(ns, topic));
-            let deadline = Instant::now() + self.timeout();
-            if let Err(error) = running.instance.find_route(&topic, self.timeout(), deadline).await {
-                tracing::warn!(%topic, %error, "route not loaded in advance");
-            }
+            self.preload_route(running, topic).await;
         }
+    }
+
+    async fn preload_route(&self, running: &Running, topic: &str) {
+        let topic = self.wrap_topic(topic);
+        let deadline = Instant::now() + self.timeout();
+        if let Err(error) = running.instance.find_route(&topic, self.timeout(), deadline).await {
+            tracing::warn!(%topic, %error, "route not loaded in advance");
+        }
+    }
+
+    /// Answers brokers' questions about transactions from now on, also about those of an earlier producer of the group.
+    /// Brokers ask those that sent them a heartbeat, so all that can be known yet get one.
+    async fn start_checks(
+        &self,
+        running: &Running,
+        listener: &Arc<dyn DynListener>,
+        waiting: mpsc::Receiver<TransactionCheck>,
+    ) {
+        let checker = Arc::new(Checker {
+            api: running.instance.api().clone(),
+            listener: listener.clone(),
+            producer_group: running.producer_group.clone(),
+            namespace: self.option.namespace().map(str::to_owned),
+            waiting: tokio::sync::Mutex::new(waiting),
+        });
+        for _ in 0..self.option.check_thread_pool_max_size() {
+            running.instance.tasks().spawn(checker.clone().work());
+        }
+        self.preload_route(running, self.option.create_topic_key().unwrap_or_default()).await;
+        running.instance.want_heartbeat();
+    }
+
+    /// The topic as brokers know it.
+    pub(super) fn wrap_topic<'a>(&self, topic: &'a str) -> Cow<'a, str> {
+        self.option.namespace().map_or(topic.into(), |ns| namespace::wrap_namespace(ns, topic))
     }
 
     fn wrap_queue(&self, queue: MessageQueue) -> MessageQueue {

@@ -27,6 +27,13 @@ impl Drop for Permit {
     }
 }
 
+impl Permit {
+    /// Gives the bytes back early: the body is gone, but the outcome is still waited for.
+    pub(super) fn release_bytes(&mut self) {
+        self.permits.bytes.add_permits(std::mem::take(&mut self.bytes) as usize);
+    }
+}
+
 /// Why there is no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoPermit {
@@ -123,11 +130,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_are_counted_and_a_huge_body_takes_them_all() {
         let permits = Permits::new(10, 1000);
-        let huge = permits.acquire(5000, soon()).await.unwrap();
+        let mut huge = permits.acquire(5000, soon()).await.unwrap();
         assert_eq!(permits.acquire(1, soon()).await.unwrap_err(), NoPermit::TimedOut);
-        drop(huge);
+        huge.release_bytes();
         let _most = permits.acquire(999, soon()).await.unwrap();
         assert!(permits.acquire(1, soon()).await.is_ok());
+        drop(huge);
+        assert_eq!(permits.acquire(2, soon()).await.unwrap_err(), NoPermit::TimedOut, "given back once");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,10 +2,12 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use rocketmq_common::message_const::{PROPERTY_INSTANCE_ID, UNIQ_KEY};
+use rocketmq_common::message_const::{
+    PROPERTY_INSTANCE_ID, PROPERTY_MESSAGE_TYPE, PROPERTY_TRANSACTION_PREPARED, UNIQ_KEY,
+};
 use rocketmq_common::{
-    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueIdGenerator, compression, namespace,
-    validators,
+    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueIdGenerator, compression, mix_all,
+    namespace, validators,
 };
 use rocketmq_remoting::protocol::header::SendRequestKind;
 
@@ -66,10 +68,22 @@ impl Prepared {
 }
 
 impl Preparation<'_> {
-    /// One message.
-    pub(super) async fn message(&self, message: Message) -> Result<Prepared, MQClientError> {
+    /// One message. A received message that came out of a transaction is an ordinary one when it is sent on.
+    pub(super) async fn message(&self, mut message: Message) -> Result<Prepared, MQClientError> {
+        if is_half(&message) {
+            message.properties_mut().remove(PROPERTY_TRANSACTION_PREPARED);
+        }
+        self.prepare(message, false).await
+    }
+
+    /// The half message of a transaction.
+    pub(super) async fn half(&self, message: Message) -> Result<Prepared, MQClientError> {
+        self.prepare(message, true).await
+    }
+
+    async fn prepare(&self, message: Message, transactional: bool) -> Result<Prepared, MQClientError> {
         self.check(&message)?;
-        let (born_timestamp, transactional) = (now_ms(), is_half(&message));
+        let born_timestamp = now_ms();
         let (msg_id, properties) = self.identify(&message, born_timestamp);
         let (body, mut sys_flag) = stored_form(message.body(), self.option).await?;
         let mut message_type = MessageType::Normal;
@@ -79,8 +93,12 @@ impl Preparation<'_> {
         } else if message.delay_time_level() > 0 || message.is_timer() {
             message_type = MessageType::Delay;
         }
-        let wrapped_topic = self.wrap(message.topic());
-        let kind = SendRequestKind::Message;
+        let wrapped_topic = self.wrap(&message);
+        let kind = if !transactional && is_reply(&message) {
+            SendRequestKind::Reply
+        } else {
+            SendRequestKind::Message
+        };
         let producer_group = self.producer_group.clone();
         Ok(Prepared {
             kind,
@@ -116,7 +134,7 @@ impl Preparation<'_> {
         }
         let id = self.ids.next(born_timestamp);
         let properties = message.properties().wire_with(&[(UNIQ_KEY, id.as_str())]);
-        let wrapped_topic = self.wrap(message.topic());
+        let wrapped_topic = self.wrap(&message);
         Ok(Prepared {
             kind: SendRequestKind::Batch,
             message_type: MessageType::Normal,
@@ -134,7 +152,7 @@ impl Preparation<'_> {
 
     /// What can be said of a message without sending it: names, properties, combinations that brokers choke on.
     pub(super) fn check(&self, message: &Message) -> Result<(), MQClientError> {
-        let topic = self.wrap(message.topic());
+        let topic = self.wrap(message);
         let topic = topic.as_deref().unwrap_or_else(|| message.topic());
         validators::check_sendable_topic(topic).map_err(MQClientError::illegal)?;
         message.properties().check().map_err(MQClientError::illegal)?;
@@ -160,16 +178,23 @@ impl Preparation<'_> {
         (id.as_str().to_owned(), properties)
     }
 
-    fn wrap(&self, topic: &str) -> Option<String> {
-        let wrapped = namespace::wrap_namespace(self.option.namespace()?, topic);
-        Some(wrapped.into_owned())
+    /// The topic as brokers know it. Replies go to a topic of the cluster, which is in no namespace.
+    fn wrap(&self, message: &Message) -> Option<String> {
+        let namespace = self.option.namespace()?;
+        let wraps = !is_reply(message);
+        wraps.then(|| namespace::wrap_namespace(namespace, message.topic()).into_owned())
     }
 }
 
 /// Whether the message is the half of a transaction.
 fn is_half(message: &Message) -> bool {
-    let half = message.property(rocketmq_common::message_const::PROPERTY_TRANSACTION_PREPARED);
+    let half = message.property(PROPERTY_TRANSACTION_PREPARED);
     half.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// Whether the message is the reply to a request: brokers push it to whoever asked.
+fn is_reply(message: &Message) -> bool {
+    message.property(PROPERTY_MESSAGE_TYPE) == Some(mix_all::REPLY_MESSAGE_FLAG)
 }
 
 pub(super) fn now_ms() -> i64 {

@@ -49,6 +49,13 @@ impl Verdict {
                 stale_route: true,
                 not_connected: matches!(&**source, RemotingError::Connect(_)),
             },
+            // The heartbeat failed; the message was not sent.
+            MQClientError::NotRegistered { source, .. } => Self {
+                maybe_stored: false,
+                again: true,
+                stale_route: true,
+                not_connected: matches!(&**source, RemotingError::Connect(_)),
+            },
             // Success, but unreadable: sending again would make a duplicate.
             MQClientError::BadAnswer { .. } => Self { maybe_stored: true, ..Self::default() },
             _ => match error.response_code() {
@@ -83,12 +90,16 @@ pub(super) fn pause(error: &MQClientError, attempt: u32, same_broker: bool) -> D
         return BUSY.delay(attempt, random());
     }
     match error {
-        MQClientError::Remoting { source, .. } if same_broker => match &**source {
-            // The connection is not dialled again before that.
-            RemotingError::Connect(DialError::BackingOff { wait, .. }) => *wait,
-            RemotingError::Connect(_) => BackOff::default().delay(attempt, random()),
-            _ => Duration::ZERO,
-        },
+        MQClientError::Remoting { source, .. } | MQClientError::NotRegistered { source, .. }
+            if same_broker =>
+        {
+            match &**source {
+                // The connection is not dialled again before that.
+                RemotingError::Connect(DialError::BackingOff { wait, .. }) => *wait,
+                RemotingError::Connect(_) => BackOff::default().delay(attempt, random()),
+                _ => Duration::ZERO,
+            }
+        }
         _ => Duration::ZERO,
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct SendPlan {
     pub(super) retries: u32,
     /// The only queue that it may go to.
     pub(super) queue: Option<MessageQueue>,
+    /// The broker must be able to push to this client: it is a request.
+    pub(super) wants_reply: bool,
 }
 
 impl SendPlan {
@@ -69,7 +71,7 @@ impl Sending<'_> {
                 mode: self.plan.mode,
             };
             self.attempts += 1;
-            let sent = send_kernel_impl(self.instance, self.option, &self.prepared, &attempt).await;
+            let sent = self.attempt(&attempt).await;
             self.faults.note(choice.queue.broker_name(), began.elapsed(), &sent);
             let error = match sent {
                 Ok(Some(result)) if self.is_too_weak(&result) => {
@@ -93,6 +95,13 @@ impl Sending<'_> {
         }
         // Only a weak result of the last attempt leads here.
         Ok(weak)
+    }
+
+    async fn attempt(&self, attempt: &Attempted<'_>) -> Result<Option<SendResult>, MQClientError> {
+        if self.plan.wants_reply {
+            self.instance.reach(attempt.address, attempt.deadline).await?;
+        }
+        send_kernel_impl(self.instance, self.option, &self.prepared, attempt).await
     }
 
     async fn route(&mut self) -> Result<Arc<TopicPublishInfo>, MQClientError> {

@@ -127,6 +127,23 @@ impl RemotingClient {
         deadline: Instant,
     ) -> Result<RemotingCommand, RemotingError> {
         let connection = self.pool.get(address, deadline).await?;
+        self.invoke_on(&connection, code, header, body, deadline).await
+    }
+
+    /// [`invoke`](Self::invoke) on this very connection: for requests whose effect belongs to a connection, such as
+    /// heartbeats. Dropping the future forgets the request, which the peer may still act on.
+    ///
+    /// # Errors
+    /// No answer before the deadline.
+    pub async fn invoke_on<H: EncodeHeader + ?Sized>(
+        &self,
+        connection: &Connection,
+        code: RequestCode,
+        header: &H,
+        body: &Bytes,
+        deadline: Instant,
+    ) -> Result<RemotingCommand, RemotingError> {
+        let address = connection.peer();
         if self.hooks.is_empty() {
             let answer = connection.call(code, header, &self.no_fields, body, deadline).await;
             return answer.map_err(|source| RemotingError::call(address, source));
@@ -155,13 +172,40 @@ impl RemotingClient {
         deadline: Instant,
     ) -> Result<(), RemotingError> {
         let connection = self.pool.get(address, deadline).await?;
+        self.oneway_on(&connection, code, None, header, body, deadline).await
+    }
+
+    /// [`oneway`](Self::oneway) on this very connection, and with a remark: what a broker asked for on a connection
+    /// is answered there. Dropping the future before it is ready sends nothing.
+    ///
+    /// # Errors
+    /// The connection has ended, or there is no room in its write buffer before the deadline: nothing was sent.
+    pub async fn oneway_on<H: EncodeHeader + ?Sized>(
+        &self,
+        connection: &Connection,
+        code: RequestCode,
+        remark: Option<&str>,
+        header: &H,
+        body: &Bytes,
+        deadline: Instant,
+    ) -> Result<(), RemotingError> {
+        let address = connection.peer();
         let sent = if self.hooks.is_empty() {
-            connection.oneway(code, header, &self.no_fields, body, deadline).await
+            connection.oneway_with_remark(code, remark, header, &self.no_fields, body, deadline).await
         } else {
             let request = self.hooked_request(address, code, header, body);
-            connection.oneway(code, &NoHeader, &request.ext_fields, &request.body, deadline).await
+            let fields = &request.ext_fields;
+            connection.oneway_with_remark(code, remark, &NoHeader, fields, &request.body, deadline).await
         };
         sent.map_err(|source| RemotingError::call(address, source))
+    }
+
+    /// The connection to `address`, opened if need be. Dropping the future leaves a dial going.
+    ///
+    /// # Errors
+    /// It could not be opened before the deadline.
+    pub async fn connect(&self, address: &str, deadline: Instant) -> Result<Connection, RemotingError> {
+        Ok(self.pool.get(address, deadline).await?)
     }
 
     /// The connection to `address` if it is open, without dialling.

@@ -197,7 +197,24 @@ impl Connection {
         body: &Bytes,
         deadline: Instant,
     ) -> Result<(), CallError> {
-        while !self.append_oneway(code, header, extra, body)? {
+        self.oneway_with_remark(code, None, header, extra, body, deadline).await
+    }
+
+    /// [`oneway`](Self::oneway) with a remark: a few requests explain themselves by one, such as the end of a
+    /// transaction (37). Dropping the future before it is ready sends nothing.
+    ///
+    /// # Errors
+    /// As [`oneway`](Self::oneway).
+    pub async fn oneway_with_remark<H: EncodeHeader + ?Sized>(
+        &self,
+        code: RequestCode,
+        remark: Option<&str>,
+        header: &H,
+        extra: &ExtFields,
+        body: &Bytes,
+        deadline: Instant,
+    ) -> Result<(), CallError> {
+        while !self.append_oneway(code, remark, header, extra, body)? {
             self.wait_for_room(deadline).await?;
         }
         Ok(())
@@ -280,6 +297,7 @@ impl Connection {
     fn append_oneway<H: EncodeHeader + ?Sized>(
         &self,
         code: RequestCode,
+        remark: Option<&str>,
         header: &H,
         extra: &ExtFields,
         body: &Bytes,
@@ -291,7 +309,7 @@ impl Connection {
         }
         // The id is not entered anywhere: nobody answers a one-way request.
         let head = self.head(code.0, 0, CommandFlag::ONEWAY);
-        self.append(&mut core, &head, None, header, extra, body)?;
+        self.append(&mut core, &head, remark, header, extra, body)?;
         self.notify(core);
         Ok(true)
     }

@@ -22,6 +22,9 @@ const BOOT_ATTEMPTS: u32 = 3;
 const NAME_SERVER_HEAP: &[&str] = &["-Xms64m", "-Xmx512m", "-XX:MaxDirectMemorySize=256m"];
 const BROKER_HEAP: &[&str] = &["-Xms256m", "-Xmx1g", "-XX:MaxDirectMemorySize=1g"];
 
+/// Brokers ask about transactions after 6 s, every 30 s, by default.
+const QUICK_QUESTIONS: &str = "transactionTimeOut=3000\ntransactionCheckInterval=1000\n";
+
 /// One NameServer and one broker (`broker-a` of `DefaultCluster`, auto-create on, SQL92 filters on, timers on).
 ///
 /// Both are killed when the value is dropped and, whatever happens to the test process, when that process ends.
@@ -40,7 +43,7 @@ impl ApacheCluster {
     /// Tests keep out of each other's way by using topics and groups of their own.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<ApacheCluster, String>> = OnceLock::new();
-        match SHARED.get_or_init(|| Self::start("")) {
+        match SHARED.get_or_init(|| Self::start(QUICK_QUESTIONS)) {
             Ok(cluster) => cluster,
             Err(reason) => panic!("{reason}"),
         }

@@ -1,0 +1,73 @@
+use bytes::Bytes;
+use rocketmq_common::message_const as names;
+use rocketmq_common::{Message, MessageExt, mix_all};
+
+use crate::error::MQClientError;
+
+/// The reply to a request that was received: send it with any producer of the same cluster, and the broker that stores
+/// it pushes it to whoever asked. Java: `MessageUtil.createReplyMessage`.
+///
+/// Sending it fails with broker code 1 when the broker has no connection to whoever asked any more, or got no
+/// acknowledgement; the reply is stored all the same. Properties such as tags may be set before it is sent.
+///
+/// # Errors
+/// `InvalidArgument` if the message is no request, or does not say which cluster stores it.
+pub fn reply_message(request: &MessageExt, body: impl Into<Bytes>) -> Result<Message, MQClientError> {
+    let property = |name: &'static str, why: &str| {
+        request.property(name).ok_or_else(|| MQClientError::InvalidArgument {
+            argument: "request",
+            source: format!("message {} has no property {name}: {why}", request.msg_id()).into(),
+        })
+    };
+    let not_asked = "it was not sent with Producer::request";
+    let cluster = property(names::PROPERTY_CLUSTER, "brokers set it on what they deliver")?;
+    let correlation_id = property(names::PROPERTY_CORRELATION_ID, not_asked)?;
+    let client = property(names::PROPERTY_MESSAGE_REPLY_TO_CLIENT, not_asked)?;
+    let mut reply = Message::new(mix_all::reply_topic(cluster), body);
+    let properties = reply.properties_mut();
+    properties.put_reserved(names::PROPERTY_MESSAGE_TYPE, mix_all::REPLY_MESSAGE_FLAG);
+    properties.put_reserved(names::PROPERTY_CORRELATION_ID, correlation_id);
+    properties.put_reserved(names::PROPERTY_MESSAGE_REPLY_TO_CLIENT, client);
+    if let Some(ttl) = request.property(names::PROPERTY_MESSAGE_TTL) {
+        properties.put_reserved(names::PROPERTY_MESSAGE_TTL, ttl);
+    }
+    Ok(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use rocketmq_common::message_ext::RecordHeader;
+
+    use super::*;
+
+    fn request(properties: &[(&str, &str)]) -> MessageExt {
+        let mut message = Message::new("Requests", "question");
+        for (name, value) in properties {
+            message.properties_mut().put_reserved(name, value);
+        }
+        MessageExt::new(message, RecordHeader::default())
+    }
+
+    #[test]
+    fn a_reply_goes_to_the_cluster_s_topic_and_names_the_request() {
+        let asked =
+            [("CLUSTER", "C1"), ("CORRELATION_ID", "id"), ("REPLY_TO_CLIENT", "client"), ("TTL", "3000")];
+        let reply = reply_message(&request(&asked), "answer").unwrap();
+        assert_eq!((reply.topic(), &reply.body()[..]), ("C1_REPLY_TOPIC", &b"answer"[..]));
+        let of = |name| reply.property(name);
+        assert_eq!((of("MSG_TYPE"), of("CORRELATION_ID")), (Some("reply"), Some("id")));
+        assert_eq!((of("REPLY_TO_CLIENT"), of("TTL")), (Some("client"), Some("3000")));
+    }
+
+    #[test]
+    fn what_is_no_request_has_no_reply() {
+        let asked = [("CLUSTER", "C1"), ("CORRELATION_ID", "id"), ("REPLY_TO_CLIENT", "client")];
+        for left_out in 0..asked.len() {
+            let mut some = asked.to_vec();
+            let (name, _) = some.remove(left_out);
+            let error = reply_message(&request(&some), "answer").unwrap_err();
+            let MQClientError::InvalidArgument { source, .. } = &error else { panic!("{error}") };
+            assert!(source.to_string().contains(name), "{source}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+use std::sync::Arc;
+
+use rocketmq_common::message_const as names;
+use rocketmq_common::{Message, MessageProperties, MessageSysFlag, compression, mix_all};
+use tokio::time::{Instant, timeout_at};
+
+use super::SendOptions;
+use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
+use super::prepared::now_ms;
+use super::sending::SendPlan;
+use crate::error::{MQClientError, SendReport};
+use crate::factory::{PendingReply, PushedReply};
+use crate::hook::CommunicationMode;
+use crate::model::SendResult;
+
+/// A body of that many bytes may inflate to so many that other tasks of the thread would wait.
+const INFLATE_ELSEWHERE_FROM: usize = 16 * 1024;
+
+/// Brokers that cannot be told who this client is take this part of a request's time at most, unless the request goes
+/// to one of them.
+const PART_FOR_OTHER_BROKERS: u32 = 4;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl DefaultMQProducerImpl {
+    /// Sends a request and waits for its reply. Java: `DefaultMQProducerImpl.request`.
+    pub(super) async fn request(
+        &self,
+        mut message: Message,
+        timeout_ms: u64,
+    ) -> Result<Message, MQClientError> {
+        let running = self.running()?;
+        let options = SendOptions::new().timeout(timeout_ms);
+        let plan = SendPlan { wants_reply: true, ..self.plan(CommunicationMode::Sync, options) };
+        let correlation_id: Arc<str> = Arc::from(running.ids.next(now_ms()).as_str());
+        let properties = message.properties_mut();
+        properties.put_reserved(names::PROPERTY_CORRELATION_ID, &correlation_id);
+        properties.put_reserved(names::PROPERTY_MESSAGE_REPLY_TO_CLIENT, running.instance.client_id());
+        properties.put_reserved(names::PROPERTY_MESSAGE_TTL, &timeout_ms.to_string());
+        self.check(running, &message)?;
+        let exchange = async {
+            let outgoing = Outgoing::Message(message);
+            let (mut permit, report) = self.admit(&outgoing, &plan).await?;
+            // Entered after it was admitted, so that no more wait than may.
+            let mut pending = running.instance.wait_for_reply(correlation_id);
+            if let Outgoing::Message(message) = &outgoing {
+                self.reach_brokers(running, message.topic(), &plan).await;
+            }
+            let sent = self.deliver(running, outgoing, &plan, report).await;
+            self.note(&sent, plan.began);
+            permit.release_bytes();
+            reply_to(sent, &mut pending, &plan).await
+        };
+        self.within_deadline(running, &plan, exchange).await
+    }
+
+    /// Makes this client known to all brokers that may push the reply: it is whichever broker the replier sends it to,
+    /// any one of the request's cluster. Failures show when the request goes to such a broker; otherwise the replier
+    /// finds that the reply cannot be pushed and tries another broker.
+    async fn reach_brokers(&self, running: &Running, topic: &str, plan: &SendPlan) {
+        let part = Instant::now() + plan.timeout / PART_FOR_OTHER_BROKERS;
+        let deadline = part.min(plan.deadline());
+        let Ok(info) = self.publish_info(topic).await else { return };
+        let mut masters: Vec<Arc<str>> = info.masters().cloned().collect();
+        let mut clusters: Vec<&str> =
+            info.route().broker_datas.iter().map(|data| data.cluster.as_str()).collect();
+        clusters.sort_unstable();
+        clusters.dedup();
+        for cluster in clusters.into_iter().filter(|cluster| !cluster.is_empty()) {
+            let reply_topic = mix_all::reply_topic(cluster);
+            if let Ok(info) = running.instance.find_route(&reply_topic, plan.timeout, deadline).await {
+                masters.extend(info.masters().cloned());
+            }
+        }
+        masters.sort_unstable();
+        masters.dedup();
+        running.instance.reach_all(masters, deadline).await;
+    }
+}
+
+/// The reply that belongs to a request, once it is known how the sending ended.
+async fn reply_to(
+    sent: Result<Option<SendResult>, MQClientError>,
+    pending: &mut PendingReply,
+    plan: &SendPlan,
+) -> Result<Message, MQClientError> {
+    let request = match (sent, pending.try_reply()) {
+        (Ok(Some(request)), None) => Box::new(request),
+        (Ok(Some(request)), Some(reply)) => {
+            return into_message(reply)
+                .await
+                .map_err(|source| MQClientError::BadReply { request: Box::new(request), source });
+        }
+        // The broker has the request, although its answer to the sending was lost.
+        (Err(error), Some(reply)) => return into_message(reply).await.map_err(|_| error),
+        (Err(error), None) => return Err(error),
+        // Only one-way sends have no result.
+        (Ok(None), _) => return Err(MQClientError::NotStarted { client: "producer" }),
+    };
+    match timeout_at(plan.deadline(), pending.reply()).await {
+        Ok(Some(reply)) => {
+            into_message(reply).await.map_err(|source| MQClientError::BadReply { request, source })
+        }
+        Ok(None) => Err(MQClientError::Abandoned {
+            report: Box::new(SendReport { given_up: true, ..SendReport::default() }),
+        }),
+        Err(_) => Err(MQClientError::NoReply { timeout: plan.timeout, request }),
+    }
+}
+
+async fn into_message(reply: PushedReply) -> Result<Message, BoxError> {
+    let flag = MessageSysFlag::from_bits(reply.header.sys_flag);
+    let mut body = reply.body;
+    if flag.is_compressed() {
+        let kind = flag.compression_type()?;
+        let elsewhere = body.len() >= INFLATE_ELSEWHERE_FROM;
+        let inflate = move || compression::decompress(kind, &body, compression::DEFAULT_MAX_INFLATED);
+        body = if elsewhere { tokio::task::spawn_blocking(inflate).await?? } else { inflate()? };
+    }
+    let properties = MessageProperties::from_wire(reply.header.properties.unwrap_or_default());
+    let mut message = Message::from_parts(reply.header.topic, reply.header.flag, properties, body);
+    let arrived = reply.arrived.to_string();
+    message.properties_mut().put_reserved(names::PROPERTY_REPLY_MESSAGE_ARRIVE_TIME, &arrived);
+    Ok(message)
+}

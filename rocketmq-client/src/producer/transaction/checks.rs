@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use rocketmq_common::message_const::PROPERTY_PRODUCER_GROUP;
+use rocketmq_common::record::RecordDecoder;
+use rocketmq_common::{MessageExt, namespace};
+use rocketmq_remoting::protocol::header::{CheckTransactionStateRequestHeader, EndTransactionRequestHeader};
+use tokio::sync::{Mutex, mpsc};
+
+use super::listener::DynListener;
+use crate::error::with_causes;
+use crate::factory::TransactionCheck;
+use crate::mq_client_api::MQClientApi;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Answers brokers' questions about transactions. Java: `DefaultMQProducerImpl.checkTransactionState`.
+#[derive(Debug)]
+pub(in crate::producer) struct Checker {
+    pub(in crate::producer) api: Arc<MQClientApi>,
+    pub(in crate::producer) listener: Arc<dyn DynListener>,
+    /// The group as brokers know it.
+    pub(in crate::producer) producer_group: Arc<str>,
+    pub(in crate::producer) namespace: Option<String>,
+    pub(in crate::producer) waiting: Mutex<mpsc::Receiver<TransactionCheck>>,
+}
+
+impl Checker {
+    /// Answers one question after the other; several of these share the questions.
+    pub(in crate::producer) async fn work(self: Arc<Self>) {
+        loop {
+            let next = self.waiting.lock().await.recv().await;
+            let Some(check) = next else { return };
+            if let Err(error) = self.answer(&check).await {
+                let broker = check.connection.peer();
+                tracing::warn!(%broker, error = with_causes(&*error), "a question about a transaction is not answered");
+            }
+        }
+    }
+
+    /// The answer goes where the question came from, with the place that the question names: the broker has stored the
+    /// half message anew before it asked.
+    async fn answer(&self, check: &TransactionCheck) -> Result<(), BoxError> {
+        let header: CheckTransactionStateRequestHeader = check.request.header()?;
+        let message = self.half_message(check, &header)?;
+        let group = message.property(PROPERTY_PRODUCER_GROUP);
+        if group != Some(&*self.producer_group) {
+            tracing::debug!(group, "a question about a transaction of another group");
+            return Ok(());
+        }
+        let decision = self.listener.check(&message).await;
+        let msg_id = message.unique_key().map(ByteString::from).or(header.msg_id).unwrap_or_default();
+        let end = EndTransactionRequestHeader {
+            topic: header.topic,
+            producer_group: (&*self.producer_group).into(),
+            tran_state_table_offset: header.tran_state_table_offset,
+            commit_log_offset: header.commit_log_offset,
+            commit_or_rollback: decision.state.wire(),
+            from_transaction_check: true,
+            msg_id,
+            transaction_id: header.transaction_id,
+            broker_name: header.broker_name,
+        };
+        Ok(self.api.end_transaction(&check.connection, &end, decision.remark.as_deref()).await?)
+    }
+
+    /// The half message, with the topic as the user knows it.
+    fn half_message(
+        &self,
+        check: &TransactionCheck,
+        header: &CheckTransactionStateRequestHeader,
+    ) -> Result<MessageExt, BoxError> {
+        let record = RecordDecoder::new(check.request.body.clone()).next();
+        let mut message = record.ok_or("the half message is missing")??;
+        if let Some(namespace) = &self.namespace {
+            let topic = namespace::without_namespace(message.topic(), namespace).into_owned();
+            message.set_topic(topic);
+        }
+        if let Some(broker) = &header.broker_name {
+            message.set_broker_name(&**broker);
+        }
+        Ok(message)
+    }
+}
