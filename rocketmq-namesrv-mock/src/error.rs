@@ -28,6 +28,12 @@ pub enum MockError {
         /// `NameServer` or `broker`.
         what: &'static str,
     },
+    /// There is no server of this name.
+    #[error("the cluster has no {server}; it has those that its builder was told of")]
+    NoServer {
+        /// The broker's name, or `namesrv-0` ….
+        server: String,
+    },
     /// A broker would have refused the request.
     #[error("refused with code {code}: {remark}")]
     Refused {

@@ -9,6 +9,7 @@
 //! | starting, settings, looking inside | `cluster` |
 //! | routes | `name_server` |
 //! | which request goes where | `broker/table.rs`, one file or room beside it for each family |
+//! | what goes wrong on request | `faults.rs` |
 //! | records and queues | `store` |
 //! | reading requests and refusing them | `wire` |
 
@@ -17,6 +18,7 @@ mod capture;
 mod clock;
 mod cluster;
 mod error;
+mod faults;
 mod name_server;
 mod store;
 mod wire;
@@ -24,3 +26,4 @@ mod wire;
 pub use capture::CapturedRequest;
 pub use cluster::{MockCluster, MockClusterBuilder, QueueOffsets};
 pub use error::MockError;
+pub use faults::{Fault, FaultAction};

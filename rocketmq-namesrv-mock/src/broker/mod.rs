@@ -15,8 +15,10 @@ mod names;
 mod offsets;
 mod producers;
 mod pull;
+mod query;
 mod recall;
 mod reply;
+mod runtime;
 mod send;
 mod table;
 mod topic_table;
@@ -33,6 +35,7 @@ use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
 use crate::capture::Capture;
 use crate::clock::Clock;
+use crate::faults::{Admitted, Faults};
 use crate::name_server::{self, Routes};
 use crate::store::CommitLog;
 use consumers::ConsumerTable;
@@ -73,6 +76,8 @@ pub(crate) struct Broker {
     name_servers: Vec<Arc<Routes>>,
     capture: Arc<Capture>,
     clock: Arc<Clock>,
+    /// When the broker came to be.
+    boot_ms: i64,
     /// For what takes longer than a request.
     tasks: TaskOwner,
     /// Set once the socket is bound.
@@ -128,6 +133,7 @@ impl Broker {
             options,
             name_servers,
             capture,
+            boot_ms: clock.now_ms(),
             clock,
             tasks,
             address: OnceLock::new(),
@@ -160,6 +166,13 @@ impl Broker {
         }
         for config in self.lock().topics.configs() {
             self.announce_topic(config);
+        }
+    }
+
+    /// Takes the broker out of the routes of all NameServers.
+    pub(crate) fn withdraw(&self) {
+        for routes in &self.name_servers {
+            routes.unregister_broker(&self.name);
         }
     }
 
@@ -202,17 +215,30 @@ impl Broker {
 
 /// What a request handler needs: the handler of the sockets keeps the broker alive.
 #[derive(Debug, Clone)]
-pub(crate) struct BrokerHandler(pub(crate) Arc<Broker>);
+pub(crate) struct BrokerHandler {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) faults: Arc<Faults>,
+}
 
 impl RequestHandler for BrokerHandler {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
-        let broker = &self.0;
+        let broker = &self.broker;
         broker.capture.note(&broker.name, &request, responder.connection());
-        table::dispatch(broker, request, responder);
+        match self.faults.admit(&broker.name, request, responder) {
+            None => {}
+            Some(Admitted { request, reply, delay: None }) => table::dispatch(broker, request, reply),
+            Some(Admitted { request, reply, delay: Some(delay) }) => {
+                let late = broker.clone();
+                broker.tasks.spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    table::dispatch(&late, request, reply);
+                });
+            }
+        }
     }
 
     fn disconnected(&self, connection: &Connection, _: &ConnectionEnd) {
-        let mut state = self.0.lock();
+        let mut state = self.broker.lock();
         state.consumers.disconnect(connection.id());
         state.producers.disconnect(connection.id());
         state.held.disconnect(connection.id());

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::wire::Reply;
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::message_const as names;
 use rocketmq_common::sysflag::MessageSysFlag;
-use rocketmq_remoting::net::{Connection, Responder};
+use rocketmq_remoting::net::Connection;
 use rocketmq_remoting::protocol::header::ReplyMessageRequestHeader;
 use rocketmq_remoting::protocol::{
     EncodeHeader, ExtFields, FieldSink, RemotingCommand, RequestCode, ResponseCode,
@@ -22,7 +23,7 @@ use crate::wire::{Refusal, required};
 const PUSH_LIMIT: Duration = Duration::from_secs(10);
 
 /// 324, 325. The reply is stored first, whether the client can be told or not.
-pub(super) fn reply(broker: &Broker, command: RemotingCommand, responder: Responder) {
+pub(super) fn reply(broker: &Broker, command: RemotingCommand, responder: Reply) {
     let peer = responder.connection().accepted().map(|ends| ends.remote);
     let (stored, push) = match SendRequest::read(&command, peer).and_then(|request| store(broker, &request)) {
         Ok(done) => done,
@@ -116,7 +117,7 @@ fn header(broker: &Broker, request: &SendRequest<'_>, record: &NewRecord<'_>) ->
 
 impl StoredReply {
     /// Says where the reply is, and why it did not reach its client.
-    fn answer(&self, failure: Option<&String>, fields: &ExtFields, responder: Responder) {
+    fn answer(&self, failure: Option<&String>, fields: &ExtFields, responder: Reply) {
         let code = failure.map_or(ResponseCode::SUCCESS, |_| ResponseCode::SYSTEM_ERROR);
         responder.answer(code, failure.map(String::as_str), self, fields, &bytes::Bytes::new());
     }

@@ -1,9 +1,12 @@
 //! Which request code goes where.
 
-use rocketmq_remoting::net::Responder;
+use crate::wire::Reply;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
-use super::{Broker, clients, connections, offsets, pull, recall, reply, send, topics, transaction, view};
+use super::{
+    Broker, clients, connections, offsets, pull, query, recall, reply, runtime, send, topics, transaction,
+    view,
+};
 use crate::wire::{Answer, Refusal};
 
 /// Who serves a request.
@@ -11,17 +14,17 @@ enum Handler {
     /// Answers at once.
     AtOnce(fn(&Broker, &Request<'_>) -> Result<Answer, Refusal>),
     /// Answers itself, perhaps later.
-    Itself(fn(&Broker, RemotingCommand, Responder)),
+    Itself(fn(&Broker, RemotingCommand, Reply)),
 }
 
 /// A request and where it came from.
 pub(super) struct Request<'a> {
     pub(super) command: &'a RemotingCommand,
-    pub(super) responder: &'a Responder,
+    pub(super) responder: &'a Reply,
 }
 
 /// Serves one request.
-pub(super) fn dispatch(broker: &Broker, command: RemotingCommand, responder: Responder) {
+pub(super) fn dispatch(broker: &Broker, command: RemotingCommand, responder: Reply) {
     match find(command.request_code()) {
         Some(Handler::Itself(handle)) => handle(broker, command, responder),
         Some(Handler::AtOnce(handle)) => {
@@ -46,6 +49,8 @@ fn find(code: RequestCode) -> Option<Handler> {
         RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE => Handler::Itself(pull::pull),
         RequestCode::END_TRANSACTION => Handler::Itself(transaction::end_transaction),
         RequestCode::VIEW_MESSAGE_BY_ID => Handler::AtOnce(view::by_id),
+        RequestCode::QUERY_MESSAGE => Handler::AtOnce(query::by_key),
+        RequestCode::GET_BROKER_RUNTIME_INFO => Handler::AtOnce(runtime::info),
         RequestCode::QUERY_CONSUMER_OFFSET => Handler::AtOnce(offsets::query_consumer_offset),
         RequestCode::UPDATE_CONSUMER_OFFSET => Handler::AtOnce(offsets::update_consumer_offset),
         RequestCode::SEARCH_OFFSET_BY_TIMESTAMP => Handler::AtOnce(offsets::search_by_timestamp),

@@ -86,6 +86,11 @@ impl TopicTable {
         self.topics.get_mut(topic)
     }
 
+    /// All topics.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.values()
+    }
+
     /// Settings of all topics.
     pub(crate) fn configs(&self) -> impl Iterator<Item = &TopicConfig> {
         self.topics.values().map(|topic| &topic.config)

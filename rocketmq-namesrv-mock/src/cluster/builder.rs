@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_common::UniqueIdGenerator;
-use rocketmq_remoting::net::{ConnectionOptions, TaskOwner, random};
+use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, TaskOwner, random};
 use rocketmq_remoting::protocol::{LanguageCode, SerializeType};
-use rocketmq_remoting::server::RemotingServer;
 
 use super::MockCluster;
+use super::faults::Slot;
 use crate::MockError;
 use crate::broker::{Broker, BrokerHandler, BrokerOptions, TransactionOptions, expire_held_pulls, keep_time};
 use crate::capture::Capture;
@@ -160,17 +160,25 @@ impl MockClusterBuilder {
             routes: routes.clone(),
             capture: capture.clone(),
             clock: clock.clone(),
+            faults: Arc::default(),
             tasks,
         };
         for (index, routes) in routes.iter().enumerate() {
             let name: Arc<str> = format!("namesrv-{index}").into();
-            let server = NameServer::new(name.clone(), routes.clone(), capture.clone());
-            cluster.name_servers.push(self.listen(&name, Arc::new(server)).await?);
+            let server = NameServer {
+                name: name.clone(),
+                routes: routes.clone(),
+                capture: capture.clone(),
+                faults: cluster.faults.clone(),
+                tasks: cluster.tasks.clone(),
+            };
+            cluster.name_servers.push(self.listen(name, Arc::new(server)).await?);
         }
         for index in 0..self.brokers {
             let broker = self.broker(index, &cluster);
-            let server = self.listen(broker.name(), Arc::new(BrokerHandler(broker.clone()))).await?;
-            broker.announce(server.local_addr());
+            let handler = BrokerHandler { broker: broker.clone(), faults: cluster.faults.clone() };
+            let server = self.listen(broker.name().clone(), Arc::new(handler)).await?;
+            broker.announce(server.address());
             cluster.tasks.spawn(expire_held_pulls(broker.clone()));
             if !clock.is_virtual() {
                 cluster.tasks.spawn(keep_time(broker.clone()));
@@ -196,17 +204,11 @@ impl MockClusterBuilder {
         Arc::new(Broker::new(broker_name(index).into(), options, routes, capture, clock, tasks, ids))
     }
 
-    async fn listen<H: rocketmq_remoting::net::RequestHandler>(
-        &self,
-        server: &str,
-        handler: Arc<H>,
-    ) -> Result<RemotingServer, MockError> {
+    async fn listen(&self, name: Arc<str>, handler: Arc<dyn RequestHandler>) -> Result<Slot, MockError> {
         let mut options = ConnectionOptions::default();
         options.language = LanguageCode::JAVA;
         options.serialize_type = self.serialize_type;
-        let address = self.address();
-        let bound = RemotingServer::bind((address, 0), handler, options).await;
-        bound.map_err(|source| MockError::Listen { server: server.to_owned(), address, source })
+        Slot::start(name, (self.address(), 0).into(), handler, options).await
     }
 
     fn address(&self) -> IpAddr {

@@ -1,6 +1,7 @@
 //! A cluster to test against.
 
 mod builder;
+mod faults;
 mod time;
 
 use std::net::SocketAddr;
@@ -8,15 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::MockClusterBuilder;
+use faults::Slot;
 use rocketmq_common::record::{RecordDecoder, RecordOptions};
 use rocketmq_common::{MessageExt, MessageQueue};
 use rocketmq_remoting::net::TaskOwner;
-use rocketmq_remoting::server::RemotingServer;
 
 use crate::MockError;
 use crate::broker::{self, Broker, TopicConfig};
 use crate::capture::{Capture, CapturedRequest};
 use crate::clock::Clock;
+use crate::faults::Faults;
 use crate::name_server::Routes;
 
 /// NameServers and brokers on free ports of the loopback, in memory, which answer as Apache RocketMQ 5.5.0 does.
@@ -43,11 +45,12 @@ use crate::name_server::Routes;
 /// ```
 #[derive(Debug)]
 pub struct MockCluster {
-    name_servers: Vec<RemotingServer>,
-    brokers: Vec<(Arc<Broker>, RemotingServer)>,
+    name_servers: Vec<Slot>,
+    brokers: Vec<(Arc<Broker>, Slot)>,
     routes: Vec<Arc<Routes>>,
     capture: Arc<Capture>,
     clock: Arc<Clock>,
+    faults: Arc<Faults>,
     tasks: TaskOwner,
 }
 
@@ -80,7 +83,7 @@ impl MockCluster {
     /// The addresses of all NameServers as clients take them: `127.0.0.1:port`, with `;` between several.
     pub fn name_server_addr(&self) -> String {
         let addresses: Vec<String> =
-            self.name_servers.iter().map(|server| server.local_addr().to_string()).collect();
+            self.name_servers.iter().map(|server| server.address().to_string()).collect();
         addresses.join(";")
     }
 
@@ -161,7 +164,7 @@ impl MockCluster {
         const LIMIT: Duration = Duration::from_secs(3);
         let brokers = self.brokers.iter().map(|(_, server)| server);
         for server in self.name_servers.iter().chain(brokers) {
-            server.shutdown(LIMIT).await;
+            server.stop().await;
         }
         self.tasks.shutdown(LIMIT).await;
     }

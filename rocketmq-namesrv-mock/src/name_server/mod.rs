@@ -5,11 +5,12 @@ mod routes;
 
 use std::sync::Arc;
 
-use rocketmq_remoting::net::{RequestHandler, Responder};
+use rocketmq_remoting::net::{RequestHandler, Responder, TaskOwner};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode, ResponseCode};
 
 use crate::capture::Capture;
-use crate::wire::{Answer, NumberPolicy, Refusal, SEE_FAQ, read_fields, request_fields};
+use crate::faults::{Admitted, Faults};
+use crate::wire::{Answer, NumberPolicy, Refusal, Reply, SEE_FAQ, read_fields, request_fields};
 use json::Keys;
 pub(crate) use routes::{Broker, QueueData, Routes};
 
@@ -17,11 +18,14 @@ pub(crate) use routes::{Broker, QueueData, Routes};
 const STRICT_JSON_FROM: i32 = 401;
 
 /// Serves the requests to one NameServer. Java: `ClientRequestProcessor`, `DefaultRequestProcessor`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct NameServer {
-    name: Arc<str>,
-    routes: Arc<Routes>,
-    capture: Arc<Capture>,
+    pub(crate) name: Arc<str>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) capture: Arc<Capture>,
+    pub(crate) faults: Arc<Faults>,
+    /// For answers that are to come late.
+    pub(crate) tasks: TaskOwner,
 }
 
 request_fields! {
@@ -34,8 +38,18 @@ request_fields! {
 }
 
 impl NameServer {
-    pub(crate) fn new(name: Arc<str>, routes: Arc<Routes>, capture: Arc<Capture>) -> Self {
-        Self { name, routes, capture }
+    fn serve(&self, request: &RemotingCommand, reply: Reply) {
+        let result = match request.request_code() {
+            RequestCode::GET_ROUTEINFO_BY_TOPIC => self.route(request),
+            RequestCode::GET_BROKER_CLUSTER_INFO => Ok(self.cluster_info()),
+            RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => Ok(self.topic_list()),
+            RequestCode::DELETE_TOPIC_IN_NAMESRV => self.delete_topic(request),
+            _ => return reply.not_supported(request),
+        };
+        match result {
+            Ok(answer) => answer.send(reply),
+            Err(refusal) => refusal.send(reply),
+        }
     }
 
     /// 105.
@@ -76,18 +90,16 @@ impl NameServer {
 impl RequestHandler for NameServer {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
         self.capture.note(&self.name, &request, responder.connection());
-        let result = match request.request_code() {
-            RequestCode::GET_ROUTEINFO_BY_TOPIC => self.route(&request),
-            RequestCode::GET_BROKER_CLUSTER_INFO => Ok(self.cluster_info()),
-            RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => Ok(self.topic_list()),
-            RequestCode::DELETE_TOPIC_IN_NAMESRV => self.delete_topic(&request),
-            // There are no entries, and Apache's server does not say whether there was one.
-            RequestCode::DELETE_KV_CONFIG => Ok(Answer::success()),
-            _ => return responder.not_supported(&request),
-        };
-        match result {
-            Ok(answer) => answer.send(responder),
-            Err(refusal) => refusal.send(responder),
+        match self.faults.admit(&self.name, request, responder) {
+            None => {}
+            Some(Admitted { request, reply, delay: None }) => self.serve(&request, reply),
+            Some(Admitted { request, reply, delay: Some(delay) }) => {
+                let late = self.clone();
+                self.tasks.spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    late.serve(&request, reply);
+                });
+            }
         }
     }
 }

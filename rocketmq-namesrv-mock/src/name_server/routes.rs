@@ -45,6 +45,11 @@ impl Routes {
         self.lock().brokers.insert(name.clone(), broker);
     }
 
+    /// A broker leaves. What it announced counts again when it comes back.
+    pub(crate) fn unregister_broker(&self, name: &str) {
+        self.lock().brokers.remove(name);
+    }
+
     /// A broker announces a topic.
     pub(crate) fn register_topic(&self, broker: &Arc<str>, topic: &str, queues: QueueData) {
         let mut tables = self.lock();

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use rocketmq_remoting::net::Responder;
 use rocketmq_remoting::protocol::{ExtFields, NoHeader, ResponseCode};
+
+use super::Reply;
 
 /// A successful answer that is not worth a typed header.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Answer {
     }
 
     /// Sends it.
-    pub(crate) fn send(self, responder: Responder) {
+    pub(crate) fn send(self, responder: Reply) {
         responder.answer(self.code, self.remark.as_deref(), &NoHeader, &self.fields, &self.body);
     }
 }
@@ -84,7 +85,7 @@ impl Refusal {
     }
 
     /// Sends it.
-    pub(crate) fn send(self, responder: Responder) {
+    pub(crate) fn send(self, responder: Reply) {
         responder.answer(self.code, Some(&self.remark), &NoHeader, &self.fields, &Bytes::new());
     }
 }

@@ -3,10 +3,12 @@
 mod answer;
 pub(crate) mod base64;
 mod fields;
+mod reply;
 mod texts;
 
 pub(crate) use answer::{Answer, Refusal};
 pub(crate) use fields::{
     FieldValue, NotANumber, NumberPolicy, RequestFields, read_fields, request_fields, required,
 };
+pub(crate) use reply::{Reply, ReplyFault};
 pub(crate) use texts::{SEE_FAQ, peer_with_slash};

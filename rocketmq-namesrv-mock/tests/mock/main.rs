@@ -5,11 +5,13 @@
 mod batch;
 mod clients;
 mod cluster;
+mod faults;
 mod frames;
 mod golden;
 mod golden_later;
 mod later;
 mod long_poll;
+mod lookup;
 mod name_server;
 mod offsets;
 mod pull;

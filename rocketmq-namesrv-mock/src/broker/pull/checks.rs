@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::wire::Reply;
 use rocketmq_common::sysflag::PullSysFlag;
-use rocketmq_remoting::net::Responder;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
 use super::request::PullFields;
@@ -28,7 +28,7 @@ pub(super) struct Permitted<'a> {
 pub(super) fn check<'a>(
     state: &mut State,
     fields: &'a PullFields<'_>,
-    responder: &Responder,
+    responder: &Reply,
 ) -> Result<Permitted<'a>, Refusal> {
     let group = required(fields.consumer_group.as_deref(), "consumerGroup")?;
     if !state.groups.find_or_create(group) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketmq_remoting::net::Responder;
+use crate::wire::Reply;
 use rocketmq_remoting::protocol::RemotingCommand;
 use tokio::time::{Instant, sleep_until};
 
@@ -31,7 +31,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(in crate::broker) struct HeldPull {
     command: RemotingCommand,
-    responder: Responder,
+    responder: Reply,
     /// When it is answered, whether a message came or not.
     due: Instant,
     filter: Arc<TagFilter>,
@@ -62,7 +62,7 @@ impl HeldPull {
 
 impl HeldPulls {
     /// Keeps a pull. True if it is due before anybody looks.
-    pub(super) fn add(&mut self, place: Place, command: RemotingCommand, responder: Responder) -> bool {
+    pub(super) fn add(&mut self, place: Place, command: RemotingCommand, responder: Reply) -> bool {
         let Place { topic, queue_id, wait, filter } = place;
         let due = Instant::now() + wait;
         let pulls = self.topics.entry(topic).or_default().entry(queue_id).or_default();

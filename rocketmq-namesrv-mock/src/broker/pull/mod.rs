@@ -8,9 +8,9 @@ mod hold;
 mod read;
 mod request;
 
+use crate::wire::Reply;
 use bytes::Bytes;
 use rocketmq_common::sysflag::PullSysFlag;
-use rocketmq_remoting::net::Responder;
 use rocketmq_remoting::protocol::{EncodeHeader, ExtFields, FieldSink, RemotingCommand, ResponseCode};
 
 use super::{Broker, State};
@@ -40,7 +40,7 @@ enum Outcome {
 }
 
 /// 11, 361.
-pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Responder) {
+pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) {
     let mut state = broker.lock();
     match run(&mut state, &command, &responder, Suspend::Allowed) {
         Ok(Outcome::Hold(place)) => {
@@ -62,7 +62,7 @@ pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Respond
 }
 
 /// Answers a pull that was kept.
-fn answer_now(broker: &Broker, command: &RemotingCommand, responder: Responder) {
+fn answer_now(broker: &Broker, command: &RemotingCommand, responder: Reply) {
     let outcome = run(&mut broker.lock(), command, &responder, Suspend::Never);
     match outcome {
         Ok(Outcome::Answer(found)) => answer(&found, responder),
@@ -75,7 +75,7 @@ fn answer_now(broker: &Broker, command: &RemotingCommand, responder: Responder) 
 fn run(
     state: &mut State,
     command: &RemotingCommand,
-    responder: &Responder,
+    responder: &Reply,
     suspend: Suspend,
 ) -> Result<Outcome, Refusal> {
     let fields = PullFields::read(command)?;
@@ -100,7 +100,7 @@ fn run(
     Ok(Outcome::Answer(found))
 }
 
-fn answer(found: &Found, responder: Responder) {
+fn answer(found: &Found, responder: Reply) {
     let header = PullAnswer(found);
     responder.answer(found.code, Some(found.remark), &header, &ExtFields::absent(), &found.body);
 }

@@ -8,9 +8,9 @@ mod checks;
 mod request;
 mod single;
 
+use crate::wire::Reply;
 use bytes::Bytes;
 use rocketmq_common::UniqueId;
-use rocketmq_remoting::net::Responder;
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 
 use super::Broker;
@@ -51,7 +51,7 @@ enum TransactionId<'a> {
 }
 
 /// 10, 310, 320.
-pub(super) fn send(broker: &Broker, command: RemotingCommand, responder: Responder) {
+pub(super) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) {
     let peer = responder.connection().accepted().map(|ends| ends.remote);
     let request = match SendRequest::read(&command, peer) {
         Ok(request) => request,

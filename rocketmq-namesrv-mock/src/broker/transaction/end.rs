@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use crate::wire::Reply;
 use rocketmq_common::MessageExt;
 use rocketmq_common::message_const as names;
 use rocketmq_common::sysflag::TransactionType;
-use rocketmq_remoting::net::Responder;
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 
 use super::immunity_ms;
@@ -28,7 +28,7 @@ request_fields! {
 }
 
 /// 37. That a half was ended before is not noticed: each commit makes a message.
-pub(in crate::broker) fn end_transaction(broker: &Broker, command: RemotingCommand, responder: Responder) {
+pub(in crate::broker) fn end_transaction(broker: &Broker, command: RemotingCommand, responder: Reply) {
     match end(broker, &command) {
         Ok(Some(answer)) => answer.send(responder),
         // A producer that does not know yet is not answered, even if it wants to be.
