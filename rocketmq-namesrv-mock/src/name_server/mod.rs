@@ -44,6 +44,8 @@ impl NameServer {
             RequestCode::GET_BROKER_CLUSTER_INFO => Ok(self.cluster_info()),
             RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => Ok(self.topic_list()),
             RequestCode::DELETE_TOPIC_IN_NAMESRV => self.delete_topic(request),
+            // Nothing is configured, so that there is nothing to forget.
+            RequestCode::DELETE_KV_CONFIG => Ok(Answer::success()),
             _ => return reply.not_supported(request),
         };
         match result {
