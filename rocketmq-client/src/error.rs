@@ -61,7 +61,7 @@ pub enum MQClientError {
         client: &'static str,
     },
     /// There is no tokio runtime to run on.
-    #[error("start must be called within a tokio runtime")]
+    #[error("this must be called within a tokio runtime")]
     NoRuntime,
     /// An option cannot be what it is.
     #[error("option {option}: {reason}")]

@@ -25,7 +25,7 @@ use crate::hook::CommunicationMode;
 use crate::model::{Message, MessageBatch, MessageQueue, RecallResult, SendResult};
 use crate::selector::MessageQueueSelector;
 use callback::Callback;
-use default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing};
+use default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, current_runtime};
 
 pub use send_options::SendOptions;
 pub use stats::ProducerStats;
@@ -160,6 +160,7 @@ impl Producer {
         callback: impl FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
     ) -> Result<(), MQClientError> {
         let running = self.inner.running()?;
+        current_runtime()?;
         self.inner.check(running, &message)?;
         let plan = self.inner.plan(CommunicationMode::Async, SendOptions::new());
         let outgoing = Outgoing::Message(message);
@@ -244,7 +245,7 @@ impl Producer {
     /// the future leaves the producer closed for new messages; call it again to finish.
     ///
     /// # Errors
-    /// `NotStarted`.
+    /// `NotStarted` or `NoRuntime`.
     pub async fn shutdown(&self) -> Result<ShutdownReport, MQClientError> {
         self.inner.shutdown().await
     }

@@ -66,6 +66,9 @@ impl MQClientInstance {
     }
 
     async fn new(config: ClientConfig, role: Role) -> Result<Self, MQClientError> {
+        let no_runtime = |_| MQClientError::NoRuntime;
+        // Before the first name look-up, which needs it.
+        let tasks = TaskOwner::new().map_err(no_runtime)?;
         let (name_servers, top_addressing) = match config.name_servers {
             NameServerSource::Fixed(addresses) => (NameServers::new(addresses), None),
             NameServerSource::Http(url) => (NameServers::new(Vec::new()), Some(TopAddressing::new(url))),
@@ -86,10 +89,8 @@ impl MQClientInstance {
             replies: replies.clone(),
             checks: role.transaction_checks,
         });
-        let no_runtime = |_| MQClientError::NoRuntime;
         let mut remoting = RemotingClient::new(config.connection, handler).map_err(no_runtime)?;
         config.hooks.rpc.into_iter().for_each(|hook| remoting.add_hook(hook));
-        let tasks = TaskOwner::new().map_err(no_runtime)?;
         let api = Arc::new(MQClientApi::new(remoting, name_servers, config.api_timeout));
         if let Some(top_addressing) = top_addressing {
             tasks.spawn(top_addressing.keep_updating(api.clone()));

@@ -152,7 +152,7 @@ impl DefaultMQProducerImpl {
         plan: &SendPlan,
         sending: impl Future<Output = Result<T, MQClientError>>,
     ) -> Result<T, MQClientError> {
-        let here = Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id();
+        let here = current_runtime()?;
         if here == running.runtime {
             return sending.await;
         }
@@ -292,6 +292,7 @@ impl DefaultMQProducerImpl {
     /// The queues of a topic, as the user names it.
     pub(super) async fn publish_info(&self, topic: &str) -> Result<Arc<TopicPublishInfo>, MQClientError> {
         let running = self.running()?;
+        current_runtime()?;
         let timeout = self.timeout();
         let topic = self.wrap_topic(topic);
         running.instance.find_route(&topic, timeout, Instant::now() + timeout).await
@@ -327,6 +328,7 @@ impl DefaultMQProducerImpl {
         let Some(running) = self.running.get() else {
             return Err(MQClientError::NotStarted { client: CLIENT });
         };
+        current_runtime()?;
         self.state.store(SHUT_DOWN, Ordering::Release);
         let began = Instant::now();
         if let Some(accumulator) = &running.accumulator {
@@ -392,6 +394,11 @@ impl DefaultMQProducerImpl {
         let topic = namespace::wrap_namespace(namespace, queue.topic()).into_owned();
         MessageQueue::new(topic, queue.shared_broker_name().clone(), queue.queue_id())
     }
+}
+
+/// Whoever waits needs the timers of a runtime, which panic where there is none.
+pub(super) fn current_runtime() -> Result<runtime::Id, MQClientError> {
+    Ok(Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id())
 }
 
 impl Running {

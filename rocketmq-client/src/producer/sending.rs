@@ -62,7 +62,10 @@ impl Sending<'_> {
                 Ok(route) => route,
                 Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(weak))),
             };
-            let choice = self.choose(&route, last_broker.as_deref())?;
+            let choice = match self.choose(&route, last_broker.as_deref()) {
+                Ok(choice) => choice,
+                Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(weak))),
+            };
             let began = Instant::now();
             let attempt = Attempted {
                 queue: choice.queue,
@@ -74,7 +77,7 @@ impl Sending<'_> {
             let sent = self.attempt(&attempt).await;
             self.faults.note(choice.queue.broker_name(), began.elapsed(), &sent);
             let error = match sent {
-                Ok(Some(result)) if self.is_too_weak(&result) => {
+                Ok(Some(result)) if self.is_too_weak(&result, &route) => {
                     last_broker = Some(choice.queue.shared_broker_name().clone());
                     weak = Some(result);
                     continue;
@@ -133,8 +136,12 @@ impl Sending<'_> {
         }
     }
 
-    fn is_too_weak(&self, result: &SendResult) -> bool {
-        result.send_status != SendStatus::SendOk && self.option.retry_next_server()
+    /// Whether another broker may store it better. Where there is none, trying again would only make duplicates.
+    fn is_too_weak(&self, result: &SendResult, route: &TopicPublishInfo) -> bool {
+        result.send_status != SendStatus::SendOk
+            && self.option.retry_next_server()
+            && self.plan.queue.is_none()
+            && route.has_other_broker(result.message_queue.broker_name())
     }
 
     /// The last attempt may use all the time that is left.
