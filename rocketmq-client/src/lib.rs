@@ -29,3 +29,4 @@ mod name_servers;
 pub mod producer;
 pub mod selector;
 mod top_addressing;
+mod trace;

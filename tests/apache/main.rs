@@ -11,3 +11,4 @@ mod end_to_end;
 mod recall;
 mod smoke;
 mod support;
+mod trace;

@@ -13,6 +13,7 @@ pub(crate) mod modes;
 pub(crate) mod request_reply;
 pub(crate) mod round_trip;
 pub(crate) mod support;
+pub(crate) mod trace;
 #[allow(dead_code, reason = "the mock's suite has no use of it")]
 pub(crate) mod transactions;
 
@@ -36,6 +37,7 @@ macro_rules! for_each_case {
             illegal: bad_messages_are_refused_before_any_io, a_message_id_that_is_none,
                 nothing_stored_at_an_offset, a_topic_that_does_not_exist_cannot_be_read,
                 handles_are_checked_before_any_io;
+            trace: sends_are_recorded_and_failed_ones_too;
             admin: a_topic_is_created_described_and_deleted, an_empty_queue_has_no_times,
                 the_settings_of_a_topic_are_changed, topics_that_cannot_be_created_or_deleted, offsets_of_a_queue,
                 offsets_of_all_queues_of_a_topic, offsets_of_a_consumer_group;

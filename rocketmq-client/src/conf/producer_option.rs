@@ -82,6 +82,12 @@ client_options! {
         plain check_thread_pool_max_size / set_check_thread_pool_max_size: u32 = 1;
         /// How many more of them wait; one past that is dropped, and the broker asks again. Default: 2000.
         plain check_request_hold_max / set_check_request_hold_max: u32 = 2000;
+        /// Whether each attempt to send is recorded in the trace topic, where `mqadmin queryMsgTraceById` and the
+        /// dashboard find it by message id and keys. Failed attempts are recorded too; one-way sends are not. Records never
+        /// hold up a send: above 2048 that wait they are dropped. Default: false. Java: `enableTrace`.
+        plain enable_trace / set_enable_trace: bool = false;
+        /// The trace topic. Default: `RMQ_SYS_TRACE_TOPIC`. Java: `traceTopic`, `customizedTraceTopic`.
+        text trace_topic / set_trace_topic: String = mix_all::RMQ_SYS_TRACE_TOPIC.to_owned();
     }
 }
 
@@ -100,6 +106,17 @@ impl ProducerOption {
 
     pub(crate) fn hooks(&self) -> &Hooks {
         &self.hooks
+    }
+
+    /// The options of the producer that sends the trace records of one with these options.
+    pub(crate) fn for_trace(&self, group: String) -> Self {
+        let mut option = self.clone();
+        option.set_group_name(group).set_enable_trace(false).set_auto_batch(false).set_topics(Vec::new());
+        // The trace topic belongs to no namespace, and hooks are there for the user's own messages.
+        option.set_namespace("").set_vip_channel_enabled(false).set_client_async_semaphore_value(64);
+        option.hooks.send.clear();
+        option.hooks.forbidden.clear();
+        option
     }
 
     /// What is wrong with these options, if anything is.
@@ -123,6 +140,9 @@ impl ProducerOption {
         if self.latency_max.len() != self.not_available_duration.len() || !self.latency_max.is_sorted() {
             let reason = "it must be ascending, and as long as not_available_duration";
             return Err(invalid("latency_max", reason));
+        }
+        if let Err(error) = validators::check_topic(&self.trace_topic) {
+            return Err(invalid("trace_topic", error.to_string()));
         }
         if !(1..=30_000).contains(&self.batch_max_delay_ms) {
             return Err(invalid("batch_max_delay_ms", "it must be 1 to 30000"));

@@ -17,11 +17,12 @@ use super::stats::Recorder;
 use super::transaction::{Checker, DynListener};
 use super::{ProducerStats, SendOptions, ShutdownReport};
 use crate::conf::{ProducerOption, millis};
-use crate::error::{MQClientError, Outcome, SendReport};
+use crate::error::{MQClientError, Outcome, SendReport, with_causes};
 use crate::factory::{MQClientInstance, Role, TopicPublishInfo, TransactionCheck, unique_ids};
 use crate::hook::CommunicationMode;
 use crate::latency::MQFaultStrategy;
 use crate::model::{Message, MessageBatch, MessageQueue, SendResult};
+use crate::trace::{SendMessageTraceHook, TraceDispatcher, inner_group};
 
 const CLIENT: &str = "producer";
 
@@ -43,6 +44,7 @@ pub(crate) struct DefaultMQProducerImpl {
     stats: Recorder,
     /// Decides about transactions, if the producer sends any.
     listener: Option<Arc<dyn DynListener>>,
+    trace: Option<Arc<TraceDispatcher>>,
 }
 
 /// What exists once the producer is started.
@@ -77,11 +79,16 @@ impl Drop for Starting<'_> {
 }
 
 impl DefaultMQProducerImpl {
-    pub(super) fn new(option: ProducerOption, listener: Option<Arc<dyn DynListener>>) -> Self {
+    pub(super) fn new(mut option: ProducerOption, listener: Option<Arc<dyn DynListener>>) -> Self {
+        let trace_topic = option.trace_topic().filter(|_| option.enable_trace());
+        let trace = trace_topic.map(TraceDispatcher::new);
+        if let Some(trace) = &trace {
+            option.add_send_message_hook(Arc::new(SendMessageTraceHook::new(trace.clone())));
+        }
         let permits =
             Permits::new(option.client_async_semaphore_value(), option.client_async_semaphore_bytes());
         let (state, stats) = (AtomicU8::new(CREATED), Recorder::default());
-        Self { option, state, running: OnceLock::new(), permits, stats, listener }
+        Self { option, state, running: OnceLock::new(), permits, stats, listener, trace }
     }
 
     pub(super) async fn start(self: &Arc<Self>) -> Result<(), MQClientError> {
@@ -118,6 +125,7 @@ impl DefaultMQProducerImpl {
         let runtime = Handle::current().id();
         let running = Running { instance, producer_group, ids, faults, accumulator, runtime };
         self.preload_routes(&running).await;
+        self.start_trace(&running).await;
         if let Some(listener) = &self.listener {
             self.start_checks(&running, listener, waiting_checks).await;
         }
@@ -317,7 +325,12 @@ impl DefaultMQProducerImpl {
 
     pub(super) fn stats(&self) -> Result<ProducerStats, MQClientError> {
         self.running()?;
-        Ok(self.stats.snapshot(self.permits.in_flight()))
+        let dropped = self.trace.as_ref().map_or(0, |trace| trace.dropped());
+        Ok(ProducerStats { trace_dropped_count: dropped, ..self.stats.snapshot(self.permits.in_flight()) })
+    }
+
+    pub(super) fn trace(&self) -> Option<&TraceDispatcher> {
+        self.trace.as_deref()
     }
 
     pub(super) fn callback_panicked(&self) {
@@ -335,6 +348,9 @@ impl DefaultMQProducerImpl {
             accumulator.close(self, running);
         }
         let unfinished_sends = self.permits.drain(self.timeout()).await;
+        if let Some(trace) = &self.trace {
+            trace.shutdown(self.timeout()).await;
+        }
         let (untold, _) = running.instance.shutdown(self.timeout()).await;
         Ok(ShutdownReport {
             unfinished_sends,
@@ -345,6 +361,15 @@ impl DefaultMQProducerImpl {
 
     pub(super) fn timeout(&self) -> Duration {
         millis(self.option.send_msg_timeout())
+    }
+
+    /// Tracing is no reason to refuse service: without it, records are dropped and counted.
+    async fn start_trace(&self, running: &Running) {
+        let Some(trace) = &self.trace else { return };
+        let option = self.option.for_trace(inner_group(&running.producer_group, "PRODUCE"));
+        if let Err(error) = trace.start(option, running.instance.tasks()).await {
+            tracing::warn!(error = with_causes(&error), "messages are not traced");
+        }
     }
 
     /// Fetches the routes of the topics that the options name. A failure shows at the first send.

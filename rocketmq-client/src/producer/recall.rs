@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::default_mq_producer_impl::DefaultMQProducerImpl;
 use crate::error::MQClientError;
 use crate::model::RecallResult;
+use crate::trace::TraceRecord;
 
 /// Java pads, but what was copied by hand may have lost its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -57,11 +58,11 @@ impl RecallHandle {
 
 impl DefaultMQProducerImpl {
     /// Takes a timer message back. Java: `DefaultMQProducerImpl.recallMessage`.
-    pub(super) async fn recall(&self, topic: &str, handle: &str) -> Result<RecallResult, MQClientError> {
+    pub(super) async fn recall(&self, given: &str, handle: &str) -> Result<RecallResult, MQClientError> {
         let running = self.running()?;
         let illegal = |argument, source| MQClientError::InvalidArgument { argument, source };
-        validators::check_topic(topic).map_err(|error| illegal("topic", error.into()))?;
-        let topic = self.option().namespace().map_or(topic.into(), |ns| namespace::wrap_namespace(ns, topic));
+        validators::check_topic(given).map_err(|error| illegal("topic", error.into()))?;
+        let topic = self.option().namespace().map_or(given.into(), |ns| namespace::wrap_namespace(ns, given));
         if mix_all::is_retry_topic(&topic) || mix_all::is_dlq_topic(&topic) {
             return Err(illegal("topic", IllegalRecall::RetryOrDlq.into()));
         }
@@ -75,7 +76,13 @@ impl DefaultMQProducerImpl {
         let address = running.instance.read_address(&topic, broker, deadline).await?;
         let group = &running.producer_group;
         let answer = running.instance.api().recall_message(&address, group, &topic, handle, broker, deadline);
-        Ok(RecallResult { msg_id: answer.await? })
+        let recalled = answer.await;
+        if let Some(trace) = self.trace() {
+            let (group, topic) = (self.option().group_name().unwrap_or_default(), given);
+            let success = recalled.is_ok();
+            trace.append(TraceRecord::of_recall(group, topic, &decoded.msg_id, success));
+        }
+        Ok(RecallResult { msg_id: recalled? })
     }
 }
 

@@ -31,6 +31,8 @@ pub struct ProducerStats {
     pub unknown_outcome_count: u64,
     /// Callbacks that panicked.
     pub callback_panic_count: u64,
+    /// Trace records that were lost: too many waited, or their message could not be sent.
+    pub trace_dropped_count: u64,
     /// Sends in flight now.
     pub in_flight: u32,
 }
@@ -106,6 +108,7 @@ impl Recorder {
             retry_count: self.retries.load(Ordering::Relaxed),
             unknown_outcome_count: self.unknown.load(Ordering::Relaxed),
             callback_panic_count: self.panics.load(Ordering::Relaxed),
+            trace_dropped_count: 0,
             in_flight,
         }
     }

@@ -1,5 +1,6 @@
 //! Apache's NameServer and broker on free loopback ports, for as long as the test process lives.
 
+mod mqadmin;
 mod ports;
 mod process;
 pub(crate) mod wire;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
+pub(crate) use mqadmin::mqadmin;
 use process::Server;
 
 /// Generous: a cold machine with two busy cores. A boot takes about five seconds.

@@ -1,0 +1,11 @@
+//! Message trace: what became of messages, as messages of a trace topic that `mqadmin queryMsgTraceById` and the
+//! dashboard read. Java: `org.apache.rocketmq.client.trace`.
+
+mod bundle;
+mod dispatcher;
+mod record;
+mod send_hook;
+
+pub(crate) use dispatcher::{TraceDispatcher, inner_group};
+pub(crate) use record::TraceRecord;
+pub(crate) use send_hook::SendMessageTraceHook;

@@ -1,0 +1,197 @@
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rocketmq_remoting::net::TaskOwner;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::bundle::Bundle;
+use super::record::TraceRecord;
+use crate::conf::ProducerOption;
+use crate::error::{MQClientError, with_causes};
+use crate::producer::Producer;
+
+/// Records that may wait; what comes on top is dropped: tracing never holds up a send.
+const QUEUE: usize = 2048;
+/// So long the first record of a trace message waits for others.
+const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// What a group name may have.
+const GROUP_CHARS: usize = 120;
+
+/// Takes records, and sends them in bundles with a producer of its own, which is not traced itself. Java:
+/// `AsyncTraceDispatcher`.
+#[derive(Debug)]
+pub(crate) struct TraceDispatcher {
+    topic: String,
+    records: mpsc::Sender<TraceRecord>,
+    /// The other end of the queue, until the dispatcher is started.
+    waiting: Mutex<Option<mpsc::Receiver<TraceRecord>>>,
+    dropped: Arc<AtomicU64>,
+    running: OnceLock<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    producer: Producer,
+    stop: Arc<Notify>,
+    finished: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+impl TraceDispatcher {
+    pub(crate) fn new(topic: &str) -> Arc<Self> {
+        let (records, waiting) = mpsc::channel(QUEUE);
+        Arc::new(Self {
+            topic: topic.to_owned(),
+            records,
+            waiting: Mutex::new(Some(waiting)),
+            dropped: Arc::default(),
+            running: OnceLock::new(),
+        })
+    }
+
+    /// The topic that the records go to.
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// How many records were lost.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn append(&self, record: TraceRecord) {
+        if self.records.try_send(record).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Starts the inner producer with these options, and sending, as one of `tasks`.
+    pub(crate) async fn start(&self, option: ProducerOption, tasks: &TaskOwner) -> Result<(), MQClientError> {
+        let producer = Producer::new(option);
+        // Boxed, for this is a producer that starts a producer.
+        Box::pin(producer.start()).await?;
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(records) = waiting else { return Ok(()) };
+        let (stop, (finish, finished)) = (Arc::new(Notify::new()), oneshot::channel());
+        let sending = Sending {
+            topic: self.topic.clone(),
+            producer: producer.clone(),
+            dropped: self.dropped.clone(),
+            records,
+        };
+        tasks.spawn(sending.run(stop.clone(), finish));
+        let finished = Mutex::new(Some(finished));
+        let _ = self.running.set(Running { producer, stop, finished });
+        Ok(())
+    }
+
+    /// Sends what is left, and stops; at most for `limit`.
+    pub(crate) async fn shutdown(&self, limit: Duration) {
+        let Some(Running { producer, stop, finished }) = self.running.get() else { return };
+        let deadline = Instant::now() + limit;
+        stop.notify_one();
+        let finished = finished.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(finished) = finished {
+            let _ = timeout_at(deadline, finished).await;
+        }
+        if timeout_at(deadline, Box::pin(producer.shutdown())).await.is_err() {
+            tracing::warn!(topic = self.topic, "not all trace records were sent before the shutdown");
+        }
+    }
+}
+
+/// The group of an inner producer. Java's may grow too long to be started; this one is cut.
+pub(crate) fn inner_group(group: &str, kind: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let tail = format!("-{kind}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut name = format!("_INNER_TRACE_PRODUCER-{group}");
+    // Group names are ASCII.
+    name.truncate(GROUP_CHARS - tail.len());
+    name + &tail
+}
+
+/// The task that sends.
+struct Sending {
+    topic: String,
+    producer: Producer,
+    dropped: Arc<AtomicU64>,
+    records: mpsc::Receiver<TraceRecord>,
+}
+
+impl Sending {
+    async fn run(mut self, stop: Arc<Notify>, _finish: oneshot::Sender<()>) {
+        let mut bundle = Bundle::default();
+        let mut flush_at = Instant::now();
+        let mut stopping = false;
+        loop {
+            let flush = tokio::time::sleep_until(flush_at);
+            tokio::select! {
+                () = stop.notified(), if !stopping => {
+                    // What is in the queue is still received, and then the end of it.
+                    self.records.close();
+                    stopping = true;
+                }
+                () = flush, if !bundle.is_empty() => self.send(&mut bundle).await,
+                record = self.records.recv() => match record {
+                    None => break,
+                    Some(record) => {
+                        if bundle.is_empty() {
+                            flush_at = Instant::now() + FLUSH_EVERY;
+                        }
+                        if bundle.push(record) {
+                            self.send(&mut bundle).await;
+                        }
+                    }
+                },
+            }
+        }
+        if !bundle.is_empty() {
+            self.send(&mut bundle).await;
+        }
+    }
+
+    /// Returns once the message is admitted, so that the queue fills up while too many are on their way.
+    async fn send(&self, bundle: &mut Bundle) {
+        let (message, records) = bundle.take(&self.topic);
+        let lost = self.dropped.clone();
+        let count_lost = move |error: &MQClientError| {
+            lost.fetch_add(records as u64, Ordering::Relaxed);
+            tracing::warn!(records, error = with_causes(error), "trace records could not be sent");
+        };
+        let count_failed = count_lost.clone();
+        let admitted = self.producer.send_async(message, move |sent| {
+            if let Err(error) = sent {
+                count_failed(&error);
+            }
+        });
+        if let Err(error) = Box::pin(admitted).await {
+            count_lost(&error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> TraceRecord {
+        TraceRecord::of_recall("g", "t", "id", true)
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts() {
+        let dispatcher = TraceDispatcher::new("Trace");
+        (0..QUEUE + 3).for_each(|_| dispatcher.append(record()));
+        assert_eq!(dispatcher.dropped(), 3);
+    }
+
+    #[test]
+    fn the_inner_group_is_a_legal_name_for_any_group() {
+        for group in ["g", &"g".repeat(GROUP_CHARS)] {
+            let name = inner_group(group, "PRODUCE");
+            assert!(name.starts_with(&format!("_INNER_TRACE_PRODUCER-{}", &group[..1])), "{name}");
+            assert!(rocketmq_common::validators::check_group(&name).is_ok(), "{name}");
+        }
+    }
+}

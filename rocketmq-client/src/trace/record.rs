@@ -1,0 +1,171 @@
+use std::fmt::{Display, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::hook::MessageType;
+
+const FIELD_END: char = '\u{1}';
+const RECORD_END: char = '\u{2}';
+
+/// The region where a broker named none. Java: `MixAll.DEFAULT_TRACE_REGION_ID`.
+const DEFAULT_REGION: &str = "DefaultRegion";
+
+/// One thing that happened to a message, as the text that goes into a trace message. Java: `TraceContext` and
+/// `TraceDataEncoder`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TraceRecord {
+    pub(super) text: String,
+    /// What the record is found by: the id of the message and its keys.
+    pub(super) msg_id: String,
+    pub(super) keys: Option<String>,
+}
+
+/// An attempt to send one message. Java: `TraceType.Pub`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pub<'a> {
+    pub(super) began_ms: u128,
+    pub(super) region_id: Option<&'a str>,
+    pub(super) group: &'a str,
+    pub(super) topic: &'a str,
+    pub(super) msg_id: &'a str,
+    pub(super) tags: Option<&'a str>,
+    pub(super) keys: Option<&'a str>,
+    pub(super) broker_address: &'a str,
+    pub(super) body_length: usize,
+    pub(super) took: Duration,
+    pub(super) message_type: MessageType,
+    pub(super) offset_msg_id: Option<&'a str>,
+    pub(super) success: bool,
+}
+
+impl TraceRecord {
+    pub(super) fn of_pub(sent: &Pub<'_>) -> Self {
+        let mut text = Text::of("Pub");
+        text.field(sent.began_ms);
+        text.field(sent.region_id.unwrap_or(DEFAULT_REGION));
+        text.field(sent.group);
+        text.field(sent.topic);
+        text.field(sent.msg_id);
+        text.user_field(sent.tags);
+        text.user_field(sent.keys);
+        text.field(sent.broker_address);
+        text.field(sent.body_length);
+        text.field(sent.took.as_millis());
+        text.field(ordinal(sent.message_type));
+        // Java traces no failed attempts, so there is no habit to follow.
+        text.field(sent.offset_msg_id.unwrap_or_default());
+        text.field(sent.success);
+        Self { text: text.end(), msg_id: sent.msg_id.to_owned(), keys: sent.keys.map(str::to_owned) }
+    }
+
+    /// A request to take a timer message back. Java: `TraceType.Recall`.
+    pub(crate) fn of_recall(group: &str, topic: &str, msg_id: &str, success: bool) -> Self {
+        let mut text = Text::of("Recall");
+        text.field(now_ms());
+        text.field(DEFAULT_REGION);
+        text.field(group);
+        text.field(topic);
+        text.field(msg_id);
+        text.field(success);
+        Self { text: text.end(), msg_id: msg_id.to_owned(), keys: None }
+    }
+}
+
+/// Java: the ordinal of `MessageType`.
+fn ordinal(message_type: MessageType) -> u8 {
+    match message_type {
+        MessageType::Normal => 0,
+        MessageType::TransactionHalf => 1,
+        MessageType::Delay => 3,
+    }
+}
+
+pub(super) fn now_ms() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+}
+
+/// Fields with a separator between them.
+struct Text(String);
+
+impl Text {
+    fn of(kind: &str) -> Self {
+        let mut text = String::with_capacity(256);
+        text.push_str(kind);
+        Self(text)
+    }
+
+    fn field(&mut self, value: impl Display) {
+        self.0.push(FIELD_END);
+        // Writing to a String does not fail.
+        let _ = write!(self.0, "{value}");
+    }
+
+    /// What the user wrote may have a separator in it, which would shift all fields behind it. What is missing is
+    /// `null`, as Java has it.
+    fn user_field(&mut self, value: Option<&str>) {
+        self.0.push(FIELD_END);
+        let separator = |c| c == FIELD_END || c == RECORD_END;
+        match value {
+            None => self.0.push_str("null"),
+            Some(value) if !value.contains(separator) => self.0.push_str(value),
+            Some(value) => self.0.extend(value.chars().map(|c| if separator(c) { ' ' } else { c })),
+        }
+    }
+
+    fn end(mut self) -> String {
+        self.0.push(RECORD_END);
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENT: Pub<'static> = Pub {
+        began_ms: 1_700_000_000_000,
+        region_id: Some("Region"),
+        group: "group",
+        topic: "Topic",
+        msg_id: "7F01",
+        tags: Some("TagA"),
+        keys: Some("k1 k2"),
+        broker_address: "127.0.0.1:10911",
+        body_length: 5,
+        took: Duration::from_micros(3900),
+        message_type: MessageType::Delay,
+        offset_msg_id: Some("7F00"),
+        success: true,
+    };
+
+    #[test]
+    fn a_send_is_fourteen_fields_in_java_s_order() {
+        let expected = "Pub\u{1}1700000000000\u{1}Region\u{1}group\u{1}Topic\u{1}7F01\u{1}TagA\u{1}k1 k2\u{1}\
+                        127.0.0.1:10911\u{1}5\u{1}3\u{1}3\u{1}7F00\u{1}true\u{2}";
+        assert_eq!(TraceRecord::of_pub(&SENT).text, expected);
+    }
+
+    #[test]
+    fn what_is_missing_and_what_would_separate_keeps_every_field_in_its_place() {
+        let sent = Pub {
+            region_id: None,
+            tags: None,
+            keys: Some("a\u{1}b"),
+            offset_msg_id: None,
+            success: false,
+            ..SENT
+        };
+        let record = TraceRecord::of_pub(&sent);
+        let fields: Vec<&str> = record.text.split(FIELD_END).collect();
+        assert_eq!(fields.len(), 14);
+        assert_eq!((fields[2], fields[6], fields[7]), ("DefaultRegion", "null", "a b"));
+        assert_eq!((fields[12], fields[13]), ("", "false\u{2}"));
+    }
+
+    #[test]
+    fn a_recall_is_seven_fields() {
+        let record = TraceRecord::of_recall("group", "Topic", "7F01", true);
+        let fields: Vec<&str> = record.text.split(FIELD_END).collect();
+        assert_eq!((fields.len(), fields[0]), (7, "Recall"));
+        assert_eq!(fields[3..], ["group", "Topic", "7F01", "true\u{2}"]);
+    }
+}

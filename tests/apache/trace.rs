@@ -1,0 +1,50 @@
+//! Apache's own tool reads what this client traces.
+
+use std::time::{Duration, Instant};
+
+use rocketmq::conf::ProducerOption;
+use rocketmq::model::Message;
+use rocketmq::producer::Producer;
+
+use crate::cases::support::fresh_topic;
+use crate::support::{ApacheCluster, mqadmin};
+
+/// The broker indexes messages a moment after it has stored them.
+const FOUND_WITHIN: Duration = Duration::from_secs(60);
+
+const FAILED_ID: &str = "7F00000100000000000000000000FA11";
+
+#[tokio::test]
+async fn mqadmin_finds_the_trace_of_a_message_by_its_id() {
+    let name_server = ApacheCluster::shared().name_server_addr();
+    let mut option = ProducerOption::default();
+    option.set_name_server_addr(name_server).set_group_name("traced_for_mqadmin").set_enable_trace(true);
+    option.set_max_message_size(8 << 20).set_compress_msg_body_over_threshold(usize::MAX);
+    option.set_send_msg_timeout(20_000);
+    let producer = Producer::new(option);
+    producer.start().await.expect("started");
+    let topic = fresh_topic("traced_for_mqadmin");
+    let message = Message::new(topic.as_str(), "hello").with_tags("TagA").with_keys("order-7");
+    let sent = producer.send(message).await.expect("sent");
+    let mut too_large = Message::new(topic.as_str(), vec![b'x'; 5 << 20]);
+    too_large.properties_mut().put_reserved("UNIQ_KEY", FAILED_ID);
+    producer.send(too_large).await.expect_err("the broker refuses it");
+    producer.shutdown().await.expect("shut down");
+
+    for (id, status) in [(&*sent.msg_id, "success"), (FAILED_ID, "failed")] {
+        let record = trace_of(name_server, id);
+        assert!(record.contains("traced_for_mqadmin") && record.contains(status), "{record}");
+    }
+}
+
+/// The line of a sent message in what `mqadmin` prints.
+fn trace_of(name_server: &str, msg_id: &str) -> String {
+    let began = Instant::now();
+    loop {
+        let printed = mqadmin(&["queryMsgTraceById", "-n", name_server, "-i", msg_id]);
+        if let Some(record) = printed.lines().find(|line| line.starts_with("Pub ")) {
+            return record.to_owned();
+        }
+        assert!(began.elapsed() < FOUND_WITHIN, "no trace of {msg_id} in {printed}");
+    }
+}

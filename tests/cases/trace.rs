@@ -1,0 +1,68 @@
+//! Trace records, as text in messages of the trace topic.
+
+use rocketmq::model::{Message, SendStatus};
+
+use super::support::{Site, fresh_topic};
+
+/// The trace messages of a topic, queue by queue: their keys and the fields of their records.
+async fn records(site: &Site, trace_topic: &str) -> Vec<(String, Vec<String>)> {
+    let mut records = Vec::new();
+    for queue in site.producer.fetch_publish_message_queues(trace_topic).await.expect("the topic exists") {
+        let end = site.admin.pull(&queue, 0, 32).await.expect("pulled").max_offset;
+        for offset in 0..end {
+            let message = site.pull_one(&queue, offset).await;
+            let text = String::from_utf8(message.body().to_vec()).expect("a text");
+            for record in text.split_terminator('\u{2}') {
+                let fields = record.split('\u{1}').map(str::to_owned).collect();
+                records.push((message.keys().unwrap_or_default().to_owned(), fields));
+            }
+        }
+    }
+    records
+}
+
+pub(crate) async fn sends_are_recorded_and_failed_ones_too(name_server: &str) {
+    let trace_topic = fresh_topic("trace");
+    let traced = Site::with(name_server, |option| {
+        option.set_enable_trace(true).set_trace_topic(trace_topic.as_str()).set_group_name("traced");
+        option.set_max_message_size(8 << 20).set_compress_msg_body_over_threshold(usize::MAX);
+    })
+    .await;
+    let topic = fresh_topic("traced");
+    let message = Message::new(topic.as_str(), "hello").with_tags("TagA").with_keys("k1 k2");
+    let sent = traced.producer.send(message).await.expect("sent");
+    let pair = ["one", "three"].map(|body| Message::new(topic.as_str(), body));
+    let batch = traced.producer.send_batch(pair).await.expect("sent");
+    traced.producer.send_oneway(Message::new(topic.as_str(), "nobody knows")).await.expect("written");
+    let too_large = Message::new(topic.as_str(), vec![b'x'; 5 << 20]).with_keys("large");
+    traced.producer.send(too_large).await.expect_err("the broker refuses it");
+    assert_eq!(traced.producer.get_stats().expect("running").trace_dropped_count, 0);
+    assert!(traced.producer.shutdown().await.expect("shut down").is_clean());
+
+    let found = records(&Site::new(name_server).await, &trace_topic).await;
+    let of = |id: &str| {
+        let mut with_id = found.iter().filter(|(keys, _)| keys.split(' ').any(|key| key == id));
+        let (_, fields) = with_id.find(|(_, fields)| fields[5] == id).expect("a record that its id finds");
+        (fields[4..].join("|"), fields)
+    };
+    let (text, fields) = of(&sent.msg_id);
+    assert_eq!(
+        (fields[0].as_str(), fields[2].as_str(), fields[3].as_str()),
+        ("Pub", "DefaultRegion", "traced")
+    );
+    assert!(fields[1].parse::<u64>().is_ok() && fields[10].parse::<u64>().is_ok(), "{fields:?}");
+    let (id, offset_id, broker) = (&sent.msg_id, &sent.offset_msg_id, &fields[8]);
+    assert_eq!(text, format!("{topic}|{id}|TagA|k1 k2|{broker}|5|{}|0|{offset_id}|true", fields[10]));
+    assert!(found.iter().any(|(keys, _)| keys.contains("k1") && keys.contains("k2")));
+    assert_eq!((batch.send_status, found.len()), (SendStatus::SendOk, 4), "{found:?}");
+    let offset_ids = batch.offset_msg_id.split(',');
+    for ((id, offset_id), length) in batch.msg_id.split(',').zip(offset_ids).zip(["3", "5"]) {
+        let (_, fields) = of(id);
+        assert_eq!(
+            [&*fields[6], &*fields[7], &*fields[9], &*fields[12]],
+            ["null", "null", length, offset_id]
+        );
+    }
+    let failed = found.iter().find(|(_, fields)| fields[7] == "large").expect("failed attempts are recorded");
+    assert_eq!((failed.1[12].as_str(), failed.1[13].as_str()), ("", "false"));
+}
