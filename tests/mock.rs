@@ -21,3 +21,9 @@ macro_rules! on_the_mock {
 }
 
 for_each_case!(on_the_mock);
+
+#[tokio::test]
+async fn a_recalled_message_does_not_arrive() {
+    let cluster = MockCluster::builder().recall_message(true).start().await.unwrap();
+    cases::delay::a_recalled_message_does_not_arrive(&cluster.name_server_addr()).await;
+}

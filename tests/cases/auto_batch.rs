@@ -116,19 +116,20 @@ pub(crate) async fn what_cannot_be_in_a_batch_goes_alone(name_server: &str) {
     })
     .await;
     let topic = fresh_topic("alone");
+    let level = Message::new(topic.as_str(), "x").with_delay_time_level(1);
     let too_large = Message::new(topic.as_str(), vec![b'x'; 1990]);
     let compressible = Message::new(topic.as_str(), vec![b'x'; 8000]);
     let waits_not = Message::new(topic.as_str(), "x").with_wait_store_msg_ok(false);
     let tagged = Message::new(topic.as_str(), "x").with_tags("t");
     let mut sends = JoinSet::new();
-    for message in [too_large, compressible, waits_not, tagged] {
+    for message in [level, too_large, compressible, waits_not, tagged] {
         let producer = site.producer.clone();
         sends.spawn(async move { producer.send(message).await });
     }
     while let Some(sent) = sends.join_next().await {
         sent.expect("the task ends").expect("sent");
     }
-    assert_eq!(requests.seen(), (4, 4));
+    assert_eq!(requests.seen(), (5, 5));
 }
 
 pub(crate) async fn a_failed_batch_fails_each_sender(name_server: &str) {

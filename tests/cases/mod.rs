@@ -3,7 +3,6 @@
 
 pub(crate) mod admin;
 pub(crate) mod auto_batch;
-#[allow(dead_code, reason = "the mock's suite has no use of some")]
 pub(crate) mod delay;
 pub(crate) mod illegal;
 #[allow(dead_code, reason = "the mock's suite has no use of it")]
@@ -37,6 +36,8 @@ macro_rules! for_each_case {
             illegal: bad_messages_are_refused_before_any_io, a_message_id_that_is_none,
                 nothing_stored_at_an_offset, a_topic_that_does_not_exist_cannot_be_read,
                 handles_are_checked_before_any_io;
+            delay: a_delay_level_delivers_later, timers_deliver_later_and_a_level_wins_over_them,
+                a_timer_of_more_than_three_days_is_refused, a_broker_that_does_not_recall_says_so;
             trace: sends_are_recorded_and_failed_ones_too;
             admin: a_topic_is_created_described_and_deleted, an_empty_queue_has_no_times,
                 the_settings_of_a_topic_are_changed, topics_that_cannot_be_created_or_deleted, offsets_of_a_queue,
@@ -52,8 +53,6 @@ macro_rules! for_each_case_of_apache {
         $run! {
             lookups: messages_are_found_by_their_keys, a_message_is_found_by_either_kind_of_id,
                 who_is_in_the_cluster, the_members_of_a_producer_group;
-            delay: a_delay_level_delivers_later, timers_deliver_later_and_a_level_wins_over_them,
-                a_timer_of_more_than_three_days_is_refused, a_broker_that_does_not_recall_says_so;
             transactions: committed_messages_arrive_once_and_rolled_back_ones_never,
                 a_broker_asks_about_what_it_does_not_know, a_restarted_producer_answers_for_its_group,
                 transactions_in_a_namespace, a_transaction_cannot_be_delayed;
