@@ -27,3 +27,20 @@ async fn a_recalled_message_does_not_arrive() {
     let cluster = MockCluster::builder().recall_message(true).start().await.unwrap();
     cases::delay::a_recalled_message_does_not_arrive(&cluster.name_server_addr()).await;
 }
+
+macro_rules! on_the_mock_with_acl {
+    ($($case:ident),+) => {
+        mod acl {
+            use super::*;
+            use cases::acl::{ACCESS_KEY, SECRET_KEY};
+
+            $(#[tokio::test]
+            async fn $case() {
+                let cluster = MockCluster::builder().acl(ACCESS_KEY, SECRET_KEY).start().await.unwrap();
+                cases::acl::$case(&cluster.name_server_addr()).await;
+            })+
+        }
+    };
+}
+
+for_each_acl_case!(on_the_mock_with_acl);

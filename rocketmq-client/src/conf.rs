@@ -1,5 +1,5 @@
-//! Options of the clients. Every option has a setter, a reader of the same name without `set_`, and the
-//! same name in configuration files (serde); unknown names there are an error.
+//! Options of the clients. Every option has a setter, a reader of the same name without `set_` (but for secrets),
+//! and the same name in configuration files (serde); unknown names there are an error.
 
 mod address;
 mod admin_option;
@@ -9,6 +9,8 @@ mod macros;
 mod producer_option;
 
 pub use rocketmq_common::CompressionType;
+#[cfg(feature = "tls")]
+pub use rocketmq_remoting::net::tls::TlsConfig;
 pub use rocketmq_remoting::protocol::SerializeType;
 
 pub use address::AddressTranslator;
@@ -16,4 +18,4 @@ pub use admin_option::AdminOption;
 pub use producer_option::ProducerOption;
 
 pub(crate) use address::{NameServerSource, parse_name_servers};
-pub(crate) use client_config::{ClientConfig, at_least_one, invalid, millis};
+pub(crate) use client_config::{ClientConfig, FixedFields, at_least_one, invalid, millis};

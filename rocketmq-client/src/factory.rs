@@ -7,6 +7,7 @@ mod duties;
 mod heartbeats;
 mod mq_client_instance;
 mod pending_replies;
+mod remoting;
 mod route_table;
 mod topic_publish_info;
 

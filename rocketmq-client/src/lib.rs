@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+pub mod acl;
 pub mod admin;
 pub mod conf;
 pub mod error;

@@ -34,6 +34,17 @@ pub enum MockError {
         /// The broker's name, or `namesrv-0` ….
         server: String,
     },
+    /// A certificate cannot be made.
+    #[cfg(feature = "tls")]
+    #[error("cannot make a certificate: {reason}")]
+    Certificate {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The settings of TLS cannot be used.
+    #[cfg(feature = "tls")]
+    #[error("cannot serve TLS")]
+    Tls(#[from] rocketmq_remoting::net::tls::TlsConfigError),
     /// A broker would have refused the request.
     #[error("refused with code {code}: {remark}")]
     Refused {

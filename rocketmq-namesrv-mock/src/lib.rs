@@ -15,6 +15,8 @@
 
 mod broker;
 mod capture;
+#[cfg(feature = "tls")]
+mod certificates;
 mod clock;
 mod cluster;
 mod error;
@@ -24,6 +26,8 @@ mod store;
 mod wire;
 
 pub use capture::CapturedRequest;
+#[cfg(feature = "tls")]
+pub use certificates::{MockAuthority, MockCertificate};
 pub use cluster::{MockCluster, MockClusterBuilder, QueueOffsets};
 pub use error::MockError;
 pub use faults::{Fault, FaultAction};

@@ -5,10 +5,13 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
 
+mod acl;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod end_to_end;
 mod recall;
 mod smoke;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod trace;

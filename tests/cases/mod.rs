@@ -1,6 +1,7 @@
 //! End-to-end cases that hold on any broker: `tests/mock.rs` runs them on the mock, `tests/apache` on Apache's
 //! own broker. Each takes the address of a NameServer and uses topics of its own.
 
+pub(crate) mod acl;
 pub(crate) mod admin;
 pub(crate) mod auto_batch;
 pub(crate) mod delay;

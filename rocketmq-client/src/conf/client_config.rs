@@ -3,6 +3,7 @@ use std::time::Duration;
 use rocketmq_remoting::net::ConnectionOptions;
 
 use super::{AddressTranslator, NameServerSource};
+use crate::acl::SessionCredentials;
 use crate::error::MQClientError;
 use crate::hook::Hooks;
 
@@ -16,11 +17,23 @@ pub(crate) struct ClientConfig {
     pub(crate) unit_name: Option<String>,
     pub(crate) connection: ConnectionOptions,
     pub(crate) address_translator: Option<AddressTranslator>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<super::TlsConfig>,
+    pub(crate) credentials: Option<SessionCredentials>,
+    pub(crate) fixed_fields: FixedFields,
     pub(crate) hooks: Hooks,
     pub(crate) poll_name_server_interval: Duration,
     pub(crate) heartbeat_broker_interval: Duration,
     pub(crate) api_timeout: Duration,
     pub(crate) retry_on_initial_connect: bool,
+}
+
+/// What every request says besides its own header.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FixedFields {
+    pub(crate) namespace_v2: Option<String>,
+    pub(crate) zone: Option<String>,
+    pub(crate) stream_request_type: bool,
 }
 
 /// Options that cannot be zero.

@@ -1,8 +1,9 @@
 /// Declares the options of one kind of client: its own fields and those that all clients share.
 ///
-/// For each field: its documentation, `plain`, `list` or `text`, its name, its setter, its type and default. From that come
+/// For each field: its documentation, `plain`, `list`, `text` or `secret`, its name, its setter, its type and default. From that come
 /// the struct, its `Default`, the setter, a reader of the field's name, and the name in configuration files. A
-/// `text` setter takes anything that becomes a `String`, and its reader is `None` while the text is empty.
+/// `text` setter takes anything that becomes a `String`, and its reader is `None` while the text is empty. A
+/// `secret` has no reader, and is never printed.
 macro_rules! client_options {
     (
         $(#[$meta:meta])*
@@ -53,6 +54,22 @@ macro_rules! client_options {
                 /// How the headers of requests are written. Default: binary (`ROCKETMQ`), which every broker
                 /// of 4.x and 5.x reads; Java's own default is JSON.
                 plain serialize_type / set_serialize_type: SerializeType = SerializeType::RocketMq;
+                /// The access key: the name under which this client is known to a cluster with ACL. It needs a
+                /// secret key; see [`set_credentials`](Self::set_credentials).
+                text access_key / set_access_key: String = String::new();
+                /// The secret key with which requests are signed.
+                secret secret_key / set_secret_key: $crate::acl::Secret = $crate::acl::Secret::default();
+                /// A token that goes with temporary credentials.
+                secret security_token / set_security_token: $crate::acl::Secret = $crate::acl::Secret::default();
+                /// The namespace (5.x) that every request names, in the fields `ns` and `nsd`. It leaves the
+                /// names of topics and groups as they are. Java: `ClientConfig.namespaceV2`.
+                text namespace_v2 / set_namespace_v2: String = String::new();
+                /// The zone that every request names, so that NameServers put the brokers of that zone first or
+                /// leave others out. Java: `rocketmq.zone` with `rocketmq.zone.mode=true`.
+                text zone / set_zone: String = String::new();
+                /// Whether every request says that this client reads and writes streams (`ReqT`), for proxies
+                /// that treat them differently. Default: false. Java: `enableStreamRequestType`.
+                plain enable_stream_request_type / set_enable_stream_request_type: bool = false;
             }
         }
 
@@ -86,6 +103,30 @@ macro_rules! client_options {
                 self
             }
 
+            /// Signs every request with this key pair, for clusters with ACL. That proves who sends a request; it
+            /// hides nothing, and who sees a signed request can send it again: use TLS too.
+            /// Java: `AclClientRPCHook`.
+            pub fn set_credentials(
+                &mut self,
+                access_key: impl Into<String>,
+                secret_key: impl Into<String>,
+            ) -> &mut Self {
+                self.set_access_key(access_key).set_secret_key(secret_key)
+            }
+
+            /// Speaks TLS with NameServers and brokers. Java: `ClientConfig.useTLS`.
+            #[cfg(feature = "tls")]
+            pub fn set_tls(&mut self, tls: $crate::conf::TlsConfig) -> &mut Self {
+                self.tls = Some(tls);
+                self
+            }
+
+            /// See [`set_tls`](Self::set_tls).
+            #[cfg(feature = "tls")]
+            pub fn tls(&self) -> Option<&$crate::conf::TlsConfig> {
+                self.tls.as_ref()
+            }
+
             /// What the shared part of a client needs to know of these options, checked.
             pub(crate) fn client_config(&self) -> Result<$crate::conf::ClientConfig, MQClientError> {
                 use std::time::Duration;
@@ -115,6 +156,18 @@ macro_rules! client_options {
                     unit_name: self.unit_name().map(str::to_owned),
                     connection,
                     address_translator: self.address_translator.clone(),
+                    #[cfg(feature = "tls")]
+                    tls: self.tls.clone(),
+                    credentials: $crate::acl::SessionCredentials::from_options(
+                        &self.access_key,
+                        &self.secret_key,
+                        &self.security_token,
+                    )?,
+                    fixed_fields: $crate::conf::FixedFields {
+                        namespace_v2: self.namespace_v2().map(str::to_owned),
+                        zone: self.zone().map(str::to_owned),
+                        stream_request_type: self.enable_stream_request_type,
+                    },
                     hooks: self.hooks.clone(),
                     poll_name_server_interval: $crate::conf::millis(self.poll_name_server_interval),
                     heartbeat_broker_interval: $crate::conf::millis(self.heartbeat_broker_interval),
@@ -142,13 +195,22 @@ macro_rules! options {
             $($field: $type,)*
             #[serde(skip)]
             address_translator: Option<$crate::conf::AddressTranslator>,
+            #[cfg(feature = "tls")]
+            #[serde(skip)]
+            tls: Option<$crate::conf::TlsConfig>,
             #[serde(skip)]
             hooks: $crate::hook::Hooks,
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $($field: $default,)* address_translator: None, hooks: $crate::hook::Hooks::default() }
+                Self {
+                    $($field: $default,)*
+                    address_translator: None,
+                    hooks: $crate::hook::Hooks::default(),
+                    #[cfg(feature = "tls")]
+                    tls: None,
+                }
             }
         }
 
@@ -194,6 +256,13 @@ macro_rules! accessors {
         #[doc = concat!("See [`", stringify!($setter), "`](Self::", stringify!($setter), ").")]
         pub fn $field(&self) -> Option<&str> {
             Some(self.$field.as_str()).filter(|text| !text.is_empty())
+        }
+    };
+    (secret [$($doc:literal)+] $field:ident $setter:ident $type:ty) => {
+        $(#[doc = $doc])+
+        pub fn $setter(&mut self, value: impl Into<String>) -> &mut Self {
+            self.$field = <$type>::new(value);
+            self
         }
     };
 }

@@ -5,7 +5,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketmq_remoting::client::RemotingClient;
 use rocketmq_remoting::net::TaskOwner;
 use rocketmq_remoting::protocol::body::{HeartbeatData, ProducerData, TopicRouteData, encode_body};
 use tokio::sync::{Notify, mpsc};
@@ -17,6 +16,7 @@ use super::client_remoting_processor::{ClientRemotingProcessor, TransactionCheck
 use super::duties::{detect_reachable, refresh_routes, send_heartbeats};
 use super::heartbeats::Heartbeats;
 use super::pending_replies::{PendingReplies, PendingReply};
+use super::remoting::remoting_client;
 use super::route_table::RouteTable;
 use crate::conf::{ClientConfig, NameServerSource};
 use crate::error::{MQClientError, with_causes};
@@ -69,7 +69,7 @@ impl MQClientInstance {
         let no_runtime = |_| MQClientError::NoRuntime;
         // Before the first name look-up, which needs it.
         let tasks = TaskOwner::new().map_err(no_runtime)?;
-        let (name_servers, top_addressing) = match config.name_servers {
+        let (name_servers, top_addressing) = match config.name_servers.clone() {
             NameServerSource::Fixed(addresses) => (NameServers::new(addresses), None),
             NameServerSource::Http(url) => (NameServers::new(Vec::new()), Some(TopAddressing::new(url))),
         };
@@ -89,8 +89,7 @@ impl MQClientInstance {
             replies: replies.clone(),
             checks: role.transaction_checks,
         });
-        let mut remoting = RemotingClient::new(config.connection, handler).map_err(no_runtime)?;
-        config.hooks.rpc.into_iter().for_each(|hook| remoting.add_hook(hook));
+        let remoting = remoting_client(&config, handler).await?;
         let api = Arc::new(MQClientApi::new(remoting, name_servers, config.api_timeout));
         if let Some(top_addressing) = top_addressing {
             tasks.spawn(top_addressing.keep_updating(api.clone()));

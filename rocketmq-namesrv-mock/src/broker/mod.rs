@@ -2,6 +2,7 @@
 //!
 //! One file per family of requests; [`table`] says which code goes where.
 
+mod acl;
 mod append;
 mod attributes;
 mod clients;
@@ -32,6 +33,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rocketmq_common::{OffsetMsgId, UniqueIdGenerator};
 use rocketmq_remoting::net::{Connection, ConnectionEnd, RequestHandler, Responder, TaskOwner};
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
+
+pub(crate) use acl::Acl;
 
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -66,6 +69,8 @@ pub(crate) struct BrokerOptions {
     pub(crate) transactions: TransactionOptions,
     /// Timer messages can be taken back.
     pub(crate) recall: bool,
+    /// Who may ask; `None`: everybody.
+    pub(crate) acl: Option<Acl>,
 }
 
 /// One broker, always a master.

@@ -25,6 +25,9 @@ pub(super) struct Request<'a> {
 
 /// Serves one request.
 pub(super) fn dispatch(broker: &Broker, command: RemotingCommand, responder: Reply) {
+    if let Some(Err(refusal)) = broker.options.acl.as_ref().map(|acl| acl.check(&command)) {
+        return refusal.send(responder);
+    }
     match find(command.request_code()) {
         Some(Handler::Itself(handle)) => handle(broker, command, responder),
         Some(Handler::AtOnce(handle)) => {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_common::UniqueIdGenerator;
-use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, TaskOwner, random};
+use rocketmq_remoting::net::{Acceptor, ConnectionOptions, RequestHandler, TaskOwner, TcpAcceptor, random};
 use rocketmq_remoting::protocol::{LanguageCode, SerializeType};
 
 use super::MockCluster;
 use super::faults::Slot;
 use crate::MockError;
-use crate::broker::{Broker, BrokerHandler, BrokerOptions, TransactionOptions, expire_held_pulls, keep_time};
+use crate::broker::{
+    Acl, Broker, BrokerHandler, BrokerOptions, TransactionOptions, expire_held_pulls, keep_time,
+};
 use crate::capture::Capture;
 use crate::clock::Clock;
 use crate::name_server::{NameServer, Routes};
@@ -32,6 +34,9 @@ pub struct MockClusterBuilder {
     virtual_clock: bool,
     transactions: TransactionOptions,
     recall_message: bool,
+    acl: Option<Acl>,
+    #[cfg(feature = "tls")]
+    tls: Option<rocketmq_remoting::net::tls::TlsServerConfig>,
 }
 
 impl Default for MockClusterBuilder {
@@ -53,6 +58,9 @@ impl Default for MockClusterBuilder {
                 check_max: 15,
             },
             recall_message: false,
+            acl: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -138,6 +146,18 @@ impl MockClusterBuilder {
         Self { recall_message, ..self }
     }
 
+    /// Brokers refuse requests that are not signed with this key pair, with code 16. Like Apache's, NameServers
+    /// answer everybody. Default: no ACL.
+    pub fn acl(self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        Self { acl: Some(Acl::new(access_key.into(), secret_key.into())), ..self }
+    }
+
+    /// All servers speak TLS. Default: plain text.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, config: rocketmq_remoting::net::tls::TlsServerConfig) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
     /// Starts the cluster on free ports of the loopback. It writes no file. Dropping the future stops what was
     /// started.
     ///
@@ -196,6 +216,7 @@ impl MockClusterBuilder {
             discard_messages: self.discard_messages,
             transactions: self.transactions,
             recall: self.recall_message,
+            acl: self.acl.clone(),
         };
         // Any 32 bits make the ids of this broker different from those of others.
         let ids = UniqueIdGenerator::new(self.address(), std::process::id(), random() as u32);
@@ -208,7 +229,15 @@ impl MockClusterBuilder {
         let mut options = ConnectionOptions::default();
         options.language = LanguageCode::JAVA;
         options.serialize_type = self.serialize_type;
-        Slot::start(name, (self.address(), 0).into(), handler, options).await
+        Slot::start(name, self.acceptor()?, (self.address(), 0).into(), handler, options).await
+    }
+
+    fn acceptor(&self) -> Result<Arc<dyn Acceptor>, MockError> {
+        #[cfg(feature = "tls")]
+        if let Some(config) = &self.tls {
+            return Ok(Arc::new(rocketmq_remoting::net::tls::TlsAcceptor::new(config)?));
+        }
+        Ok(Arc::new(TcpAcceptor))
     }
 
     fn address(&self) -> IpAddr {

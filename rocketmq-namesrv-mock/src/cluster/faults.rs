@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rocketmq_remoting::net::{ConnectionOptions, RequestHandler};
+use rocketmq_remoting::net::{Acceptor, ConnectionOptions, RequestHandler};
 use rocketmq_remoting::server::RemotingServer;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// A server that can be stopped and started again on its port.
 pub(super) struct Slot {
     name: Arc<str>,
+    acceptor: Arc<dyn Acceptor>,
     address: SocketAddr,
     handler: Arc<dyn RequestHandler>,
     options: ConnectionOptions,
@@ -28,11 +29,12 @@ impl Slot {
     /// Starts a server, with port 0 on a free one.
     pub(super) async fn start(
         name: Arc<str>,
+        acceptor: Arc<dyn Acceptor>,
         address: SocketAddr,
         handler: Arc<dyn RequestHandler>,
         options: ConnectionOptions,
     ) -> Result<Self, MockError> {
-        let mut slot = Self { name, address, handler, options, running: Mutex::new(None) };
+        let mut slot = Self { name, acceptor, address, handler, options, running: Mutex::new(None) };
         let server = slot.bind().await?;
         slot.address = server.local_addr();
         slot.running = Mutex::new(Some(server));
@@ -60,7 +62,8 @@ impl Slot {
     }
 
     async fn bind(&self) -> Result<RemotingServer, MockError> {
-        let bound = RemotingServer::bind(self.address, self.handler.clone(), self.options.clone()).await;
+        let (acceptor, handler) = (self.acceptor.clone(), self.handler.clone());
+        let bound = RemotingServer::bind_with(acceptor, self.address, handler, self.options.clone()).await;
         let (server, address) = (self.name.to_string(), self.address.ip());
         bound.map_err(|source| MockError::Listen { server, address, source })
     }

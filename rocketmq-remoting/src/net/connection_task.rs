@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -48,6 +49,8 @@ pub(super) struct ConnectionTask {
     /// Bytes that the socket took, ever.
     written: u64,
     yielded: bool,
+    /// The stream may hold back bytes that it took: TLS has a buffer of its own.
+    unflushed: bool,
     timer: Pin<Box<Sleep>>,
     last_read: Instant,
     last_traffic: Instant,
@@ -76,6 +79,7 @@ impl ConnectionTask {
             writing: Outgoing::default(),
             written: 0,
             yielded: false,
+            unflushed: false,
             timer,
             last_read: now,
             last_traffic: now,
@@ -103,6 +107,10 @@ impl ConnectionTask {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(0)) => return Err(ConnectionEnd::ClosedByPeer),
                 Poll::Ready(Ok(_)) => self.take_frames()?,
+                // TLS says so when the peer closed without its farewell; frames have lengths, so nothing is lost on us.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(ConnectionEnd::ClosedByPeer);
+                }
                 Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
             }
         }
@@ -111,8 +119,12 @@ impl ConnectionTask {
     }
 
     fn is_behind_with_writing(&self) -> bool {
-        !self.writing.is_empty()
+        self.is_writing()
             && self.connection.shared.lock().out.len() >= self.connection.shared.options.write_buffer_limit
+    }
+
+    fn is_writing(&self) -> bool {
+        self.unflushed || !self.writing.is_empty()
     }
 
     /// Grows the buffer with what has arrived, not with what a length field claims.
@@ -179,6 +191,13 @@ impl ConnectionTask {
 
     fn write_frames(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionEnd> {
         loop {
+            if self.unflushed {
+                match Pin::new(&mut self.stream).poll_flush(cx) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(Ok(())) => self.unflushed = false,
+                    Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
+                }
+            }
             if self.writing.is_empty() && !self.take_outgoing(cx)? {
                 return Ok(());
             }
@@ -195,10 +214,7 @@ impl ConnectionTask {
                 Poll::Ready(Ok(count)) => {
                     self.written += count as u64;
                     self.last_traffic = Instant::now();
-                    if self.writing.advance(count) {
-                        // Nothing to do for TCP; a TLS stream may hold a record back until it is told.
-                        let _ = Pin::new(&mut self.stream).poll_flush(cx);
-                    }
+                    self.unflushed = self.writing.advance(count);
                 }
                 Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
             }
@@ -263,7 +279,7 @@ impl ConnectionTask {
     /// Ends a connection that is idle, silent or too slow; otherwise tells when to look again.
     fn check_traffic(&self, now: Instant, in_flight: usize) -> Result<Instant, ConnectionEnd> {
         let options = &self.connection.shared.options;
-        let outstanding = in_flight > 0 || !self.writing.is_empty();
+        let outstanding = in_flight > 0 || self.is_writing();
         let (quiet, silent) =
             (later(self.last_traffic, options.max_idle), later(self.last_read, options.expire));
         if !outstanding && quiet <= now {

@@ -15,6 +15,8 @@ mod options;
 mod outgoing;
 mod pool;
 mod tasks;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 
 pub use back_off::{BackOff, random};
@@ -24,7 +26,7 @@ pub use handler::{NoRequests, RequestHandler, Responder};
 pub use options::ConnectionOptions;
 pub use pool::Pool;
 pub use tasks::TaskOwner;
-pub use transport::{ByteStream, Connecting, TcpTransport, Transport};
+pub use transport::{Acceptor, ByteStream, Connecting, TcpAcceptor, TcpTransport, Transport};
 
 pub(crate) use connection::Ends;
 pub(crate) use pool::start_connection;

@@ -12,7 +12,7 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
-/// What [`Transport::connect`] resolves to.
+/// What [`Transport::connect`] and [`Acceptor::accept`] resolve to.
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send + 'a>>;
 
 /// Where connections take their streams from.
@@ -33,6 +33,23 @@ impl Transport for TcpTransport {
             tune(&stream)?;
             Ok(Box::new(stream) as Box<dyn ByteStream>)
         })
+    }
+}
+
+/// What servers make byte streams of: sockets that were accepted.
+pub trait Acceptor: fmt::Debug + Send + Sync + 'static {
+    /// Makes a stream of an accepted socket, whatever that takes. The caller bounds the time and drops the future when
+    /// it is over.
+    fn accept(&self, stream: TcpStream) -> Connecting<'_>;
+}
+
+/// Plain TCP, for servers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TcpAcceptor;
+
+impl Acceptor for TcpAcceptor {
+    fn accept(&self, stream: TcpStream) -> Connecting<'_> {
+        Box::pin(std::future::ready(Ok(Box::new(stream) as Box<dyn ByteStream>)))
     }
 }
 

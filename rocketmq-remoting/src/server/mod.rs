@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::time::timeout;
 
 use crate::net::{
-    Accepted, Connection, ConnectionOptions, Ends, RequestHandler, TaskOwner, start_connection, tune,
+    Accepted, Acceptor, Connection, ConnectionOptions, Ends, RequestHandler, TaskOwner, TcpAcceptor,
+    start_connection, tune,
 };
 
 /// Listens on one address and gives every request to a [`RequestHandler`]. Java: `NettyRemotingServer`.
@@ -31,18 +33,33 @@ impl RemotingServer {
         handler: Arc<dyn RequestHandler>,
         options: ConnectionOptions,
     ) -> io::Result<Self> {
+        Self::bind_with(Arc::new(TcpAcceptor), address, handler, options).await
+    }
+
+    /// As [`bind`](Self::bind), with another kind of stream over the accepted sockets, such as TLS. A client has the
+    /// connect time-out of `options` for what that takes.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or outside a tokio runtime.
+    pub async fn bind_with(
+        acceptor: Arc<dyn Acceptor>,
+        address: impl ToSocketAddrs,
+        handler: Arc<dyn RequestHandler>,
+        options: ConnectionOptions,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let local_addr = listener.local_addr()?;
         let tasks = TaskOwner::new().map_err(io::Error::other)?;
         let connections = Arc::new(Mutex::new(Vec::new()));
-        tasks.spawn(accept_all(
-            listener,
+        let serving = Serving {
             local_addr,
+            acceptor,
             handler,
-            Arc::new(options),
-            tasks.clone(),
-            connections.clone(),
-        ));
+            options: Arc::new(options),
+            tasks: tasks.clone(),
+            connections: connections.clone(),
+        };
+        tasks.spawn(accept_all(listener, Arc::new(serving)));
         Ok(Self { local_addr, tasks, connections })
     }
 
@@ -77,14 +94,17 @@ impl fmt::Debug for RemotingServer {
     }
 }
 
-async fn accept_all(
-    listener: TcpListener,
+/// What serving a connection takes.
+struct Serving {
     local_addr: SocketAddr,
+    acceptor: Arc<dyn Acceptor>,
     handler: Arc<dyn RequestHandler>,
     options: Arc<ConnectionOptions>,
     tasks: TaskOwner,
     connections: Arc<Mutex<Vec<Connection>>>,
-) {
+}
+
+async fn accept_all(listener: TcpListener, serving: Arc<Serving>) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -98,10 +118,23 @@ async fn accept_all(
         if let Err(error) = tune(&stream) {
             tracing::debug!(%peer, %error, "cannot set socket options");
         }
-        let (options, handler) = (options.clone(), handler.clone());
-        let ends = Ends { peer: peer.to_string().into(), accepted: Some(Accepted::new(peer, local_addr)) };
-        let connection = start_connection(ends, Box::new(stream), options, handler, &tasks);
-        let mut connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
+        // A client that is slow with its part holds nobody up.
+        serving.tasks.spawn(serving.clone().start(stream, peer));
+    }
+}
+
+impl Serving {
+    async fn start(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let stream = match timeout(self.options.connect_timeout, self.acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "turned a connection away"),
+            Err(_) => return tracing::debug!(%peer, "turned away a connection that was too slow to begin"),
+        };
+        let (options, handler) = (self.options.clone(), self.handler.clone());
+        let accepted = Some(Accepted::new(peer, self.local_addr));
+        let ends = Ends { peer: peer.to_string().into(), accepted };
+        let connection = start_connection(ends, stream, options, handler, &self.tasks);
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(Connection::is_usable);
         connections.push(connection);
     }

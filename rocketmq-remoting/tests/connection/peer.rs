@@ -25,6 +25,12 @@ pub(crate) struct Memory {
     pub(crate) pipe: usize,
 }
 
+impl Memory {
+    pub(crate) fn new(far_ends: mpsc::Sender<DuplexStream>, pipe: usize) -> Self {
+        Self { far_ends, dials: AtomicUsize::new(0), dial_takes: Duration::ZERO, refuse_first: 0, pipe }
+    }
+}
+
 impl Transport for Memory {
     fn connect<'a>(&'a self, _: &'a str) -> Connecting<'a> {
         Box::pin(async move {
@@ -49,13 +55,7 @@ pub(crate) struct Fixture {
 
 pub(crate) fn fixture(change: impl FnOnce(&mut Memory, &mut ConnectionOptions)) -> Fixture {
     let (far_ends, accept) = mpsc::channel(100);
-    let mut memory = Memory {
-        far_ends,
-        dials: AtomicUsize::new(0),
-        dial_takes: Duration::ZERO,
-        refuse_first: 0,
-        pipe: 1 << 20,
-    };
+    let mut memory = Memory::new(far_ends, 1 << 20);
     let mut options = ConnectionOptions::default();
     change(&mut memory, &mut options);
     let transport = Arc::new(memory);

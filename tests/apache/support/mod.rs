@@ -6,6 +6,7 @@ mod process;
 pub(crate) mod wire;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,6 +21,9 @@ const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Another process may take a port between its choice and the server's bind.
 const BOOT_ATTEMPTS: u32 = 3;
+
+/// What a broker with ACL answers to a stranger.
+const NO_PERMISSION: i64 = 16;
 
 const NAME_SERVER_HEAP: &[&str] = &["-Xms64m", "-Xmx512m", "-XX:MaxDirectMemorySize=256m"];
 const BROKER_HEAP: &[&str] = &["-Xms256m", "-Xmx1g", "-XX:MaxDirectMemorySize=1g"];
@@ -57,10 +61,18 @@ impl ApacheCluster {
     /// # Errors
     /// Says what is missing (JVM, jars), or ends with the tails of the servers' logs when they did not come up.
     pub(crate) fn start(broker_conf: &str) -> Result<Self, String> {
+        Self::boot(&Boot { broker_conf, ..Boot::default() })
+    }
+
+    /// A cluster of the caller's own that differs in more than the broker's configuration.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub(crate) fn boot(boot: &Boot<'_>) -> Result<Self, String> {
         let lib = jars()?;
         let mut attempt = 1;
         loop {
-            match boot(&lib, broker_conf) {
+            match boot_once(&lib, boot) {
                 Err(failure) if failure.port_taken && attempt < BOOT_ATTEMPTS => attempt += 1,
                 Err(failure) => return Err(failure.reason),
                 Ok(cluster) => return Ok(cluster),
@@ -79,6 +91,30 @@ impl ApacheCluster {
     }
 }
 
+/// How a cluster of one's own is started.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Boot<'a> {
+    /// Lines for the broker's configuration file, which win over those that every broker has.
+    pub(crate) broker_conf: &'a str,
+    /// Properties of both JVMs, such as `-Dtls.server.mode=enforcing`.
+    pub(crate) java_properties: &'a [String],
+    /// When it is up.
+    pub(crate) ready: Ready,
+}
+
+/// How a cluster shows that it is up, to one who comes without key and in plain text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// The NameServer knows the broker (it answers the route of `TBW102`, which a broker with auto-create registers),
+    /// and the broker answers a heartbeat.
+    #[default]
+    Serves,
+    /// The same, but the broker refuses the heartbeat: ACL.
+    Refuses,
+    /// Both listen; more cannot be seen in plain text: TLS.
+    Listens,
+}
+
 #[derive(Debug)]
 struct BootFailure {
     reason: String,
@@ -94,7 +130,7 @@ fn jars() -> Result<PathBuf, String> {
     }
 }
 
-fn boot(lib: &Path, broker_conf: &str) -> Result<ApacheCluster, BootFailure> {
+fn boot_once(lib: &Path, boot: &Boot<'_>) -> Result<ApacheCluster, BootFailure> {
     let started = Instant::now();
     let (name_server_port, broker_port) = ports::free();
     let name_server_addr = format!("127.0.0.1:{name_server_port}");
@@ -103,14 +139,17 @@ fn boot(lib: &Path, broker_conf: &str) -> Result<ApacheCluster, BootFailure> {
 
     let conf = format!("listenPort={name_server_port}\nbindAddress=127.0.0.1\n");
     let class = "org.apache.rocketmq.namesrv.NamesrvStartup";
-    let name_server = Server::start(&home, "namesrv", class, lib, NAME_SERVER_HEAP, &conf);
-    let conf = broker_configuration(&home, &name_server_addr, broker_port) + broker_conf;
+    let flags = |heap: &[&str]| -> Vec<String> {
+        heap.iter().map(|flag| (*flag).to_owned()).chain(boot.java_properties.iter().cloned()).collect()
+    };
+    let name_server = Server::start(&home, "namesrv", class, lib, &flags(NAME_SERVER_HEAP), &conf);
+    let conf = broker_configuration(&home, &name_server_addr, broker_port) + boot.broker_conf;
     let class = "org.apache.rocketmq.broker.BrokerStartup";
-    let broker = Server::start(&home, "broker", class, lib, BROKER_HEAP, &conf);
+    let broker = Server::start(&home, "broker", class, lib, &flags(BROKER_HEAP), &conf);
 
     let mut cluster =
         ApacheCluster { _broker: broker, _name_server: name_server, name_server_addr, broker_addr };
-    wait_until_ready(&mut cluster, started)?;
+    wait_until_ready(&mut cluster, boot.ready, started)?;
     eprintln!(
         "apache: NameServer {} and broker {} up after {:.1} s, logs in {}",
         cluster.name_server_addr,
@@ -154,17 +193,9 @@ fn fresh_home() -> PathBuf {
     home
 }
 
-/// Ready means: the NameServer knows the broker (it answers the route of `TBW102`, which a broker with auto-create
-/// registers), and the broker answers a heartbeat.
-fn wait_until_ready(cluster: &mut ApacheCluster, started: Instant) -> Result<(), BootFailure> {
+fn wait_until_ready(cluster: &mut ApacheCluster, ready: Ready, started: Instant) -> Result<(), BootFailure> {
     loop {
-        let waiting_for = if wire::route(&cluster.name_server_addr, "TBW102").map(|a| a.code) != Ok(0) {
-            "NameServer to know the broker"
-        } else if wire::heartbeat(&cluster.broker_addr, "readiness-probe").map(|a| a.code) != Ok(0) {
-            "broker to answer a heartbeat"
-        } else {
-            return Ok(());
-        };
+        let Some(waiting_for) = waiting_for(cluster, ready) else { return Ok(()) };
         for server in [&mut cluster._name_server, &mut cluster._broker] {
             if let Some(reason) = server.ended() {
                 return Err(BootFailure {
@@ -179,5 +210,23 @@ fn wait_until_ready(cluster: &mut ApacheCluster, started: Instant) -> Result<(),
             return Err(BootFailure { port_taken: false, reason });
         }
         park_timeout(POLL_INTERVAL);
+    }
+}
+
+/// What is not ready yet.
+fn waiting_for(cluster: &ApacheCluster, ready: Ready) -> Option<&'static str> {
+    let route = wire::route(&cluster.name_server_addr, "TBW102").map(|answer| answer.code);
+    let heartbeat = wire::heartbeat(&cluster.broker_addr, "readiness-probe").map(|answer| answer.code);
+    let (knows, answers) = match ready {
+        Ready::Serves => (route == Ok(0), heartbeat == Ok(0)),
+        Ready::Refuses => (route == Ok(0), heartbeat == Ok(NO_PERMISSION)),
+        Ready::Listens => {
+            (route != Err(ErrorKind::ConnectionRefused), heartbeat != Err(ErrorKind::ConnectionRefused))
+        }
+    };
+    match (knows, answers) {
+        (false, _) => Some("NameServer to know the broker"),
+        (true, false) => Some("broker to answer a heartbeat"),
+        (true, true) => None,
     }
 }

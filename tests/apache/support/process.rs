@@ -55,7 +55,7 @@ impl Server {
         name: &'static str,
         class: &str,
         lib: &Path,
-        heap: &[&str],
+        flags: &[String],
         conf: &str,
     ) -> Self {
         let home_of_server = home.join(name);
@@ -69,7 +69,7 @@ impl Server {
             .args(["-c", WATCH, "sh"])
             .arg(home.join("store"))
             .arg(java())
-            .args(heap)
+            .args(flags)
             .args(START_FLAGS)
             .args(MODULE_FLAGS)
             // Apache's logging writes below the user's home.

@@ -1,0 +1,104 @@
+//! What holds on any cluster whose brokers know one user, [`ACCESS_KEY`] with [`SECRET_KEY`], who may do everything.
+
+use rocketmq::admin::MQAdmin;
+use rocketmq::conf::{AdminOption, ProducerOption};
+use rocketmq::error::{MQClientError, Outcome};
+use rocketmq::model::{Message, SendStatus};
+use rocketmq::producer::Producer;
+use rocketmq_remoting::protocol::{ResponseCode, SerializeType};
+
+use super::support::fresh_topic;
+
+pub(crate) const ACCESS_KEY: &str = "case-user";
+pub(crate) const SECRET_KEY: &str = "case-secret-密钥";
+
+/// Calls `$run!` with the list of all cases, so that no suite leaves one out.
+#[macro_export]
+macro_rules! for_each_acl_case {
+    ($run:ident) => {
+        $run! {
+            who_has_the_key_is_served, a_wrong_secret_is_refused, who_has_no_key_is_refused,
+            an_unknown_user_is_refused, fields_of_every_request_are_signed_too
+        }
+    };
+}
+
+pub(crate) async fn who_has_the_key_is_served(name_server: &str) {
+    for serialize_type in [SerializeType::Json, SerializeType::RocketMq] {
+        send_and_read_back(name_server, |option| {
+            option.set_credentials(ACCESS_KEY, SECRET_KEY).set_serialize_type(serialize_type);
+        })
+        .await;
+    }
+}
+
+pub(crate) async fn fields_of_every_request_are_signed_too(name_server: &str) {
+    send_and_read_back(name_server, |option| {
+        option.set_credentials(ACCESS_KEY, SECRET_KEY).set_security_token("case-token");
+        option.set_namespace_v2("case-namespace").set_enable_stream_request_type(true);
+    })
+    .await;
+}
+
+pub(crate) async fn a_wrong_secret_is_refused(name_server: &str) {
+    let error = refused(name_server, |option| {
+        option.set_credentials(ACCESS_KEY, "another-secret");
+    })
+    .await;
+    assert_refusal(&error, "check signature failed.");
+    assert!(!format!("{error} {error:?}").contains("another-secret"), "{error:?}");
+}
+
+pub(crate) async fn who_has_no_key_is_refused(name_server: &str) {
+    assert_refusal(&refused(name_server, |_| {}).await, "username cannot be null.");
+}
+
+pub(crate) async fn an_unknown_user_is_refused(name_server: &str) {
+    let error = refused(name_server, |option| {
+        option.set_credentials("nobody", SECRET_KEY);
+    })
+    .await;
+    assert_refusal(&error, "User:nobody is not found.");
+}
+
+async fn producer(name_server: &str, change: impl FnOnce(&mut ProducerOption)) -> Producer {
+    let mut option = ProducerOption::default();
+    option.set_name_server_addr(name_server).set_group_name("acl_producer").set_send_msg_timeout(20_000);
+    change(&mut option);
+    let producer = Producer::new(option);
+    producer.start().await.expect("NameServers answer everybody");
+    producer
+}
+
+async fn send_and_read_back(name_server: &str, change: impl FnOnce(&mut ProducerOption)) {
+    let producer = producer(name_server, change).await;
+    let sent = producer.send(Message::new(fresh_topic("acl"), "签名 signed").with_keys("k")).await;
+    let sent = sent.expect("the message is sent");
+    assert_eq!(sent.send_status, SendStatus::SendOk);
+
+    let mut option = AdminOption::default();
+    option.set_name_server_addr(name_server).set_credentials(ACCESS_KEY, SECRET_KEY);
+    let admin = MQAdmin::with_option(&option).await.expect("the admin connects");
+    let stored = admin.view_message(&sent.offset_msg_id).await.expect("it can be viewed");
+    assert_eq!(&stored.body()[..], "签名 signed".as_bytes());
+
+    let mut option = AdminOption::default();
+    option.set_name_server_addr(name_server);
+    let stranger = MQAdmin::with_option(&option).await.expect("NameServers answer everybody");
+    let error = stranger.view_message(&sent.offset_msg_id).await.expect_err("it is not for everybody");
+    assert_eq!(error.response_code(), Some(ResponseCode::NO_PERMISSION), "{error:?}");
+    assert!(producer.shutdown().await.expect("it shuts down").is_clean());
+}
+
+async fn refused(name_server: &str, change: impl FnOnce(&mut ProducerOption)) -> MQClientError {
+    let producer = producer(name_server, change).await;
+    producer.send(Message::new(fresh_topic("acl"), "unsigned")).await.expect_err("the broker refuses")
+}
+
+fn assert_refusal(error: &MQClientError, remark: &str) {
+    assert_eq!(error.response_code(), Some(ResponseCode::NO_PERMISSION), "{error:?}");
+    assert!(error.to_string().ends_with(&format!(": {remark}")), "{error}");
+    assert_eq!(error.outcome(), Outcome::NotStored);
+    let attempts = error.attempts().len();
+    assert!((1..=3).contains(&attempts), "{attempts} attempts, two retries are the default");
+}
