@@ -54,7 +54,12 @@ async fn a_producer_that_is_dropped_leaves_no_task_behind() {
     let cluster = MockCluster::start().await.unwrap();
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.num_alive_tasks();
-    let producer = producer(&cluster, "dropped_group").await;
+    let mut option = ProducerOption::default();
+    option.set_name_server_addr(cluster.name_server_addr()).set_group_name("dropped_group");
+    // Everything that has tasks of its own.
+    option.set_heartbeat_broker_interval(20).set_auto_batch(true).set_enable_trace(true);
+    let producer = Producer::new(option);
+    producer.start().await.unwrap();
     producer.send(Message::new("TopicTest", "x")).await.unwrap();
     requests(&cluster, RequestCode::HEART_BEAT, 2).await;
     assert!(metrics.num_alive_tasks() > before);

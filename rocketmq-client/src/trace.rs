@@ -7,5 +7,5 @@ mod record;
 mod send_hook;
 
 pub(crate) use dispatcher::{TraceDispatcher, inner_group};
-pub(crate) use record::TraceRecord;
+pub(crate) use record::{EndOfTransaction, TraceRecord};
 pub(crate) use send_hook::SendMessageTraceHook;

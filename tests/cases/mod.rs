@@ -39,7 +39,7 @@ macro_rules! for_each_case {
                 handles_are_checked_before_any_io;
             delay: a_delay_level_delivers_later, timers_deliver_later_and_a_level_wins_over_them,
                 a_timer_of_more_than_three_days_is_refused, a_broker_that_does_not_recall_says_so;
-            trace: sends_are_recorded_and_failed_ones_too;
+            trace: sends_are_recorded_and_failed_ones_too, the_ends_of_transactions_are_recorded;
             admin: a_topic_is_created_described_and_deleted, an_empty_queue_has_no_times,
                 the_settings_of_a_topic_are_changed, topics_that_cannot_be_created_or_deleted, offsets_of_a_queue,
                 offsets_of_all_queues_of_a_topic, offsets_of_a_consumer_group;

@@ -1,6 +1,7 @@
 //! Trace records, as text in messages of the trace topic.
 
 use rocketmq::model::{Message, SendStatus};
+use rocketmq::producer::{LocalTransactionState, TransactionListenerFn, TransactionProducer};
 
 use super::support::{Site, fresh_topic};
 
@@ -65,4 +66,31 @@ pub(crate) async fn sends_are_recorded_and_failed_ones_too(name_server: &str) {
     }
     let failed = found.iter().find(|(_, fields)| fields[7] == "large").expect("failed attempts are recorded");
     assert_eq!((failed.1[12].as_str(), failed.1[13].as_str()), ("", "false"));
+}
+
+pub(crate) async fn the_ends_of_transactions_are_recorded(name_server: &str) {
+    let (topic, trace_topic) = (fresh_topic("ended"), fresh_topic("trace_ended"));
+    let listener = TransactionListenerFn::new(
+        |_, _| async { Ok(LocalTransactionState::Rollback) },
+        |_| async { Ok(LocalTransactionState::Unknown) },
+    );
+    let traced = TransactionProducer::builder("traced_transactions", listener)
+        .name_server_addr(name_server)
+        .option(|option| {
+            option.set_enable_trace(true).set_trace_topic(trace_topic.as_str()).set_send_msg_timeout(20_000);
+        })
+        .start()
+        .await
+        .expect("started");
+    let message = Message::new(topic.as_str(), "x").with_keys("k");
+    let sent = traced.send_in_transaction(message).await.expect("sent").send_result;
+    traced.shutdown().await.expect("shut down");
+
+    let found = records(&Site::new(name_server).await, &trace_topic).await;
+    let kinds: Vec<&str> = found.iter().map(|(_, fields)| &*fields[0]).collect();
+    assert_eq!(kinds, ["Pub", "EndTransaction"]);
+    assert_eq!((&*found[0].1[11], &found[0].1[5]), ("1", &sent.msg_id), "a half message");
+    let end = &found[1].1;
+    assert_eq!((&end[5], &*end[6], &*end[7], &*end[9]), (&sent.msg_id, "null", "k", "2"));
+    assert_eq!([&*end[11], &*end[12]], ["ROLLBACK_MESSAGE", "false"]);
 }

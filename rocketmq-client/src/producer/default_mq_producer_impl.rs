@@ -400,6 +400,7 @@ impl DefaultMQProducerImpl {
             listener: listener.clone(),
             producer_group: running.producer_group.clone(),
             namespace: self.option.namespace().map(str::to_owned),
+            trace: self.trace.clone(),
             waiting: tokio::sync::Mutex::new(waiting),
         });
         for _ in 0..self.option.check_thread_pool_max_size() {

@@ -17,6 +17,7 @@ use crate::conf::ProducerOption;
 use crate::error::{MQClientError, with_causes};
 use crate::hook::CommunicationMode;
 use crate::model::{Message, SendResult, SendStatus};
+use crate::trace::{EndOfTransaction, TraceRecord};
 use listener::Decision;
 
 pub(super) use checks::Checker;
@@ -158,7 +159,7 @@ impl TransactionProducer {
             let remark = Some(format!("the half message was stored with status {}", sent.send_status));
             Decision { state: LocalTransactionState::Rollback, remark }
         };
-        let ended = inner.end_transaction(running, half.topic(), &sent, &decision).await;
+        let ended = inner.end_transaction(running, &half, &sent, &decision).await;
         if let Err(error) = &ended {
             let error = with_causes(&**error);
             tracing::warn!(
@@ -222,11 +223,11 @@ impl DefaultMQProducerImpl {
     async fn end_transaction(
         &self,
         running: &Running,
-        topic: &str,
+        half: &Message,
         sent: &SendResult,
         decision: &Decision,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let queue = &sent.message_queue;
+        let (topic, queue) = (half.topic(), &sent.message_queue);
         let header = EndTransactionRequestHeader {
             topic: Some((&*self.wrap_topic(topic)).into()),
             producer_group: (&*running.producer_group).into(),
@@ -243,7 +244,19 @@ impl DefaultMQProducerImpl {
         let choice = info.find(queue.broker_name(), queue.queue_id());
         let choice = choice.ok_or("the broker that stores the half message is in the route no more")?;
         let connection = api.remoting().connect(choice.address, Instant::now() + api.timeout()).await?;
-        Ok(api.end_transaction(&connection, &header, decision.remark.as_deref()).await?)
+        api.end_transaction(&connection, &header, decision.remark.as_deref()).await?;
+        if let Some(trace) = self.trace() {
+            trace.append(TraceRecord::of_end(&EndOfTransaction {
+                group: self.option().group_name().unwrap_or_default(),
+                message: half,
+                msg_id: &sent.msg_id,
+                broker_address: choice.address,
+                transaction_id: sent.transaction_id.as_deref().unwrap_or(&sent.msg_id),
+                state: decision.state,
+                from_check: false,
+            }));
+        }
+        Ok(())
     }
 }
 

@@ -2,12 +2,17 @@ use std::fmt::{Display, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::hook::MessageType;
+use crate::model::Message;
+use crate::producer::LocalTransactionState;
 
 const FIELD_END: char = '\u{1}';
 const RECORD_END: char = '\u{2}';
 
 /// The region where a broker named none. Java: `MixAll.DEFAULT_TRACE_REGION_ID`.
 const DEFAULT_REGION: &str = "DefaultRegion";
+
+/// Java: the ordinal of `MessageType.Trans_msg_Commit`, which it gives all ends, those that roll back too.
+const TRANSACTION_COMMIT: u8 = 2;
 
 /// One thing that happened to a message, as the text that goes into a trace message. Java: `TraceContext` and
 /// `TraceDataEncoder`.
@@ -37,6 +42,19 @@ pub(super) struct Pub<'a> {
     pub(super) success: bool,
 }
 
+/// The end of a transaction, as the broker is told. Java: `TraceType.EndTransaction`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EndOfTransaction<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) message: &'a Message,
+    pub(crate) msg_id: &'a str,
+    pub(crate) broker_address: &'a str,
+    pub(crate) transaction_id: &'a str,
+    pub(crate) state: LocalTransactionState,
+    /// The broker had asked.
+    pub(crate) from_check: bool,
+}
+
 impl TraceRecord {
     pub(super) fn of_pub(sent: &Pub<'_>) -> Self {
         let mut text = Text::of("Pub");
@@ -55,6 +73,24 @@ impl TraceRecord {
         text.field(sent.offset_msg_id.unwrap_or_default());
         text.field(sent.success);
         Self { text: text.end(), msg_id: sent.msg_id.to_owned(), keys: sent.keys.map(str::to_owned) }
+    }
+
+    pub(crate) fn of_end(end: &EndOfTransaction<'_>) -> Self {
+        let mut text = Text::of("EndTransaction");
+        text.field(now_ms());
+        text.field(DEFAULT_REGION);
+        text.field(end.group);
+        text.field(end.message.topic());
+        text.field(end.msg_id);
+        text.user_field(end.message.tags());
+        text.user_field(end.message.keys());
+        text.field(end.broker_address);
+        text.field(TRANSACTION_COMMIT);
+        text.field(end.transaction_id);
+        text.field(state_name(end.state));
+        text.field(end.from_check);
+        let keys = end.message.keys().map(str::to_owned);
+        Self { text: text.end(), msg_id: end.msg_id.to_owned(), keys }
     }
 
     /// A request to take a timer message back. Java: `TraceType.Recall`.
@@ -76,6 +112,15 @@ fn ordinal(message_type: MessageType) -> u8 {
         MessageType::Normal => 0,
         MessageType::TransactionHalf => 1,
         MessageType::Delay => 3,
+    }
+}
+
+/// Java: `LocalTransactionState.name`.
+fn state_name(state: LocalTransactionState) -> &'static str {
+    match state {
+        LocalTransactionState::Commit => "COMMIT_MESSAGE",
+        LocalTransactionState::Rollback => "ROLLBACK_MESSAGE",
+        LocalTransactionState::Unknown => "UNKNOW",
     }
 }
 
@@ -159,6 +204,23 @@ mod tests {
         assert_eq!(fields.len(), 14);
         assert_eq!((fields[2], fields[6], fields[7]), ("DefaultRegion", "null", "a b"));
         assert_eq!((fields[12], fields[13]), ("", "false\u{2}"));
+    }
+
+    #[test]
+    fn the_end_of_a_transaction_is_thirteen_fields() {
+        let record = TraceRecord::of_end(&EndOfTransaction {
+            group: "group",
+            message: &Message::new("Topic", "x").with_tags("TagA"),
+            msg_id: "7F01",
+            broker_address: "127.0.0.1:10911",
+            transaction_id: "7F02",
+            state: LocalTransactionState::Rollback,
+            from_check: true,
+        });
+        let fields: Vec<&str> = record.text.split(FIELD_END).collect();
+        assert_eq!((fields.len(), fields[0], fields[2]), (13, "EndTransaction", "DefaultRegion"));
+        let rest = "group|Topic|7F01|TagA|null|127.0.0.1:10911|2|7F02|ROLLBACK_MESSAGE|true\u{2}";
+        assert_eq!(fields[3..].join("|"), rest);
     }
 
     #[test]

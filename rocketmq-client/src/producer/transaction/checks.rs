@@ -11,6 +11,7 @@ use super::listener::DynListener;
 use crate::error::with_causes;
 use crate::factory::TransactionCheck;
 use crate::mq_client_api::MQClientApi;
+use crate::trace::{EndOfTransaction, TraceDispatcher, TraceRecord};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -22,6 +23,7 @@ pub(in crate::producer) struct Checker {
     /// The group as brokers know it.
     pub(in crate::producer) producer_group: Arc<str>,
     pub(in crate::producer) namespace: Option<String>,
+    pub(in crate::producer) trace: Option<Arc<TraceDispatcher>>,
     pub(in crate::producer) waiting: Mutex<mpsc::Receiver<TransactionCheck>>,
 }
 
@@ -61,7 +63,20 @@ impl Checker {
             transaction_id: header.transaction_id,
             broker_name: header.broker_name,
         };
-        Ok(self.api.end_transaction(&check.connection, &end, decision.remark.as_deref()).await?)
+        self.api.end_transaction(&check.connection, &end, decision.remark.as_deref()).await?;
+        if let Some(trace) = &self.trace {
+            let namespace = self.namespace.as_deref().unwrap_or_default();
+            trace.append(TraceRecord::of_end(&EndOfTransaction {
+                group: &namespace::without_namespace(&self.producer_group, namespace),
+                message: &message,
+                msg_id: &end.msg_id,
+                broker_address: check.connection.peer(),
+                transaction_id: end.transaction_id.as_deref().unwrap_or(&end.msg_id),
+                state: decision.state,
+                from_check: true,
+            }));
+        }
+        Ok(())
     }
 
     /// The half message, with the topic as the user knows it.
