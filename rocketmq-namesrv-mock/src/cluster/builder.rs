@@ -188,6 +188,7 @@ impl MockClusterBuilder {
             let server = NameServer {
                 name: name.clone(),
                 routes: routes.clone(),
+                settings: Arc::default(),
                 capture: capture.clone(),
                 faults: cluster.faults.clone(),
                 tasks: cluster.tasks.clone(),

@@ -1,7 +1,9 @@
 //! A NameServer: it knows the routes that brokers announced.
 
+mod admin;
 mod json;
 mod routes;
+mod settings;
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use crate::faults::{Admitted, Faults};
 use crate::wire::{Answer, NumberPolicy, Refusal, Reply, SEE_FAQ, read_fields, request_fields};
 use json::Keys;
 pub(crate) use routes::{Broker, QueueData, Routes};
+pub(crate) use settings::Settings;
 
 /// From this version on clients get routes as strict JSON (4.9.4).
 const STRICT_JSON_FROM: i32 = 401;
@@ -22,6 +25,7 @@ const STRICT_JSON_FROM: i32 = 401;
 pub(crate) struct NameServer {
     pub(crate) name: Arc<str>,
     pub(crate) routes: Arc<Routes>,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) capture: Arc<Capture>,
     pub(crate) faults: Arc<Faults>,
     /// For answers that are to come late.
@@ -44,8 +48,15 @@ impl NameServer {
             RequestCode::GET_BROKER_CLUSTER_INFO => Ok(self.cluster_info()),
             RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => Ok(self.topic_list()),
             RequestCode::DELETE_TOPIC_IN_NAMESRV => self.delete_topic(request),
-            // Nothing is configured, so that there is nothing to forget.
-            RequestCode::DELETE_KV_CONFIG => Ok(Answer::success()),
+            RequestCode::REGISTER_TOPIC_IN_NAMESRV => self.register_topic(request),
+            RequestCode::GET_TOPICS_BY_CLUSTER => self.topics_by_cluster(request),
+            RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_NS => self.system_topics(),
+            RequestCode::WIPE_WRITE_PERM_OF_BROKER => self.wipe_write_perm(request),
+            RequestCode::ADD_WRITE_PERM_OF_BROKER => self.add_write_perm(request),
+            RequestCode::PUT_KV_CONFIG => self.settings.put(request),
+            RequestCode::GET_KV_CONFIG => self.settings.get(request),
+            RequestCode::DELETE_KV_CONFIG => self.settings.delete(request),
+            RequestCode::GET_KVLIST_BY_NAMESPACE => self.settings.list(request),
             _ => return reply.not_supported(request),
         };
         match result {

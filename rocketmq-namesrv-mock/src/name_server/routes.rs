@@ -96,6 +96,23 @@ impl Routes {
         topics
     }
 
+    /// The names of the topics that brokers of a cluster have, sorted.
+    pub(crate) fn topics_of_cluster(&self, cluster: &str) -> Vec<String> {
+        let tables = self.lock();
+        let is_member = |name: &Arc<str>| tables.brokers.get(name).is_some_and(|b| *b.cluster == *cluster);
+        let found = tables.topics.iter().filter(|(_, brokers)| brokers.keys().any(is_member));
+        let mut topics: Vec<String> = found.map(|(topic, _)| topic.clone()).collect();
+        topics.sort_unstable();
+        topics
+    }
+
+    /// Changes the permissions of all topics on a broker. Returns how many there are.
+    pub(crate) fn change_perm(&self, broker: &str, change: impl Fn(PermName) -> PermName) -> usize {
+        let mut tables = self.lock();
+        let queues = tables.topics.values_mut().filter_map(|brokers| brokers.get_mut(broker));
+        queues.map(|queues| queues.perm = change(queues.perm)).count()
+    }
+
     /// All brokers by name.
     pub(crate) fn brokers(&self) -> BTreeMap<Arc<str>, Broker> {
         self.lock().brokers.clone()

@@ -1,7 +1,7 @@
 //! Routes.
 
 use rocketmq_namesrv_mock::MockCluster;
-use rocketmq_remoting::protocol::body::{ClusterInfo, TopicRouteData, decode_body};
+use rocketmq_remoting::protocol::body::{ClusterInfo, KVTable, TopicList, TopicRouteData, decode_body};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use crate::support::*;
@@ -99,4 +99,79 @@ async fn addresses_of_ipv6_have_no_brackets() {
     let route: TopicRouteData = decode_body(&peer.call(ask("TBW102")).await.body).unwrap();
     let port = cluster.broker_addr("broker-a").unwrap().port();
     assert_eq!(route.broker_datas[0].broker_addrs[&0], format!("::1:{port}"));
+}
+
+async fn perms(peer: &mut Peer) -> [i32; 2] {
+    let mut perms = [0; 2];
+    for (perm, topic) in perms.iter_mut().zip(["T", "TBW102"]) {
+        let route: TopicRouteData = decode_body(&peer.call(ask(topic)).await.body).unwrap();
+        *perm = route.queue_datas[0].perm;
+    }
+    perms
+}
+
+#[tokio::test]
+async fn write_permissions_are_wiped_and_come_back_without_inheritance() {
+    let cluster = MockCluster::start().await.unwrap();
+    cluster.create_topic("T", 4).unwrap();
+    let mut peer = Peer::connect(cluster.name_server_addr()).await;
+    assert_eq!(perms(&mut peer).await, [6, 7]);
+    let broker = [("brokerName", "broker-a")];
+    let wiped = peer.call(request(RequestCode::WIPE_WRITE_PERM_OF_BROKER, &broker)).await;
+    assert!(field(&wiped, "wipeTopicCount").parse::<usize>().unwrap() > 10);
+    assert_eq!(perms(&mut peer).await, [4, 5]);
+    // The broker itself stores as ever.
+    assert_eq!(Peer::broker(&cluster).await.call(send_to("T")).await.code, 0);
+    let added = peer.call(request(RequestCode::ADD_WRITE_PERM_OF_BROKER, &broker)).await;
+    assert_eq!(field(&added, "addTopicCount"), field(&wiped, "wipeTopicCount"));
+    assert_eq!(perms(&mut peer).await, [6, 6]);
+    cluster.create_topic("T", 4).unwrap();
+    let unknown = request(RequestCode::WIPE_WRITE_PERM_OF_BROKER, &[("brokerName", "x")]);
+    assert_eq!(field(&peer.call(unknown).await, "wipeTopicCount"), "0");
+}
+
+async fn listed(peer: &mut Peer, request: RemotingCommand) -> TopicList {
+    decode_body(&peer.call(request).await.body).unwrap()
+}
+
+#[tokio::test]
+async fn topics_are_registered_and_listed() {
+    let cluster = MockCluster::start().await.unwrap();
+    let mut peer = Peer::connect(cluster.name_server_addr()).await;
+    let queues =
+        r#"{"queueDatas":[{"brokerName":"broker-a","perm":6,"readQueueNums":3,"writeQueueNums":2}]}"#;
+    let register = request(RequestCode::REGISTER_TOPIC_IN_NAMESRV, &[("topic", "Registered")]);
+    assert_eq!(peer.call(register.with_body(queues)).await.code, 0);
+    let route: TopicRouteData = decode_body(&peer.call(ask("Registered")).await.body).unwrap();
+    assert_eq!((route.queue_datas[0].read_queue_nums, route.queue_datas[0].write_queue_nums), (3, 2));
+    let of = |cluster| request(RequestCode::GET_TOPICS_BY_CLUSTER, &[("cluster", cluster)]);
+    assert!(listed(&mut peer, of("DefaultCluster")).await.topic_list.contains(&"Registered".to_owned()));
+    assert!(listed(&mut peer, of("other")).await.topic_list.is_empty());
+    let system = listed(&mut peer, request(RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_NS, &[])).await;
+    assert_eq!(system.topic_list, ["DefaultCluster", "broker-a"]);
+    assert_eq!(system.broker_addr, cluster.broker_addr("broker-a").map(|address| address.to_string()));
+}
+
+#[tokio::test]
+async fn settings_are_kept_by_namespace_and_key() {
+    let cluster = MockCluster::start().await.unwrap();
+    let mut peer = Peer::connect(cluster.name_server_addr()).await;
+    let place = [("namespace", "N"), ("key", "K")];
+    let get = || request(RequestCode::GET_KV_CONFIG, &place);
+    let missing = peer.call(get()).await;
+    assert_eq!(verdict(&missing), (22, "No config item, Namespace: N Key: K"));
+    assert!(missing.ext_fields.is_present() && missing.ext_fields.is_empty());
+    let list = || request(RequestCode::GET_KVLIST_BY_NAMESPACE, &place[..1]);
+    assert_eq!(verdict(&peer.call(list()).await), (22, "No config item, Namespace: N"));
+    let put = with(request(RequestCode::PUT_KV_CONFIG, &place), &[("value", "V")]);
+    assert_eq!(peer.call(put).await.code, 0);
+    assert_eq!(field(&peer.call(get()).await, "value"), "V");
+    let table: KVTable = decode_body(&peer.call(list()).await.body).unwrap();
+    assert_eq!(table.table["K"], "V");
+    for _ in 0..2 {
+        assert_eq!(peer.call(request(RequestCode::DELETE_KV_CONFIG, &place)).await.code, 0);
+    }
+    assert_eq!(peer.call(get()).await.code, 22);
+    let unnamed = peer.call(request(RequestCode::PUT_KV_CONFIG, &place[..1])).await;
+    assert_eq!(verdict(&unnamed), (1, "namespace or key is null"));
 }

@@ -1,0 +1,84 @@
+//! What an admin changes and lists: 205, 217, 224, 304, 327.
+
+use std::borrow::Cow;
+
+use rocketmq_common::PermName;
+use rocketmq_remoting::protocol::RemotingCommand;
+use rocketmq_remoting::protocol::body::{TopicList, TopicRouteData, decode_body, encode_body};
+
+use super::{NameServer, QueueData};
+use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
+
+request_fields! {
+    /// The one field that each of these requests has.
+    AdminFields {
+        "brokerName" broker_name: Cow<'a, str>,
+        "topic" topic: Cow<'a, str>,
+        "cluster" cluster: Cow<'a, str>,
+    }
+}
+
+impl NameServer {
+    /// 205. It lasts until the broker announces its topics again.
+    pub(super) fn wipe_write_perm(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let broker = required(read(request)?.broker_name, "brokerName")?;
+        let changed = self.routes.change_perm(&broker, |perm| PermName(perm.0 & !PermName::WRITE.0));
+        Ok(Answer::success().with_field("wipeTopicCount", changed))
+    }
+
+    /// 327. Topics lose the permission to be inherited from by that.
+    pub(super) fn add_write_perm(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let broker = required(read(request)?.broker_name, "brokerName")?;
+        let changed = self.routes.change_perm(&broker, |_| PermName::READ_WRITE);
+        Ok(Answer::success().with_field("addTopicCount", changed))
+    }
+
+    /// 217. Queues of brokers that are not known end it without a word.
+    pub(super) fn register_topic(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let topic = required(read(request)?.topic, "topic")?;
+        let no_json = |error| Refusal::exception("com.alibaba.fastjson2.JSONException", error);
+        let route: TopicRouteData = decode_body(&request.body).map_err(no_json)?;
+        let brokers = self.routes.brokers();
+        for data in &route.queue_datas {
+            let Some((name, _)) = brokers.get_key_value(data.broker_name.as_str()) else { break };
+            let queues = QueueData {
+                read_queue_nums: data.read_queue_nums,
+                write_queue_nums: data.write_queue_nums,
+                perm: PermName(data.perm),
+                topic_sys_flag: data.topic_sys_flag,
+            };
+            self.routes.register_topic(name, &topic, queues);
+        }
+        Ok(Answer::success())
+    }
+
+    /// 224.
+    pub(super) fn topics_by_cluster(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let cluster = read(request)?.cluster.unwrap_or_default();
+        let topic_list = self.routes.topics_of_cluster(&cluster);
+        list(&TopicList { broker_addr: None, topic_list })
+    }
+
+    /// 304.
+    pub(super) fn system_topics(&self) -> Result<Answer, Refusal> {
+        let brokers = self.routes.brokers();
+        let mut topic_list: Vec<String> = brokers.values().map(|broker| broker.cluster.to_string()).collect();
+        topic_list.extend(brokers.keys().map(|name| name.to_string()));
+        topic_list.sort_unstable();
+        topic_list.dedup();
+        list(&TopicList {
+            broker_addr: brokers.values().next().map(|broker| broker.address.clone()),
+            topic_list,
+        })
+    }
+}
+
+fn read(request: &RemotingCommand) -> Result<AdminFields<'_>, Refusal> {
+    read_fields(&request.ext_fields, NumberPolicy::Ignore)
+}
+
+fn list(topics: &TopicList) -> Result<Answer, Refusal> {
+    let body = encode_body(topics);
+    let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
+    Ok(Answer::success().with_body(body))
+}

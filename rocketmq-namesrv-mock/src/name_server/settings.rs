@@ -1,0 +1,85 @@
+//! Settings that clients leave with a NameServer: 100, 101, 102, 219. Java: `KVConfigManager`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rocketmq_remoting::protocol::body::{KVTable, encode_body};
+use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
+
+use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields};
+
+/// By namespace, then by key.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    namespaces: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
+}
+
+request_fields! {
+    /// Java: `PutKVConfigRequestHeader` and its kin.
+    SettingFields {
+        "namespace" namespace: Cow<'a, str>,
+        "key" key: Cow<'a, str>,
+        "value" value: Cow<'a, str>,
+    }
+}
+
+impl Settings {
+    /// 100.
+    pub(super) fn put(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let fields: SettingFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let (namespace, key) = named(fields.namespace, fields.key)?;
+        let value = fields.value.unwrap_or_default().into_owned();
+        self.lock().entry(namespace).or_default().insert(key, value);
+        Ok(Answer::success())
+    }
+
+    /// 101.
+    pub(super) fn get(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let fields: SettingFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let (namespace, key) =
+            (fields.namespace.unwrap_or("null".into()), fields.key.unwrap_or("null".into()));
+        match self.lock().get(&*namespace).and_then(|keys| keys.get(&*key)) {
+            Some(value) => Ok(Answer::success().with_field("value", value)),
+            None => {
+                let remark = format!("No config item, Namespace: {namespace} Key: {key}");
+                let refusal = Refusal::new(ResponseCode::QUERY_NOT_FOUND, remark);
+                Err(refusal.with_fields(ExtFields::empty()))
+            }
+        }
+    }
+
+    /// 102. Whether there was such a setting is not told.
+    pub(super) fn delete(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let fields: SettingFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let (namespace, key) = named(fields.namespace, fields.key)?;
+        if let Some(keys) = self.lock().get_mut(&namespace) {
+            keys.remove(&key);
+        }
+        Ok(Answer::success())
+    }
+
+    /// 219.
+    pub(super) fn list(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        let fields: SettingFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let namespace = fields.namespace.unwrap_or("null".into());
+        let Some(table) = self.lock().get(&*namespace).cloned() else {
+            let remark = format!("No config item, Namespace: {namespace}");
+            return Err(Refusal::new(ResponseCode::QUERY_NOT_FOUND, remark));
+        };
+        let body = encode_body(&KVTable { table });
+        let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
+        Ok(Answer::success().with_body(body))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, String>>> {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn named(namespace: Option<Cow<'_, str>>, key: Option<Cow<'_, str>>) -> Result<(String, String), Refusal> {
+    match (namespace, key) {
+        (Some(namespace), Some(key)) => Ok((namespace.into_owned(), key.into_owned())),
+        _ => Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "namespace or key is null")),
+    }
+}
