@@ -71,7 +71,9 @@ fn the_table_for_readers_from_java_has_every_option() {
 fn with_environment(test: &str, variables: &[(&str, &str)]) {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args([test, "--exact", "--ignored", "--test-threads=1"]);
-    child.env_remove("NAMESRV_ADDR").env_remove("ROCKETMQ_SERIALIZE_TYPE");
+    for name in ["NAMESRV_ADDR", "ROCKETMQ_SERIALIZE_TYPE", "ROCKETMQ_ZONE", "ROCKETMQ_ZONE_MODE"] {
+        child.env_remove(name);
+    }
     let output = child.envs(variables.iter().copied()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
@@ -79,7 +81,12 @@ fn with_environment(test: &str, variables: &[(&str, &str)]) {
 
 #[test]
 fn the_environment_is_read_only_when_asked() {
-    let variables = [("NAMESRV_ADDR", "ns1:9876;ns2:9876"), ("ROCKETMQ_SERIALIZE_TYPE", "JSON")];
+    let variables = [
+        ("NAMESRV_ADDR", "ns1:9876;ns2:9876"),
+        ("ROCKETMQ_SERIALIZE_TYPE", "JSON"),
+        ("ROCKETMQ_ZONE", "z1"),
+        ("ROCKETMQ_ZONE_MODE", "true"),
+    ];
     with_environment("child::with_variables", &variables);
     with_environment("child::without_variables", &[]);
     with_environment("child::with_a_bad_variable", &[("NAMESRV_ADDR", "no-port")]);
@@ -94,6 +101,7 @@ mod child {
         let option = ProducerOption::from_env().unwrap();
         assert_eq!(option.name_server_addr(), Some("ns1:9876;ns2:9876"));
         assert_eq!(option.serialize_type(), SerializeType::Json);
+        assert_eq!(option.zone(), Some("z1"));
         assert_eq!(option.send_msg_timeout(), 3000, "all else has its default");
         assert_eq!(AdminOption::from_env().unwrap().name_server_addr(), Some("ns1:9876;ns2:9876"));
         assert_eq!(ProducerOption::default().name_server_addr(), None);

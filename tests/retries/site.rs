@@ -80,7 +80,7 @@ pub(crate) async fn producer(
     producer
 }
 
-/// Two brokers with one queue each.
+/// Two brokers with four queues each: the next queue in turn is mostly one of the same broker.
 pub(crate) struct Site {
     pub(crate) brokers: [Arc<Broker>; 2],
     pub(crate) producer: Producer,
@@ -101,7 +101,7 @@ impl Site {
         let (second, second_server) = Broker::start(next()).await;
         let addresses = [&first_server, &second_server].map(|server| server.local_addr().to_string());
         let in_route: [InRoute<'_>; 2] =
-            [("broker-a", 0, &addresses[0], 1, 6), ("broker-b", 0, &addresses[1], 1, 6)];
+            [("broker-a", 0, &addresses[0], 4, 6), ("broker-b", 0, &addresses[1], 4, 6)];
         let (_, name_server) = NameServer::start(&in_route).await;
         let producer = producer(&name_server, change).await;
         let _servers = [first_server, second_server, name_server];

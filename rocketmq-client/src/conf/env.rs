@@ -8,6 +8,7 @@ use crate::error::MQClientError;
 pub(crate) struct Environment {
     pub(crate) name_server_addr: Option<String>,
     pub(crate) serialize_type: Option<SerializeType>,
+    pub(crate) zone: Option<String>,
 }
 
 impl Environment {
@@ -35,7 +36,11 @@ impl Environment {
                 return Err(invalid("serialize_type", reason));
             }
         };
-        Ok(Self { name_server_addr, serialize_type })
+        // As in Java, a zone without its mode says nothing.
+        let zone_mode =
+            text("ROCKETMQ_ZONE_MODE", "zone")?.is_some_and(|mode| mode.eq_ignore_ascii_case("true"));
+        let zone = text("ROCKETMQ_ZONE", "zone")?.filter(|_| zone_mode);
+        Ok(Self { name_server_addr, serialize_type, zone })
     }
 }
 
@@ -56,6 +61,19 @@ mod tests {
             Some(SerializeType::Json)
         );
         assert!(with("NAMESRV_ADDR", " ").unwrap().name_server_addr.is_none());
+    }
+
+    #[test]
+    fn a_zone_counts_if_its_mode_is_on() {
+        let zone = |mode: &str| {
+            let variable = |wanted: &str| match wanted {
+                "ROCKETMQ_ZONE" => Some("z1".into()),
+                "ROCKETMQ_ZONE_MODE" => Some(mode.into()),
+                _ => None,
+            };
+            Environment::from(variable).unwrap().zone
+        };
+        assert_eq!((zone("true").as_deref(), zone("false").as_deref()), (Some("z1"), None));
     }
 
     #[test]

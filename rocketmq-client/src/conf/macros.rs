@@ -74,8 +74,9 @@ macro_rules! client_options {
         }
 
         impl $name {
-            /// The defaults, with what the environment says: `NAMESRV_ADDR`, the variable of Java's clients,
-            /// and `ROCKETMQ_SERIALIZE_TYPE` (`JSON` or `ROCKETMQ`). Nothing else reads the environment.
+            /// The defaults, with what the variables of Java's clients say: `NAMESRV_ADDR`,
+            /// `ROCKETMQ_SERIALIZE_TYPE` (`JSON` or `ROCKETMQ`), and `ROCKETMQ_ZONE` if `ROCKETMQ_ZONE_MODE` is
+            /// `true`. Nothing else reads the environment.
             ///
             /// # Errors
             /// When a variable is not Unicode, or has a value that it cannot have.
@@ -83,6 +84,7 @@ macro_rules! client_options {
                 let (mut option, env) = (Self::default(), $crate::conf::env::Environment::read()?);
                 option.name_server_addr = env.name_server_addr.unwrap_or_default();
                 option.serialize_type = env.serialize_type.unwrap_or(option.serialize_type);
+                option.zone = env.zone.unwrap_or_default();
                 Ok(option)
             }
 
