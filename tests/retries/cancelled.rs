@@ -44,7 +44,7 @@ async fn a_send_that_is_dropped_anywhere_leaves_nothing_behind() {
             option.set_client_async_semaphore_value(1);
         })
         .await;
-        let done = poll_times(site.producer.send(message()), times).await;
+        let done = poll_times(Box::pin(site.producer.send(message())), times).await;
         assert_eq!(in_flight(&site.producer), 0, "after {times} polls");
         // The permit, the connections and the lookup of the route are there for the next one.
         site.producer.send(Message::new("T", "next")).await.unwrap();

@@ -152,7 +152,7 @@ async fn a_weak_store_in_a_named_queue_stays_the_only_one() {
 async fn retries_stay_on_a_named_queue() {
     let site = Site::of_acts(&[Act::Answer(14), Act::Answer(14), Act::Store], |_| {}).await;
     let queue = site.producer.fetch_publish_message_queues("T").await.unwrap().remove(4);
-    let (sent, took) = timed(site.producer.send_to(Message::new("T", "x"), &queue)).await;
+    let (sent, took) = timed(Box::pin(site.producer.send_to(Message::new("T", "x"), &queue))).await;
     assert_eq!(site.ids()[1], vec![sent.unwrap().msg_id; 3], "after {took:?}");
     assert!(site.ids()[0].is_empty());
 }

@@ -64,7 +64,7 @@ fn when_the_first_runtime_is_gone_sends_say_so_in_time() {
         assert!(text.contains("runtime"), "{text}");
         assert!(took < Duration::from_millis(300) + SLACK, "{took:?}");
     }
-    let (error, took) = second.block_on(timed(producer.send_oneway(Message::new("T", "x"))));
+    let (error, took) = second.block_on(timed(Box::pin(producer.send_oneway(Message::new("T", "x")))));
     assert!(full_text(&error.unwrap_err()).contains("runtime"));
     assert!(took < Duration::from_millis(300) + SLACK, "{took:?}");
     assert_eq!(producer.get_stats().unwrap().in_flight, 0);
@@ -85,7 +85,7 @@ fn when_the_first_runtime_is_blocked_sends_say_so_in_time() {
         let _ = blocked.recv();
     });
     now_blocked.recv().unwrap();
-    let (error, took) = second.block_on(timed(producer.send(Message::new("T", "x"))));
+    let (error, took) = second.block_on(timed(Box::pin(producer.send(Message::new("T", "x")))));
     let error = error.unwrap_err();
     assert!(matches!(error, MQClientError::TimedOut { .. }), "{error}");
     assert!(error.to_string().contains("runtime"), "{error}");

@@ -1,6 +1,7 @@
 //! Scripted brokers behind a NameServer whose routes the test changes, and a producer that meets them.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -130,6 +131,9 @@ impl Site {
     }
 }
 
+/// A send on its way.
+pub(crate) type Sending<'a> = Pin<Box<dyn Future<Output = Result<SendResult, MQClientError>> + Send + 'a>>;
+
 /// The two ways to send that have a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -140,16 +144,18 @@ pub(crate) enum Mode {
 pub(crate) const MODES: [Mode; 2] = [Mode::Sync, Mode::Async];
 
 impl Mode {
-    pub(crate) async fn send(self, producer: &Producer) -> Result<SendResult, MQClientError> {
+    pub(crate) fn send(self, producer: &Producer) -> Sending<'_> {
         let message = Message::new("T", "x");
-        match self {
-            Mode::Sync => producer.send(message).await,
-            Mode::Async => {
-                let (done, outcome) = tokio::sync::oneshot::channel();
-                producer.send_async(message, |sent| _ = done.send(sent)).await?;
-                outcome.await.expect("the callback runs")
+        Box::pin(async move {
+            match self {
+                Mode::Sync => producer.send(message).await,
+                Mode::Async => {
+                    let (done, outcome) = tokio::sync::oneshot::channel();
+                    producer.send_async(message, |sent| _ = done.send(sent)).await?;
+                    outcome.await.expect("the callback runs")
+                }
             }
-        }
+        })
     }
 }
 
