@@ -4,7 +4,15 @@
 
 mod cases;
 
+use std::time::Duration;
+
 use rocketmq_namesrv_mock::MockCluster;
+
+/// Brokers ask about transactions after 6 s, every 30 s, by default.
+async fn a_cluster_with_quick_questions() -> MockCluster {
+    let cluster = MockCluster::builder().transaction_timeout(Duration::from_secs(1));
+    cluster.transaction_check_interval(Duration::from_millis(200)).start().await.unwrap()
+}
 
 macro_rules! on_the_mock {
     ($($room:ident: $($case:ident),+;)+) => {
@@ -13,7 +21,7 @@ macro_rules! on_the_mock {
 
             $(#[tokio::test]
             async fn $case() {
-                let cluster = MockCluster::start().await.unwrap();
+                let cluster = a_cluster_with_quick_questions().await;
                 cases::$room::$case(&cluster.name_server_addr()).await;
             })+
         })+

@@ -9,12 +9,10 @@ pub(crate) mod illegal;
 #[allow(dead_code, reason = "the mock's suite has no use of it")]
 pub(crate) mod lookups;
 pub(crate) mod modes;
-#[allow(dead_code, reason = "the mock's suite has no use of it")]
 pub(crate) mod request_reply;
 pub(crate) mod round_trip;
 pub(crate) mod support;
 pub(crate) mod trace;
-#[allow(dead_code, reason = "the mock's suite has no use of it")]
 pub(crate) mod transactions;
 
 /// Calls `$run!` with the list of all cases, so that no suite leaves one out.
@@ -43,6 +41,12 @@ macro_rules! for_each_case {
             admin: a_topic_is_created_described_and_deleted, an_empty_queue_has_no_times,
                 the_settings_of_a_topic_are_changed, topics_that_cannot_be_created_or_deleted, offsets_of_a_queue,
                 offsets_of_all_queues_of_a_topic, offsets_of_a_consumer_group;
+            transactions: committed_messages_arrive_once_and_rolled_back_ones_never,
+                a_broker_asks_about_what_it_does_not_know, a_restarted_producer_answers_for_its_group,
+                transactions_in_a_namespace, a_transaction_cannot_be_delayed;
+            request_reply: a_request_gets_its_reply, many_requests_at_once_get_their_own_replies,
+                no_reply_in_time_says_where_the_request_is, a_reply_to_someone_who_has_left,
+                requests_in_a_namespace;
         }
     };
 }
@@ -54,12 +58,6 @@ macro_rules! for_each_case_of_apache {
         $run! {
             lookups: messages_are_found_by_their_keys, a_message_is_found_by_either_kind_of_id,
                 who_is_in_the_cluster, the_members_of_a_producer_group;
-            transactions: committed_messages_arrive_once_and_rolled_back_ones_never,
-                a_broker_asks_about_what_it_does_not_know, a_restarted_producer_answers_for_its_group,
-                transactions_in_a_namespace, a_transaction_cannot_be_delayed;
-            request_reply: a_request_gets_its_reply, many_requests_at_once_get_their_own_replies,
-                no_reply_in_time_says_where_the_request_is, a_reply_to_someone_who_has_left,
-                requests_in_a_namespace;
         }
     };
 }

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -145,10 +146,10 @@ impl DefaultMQProducerImpl {
     ) -> Result<Option<SendResult>, MQClientError> {
         let running = self.running()?;
         let plan = self.plan(mode, options);
-        let sending = async {
+        let sending = pin!(async {
             let (permit, report) = self.admit(&outgoing, &plan).await?;
             self.send_admitted(running, outgoing, &plan, permit, report).await
-        };
+        });
         self.within_deadline(running, &plan, sending).await
     }
 
@@ -158,7 +159,7 @@ impl DefaultMQProducerImpl {
         &self,
         running: &Running,
         plan: &SendPlan,
-        sending: impl Future<Output = Result<T, MQClientError>>,
+        sending: Pin<&mut impl Future<Output = Result<T, MQClientError>>>,
     ) -> Result<T, MQClientError> {
         let here = current_runtime()?;
         if here == running.runtime {

@@ -102,7 +102,8 @@ impl Sending<'_> {
 
     async fn attempt(&self, attempt: &Attempted<'_>) -> Result<Option<SendResult>, MQClientError> {
         if self.plan.wants_reply {
-            self.instance.reach(attempt.address, attempt.deadline).await?;
+            // Boxed: it would make the future of every send larger.
+            Box::pin(self.instance.reach(attempt.address, attempt.deadline)).await?;
         }
         send_kernel_impl(self.instance, self.option, &self.prepared, attempt).await
     }
