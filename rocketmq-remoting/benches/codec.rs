@@ -17,8 +17,10 @@ use rocketmq_remoting::session::InFlightTable;
 
 const FORMS: [(SerializeType, &str); 2] =
     [(SerializeType::RocketMq, "binary"), (SerializeType::Json, "json")];
+/// What one read brings when many sends are in flight.
+const ANSWERS: usize = 100;
 
-criterion_group!(benches, encode_send, read_answer, in_flight_table);
+criterion_group!(benches, encode_send, read_answers, in_flight_table);
 criterion_main!(benches);
 
 fn encode_send(criterion: &mut Criterion) {
@@ -52,18 +54,20 @@ fn encode_send(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn read_answer(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("read the answer to a send");
-    group.throughput(Throughput::Elements(1));
+fn read_answers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("read the answers to sends");
+    group.throughput(Throughput::Elements(ANSWERS as u64));
     for (serialize_type, name) in FORMS {
-        let answer = answer(serialize_type);
+        let answers = answer(serialize_type).repeat(ANSWERS);
         group.bench_function(name, |bencher| {
             bencher.iter_batched_ref(
-                || answer.clone(),
+                || BytesMut::from(answers.as_slice()),
                 |buffer| {
-                    let command = decode_frame(buffer, &FrameLimits::default());
-                    let command = command.expect("a sound frame").expect("a whole frame");
-                    command.header::<SendMessageResponseHeader>().expect("all fields")
+                    while let Some(command) =
+                        decode_frame(buffer, &FrameLimits::default()).expect("sound frames")
+                    {
+                        black_box(command.header::<SendMessageResponseHeader>().expect("all fields"));
+                    }
                 },
                 BatchSize::SmallInput,
             );

@@ -253,7 +253,7 @@ impl DefaultMQProducerImpl {
         };
         let waited = report.waited_for_permits + report.waited_for_batch;
         report.prepared = plan.began.elapsed().saturating_sub(waited);
-        let sending = Sending {
+        let mut sending = Sending {
             instance: &running.instance,
             option: &self.option,
             faults: &running.faults,

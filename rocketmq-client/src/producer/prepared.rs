@@ -6,8 +6,8 @@ use rocketmq_common::message_const::{
     PROPERTY_INSTANCE_ID, PROPERTY_MESSAGE_TYPE, PROPERTY_TRANSACTION_PREPARED, UNIQ_KEY,
 };
 use rocketmq_common::{
-    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueIdGenerator, compression, mix_all,
-    namespace, validators,
+    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueId, UniqueIdGenerator, compression,
+    mix_all, namespace, validators,
 };
 use rocketmq_remoting::protocol::header::SendRequestKind;
 
@@ -27,18 +27,25 @@ pub(super) struct Prepared {
     pub(super) message: Message,
     /// The messages of a batch, as far as anybody wants to look at them.
     pub(super) batch: Option<MessageBatch>,
-    /// What goes out and is stored: the body, or its compressed form.
-    pub(super) body: Bytes,
+    /// The body as it goes out and is stored, if compressing it made it smaller.
+    pub(super) compressed: Option<Bytes>,
     /// All properties in wire form, the id among them.
     pub(super) properties: String,
     pub(super) sys_flag: MessageSysFlag,
     pub(super) born_timestamp: i64,
-    /// The id; of a batch, those of its messages, with commas between them.
-    pub(super) msg_id: String,
+    pub(super) msg_id: MsgId,
     /// The group as brokers know it.
     pub(super) producer_group: Arc<str>,
     /// The topic as brokers know it, if that differs from the message's.
     pub(super) wrapped_topic: Option<String>,
+}
+
+/// The id of a message; of a batch, those of its messages, with commas between them.
+#[derive(Debug)]
+pub(super) enum MsgId {
+    /// On the stack: the one text that is needed is that of the result.
+    Made(UniqueId),
+    Given(String),
 }
 
 /// Makes messages ready to be sent.
@@ -65,6 +72,20 @@ impl Prepared {
     pub(super) fn topic(&self) -> &str {
         self.wrapped_topic.as_deref().unwrap_or_else(|| self.message.topic())
     }
+
+    /// What goes out and is stored.
+    pub(super) fn body(&self) -> &Bytes {
+        self.compressed.as_ref().unwrap_or_else(|| self.message.body())
+    }
+}
+
+impl MsgId {
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Made(id) => id.as_str(),
+            Self::Given(id) => id,
+        }
+    }
 }
 
 impl Preparation<'_> {
@@ -85,7 +106,7 @@ impl Preparation<'_> {
         self.check(&message)?;
         let born_timestamp = now_ms();
         let (msg_id, properties) = self.identify(&message, born_timestamp);
-        let (body, mut sys_flag) = stored_form(message.body(), self.option).await?;
+        let (compressed, mut sys_flag) = stored_form(message.body(), self.option).await?;
         let mut message_type = MessageType::Normal;
         if transactional {
             sys_flag = sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
@@ -105,7 +126,7 @@ impl Preparation<'_> {
             message_type,
             message,
             batch: None,
-            body,
+            compressed,
             properties,
             sys_flag,
             born_timestamp,
@@ -121,14 +142,14 @@ impl Preparation<'_> {
         let born_timestamp = now_ms();
         batch.assign_unique_keys(|| self.ids.next(born_timestamp));
         let ids: Vec<&str> = batch.messages().iter().filter_map(Message::unique_key).collect();
-        let msg_id = ids.join(",");
+        let msg_id = MsgId::Given(ids.join(","));
         let body = batch.encode().map_err(MQClientError::illegal)?;
         let limit = self.option.max_message_size();
         if body.len() > limit {
             let (size, what) = (body.len(), " as an encoded batch, which MessageBatch::split makes smaller");
             return Err(MQClientError::illegal(IllegalBody::TooLarge { size, what, limit }));
         }
-        let mut message = Message::new(batch.topic(), body.clone());
+        let mut message = Message::new(batch.topic(), body);
         if !batch.wait_store_msg_ok() {
             message.set_wait_store_msg_ok(false);
         }
@@ -140,7 +161,7 @@ impl Preparation<'_> {
             message_type: MessageType::Normal,
             message,
             batch: self.option.hooks().watch_sends().then_some(batch),
-            body,
+            compressed: None,
             properties,
             sys_flag: MessageSysFlag::default(),
             born_timestamp,
@@ -163,11 +184,11 @@ impl Preparation<'_> {
     }
 
     /// The id and all properties. A message that was made from a received one has an id already.
-    fn identify(&self, message: &Message, now: i64) -> (String, String) {
+    fn identify(&self, message: &Message, now: i64) -> (MsgId, String) {
         let instance = self.option.namespace().map(|namespace| (PROPERTY_INSTANCE_ID, namespace));
         let instance = instance.filter(|(name, _)| !message.properties().contains(name));
         if let Some(id) = message.unique_key() {
-            return (id.to_owned(), message.properties().wire_with(instance.as_slice()));
+            return (MsgId::Given(id.to_owned()), message.properties().wire_with(instance.as_slice()));
         }
         let id = self.ids.next(now);
         let unique = (UNIQ_KEY, id.as_str());
@@ -175,7 +196,7 @@ impl Preparation<'_> {
             Some(instance) => message.properties().wire_with(&[unique, instance]),
             None => message.properties().wire_with(&[unique]),
         };
-        (id.as_str().to_owned(), properties)
+        (MsgId::Made(id), properties)
     }
 
     /// The topic as brokers know it. Replies go to a topic of the cluster, which is in no namespace.
@@ -202,11 +223,11 @@ pub(super) fn now_ms() -> i64 {
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The body as it is stored, and the flags that say how.
+/// The compressed body, if that is what is stored, and the flags that say so.
 async fn stored_form(
     body: &Bytes,
     option: &ProducerOption,
-) -> Result<(Bytes, MessageSysFlag), MQClientError> {
+) -> Result<(Option<Bytes>, MessageSysFlag), MQClientError> {
     let size = body.len();
     if size > compression::DEFAULT_MAX_INFLATED {
         let limit = compression::DEFAULT_MAX_INFLATED;
@@ -219,7 +240,7 @@ async fn stored_form(
         if compressed.len() < size {
             let flag = MessageSysFlag::default().with_compression(option.compress_type());
             return if compressed.len() <= limit {
-                Ok((compressed, flag))
+                Ok((Some(compressed), flag))
             } else {
                 Err(too_large(compressed.len(), " after compression"))
             };
@@ -228,7 +249,7 @@ async fn stored_form(
     if size > limit {
         return Err(too_large(size, ""));
     }
-    Ok((body.clone(), MessageSysFlag::default()))
+    Ok((None, MessageSysFlag::default()))
 }
 
 async fn compress(body: Bytes, kind: CompressionType, level: u32) -> Result<Bytes, MQClientError> {

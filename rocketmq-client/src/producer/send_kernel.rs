@@ -43,8 +43,8 @@ pub(super) async fn send_kernel_impl(
             Some(batch) => batch.messages(),
             None => slice::from_ref(&prepared.message),
         },
-        msg_id: &prepared.msg_id,
-        body_length: prepared.body.len(),
+        msg_id: prepared.msg_id.as_str(),
+        body_length: prepared.body().len(),
         queue: attempt.queue,
         broker_address: attempt.address,
         mode: attempt.mode,
@@ -92,10 +92,10 @@ async fn request(
     let vip_address = option.vip_channel_enabled().then(|| vip_channel(attempt.address)).flatten();
     let address = vip_address.as_deref().unwrap_or(attempt.address);
     if attempt.mode == CommunicationMode::Oneway {
-        let sent = api.send_message_oneway(address, code, &header, &prepared.body, attempt.deadline).await;
+        let sent = api.send_message_oneway(address, code, &header, prepared.body(), attempt.deadline).await;
         return sent.map(|()| None).map_err(|error| MQClientError::from_remoting(broker, error));
     }
-    let answer = api.send_message(address, code, &header, &prepared.body, attempt.deadline).await;
+    let answer = api.send_message(address, code, &header, prepared.body(), attempt.deadline).await;
     let answer = answer.map_err(|error| MQClientError::from_remoting(broker, error))?;
     send_result(option, prepared, attempt, &answer).map(Some)
 }
@@ -133,16 +133,16 @@ fn send_result(
         report: Box::default(),
     })?;
     // A batch that is stored as one message has one id.
-    let msg_id = header.batch_uniq_id.map_or_else(|| prepared.msg_id.clone(), String::from);
+    let msg_id = header.batch_uniq_id.as_deref().unwrap_or(prepared.msg_id.as_str()).to_owned();
     Ok(SendResult {
         send_status,
         msg_id,
-        offset_msg_id: header.msg_id.into(),
+        offset_msg_id: (*header.msg_id).to_owned(),
         message_queue: stored_queue(option, attempt.queue, header.queue_id),
         queue_offset: header.queue_offset,
-        transaction_id: header.transaction_id.map(String::from),
-        recall_handle: header.recall_handle.map(String::from),
-        region_id: header.msg_region.map(String::from),
+        transaction_id: header.transaction_id.as_deref().map(str::to_owned),
+        recall_handle: header.recall_handle.as_deref().map(str::to_owned),
+        region_id: header.msg_region.as_deref().map(str::to_owned),
         trace_on: header.trace_on.unwrap_or(true),
     })
 }

@@ -48,17 +48,21 @@ pub(super) struct Sending<'a> {
 
 impl Sending<'_> {
     /// The outcome, and how many attempts it took.
-    pub(super) async fn send_default_impl(mut self) -> (Result<Option<SendResult>, MQClientError>, usize) {
+    pub(super) async fn send_default_impl(&mut self) -> (Result<Option<SendResult>, MQClientError>, usize) {
         let sent = self.attempt_all().await;
         let attempts = self.attempts;
-        (sent.map_err(|error| error.with_report(self.report)), attempts)
+        (sent.map_err(|error| error.with_report(std::mem::take(&mut self.report))), attempts)
     }
 
     async fn attempt_all(&mut self) -> Result<Option<SendResult>, MQClientError> {
         let mut last_broker: Option<Arc<str>> = None;
         let mut weak: Option<SendResult> = None;
         for number in 0..=self.plan.retries {
-            let route = match self.route().await {
+            let asked = Instant::now();
+            let route = self.route().await;
+            let began = Instant::now();
+            self.report.waited_for_route += began - asked;
+            let route = match route {
                 Ok(route) => route,
                 Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(weak))),
             };
@@ -66,7 +70,6 @@ impl Sending<'_> {
                 Ok(choice) => choice,
                 Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(weak))),
             };
-            let began = Instant::now();
             let attempt = Attempted {
                 queue: choice.queue,
                 address: choice.address,
@@ -108,12 +111,8 @@ impl Sending<'_> {
         send_kernel_impl(self.instance, self.option, &self.prepared, attempt).await
     }
 
-    async fn route(&mut self) -> Result<Arc<TopicPublishInfo>, MQClientError> {
-        let began = Instant::now();
-        let route =
-            self.instance.find_route(self.prepared.topic(), self.plan.timeout, self.plan.deadline()).await;
-        self.report.waited_for_route += began.elapsed();
-        route
+    async fn route(&self) -> Result<Arc<TopicPublishInfo>, MQClientError> {
+        self.instance.find_route(self.prepared.topic(), self.plan.timeout, self.plan.deadline()).await
     }
 
     fn choose<'r>(
