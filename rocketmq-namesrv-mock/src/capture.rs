@@ -1,12 +1,16 @@
 //! The requests that came in lately.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use rocketmq_remoting::net::Connection;
-use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
-use std::sync::Arc;
+use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, RequestCode, ResponseCode};
+
+use crate::wire::about;
+
+/// How many bytes the fields of all requests together may have.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// A request that a server of the mock got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,10 @@ pub struct CapturedRequest {
     pub code: RequestCode,
     /// When it was read from the socket.
     pub at: SystemTime,
+    /// When it was answered; `None`: not yet, or never.
+    pub answered_at: Option<SystemTime>,
+    /// The code of the answer.
+    pub answer: Option<ResponseCode>,
     /// The client's end of the connection, `ip:port`.
     pub peer: Arc<str>,
     /// The server that got it: the broker's name, or `namesrv-0`, `namesrv-1` ….
@@ -24,44 +32,149 @@ pub struct CapturedRequest {
     pub oneway: bool,
     /// The version that the client said to have (`MQVersion`).
     pub version: i32,
+    /// The fields of its header, under the names that they have there.
+    pub fields: ExtFields,
+    /// The length of its body in bytes.
+    pub body_len: usize,
+}
+
+impl CapturedRequest {
+    /// The topic that its header names.
+    pub fn topic(&self) -> Option<Cow<'_, str>> {
+        about::topic(self.code, &self.fields)
+    }
+
+    /// The group of producers or consumers that its header names.
+    pub fn group(&self) -> Option<Cow<'_, str>> {
+        about::group(self.code, &self.fields)
+    }
+
+    /// How long its answer took.
+    pub fn took(&self) -> Option<Duration> {
+        // Clocks may be set back.
+        self.answered_at.map(|at| at.duration_since(self.at).unwrap_or_default())
+    }
 }
 
 /// The last requests of all servers of a cluster.
 #[derive(Debug)]
 pub(crate) struct Capture {
     capacity: usize,
-    requests: Mutex<VecDeque<CapturedRequest>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    requests: VecDeque<CapturedRequest>,
+    /// The number of the first one that is kept.
+    first: u64,
+    /// Bytes of the fields.
+    bytes: usize,
+}
+
+/// A request that was captured, and whose answer is to be.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    capture: Arc<Capture>,
+    number: u64,
 }
 
 impl Capture {
     /// Keeps at most `capacity` requests; 0 switches it off.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, requests: Mutex::default() }
+        Self { capacity, kept: Mutex::default() }
     }
 
-    /// Notes a request, and forgets the oldest one if there are too many.
-    pub(crate) fn note(&self, server: &Arc<str>, request: &RemotingCommand, connection: &Connection) {
+    /// Notes a request, and forgets the oldest ones if there are too many.
+    pub(crate) fn note(
+        self: &Arc<Self>,
+        server: &Arc<str>,
+        request: &RemotingCommand,
+        peer: &Arc<str>,
+    ) -> Option<Noted> {
         if self.capacity == 0 {
-            return;
+            return None;
         }
         let captured = CapturedRequest {
             code: request.request_code(),
             at: SystemTime::now(),
-            peer: connection.peer().clone(),
+            answered_at: None,
+            answer: None,
+            peer: peer.clone(),
             server: server.clone(),
             oneway: request.is_oneway(),
             version: request.version,
+            fields: request.ext_fields.detached(),
+            body_len: request.body.len(),
         };
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if requests.len() == self.capacity {
-            requests.pop_front();
+        let mut kept = self.lock();
+        kept.bytes += captured.fields.wire_len();
+        kept.requests.push_back(captured);
+        let number = kept.first + kept.requests.len() as u64 - 1;
+        while kept.requests.len() > self.capacity || kept.bytes > MAX_BYTES {
+            let Some(oldest) = kept.requests.pop_front() else { break };
+            kept.bytes -= oldest.fields.wire_len();
+            kept.first += 1;
         }
-        requests.push_back(captured);
+        Some(Noted { capture: self.clone(), number })
     }
 
     /// The requests, oldest first.
     pub(crate) fn requests(&self) -> Vec<CapturedRequest> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.iter().cloned().collect()
+        self.lock().requests.iter().cloned().collect()
+    }
+
+    /// The requests with this code, oldest first.
+    pub(crate) fn requests_of(&self, code: RequestCode) -> Vec<CapturedRequest> {
+        self.lock().requests.iter().filter(|request| request.code == code).cloned().collect()
+    }
+
+    /// How many requests have this code.
+    pub(crate) fn count_of(&self, code: RequestCode) -> usize {
+        self.lock().requests.iter().filter(|request| request.code == code).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Noted {
+    /// Notes the answer.
+    pub(crate) fn answered(self, code: ResponseCode) {
+        let mut kept = self.capture.lock();
+        let index = self.number.checked_sub(kept.first).and_then(|index| usize::try_from(index).ok());
+        if let Some(request) = index.and_then(|index| kept.requests.get_mut(index)) {
+            request.answered_at = Some(SystemTime::now());
+            request.answer = Some(code);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_requests_are_forgotten_by_number_and_by_size() {
+        let (server, peer): (Arc<str>, Arc<str>) = ("s".into(), "p".into());
+        let capture = Arc::new(Capture::new(2));
+        let request = |text: &str| {
+            RemotingCommand::request(RequestCode::PULL_MESSAGE).with_field("topic", text.to_owned())
+        };
+        let noted: Vec<_> =
+            ["a", "b", "c"].map(|text| capture.note(&server, &request(text), &peer).unwrap()).into();
+        noted.into_iter().for_each(|noted| noted.answered(ResponseCode::SUCCESS));
+        let topics = || {
+            let kept = capture.requests();
+            kept.iter().map(|request| request.topic().unwrap().len()).collect::<Vec<_>>()
+        };
+        assert_eq!(capture.requests()[0].topic().as_deref(), Some("b"));
+        assert!(capture.requests().iter().all(|request| request.answer == Some(ResponseCode::SUCCESS)));
+        capture.note(&server, &request(&"x".repeat(MAX_BYTES - 100)), &peer);
+        assert_eq!(topics(), [1, MAX_BYTES - 100]);
+        capture.note(&server, &request(&"y".repeat(1000)), &peer);
+        assert_eq!(topics(), [1000]);
+        assert!(Arc::new(Capture::new(0)).note(&server, &request("a"), &peer).is_none());
     }
 }

@@ -8,13 +8,15 @@ use rocketmq_remoting::protocol::ResponseCode;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MockError {
-    /// A server could not listen on a free port of the loopback.
-    #[error("{server} cannot listen on a free port of {address}")]
+    /// A server could not listen on its port of the loopback.
+    #[error("{server} cannot listen on {}", place(*address, *port))]
     Listen {
         /// The broker's name, or `namesrv-0` ….
         server: String,
         /// The loopback address.
         address: IpAddr,
+        /// The port; 0 for any that is free.
+        port: u16,
         /// What the system said.
         #[source]
         source: std::io::Error,
@@ -27,6 +29,14 @@ pub enum MockError {
     None {
         /// `NameServer` or `broker`.
         what: &'static str,
+    },
+    /// What was waited for did not happen.
+    #[error("waited {limit:?} in vain: there is {there}")]
+    WaitedInVain {
+        /// How long.
+        limit: std::time::Duration,
+        /// What there is instead.
+        there: String,
     },
     /// There is no server of this name.
     #[error("the cluster has no {server}; it has those that its builder was told of")]
@@ -53,4 +63,11 @@ pub enum MockError {
         /// The broker's words.
         remark: String,
     },
+}
+
+fn place(address: IpAddr, port: u16) -> String {
+    match port {
+        0 => format!("a free port of {address}"),
+        port => std::net::SocketAddr::from((address, port)).to_string(),
+    }
 }

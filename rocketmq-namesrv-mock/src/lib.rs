@@ -9,7 +9,8 @@
 //! | starting, settings, looking inside | `cluster` |
 //! | routes | `name_server` |
 //! | which request goes where | `broker/table.rs`, one file or room beside it for each family |
-//! | what goes wrong on request | `faults.rs` |
+//! | what goes wrong on request | `faults`, and `lines` below the frames |
+//! | what a test waits for | `changes.rs`, `capture.rs`, `cluster/wait.rs` |
 //! | records and queues | `store` |
 //! | reading requests and refusing them | `wire` |
 
@@ -17,10 +18,12 @@ mod broker;
 mod capture;
 #[cfg(feature = "tls")]
 mod certificates;
+mod changes;
 mod clock;
 mod cluster;
 mod error;
 mod faults;
+mod lines;
 mod name_server;
 mod store;
 mod wire;
@@ -30,4 +33,4 @@ pub use capture::CapturedRequest;
 pub use certificates::{MockAuthority, MockCertificate};
 pub use cluster::{MockCluster, MockClusterBuilder, QueueOffsets};
 pub use error::MockError;
-pub use faults::{Fault, FaultAction};
+pub use faults::{Fault, FaultAction, FaultError};

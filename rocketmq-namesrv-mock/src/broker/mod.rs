@@ -27,18 +27,19 @@ mod topics;
 mod transaction;
 mod view;
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use rocketmq_common::{OffsetMsgId, UniqueIdGenerator};
+use rocketmq_common::{OffsetMsgId, PermName, UniqueIdGenerator};
 use rocketmq_remoting::net::{Connection, ConnectionEnd, RequestHandler, Responder, TaskOwner};
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
 pub(crate) use acl::Acl;
 
-use crate::capture::Capture;
+use crate::changes::Changes;
 use crate::clock::Clock;
-use crate::faults::{Admitted, Faults};
+use crate::faults::Admission;
 use crate::name_server::{self, Routes};
 use crate::store::CommitLog;
 use consumers::ConsumerTable;
@@ -79,14 +80,17 @@ pub(crate) struct Broker {
     name: Arc<str>,
     options: BrokerOptions,
     name_servers: Vec<Arc<Routes>>,
-    capture: Arc<Capture>,
+    /// Told of what happens by itself.
+    changes: Arc<Changes>,
     clock: Arc<Clock>,
     /// When the broker came to be.
     boot_ms: i64,
     /// For what takes longer than a request.
     tasks: TaskOwner,
-    /// Set once the socket is bound.
-    address: OnceLock<SocketAddr>,
+    /// Known once the socket is bound; another one if the broker comes back elsewhere.
+    address: RwLock<SocketAddr>,
+    /// What may be done with its topics. Java: `brokerPermission`.
+    perm: AtomicI32,
     /// Makes ids for messages that come without one.
     ids: UniqueIdGenerator,
     /// What nearly every answer to a send carries.
@@ -117,7 +121,7 @@ impl Broker {
         name: Arc<str>,
         options: BrokerOptions,
         name_servers: Vec<Arc<Routes>>,
-        capture: Arc<Capture>,
+        changes: Arc<Changes>,
         clock: Arc<Clock>,
         tasks: TaskOwner,
         ids: UniqueIdGenerator,
@@ -137,11 +141,13 @@ impl Broker {
             name,
             options,
             name_servers,
-            capture,
+            changes,
             boot_ms: clock.now_ms(),
             clock,
             tasks,
-            address: OnceLock::new(),
+            // Nobody knows the port before it is announced.
+            address: RwLock::new((Ipv4Addr::LOCALHOST, 0).into()),
+            perm: AtomicI32::new(PermName::READ_WRITE.0),
             ids,
             send_fields: [("MSG_REGION", send::REGION), ("TRACE_ON", send::TRACE_ON)].into_iter().collect(),
             state: Mutex::new(state),
@@ -162,7 +168,7 @@ impl Broker {
 
     /// Says where the broker listens, and announces it and its topics to all NameServers.
     pub(crate) fn announce(&self, address: SocketAddr) {
-        let address = *self.address.get_or_init(|| address);
+        *self.address.write().unwrap_or_else(PoisonError::into_inner) = address;
         for routes in &self.name_servers {
             // Apache's broker puts no brackets around an IPv6 address.
             let address = format!("{}:{}", address.ip(), address.port());
@@ -183,8 +189,23 @@ impl Broker {
 
     /// Tells all NameServers of a topic.
     fn announce_topic(&self, config: &TopicConfig) {
+        let (mut queues, perm) = (config.queue_data(), self.perm.load(Ordering::Relaxed));
+        // A broker without limits says nothing about other permissions.
+        if perm != PermName::READ_WRITE.0 {
+            queues.perm = PermName(queues.perm.0 & perm);
+        }
         for routes in &self.name_servers {
-            routes.register_topic(&self.name, &config.name, config.queue_data());
+            routes.register_topic(&self.name, &config.name, queues);
+        }
+    }
+
+    /// Says what may be done with all topics here, and announces it. Java: `brokerPermission`, which is what clients
+    /// read in routes; a send that comes all the same is stored.
+    pub(crate) fn set_perm(&self, perm: PermName) {
+        let state = self.lock();
+        self.perm.store(perm.0, Ordering::Relaxed);
+        for config in state.topics.configs() {
+            self.announce_topic(config);
         }
     }
 
@@ -202,10 +223,14 @@ impl Broker {
         state.offsets.remove_topic(topic);
     }
 
+    /// The members of a consumer group.
+    pub(crate) fn consumer_ids(&self, group: &str) -> Vec<String> {
+        self.lock().consumers.client_ids(group).into_iter().map(str::to_owned).collect()
+    }
+
     /// Where the broker listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        // Nobody knows the port before it is announced, so that the fallback is never seen.
-        self.address.get().copied().unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+        *self.address.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The id that says where a record is.
@@ -222,24 +247,14 @@ impl Broker {
 #[derive(Debug, Clone)]
 pub(crate) struct BrokerHandler {
     pub(crate) broker: Arc<Broker>,
-    pub(crate) faults: Arc<Faults>,
+    pub(crate) admission: Arc<Admission>,
 }
 
 impl RequestHandler for BrokerHandler {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
-        let broker = &self.broker;
-        broker.capture.note(&broker.name, &request, responder.connection());
-        match self.faults.admit(&broker.name, request, responder) {
-            None => {}
-            Some(Admitted { request, reply, delay: None }) => table::dispatch(broker, request, reply),
-            Some(Admitted { request, reply, delay: Some(delay) }) => {
-                let late = broker.clone();
-                broker.tasks.spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    table::dispatch(&late, request, reply);
-                });
-            }
-        }
+        let broker = self.broker.clone();
+        let carry_out = move |request, reply| table::dispatch(&broker, request, reply);
+        self.admission.serve(&self.broker.name, request, responder, carry_out);
     }
 
     fn disconnected(&self, connection: &Connection, _: &ConnectionEnd) {
@@ -247,5 +262,7 @@ impl RequestHandler for BrokerHandler {
         state.consumers.disconnect(connection.id());
         state.producers.disconnect(connection.id());
         state.held.disconnect(connection.id());
+        drop(state);
+        self.admission.changes.tell();
     }
 }

@@ -2,20 +2,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocketmq_common::UniqueIdGenerator;
-use rocketmq_remoting::net::{Acceptor, ConnectionOptions, RequestHandler, TaskOwner, TcpAcceptor, random};
+use rocketmq_remoting::net::{Acceptor, ConnectionOptions, RequestHandler, TaskOwner, random};
 use rocketmq_remoting::protocol::{LanguageCode, SerializeType};
 
 use super::MockCluster;
-use super::faults::Slot;
+use super::slot::{Service, Slot};
 use crate::MockError;
 use crate::broker::{
     Acl, Broker, BrokerHandler, BrokerOptions, TransactionOptions, expire_held_pulls, keep_time,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
+use crate::faults::{Admission, Fault};
+use crate::lines::LineAcceptor;
 use crate::name_server::{NameServer, Routes};
 
 /// Settings of a [`MockCluster`]; see [`MockCluster::builder`]. All have defaults.
@@ -29,6 +31,8 @@ pub struct MockClusterBuilder {
     discard_messages: bool,
     store_limit: usize,
     captured_requests: usize,
+    wait_limit: Duration,
+    faults: Vec<Fault>,
     ipv6: bool,
     serialize_type: SerializeType,
     virtual_clock: bool,
@@ -49,6 +53,8 @@ impl Default for MockClusterBuilder {
             discard_messages: false,
             store_limit: 512 * 1024 * 1024,
             captured_requests: 10_000,
+            wait_limit: Duration::from_secs(10),
+            faults: Vec::new(),
             ipv6: false,
             serialize_type: SerializeType::Json,
             virtual_clock: false,
@@ -97,9 +103,21 @@ impl MockClusterBuilder {
         Self { store_limit: bytes, ..self }
     }
 
-    /// How many requests [`MockCluster::requests`] remembers; 0 for none. Default: 10,000.
+    /// How many requests [`MockCluster::requests`] remembers; 0 for none. The fields of all of them take 16 MiB at most.
+    /// Default: 10,000.
     pub fn captured_requests(self, captured_requests: usize) -> Self {
         Self { captured_requests, ..self }
+    }
+
+    /// How long [`MockCluster::wait_for_messages`] and [`MockCluster::wait_for_requests`] wait. Default: 10 s.
+    pub fn wait_limit(self, wait_limit: Duration) -> Self {
+        Self { wait_limit, ..self }
+    }
+
+    /// Adds a rule of what goes wrong from the start; see [`MockCluster::inject`].
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
     }
 
     /// Whether the servers listen on `::1` instead of `127.0.0.1`. Default: false.
@@ -170,43 +188,63 @@ impl MockClusterBuilder {
         if self.brokers == 0 {
             return Err(MockError::None { what: "broker" });
         }
+        let since = Instant::now();
         let tasks = TaskOwner::new().map_err(MockError::NoRuntime)?;
-        let capture = Arc::new(Capture::new(self.captured_requests));
         let clock = Arc::new(if self.virtual_clock { Clock::standing() } else { Clock::Wall });
-        let routes: Vec<Arc<Routes>> = (0..self.name_servers).map(|_| Arc::default()).collect();
         let mut cluster = MockCluster {
             name_servers: Vec::new(),
             brokers: Vec::new(),
-            routes: routes.clone(),
-            capture: capture.clone(),
-            clock: clock.clone(),
-            faults: Arc::default(),
+            routes: (0..self.name_servers).map(|_| Arc::<Routes>::default()).collect(),
+            clock,
+            admission: Arc::new(self.admission(&tasks)),
+            wait_limit: self.wait_limit,
+            started_in: Duration::ZERO,
             tasks,
         };
-        for (index, routes) in routes.iter().enumerate() {
+        self.start_name_servers(&mut cluster).await?;
+        self.start_brokers(&mut cluster).await?;
+        cluster.note_start(since);
+        Ok(cluster)
+    }
+
+    fn admission(&self, tasks: &TaskOwner) -> Admission {
+        let admission = Admission {
+            faults: Arc::default(),
+            lines: Arc::default(),
+            capture: Arc::new(Capture::new(self.captured_requests)),
+            changes: Arc::default(),
+            servers: Arc::default(),
+            serialize_type: self.serialize_type,
+            tasks: tasks.clone(),
+        };
+        self.faults.iter().for_each(|fault| admission.faults.inject(fault.clone()));
+        admission
+    }
+
+    async fn start_name_servers(&self, cluster: &mut MockCluster) -> Result<(), MockError> {
+        for (index, routes) in cluster.routes.clone().into_iter().enumerate() {
             let name: Arc<str> = format!("namesrv-{index}").into();
-            let server = NameServer {
-                name: name.clone(),
-                routes: routes.clone(),
-                settings: Arc::default(),
-                capture: capture.clone(),
-                faults: cluster.faults.clone(),
-                tasks: cluster.tasks.clone(),
-            };
-            cluster.name_servers.push(self.listen(name, Arc::new(server)).await?);
+            let admission = cluster.admission.clone();
+            let server = NameServer { name: name.clone(), routes, settings: Arc::default(), admission };
+            let slot = self.listen(name, None, Arc::new(server), cluster).await?;
+            cluster.name_servers.push(slot);
         }
+        Ok(())
+    }
+
+    async fn start_brokers(&self, cluster: &mut MockCluster) -> Result<(), MockError> {
         for index in 0..self.brokers {
-            let broker = self.broker(index, &cluster);
-            let handler = BrokerHandler { broker: broker.clone(), faults: cluster.faults.clone() };
-            let server = self.listen(broker.name().clone(), Arc::new(handler)).await?;
-            broker.announce(server.address());
+            let broker = self.broker(index, cluster);
+            let handler = BrokerHandler { broker: broker.clone(), admission: cluster.admission.clone() };
+            let name = broker.name().clone();
+            let slot = self.listen(name, Some(broker.clone()), Arc::new(handler), cluster).await?;
             cluster.tasks.spawn(expire_held_pulls(broker.clone()));
-            if !clock.is_virtual() {
+            if !cluster.clock.is_virtual() {
                 cluster.tasks.spawn(keep_time(broker.clone()));
             }
-            cluster.brokers.push((broker, server));
+            cluster.brokers.push((broker, slot));
         }
-        Ok(cluster)
+        Ok(())
     }
 
     fn broker(&self, index: usize, cluster: &MockCluster) -> Arc<Broker> {
@@ -221,24 +259,35 @@ impl MockClusterBuilder {
         };
         // Any 32 bits make the ids of this broker different from those of others.
         let ids = UniqueIdGenerator::new(self.address(), std::process::id(), random() as u32);
-        let (routes, capture) = (cluster.routes.clone(), cluster.capture.clone());
+        let (routes, changes) = (cluster.routes.clone(), cluster.admission.changes.clone());
         let (clock, tasks) = (cluster.clock.clone(), cluster.tasks.clone());
-        Arc::new(Broker::new(broker_name(index).into(), options, routes, capture, clock, tasks, ids))
+        Arc::new(Broker::new(broker_name(index).into(), options, routes, changes, clock, tasks, ids))
     }
 
-    async fn listen(&self, name: Arc<str>, handler: Arc<dyn RequestHandler>) -> Result<Slot, MockError> {
+    async fn listen(
+        &self,
+        name: Arc<str>,
+        broker: Option<Arc<Broker>>,
+        handler: Arc<dyn RequestHandler>,
+        cluster: &MockCluster,
+    ) -> Result<Arc<Slot>, MockError> {
         let mut options = ConnectionOptions::default();
         options.language = LanguageCode::JAVA;
         options.serialize_type = self.serialize_type;
-        Slot::start(name, self.acceptor()?, (self.address(), 0).into(), handler, options).await
+        let acceptor = Arc::new(LineAcceptor::new(cluster.admission.lines.clone(), self.upper()?));
+        let address = (self.address(), 0).into();
+        let slot = Slot::start(Service { name, broker, acceptor, address, handler, options }).await?;
+        cluster.admission.servers.add(&slot);
+        Ok(slot)
     }
 
-    fn acceptor(&self) -> Result<Arc<dyn Acceptor>, MockError> {
+    /// What is spoken above TCP.
+    fn upper(&self) -> Result<Option<Arc<dyn Acceptor>>, MockError> {
         #[cfg(feature = "tls")]
         if let Some(config) = &self.tls {
-            return Ok(Arc::new(rocketmq_remoting::net::tls::TlsAcceptor::new(config)?));
+            return Ok(Some(Arc::new(rocketmq_remoting::net::tls::TlsAcceptor::new(config)?)));
         }
-        Ok(Arc::new(TcpAcceptor))
+        Ok(None)
     }
 
     fn address(&self) -> IpAddr {

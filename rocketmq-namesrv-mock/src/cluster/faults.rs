@@ -1,93 +1,29 @@
 //! Servers that do not do what they should.
 
-use std::time::Duration;
-
-use rocketmq_remoting::net::{Acceptor, ConnectionOptions, RequestHandler};
-use rocketmq_remoting::server::RemotingServer;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+
+use rocketmq_common::PermName;
 
 use super::MockCluster;
+use super::slot::Slot;
 use crate::faults::Fault;
 use crate::{MockError, broker::Broker};
 
-/// How long a server may take to close its connections.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
-
-/// A server that can be stopped and started again on its port.
-pub(super) struct Slot {
-    name: Arc<str>,
-    acceptor: Arc<dyn Acceptor>,
-    address: SocketAddr,
-    handler: Arc<dyn RequestHandler>,
-    options: ConnectionOptions,
-    running: Mutex<Option<RemotingServer>>,
-}
-
-impl Slot {
-    /// Starts a server, with port 0 on a free one.
-    pub(super) async fn start(
-        name: Arc<str>,
-        acceptor: Arc<dyn Acceptor>,
-        address: SocketAddr,
-        handler: Arc<dyn RequestHandler>,
-        options: ConnectionOptions,
-    ) -> Result<Self, MockError> {
-        let mut slot = Self { name, acceptor, address, handler, options, running: Mutex::new(None) };
-        let server = slot.bind().await?;
-        slot.address = server.local_addr();
-        slot.running = Mutex::new(Some(server));
-        Ok(slot)
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Stops listening and closes all connections.
-    pub(super) async fn stop(&self) {
-        if let Some(server) = self.running.lock().await.take() {
-            server.shutdown(STOP_LIMIT).await;
-        }
-    }
-
-    /// Listens again, unless it does already.
-    async fn restart(&self) -> Result<(), MockError> {
-        let mut running = self.running.lock().await;
-        if running.is_none() {
-            *running = Some(self.bind().await?);
-        }
-        Ok(())
-    }
-
-    async fn bind(&self) -> Result<RemotingServer, MockError> {
-        let (acceptor, handler) = (self.acceptor.clone(), self.handler.clone());
-        let bound = RemotingServer::bind_with(acceptor, self.address, handler, self.options.clone()).await;
-        let (server, address) = (self.name.to_string(), self.address.ip());
-        bound.map_err(|source| MockError::Listen { server, address, source })
-    }
-}
-
-impl std::fmt::Debug for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot")
-            .field("name", &self.name)
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
-}
-
 impl MockCluster {
-    /// Lets requests go wrong from now on. Of several faults that fit a request, the first one counts that is not
+    /// Lets requests go wrong from now on. Of several rules that fit a request, the first one counts that is not
     /// used up.
     pub fn inject(&self, fault: Fault) {
-        self.faults.inject(fault);
+        self.admission.faults.inject(fault);
     }
 
-    /// Lets all requests go well again.
+    /// Lets all requests go well again. What a rule has done to a connection or a server stays.
     pub fn clear_faults(&self) {
-        self.faults.clear();
+        self.admission.faults.clear();
+    }
+
+    /// The rules that were injected, and how many requests went wrong by each of them.
+    pub fn fault_hits(&self) -> Vec<(Fault, u32)> {
+        self.admission.faults.hits()
     }
 
     /// Stops a broker: it closes its connections, its port refuses new ones, and the NameServers drop it from their
@@ -120,9 +56,29 @@ impl MockCluster {
     /// # Errors
     /// When there is no such broker, or its port was taken by somebody else.
     pub async fn start_broker(&self, name: &str) -> Result<(), MockError> {
-        let (broker, slot) = self.broker_slot(name)?;
-        slot.restart().await?;
-        broker.announce(slot.address());
+        let (_, slot) = self.broker_slot(name)?;
+        slot.restart(false).await
+    }
+
+    /// Stops a broker if it runs and starts it on another port, with what it stored. Dropping the future may leave the
+    /// broker stopped.
+    ///
+    /// # Errors
+    /// When there is no such broker, or no port is free.
+    pub async fn move_broker(&self, name: &str) -> Result<(), MockError> {
+        let (_, slot) = self.broker_slot(name)?;
+        slot.stop().await;
+        slot.restart(true).await
+    }
+
+    /// Says what may be done with the topics of a broker; the NameServers know at once. Sends that come all the same
+    /// are stored. Java: `brokerPermission`.
+    ///
+    /// # Errors
+    /// When there is no such broker.
+    pub fn set_broker_perm(&self, name: &str, perm: PermName) -> Result<(), MockError> {
+        let (broker, _) = self.broker_slot(name)?;
+        broker.set_perm(perm);
         Ok(())
     }
 
@@ -142,15 +98,66 @@ impl MockCluster {
     /// # Errors
     /// When there is no such NameServer, or its port was taken by somebody else.
     pub async fn start_name_server(&self, index: usize) -> Result<(), MockError> {
-        self.name_server_slot(index)?.restart().await
+        self.name_server_slot(index)?.restart(false).await
     }
 
-    fn broker_slot(&self, name: &str) -> Result<&(Arc<Broker>, Slot), MockError> {
+    /// Stops a NameServer if it runs and starts it on another port, with the routes that it knew. Dropping the future
+    /// may leave it stopped.
+    ///
+    /// # Errors
+    /// When there is no such NameServer, or no port is free.
+    pub async fn move_name_server(&self, index: usize) -> Result<(), MockError> {
+        let slot = self.name_server_slot(index)?;
+        slot.stop().await;
+        slot.restart(true).await
+    }
+
+    /// Cuts a NameServer off from the brokers: it goes on to give out the routes that it knows, whatever brokers
+    /// announce, and so disagrees with the others.
+    ///
+    /// # Errors
+    /// When there is no such NameServer.
+    pub fn cut_off_name_server(&self, index: usize) -> Result<(), MockError> {
+        self.name_server_slot(index)?;
+        self.routes[index].cut_off(true);
+        Ok(())
+    }
+
+    /// Lets a NameServer hear the brokers again: those that run announce themselves and their topics at once. Topics
+    /// that were deleted meanwhile stay in its routes.
+    ///
+    /// # Errors
+    /// When there is no such NameServer.
+    pub async fn reconnect_name_server(&self, index: usize) -> Result<(), MockError> {
+        self.name_server_slot(index)?;
+        self.routes[index].cut_off(false);
+        for (broker, slot) in &self.brokers {
+            if slot.is_running().await {
+                broker.announce(slot.address());
+            } else {
+                broker.withdraw();
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets one NameServer forget a topic, until a broker announces it again. It answers code 17 then, as one does that
+    /// was started a moment ago.
+    ///
+    /// # Errors
+    /// When there is no such NameServer.
+    pub fn forget_topic(&self, index: usize, topic: &str) -> Result<(), MockError> {
+        self.name_server_slot(index)?;
+        self.routes[index].delete_topic(topic, None);
+        Ok(())
+    }
+
+    fn broker_slot(&self, name: &str) -> Result<&(Arc<Broker>, Arc<Slot>), MockError> {
         let found = self.brokers.iter().find(|(broker, _)| **broker.name() == *name);
         found.ok_or_else(|| MockError::NoServer { server: name.to_owned() })
     }
 
-    fn name_server_slot(&self, index: usize) -> Result<&Slot, MockError> {
+    fn name_server_slot(&self, index: usize) -> Result<&Arc<Slot>, MockError> {
         let found = self.name_servers.get(index);
         found.ok_or_else(|| MockError::NoServer { server: format!("namesrv-{index}") })
     }

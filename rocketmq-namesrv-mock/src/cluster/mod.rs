@@ -2,23 +2,26 @@
 
 mod builder;
 mod faults;
+mod slot;
 mod time;
+mod wait;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::MockClusterBuilder;
-use faults::Slot;
 use rocketmq_common::record::{RecordDecoder, RecordOptions};
 use rocketmq_common::{MessageExt, MessageQueue};
 use rocketmq_remoting::net::TaskOwner;
+use slot::Slot;
+pub(crate) use slot::{ServerChange, Servers};
 
 use crate::MockError;
 use crate::broker::{self, Broker, TopicConfig};
-use crate::capture::{Capture, CapturedRequest};
+use crate::capture::CapturedRequest;
 use crate::clock::Clock;
-use crate::faults::Faults;
+use crate::faults::Admission;
 use crate::name_server::Routes;
 
 /// NameServers and brokers on free ports of the loopback, in memory, which answer as Apache RocketMQ 5.5.0 does.
@@ -45,12 +48,13 @@ use crate::name_server::Routes;
 /// ```
 #[derive(Debug)]
 pub struct MockCluster {
-    name_servers: Vec<Slot>,
-    brokers: Vec<(Arc<Broker>, Slot)>,
+    name_servers: Vec<Arc<Slot>>,
+    brokers: Vec<(Arc<Broker>, Arc<Slot>)>,
     routes: Vec<Arc<Routes>>,
-    capture: Arc<Capture>,
     clock: Arc<Clock>,
-    faults: Arc<Faults>,
+    admission: Arc<Admission>,
+    wait_limit: Duration,
+    started_in: Duration,
     tasks: TaskOwner,
 }
 
@@ -156,7 +160,7 @@ impl MockCluster {
 
     /// The last requests that all servers got, oldest first; see [`MockClusterBuilder::captured_requests`].
     pub fn requests(&self) -> Vec<CapturedRequest> {
-        self.capture.requests()
+        self.admission.capture.requests()
     }
 
     /// Stops all servers and closes their connections; what is stored can still be read. Dropping the future leaves them stopping.

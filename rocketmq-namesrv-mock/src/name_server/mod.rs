@@ -7,11 +7,10 @@ mod settings;
 
 use std::sync::Arc;
 
-use rocketmq_remoting::net::{RequestHandler, Responder, TaskOwner};
+use rocketmq_remoting::net::{RequestHandler, Responder};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode, ResponseCode};
 
-use crate::capture::Capture;
-use crate::faults::{Admitted, Faults};
+use crate::faults::Admission;
 use crate::wire::{Answer, NumberPolicy, Refusal, Reply, SEE_FAQ, read_fields, request_fields};
 use json::Keys;
 pub(crate) use routes::{Broker, QueueData, Routes};
@@ -26,10 +25,7 @@ pub(crate) struct NameServer {
     pub(crate) name: Arc<str>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) capture: Arc<Capture>,
-    pub(crate) faults: Arc<Faults>,
-    /// For answers that are to come late.
-    pub(crate) tasks: TaskOwner,
+    pub(crate) admission: Arc<Admission>,
 }
 
 request_fields! {
@@ -102,17 +98,8 @@ impl NameServer {
 
 impl RequestHandler for NameServer {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
-        self.capture.note(&self.name, &request, responder.connection());
-        match self.faults.admit(&self.name, request, responder) {
-            None => {}
-            Some(Admitted { request, reply, delay: None }) => self.serve(&request, reply),
-            Some(Admitted { request, reply, delay: Some(delay) }) => {
-                let late = self.clone();
-                self.tasks.spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    late.serve(&request, reply);
-                });
-            }
-        }
+        let server = self.clone();
+        let carry_out = move |request, reply| server.serve(&request, reply);
+        self.admission.serve(&self.name, request, responder, carry_out);
     }
 }

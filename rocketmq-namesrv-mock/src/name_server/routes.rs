@@ -1,6 +1,7 @@
 //! Which brokers there are and which topics they announced. Java: `RouteInfoManager`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rocketmq_common::PermName;
@@ -9,6 +10,8 @@ use rocketmq_common::PermName;
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     tables: Mutex<Tables>,
+    /// Brokers do not reach it: what they announce is lost.
+    cut_off: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -40,18 +43,36 @@ pub(crate) struct QueueData {
 pub(crate) type Route = Vec<(Arc<str>, Broker, QueueData)>;
 
 impl Routes {
+    /// Cuts it off from all brokers, or lets it hear them again.
+    pub(crate) fn cut_off(&self, cut_off: bool) {
+        self.cut_off.store(cut_off, Ordering::Relaxed);
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.cut_off.load(Ordering::Relaxed)
+    }
+
     /// A broker announces itself.
     pub(crate) fn register_broker(&self, name: &Arc<str>, broker: Broker) {
+        if self.is_cut_off() {
+            return;
+        }
         self.lock().brokers.insert(name.clone(), broker);
     }
 
     /// A broker leaves. What it announced counts again when it comes back.
     pub(crate) fn unregister_broker(&self, name: &str) {
+        if self.is_cut_off() {
+            return;
+        }
         self.lock().brokers.remove(name);
     }
 
     /// A broker announces a topic.
     pub(crate) fn register_topic(&self, broker: &Arc<str>, topic: &str, queues: QueueData) {
+        if self.is_cut_off() {
+            return;
+        }
         let mut tables = self.lock();
         match tables.topics.get_mut(topic) {
             Some(brokers) => {

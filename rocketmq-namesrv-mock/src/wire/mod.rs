@@ -1,6 +1,8 @@
 //! Reading requests and writing answers the way Apache's servers do.
 
+pub(crate) mod about;
 mod answer;
+pub(crate) mod answer_frames;
 pub(crate) mod base64;
 mod fields;
 mod reply;
@@ -10,5 +12,5 @@ pub(crate) use answer::{Answer, Refusal};
 pub(crate) use fields::{
     FieldValue, NotANumber, NumberPolicy, RequestFields, read_fields, request_fields, required,
 };
-pub(crate) use reply::{Reply, ReplyFault};
+pub(crate) use reply::{AnswerFault, Reply};
 pub(crate) use texts::{SEE_FAQ, peer_with_slash};

@@ -1,34 +1,49 @@
 //! The way back for one request.
 
-use bytes::Bytes;
-use rocketmq_remoting::net::{Connection, Responder};
-use rocketmq_remoting::protocol::{EncodeHeader, ExtFields, RemotingCommand, ResponseCode};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use rocketmq_remoting::net::{Connection, Responder, TaskOwner};
+use rocketmq_remoting::protocol::{
+    CommandFlag, EncodeHeader, ExtFields, FrameHead, LanguageCode, NoHeader, RemotingCommand, ResponseCode,
+    SerializeType, encode_frame,
+};
+
+use super::answer_frames;
+use crate::capture::Noted;
+use crate::changes::Changes;
+use crate::faults::FaultAction;
+use crate::lines::Line;
 
 /// Takes the answer to one request back to its client, unless a fault is to change it.
 #[derive(Debug)]
 pub(crate) struct Reply {
     responder: Responder,
-    fault: Option<ReplyFault>,
+    noted: Option<Noted>,
+    changes: Arc<Changes>,
+    fault: Option<Box<AnswerFault>>,
 }
 
 /// What becomes of an answer.
 #[derive(Debug)]
-pub(crate) enum ReplyFault {
-    /// It is lost.
-    Drop,
-    /// It has another code and remark.
-    Change(ResponseCode, String),
-    /// It is lost, and the connection ends.
-    Close,
+pub(crate) struct AnswerFault {
+    pub(crate) action: FaultAction,
+    /// Of the request.
+    pub(crate) opaque: i32,
+    /// The connection of the request; `None` if it is gone.
+    pub(crate) line: Option<Arc<Line>>,
+    pub(crate) serialize_type: SerializeType,
+    /// For what comes late.
+    pub(crate) tasks: TaskOwner,
 }
 
 impl Reply {
-    pub(crate) fn new(responder: Responder) -> Self {
-        Self { responder, fault: None }
+    pub(crate) fn new(responder: Responder, noted: Option<Noted>, changes: Arc<Changes>) -> Self {
+        Self { responder, noted, changes, fault: None }
     }
 
-    pub(crate) fn with_fault(responder: Responder, fault: ReplyFault) -> Self {
-        Self { responder, fault: Some(fault) }
+    pub(crate) fn with_fault(self, fault: AnswerFault) -> Self {
+        Self { fault: Some(Box::new(fault)), ..self }
     }
 
     /// The connection that the request came on.
@@ -45,18 +60,83 @@ impl Reply {
         extra: &ExtFields,
         body: &Bytes,
     ) {
-        match self.fault {
-            None => self.responder.answer(code, remark, header, extra, body),
-            Some(ReplyFault::Change(code, remark)) => {
-                self.responder.answer(code, Some(&remark), header, extra, body);
-            }
-            Some(ReplyFault::Drop) => {}
-            Some(ReplyFault::Close) => self.responder.connection().close(),
+        let Self { responder, noted, changes, fault } = self;
+        let told = match &fault {
+            _ if responder.is_oneway() => None,
+            Some(fault) => fault.told(code),
+            None => Some(code),
+        };
+        // Before the client learns of it.
+        if let (Some(noted), Some(code)) = (noted, told) {
+            noted.answered(code);
         }
+        match fault {
+            None => responder.answer(code, remark, header, extra, body),
+            Some(fault) => match &fault.action {
+                FaultAction::AnswerWith { code, remark } => {
+                    responder.answer(*code, Some(remark), header, extra, body);
+                }
+                FaultAction::ReadOnly(_) => responder.answer(code, remark, header, extra, body),
+                _ if responder.is_oneway() => {}
+                _ => fault.write(code, remark, header, extra, body),
+            },
+        }
+        // Whatever the request changed was changed before.
+        changes.tell();
     }
 
     /// Answers that this request code is not supported.
     pub(crate) fn not_supported(self, request: &RemotingCommand) {
-        self.responder.not_supported(request);
+        let remark = format!(" request type {} not supported", request.code);
+        let code = ResponseCode::REQUEST_CODE_NOT_SUPPORTED;
+        let (none, no_body) = (ExtFields::absent(), Bytes::new());
+        self.answer(code, Some(&remark), &NoHeader, &none, &no_body);
+    }
+}
+
+impl AnswerFault {
+    /// The code that the client is told in the end.
+    fn told(&self, code: ResponseCode) -> Option<ResponseCode> {
+        match &self.action {
+            FaultAction::AnswerWith { code, .. } => Some(*code),
+            FaultAction::DropAnswer
+            | FaultAction::CloseAfterwards
+            | FaultAction::CutAnswer { .. }
+            | FaultAction::Crash { .. }
+            | FaultAction::Stop { .. } => None,
+            _ => Some(code),
+        }
+    }
+
+    /// Writes what becomes of the answer.
+    fn write<H: EncodeHeader + ?Sized>(
+        &self,
+        code: ResponseCode,
+        remark: Option<&str>,
+        header: &H,
+        extra: &ExtFields,
+        body: &Bytes,
+    ) {
+        let encode = |opaque| -> Option<Bytes> {
+            let head = FrameHead {
+                serialize_type: self.serialize_type,
+                code: code.0,
+                language: LanguageCode::JAVA,
+                opaque,
+                flag: CommandFlag::RESPONSE,
+                ..FrameHead::default()
+            };
+            let mut frame = BytesMut::new();
+            encode_frame(&mut frame, &head, remark, header, extra, body.len()).ok()?;
+            frame.extend_from_slice(body);
+            Some(frame.freeze())
+        };
+        // A connection that is gone needs no answer.
+        let (Some(line), Some(frame)) = (&self.line, encode(self.opaque)) else { return };
+        let stray = match self.action {
+            FaultAction::StrayAnswer => encode(answer_frames::stray_opaque(self.opaque)),
+            _ => None,
+        };
+        answer_frames::write(&self.action, frame, stray, line, &self.tasks);
     }
 }

@@ -5,6 +5,9 @@
 mod batch;
 mod clients;
 mod cluster;
+mod fault_lines;
+mod fault_rules;
+mod fault_servers;
 mod faults;
 mod frames;
 mod golden;
@@ -20,3 +23,4 @@ mod send;
 mod support;
 mod topics;
 mod transactions;
+mod waiting;

@@ -75,6 +75,20 @@ impl Peer {
         timeout(SOON, self.next()).await.expect("an answer").expect("an open connection")
     }
 
+    /// Everything that comes until the other side ends the connection, and whether it was reset.
+    pub(crate) async fn read_to_end(&mut self) -> (Vec<u8>, bool) {
+        let mut read = self.read.split().to_vec();
+        let end = timeout(SOON, self.stream.read_to_end(&mut read)).await.expect("the end");
+        (read, end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset))
+    }
+
+    /// The next so many bytes, whatever they are.
+    pub(crate) async fn read_exact(&mut self, count: usize) -> Vec<u8> {
+        let mut read = vec![0; count];
+        timeout(SOON, self.stream.read_exact(&mut read)).await.expect("bytes").expect("an open connection");
+        read
+    }
+
     /// Waits until the other side has closed the connection, and checks that nothing came before.
     pub(crate) async fn expect_closed(&mut self) {
         assert!(timeout(SOON, self.next()).await.expect("the end").is_none());

@@ -53,6 +53,30 @@ impl ExtFields {
         Self(Form::Binary(entries))
     }
 
+    /// A copy that shares no memory with the frame that it came in: for whoever keeps fields for long.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(match &self.0 {
+            Form::Json { header, start, end } => {
+                let object = ByteString::from(header.get(*start..*end).unwrap_or_default());
+                Form::Json { start: 0, end: object.len(), header: object }
+            }
+            Form::Binary(entries) => Form::Binary(Bytes::copy_from_slice(entries)),
+            other => other.clone(),
+        })
+    }
+
+    /// Bytes that the names and values take, in whichever form they are.
+    #[must_use]
+    pub fn wire_len(&self) -> usize {
+        match &self.0 {
+            Form::Absent => 0,
+            Form::Json { start, end, .. } => end.saturating_sub(*start),
+            Form::Binary(entries) => entries.len(),
+            Form::List(list) => list.iter().map(|(name, value)| name.len() + value.len()).sum(),
+        }
+    }
+
     /// Whether there is a list, even an empty one.
     #[must_use]
     pub fn is_present(&self) -> bool {

@@ -20,6 +20,15 @@ macro_rules! open_code {
                 pub const $name: Self = Self($value);
             )*
 
+            /// The value of one of Java's names, as [`name`](Self::name) gives them.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $( stringify!($name) => Some(Self::$name), )*
+                    _ => None,
+                }
+            }
+
             /// Java's name of this value, if it is one of those listed here.
             #[must_use]
             pub fn name(self) -> Option<&'static str> {

@@ -277,4 +277,10 @@ mod tests {
         assert_eq!(format!("{:?}", RequestCode(9999)), "RequestCode(9999)");
         assert_eq!(i32::from(RequestCode::from(-7)), -7);
     }
+
+    #[test]
+    fn is_found_by_its_name() {
+        assert_eq!(RequestCode::named("SEND_MESSAGE_V2"), Some(RequestCode::SEND_MESSAGE_V2));
+        assert_eq!(RequestCode::named("send_message_v2"), None);
+    }
 }

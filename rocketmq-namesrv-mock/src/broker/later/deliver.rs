@@ -42,6 +42,7 @@ impl Broker {
         if is_time {
             check_transactions(self).await;
         }
+        self.changes.tell();
     }
 
     /// Moves the messages to their queues whose time has come.

@@ -1,0 +1,165 @@
+//! Servers that stop and come back.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use rocketmq_common::PermName;
+use rocketmq_remoting::net::{Acceptor, ConnectionOptions, RequestHandler, TaskOwner};
+use rocketmq_remoting::server::RemotingServer;
+use tokio::sync::Mutex;
+
+use crate::MockError;
+use crate::broker::Broker;
+
+/// How long a server may take to close its connections.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
+
+/// A server that can be stopped and started again.
+pub(crate) struct Slot {
+    name: Arc<str>,
+    /// The broker that is served, unless it is a NameServer.
+    broker: Option<Arc<Broker>>,
+    acceptor: Arc<dyn Acceptor>,
+    address: RwLock<SocketAddr>,
+    handler: Arc<dyn RequestHandler>,
+    options: ConnectionOptions,
+    running: Mutex<Option<RemotingServer>>,
+}
+
+/// What a server is made of.
+pub(super) struct Service {
+    pub(super) name: Arc<str>,
+    pub(super) broker: Option<Arc<Broker>>,
+    pub(super) acceptor: Arc<dyn Acceptor>,
+    /// With port 0 for a free one.
+    pub(super) address: SocketAddr,
+    pub(super) handler: Arc<dyn RequestHandler>,
+    pub(super) options: ConnectionOptions,
+}
+
+/// The servers of a cluster, for faults that take them down.
+#[derive(Debug, Default)]
+pub(crate) struct Servers {
+    slots: StdMutex<Vec<Weak<Slot>>>,
+}
+
+/// What happens to a server as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ServerChange {
+    /// It goes down.
+    Down {
+        /// NameServers notice.
+        noticed: bool,
+        /// When it comes back, if it does.
+        back_after: Option<Duration>,
+        /// Whether it comes back on another port.
+        new_port: bool,
+    },
+    /// A broker can be read only, for this long or for ever.
+    ReadOnly(Option<Duration>),
+}
+
+impl Slot {
+    /// Starts a server. A broker announces itself.
+    pub(super) async fn start(service: Service) -> Result<Arc<Self>, MockError> {
+        let Service { name, broker, acceptor, address, handler, options } = service;
+        let address = RwLock::new(address);
+        let slot = Self { name, broker, acceptor, address, handler, options, running: Mutex::new(None) };
+        slot.restart(false).await?;
+        Ok(Arc::new(slot))
+    }
+
+    /// Where it listens, or did last.
+    pub(super) fn address(&self) -> SocketAddr {
+        *self.address.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops listening and closes all connections.
+    pub(super) async fn stop(&self) {
+        if let Some(server) = self.running.lock().await.take() {
+            server.shutdown(STOP_LIMIT).await;
+        }
+    }
+
+    /// Listens again, unless it does already.
+    pub(super) async fn restart(&self, new_port: bool) -> Result<(), MockError> {
+        let mut running = self.running.lock().await;
+        if running.is_some() {
+            return Ok(());
+        }
+        let mut address = self.address();
+        if new_port {
+            address.set_port(0);
+        }
+        let (acceptor, handler) = (self.acceptor.clone(), self.handler.clone());
+        let bound = RemotingServer::bind_with(acceptor, address, handler, self.options.clone()).await;
+        let (server, ip): (_, IpAddr) = (self.name.to_string(), address.ip());
+        let bound = bound.map_err(|source| MockError::Listen {
+            server,
+            address: ip,
+            port: address.port(),
+            source,
+        })?;
+        *self.address.write().unwrap_or_else(PoisonError::into_inner) = bound.local_addr();
+        *running = Some(bound);
+        if let Some(broker) = &self.broker {
+            broker.announce(self.address());
+        }
+        Ok(())
+    }
+
+    /// Whether it listens.
+    pub(super) async fn is_running(&self) -> bool {
+        self.running.lock().await.is_some()
+    }
+
+    async fn change(&self, change: ServerChange) {
+        match change {
+            ServerChange::ReadOnly(time) => {
+                let Some(broker) = &self.broker else { return };
+                broker.set_perm(PermName::READ);
+                if let Some(time) = time {
+                    tokio::time::sleep(time).await;
+                    broker.set_perm(PermName::READ_WRITE);
+                }
+            }
+            ServerChange::Down { noticed, back_after, new_port } => {
+                if let Some(broker) = self.broker.as_ref().filter(|_| noticed) {
+                    broker.withdraw();
+                }
+                self.stop().await;
+                if let Some(time) = back_after {
+                    tokio::time::sleep(time).await;
+                    if let Err(error) = self.restart(new_port).await {
+                        tracing::warn!(server = %self.name, %error, "a server cannot come back");
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Servers {
+    pub(super) fn add(&self, slot: &Arc<Slot>) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(slot));
+    }
+
+    /// Lets something happen to a server.
+    pub(crate) fn change(&self, server: &str, change: ServerChange, tasks: &TaskOwner) {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = slots.iter().filter_map(Weak::upgrade).find(|slot| *slot.name == *server);
+        if let Some(slot) = found {
+            tasks.spawn(async move { slot.change(change).await });
+        }
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot")
+            .field("name", &self.name)
+            .field("address", &self.address())
+            .finish_non_exhaustive()
+    }
+}

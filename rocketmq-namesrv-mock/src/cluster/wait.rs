@@ -1,0 +1,88 @@
+//! Waiting for something to happen, without sleeping.
+
+use std::time::{Duration, Instant};
+
+use rocketmq_common::MessageExt;
+use rocketmq_remoting::protocol::RequestCode;
+
+use super::MockCluster;
+use crate::{CapturedRequest, MockError};
+
+impl MockCluster {
+    /// Waits until something is the case: looks at once, and again after each request, answer, delivery and end of a
+    /// connection. Dropping the future just ends the wait.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), rocketmq_namesrv_mock::MockError> {
+    /// use std::time::Duration;
+    /// use rocketmq_namesrv_mock::MockCluster;
+    ///
+    /// let cluster = MockCluster::start().await?;
+    /// // A consumer starts …
+    /// let waited = cluster.wait_until(|cluster| cluster.held_pulls("TopicTest") > 0, Duration::from_millis(20)).await;
+    /// assert!(waited.is_err(), "there was none");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`MockError::WaitedInVain`] when it is still not the case after `limit`.
+    pub async fn wait_until(&self, is_so: impl Fn(&Self) -> bool, limit: Duration) -> Result<(), MockError> {
+        let found = self.admission.changes.wait(limit, || is_so(self).then_some(())).await;
+        found.ok_or_else(|| MockError::WaitedInVain { limit, there: "not what was waited for".to_owned() })
+    }
+
+    /// Waits until there are at least so many messages in a topic, and returns all that are there, in the order of
+    /// [`messages`](Self::messages). Waits for at most [`wait_limit`](super::MockClusterBuilder::wait_limit). Dropping
+    /// the future just ends the wait.
+    ///
+    /// # Errors
+    /// [`MockError::WaitedInVain`] when there are fewer in the end.
+    pub async fn wait_for_messages(&self, topic: &str, count: usize) -> Result<Vec<MessageExt>, MockError> {
+        let limit = self.wait_limit;
+        let enough = || (self.message_count(topic) >= count).then(|| self.messages(topic));
+        self.admission.changes.wait(limit, enough).await.ok_or_else(|| {
+            let there = format!("{} of {count} messages in {topic}", self.message_count(topic));
+            MockError::WaitedInVain { limit, there }
+        })
+    }
+
+    /// Waits until the servers got at least so many requests of this kind, and returns those that are
+    /// [remembered](super::MockClusterBuilder::captured_requests), oldest first. A request counts when it arrives,
+    /// answered or not. Waits for at most [`wait_limit`](super::MockClusterBuilder::wait_limit). Dropping the future
+    /// just ends the wait.
+    ///
+    /// # Errors
+    /// [`MockError::WaitedInVain`] when there are fewer in the end.
+    pub async fn wait_for_requests(
+        &self,
+        code: RequestCode,
+        count: usize,
+    ) -> Result<Vec<CapturedRequest>, MockError> {
+        let (limit, capture) = (self.wait_limit, &self.admission.capture);
+        let enough = || (capture.count_of(code) >= count).then(|| capture.requests_of(code));
+        self.admission.changes.wait(limit, enough).await.ok_or_else(|| {
+            let there = format!("{} of {count} requests {code}", capture.count_of(code));
+            MockError::WaitedInVain { limit, there }
+        })
+    }
+
+    /// The client ids of the members of a consumer group, on all brokers, each once, sorted.
+    pub fn group_members(&self, group: &str) -> Vec<String> {
+        let ids = |broker: &std::sync::Arc<crate::broker::Broker>| broker.consumer_ids(group);
+        let mut members: Vec<String> = self.brokers().flat_map(ids).collect();
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+
+    /// How long this cluster took to start.
+    pub fn started_in(&self) -> Duration {
+        self.started_in
+    }
+
+    pub(super) fn note_start(&mut self, since: Instant) {
+        self.started_in = since.elapsed();
+    }
+}

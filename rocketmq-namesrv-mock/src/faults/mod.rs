@@ -1,0 +1,137 @@
+//! What servers are to do wrong: rules as data.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what a rule is about, and what it does | here, `action.rs` |
+//! | rules as JSON and as short texts | `data.rs`, `fields.rs`, `text.rs` |
+//! | which rule a request meets | `armed.rs` |
+//! | what becomes of the request | `admit.rs` |
+
+mod action;
+mod admit;
+mod armed;
+mod data;
+mod error;
+mod fields;
+mod text;
+
+use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
+
+use crate::wire::about;
+pub use action::FaultAction;
+pub(crate) use admit::Admission;
+pub(crate) use armed::{Faults, Hit};
+pub use error::FaultError;
+
+/// Which requests go wrong, and how. See [`MockCluster::inject`](crate::MockCluster::inject).
+///
+/// A rule is a value: it can be written in Rust, as JSON, or in one line of text, with the same names everywhere.
+///
+/// ```
+/// use rocketmq_namesrv_mock::{Fault, FaultAction};
+/// use rocketmq_remoting::protocol::ResponseCode;
+///
+/// let busy = FaultAction::Refuse { code: ResponseCode::SYSTEM_BUSY, remark: "too busy".into() };
+/// let twice = Fault::on_sends(busy).topic("TopicTest").server("broker-a").times(2);
+///
+/// let line = "on=sends topic=TopicTest server=broker-a times=2 do=refuse code=SYSTEM_BUSY remark='too busy'";
+/// assert_eq!(line.parse::<Fault>()?, twice);
+/// let json = r#"[{"on": "sends", "topic": "TopicTest", "server": "broker-a", "times": 2,
+///                 "do": "refuse", "code": 2, "remark": "too busy"}]"#;
+/// assert_eq!(Fault::read_list(json)?, [twice]);
+/// # Ok::<(), rocketmq_namesrv_mock::FaultError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// The requests that it is about; empty for all.
+    pub codes: Vec<RequestCode>,
+    /// Only requests of this topic.
+    pub topic: Option<String>,
+    /// Only requests of this group of producers or consumers.
+    pub group: Option<String>,
+    /// Only requests to this server: a broker's name, `namesrv-0` …, or its `ip:port`.
+    pub server: Option<String>,
+    /// How many requests go well before.
+    pub after: u32,
+    /// How many requests go wrong then; `None` for all.
+    pub times: Option<u32>,
+    /// How likely each of them goes wrong, from 0 to 1; `None` for certain.
+    pub probability: Option<f64>,
+    /// What the dice start from: the same seed means the same choices in the same order.
+    pub seed: u64,
+    /// What goes wrong.
+    pub action: FaultAction,
+}
+
+impl Fault {
+    /// For requests of one kind.
+    pub fn on(code: RequestCode, action: FaultAction) -> Self {
+        Self { codes: vec![code], ..Self::on_all(action) }
+    }
+
+    /// For all sends of messages, whichever request carries them: 10, 310, 320, 324, 325.
+    pub fn on_sends(action: FaultAction) -> Self {
+        Self { codes: data::SENDS.to_vec(), ..Self::on_all(action) }
+    }
+
+    /// For all requests.
+    pub fn on_all(action: FaultAction) -> Self {
+        Self {
+            codes: Vec::new(),
+            topic: None,
+            group: None,
+            server: None,
+            after: 0,
+            times: None,
+            probability: None,
+            seed: 0,
+            action,
+        }
+    }
+
+    /// Only for requests of this topic.
+    #[must_use]
+    pub fn topic(self, topic: impl Into<String>) -> Self {
+        Self { topic: Some(topic.into()), ..self }
+    }
+
+    /// Only for requests of this group of producers or consumers.
+    #[must_use]
+    pub fn group(self, group: impl Into<String>) -> Self {
+        Self { group: Some(group.into()), ..self }
+    }
+
+    /// Only for requests to this server: a broker's name, `namesrv-0` …, or its `ip:port`.
+    #[must_use]
+    pub fn server(self, server: impl Into<String>) -> Self {
+        Self { server: Some(server.into()), ..self }
+    }
+
+    /// Lets so many requests go well first.
+    #[must_use]
+    pub fn after(self, requests: u32) -> Self {
+        Self { after: requests, ..self }
+    }
+
+    /// Only so many times.
+    #[must_use]
+    pub fn times(self, times: u32) -> Self {
+        Self { times: Some(times), ..self }
+    }
+
+    /// Only with this probability, from 0 to 1, by dice that start from `seed`.
+    #[must_use]
+    pub fn probability(self, probability: f64, seed: u64) -> Self {
+        Self { probability: Some(probability), seed, ..self }
+    }
+
+    fn fits(&self, server: &str, address: &str, request: &RemotingCommand) -> bool {
+        let has_code = self.codes.is_empty() || self.codes.contains(&request.request_code());
+        let has_server = |wanted: &String| wanted == server || wanted == address;
+        has_code
+            && self.server.as_ref().is_none_or(has_server)
+            && self.topic.as_ref().is_none_or(|wanted| about::is_about_topic(request, wanted))
+            && self.group.as_ref().is_none_or(|wanted| about::is_about_group(request, wanted))
+    }
+}

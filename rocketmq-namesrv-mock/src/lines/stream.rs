@@ -1,0 +1,207 @@
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Buf;
+use rocketmq_remoting::net::ByteStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep, sleep_until};
+
+use super::{Emission, Line, Lines, Then};
+
+/// A stream that writes what its [`Line`] wants between the frames of its server. Whoever writes to it flushes it after
+/// whole frames, and at no other time.
+pub(crate) struct LineStream {
+    socket: Socket,
+    line: Arc<Line>,
+    lines: Arc<Lines>,
+    remote: SocketAddr,
+    local: SocketAddr,
+    /// The server has written whole frames.
+    between_frames: bool,
+    current: Option<Emission>,
+    /// When the next byte of a slow emission may be written.
+    pace: Option<Pin<Box<Sleep>>>,
+    /// Whoever waits for an emission to end before it writes.
+    writer: Option<Waker>,
+    /// When it is read again.
+    deaf: Option<Pin<Box<Sleep>>>,
+    end: Option<Then>,
+}
+
+/// What is below.
+pub(super) enum Socket {
+    Plain(TcpStream),
+    /// TLS, and another handle of its socket.
+    Layered(Box<dyn ByteStream>, std::net::TcpStream),
+}
+
+impl LineStream {
+    pub(super) fn new(socket: Socket, lines: Arc<Lines>, remote: SocketAddr, local: SocketAddr) -> Self {
+        let line = lines.open(remote, local);
+        Self {
+            socket,
+            line,
+            lines,
+            remote,
+            local,
+            between_frames: true,
+            current: None,
+            pace: None,
+            writer: None,
+            deaf: None,
+            end: None,
+        }
+    }
+
+    fn below(&mut self) -> Pin<&mut dyn ByteStream> {
+        match &mut self.socket {
+            Socket::Plain(stream) => Pin::new(stream),
+            Socket::Layered(stream, _) => Pin::new(&mut **stream),
+        }
+    }
+
+    /// Writes what the line wants, as far as it goes now.
+    fn poll_emit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.end.is_none() {
+            let Some(mut emission) = self.current.take().or_else(|| self.line.next()) else { break };
+            match self.poll_emission(&mut emission, cx) {
+                Poll::Pending => {
+                    self.current = Some(emission);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) if emission.then == Then::Stay => {}
+                Poll::Ready(Ok(())) => self.finish(emission.then),
+                // Reading tells the same.
+                Poll::Ready(Err(_)) => self.end = Some(Then::Close),
+            }
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_emission(&mut self, emission: &mut Emission, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while emission.bytes.has_remaining() {
+            if let Some(pace) = &mut self.pace {
+                ready!(pace.as_mut().poll(cx));
+                self.pace = None;
+            }
+            let part = if emission.pace.is_some() { &emission.bytes[..1] } else { &emission.bytes[..] };
+            let written = ready!(self.below().poll_write(cx, part))?;
+            emission.bytes.advance(written);
+            if let Some(time) = emission.pace {
+                self.pace = emission.bytes.has_remaining().then(|| Box::pin(sleep(time)));
+            }
+        }
+        self.below().poll_flush(cx)
+    }
+
+    fn finish(&mut self, then: Then) {
+        if then == Then::Reset {
+            let socket = match &self.socket {
+                Socket::Plain(stream) => socket2::SockRef::from(stream),
+                Socket::Layered(_, handle) => socket2::SockRef::from(handle),
+            };
+            // A socket that cannot be told so is closed in the ordinary way.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
+        self.end = Some(then);
+        self.line.wake_reader();
+    }
+
+    /// Whether nothing is to be read now.
+    fn poll_deaf(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.line.is_deaf() {
+            let Ok(until) = self.line.deaf_until() else { break };
+            let Some(until) = until else { return Poll::Pending };
+            let timer = self.deaf.get_or_insert_with(|| Box::pin(sleep_until(until)));
+            timer.as_mut().reset(until);
+            ready!(timer.as_mut().poll(cx));
+        }
+        Poll::Ready(())
+    }
+}
+
+impl AsyncRead for LineStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // Before looking for news, so that none is missed.
+        this.line.keep_reader(cx.waker());
+        if this.between_frames && this.line.is_busy() {
+            // What cannot be written now does not keep anybody from reading.
+            let _ = this.poll_emit(cx);
+        }
+        if this.end.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(this.poll_deaf(cx));
+        this.below().poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for LineStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.between_frames && this.line.is_busy() && this.poll_emit(cx).is_pending() {
+            this.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        if this.end.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let written = match slices {
+            [one] => this.below().poll_write(cx, one),
+            many => this.below().poll_write_vectored(cx, many),
+        };
+        this.between_frames &= !matches!(written, Poll::Ready(Ok(1..)));
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.socket {
+            Socket::Plain(stream) => stream.is_write_vectored(),
+            Socket::Layered(stream, _) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.below().poll_flush(cx))?;
+        this.between_frames = true;
+        if this.line.is_busy() {
+            // Whoever reads is told of its end.
+            let _ = this.poll_emit(cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        match this.end {
+            // A farewell would come before the reset.
+            Some(Then::Reset) => Poll::Ready(Ok(())),
+            _ => this.below().poll_shutdown(cx),
+        }
+    }
+}
+
+impl Drop for LineStream {
+    fn drop(&mut self) {
+        self.lines.close(self.remote, self.local);
+    }
+}
