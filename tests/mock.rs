@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use rocketmq_namesrv_mock::MockCluster;
 
-/// Brokers ask about transactions after 6 s, every 30 s, by default.
+/// As the Apache suite has it: with filters over properties. Brokers ask about transactions after 6 s, every 30 s, by
+/// default.
 async fn a_cluster_with_quick_questions() -> MockCluster {
     let cluster = MockCluster::builder().transaction_timeout(Duration::from_secs(1));
-    cluster.transaction_check_interval(Duration::from_millis(200)).start().await.unwrap()
+    let cluster = cluster.transaction_check_interval(Duration::from_millis(200));
+    cluster.enable_property_filter(true).start().await.unwrap()
 }
 
 macro_rules! on_the_mock {

@@ -5,6 +5,7 @@ pub(crate) mod acl;
 pub(crate) mod admin;
 pub(crate) mod auto_batch;
 pub(crate) mod delay;
+pub(crate) mod filters;
 pub(crate) mod illegal;
 #[allow(dead_code, reason = "the mock's suite has no use of it")]
 pub(crate) mod lookups;
@@ -14,6 +15,7 @@ pub(crate) mod round_trip;
 pub(crate) mod support;
 pub(crate) mod trace;
 pub(crate) mod transactions;
+pub(crate) mod wire;
 
 /// Calls `$run!` with the list of all cases, so that no suite leaves one out.
 #[macro_export]
@@ -47,6 +49,8 @@ macro_rules! for_each_case {
             request_reply: a_request_gets_its_reply, many_requests_at_once_get_their_own_replies,
                 no_reply_in_time_says_where_the_request_is, a_reply_to_someone_who_has_left,
                 requests_in_a_namespace;
+            filters: expressions_let_messages_pass, bad_expressions_are_refused_with_java_s_words,
+                a_held_pull_wakes_for_what_passes, heartbeats_say_what_a_group_filters_by;
         }
     };
 }

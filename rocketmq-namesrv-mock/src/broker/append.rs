@@ -63,7 +63,7 @@ pub(super) fn append(
         tags_code: record.tags_code,
         store_timestamp: record.store_timestamp,
     });
-    if held.wake(record.topic, record.queue_id, record.tags_code, woken) {
+    if held.wake(record.topic, record.queue_id, (record.tags_code, record.properties), woken) {
         broker.held_sooner.notify_one();
     }
     Ok(place)

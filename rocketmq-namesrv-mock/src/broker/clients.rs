@@ -60,6 +60,9 @@ pub(super) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answe
         let topic = retry_topic(group);
         let is_new = state.topics.get(&topic).is_none();
         let keeps_subscriptions = data.without_sub && !is_first_version;
+        if !keeps_subscriptions {
+            state.filters.register(group, &consumer.subscription_data_set);
+        }
         let subscriptions = consumer.subscription_data_set.into_iter().map(Subscription::from).collect();
         let subscriptions = (!keeps_subscriptions).then_some(subscriptions);
         state.consumers.register(group, connection, &data.client_id, subscriptions);

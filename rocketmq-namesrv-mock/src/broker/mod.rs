@@ -43,6 +43,7 @@ use crate::faults::Admission;
 use crate::name_server::{self, Routes};
 use crate::store::CommitLog;
 use consumers::ConsumerTable;
+use filter::FilterTable;
 pub(crate) use groups::CommittedOffsets;
 use groups::GroupTable;
 use later::agenda::Agenda;
@@ -68,6 +69,8 @@ pub(crate) struct BrokerOptions {
     /// Acknowledge sends and store nothing.
     pub(crate) discard_messages: bool,
     pub(crate) transactions: TransactionOptions,
+    /// Expressions over properties are understood.
+    pub(crate) property_filter: bool,
     /// Timer messages can be taken back.
     pub(crate) recall: bool,
     /// Who may ask; `None`: everybody.
@@ -110,6 +113,7 @@ pub(crate) struct State {
     pub(crate) offsets: CommittedOffsets,
     groups: GroupTable,
     consumers: ConsumerTable,
+    filters: FilterTable,
     producers: ProducerTable,
     halves: Halves,
     agenda: Agenda,
@@ -132,6 +136,7 @@ impl Broker {
             offsets: CommittedOffsets::default(),
             groups: GroupTable::default(),
             consumers: ConsumerTable::default(),
+            filters: FilterTable::default(),
             producers: ProducerTable::default(),
             halves: Halves::new(clock.now_ms(), options.transactions),
             agenda: Agenda::default(),

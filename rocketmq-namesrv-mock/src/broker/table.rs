@@ -4,8 +4,8 @@ use crate::wire::Reply;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use super::{
-    Broker, clients, connections, offsets, pull, query, recall, reply, runtime, send, topics, transaction,
-    view,
+    Broker, clients, connections, filter, offsets, pull, query, recall, reply, runtime, send, topics,
+    transaction, view,
 };
 use crate::wire::{Answer, Refusal};
 
@@ -60,6 +60,7 @@ fn find(code: RequestCode) -> Option<Handler> {
         RequestCode::GET_MAX_OFFSET => Handler::AtOnce(offsets::max_offset),
         RequestCode::GET_MIN_OFFSET => Handler::AtOnce(offsets::min_offset),
         RequestCode::GET_EARLIEST_MSG_STORETIME => Handler::AtOnce(offsets::earliest_store_time),
+        RequestCode::CHECK_CLIENT_CONFIG => Handler::AtOnce(filter::check_client),
         RequestCode::HEART_BEAT => Handler::AtOnce(clients::heart_beat),
         RequestCode::UNREGISTER_CLIENT => Handler::AtOnce(clients::unregister),
         RequestCode::GET_CONSUMER_LIST_BY_GROUP => Handler::AtOnce(clients::consumer_list),

@@ -38,6 +38,7 @@ pub struct MockClusterBuilder {
     virtual_clock: bool,
     transactions: TransactionOptions,
     recall_message: bool,
+    enable_property_filter: bool,
     acl: Option<Acl>,
     #[cfg(feature = "tls")]
     tls: Option<rocketmq_remoting::net::tls::TlsServerConfig>,
@@ -64,6 +65,7 @@ impl Default for MockClusterBuilder {
                 check_max: 15,
             },
             recall_message: false,
+            enable_property_filter: false,
             acl: None,
             #[cfg(feature = "tls")]
             tls: None,
@@ -164,6 +166,12 @@ impl MockClusterBuilder {
         Self { recall_message, ..self }
     }
 
+    /// Whether consumers can filter by SQL92 expressions over properties. Java: `enablePropertyFilter`. Default: false,
+    /// as in Java; such subscriptions are refused with code 1 then.
+    pub fn enable_property_filter(self, enable_property_filter: bool) -> Self {
+        Self { enable_property_filter, ..self }
+    }
+
     /// Brokers refuse requests that are not signed with this key pair, with code 16. Like Apache's, NameServers
     /// answer everybody. Default: no ACL.
     pub fn acl(self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
@@ -255,6 +263,7 @@ impl MockClusterBuilder {
             discard_messages: self.discard_messages,
             transactions: self.transactions,
             recall: self.recall_message,
+            property_filter: self.enable_property_filter,
             acl: self.acl.clone(),
         };
         // Any 32 bits make the ids of this broker different from those of others.

@@ -1,5 +1,6 @@
 //! Whether a group may read a queue, and what of it, in the order of Apache's broker.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::wire::Reply;
@@ -7,9 +8,9 @@ use rocketmq_common::sysflag::PullSysFlag;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
 use super::request::PullFields;
-use crate::broker::State;
 use crate::broker::consumers::Subscribed;
-use crate::broker::filter::{Expression, TagFilter};
+use crate::broker::filter::{MessageFilter, Selector, Wanted, no_property_filter};
+use crate::broker::{Broker, State};
 use crate::wire::{Refusal, SEE_FAQ, peer_with_slash, required};
 
 /// Java: `ForbiddenType.TOPIC_FORBIDDEN`.
@@ -21,11 +22,12 @@ pub(super) struct Permitted<'a> {
     pub(super) topic: &'a str,
     pub(super) queue_id: i32,
     pub(super) topic_sys_flag: i32,
-    pub(super) filter: Arc<TagFilter>,
+    pub(super) filter: MessageFilter,
 }
 
 /// The topic is there and readable, the queue exists and the subscription is known.
 pub(super) fn check<'a>(
+    broker: &Broker,
     state: &mut State,
     fields: &'a PullFields<'_>,
     responder: &Reply,
@@ -57,26 +59,32 @@ pub(super) fn check<'a>(
         return Err(refuse(ResponseCode::INVALID_PARAMETER, remark));
     }
     let topic_sys_flag = config.sys_flag;
-    let filter = filter(state, fields, group, topic)?;
+    let filter = filter(broker, state, fields, group, topic)?;
     Ok(Permitted { group, topic, queue_id, topic_sys_flag, filter })
 }
 
 /// What the group wants: the header says it, or heartbeats have said it.
 fn filter(
+    broker: &Broker,
     state: &State,
     fields: &PullFields<'_>,
     group: &str,
     topic: &str,
-) -> Result<Arc<TagFilter>, Refusal> {
+) -> Result<MessageFilter, Refusal> {
     let sys_flag = PullSysFlag::from_bits(required(fields.sys_flag, "sysFlag")?);
     if sys_flag.contains(PullSysFlag::SUBSCRIPTION) {
         let text = fields.subscription.as_deref().unwrap_or_default();
-        return match Expression::parse(text, fields.expression_type.as_deref()) {
-            Ok(Expression::Tags(filter)) => Ok(Arc::new(filter)),
-            Ok(Expression::Other(language)) => Err(no_property_filter(&language)),
+        return match Wanted::parse(text, fields.expression_type.as_deref()) {
+            Ok(Wanted::Tags(filter)) => Ok(MessageFilter::Tags(Arc::new(filter))),
+            Ok(Wanted::Other(language)) if broker.options.property_filter => {
+                let compiled = Selector::compile(&language, text);
+                Ok(compiled
+                    .map_or(MessageFilter::Nothing, |selector| MessageFilter::Properties(Arc::new(selector))))
+            }
+            Ok(Wanted::Other(language)) => Err(refuse_language(&language)),
             Err(_) => {
                 let remark = "parse the consumer's subscription failed";
-                Err(refuse(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark.into()))
+                Err(refuse(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark))
             }
         };
     }
@@ -89,23 +97,34 @@ fn filter(
         Subscribed::NoTopic => return missing("subscription"),
         Subscribed::Yes(subscription) => subscription,
     };
-    if subscription.version < required(fields.sub_version, "subVersion")? {
-        let remark = "the consumer's subscription not latest";
-        return Err(refuse(ResponseCode::SUBSCRIPTION_NOT_LATEST, remark.into()));
+    let version = required(fields.sub_version, "subVersion")?;
+    if subscription.version < version {
+        return Err(refuse(ResponseCode::SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest"));
     }
-    match &subscription.other_language {
-        Some(language) => Err(no_property_filter(language)),
-        None => Ok(subscription.filter.clone()),
+    let Some(language) = &subscription.other_language else {
+        return Ok(MessageFilter::Tags(subscription.filter.clone()));
+    };
+    let Some(registered) = state.filters.get(topic, group) else {
+        let remark = "The broker's consumer filter data is not exist!Your expression may be wrong!";
+        return Err(refuse(ResponseCode::FILTER_DATA_NOT_EXIST, remark));
+    };
+    if registered.version < version {
+        return Err(refuse(
+            ResponseCode::FILTER_DATA_NOT_LATEST,
+            "the consumer's consumer filter data not latest",
+        ));
     }
+    if !broker.options.property_filter {
+        return Err(refuse_language(language));
+    }
+    Ok(MessageFilter::Properties(registered.selector.clone()))
 }
 
-/// With Apache's default settings a broker filters by tags only.
-fn no_property_filter(language: &str) -> Refusal {
-    let remark = format!("The broker does not support consumer to filter message by {language}");
-    refuse(ResponseCode::SYSTEM_ERROR, remark)
+fn refuse_language(language: &str) -> Refusal {
+    Refusal { fields: ExtFields::empty(), ..no_property_filter(language) }
 }
 
 /// The broker has prepared the header of the answer, but there is nothing in it.
-fn refuse(code: ResponseCode, remark: String) -> Refusal {
+fn refuse(code: ResponseCode, remark: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal { fields: ExtFields::empty(), ..Refusal::new(code, remark) }
 }

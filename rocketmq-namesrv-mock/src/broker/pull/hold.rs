@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::answer_now;
 use crate::broker::Broker;
-use crate::broker::filter::TagFilter;
+use crate::broker::filter::MessageFilter;
 
 /// A message that does not match is noticed by the next sweep of Apache's broker, which comes every five seconds. The
 /// pull is answered then, with code 20.
@@ -24,7 +24,7 @@ pub(super) struct Place {
     topic: String,
     queue_id: i32,
     wait: Duration,
-    filter: Arc<TagFilter>,
+    filter: MessageFilter,
 }
 
 /// A pull that waits.
@@ -34,7 +34,7 @@ pub(in crate::broker) struct HeldPull {
     responder: Reply,
     /// When it is answered, whether a message came or not.
     due: Instant,
-    filter: Arc<TagFilter>,
+    filter: MessageFilter,
 }
 
 /// All pulls of a broker that wait.
@@ -47,7 +47,7 @@ pub(crate) struct HeldPulls {
 }
 
 impl Place {
-    pub(super) fn new(topic: &str, queue_id: i32, timeout_ms: i64, filter: Arc<TagFilter>) -> Self {
+    pub(super) fn new(topic: &str, queue_id: i32, timeout_ms: i64, filter: MessageFilter) -> Self {
         let wait = Duration::from_millis(timeout_ms.clamp(0, MAX_WAIT_MS).unsigned_abs());
         Self { topic: topic.to_owned(), queue_id, wait, filter }
     }
@@ -76,13 +76,13 @@ impl HeldPulls {
         &mut self,
         topic: &str,
         queue_id: i32,
-        tags_code: i32,
+        (tags_code, properties): (i32, &str),
         woken: &mut Vec<HeldPull>,
     ) -> bool {
         let Some(pulls) = self.topics.get_mut(topic).and_then(|queues| queues.get_mut(&queue_id)) else {
             return false;
         };
-        woken.extend(extract(pulls, |pull| pull.filter.matches(tags_code)));
+        woken.extend(extract(pulls, |pull| pull.filter.matches(tags_code, || properties.into())));
         let sweep = Instant::now() + SWEEP;
         for pull in pulls.iter_mut() {
             pull.due = pull.due.min(sweep);

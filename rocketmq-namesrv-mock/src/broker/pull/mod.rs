@@ -42,7 +42,7 @@ enum Outcome {
 /// 11, 361.
 pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) {
     let mut state = broker.lock();
-    match run(&mut state, &command, &responder, Suspend::Allowed) {
+    match run(broker, &mut state, &command, &responder, Suspend::Allowed) {
         Ok(Outcome::Hold(place)) => {
             let is_sooner = state.held.add(place, command, responder);
             drop(state);
@@ -63,7 +63,7 @@ pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) 
 
 /// Answers a pull that was kept.
 fn answer_now(broker: &Broker, command: &RemotingCommand, responder: Reply) {
-    let outcome = run(&mut broker.lock(), command, &responder, Suspend::Never);
+    let outcome = run(broker, &mut broker.lock(), command, &responder, Suspend::Never);
     match outcome {
         Ok(Outcome::Answer(found)) => answer(&found, responder),
         // Not held again, so that there is nothing else.
@@ -73,6 +73,7 @@ fn answer_now(broker: &Broker, command: &RemotingCommand, responder: Reply) {
 }
 
 fn run(
+    broker: &Broker,
     state: &mut State,
     command: &RemotingCommand,
     responder: &Reply,
@@ -80,7 +81,7 @@ fn run(
 ) -> Result<Outcome, Refusal> {
     let fields = PullFields::read(command)?;
     let Permitted { group, topic, queue_id, topic_sys_flag, filter } =
-        checks::check(state, &fields, responder)?;
+        checks::check(broker, state, &fields, responder)?;
     let offset = required(fields.queue_offset, "queueOffset")?;
     let max_msg_nums = required(fields.max_msg_nums, "maxMsgNums")?;
     let empty = ConsumeQueue::default();

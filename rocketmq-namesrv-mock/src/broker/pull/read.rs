@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rocketmq_remoting::protocol::ResponseCode;
 
 use super::joined;
-use crate::broker::filter::TagFilter;
+use crate::broker::filter::MessageFilter;
 use crate::store::{CommitLog, ConsumeQueue};
 
 /// The most messages of one answer. Java: `maxTransferCountOnMessageInMemory`.
@@ -34,7 +34,7 @@ pub(super) fn read(
     log: &CommitLog,
     offset: i64,
     max_msg_nums: i32,
-    filter: &TagFilter,
+    filter: &MessageFilter,
     topic_sys_flag: i32,
 ) -> Found {
     let max_offset = queue.max_offset();
@@ -60,7 +60,7 @@ pub(super) fn read(
     if offset > max_offset {
         return nothing(moved, "OFFSET_OVERFLOW_BADLY", max_offset);
     }
-    let taken = take(queue, offset, max_msg_nums, filter);
+    let taken = take(queue, log, offset, max_msg_nums, filter);
     if taken.records.is_empty() {
         return nothing(ResponseCode::PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE", taken.next);
     }
@@ -75,7 +75,13 @@ struct Taken {
     next: i64,
 }
 
-fn take(queue: &ConsumeQueue, offset: i64, max_msg_nums: i32, filter: &TagFilter) -> Taken {
+fn take(
+    queue: &ConsumeQueue,
+    log: &CommitLog,
+    offset: i64,
+    max_msg_nums: i32,
+    filter: &MessageFilter,
+) -> Taken {
     let wanted = usize::try_from(max_msg_nums).unwrap_or(0);
     let mut taken = Taken { records: Vec::new(), next: offset };
     let mut bytes = 0;
@@ -87,7 +93,7 @@ fn take(queue: &ConsumeQueue, offset: i64, max_msg_nums: i32, filter: &TagFilter
             break;
         }
         taken.next += 1;
-        if filter.matches(entry.tags_code) {
+        if filter.matches_record(entry.tags_code, log.record(entry.record)) {
             taken.records.push(entry.record);
             bytes += entry.size;
         }
@@ -98,7 +104,12 @@ fn take(queue: &ConsumeQueue, offset: i64, max_msg_nums: i32, filter: &TagFilter
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::filter::TagFilter;
     use crate::store::QueueEntry;
+
+    fn all() -> MessageFilter {
+        MessageFilter::Tags(TagFilter::All.into())
+    }
 
     fn queue(tags_and_sizes: impl Iterator<Item = (i32, usize)>) -> ConsumeQueue {
         let mut queue = ConsumeQueue::default();
@@ -109,12 +120,12 @@ mod tests {
     }
 
     fn outcome(queue: &ConsumeQueue, offset: i64) -> (i32, &'static str, i64) {
-        let found = read(queue, &CommitLog::new(0), offset, 32, &TagFilter::All, 0);
+        let found = read(queue, &CommitLog::new(0), offset, 32, &all(), 0);
         (found.code.0, found.remark, found.next_begin_offset)
     }
 
-    fn taken(queue: &ConsumeQueue, max_msg_nums: i32, filter: &TagFilter) -> (usize, i64) {
-        let taken = take(queue, 0, max_msg_nums, filter);
+    fn taken(queue: &ConsumeQueue, max_msg_nums: i32, filter: &MessageFilter) -> (usize, i64) {
+        let taken = take(queue, &CommitLog::new(0), 0, max_msg_nums, filter);
         (taken.records.len(), taken.next)
     }
 
@@ -134,17 +145,17 @@ mod tests {
     #[test]
     fn an_answer_has_at_most_32_messages_and_256_kib_but_always_one() {
         let many = queue([(0, 1); 100].into_iter());
-        assert_eq!(taken(&many, 64, &TagFilter::All), (32, 32));
-        assert_eq!(taken(&many, 5, &TagFilter::All), (5, 5));
-        assert_eq!([taken(&many, 0, &TagFilter::All), taken(&many, -1, &TagFilter::All)], [(1, 1); 2]);
-        assert_eq!(taken(&queue([(0, 102_400); 8].into_iter()), 32, &TagFilter::All), (2, 2));
-        assert_eq!(taken(&queue([(0, 1 << 22); 2].into_iter()), 32, &TagFilter::All), (1, 1));
+        assert_eq!(taken(&many, 64, &all()), (32, 32));
+        assert_eq!(taken(&many, 5, &all()), (5, 5));
+        assert_eq!([taken(&many, 0, &all()), taken(&many, -1, &all())], [(1, 1); 2]);
+        assert_eq!(taken(&queue([(0, 102_400); 8].into_iter()), 32, &all()), (2, 2));
+        assert_eq!(taken(&queue([(0, 1 << 22); 2].into_iter()), 32, &all()), (1, 1));
     }
 
     #[test]
     fn a_scan_ends_after_800_entries_that_do_not_match() {
         let many = queue((0..2000).map(|index| (i32::from(index == 900), 1)));
-        let filter = TagFilter::Codes(vec![1]);
+        let filter = MessageFilter::Tags(TagFilter::Codes(vec![1]).into());
         assert_eq!(taken(&many, 1, &filter), (0, 800));
         assert_eq!(taken(&many, 1000, &filter), (1, 1000));
     }

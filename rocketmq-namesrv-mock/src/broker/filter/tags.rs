@@ -1,4 +1,4 @@
-//! Which messages of a queue a pull wants, by the hash of their tag. Java: `FilterAPI`, `ExpressionMessageFilter`.
+//! Tags, and what a subscription says. Java: `FilterAPI`, `ExpressionMessageFilter`.
 
 use rocketmq_common::java_hash::java_string_hash;
 
@@ -13,7 +13,7 @@ pub(crate) enum TagFilter {
 
 /// What a subscription expression says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Expression {
+pub(crate) enum Wanted {
     Tags(TagFilter),
     /// In another language, such as `SQL92`.
     Other(String),
@@ -32,6 +32,11 @@ impl TagFilter {
         }
     }
 
+    /// Whether this names the language of tags.
+    pub(crate) fn is_language(name: &str) -> bool {
+        name.is_empty() || name == "TAG"
+    }
+
     /// `*`, nothing, or tags with `||` between them.
     fn parse(text: &str) -> Result<Self, BadExpression> {
         if text.is_empty() || text == "*" {
@@ -46,7 +51,7 @@ impl TagFilter {
     }
 }
 
-impl Expression {
+impl Wanted {
     /// Reads an expression of this language; tags if none is named.
     pub(crate) fn parse(text: &str, language: Option<&str>) -> Result<Self, BadExpression> {
         match language {
@@ -64,13 +69,13 @@ impl Expression {
 mod tests {
     use super::*;
 
-    fn tags(text: &str) -> Result<Expression, BadExpression> {
-        Expression::parse(text, Some("TAG"))
+    fn tags(text: &str) -> Result<Wanted, BadExpression> {
+        Wanted::parse(text, Some("TAG"))
     }
 
     #[test]
     fn tags_are_compared_by_java_s_hash() {
-        let Ok(Expression::Tags(filter)) = tags(" TagA || TagB") else { panic!("not read") };
+        let Ok(Wanted::Tags(filter)) = tags(" TagA || TagB") else { panic!("not read") };
         assert!(filter.matches(java_string_hash("TagA")) && filter.matches(java_string_hash("TagB")));
         assert!(!filter.matches(java_string_hash("TagC")) && !filter.matches(0));
     }
@@ -78,7 +83,7 @@ mod tests {
     #[test]
     fn all_and_nothing_pass_everything() {
         for text in ["", "*"] {
-            assert_eq!(Expression::parse(text, None), Ok(Expression::Tags(TagFilter::All)));
+            assert_eq!(Wanted::parse(text, None), Ok(Wanted::Tags(TagFilter::All)));
         }
     }
 
@@ -91,7 +96,7 @@ mod tests {
 
     #[test]
     fn other_languages_need_a_text() {
-        assert_eq!(Expression::parse("a > 1", Some("SQL92")), Ok(Expression::Other("SQL92".into())));
-        assert_eq!(Expression::parse("", Some("SQL92")), Err(BadExpression));
+        assert_eq!(Wanted::parse("a > 1", Some("SQL92")), Ok(Wanted::Other("SQL92".into())));
+        assert_eq!(Wanted::parse("", Some("SQL92")), Err(BadExpression));
     }
 }
