@@ -1,7 +1,7 @@
 //! The end-to-end cases, on Apache's broker.
 
 use crate::cases;
-use crate::support::ApacheCluster;
+use crate::shared::shared;
 use crate::{for_each_case, for_each_case_of_apache};
 
 macro_rules! on_apache {
@@ -11,7 +11,7 @@ macro_rules! on_apache {
 
             $(#[tokio::test]
             async fn $case() {
-                cases::$room::$case(ApacheCluster::shared().name_server_addr()).await;
+                cases::$room::$case(shared().name_server_addr()).await;
             })+
         })+
     };

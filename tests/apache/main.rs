@@ -9,7 +9,9 @@ mod acl;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod end_to_end;
+mod mqadmin;
 mod recall;
+mod shared;
 mod smoke;
 mod support;
 #[cfg(feature = "tls")]

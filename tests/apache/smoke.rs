@@ -5,11 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 
+use crate::shared::shared;
 use crate::support::{ApacheCluster, wire};
 
 #[test]
 fn name_server_knows_the_route_of_the_auto_create_topic() {
-    let cluster = ApacheCluster::shared();
+    let cluster = shared();
 
     let answer = wire::route(cluster.name_server_addr(), "TBW102").unwrap();
 
@@ -21,14 +22,14 @@ fn name_server_knows_the_route_of_the_auto_create_topic() {
 
 #[test]
 fn name_server_says_that_it_has_no_route_for_an_unknown_topic() {
-    let answer = wire::route(ApacheCluster::shared().name_server_addr(), "smoke-unknown-topic").unwrap();
+    let answer = wire::route(shared().name_server_addr(), "smoke-unknown-topic").unwrap();
 
     assert_eq!(answer.code, 17);
 }
 
 #[test]
 fn broker_answers_a_heartbeat() {
-    let answer = wire::heartbeat(ApacheCluster::shared().broker_addr(), "smoke").unwrap();
+    let answer = wire::heartbeat(shared().broker_addr(), "smoke").unwrap();
 
     assert_eq!(answer.code, 0);
 }

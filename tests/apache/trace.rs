@@ -7,7 +7,8 @@ use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 
 use crate::cases::support::fresh_topic;
-use crate::support::{ApacheCluster, mqadmin};
+use crate::mqadmin::mqadmin;
+use crate::shared::shared;
 
 /// The broker indexes messages a moment after it has stored them.
 const FOUND_WITHIN: Duration = Duration::from_secs(60);
@@ -16,7 +17,7 @@ const FAILED_ID: &str = "7F00000100000000000000000000FA11";
 
 #[tokio::test]
 async fn mqadmin_finds_the_trace_of_a_message_by_its_id() {
-    let name_server = ApacheCluster::shared().name_server_addr();
+    let name_server = shared().name_server_addr();
     let mut option = ProducerOption::default();
     option.set_name_server_addr(name_server).set_group_name("traced_for_mqadmin").set_enable_trace(true);
     option.set_max_message_size(8 << 20).set_compress_msg_body_over_threshold(usize::MAX);

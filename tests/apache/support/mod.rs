@@ -1,19 +1,16 @@
 //! Apache's NameServer and broker on free loopback ports, for as long as the test process lives.
 
-mod mqadmin;
 mod ports;
-mod process;
+pub(crate) mod process;
 pub(crate) mod wire;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
-pub(crate) use mqadmin::mqadmin;
 use process::Server;
 
 /// Generous: a cold machine with two busy cores. A boot takes about five seconds.
@@ -28,9 +25,6 @@ const NO_PERMISSION: i64 = 16;
 const NAME_SERVER_HEAP: &[&str] = &["-Xms64m", "-Xmx512m", "-XX:MaxDirectMemorySize=256m"];
 const BROKER_HEAP: &[&str] = &["-Xms256m", "-Xmx1g", "-XX:MaxDirectMemorySize=1g"];
 
-/// Brokers ask about transactions after 6 s, every 30 s, by default.
-const QUICK_QUESTIONS: &str = "transactionTimeOut=3000\ntransactionCheckInterval=1000\n";
-
 /// One NameServer and one broker (`broker-a` of `DefaultCluster`, auto-create on, SQL92 filters on, timers on).
 ///
 /// Both are killed when the value is dropped and, whatever happens to the test process, when that process ends.
@@ -44,17 +38,6 @@ pub(crate) struct ApacheCluster {
 }
 
 impl ApacheCluster {
-    /// The cluster that all tests of one run share; the first caller waits until it is up (about five seconds).
-    ///
-    /// Tests keep out of each other's way by using topics and groups of their own.
-    pub(crate) fn shared() -> &'static Self {
-        static SHARED: OnceLock<Result<ApacheCluster, String>> = OnceLock::new();
-        match SHARED.get_or_init(|| Self::start(QUICK_QUESTIONS)) {
-            Ok(cluster) => cluster,
-            Err(reason) => panic!("{reason}"),
-        }
-    }
-
     /// A cluster of the caller's own, for tests that stop or misconfigure it. `broker_conf` is added to the broker's
     /// configuration file, one `key=value` a line, and wins over the lines above it.
     ///

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// What Apache's code reaches into on JDK 17.
-pub(super) const MODULE_FLAGS: &[&str] = &[
+pub(crate) const MODULE_FLAGS: &[&str] = &[
     "--add-opens=java.base/java.nio=ALL-UNNAMED",
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
@@ -14,7 +14,7 @@ pub(super) const MODULE_FLAGS: &[&str] = &[
 ];
 
 /// Short-lived servers: starting fast matters more than peak speed.
-pub(super) const START_FLAGS: &[&str] = &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+pub(crate) const START_FLAGS: &[&str] = &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 
 /// Runs the command in its arguments (the first is the store to delete afterwards) until it ends or until this shell's
 /// standard input is closed, which the kernel does for us however the test process ends. Only then does it kill, and
@@ -129,7 +129,7 @@ impl Drop for Server {
     }
 }
 
-pub(super) fn java() -> PathBuf {
+pub(crate) fn java() -> PathBuf {
     match std::env::var_os("JAVA_HOME") {
         Some(home) => Path::new(&home).join("bin/java"),
         None => PathBuf::from("java"),

@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const FRAME_LIMIT: usize = 16 * 1024 * 1024;
 
 /// What a server answered.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) code: i64,
     pub(crate) body: Vec<u8>,

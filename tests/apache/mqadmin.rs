@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::process::{MODULE_FLAGS, START_FLAGS, java};
+use crate::support::process::{MODULE_FLAGS, START_FLAGS, java};
 
 /// What `mqadmin` prints for these arguments.
 ///

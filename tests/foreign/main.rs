@@ -1,0 +1,31 @@
+//! Clients in other languages, which know nothing of this project, on the mock and on Apache's broker.
+//!
+//! Each test runs one program against both and compares what it prints, feature by feature. What came out is the
+//! table in `docs/other-clients.md`, and a run that differs from it fails, for better or worse.
+//!
+//! It needs a JVM, Node.js, Python and packages from their registries: `.ci/foreign` fetches them and runs the suite.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
+
+mod comparison;
+mod java;
+mod program;
+mod servers;
+#[path = "../apache/support/mod.rs"]
+mod support;
+mod table;
+
+use comparison::Comparison;
+use java::Java;
+
+#[test]
+fn java_5_5_0() {
+    let client = Java::compiled("java-5.5.0", &["common", "v5"], &java::apache_lib());
+    Comparison::new("java-5.5.0").run(|server| client.features(server, "v5")).check();
+}
+
+#[test]
+fn java_4_9_8() {
+    let client = Java::compiled("java-4.9.8", &["common", "v4"], &program::fetched("java-4.9.8"));
+    Comparison::new("java-4.9.8").run(|server| client.features(server, "v4")).check();
+}
