@@ -64,8 +64,8 @@ macro_rules! client_options {
                 /// The namespace (5.x) that every request names, in the fields `ns` and `nsd`. It leaves the
                 /// names of topics and groups as they are. Java: `ClientConfig.namespaceV2`.
                 text namespace_v2 / set_namespace_v2: String = String::new();
-                /// The zone that every request names, so that NameServers put the brokers of that zone first or
-                /// leave others out. Java: `rocketmq.zone` with `rocketmq.zone.mode=true`.
+                /// The zone that every request names. NameServers then leave brokers of other zones out of
+                /// routes. Java: `rocketmq.zone` with `rocketmq.zone.mode=true`.
                 text zone / set_zone: String = String::new();
                 /// Whether every request says that this client reads and writes streams (`ReqT`), for proxies
                 /// that treat them differently. Default: false. Java: `enableStreamRequestType`.
