@@ -2,6 +2,7 @@
 //!
 //! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use rocketmq::conf::ProducerOption;
@@ -44,7 +45,7 @@ impl RpcHook for Mark {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let mut option = ProducerOption::from_env()?;
     let mock = if option.name_server_addr().is_none() { Some(MockCluster::start().await?) } else { None };
     if let Some(mock) = &mock {
@@ -59,7 +60,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     producer.send(Message::new("TopicTest", "open")).await?;
     match producer.send(Message::new("TopicTest", "hush").with_tags("secret")).await {
         Ok(_) => return Err("the hook forbids this".into()),
-        Err(error) => println!("refused  {error}"),
+        Err(error) => {
+            let why = error.source().map(ToString::to_string).unwrap_or_default();
+            println!("refused  {error}: {why}");
+        }
     }
     producer.shutdown().await?;
     Ok(())

@@ -11,6 +11,7 @@ mod brokers;
 mod cluster;
 mod messages;
 mod offsets;
+mod order;
 mod pull;
 mod routes;
 mod topic_config;

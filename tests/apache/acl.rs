@@ -6,7 +6,7 @@ use crate::cases::acl::{self, ACCESS_KEY, SECRET_KEY};
 use crate::for_each_acl_case;
 use crate::support::{ApacheCluster, Boot, Ready};
 
-fn cluster() -> &'static ApacheCluster {
+pub(crate) fn cluster() -> &'static ApacheCluster {
     static CLUSTER: OnceLock<ApacheCluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
         let secret = java_escaped(SECRET_KEY);

@@ -1,8 +1,8 @@
 //! The end-to-end cases, on Apache's broker.
 
 use crate::cases;
+use crate::for_each_case;
 use crate::shared::shared;
-use crate::{for_each_case, for_each_case_of_apache};
 
 macro_rules! on_apache {
     ($($room:ident: $($case:ident),+;)+) => {
@@ -18,4 +18,3 @@ macro_rules! on_apache {
 }
 
 for_each_case!(on_apache);
-for_each_case_of_apache!(on_apache);

@@ -6,15 +6,20 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
 
 mod acl;
+mod brokers;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod end_to_end;
+mod examples;
+mod java_table;
 mod mqadmin;
 mod recall;
+mod restarts;
 mod shared;
 mod smoke;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;
+mod vip;
 mod zone;

@@ -36,7 +36,7 @@ fn broker_answers_a_heartbeat() {
 
 #[test]
 fn a_cluster_ends_with_its_owner_also_in_a_panic() {
-    let cluster = ApacheCluster::start("brokerName=broker-own\n").unwrap_or_else(|reason| panic!("{reason}"));
+    let cluster = ApacheCluster::start("").unwrap_or_else(|reason| panic!("{reason}"));
     let addrs = [cluster.name_server_addr().to_owned(), cluster.broker_addr().to_owned()];
 
     let outcome = catch_unwind(AssertUnwindSafe(move || {

@@ -75,6 +75,24 @@ impl Site {
     }
 }
 
+/// For the example.
+pub(crate) fn environment() -> Vec<(&'static str, String)> {
+    let site = Site::shared();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tls-client");
+    fs::create_dir_all(&folder).expect("create a folder for certificates");
+    let write = |variable: &'static str, text: &str| {
+        let path = folder.join(variable);
+        fs::write(&path, text).expect("write a certificate");
+        (variable, path.display().to_string())
+    };
+    vec![
+        ("NAMESRV_ADDR", site.cluster.name_server_addr().to_owned()),
+        write("TLS_CA", &site.authority.certificate_pem()),
+        write("TLS_CERT", &site.identity.certificate_pem),
+        write("TLS_KEY", &site.identity.key_pem),
+    ]
+}
+
 fn write_properties(folder: &Path, authority: &MockAuthority, server: &MockCertificate) -> PathBuf {
     fs::create_dir_all(folder).expect("create a folder for certificates");
     let write = |name: &str, text: &str| {

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use rocketmq::admin::MQAdmin;
 use rocketmq::conf::ProducerOption;
 use rocketmq::model::Message;
-use rocketmq::producer::Producer;
+use rocketmq::producer::{LocalTransactionState, Producer, TransactionListenerFn, TransactionProducer};
 
 use crate::cases::support::fresh_topic;
 use crate::mqadmin::mqadmin;
@@ -35,6 +36,40 @@ async fn mqadmin_finds_the_trace_of_a_message_by_its_id() {
     for (id, status) in [(&*sent.msg_id, "success"), (FAILED_ID, "failed")] {
         let record = trace_of(name_server, id);
         assert!(record.contains("traced_for_mqadmin") && record.contains(status), "{record}");
+    }
+}
+
+#[tokio::test]
+async fn mqadmin_reads_ends_of_transactions_and_recalls_too() {
+    let name_server = shared().name_server_addr();
+    let listener = TransactionListenerFn::new(
+        |_, _| async { Ok(LocalTransactionState::Commit) },
+        |_| async { Ok(LocalTransactionState::Unknown) },
+    );
+    let producer = TransactionProducer::builder("traced_ends", listener).name_server_addr(name_server);
+    let producer = producer.option(|option| {
+        option.set_enable_trace(true).set_send_msg_timeout(20_000);
+    });
+    let producer = producer.start().await.expect("started");
+    let topic = fresh_topic("traced_ends");
+    let half = Message::new(topic.as_str(), "x").with_keys("order-8");
+    let ended = producer.send_in_transaction(half).await.expect("sent").send_result;
+    let timer = Message::new(topic.as_str(), "later").with_delay_time_sec(3600);
+    let timer = producer.producer().send(timer).await.expect("sent");
+    let handle = timer.recall_handle.expect("timers can be taken back");
+    producer.producer().recall(&topic, &handle).await.expect_err("this broker does not recall");
+    producer.shutdown().await.expect("shut down");
+
+    // All of it is in one trace message, of which Apache's code reads everything or nothing.
+    let admin = MQAdmin::connect(name_server).await.expect("connected");
+    for id in [&ended.msg_id, &timer.msg_id] {
+        assert!(trace_of(name_server, id).contains("success"));
+        let found = admin.query_message("RMQ_SYS_TRACE_TOPIC", id, 8, ..).await.expect("found").messages;
+        let texts: Vec<_> = found.iter().map(|message| String::from_utf8_lossy(message.body())).collect();
+        assert!(
+            texts.iter().any(|text| text.contains("EndTransaction") && text.contains("Recall")),
+            "{texts:?}"
+        );
     }
 }
 

@@ -4,10 +4,10 @@
 pub(crate) mod acl;
 pub(crate) mod admin;
 pub(crate) mod auto_batch;
+pub(crate) mod brokers;
 pub(crate) mod delay;
 pub(crate) mod filters;
 pub(crate) mod illegal;
-#[allow(dead_code, reason = "the mock's suite has no use of it")]
 pub(crate) mod lookups;
 pub(crate) mod modes;
 pub(crate) mod request_reply;
@@ -30,7 +30,7 @@ macro_rules! for_each_case {
             modes: two_thousand_sends_awaited_at_once, callbacks_run_exactly_once,
                 a_batch_arrives_in_order_in_one_queue, batches_that_brokers_refuse_are_refused_here,
                 a_message_goes_to_the_queue_that_is_named, a_selector_keeps_a_key_in_one_queue,
-                hooks_see_every_attempt_and_may_forbid_it, a_namespace_keeps_topics_apart;
+                hooks_see_every_attempt_and_may_forbid_it, a_namespace_keeps_topics_apart, a_unit_marks_its_topics_and_clients;
             auto_batch: senders_share_requests_and_keep_their_own_results, callbacks_are_gathered_too,
                 what_cannot_be_in_a_batch_goes_alone, a_failed_batch_fails_each_sender,
                 a_sender_that_gives_up_harms_nobody, a_shutdown_sends_what_waits;
@@ -51,15 +51,6 @@ macro_rules! for_each_case {
                 requests_in_a_namespace;
             filters: expressions_let_messages_pass, bad_expressions_are_refused_with_java_s_words,
                 a_held_pull_wakes_for_what_passes, heartbeats_say_what_a_group_filters_by;
-        }
-    };
-}
-
-/// Likewise, with the cases that ask for what the mock does not answer.
-#[macro_export]
-macro_rules! for_each_case_of_apache {
-    ($run:ident) => {
-        $run! {
             lookups: messages_are_found_by_their_keys, a_message_is_found_by_either_kind_of_id,
                 who_is_in_the_cluster, the_members_of_a_producer_group;
         }

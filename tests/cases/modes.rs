@@ -14,7 +14,7 @@ use rocketmq::producer::SendOptions;
 use rocketmq::selector::{MessageQueueSelector, SelectMessageQueueByHash};
 use tokio::sync::mpsc;
 
-use super::support::{Site, fresh_topic};
+use super::support::{Site, eventually, fresh_topic};
 
 pub(crate) async fn two_thousand_sends_awaited_at_once(name_server: &str) {
     let site = Site::new(name_server).await;
@@ -225,4 +225,22 @@ pub(crate) async fn a_namespace_keeps_topics_apart(name_server: &str) {
     let sent =
         spaced.producer.send_to(Message::new(topic.as_str(), "again"), &queues[1]).await.expect("sent");
     assert_eq!(sent.message_queue, queues[1]);
+}
+
+pub(crate) async fn a_unit_marks_its_topics_and_clients(name_server: &str) {
+    let group = fresh_topic("unit");
+    let site = Site::with(name_server, |option| {
+        option.set_unit_mode(true).set_unit_name("unit7").set_group_name(group.as_str());
+    })
+    .await;
+    let topic = fresh_topic("unit");
+    site.round_trip(Message::new(topic.as_str(), "x")).await;
+    let route = site.admin.route(&topic).await.expect("it has a route");
+    assert!(route.queue_datas.iter().all(|data| data.topic_sys_flag == 1), "{route:?}");
+    let client_id = eventually("the producer", async || {
+        let answers = site.admin.producer_connections(&group, &topic).await.expect("an answer");
+        answers.done.into_iter().find_map(|(_, members)| Some(members.first()?.client_id.clone()))
+    });
+    let client_id = client_id.await;
+    assert!(client_id.ends_with("@unit7"), "{client_id}");
 }

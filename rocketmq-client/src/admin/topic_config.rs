@@ -21,8 +21,8 @@ pub struct TopicConfig {
     pub write_queue_nums: u32,
     /// What is allowed. Bits other than those of read, write and inherit are refused.
     pub perm: PermName,
-    /// Whether the topic is ordered across brokers. The NameServers' order configuration, which lists the
-    /// brokers of such a topic, is not written.
+    /// Whether the topic is ordered across brokers: NameServers note which queues it has
+    /// ([`create_topic`](super::MQAdmin::create_topic)).
     pub order: bool,
     /// `SINGLE_TAG` or `MULTI_TAG`: how many tags a message has. Every client uses the first.
     pub topic_filter_type: String,

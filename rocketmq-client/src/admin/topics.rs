@@ -8,6 +8,7 @@ use rocketmq_remoting::protocol::header::CreateTopicRequestHeader;
 
 use super::answers::fan_out;
 use super::brokers::readers;
+use super::order::ORDER_TOPIC_CONFIG;
 use super::{Answers, Brokers, MQAdmin, Server, TopicConfig};
 use crate::error::MQClientError;
 
@@ -16,9 +17,6 @@ const CREATE_TRIES: u32 = 5;
 
 /// The wait before the second try; before the n-th it is n − 1 times that.
 const CREATE_PAUSE: Duration = Duration::from_millis(100);
-
-/// Where NameServers keep the brokers of topics that are ordered across them. Java: `NamesrvUtil`.
-const ORDER_TOPIC_CONFIG: &str = "ORDER_TOPIC_CONFIG";
 
 /// A topic on one broker. Java: `TopicConfig` and `TopicStatsTable`.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,12 +43,18 @@ pub struct QueueStats {
 }
 
 impl MQAdmin {
-    /// Creates a topic on the masters of these brokers, or changes its settings there. Request codes 106 and 17;
-    /// Java: `MQAdminExt.createAndUpdateTopicConfig`, `mqadmin updateTopic`.
+    /// Creates a topic on the masters of these brokers, or changes its settings there. Request codes 106 and 17, for
+    /// an ordered topic 101 and 100, too; Java: `MQAdminExt.createAndUpdateTopicConfig` and
+    /// `createOrUpdateOrderConf`, `mqadmin updateTopic`.
     ///
     /// All settings are set, but attributes that are not named keep their values. Clients see the topic at once:
     /// the brokers tell the NameServers before they answer. A broker that cannot be reached, or is busy, is tried
     /// up to five times. Dropping the future leaves the topic on those brokers that were told already.
+    ///
+    /// The queues of a topic with `order` are written down on every NameServer, which is then among the answers:
+    /// those on `Brokers::Named` beside what is there for other brokers, others instead of it. Producers send to
+    /// just these queues if the NameServers say so in routes (`orderMessageEnable=true` there). They stay until the
+    /// topic is deleted, also when `order` is taken back.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -81,7 +85,13 @@ impl MQAdmin {
         let header = config.header()?;
         let header = &header;
         let masters = self.masters(brokers).await?;
-        fan_out(masters, |master| async move { self.create_on(&master, header).await }).await.any()
+        let created =
+            fan_out(masters, |master| async move { self.create_on(&master, header).await }).await.any()?;
+        if !config.order {
+            return Ok(created);
+        }
+        let noted = self.put_order_config(config, brokers, &created).await;
+        Ok(created.and(noted))
     }
 
     async fn create_on(

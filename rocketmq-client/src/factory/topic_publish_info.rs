@@ -12,7 +12,8 @@ use crate::conf::AddressTranslator;
 #[derive(Debug)]
 pub(crate) struct TopicPublishInfo {
     queues: Vec<MessageQueue>,
-    /// The address of the master of each queue's broker: where to dial it, and as it is advertised.
+    /// The address of the master of each queue's broker: where to dial it, and as it is advertised. Empty where there
+    /// is no master now.
     addresses: Vec<Arc<str>>,
     advertised: Vec<Arc<str>>,
     /// The NameServer that gave the route.
@@ -35,7 +36,8 @@ pub(crate) struct Choice<'a> {
 
 impl TopicPublishInfo {
     /// The queues of an existing topic: those of writable brokers that have a master, sorted by broker name,
-    /// or just what an order configuration lists.
+    /// or just what an order configuration lists: all of that, because a key keeps its queue only as long as no queue
+    /// leaves the list.
     pub(crate) fn of_topic(
         topic: &str,
         route: TopicRouteData,
@@ -62,8 +64,13 @@ impl TopicPublishInfo {
     ) -> Self {
         let topic: Arc<str> = topic.into();
         let (mut queues, mut addresses, mut all_advertised) = (Vec::new(), Vec::new(), Vec::new());
+        let is_ordered = order_config(&route).is_some();
         for (broker, count) in queue_counts(&route, template_queues) {
-            let Some(advertised) = master_address(&route.broker_datas, broker) else { continue };
+            let advertised = match master_address(&route.broker_datas, broker) {
+                Some(advertised) => advertised,
+                None if is_ordered => Arc::default(),
+                None => continue,
+            };
             let translated = translator.and_then(|translator| translator.translate(&advertised));
             let address = translated.map_or_else(|| advertised.clone(), Arc::from);
             let broker: Arc<str> = broker.into();
@@ -118,13 +125,13 @@ impl TopicPublishInfo {
         self.search(self.cursor.fetch_add(1, Ordering::Relaxed), passes)
     }
 
-    /// One queue by its broker and id.
+    /// One queue by its broker and id, if the broker has a master.
     pub(crate) fn find(&self, broker: &str, queue_id: i32) -> Option<Choice<'_>> {
         let place = self
             .queues
             .iter()
             .position(|queue| queue.broker_name() == broker && queue.queue_id() == queue_id)?;
-        Some(self.at(place))
+        Some(self.at(place)).filter(Choice::has_master)
     }
 
     /// All queues, sorted by broker name and id, unless an order configuration says otherwise.
@@ -140,7 +147,8 @@ impl TopicPublishInfo {
     fn search(&self, start: usize, passes: impl Fn(&str) -> bool) -> Option<Choice<'_>> {
         let count = self.queues.len();
         let place = (0..count).map(|step| start.wrapping_add(step) % count);
-        place.map(|place| self.at(place)).find(|choice| passes(choice.queue.broker_name()))
+        let mut choices = place.map(|place| self.at(place)).filter(Choice::has_master);
+        choices.find(|choice| passes(choice.queue.broker_name()))
     }
 
     fn at(&self, place: usize) -> Choice<'_> {
@@ -154,13 +162,25 @@ impl TopicPublishInfo {
     /// The addresses of the masters, each once.
     pub(crate) fn masters(&self) -> impl Iterator<Item = &Arc<str>> {
         // Queues of one broker lie together.
-        self.addresses.chunk_by(|a, b| a == b).filter_map(|run| run.first())
+        let first_of_each = self.addresses.chunk_by(|a, b| a == b).filter_map(|run| run.first());
+        first_of_each.filter(|address| !address.is_empty())
     }
+}
+
+impl Choice<'_> {
+    fn has_master(&self) -> bool {
+        !self.address.is_empty()
+    }
+}
+
+/// The brokers and queues of an ordered topic: `broker-a:4;broker-b:4`.
+fn order_config(route: &TopicRouteData) -> Option<&str> {
+    route.order_topic_conf.as_deref().filter(|conf| !conf.is_empty())
 }
 
 /// Broker names in order, each with its number of writable queues.
 fn queue_counts(route: &TopicRouteData, template_queues: Option<u32>) -> Vec<(&str, i32)> {
-    if let Some(order) = route.order_topic_conf.as_deref().filter(|conf| !conf.is_empty()) {
+    if let Some(order) = order_config(route) {
         return order
             .split(';')
             .filter_map(|part| part.split_once(':'))
@@ -238,6 +258,18 @@ mod tests {
             route(vec![queues("a", 8, 6), queues("b", 8, 6)], vec![broker("a", &[0]), broker("b", &[0])]);
         route.order_topic_conf = Some("b:1;a:2".to_owned());
         assert_eq!(names(&TopicPublishInfo::of_topic("T", route, None)), ["b:0", "a:0", "a:1"]);
+    }
+
+    #[test]
+    fn an_ordered_topic_keeps_the_queues_of_a_broker_without_master_but_sends_go_elsewhere() {
+        let mut route =
+            route(vec![queues("a", 1, 6), queues("b", 1, 6)], vec![broker("a", &[1]), broker("b", &[0])]);
+        route.order_topic_conf = Some("a:1;b:1".to_owned());
+        let info = TopicPublishInfo::of_topic("T", route, None);
+        assert_eq!(names(&info), ["a:0", "b:0"]);
+        assert!((0..4).all(|_| info.select(|_| true).unwrap().queue.broker_name() == "b"));
+        assert!(info.find("a", 0).is_none() && info.find("b", 0).is_some());
+        assert_eq!(info.masters().map(|address| &**address).collect::<Vec<_>>(), ["b-0:10911"]);
     }
 
     #[test]

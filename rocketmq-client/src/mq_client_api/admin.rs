@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::client::Reply;
 use rocketmq_remoting::protocol::body::{
@@ -13,9 +14,10 @@ use rocketmq_remoting::protocol::header::{
     BoundaryType, CreateTopicRequestHeader, DeleteKvConfigRequestHeader,
     DeleteTopicInNameServerRequestHeader, DeleteTopicRequestHeader, GetAllTopicListFromNameServerRequest,
     GetBrokerClusterInfoRequest, GetBrokerRuntimeInfoRequest, GetEarliestMsgStoretimeRequestHeader,
-    GetMinOffsetRequestHeader, GetProducerConnectionListRequestHeader, GetTopicConfigRequestHeader,
-    GetTopicStatsInfoRequestHeader, QueryConsumerOffsetRequestHeader, QueryMessageRequestHeader,
-    QueryMessageResponseHeader, SearchOffsetRequestHeader,
+    GetKvConfigRequestHeader, GetMinOffsetRequestHeader, GetProducerConnectionListRequestHeader,
+    GetTopicConfigRequestHeader, GetTopicStatsInfoRequestHeader, PutKvConfigRequestHeader,
+    QueryConsumerOffsetRequestHeader, QueryMessageRequestHeader, QueryMessageResponseHeader,
+    SearchOffsetRequestHeader,
 };
 use rocketmq_remoting::protocol::{RequestHeader, ResponseCode};
 use serde::de::DeserializeOwned;
@@ -62,6 +64,33 @@ impl MQClientApi {
     ) -> Result<(), MQClientError> {
         let (topic, cluster_name) = (topic.into(), Some(cluster.into()));
         self.ask(address, &DeleteTopicInNameServerRequestHeader { topic, cluster_name }).await.map(drop)
+    }
+
+    /// An entry of one NameServer's key-value configuration (101), if there is one.
+    pub(crate) async fn kv_config(
+        &self,
+        address: &str,
+        namespace: &str,
+        key: &str,
+    ) -> Result<Option<ByteString>, MQClientError> {
+        let (namespace, key) = (namespace.into(), key.into());
+        match self.ask(address, &GetKvConfigRequestHeader { namespace, key }).await {
+            Ok(found) => Ok(found.header.value),
+            Err(error) if error.response_code() == Some(ResponseCode::QUERY_NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sets an entry of one NameServer's key-value configuration (100).
+    pub(crate) async fn put_kv_config(
+        &self,
+        address: &str,
+        namespace: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<(), MQClientError> {
+        let (namespace, key, value) = (namespace.into(), key.into(), value.into());
+        self.ask(address, &PutKvConfigRequestHeader { namespace, key, value }).await.map(drop)
     }
 
     /// Deletes an entry of one NameServer's key-value configuration (102).

@@ -43,6 +43,10 @@ pub(super) fn append(
     record: &NewRecord<'_>,
     woken: &mut Vec<HeldPull>,
 ) -> Result<Place, Refusal> {
+    if broker.is_slave() {
+        return Err(slave_refusal());
+    }
+    broker.role.tell_slaves();
     let State { topics, log, held, .. } = state;
     let queue = topics.get_mut(record.topic).and_then(|topic| topic.queue_mut(record.queue_id));
     let Some(queue) = queue else {
@@ -101,6 +105,13 @@ impl NewRecord<'_> {
         self.sys_flag.contains(MessageSysFlag::BORNHOST_V6) && self.born_host.is_ipv4()
             || self.sys_flag.contains(MessageSysFlag::STOREHOSTADDRESS_V6) && store_host.is_ipv4()
     }
+}
+
+/// What a slave answers to anything that would store a message. Java: `HookUtils.checkBeforePutMessage`.
+fn slave_refusal() -> Refusal {
+    let remark = "service not available now. It may be caused by one of the following reasons: messages are put to \
+                  the slave, message store has been shut down, etc.";
+    Refusal::new(ResponseCode::SERVICE_NOT_AVAILABLE, remark)
 }
 
 /// The limit of the mock's memory stands for a full disk.

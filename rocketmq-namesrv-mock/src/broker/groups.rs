@@ -8,7 +8,7 @@ use super::names::check_group;
 pub(crate) const RETRY_MAX_TIMES: i32 = 16;
 
 /// The groups that a broker knows, all with Apache's default settings. Java: `SubscriptionGroupManager`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct GroupTable {
     groups: BTreeSet<String>,
 }
@@ -33,7 +33,7 @@ impl GroupTable {
 }
 
 /// How far each group has read. Java: `ConsumerOffsetManager`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct CommittedOffsets {
     /// By topic, then by group, then by queue.
     topics: HashMap<String, HashMap<String, BTreeMap<i32, i64>>>,

@@ -18,6 +18,7 @@ mod producers;
 mod pull;
 mod query;
 mod recall;
+mod replication;
 mod reply;
 mod runtime;
 mod send;
@@ -40,7 +41,7 @@ pub(crate) use acl::Acl;
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::faults::Admission;
-use crate::name_server::{self, Routes};
+use crate::name_server::Routes;
 use crate::store::CommitLog;
 use consumers::ConsumerTable;
 use filter::FilterTable;
@@ -52,6 +53,8 @@ pub(crate) use names::check_topic;
 use producers::ProducerTable;
 use pull::HeldPulls;
 pub(crate) use pull::expire_held_pulls;
+use replication::Role;
+pub(crate) use replication::follow_master;
 pub(crate) use topic_table::{TopicConfig, TopicTable};
 use transaction::Halves;
 pub(crate) use transaction::{TransactionOptions, check_transactions};
@@ -71,16 +74,36 @@ pub(crate) struct BrokerOptions {
     pub(crate) transactions: TransactionOptions,
     /// Expressions over properties are understood.
     pub(crate) property_filter: bool,
+    /// Slaves let clients pull.
+    pub(crate) slave_read: bool,
+    /// In how many places a message has to be before its send is acknowledged as complete.
+    pub(crate) in_sync_replicas: usize,
     /// Timer messages can be taken back.
     pub(crate) recall: bool,
     /// Who may ask; `None`: everybody.
     pub(crate) acl: Option<Acl>,
 }
 
-/// One broker, always a master.
+/// Which broker of a cluster it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// The name that a master and its slaves share.
+    pub(crate) name: Arc<str>,
+    /// 0 is the master.
+    pub(crate) id: i64,
+    /// What the mock calls this server.
+    pub(crate) server: Arc<str>,
+    /// Of a slave.
+    pub(crate) master: Option<Arc<Broker>>,
+}
+
+/// One broker: a master, or a slave of one.
 #[derive(Debug)]
 pub(crate) struct Broker {
     name: Arc<str>,
+    id: i64,
+    server: Arc<str>,
+    role: Role,
     options: BrokerOptions,
     name_servers: Vec<Arc<Routes>>,
     /// Told of what happens by itself.
@@ -122,7 +145,7 @@ pub(crate) struct State {
 
 impl Broker {
     pub(crate) fn new(
-        name: Arc<str>,
+        identity: Identity,
         options: BrokerOptions,
         name_servers: Vec<Arc<Routes>>,
         changes: Arc<Changes>,
@@ -130,6 +153,7 @@ impl Broker {
         tasks: TaskOwner,
         ids: UniqueIdGenerator,
     ) -> Self {
+        let Identity { name, id, server, master } = identity;
         let state = State {
             topics: TopicTable::new(&options.cluster, &name, options.auto_create_topic),
             log: CommitLog::new(options.store_limit),
@@ -144,6 +168,9 @@ impl Broker {
         };
         Self {
             name,
+            id,
+            server,
+            role: Role::new(master),
             options,
             name_servers,
             changes,
@@ -161,9 +188,14 @@ impl Broker {
         }
     }
 
-    /// The broker's name.
+    /// The broker's name, which it shares with its slaves or its master.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// What the mock calls this server.
+    pub(crate) fn server(&self) -> &Arc<str> {
+        &self.server
     }
 
     /// The time that this broker goes by.
@@ -174,21 +206,34 @@ impl Broker {
     /// Says where the broker listens, and announces it and its topics to all NameServers.
     pub(crate) fn announce(&self, address: SocketAddr) {
         *self.address.write().unwrap_or_else(PoisonError::into_inner) = address;
+        self.set_up(true);
         for routes in &self.name_servers {
             // Apache's broker puts no brackets around an IPv6 address.
             let address = format!("{}:{}", address.ip(), address.port());
-            let cluster = self.options.cluster.clone();
-            routes.register_broker(&self.name, name_server::Broker { cluster, address });
+            routes.register_broker(&self.name, &self.options.cluster, self.id, address);
+        }
+        // What a slave has, its master has announced.
+        if self.is_slave() {
+            return;
         }
         for config in self.lock().topics.configs() {
             self.announce_topic(config);
         }
     }
 
+    pub(crate) fn is_slave(&self) -> bool {
+        self.role.is_slave()
+    }
+
+    /// Notes whether it runs.
+    pub(crate) fn set_up(&self, is_up: bool) {
+        self.role.set_up(is_up);
+    }
+
     /// Takes the broker out of the routes of all NameServers.
     pub(crate) fn withdraw(&self) {
         for routes in &self.name_servers {
-            routes.unregister_broker(&self.name);
+            routes.unregister_broker(&self.name, self.id);
         }
     }
 
@@ -259,7 +304,7 @@ impl RequestHandler for BrokerHandler {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
         let broker = self.broker.clone();
         let carry_out = move |request, reply| table::dispatch(&broker, request, reply);
-        self.admission.serve(&self.broker.name, request, responder, carry_out);
+        self.admission.serve(&self.broker.server, request, responder, carry_out);
     }
 
     fn disconnected(&self, connection: &Connection, _: &ConnectionEnd) {

@@ -4,8 +4,8 @@ use crate::wire::Reply;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use super::{
-    Broker, clients, connections, filter, offsets, pull, query, recall, reply, runtime, send, topics,
-    transaction, view,
+    Broker, clients, connections, filter, offsets, pull, query, recall, replication, reply, runtime, send,
+    topics, transaction, view,
 };
 use crate::wire::{Answer, Refusal};
 
@@ -27,6 +27,12 @@ pub(super) struct Request<'a> {
 pub(super) fn dispatch(broker: &Broker, command: RemotingCommand, responder: Reply) {
     if let Some(Err(refusal)) = broker.options.acl.as_ref().map(|acl| acl.check(&command)) {
         return refusal.send(responder);
+    }
+    if broker.is_slave() {
+        if let Some(refusal) = replication::refused_by_slave(broker, command.request_code()) {
+            return refusal.send(responder);
+        }
+        broker.catch_up();
     }
     match find(command.request_code()) {
         Some(Handler::Itself(handle)) => handle(broker, command, responder),

@@ -11,7 +11,7 @@ use rocketmq_common::mix_all::{
 };
 
 use crate::name_server::QueueData;
-use crate::store::ConsumeQueue;
+use crate::store::{ConsumeQueue, QueueEntry};
 
 /// Queues of the topic that new topics are created from.
 const DEFAULT_TOPIC_QUEUE_NUMS: i32 = 8;
@@ -114,6 +114,23 @@ impl TopicTable {
     /// Drops a topic with its queues.
     pub(crate) fn remove(&mut self, topic: &str) {
         self.topics.remove(topic);
+    }
+
+    /// Takes over what another table has, from which alone this one was filled. Calls `is_new` for each new entry of
+    /// a queue.
+    pub(crate) fn follow(&mut self, other: &Self, mut is_new: impl FnMut(&str, i32, &QueueEntry)) {
+        self.topics.retain(|name, _| other.topics.contains_key(name));
+        for (name, source) in &other.topics {
+            if self.get(name).is_none_or(|known| known.config != source.config) {
+                self.put(source.config.clone());
+            }
+            let Some(copy) = self.topics.get_mut(name) else { continue };
+            copy.queues.resize_with(source.queues.len(), ConsumeQueue::default);
+            // There are fewer queues than 32 bits count.
+            for (queue_id, (copy, source)) in copy.queues.iter_mut().zip(&source.queues).enumerate() {
+                copy.follow(source).iter().for_each(|entry| is_new(name, queue_id as i32, entry));
+            }
+        }
     }
 
     /// The settings that a topic gets that a send creates: those of `default_topic` if new topics may inherit

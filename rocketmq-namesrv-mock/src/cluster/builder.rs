@@ -12,7 +12,8 @@ use super::MockCluster;
 use super::slot::{Service, Slot};
 use crate::MockError;
 use crate::broker::{
-    Acl, Broker, BrokerHandler, BrokerOptions, TransactionOptions, expire_held_pulls, keep_time,
+    Acl, Broker, BrokerHandler, BrokerOptions, Identity, TransactionOptions, expire_held_pulls,
+    follow_master, keep_time,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -25,7 +26,11 @@ use crate::name_server::{NameServer, Routes};
 #[must_use = "a builder does nothing until it is started"]
 pub struct MockClusterBuilder {
     brokers: usize,
+    slaves: usize,
+    slave_read: bool,
+    in_sync_replicas: usize,
     name_servers: usize,
+    order_message: bool,
     cluster_name: String,
     auto_create_topic: bool,
     discard_messages: bool,
@@ -48,7 +53,11 @@ impl Default for MockClusterBuilder {
     fn default() -> Self {
         Self {
             brokers: 1,
+            slaves: 0,
+            slave_read: false,
+            in_sync_replicas: 1,
             name_servers: 1,
+            order_message: false,
             cluster_name: "DefaultCluster".to_owned(),
             auto_create_topic: true,
             discard_messages: false,
@@ -74,14 +83,41 @@ impl Default for MockClusterBuilder {
 }
 
 impl MockClusterBuilder {
-    /// How many brokers there are, `broker-a`, `broker-b` and so on, all masters. Default: 1.
+    /// How many masters there are: `broker-a`, `broker-b` and so on. Default: 1.
     pub fn brokers(self, brokers: usize) -> Self {
         Self { brokers, ..self }
+    }
+
+    /// How many slaves each master has. Those of `broker-a` are stopped, started and asked for as `broker-a-s1`,
+    /// `broker-a-s2` and so on; in routes they have the name of their master and the ids 1, 2 and so on.
+    /// Default: 0.
+    ///
+    /// A slave has all that its master has at once, and keeps it when the master stops. It takes no sends (code 2).
+    pub fn slaves(self, slaves: usize) -> Self {
+        Self { slaves, ..self }
+    }
+
+    /// Whether slaves let clients pull; they refuse with code 2 if not. Java: `slaveReadEnable`. Default: false.
+    pub fn slave_read(self, slave_read: bool) -> Self {
+        Self { slave_read, ..self }
+    }
+
+    /// In how many places a message has to be, its master included, before a send is answered with 0. It is stored
+    /// with code 12 (`FLUSH_SLAVE_TIMEOUT`) where too few slaves run, and at once: the mock does not wait for
+    /// `slaveTimeout`. Java: `inSyncReplicas` with `brokerRole=SYNC_MASTER`. Default: 1.
+    pub fn in_sync_replicas(self, copies: usize) -> Self {
+        Self { in_sync_replicas: copies, ..self }
     }
 
     /// How many NameServers there are; all know the same routes, each by itself. Default: 1.
     pub fn name_servers(self, name_servers: usize) -> Self {
         Self { name_servers, ..self }
+    }
+
+    /// Whether routes name the queues that `mqadmin updateTopic -o true` wrote down for ordered topics. Java:
+    /// `orderMessageEnable` of the NameServer. Default: false.
+    pub fn order_message(self, order_message: bool) -> Self {
+        Self { order_message, ..self }
     }
 
     /// The cluster that the brokers belong to. Default: `DefaultCluster`.
@@ -233,7 +269,8 @@ impl MockClusterBuilder {
         for (index, routes) in cluster.routes.clone().into_iter().enumerate() {
             let name: Arc<str> = format!("namesrv-{index}").into();
             let admission = cluster.admission.clone();
-            let server = NameServer { name: name.clone(), routes, settings: Arc::default(), admission };
+            let (settings, order_message) = (Arc::default(), self.order_message);
+            let server = NameServer { name: name.clone(), routes, settings, order_message, admission };
             let slot = self.listen(name, None, Arc::new(server), cluster).await?;
             cluster.name_servers.push(slot);
         }
@@ -241,26 +278,47 @@ impl MockClusterBuilder {
     }
 
     async fn start_brokers(&self, cluster: &mut MockCluster) -> Result<(), MockError> {
-        for index in 0..self.brokers {
-            let broker = self.broker(index, cluster);
-            let handler = BrokerHandler { broker: broker.clone(), admission: cluster.admission.clone() };
-            let name = broker.name().clone();
-            let slot = self.listen(name, Some(broker.clone()), Arc::new(handler), cluster).await?;
-            cluster.tasks.spawn(expire_held_pulls(broker.clone()));
-            if !cluster.clock.is_virtual() {
-                cluster.tasks.spawn(keep_time(broker.clone()));
-            }
-            cluster.brokers.push((broker, slot));
+        for number in 0..self.brokers * (1 + self.slaves) {
+            self.start_broker(number, cluster).await?;
         }
         Ok(())
     }
 
-    fn broker(&self, index: usize, cluster: &MockCluster) -> Arc<Broker> {
+    /// Starts the broker with this number: first come the masters, then the first slave of each, and so on.
+    async fn start_broker(&self, number: usize, cluster: &mut MockCluster) -> Result<(), MockError> {
+        let (id, index) = (number / self.brokers, number % self.brokers);
+        let name = broker_name(index);
+        let identity = match cluster.brokers.get(index).filter(|_| id > 0) {
+            None => Identity { server: name.as_str().into(), name: name.into(), id: 0, master: None },
+            Some((master, _)) => Identity {
+                name: master.name().clone(),
+                id: i64::try_from(id).unwrap_or(i64::MAX),
+                server: format!("{name}-s{id}").into(),
+                master: Some(master.clone()),
+            },
+        };
+        let broker = self.broker(identity, cluster);
+        let handler = BrokerHandler { broker: broker.clone(), admission: cluster.admission.clone() };
+        let name = broker.server().clone();
+        let slot = self.listen(name, Some(broker.clone()), Arc::new(handler), cluster).await?;
+        cluster.tasks.spawn(expire_held_pulls(broker.clone()));
+        if id > 0 {
+            cluster.tasks.spawn(follow_master(broker.clone()));
+        } else if !self.virtual_clock {
+            cluster.tasks.spawn(keep_time(broker.clone()));
+        }
+        cluster.brokers.push((broker, slot));
+        Ok(())
+    }
+
+    fn broker(&self, identity: Identity, cluster: &MockCluster) -> Arc<Broker> {
         let options = BrokerOptions {
             cluster: self.cluster_name.as_str().into(),
             auto_create_topic: self.auto_create_topic,
             store_limit: self.store_limit,
             discard_messages: self.discard_messages,
+            slave_read: self.slave_read,
+            in_sync_replicas: self.in_sync_replicas,
             transactions: self.transactions,
             recall: self.recall_message,
             property_filter: self.enable_property_filter,
@@ -270,7 +328,7 @@ impl MockClusterBuilder {
         let ids = UniqueIdGenerator::new(self.address(), std::process::id(), random() as u32);
         let (routes, changes) = (cluster.routes.clone(), cluster.admission.changes.clone());
         let (clock, tasks) = (cluster.clock.clone(), cluster.tasks.clone());
-        Arc::new(Broker::new(broker_name(index).into(), options, routes, changes, clock, tasks, ids))
+        Arc::new(Broker::new(identity, options, routes, changes, clock, tasks, ids))
     }
 
     async fn listen(

@@ -26,9 +26,9 @@ impl MockCluster {
         self.admission.faults.hits()
     }
 
-    /// Stops a broker: it closes its connections, its port refuses new ones, and the NameServers drop it from their
-    /// routes. It keeps what it stores. Nothing happens if it is stopped already. Dropping the future leaves the
-    /// broker stopping.
+    /// Stops a broker, a master or a slave: it closes its connections, its port refuses new ones, and the NameServers
+    /// drop it from their routes. It keeps what it stores. Nothing happens if it is stopped already. Dropping the
+    /// future leaves the broker stopping.
     ///
     /// # Errors
     /// When there is no such broker.
@@ -153,7 +153,7 @@ impl MockCluster {
     }
 
     fn broker_slot(&self, name: &str) -> Result<&(Arc<Broker>, Arc<Slot>), MockError> {
-        let found = self.brokers.iter().find(|(broker, _)| **broker.name() == *name);
+        let found = self.brokers.iter().find(|(broker, _)| **broker.server() == *name);
         found.ok_or_else(|| MockError::NoServer { server: name.to_owned() })
     }
 

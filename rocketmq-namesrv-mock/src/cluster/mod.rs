@@ -49,6 +49,7 @@ use crate::name_server::Routes;
 #[derive(Debug)]
 pub struct MockCluster {
     name_servers: Vec<Arc<Slot>>,
+    /// Masters first.
     brokers: Vec<(Arc<Broker>, Arc<Slot>)>,
     routes: Vec<Arc<Routes>>,
     clock: Arc<Clock>,
@@ -91,20 +92,21 @@ impl MockCluster {
         addresses.join(";")
     }
 
-    /// The names of the brokers: `broker-a`, `broker-b` ….
+    /// The names of the brokers: `broker-a`, `broker-b` …, and then those of the slaves, if there are any:
+    /// `broker-a-s1` ….
     pub fn broker_names(&self) -> Vec<&str> {
-        self.brokers.iter().map(|(broker, _)| &**broker.name()).collect()
+        self.brokers.iter().map(|(broker, _)| &**broker.server()).collect()
     }
 
     /// Where a broker listens; `None` if there is no such broker.
     pub fn broker_addr(&self, name: &str) -> Option<SocketAddr> {
-        self.brokers().find(|broker| **broker.name() == *name).map(|broker| broker.address())
+        self.brokers().find(|broker| **broker.server() == *name).map(|broker| broker.address())
     }
 
     /// What is stored in a topic, bodies inflated, in the order in which each broker stored it: first all of
     /// `broker-a`, then all of `broker-b` and so on. Messages are decoded anew for each call.
     pub fn messages(&self, topic: &str) -> Vec<MessageExt> {
-        self.brokers().flat_map(|broker| stored_messages(broker, topic)).collect()
+        self.masters().flat_map(|broker| stored_messages(broker, topic)).collect()
     }
 
     /// How many messages are stored in a topic.
@@ -114,7 +116,7 @@ impl MockCluster {
             let queues = state.topics.get(topic).map(|topic| topic.queues()).unwrap_or_default();
             queues.iter().map(|queue| queue.entries().len()).sum::<usize>()
         };
-        self.brokers().map(count).sum()
+        self.masters().map(count).sum()
     }
 
     /// Creates a topic with so many queues to read and write on each broker, or changes it.
@@ -125,7 +127,7 @@ impl MockCluster {
         let refused = |remark| MockError::Refused { code: broker::INVALID_TOPIC, remark };
         broker::check_topic(name).map_err(refused)?;
         let queues = i32::try_from(queues).map_err(|error| refused(error.to_string()))?;
-        for broker in self.brokers() {
+        for broker in self.masters() {
             broker.put_topic(TopicConfig::new(name, queues));
         }
         Ok(())
@@ -133,7 +135,7 @@ impl MockCluster {
 
     /// Drops a topic from all brokers and NameServers, with its messages and the offsets of its consumers.
     pub fn delete_topic(&self, name: &str) {
-        for broker in self.brokers() {
+        for broker in self.masters() {
             broker.remove_topic(name);
         }
         for routes in &self.routes {
@@ -143,12 +145,12 @@ impl MockCluster {
 
     /// How far each queue of a topic reaches, in the order of the brokers; empty if there is no such topic.
     pub fn queue_offsets(&self, topic: &str) -> Vec<QueueOffsets> {
-        self.brokers().flat_map(|broker| queue_offsets(broker, topic)).collect()
+        self.masters().flat_map(|broker| queue_offsets(broker, topic)).collect()
     }
 
     /// How far a group has read a queue; `None` if it never said.
     pub fn committed_offset(&self, group: &str, queue: &MessageQueue) -> Option<i64> {
-        let broker = self.brokers().find(|broker| **broker.name() == *queue.broker_name())?;
+        let broker = self.masters().find(|broker| **broker.name() == *queue.broker_name())?;
         broker.lock().offsets.get(queue.topic(), group, queue.queue_id())
     }
 
@@ -175,6 +177,10 @@ impl MockCluster {
 
     fn brokers(&self) -> impl Iterator<Item = &Arc<Broker>> {
         self.brokers.iter().map(|(broker, _)| broker)
+    }
+
+    fn masters(&self) -> impl Iterator<Item = &Arc<Broker>> {
+        self.brokers().filter(|broker| !broker.is_slave())
     }
 }
 

@@ -78,6 +78,9 @@ impl Slot {
     /// Stops listening and closes all connections.
     pub(super) async fn stop(&self) {
         if let Some(server) = self.running.lock().await.take() {
+            if let Some(broker) = &self.broker {
+                broker.set_up(false);
+            }
             server.shutdown(STOP_LIMIT).await;
         }
     }

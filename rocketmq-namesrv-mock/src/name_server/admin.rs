@@ -67,7 +67,7 @@ impl NameServer {
         topic_list.sort_unstable();
         topic_list.dedup();
         list(&TopicList {
-            broker_addr: brokers.values().next().map(|broker| broker.address.clone()),
+            broker_addr: brokers.values().next().and_then(|broker| broker.addresses.values().next().cloned()),
             topic_list,
         })
     }

@@ -16,10 +16,16 @@ pub(super) enum Keys {
 }
 
 /// The body of a route. Java: `TopicRouteData`.
-pub(super) fn topic_route(route: &Route, keys: Keys) -> String {
+pub(super) fn topic_route(route: &Route, order: Option<&str>, keys: Keys) -> String {
     let mut json = String::from(r#"{"brokerDatas":["#);
     join(&mut json, route, |json, (name, broker, _)| broker_data(json, name, broker, keys));
-    json.push_str(r#"],"filterServerTable":{},"queueDatas":["#);
+    json.push_str(r#"],"filterServerTable":{},"#);
+    if let Some(order) = order {
+        json.push_str(r#""orderTopicConf":"#);
+        text(&mut json, order);
+        json.push(',');
+    }
+    json.push_str(r#""queueDatas":["#);
     join(&mut json, route, |json, (name, _, queues)| {
         json.push_str(r#"{"brokerName":"#);
         text(json, name);
@@ -64,11 +70,15 @@ pub(super) fn topic_list(topics: &[String]) -> String {
 }
 
 fn broker_data(json: &mut String, name: &str, broker: &Broker, keys: Keys) {
-    json.push_str(match keys {
-        Keys::Bare => r#"{"brokerAddrs":{0:"#,
-        Keys::Quoted => r#"{"brokerAddrs":{"0":"#,
+    json.push_str(r#"{"brokerAddrs":{"#);
+    join(json, &broker.addresses, |json, (id, address)| {
+        // Writing to a string cannot fail.
+        let _ = match keys {
+            Keys::Bare => write!(json, "{id}:"),
+            Keys::Quoted => write!(json, r#""{id}":"#),
+        };
+        text(json, address);
     });
-    text(json, &broker.address);
     json.push_str(r#"},"brokerName":"#);
     text(json, name);
     json.push_str(r#","cluster":"#);

@@ -13,11 +13,14 @@ use rocketmq_remoting::protocol::{RemotingCommand, RequestCode, ResponseCode};
 use crate::faults::Admission;
 use crate::wire::{Answer, NumberPolicy, Refusal, Reply, SEE_FAQ, read_fields, request_fields};
 use json::Keys;
-pub(crate) use routes::{Broker, QueueData, Routes};
+pub(crate) use routes::{QueueData, Routes};
 pub(crate) use settings::Settings;
 
 /// From this version on clients get routes as strict JSON (4.9.4).
 const STRICT_JSON_FROM: i32 = 401;
+
+/// Where the settings list the queues of ordered topics. Java: `NamesrvUtil`.
+const ORDER_TOPIC_CONFIG: &str = "ORDER_TOPIC_CONFIG";
 
 /// Serves the requests to one NameServer. Java: `ClientRequestProcessor`, `DefaultRequestProcessor`.
 #[derive(Debug, Clone)]
@@ -25,6 +28,8 @@ pub(crate) struct NameServer {
     pub(crate) name: Arc<str>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) settings: Arc<Settings>,
+    /// Routes name the queues that the settings list for a topic.
+    pub(crate) order_message: bool,
     pub(crate) admission: Arc<Admission>,
 }
 
@@ -72,7 +77,8 @@ impl NameServer {
         };
         let strict = request.version >= STRICT_JSON_FROM || fields.accept_standard_json_only == Some(true);
         let keys = if strict { Keys::Quoted } else { Keys::Bare };
-        Ok(Answer::success().with_body(json::topic_route(&route, keys)))
+        let order = self.order_message.then(|| self.settings.find(ORDER_TOPIC_CONFIG, topic)).flatten();
+        Ok(Answer::success().with_body(json::topic_route(&route, order.as_deref(), keys)))
     }
 
     /// 106.

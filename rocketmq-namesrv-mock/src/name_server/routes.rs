@@ -22,12 +22,12 @@ struct Tables {
     topics: HashMap<String, BTreeMap<Arc<str>, QueueData>>,
 }
 
-/// A broker that announced itself; always a master.
+/// A broker that announced itself: a master, its slaves, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broker {
     pub(crate) cluster: Arc<str>,
-    /// `host:port`.
-    pub(crate) address: String,
+    /// `host:port` by id; that of the master is 0.
+    pub(crate) addresses: BTreeMap<i64, String>,
 }
 
 /// The queues of a topic on one broker. Java: `QueueData`.
@@ -52,20 +52,28 @@ impl Routes {
         self.cut_off.load(Ordering::Relaxed)
     }
 
-    /// A broker announces itself.
-    pub(crate) fn register_broker(&self, name: &Arc<str>, broker: Broker) {
+    /// A broker announces itself, one of those with this name.
+    pub(crate) fn register_broker(&self, name: &Arc<str>, cluster: &Arc<str>, id: i64, address: String) {
         if self.is_cut_off() {
             return;
         }
-        self.lock().brokers.insert(name.clone(), broker);
+        let mut tables = self.lock();
+        let new = || Broker { cluster: cluster.clone(), addresses: BTreeMap::new() };
+        tables.brokers.entry(name.clone()).or_insert_with(new).addresses.insert(id, address);
     }
 
-    /// A broker leaves. What it announced counts again when it comes back.
-    pub(crate) fn unregister_broker(&self, name: &str) {
+    /// A broker leaves; others with its name stay. What it announced counts again when it comes back.
+    pub(crate) fn unregister_broker(&self, name: &str, id: i64) {
         if self.is_cut_off() {
             return;
         }
-        self.lock().brokers.remove(name);
+        let mut tables = self.lock();
+        if let Some(broker) = tables.brokers.get_mut(name) {
+            broker.addresses.remove(&id);
+            if broker.addresses.is_empty() {
+                tables.brokers.remove(name);
+            }
+        }
     }
 
     /// A broker announces a topic.
@@ -151,8 +159,8 @@ mod tests {
     const QUEUES: QueueData =
         QueueData { read_queue_nums: 4, write_queue_nums: 4, perm: PermName::READ_WRITE, topic_sys_flag: 0 };
 
-    fn broker(cluster: &str) -> Broker {
-        Broker { cluster: cluster.into(), address: "127.0.0.1:1".into() }
+    fn register(routes: &Routes, name: &str, cluster: &str, id: i64) {
+        routes.register_broker(&name.into(), &cluster.into(), id, format!("127.0.0.1:{id}"));
     }
 
     #[test]
@@ -160,16 +168,29 @@ mod tests {
         let (routes, name) = (Routes::default(), Arc::from("broker-a"));
         routes.register_topic(&name, "T", QUEUES);
         assert_eq!(routes.route("T"), None);
-        routes.register_broker(&name, broker("c"));
+        register(&routes, &name, "c", 0);
         assert_eq!(routes.route("T").unwrap().len(), 1);
         assert_eq!(routes.route("S"), None);
+    }
+
+    #[test]
+    fn a_route_stays_as_long_as_one_of_master_and_slaves() {
+        let (routes, name) = (Routes::default(), Arc::from("broker-a"));
+        routes.register_topic(&name, "T", QUEUES);
+        register(&routes, &name, "c", 0);
+        register(&routes, &name, "c", 1);
+        routes.unregister_broker(&name, 0);
+        let left = routes.route("T").unwrap().remove(0).1;
+        assert_eq!(left.addresses, BTreeMap::from([(1, "127.0.0.1:1".to_owned())]));
+        routes.unregister_broker(&name, 1);
+        assert_eq!(routes.route("T"), None);
     }
 
     #[test]
     fn a_topic_is_forgotten_in_one_cluster_or_everywhere() {
         let routes = Routes::default();
         for (name, cluster) in [("a", "one"), ("b", "two")] {
-            routes.register_broker(&name.into(), broker(cluster));
+            register(&routes, name, cluster, 0);
             routes.register_topic(&name.into(), "T", QUEUES);
         }
         routes.delete_topic("T", Some("one"));

@@ -25,6 +25,11 @@ request_fields! {
 }
 
 impl Settings {
+    /// One setting.
+    pub(super) fn find(&self, namespace: &str, key: &str) -> Option<String> {
+        self.lock().get(namespace)?.get(key).cloned()
+    }
+
     /// 100.
     pub(super) fn put(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         let fields: SettingFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;

@@ -16,7 +16,7 @@ pub(crate) struct CommitLog {
     limit: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Record {
     position: i64,
     bytes: Bytes,
@@ -70,6 +70,13 @@ impl CommitLog {
     /// Leaves out so many bytes, as if a record had been stored there that nobody can read.
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.position = self.position.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Takes over what another log has beyond this one, which was filled from it alone.
+    pub(crate) fn follow(&mut self, other: &Self) {
+        let known = self.records.len();
+        self.records.extend_from_slice(other.records.get(known..).unwrap_or_default());
+        (self.position, self.stored_bytes) = (other.position, other.stored_bytes);
     }
 
     /// The record with this number.

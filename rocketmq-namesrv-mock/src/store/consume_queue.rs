@@ -52,6 +52,14 @@ impl ConsumeQueue {
         self.lost += count;
     }
 
+    /// Takes over what another queue has beyond this one, which was filled from it alone. Returns what was new.
+    pub(crate) fn follow(&mut self, other: &Self) -> &[QueueEntry] {
+        let known = self.entries.len();
+        self.entries.extend_from_slice(other.entries.get(known..).unwrap_or_default());
+        self.lost = other.lost;
+        &self.entries[known..]
+    }
+
     /// The entries from this offset on.
     pub(crate) fn entries_from(&self, offset: i64) -> &[QueueEntry] {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);

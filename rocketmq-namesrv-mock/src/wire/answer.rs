@@ -20,6 +20,7 @@ pub(crate) struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: ResponseCode,
+    /// Empty for none.
     pub(crate) remark: Cow<'static, str>,
     /// Absent unless the server prepares a response header before it can refuse.
     pub(crate) fields: ExtFields,
@@ -86,6 +87,7 @@ impl Refusal {
 
     /// Sends it.
     pub(crate) fn send(self, responder: Reply) {
-        responder.answer(self.code, Some(&self.remark), &NoHeader, &self.fields, &Bytes::new());
+        let remark = Some(&*self.remark).filter(|remark| !remark.is_empty());
+        responder.answer(self.code, remark, &NoHeader, &self.fields, &Bytes::new());
     }
 }

@@ -1,5 +1,6 @@
-//! Apache's NameServer and broker on free loopback ports, for as long as the test process lives.
+//! Apache's NameServer and brokers on free loopback ports, for as long as the test process lives.
 
+pub(crate) mod broker;
 mod ports;
 pub(crate) mod process;
 pub(crate) mod wire;
@@ -11,11 +12,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
+use broker::Broker;
 use process::Server;
 
-/// Generous: a cold machine with two busy cores. A boot takes about five seconds.
-const BOOT_DEADLINE: Duration = Duration::from_secs(120);
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Generous: a cold machine with two very busy cores. A boot takes about five seconds.
+pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(240);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Another process may take a port between its choice and the server's bind.
 const BOOT_ATTEMPTS: u32 = 3;
 
@@ -23,18 +25,17 @@ const BOOT_ATTEMPTS: u32 = 3;
 const NO_PERMISSION: i64 = 16;
 
 const NAME_SERVER_HEAP: &[&str] = &["-Xms64m", "-Xmx512m", "-XX:MaxDirectMemorySize=256m"];
-const BROKER_HEAP: &[&str] = &["-Xms256m", "-Xmx1g", "-XX:MaxDirectMemorySize=1g"];
 
-/// One NameServer and one broker (`broker-a` of `DefaultCluster`, auto-create on, SQL92 filters on, timers on).
+/// One NameServer and brokers: if nothing else is said one, `broker-a` of `DefaultCluster` (auto-create on, SQL92 filters
+/// on, timers on).
 ///
-/// Both are killed when the value is dropped and, whatever happens to the test process, when that process ends.
+/// All are killed when the value is dropped and, whatever happens to the test process, when that process ends.
 #[derive(Debug)]
 pub(crate) struct ApacheCluster {
     // Dropped in this order: a broker that outlives its NameServer only fills its log.
-    _broker: Server,
-    _name_server: Server,
+    pub(crate) brokers: Vec<Broker>,
+    name_server: Server,
     name_server_addr: String,
-    broker_addr: String,
 }
 
 impl ApacheCluster {
@@ -68,21 +69,40 @@ impl ApacheCluster {
         &self.name_server_addr
     }
 
-    /// `127.0.0.1:PORT`, as the broker registers itself.
+    /// `127.0.0.1:PORT`, as the first broker registers itself.
     pub(crate) fn broker_addr(&self) -> &str {
-        &self.broker_addr
+        &self.brokers[0].address
     }
 }
 
 /// How a cluster of one's own is started.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Boot<'a> {
-    /// Lines for the broker's configuration file, which win over those that every broker has.
+    /// How many masters: `broker-a`, `broker-b` ….
+    pub(crate) masters: usize,
+    /// How many slaves there are, the first of them of `broker-a`: `broker-a-s1`, `broker-b-s1` ….
+    pub(crate) slaves: usize,
+    /// Lines for the NameServer's configuration file.
+    pub(crate) name_server_conf: &'a str,
+    /// Lines for the brokers' configuration files, which win over those that every broker has.
     pub(crate) broker_conf: &'a str,
-    /// Properties of both JVMs, such as `-Dtls.server.mode=enforcing`.
+    /// Properties of all JVMs, such as `-Dtls.server.mode=enforcing`.
     pub(crate) java_properties: &'a [String],
     /// When it is up.
     pub(crate) ready: Ready,
+}
+
+impl Default for Boot<'_> {
+    fn default() -> Self {
+        Self {
+            masters: 1,
+            slaves: 0,
+            name_server_conf: "",
+            broker_conf: "",
+            java_properties: &[],
+            ready: Ready::default(),
+        }
+    }
 }
 
 /// How a cluster shows that it is up, to one who comes without key and in plain text.
@@ -115,54 +135,37 @@ fn jars() -> Result<PathBuf, String> {
 
 fn boot_once(lib: &Path, boot: &Boot<'_>) -> Result<ApacheCluster, BootFailure> {
     let started = Instant::now();
-    let (name_server_port, broker_port) = ports::free();
+    let (name_server_port, broker_ports) = ports::free(boot.masters + boot.slaves);
     let name_server_addr = format!("127.0.0.1:{name_server_port}");
-    let broker_addr = format!("127.0.0.1:{broker_port}");
     let home = fresh_home();
 
-    let conf = format!("listenPort={name_server_port}\nbindAddress=127.0.0.1\n");
+    let conf = format!("listenPort={name_server_port}\nbindAddress=127.0.0.1\n{}", boot.name_server_conf);
     let class = "org.apache.rocketmq.namesrv.NamesrvStartup";
-    let flags = |heap: &[&str]| -> Vec<String> {
-        heap.iter().map(|flag| (*flag).to_owned()).chain(boot.java_properties.iter().cloned()).collect()
-    };
-    let name_server = Server::start(&home, "namesrv", class, lib, &flags(NAME_SERVER_HEAP), &conf);
-    let conf = broker_configuration(&home, &name_server_addr, broker_port) + boot.broker_conf;
-    let class = "org.apache.rocketmq.broker.BrokerStartup";
-    let broker = Server::start(&home, "broker", class, lib, &flags(BROKER_HEAP), &conf);
-
-    let mut cluster =
-        ApacheCluster { _broker: broker, _name_server: name_server, name_server_addr, broker_addr };
-    wait_until_ready(&mut cluster, boot.ready, started)?;
+    let flags = NAME_SERVER_HEAP.iter().map(|flag| (*flag).to_owned());
+    let flags: Vec<String> = flags.chain(boot.java_properties.iter().cloned()).collect();
+    let name_server = Server::start(&home, "namesrv", class, lib, &flags, &conf);
+    let brokers = broker_ports.iter().enumerate();
+    let brokers =
+        brokers.map(|(number, port)| Broker::new(number, *port, &name_server_addr, boot, &home, lib));
+    let mut cluster = ApacheCluster { brokers: brokers.collect(), name_server, name_server_addr };
+    // A slave learns from the NameServer where its master is.
+    for masters in [true, false] {
+        cluster.brokers.iter().filter(|broker| broker.is_master() == masters).for_each(Broker::start);
+        wait_until_ready(&mut cluster, boot.ready, started)?;
+    }
     eprintln!(
-        "apache: NameServer {} and broker {} up after {:.1} s, logs in {}",
+        "apache: NameServer {} and {} up after {:.1} s, logs in {}",
         cluster.name_server_addr,
-        cluster.broker_addr,
+        cluster
+            .brokers
+            .iter()
+            .map(|broker| format!("{} {}", broker.name, broker.address))
+            .collect::<Vec<_>>()
+            .join(", "),
         started.elapsed().as_secs_f32(),
         home.display()
     );
     Ok(cluster)
-}
-
-fn broker_configuration(home: &Path, name_server_addr: &str, port: u16) -> String {
-    let store = home.join("store");
-    let store = store.display();
-    format!(
-        "brokerClusterName=DefaultCluster\n\
-         brokerName=broker-a\n\
-         brokerId=0\n\
-         brokerIP1=127.0.0.1\n\
-         bindAddress=127.0.0.1\n\
-         listenPort={port}\n\
-         haListenPort={ha_port}\n\
-         namesrvAddr={name_server_addr}\n\
-         storePathRootDir={store}\n\
-         storePathCommitLog={store}/commitlog\n\
-         mappedFileSizeCommitLog=134217728\n\
-         autoCreateTopicEnable=true\n\
-         enablePropertyFilter=true\n\
-         timerWheelEnable=true\n",
-        ha_port = port + 1,
-    )
 }
 
 /// A folder of its own for each boot, under `target/`: configuration, store and logs.
@@ -176,19 +179,26 @@ fn fresh_home() -> PathBuf {
     home
 }
 
+/// Waits for all brokers that were started.
 fn wait_until_ready(cluster: &mut ApacheCluster, ready: Ready, started: Instant) -> Result<(), BootFailure> {
+    let ApacheCluster { brokers, name_server, name_server_addr } = cluster;
     loop {
-        let Some(waiting_for) = waiting_for(cluster, ready) else { return Ok(()) };
-        for server in [&mut cluster._name_server, &mut cluster._broker] {
+        let waiting_for = |broker: &Broker| match &*broker.running() {
+            Some(_) => broker.waiting_for(name_server_addr, ready),
+            None => None,
+        };
+        let Some(waiting_for) = brokers.iter().find_map(waiting_for) else { return Ok(()) };
+        let mut running: Vec<_> = brokers.iter().map(Broker::running).collect();
+        let servers = running.iter_mut().filter_map(|server| server.as_mut()).chain([&mut *name_server]);
+        let mut tails = String::new();
+        for server in servers {
+            let log_tails = server.log_tails();
             if let Some(reason) = server.ended() {
-                return Err(BootFailure {
-                    port_taken: server.log_tails().contains("ddress already in use"),
-                    reason,
-                });
+                return Err(BootFailure { port_taken: log_tails.contains("ddress already in use"), reason });
             }
+            tails.push_str(&log_tails);
         }
         if started.elapsed() > BOOT_DEADLINE {
-            let tails = cluster._name_server.log_tails() + &cluster._broker.log_tails();
             let reason = format!("waited {BOOT_DEADLINE:?} in vain for the Apache {waiting_for}{tails}");
             return Err(BootFailure { port_taken: false, reason });
         }
@@ -196,20 +206,26 @@ fn wait_until_ready(cluster: &mut ApacheCluster, ready: Ready, started: Instant)
     }
 }
 
-/// What is not ready yet.
-fn waiting_for(cluster: &ApacheCluster, ready: Ready) -> Option<&'static str> {
-    let route = wire::route(&cluster.name_server_addr, "TBW102").map(|answer| answer.code);
-    let heartbeat = wire::heartbeat(&cluster.broker_addr, "readiness-probe").map(|answer| answer.code);
-    let (knows, answers) = match ready {
-        Ready::Serves => (route == Ok(0), heartbeat == Ok(0)),
-        Ready::Refuses => (route == Ok(0), heartbeat == Ok(NO_PERMISSION)),
-        Ready::Listens => {
-            (route != Err(ErrorKind::ConnectionRefused), heartbeat != Err(ErrorKind::ConnectionRefused))
+impl Broker {
+    /// What is not ready yet.
+    pub(crate) fn waiting_for(&self, name_server_addr: &str, ready: Ready) -> Option<&'static str> {
+        let route = wire::route(name_server_addr, "TBW102");
+        let heartbeat = wire::heartbeat(&self.address, "readiness-probe").map(|answer| answer.code);
+        let (knows, answers) = match ready {
+            Ready::Serves | Ready::Refuses => {
+                let route = route.ok().and_then(|answer| serde_json::from_slice(&answer.body).ok());
+                let code = if ready == Ready::Serves { 0 } else { NO_PERMISSION };
+                (route.is_some_and(|route| self.is_in(&route)), heartbeat == Ok(code))
+            }
+            Ready::Listens => (
+                route.map(drop) != Err(ErrorKind::ConnectionRefused),
+                heartbeat != Err(ErrorKind::ConnectionRefused),
+            ),
+        };
+        match (knows, answers) {
+            (false, _) => Some("NameServer to know the broker"),
+            (true, false) => Some("broker to answer a heartbeat"),
+            (true, true) => None,
         }
-    };
-    match (knows, answers) {
-        (false, _) => Some("NameServer to know the broker"),
-        (true, false) => Some("broker to answer a heartbeat"),
-        (true, true) => None,
     }
 }

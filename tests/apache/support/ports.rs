@@ -2,26 +2,31 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-/// The NameServer's port and the broker's. A broker listens on three: its own, two below it (the "VIP" port) and
-/// one above it (replication).
-pub(crate) fn free() -> (u16, u16) {
-    let name_server = bind(0).expect("a free loopback port");
-    for _ in 0..100 {
-        let broker = bind(0).expect("a free loopback port");
-        let port = port_of(&broker);
-        // All are held until the last is known to be free, and let go together.
-        let neighbours = (bind(port - 2), bind(port + 1));
-        if let (Some(_), Some(_)) = neighbours {
-            return (port_of(&name_server), port);
+use rocketmq_remoting::net::random;
+
+/// Below those that the system gives to outgoing connections: a server that is started again finds its port free.
+const RANGE: std::ops::Range<u16> = 10_000..30_000;
+
+/// The NameServer's port, and one for each broker. A broker listens on three: its own, two below it (the "VIP" port)
+/// and one above it (replication).
+pub(crate) fn free(brokers: usize) -> (u16, Vec<u16>) {
+    // All are held until the last is known to be free, and let go together.
+    let mut held = Vec::new();
+    let mut ports = Vec::new();
+    for _ in 0..1000 {
+        // The remainder is below a number of 16 bits.
+        let port = RANGE.start + (random() % u64::from(RANGE.end - RANGE.start)) as u16;
+        if let (Some(own), Some(below), Some(above)) = (bind(port), bind(port - 2), bind(port + 1)) {
+            held.extend([own, below, above]);
+            ports.push(port);
+        }
+        if ports.len() > brokers {
+            return (ports[0], ports.split_off(1));
         }
     }
-    panic!("no three free loopback ports in a hundred tries");
+    panic!("no three free loopback ports in a row in a thousand tries");
 }
 
 fn bind(port: u16) -> Option<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
-}
-
-fn port_of(listener: &TcpListener) -> u16 {
-    listener.local_addr().expect("the address of a bound socket").port()
 }

@@ -18,7 +18,7 @@ pub(crate) const START_FLAGS: &[&str] = &["-XX:+UseSerialGC", "-XX:TieredStopAtL
 
 /// Runs the command in its arguments (the first is the store to delete afterwards) until it ends or until this shell's
 /// standard input is closed, which the kernel does for us however the test process ends. Only then does it kill, and
-/// only its own child.
+/// only its own child. A line of input before the end leaves the store where it is.
 const WATCH: &str = r#"
 trap '' INT HUP
 store=$1
@@ -26,13 +26,13 @@ shift
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
-{ read -r _ <&3; kill -KILL "$server"; } 2>/dev/null &
+{ if read -r _ <&3; then : > "$store.kept"; fi; kill -KILL "$server"; } 2>/dev/null &
 watch=$!
 exec 3<&-
 wait "$server"
 code=$?
 kill "$watch" 2>/dev/null
-rm -rf -- "$store"
+if [ -e "$store.kept" ]; then rm -f -- "$store.kept"; else rm -rf -- "$store"; fi
 exit "$code"
 "#;
 
@@ -43,16 +43,17 @@ const TAIL_LINES: usize = 40;
 /// A server and the shell that watches over it. Dropping it kills the server and waits until it is gone.
 #[derive(Debug)]
 pub(crate) struct Server {
-    name: &'static str,
-    shell: Child,
+    name: String,
+    pub(crate) shell: Child,
     home: PathBuf,
 }
 
 impl Server {
-    /// Starts `class`; `conf` becomes its configuration file. `home` takes all that it writes.
+    /// Starts `class`; `conf` becomes its configuration file. The folder `name` in `home` takes all that it writes, and
+    /// `store` in there, which is deleted when the server ends, what it is to keep for so long.
     pub(crate) fn start(
         home: &Path,
-        name: &'static str,
+        name: &str,
         class: &str,
         lib: &Path,
         flags: &[String],
@@ -67,7 +68,7 @@ impl Server {
 
         let shell = Command::new("sh")
             .args(["-c", WATCH, "sh"])
-            .arg(home.join("store"))
+            .arg(home_of_server.join("store"))
             .arg(java())
             .args(flags)
             .args(START_FLAGS)
@@ -86,7 +87,7 @@ impl Server {
             .stderr(errors)
             .spawn()
             .expect("start a shell");
-        Self { name, shell, home: home_of_server }
+        Self { name: name.to_owned(), shell, home: home_of_server }
     }
 
     /// Why the server is no longer running, with the tails of its logs; `None` while it runs.

@@ -68,8 +68,8 @@ pub(super) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) 
                 transaction_id: stored.transaction_id.as_ref().map(TransactionId::as_str),
                 recall_handle: stored.recall_handle.as_deref(),
             };
-            let body = Bytes::new();
-            responder.answer(ResponseCode::SUCCESS, None, &answer, &broker.send_fields, &body);
+            let code = broker.replicated(&request);
+            responder.answer(code, None, &answer, &broker.send_fields, &Bytes::new());
             for pull in stored.woken {
                 pull.wake(broker);
             }

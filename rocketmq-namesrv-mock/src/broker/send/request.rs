@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
+use rocketmq_common::message_const::PROPERTY_WAIT_STORE_MSG_OK;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
+use crate::store::property_entries;
 use crate::wire::{NumberPolicy, Refusal, read_fields, request_fields, required};
 
 request_fields! {
@@ -104,6 +106,15 @@ impl<'a> SendRequest<'a> {
             version: command.version,
             born_host: peer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         })
+    }
+}
+
+impl SendRequest<'_> {
+    /// Whether the sender wants to hear of copies. Java: `Message.isWaitStoreMsgOK`.
+    pub(in crate::broker) fn waits_until_stored(&self) -> bool {
+        let wait =
+            property_entries(&self.properties).filter(|(name, _)| *name == PROPERTY_WAIT_STORE_MSG_OK).last();
+        wait.is_none_or(|(_, value)| value.eq_ignore_ascii_case("true"))
     }
 }
 
