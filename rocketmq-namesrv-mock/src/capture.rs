@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, RequestCode, ResponseCode};
 
+use crate::MockError;
+use crate::changes::Changes;
 use crate::wire::about;
 
 /// How many bytes the fields of all requests together may have.
@@ -124,14 +126,25 @@ impl Capture {
         self.lock().requests.iter().cloned().collect()
     }
 
-    /// The requests with this code, oldest first.
-    pub(crate) fn requests_of(&self, code: RequestCode) -> Vec<CapturedRequest> {
-        self.lock().requests.iter().filter(|request| request.code == code).cloned().collect()
-    }
-
-    /// How many requests have this code.
-    pub(crate) fn count_of(&self, code: RequestCode) -> usize {
-        self.lock().requests.iter().filter(|request| request.code == code).count()
+    /// Waits until there are at least so many requests with this code, and returns them, oldest first.
+    pub(crate) async fn wait_for(
+        &self,
+        changes: &Changes,
+        code: RequestCode,
+        count: usize,
+        limit: Duration,
+    ) -> Result<Vec<CapturedRequest>, MockError> {
+        let of_code = |request: &&CapturedRequest| request.code == code;
+        let there = || self.lock().requests.iter().filter(of_code).count();
+        let enough = || {
+            let kept = self.lock();
+            let found: Vec<_> = kept.requests.iter().filter(of_code).collect();
+            (found.len() >= count).then(|| found.into_iter().cloned().collect())
+        };
+        changes.wait(limit, enough).await.ok_or_else(|| {
+            let there = format!("{} of {count} requests {code}", there());
+            MockError::WaitedInVain { limit, there }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

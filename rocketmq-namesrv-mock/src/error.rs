@@ -30,6 +30,12 @@ pub enum MockError {
         /// `NameServer` or `broker`.
         what: &'static str,
     },
+    /// So many servers do not find a port each.
+    #[error("there are not enough ports from {first} to 65535 for all servers")]
+    TooFewPorts {
+        /// The port of the first server.
+        first: u16,
+    },
     /// What was waited for did not happen.
     #[error("waited {limit:?} in vain: there is {there}")]
     WaitedInVain {
@@ -63,6 +69,15 @@ pub enum MockError {
         /// The broker's words.
         remark: String,
     },
+}
+
+/// The port of the server with this number, from 0: those of the next ones follow that of the first, and 0 is any.
+pub(crate) fn next_port(first: u16, index: usize) -> Result<u16, MockError> {
+    if first == 0 {
+        return Ok(0);
+    }
+    let port = u16::try_from(index).ok().and_then(|index| first.checked_add(index));
+    port.ok_or(MockError::TooFewPorts { first })
 }
 
 fn place(address: IpAddr, port: u16) -> String {

@@ -11,6 +11,8 @@
 //! | which request goes where | `broker/table.rs`, one file or room beside it for each family |
 //! | what goes wrong on request | `faults`, and `lines` below the frames |
 //! | what a test waits for | `changes.rs`, `capture.rs`, `cluster/wait.rs` |
+//! | standing before real servers | `proxy` |
+//! | the program | `main.rs`, `command` |
 //! | records and queues | `store` |
 //! | reading requests and refusing them | `wire` |
 
@@ -25,6 +27,7 @@ mod error;
 mod faults;
 mod lines;
 mod name_server;
+mod proxy;
 mod store;
 mod wire;
 
@@ -34,3 +37,4 @@ pub use certificates::{MockAuthority, MockCertificate};
 pub use cluster::{MockCluster, MockClusterBuilder, QueueOffsets};
 pub use error::MockError;
 pub use faults::{Fault, FaultAction, FaultError};
+pub use proxy::{MockProxy, MockProxyBuilder};

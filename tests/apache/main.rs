@@ -13,6 +13,7 @@ mod end_to_end;
 mod examples;
 mod java_table;
 mod mqadmin;
+mod proxy;
 mod recall;
 mod restarts;
 mod shared;

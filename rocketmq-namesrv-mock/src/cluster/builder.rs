@@ -17,6 +17,7 @@ use crate::broker::{
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
+use crate::error::next_port;
 use crate::faults::{Admission, Fault};
 use crate::lines::LineAcceptor;
 use crate::name_server::{NameServer, Routes};
@@ -36,6 +37,8 @@ pub struct MockClusterBuilder {
     discard_messages: bool,
     store_limit: usize,
     captured_requests: usize,
+    /// Of the first NameServer and the first broker.
+    ports: (u16, u16),
     wait_limit: Duration,
     faults: Vec<Fault>,
     ipv6: bool,
@@ -63,6 +66,7 @@ impl Default for MockClusterBuilder {
             discard_messages: false,
             store_limit: 512 * 1024 * 1024,
             captured_requests: 10_000,
+            ports: (0, 0),
             wait_limit: Duration::from_secs(10),
             faults: Vec::new(),
             ipv6: false,
@@ -147,6 +151,12 @@ impl MockClusterBuilder {
         Self { captured_requests, ..self }
     }
 
+    /// The ports of the first NameServer and of the first broker; the next ones have the ports after it. 0 for any that
+    /// are free. Default: 0 for both.
+    pub fn ports(self, name_server: u16, broker: u16) -> Self {
+        Self { ports: (name_server, broker), ..self }
+    }
+
     /// How long [`MockCluster::wait_for_messages`] and [`MockCluster::wait_for_requests`] wait. Default: 10 s.
     pub fn wait_limit(self, wait_limit: Duration) -> Self {
         Self { wait_limit, ..self }
@@ -224,7 +234,8 @@ impl MockClusterBuilder {
     /// started.
     ///
     /// # Errors
-    /// When no port is free, there is to be no broker or no NameServer, or outside a tokio runtime.
+    /// When no port is free or the wanted one is taken, there is to be no broker or no NameServer, or outside a tokio
+    /// runtime.
     pub async fn start(self) -> Result<MockCluster, MockError> {
         if self.name_servers == 0 {
             return Err(MockError::None { what: "NameServer" });
@@ -271,7 +282,7 @@ impl MockClusterBuilder {
             let admission = cluster.admission.clone();
             let (settings, order_message) = (Arc::default(), self.order_message);
             let server = NameServer { name: name.clone(), routes, settings, order_message, admission };
-            let slot = self.listen(name, None, Arc::new(server), cluster).await?;
+            let slot = self.listen(name, None, Arc::new(server), (self.ports.0, index), cluster).await?;
             cluster.name_servers.push(slot);
         }
         Ok(())
@@ -300,7 +311,8 @@ impl MockClusterBuilder {
         let broker = self.broker(identity, cluster);
         let handler = BrokerHandler { broker: broker.clone(), admission: cluster.admission.clone() };
         let name = broker.server().clone();
-        let slot = self.listen(name, Some(broker.clone()), Arc::new(handler), cluster).await?;
+        let (served, handler) = (Some(broker.clone()), Arc::new(handler));
+        let slot = self.listen(name, served, handler, (self.ports.1, number), cluster).await?;
         cluster.tasks.spawn(expire_held_pulls(broker.clone()));
         if id > 0 {
             cluster.tasks.spawn(follow_master(broker.clone()));
@@ -336,14 +348,17 @@ impl MockClusterBuilder {
         name: Arc<str>,
         broker: Option<Arc<Broker>>,
         handler: Arc<dyn RequestHandler>,
+        (first_port, index): (u16, usize),
         cluster: &MockCluster,
     ) -> Result<Arc<Slot>, MockError> {
         let mut options = ConnectionOptions::default();
         options.language = LanguageCode::JAVA;
         options.serialize_type = self.serialize_type;
+        let changes = cluster.admission.changes.clone();
         let acceptor = Arc::new(LineAcceptor::new(cluster.admission.lines.clone(), self.upper()?));
-        let address = (self.address(), 0).into();
-        let slot = Slot::start(Service { name, broker, acceptor, address, handler, options }).await?;
+        let address = (self.address(), next_port(first_port, index)?).into();
+        let slot =
+            Slot::start(Service { name, broker, acceptor, address, handler, options, changes }).await?;
         cluster.admission.servers.add(&slot);
         Ok(slot)
     }

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::MockError;
 use crate::broker::Broker;
+use crate::changes::Changes;
 
 /// How long a server may take to close its connections.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -24,6 +25,7 @@ pub(crate) struct Slot {
     address: RwLock<SocketAddr>,
     handler: Arc<dyn RequestHandler>,
     options: ConnectionOptions,
+    changes: Arc<Changes>,
     running: Mutex<Option<RemotingServer>>,
 }
 
@@ -36,6 +38,8 @@ pub(super) struct Service {
     pub(super) address: SocketAddr,
     pub(super) handler: Arc<dyn RequestHandler>,
     pub(super) options: ConnectionOptions,
+    /// Told when it is down or back.
+    pub(super) changes: Arc<Changes>,
 }
 
 /// The servers of a cluster, for faults that take them down.
@@ -63,9 +67,10 @@ pub(crate) enum ServerChange {
 impl Slot {
     /// Starts a server. A broker announces itself.
     pub(super) async fn start(service: Service) -> Result<Arc<Self>, MockError> {
-        let Service { name, broker, acceptor, address, handler, options } = service;
+        let Service { name, broker, acceptor, address, handler, options, changes } = service;
         let address = RwLock::new(address);
-        let slot = Self { name, broker, acceptor, address, handler, options, running: Mutex::new(None) };
+        let slot =
+            Self { name, broker, acceptor, address, handler, options, changes, running: Mutex::new(None) };
         slot.restart(false).await?;
         Ok(Arc::new(slot))
     }
@@ -82,6 +87,7 @@ impl Slot {
                 broker.set_up(false);
             }
             server.shutdown(STOP_LIMIT).await;
+            self.changes.tell();
         }
     }
 
@@ -109,6 +115,7 @@ impl Slot {
         if let Some(broker) = &self.broker {
             broker.announce(self.address());
         }
+        self.changes.tell();
         Ok(())
     }
 
@@ -122,9 +129,11 @@ impl Slot {
             ServerChange::ReadOnly(time) => {
                 let Some(broker) = &self.broker else { return };
                 broker.set_perm(PermName::READ);
+                self.changes.tell();
                 if let Some(time) = time {
                     tokio::time::sleep(time).await;
                     broker.set_perm(PermName::READ_WRITE);
+                    self.changes.tell();
                 }
             }
             ServerChange::Down { noticed, back_after, new_port } => {

@@ -1,11 +1,14 @@
 //! Waiting for something to happen, without sleeping.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq_common::MessageExt;
 use rocketmq_remoting::protocol::RequestCode;
 
 use super::MockCluster;
+use crate::broker::Broker;
+use crate::faults::Admission;
 use crate::{CapturedRequest, MockError};
 
 impl MockCluster {
@@ -60,17 +63,13 @@ impl MockCluster {
         code: RequestCode,
         count: usize,
     ) -> Result<Vec<CapturedRequest>, MockError> {
-        let (limit, capture) = (self.wait_limit, &self.admission.capture);
-        let enough = || (capture.count_of(code) >= count).then(|| capture.requests_of(code));
-        self.admission.changes.wait(limit, enough).await.ok_or_else(|| {
-            let there = format!("{} of {count} requests {code}", capture.count_of(code));
-            MockError::WaitedInVain { limit, there }
-        })
+        let Admission { capture, changes, .. } = &*self.admission;
+        capture.wait_for(changes, code, count, self.wait_limit).await
     }
 
     /// The client ids of the members of a consumer group, on all brokers, each once, sorted.
     pub fn group_members(&self, group: &str) -> Vec<String> {
-        let ids = |broker: &std::sync::Arc<crate::broker::Broker>| broker.consumer_ids(group);
+        let ids = |broker: &Arc<Broker>| broker.consumer_ids(group);
         let mut members: Vec<String> = self.brokers().flat_map(ids).collect();
         members.sort_unstable();
         members.dedup();

@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketmq_remoting::protocol::ResponseCode;
 
+use crate::lines::{Emission, Line, Then};
+
 /// What a server does wrong with the requests that a [`Fault`](super::Fault) is about. Times are those of the system,
 /// also in clusters with a virtual clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,8 +101,60 @@ pub enum FaultAction {
 }
 
 impl FaultAction {
+    /// Whether requests are carried out, and something goes wrong with the answer.
+    pub(crate) fn carries_out(&self) -> bool {
+        match self {
+            Self::Delay(_)
+            | Self::DelayAnswer(_)
+            | Self::DropAnswer
+            | Self::AnswerWith { .. }
+            | Self::CloseAfterwards
+            | Self::CutAnswer { .. }
+            | Self::CorruptAnswer { .. }
+            | Self::AnswerTwice
+            | Self::StrayAnswer
+            | Self::Trickle(_)
+            | Self::Crash { .. }
+            | Self::Stop { .. }
+            | Self::ReadOnly(_) => true,
+            Self::DropRequest
+            | Self::Refuse { .. }
+            | Self::Answer { .. }
+            | Self::GoAway
+            | Self::Close
+            | Self::Reset
+            | Self::Garbage(_)
+            | Self::StopReading(_) => false,
+        }
+    }
+
+    /// The code that the client of a request is told that was carried out and answered with this one.
+    pub(crate) fn told(&self, code: ResponseCode) -> Option<ResponseCode> {
+        match self {
+            Self::AnswerWith { code, .. } => Some(*code),
+            Self::DropAnswer
+            | Self::CloseAfterwards
+            | Self::CutAnswer { .. }
+            | Self::Crash { .. }
+            | Self::Stop { .. } => None,
+            _ => Some(code),
+        }
+    }
+
+    /// Does to a connection what comes instead of an answer, where that is not one itself.
+    pub(crate) fn strike(self, line: &Line) {
+        match self {
+            Self::Close => line.emit(Emission::new(Bytes::new(), Then::Close)),
+            Self::Reset => line.emit(Emission::new(Bytes::new(), Then::Reset)),
+            Self::Garbage(bytes) => line.emit(Emission::new(bytes, Then::Stay)),
+            Self::StopReading(time) => line.stop_reading(time),
+            // A request that is dropped needs nothing.
+            _ => {}
+        }
+    }
+
     /// Its name in data.
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Delay(_) => "delay",
             Self::DelayAnswer(_) => "delay_answer",

@@ -11,14 +11,14 @@ use super::{FaultAction, Faults, Hit};
 use crate::capture::Capture;
 use crate::changes::Changes;
 use crate::cluster::{ServerChange, Servers};
-use crate::lines::{Emission, Line, Lines, Then};
+use crate::lines::{Line, Lines};
 use crate::wire::{AnswerFault, Reply};
 
 /// What clients are told that are to connect anew.
-const GO_AWAY_REMARK: &str = "please go away";
+pub(crate) const GO_AWAY_REMARK: &str = "please go away";
 
 /// The last version that does not know `GO_AWAY` (5.3.1).
-const GO_AWAY_AFTER: i32 = 475;
+pub(crate) const GO_AWAY_AFTER: i32 = 475;
 
 /// What all servers of a cluster share: it notes requests, and lets some go wrong.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Admission {
         match action {
             FaultAction::GoAway if request.version <= GO_AWAY_AFTER => whole(request, reply),
             FaultAction::Delay(delay) => Some(Admitted { delay: Some(delay), ..whole(request, reply)? }),
-            action if carries_out(&action) => {
+            action if action.carries_out() => {
                 let afterwards = afterwards(&action, reply.connection());
                 let (opaque, tasks) = (request.opaque, self.tasks.clone());
                 let fault = AnswerFault { action, opaque, line, serialize_type: self.serialize_type, tasks };
@@ -120,26 +120,6 @@ impl Admission {
             }
         }
     }
-}
-
-/// Whether requests are carried out, and something goes wrong with the answer.
-fn carries_out(action: &FaultAction) -> bool {
-    matches!(
-        action,
-        FaultAction::Delay(_)
-            | FaultAction::DelayAnswer(_)
-            | FaultAction::DropAnswer
-            | FaultAction::AnswerWith { .. }
-            | FaultAction::CloseAfterwards
-            | FaultAction::CutAnswer { .. }
-            | FaultAction::CorruptAnswer { .. }
-            | FaultAction::AnswerTwice
-            | FaultAction::StrayAnswer
-            | FaultAction::Trickle(_)
-            | FaultAction::Crash { .. }
-            | FaultAction::Stop { .. }
-            | FaultAction::ReadOnly(_)
-    )
 }
 
 fn afterwards(action: &FaultAction, connection: &Connection) -> Option<Afterwards> {
@@ -162,11 +142,6 @@ fn afterwards(action: &FaultAction, connection: &Connection) -> Option<Afterward
 
 /// Does what comes instead of carrying a request out.
 fn refuse(action: FaultAction, reply: Reply, line: Option<Arc<Line>>) {
-    let emit = |emission| {
-        if let Some(line) = &line {
-            line.emit(emission);
-        }
-    };
     let (none, no_body) = (ExtFields::absent(), Bytes::new());
     match action {
         FaultAction::Refuse { code, remark } => reply.answer(code, Some(&remark), &NoHeader, &none, &no_body),
@@ -179,14 +154,10 @@ fn refuse(action: FaultAction, reply: Reply, line: Option<Arc<Line>>) {
             reply.answer(ResponseCode::GO_AWAY, Some(GO_AWAY_REMARK), &NoHeader, &none, &no_body);
         }
         FaultAction::Close => reply.connection().close(),
-        FaultAction::Reset => emit(Emission::new(Bytes::new(), Then::Reset)),
-        FaultAction::Garbage(bytes) => emit(Emission::new(bytes, Then::Stay)),
-        FaultAction::StopReading(time) => {
+        other => {
             if let Some(line) = &line {
-                line.stop_reading(time);
+                other.strike(line);
             }
         }
-        // A request that is dropped needs nothing; the others are carried out.
-        _ => {}
     }
 }

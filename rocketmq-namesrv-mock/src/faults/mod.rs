@@ -19,7 +19,7 @@ use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use crate::wire::about;
 pub use action::FaultAction;
-pub(crate) use admit::Admission;
+pub(crate) use admit::{Admission, GO_AWAY_AFTER, GO_AWAY_REMARK};
 pub(crate) use armed::{Faults, Hit};
 pub use error::FaultError;
 

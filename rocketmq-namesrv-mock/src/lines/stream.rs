@@ -59,6 +59,14 @@ impl LineStream {
         }
     }
 
+    /// One over plain TCP, with the line that steers it.
+    pub(crate) fn plain(stream: TcpStream, lines: &Arc<Lines>) -> io::Result<(Self, Arc<Line>)> {
+        let (remote, local) = (stream.peer_addr()?, stream.local_addr()?);
+        let stream = Self::new(Socket::Plain(stream), lines.clone(), remote, local);
+        let line = stream.line.clone();
+        Ok((stream, line))
+    }
+
     fn below(&mut self) -> Pin<&mut dyn ByteStream> {
         match &mut self.socket {
             Socket::Plain(stream) => Pin::new(stream),

@@ -63,7 +63,7 @@ impl Reply {
         let Self { responder, noted, changes, fault } = self;
         let told = match &fault {
             _ if responder.is_oneway() => None,
-            Some(fault) => fault.told(code),
+            Some(fault) => fault.action.told(code),
             None => Some(code),
         };
         // Before the client learns of it.
@@ -95,19 +95,6 @@ impl Reply {
 }
 
 impl AnswerFault {
-    /// The code that the client is told in the end.
-    fn told(&self, code: ResponseCode) -> Option<ResponseCode> {
-        match &self.action {
-            FaultAction::AnswerWith { code, .. } => Some(*code),
-            FaultAction::DropAnswer
-            | FaultAction::CloseAfterwards
-            | FaultAction::CutAnswer { .. }
-            | FaultAction::Crash { .. }
-            | FaultAction::Stop { .. } => None,
-            _ => Some(code),
-        }
-    }
-
     /// Writes what becomes of the answer.
     fn write<H: EncodeHeader + ?Sized>(
         &self,

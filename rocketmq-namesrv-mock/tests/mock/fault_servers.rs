@@ -1,5 +1,7 @@
 //! Servers that go down, come back elsewhere, refuse to be written to, and disagree.
 
+use std::time::Instant;
+
 use rocketmq_common::PermName;
 use rocketmq_namesrv_mock::MockCluster;
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
@@ -42,7 +44,9 @@ async fn a_broker_crashes_after_it_stored_and_comes_back_on_another_port() {
     peer.expect_closed().await;
     assert_eq!(cluster.message_count("T"), 1);
     assert_eq!(seen(&mut name_servers[0], "T").await.unwrap().0, before.to_string(), "nobody noticed");
+    let began = Instant::now();
     cluster.wait_until(|cluster| cluster.broker_addr("broker-a") != Some(before), SOON).await.unwrap();
+    assert!(began.elapsed() < SOON, "its return wakes those who wait");
     let after = cluster.broker_addr("broker-a").unwrap();
     assert_eq!(seen(&mut name_servers[0], "T").await.unwrap().0, after.to_string());
     let answer = Peer::connect(after).await.call(send_to("T")).await;

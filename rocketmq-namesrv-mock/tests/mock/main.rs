@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod batch;
+mod binary;
 mod clients;
 mod cluster;
 mod fault_lines;
@@ -17,9 +18,11 @@ mod long_poll;
 mod lookup;
 mod name_server;
 mod offsets;
+mod proxy;
 mod pull;
 mod reply;
 mod send;
+mod speed;
 mod support;
 mod topics;
 mod transactions;

@@ -1,0 +1,169 @@
+//! Running until it is enough.
+
+use std::error::Error;
+use std::io::{Read, Write};
+
+use rocketmq_namesrv_mock::{MockClusterBuilder, MockProxy};
+use serde_json::{Map, Value, json};
+
+use super::arguments::Arguments;
+
+type Failure = Box<dyn Error>;
+
+/// Starts what is wanted, says so, and stops it when it is time.
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        match arguments.proxy.clone() {
+            Some(name_servers) => run_proxy(arguments, name_servers).await,
+            None => run_cluster(arguments).await,
+        }
+    });
+    // The thread that reads standard input may never end.
+    runtime.shutdown_background();
+    done
+}
+
+async fn run_cluster(arguments: Arguments) -> Result<(), Failure> {
+    // Before anybody is told that it is ready.
+    let end = End::listen(arguments.until_stdin_closes)?;
+    let builder = arguments.faults.iter().cloned().fold(arguments.cluster.clone(), MockClusterBuilder::fault);
+    let cluster = with_tls(builder, &arguments)?.start().await?;
+    for (topic, queues) in &arguments.topics {
+        cluster.create_topic(topic, *queues)?;
+    }
+    let addresses = cluster.name_server_addr();
+    let brokers = cluster.broker_names().into_iter().filter_map(|name| {
+        let address = cluster.broker_addr(name)?;
+        Some((name.to_owned(), json!(address.to_string())))
+    });
+    let started = json!(u64::try_from(cluster.started_in().as_micros()).unwrap_or(u64::MAX));
+    let more = [("brokers", Value::Object(brokers.collect())), ("startedInMicros", started)];
+    tell(arguments.json, &addresses, more)?;
+    end.wait().await;
+    cluster.shutdown().await;
+    Ok(())
+}
+
+async fn run_proxy(arguments: Arguments, name_servers: String) -> Result<(), Failure> {
+    let end = End::listen(arguments.until_stdin_closes)?;
+    let mut builder =
+        MockProxy::builder(name_servers.clone()).port(arguments.port).captured_requests(arguments.captured);
+    for fault in arguments.faults {
+        builder = builder.fault(fault)?;
+    }
+    let proxy = builder.start().await?;
+    tell(arguments.json, &proxy.name_server_addr(), [("proxyOf", json!(name_servers))])?;
+    end.wait().await;
+    proxy.shutdown().await;
+    Ok(())
+}
+
+#[cfg(feature = "tls")]
+fn with_tls(builder: MockClusterBuilder, arguments: &Arguments) -> Result<MockClusterBuilder, Failure> {
+    use rocketmq_remoting::net::tls::TlsServerConfig;
+    match (&arguments.tls_cert, &arguments.tls_key) {
+        (None, None) => Ok(builder),
+        (Some(cert), Some(key)) => Ok(builder.tls(TlsServerConfig::from_files(cert, key))),
+        _ => Err("--tls-cert and --tls-key go together".into()),
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_tls(builder: MockClusterBuilder, arguments: &Arguments) -> Result<MockClusterBuilder, Failure> {
+    match (&arguments.tls_cert, &arguments.tls_key) {
+        (None, None) => Ok(builder),
+        _ => Err("this build speaks no TLS; build it with --features tls".into()),
+    }
+}
+
+/// Prints the one line that says that it is ready.
+fn tell<const N: usize>(as_json: bool, addresses: &str, more: [(&str, Value); N]) -> Result<(), Failure> {
+    let line = if as_json {
+        let mut all = Map::from_iter([("nameServers".to_owned(), json!(addresses))]);
+        all.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        Value::Object(all).to_string()
+    } else {
+        addresses.to_owned()
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    // Whoever waits for it reads from a pipe.
+    Ok(out.flush()?)
+}
+
+/// What ends the program.
+struct End {
+    signals: Signals,
+    closed: Option<tokio::sync::oneshot::Receiver<()>>,
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminated: tokio::signal::unix::Signal,
+    interrupted: tokio::signal::unix::Signal,
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+impl End {
+    fn listen(until_stdin_closes: bool) -> std::io::Result<Self> {
+        let signals = Signals::listen()?;
+        if !until_stdin_closes {
+            return Ok(Self { signals, closed: None });
+        }
+        let (tell, closed) = tokio::sync::oneshot::channel();
+        // Reading standard input blocks, and cannot be called off.
+        std::thread::Builder::new().spawn(move || {
+            let mut ignored = [0; 1024];
+            while matches!(std::io::stdin().read(&mut ignored), Ok(1..)) {}
+            let _ = tell.send(());
+        })?;
+        Ok(Self { signals, closed: Some(closed) })
+    }
+
+    async fn wait(self) {
+        let closed = async {
+            match self.closed {
+                Some(closed) => _ = closed.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.signals.wait() => {}
+            () = closed => {}
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminated: signal(SignalKind::terminate())?,
+            interrupted: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminated.recv() => {}
+            _ = self.interrupted.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn wait(self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

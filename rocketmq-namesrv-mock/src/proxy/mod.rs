@@ -1,0 +1,271 @@
+//! A proxy that stands before real servers and knows what a frame is.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | listening for one server | `gate.rs` |
+//! | one connection, in both directions | `relay.rs` |
+//! | what a rule does with a request, with an answer, with a push | `requests.rs`, `answers.rs` |
+//! | frames as bytes | `frames.rs` |
+//! | addresses in routes | `routes.rs` |
+
+mod answers;
+mod frames;
+mod gate;
+mod relay;
+mod requests;
+mod routes;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rocketmq_remoting::net::TaskOwner;
+use rocketmq_remoting::protocol::RequestCode;
+
+use crate::MockError;
+use crate::capture::{Capture, CapturedRequest};
+use crate::changes::Changes;
+use crate::error::next_port;
+use crate::faults::{Fault, FaultAction, FaultError, Faults};
+use crate::lines::Lines;
+use gate::Gate;
+
+/// Stands before the NameServers and brokers of a cluster, real or not, and lets requests go wrong by the same rules as
+/// a [`MockCluster`](crate::MockCluster) does.
+///
+/// Clients take [`name_server_addr`](Self::name_server_addr). The proxy passes frames on as they are, in both
+/// directions and with either header encoding; it only changes the addresses of brokers in routes (105) and in the list
+/// of brokers (106), so that clients come to brokers through it as well: it listens for each broker that a route
+/// names. Rules meet what brokers ask of clients, too: requests such as 39 and 40.
+///
+/// It speaks no TLS. A client that dials an address from elsewhere goes past it: that in an offset message id, or
+/// the broker's port minus two (Java's VIP channel). Dropping the proxy stops it.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use rocketmq_namesrv_mock::MockProxy;
+///
+/// let proxy = MockProxy::start("127.0.0.1:9876").await?;
+/// proxy.inject("do=drop_answer on=sends times=1".parse()?)?;
+/// let client_takes = proxy.name_server_addr();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct MockProxy {
+    site: Arc<Site>,
+    wait_limit: Duration,
+}
+
+/// Settings of a [`MockProxy`]; see [`MockProxy::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct MockProxyBuilder {
+    name_servers: String,
+    address: IpAddr,
+    port: u16,
+    captured_requests: usize,
+    wait_limit: Duration,
+    faults: Vec<Fault>,
+}
+
+/// What all connections of a proxy share.
+#[derive(Debug)]
+struct Site {
+    address: IpAddr,
+    faults: Faults,
+    lines: Arc<Lines>,
+    capture: Arc<Capture>,
+    changes: Arc<Changes>,
+    /// For what comes late.
+    tasks: TaskOwner,
+    name_servers: Mutex<Vec<Arc<Gate>>>,
+    /// By the address of the broker.
+    brokers: Mutex<HashMap<String, Arc<Gate>>>,
+}
+
+impl MockProxy {
+    /// Starts a proxy before these NameServers: `host:port`, with `;` between several. It dials them when clients come.
+    /// Dropping the future stops what was started.
+    ///
+    /// # Errors
+    /// When there is no NameServer, no port is free, or outside a tokio runtime.
+    pub async fn start(name_servers: impl Into<String>) -> Result<Self, MockError> {
+        Self::builder(name_servers).start().await
+    }
+
+    /// Settings for another proxy than the default one.
+    pub fn builder(name_servers: impl Into<String>) -> MockProxyBuilder {
+        MockProxyBuilder {
+            name_servers: name_servers.into(),
+            address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            port: 0,
+            captured_requests: 10_000,
+            wait_limit: Duration::from_secs(10),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Where clients find the NameServers: `127.0.0.1:port`, with `;` between several.
+    pub fn name_server_addr(&self) -> String {
+        let gates = self.site.name_servers.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.iter().map(|gate| gate.address().to_string()).collect::<Vec<_>>().join(";")
+    }
+
+    /// Lets requests go wrong from now on, as [`MockCluster::inject`](crate::MockCluster::inject) does. The server of a
+    /// rule is `namesrv-0` …, the name of a broker as in routes, or the real `ip:port` of either.
+    ///
+    /// # Errors
+    /// When a proxy cannot do what the rule wants: `stop` and `read_only` need a NameServer that knows.
+    pub fn inject(&self, fault: Fault) -> Result<(), FaultError> {
+        check(&fault)?;
+        self.site.faults.inject(fault);
+        Ok(())
+    }
+
+    /// Lets all requests go well again.
+    pub fn clear_faults(&self) {
+        self.site.faults.clear();
+    }
+
+    /// The rules that were injected, and how many requests went wrong by each of them.
+    pub fn fault_hits(&self) -> Vec<(Fault, u32)> {
+        self.site.faults.hits()
+    }
+
+    /// The last requests of clients, oldest first.
+    pub fn requests(&self) -> Vec<CapturedRequest> {
+        self.site.capture.requests()
+    }
+
+    /// Waits until clients made at least so many requests of this kind, and returns those that are remembered. Waits
+    /// for at most [`wait_limit`](MockProxyBuilder::wait_limit). Dropping the future just ends the wait.
+    ///
+    /// # Errors
+    /// [`MockError::WaitedInVain`] when there are fewer in the end.
+    pub async fn wait_for_requests(
+        &self,
+        code: RequestCode,
+        count: usize,
+    ) -> Result<Vec<CapturedRequest>, MockError> {
+        self.site.capture.wait_for(&self.site.changes, code, count, self.wait_limit).await
+    }
+
+    /// Stops listening and closes all connections. Dropping the future leaves it stopping.
+    pub async fn shutdown(&self) {
+        for gate in self.site.gates() {
+            gate.stop().await;
+        }
+        self.site.tasks.shutdown(gate::STOP_LIMIT).await;
+    }
+}
+
+impl MockProxyBuilder {
+    /// The port of the first NameServer; the next ones have the ports after it. Default: 0, any that is free.
+    pub fn port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
+    /// How many requests [`MockProxy::requests`] remembers; 0 for none. Default: 10,000.
+    pub fn captured_requests(self, captured_requests: usize) -> Self {
+        Self { captured_requests, ..self }
+    }
+
+    /// How long [`MockProxy::wait_for_requests`] waits. Default: 10 s.
+    pub fn wait_limit(self, wait_limit: Duration) -> Self {
+        Self { wait_limit, ..self }
+    }
+
+    /// Adds a rule of what goes wrong from the start.
+    ///
+    /// # Errors
+    /// Those of [`MockProxy::inject`].
+    pub fn fault(mut self, fault: Fault) -> Result<Self, FaultError> {
+        check(&fault)?;
+        self.faults.push(fault);
+        Ok(self)
+    }
+
+    /// Starts the proxy on the loopback. Dropping the future stops what was started.
+    ///
+    /// # Errors
+    /// When there is no NameServer, a port is taken, or outside a tokio runtime.
+    pub async fn start(self) -> Result<MockProxy, MockError> {
+        let upstreams: Vec<&str> =
+            self.name_servers.split(';').map(str::trim).filter(|one| !one.is_empty()).collect();
+        if upstreams.is_empty() {
+            return Err(MockError::None { what: "NameServer" });
+        }
+        let site = Arc::new(Site {
+            address: self.address,
+            faults: Faults::default(),
+            lines: Arc::default(),
+            capture: Arc::new(Capture::new(self.captured_requests)),
+            changes: Arc::default(),
+            tasks: TaskOwner::new().map_err(MockError::NoRuntime)?,
+            name_servers: Mutex::default(),
+            brokers: Mutex::default(),
+        });
+        self.faults.into_iter().for_each(|fault| site.faults.inject(fault));
+        let proxy = MockProxy { site: site.clone(), wait_limit: self.wait_limit };
+        for (index, upstream) in upstreams.into_iter().enumerate() {
+            let port = next_port(self.port, index)?;
+            let gate =
+                Gate::start(&site, format!("namesrv-{index}"), upstream.to_owned(), port, true).await?;
+            site.name_servers.lock().unwrap_or_else(PoisonError::into_inner).push(gate);
+        }
+        Ok(proxy)
+    }
+}
+
+impl Site {
+    /// The gate before a broker, opened if there is none yet.
+    async fn broker(self: &Arc<Self>, name: &str, upstream: &str) -> Result<Arc<Gate>, MockError> {
+        let find = |site: &Self| {
+            let brokers = site.brokers.lock().unwrap_or_else(PoisonError::into_inner);
+            brokers.get(upstream).cloned()
+        };
+        if let Some(gate) = find(self) {
+            return Ok(gate);
+        }
+        let gate = Gate::start(self, name.to_owned(), upstream.to_owned(), 0, false).await?;
+        let mut brokers = self.brokers.lock().unwrap_or_else(PoisonError::into_inner);
+        match brokers.entry(upstream.to_owned()) {
+            // Somebody else was faster.
+            Entry::Occupied(other) => {
+                gate.abandon();
+                Ok(other.get().clone())
+            }
+            Entry::Vacant(place) => Ok(place.insert(gate).clone()),
+        }
+    }
+
+    fn gates(&self) -> Vec<Arc<Gate>> {
+        let mut gates = self.name_servers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        gates.extend(self.brokers.lock().unwrap_or_else(PoisonError::into_inner).values().cloned());
+        gates
+    }
+}
+
+impl Drop for MockProxy {
+    fn drop(&mut self) {
+        self.site.gates().iter().for_each(|gate| gate.abandon());
+        self.site.tasks.stop();
+    }
+}
+
+fn check(fault: &Fault) -> Result<(), FaultError> {
+    match &fault.action {
+        FaultAction::Stop { .. } | FaultAction::ReadOnly(_) => Err(FaultError {
+            rule: None,
+            field: Some("do".to_owned()),
+            problem: format!(
+                "{} is not allowed before real servers, whose NameServers would have to know; all others are",
+                fault.action.name()
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
