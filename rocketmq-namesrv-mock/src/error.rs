@@ -50,6 +50,12 @@ pub enum MockError {
         /// The broker's name, or `namesrv-0` ….
         server: String,
     },
+    /// Roles are switched by the name of the slave.
+    #[error("{server} is no slave; those of broker-a are broker-a-s1, broker-a-s2 and so on")]
+    NoSlave {
+        /// The broker's name.
+        server: String,
+    },
     /// A certificate cannot be made.
     #[cfg(feature = "tls")]
     #[error("cannot make a certificate: {reason}")]

@@ -71,6 +71,21 @@ impl MockCluster {
         slot.restart(true).await
     }
 
+    /// A slave and its master change places, as after an election: the master's name leads to the address that the
+    /// slave had, and the other way round. Connections to both end, and NameServers know at once. Dropping the future
+    /// may leave both stopped.
+    ///
+    /// # Errors
+    /// When there is no such slave, or a port was taken by somebody else meanwhile.
+    pub async fn switch_roles(&self, slave: &str) -> Result<(), MockError> {
+        let (broker, slot) = self.broker_slot(slave)?;
+        let (_, master) = self.broker_slot(broker.name())?;
+        if !broker.is_slave() {
+            return Err(MockError::NoSlave { server: slave.to_owned() });
+        }
+        master.exchange_addresses(slot).await
+    }
+
     /// Says what may be done with the topics of a broker; the NameServers know at once. Sends that come all the same
     /// are stored. Java: `brokerPermission`.
     ///

@@ -119,6 +119,19 @@ impl Slot {
         Ok(())
     }
 
+    /// Both stop, and start again where the other one was.
+    pub(super) async fn exchange_addresses(&self, other: &Self) -> Result<(), MockError> {
+        for slot in [self, other] {
+            slot.stop().await;
+        }
+        let (here, there) = (self.address(), other.address());
+        for (slot, address) in [(self, there), (other, here)] {
+            *slot.address.write().unwrap_or_else(PoisonError::into_inner) = address;
+            slot.restart(false).await?;
+        }
+        Ok(())
+    }
+
     /// Whether it listens.
     pub(super) async fn is_running(&self) -> bool {
         self.running.lock().await.is_some()

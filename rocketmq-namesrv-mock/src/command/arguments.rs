@@ -67,6 +67,8 @@ impl Arguments {
                 "--help" | "-h" => return Ok(Wish::Help),
                 "--version" | "-V" => return Ok(Wish::Version),
                 "--brokers" => read.cluster = cluster.brokers(line.count("a whole number from 1 on is")?),
+                "--slaves" => read.cluster = cluster.slaves(line.number("a whole number is")?),
+                "--slave-read" => read.cluster = cluster.slave_read(line.flag()?),
                 "--name-servers" => {
                     read.cluster = cluster.name_servers(line.count("a whole number from 1 on is")?);
                 }

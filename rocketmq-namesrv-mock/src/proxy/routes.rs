@@ -21,7 +21,7 @@ pub(super) async fn through_the_proxy(site: &Arc<Site>, code: RequestCode, body:
         for (id, address) in &broker.broker_addrs {
             let name = match id {
                 0 => broker.broker_name.clone(),
-                replica => format!("{}-{replica}", broker.broker_name),
+                replica => format!("{}-s{replica}", broker.broker_name),
             };
             match site.broker(&name, address).await {
                 Ok(gate) => {

@@ -127,3 +127,24 @@ async fn name_servers_disagree() {
     assert!(seen(&mut second[0], "T").await.is_some());
     assert!(cluster.cut_off_name_server(2).is_err());
 }
+
+#[tokio::test]
+async fn a_slave_becomes_the_master_with_all_that_was_stored() {
+    let cluster = MockCluster::builder().slaves(1).start().await.unwrap();
+    cluster.create_topic("T", 4).unwrap();
+    let mut peer = Peer::broker(&cluster).await;
+    assert_eq!(peer.call(send_to("T")).await.code, 0);
+    let address = |name| cluster.broker_addr(name).unwrap().to_string();
+    let before = [address("broker-a"), address("broker-a-s1")];
+    cluster.switch_roles("broker-a-s1").await.unwrap();
+    peer.expect_closed().await;
+    let answer = Peer::connect(cluster.name_server_addr()).await.call(route("T")).await;
+    let route: TopicRouteData = decode_body(&answer.body).unwrap();
+    let addresses = &route.broker_datas[0].broker_addrs;
+    assert_eq!([&addresses[&1], &addresses[&0]], [&before[0], &before[1]]);
+    let answer = Peer::connect(&before[1]).await.call(send_to("T")).await;
+    assert_eq!((answer.code, field(&answer, "queueOffset")), (0, "1".into()));
+    assert_eq!(Peer::connect(&before[0]).await.call(send_to("T")).await.code, 2, "a slave takes no sends");
+    let error = cluster.switch_roles("broker-a").await.unwrap_err();
+    assert!(error.to_string().starts_with("broker-a is no slave"), "{error}");
+}
