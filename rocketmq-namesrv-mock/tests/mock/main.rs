@@ -22,6 +22,7 @@ mod proxy;
 mod pull;
 mod reply;
 mod send;
+mod slaves;
 mod speed;
 mod support;
 mod topics;
