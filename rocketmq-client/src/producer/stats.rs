@@ -97,14 +97,17 @@ impl Recorder {
         let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
         let succeeded = self.succeeded.load(Ordering::Relaxed);
         let total_ms = self.total_us.load(Ordering::Relaxed) as f64 / 1000.0;
+        let max_rt = self.max_us.load(Ordering::Relaxed) as f64 / 1000.0;
+        // The end of a bucket may lie above all that is in it.
+        let percentile = |part| percentile(&counts, part).min(max_rt);
         ProducerStats {
             send_success_count: succeeded,
             send_failure_count: self.failed.load(Ordering::Relaxed),
             average_rt: if succeeded == 0 { 0.0 } else { total_ms / succeeded as f64 },
-            p50_rt: percentile(&counts, 0.5),
-            p99_rt: percentile(&counts, 0.99),
-            p999_rt: percentile(&counts, 0.999),
-            max_rt: self.max_us.load(Ordering::Relaxed) as f64 / 1000.0,
+            p50_rt: percentile(0.5),
+            p99_rt: percentile(0.99),
+            p999_rt: percentile(0.999),
+            max_rt,
             retry_count: self.retries.load(Ordering::Relaxed),
             unknown_outcome_count: self.unknown.load(Ordering::Relaxed),
             callback_panic_count: self.panics.load(Ordering::Relaxed),
@@ -156,6 +159,14 @@ mod tests {
         }
         assert!((stats.average_rt - 50.005).abs() < 0.001, "{}", stats.average_rt);
         assert_eq!((stats.send_success_count, stats.max_rt, stats.in_flight), (10_000, 100.0, 3));
+    }
+
+    #[test]
+    fn no_percentile_is_above_the_slowest() {
+        let recorder = Recorder::default();
+        recorder.succeeded(Duration::from_micros(199_600));
+        let stats = recorder.snapshot(0);
+        assert_eq!((stats.p50_rt, stats.p999_rt, stats.max_rt), (199.6, 199.6, 199.6));
     }
 
     #[test]
