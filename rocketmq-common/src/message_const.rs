@@ -104,6 +104,8 @@ pub const PROPERTY_POP_CK: &str = "POP_CK";
 pub const PROPERTY_POP_CK_OFFSET: &str = "POP_CK_OFFSET";
 /// When the message was popped for the first time.
 pub const PROPERTY_FIRST_POP_TIME: &str = "1ST_POP_TIME";
+/// The group whose message comes again after a pop.
+pub const PROPERTY_ORIGIN_GROUP: &str = "ORIGIN_GROUP";
 
 /// How many messages an inner batch holds (not reserved).
 pub const PROPERTY_INNER_NUM: &str = "INNER_NUM";

@@ -39,7 +39,8 @@ impl Clock {
     }
 }
 
-fn system_ms() -> i64 {
+/// The time of the system: milliseconds since 1970.
+pub(crate) fn system_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod acl;
 pub(crate) mod admin;
+pub(crate) mod assignments;
 pub(crate) mod auto_batch;
 pub(crate) mod brokers;
 pub(crate) mod delay;
@@ -10,6 +11,7 @@ pub(crate) mod filters;
 pub(crate) mod illegal;
 pub(crate) mod lookups;
 pub(crate) mod modes;
+pub(crate) mod pop;
 pub(crate) mod request_reply;
 pub(crate) mod round_trip;
 pub(crate) mod support;
@@ -51,6 +53,12 @@ macro_rules! for_each_case {
                 requests_in_a_namespace;
             filters: expressions_let_messages_pass, bad_expressions_are_refused_with_java_s_words,
                 a_held_pull_wakes_for_what_passes, heartbeats_say_what_a_group_filters_by;
+            pop: popped_messages_are_hidden, pops_take_what_they_want, pops_that_cannot_be,
+                acknowledged_messages_do_not_come_again, many_messages_are_acknowledged_at_once,
+                a_message_is_hidden_for_longer, messages_that_nobody_acknowledges_come_again,
+                pops_wait_for_messages, queues_are_popped_in_order,
+                consumers_ask_whether_there_is_something_to_pop;
+            assignments: brokers_split_queues_among_members, groups_are_told_to_pop;
             lookups: messages_are_found_by_their_keys, a_message_is_found_by_either_kind_of_id,
                 who_is_in_the_cluster, the_members_of_a_producer_group;
         }

@@ -1,7 +1,7 @@
 //! A client that is little more than a socket: what a server answers, whatever clients make of it.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use rocketmq_common::MessageExt;
@@ -14,6 +14,9 @@ use tokio::time::timeout;
 
 /// Longer than any server holds a request here.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Apache's broker shows what it did a little later.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Java: `ResponseCode.SYSTEM_BUSY`.
 const SYSTEM_BUSY: i32 = 2;
@@ -121,16 +124,51 @@ impl Peer {
 
     /// Waits until so many messages of queue 0 can be read: Apache acknowledges them before.
     pub(crate) async fn until_visible(&mut self, topic: &str, count: i64) {
-        let count = count.to_string();
-        for _ in 0..1000 {
-            let answer =
-                self.call(RequestCode::GET_MAX_OFFSET, &[("topic", topic), ("queueId", "0")], "").await;
-            if field(&answer, "offset") == count {
+        let fields = Fields::from(&[("topic", topic), ("queueId", "0")]);
+        self.until(RequestCode::GET_MAX_OFFSET, &fields, "offset", &count.to_string()).await;
+    }
+
+    /// Asks until a field of the answer has this value.
+    pub(crate) async fn until(&mut self, code: RequestCode, fields: &Fields, name: &str, value: &str) {
+        let began = Instant::now();
+        loop {
+            let answer = self.call(code, &fields.list(), "").await;
+            if answer.ext_fields.get(name).as_deref() == Some(value) {
                 return;
             }
+            assert!(began.elapsed() < VISIBLE_WITHIN, "{name} does not become {value}: {answer:?}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("{topic} has no {count} messages");
+    }
+
+    /// Waits until the NameServer knows the route of a topic.
+    pub(crate) async fn until_route(&mut self, name_server: &str, topic: &str) {
+        let mut peer = Self::connect(name_server).await;
+        let began = Instant::now();
+        while peer.call(RequestCode::GET_ROUTEINFO_BY_TOPIC, &[("topic", topic)], "").await.code != 0 {
+            assert!(began.elapsed() < VISIBLE_WITHIN, "{topic} has no route");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// The fields of a request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    pub(crate) fn from(fields: &[(&str, &str)]) -> Self {
+        Self::default().with(fields)
+    }
+
+    /// The same with other or further fields.
+    pub(crate) fn with(mut self, fields: &[(&str, &str)]) -> Self {
+        self.0.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
+    pub(crate) fn list(&self) -> Vec<(&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 }
 
@@ -138,6 +176,12 @@ impl Peer {
 #[track_caller]
 pub(crate) fn field(answer: &RemotingCommand, name: &str) -> String {
     answer.ext_fields.get(name).unwrap_or_else(|| panic!("no {name} in {answer:?}")).into_owned()
+}
+
+/// A field of an answer that is a number.
+#[track_caller]
+pub(crate) fn number(answer: &RemotingCommand, name: &str) -> i64 {
+    field(answer, name).parse().expect("a number")
 }
 
 /// Code and remark.

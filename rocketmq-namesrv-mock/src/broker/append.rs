@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use rocketmq_common::record::{RecordFields, RecordHeader};
+use rocketmq_common::record::{RecordDecoder, RecordFields, RecordHeader, RecordOptions};
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::protocol::ResponseCode;
 
@@ -36,6 +36,9 @@ pub(super) struct Place {
     pub(super) commit_log_offset: i64,
 }
 
+/// For records whose length alone is of interest.
+const NOWHERE: Place = Place { queue_offset: 0, commit_log_offset: 0 };
+
 /// Stores a record at the end of its queue, and adds the pulls to `woken` that waited for it.
 pub(super) fn append(
     broker: &Broker,
@@ -47,7 +50,9 @@ pub(super) fn append(
         return Err(slave_refusal());
     }
     broker.role.tell_slaves();
-    let State { topics, log, held, .. } = state;
+    let record_len = record.fields(NOWHERE, broker.address()).record_len();
+    drop_oldest(broker, state, record_len);
+    let State { topics, log, held, pops, .. } = state;
     let queue = topics.get_mut(record.topic).and_then(|topic| topic.queue_mut(record.queue_id));
     let Some(queue) = queue else {
         // The checks before have found the queue.
@@ -67,16 +72,31 @@ pub(super) fn append(
         tags_code: record.tags_code,
         store_timestamp: record.store_timestamp,
     });
-    if held.wake(record.topic, record.queue_id, (record.tags_code, record.properties), woken) {
+    let message = (record.tags_code, record.properties);
+    if held.wake(record.topic, record.queue_id, message, woken) {
         broker.held_sooner.notify_one();
     }
+    pops.held.wake(record.topic, record.queue_id, message, woken);
     Ok(place)
+}
+
+/// Makes room for a new record, as if the files of the oldest ones had been deleted.
+fn drop_oldest(broker: &Broker, state: &mut State, record_len: usize) {
+    let Some(limit) = broker.options.memory_limit else { return };
+    while state.log.stored_bytes().saturating_add(record_len) > limit {
+        let Some((number, bytes)) = state.log.drop_oldest() else { return };
+        let options = RecordOptions { read_body: false, ..RecordOptions::default() };
+        let Some(Ok(oldest)) = RecordDecoder::with_options(bytes, options).next() else { continue };
+        let queue = state.topics.get_mut(oldest.topic()).and_then(|topic| topic.queue_mut(oldest.queue_id()));
+        if let Some(queue) = queue {
+            queue.drop_record(number);
+        }
+    }
 }
 
 /// Whether all of these records still fit into the memory of the mock.
 pub(super) fn check_room(broker: &Broker, state: &State, records: &[NewRecord<'_>]) -> Result<(), Refusal> {
-    let nowhere = Place { queue_offset: 0, commit_log_offset: 0 };
-    let length = |record: &NewRecord<'_>| record.fields(nowhere, broker.address()).record_len();
+    let length = |record: &NewRecord<'_>| record.fields(NOWHERE, broker.address()).record_len();
     let full = state.log.check_room(records.iter().map(length).sum());
     full.map_err(|full| refusal(AppendError::Full(full)))
 }

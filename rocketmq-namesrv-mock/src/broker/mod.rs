@@ -4,6 +4,7 @@
 
 mod acl;
 mod append;
+mod assignment;
 mod attributes;
 mod clients;
 mod connections;
@@ -14,6 +15,7 @@ mod known_properties;
 mod later;
 mod names;
 mod offsets;
+mod pop;
 mod producers;
 mod pull;
 mod query;
@@ -43,6 +45,7 @@ use crate::clock::Clock;
 use crate::faults::Admission;
 use crate::name_server::Routes;
 use crate::store::CommitLog;
+use assignment::RequestModes;
 use consumers::ConsumerTable;
 use filter::FilterTable;
 pub(crate) use groups::CommittedOffsets;
@@ -50,6 +53,7 @@ use groups::GroupTable;
 use later::agenda::Agenda;
 pub(crate) use later::deliver::keep_time;
 pub(crate) use names::check_topic;
+use pop::PopTable;
 use producers::ProducerTable;
 use pull::HeldPulls;
 pub(crate) use pull::expire_held_pulls;
@@ -69,6 +73,8 @@ pub(crate) struct BrokerOptions {
     pub(crate) auto_create_topic: bool,
     /// Bytes of records that are kept at most.
     pub(crate) store_limit: usize,
+    /// Bytes of records above which the oldest ones are dropped.
+    pub(crate) memory_limit: Option<usize>,
     /// Acknowledge sends and store nothing.
     pub(crate) discard_messages: bool,
     pub(crate) transactions: TransactionOptions,
@@ -141,6 +147,8 @@ pub(crate) struct State {
     halves: Halves,
     agenda: Agenda,
     pub(crate) held: HeldPulls,
+    pub(crate) pops: PopTable,
+    modes: RequestModes,
 }
 
 impl Broker {
@@ -165,6 +173,8 @@ impl Broker {
             halves: Halves::new(clock.now_ms(), options.transactions),
             agenda: Agenda::default(),
             held: HeldPulls::default(),
+            pops: PopTable::default(),
+            modes: RequestModes::default(),
         };
         Self {
             name,
@@ -312,6 +322,7 @@ impl RequestHandler for BrokerHandler {
         state.consumers.disconnect(connection.id());
         state.producers.disconnect(connection.id());
         state.held.disconnect(connection.id());
+        state.pops.held.disconnect(connection.id());
         drop(state);
         self.admission.changes.tell();
     }

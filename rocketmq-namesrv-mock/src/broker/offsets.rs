@@ -33,7 +33,7 @@ pub(super) fn query_consumer_offset(broker: &Broker, request: &Request<'_>) -> R
         return Ok(Answer::success().with_field("offset", offset));
     }
     let has_first = state.topics.get(&topic).and_then(|topic| topic.queue(queue_id));
-    let has_first = has_first.is_some_and(|queue| !queue.entries().is_empty());
+    let has_first = has_first.is_some_and(|queue| queue.min_offset() == 0 && !queue.entries().is_empty());
     drop(state);
     if fields.set_zero_if_not_found == Some(false) {
         return Err(not_found("Not found, do not set to zero, maybe this group boot first"));
@@ -87,16 +87,14 @@ pub(super) fn max_offset(broker: &Broker, request: &Request<'_>) -> Result<Answe
 }
 
 /// 31.
-pub(super) fn min_offset(_: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
-    required(fields.topic, "topic")?;
-    required(fields.queue_id, "queueId")?;
-    Ok(Answer::success().with_field("offset", 0).with_remark(""))
+pub(super) fn min_offset(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let offset = with_queue(broker, read(request)?, ConsumeQueue::min_offset)?;
+    Ok(Answer::success().with_field("offset", offset.unwrap_or(0)).with_remark(""))
 }
 
 /// 32.
 pub(super) fn earliest_store_time(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let first = |queue: &ConsumeQueue| queue.entries().first().map(|entry| entry.store_timestamp);
+    let first = |queue: &ConsumeQueue| queue.entries().front().map(|entry| entry.store_timestamp);
     let timestamp = with_queue(broker, read(request)?, first)?.flatten();
     Ok(Answer::success().with_field("timestamp", timestamp.unwrap_or(-1)))
 }

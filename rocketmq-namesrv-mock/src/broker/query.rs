@@ -40,7 +40,7 @@ pub(super) fn by_key(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     let begin_ms = required(fields.begin_timestamp, "beginTimestamp")?;
     let end_ms = required(fields.end_timestamp, "endTimestamp")?;
     let state = broker.lock();
-    let first_ms = state.log.record(0).and_then(decoded).map_or(0, |message| message.store_timestamp());
+    let first_ms = state.log.oldest().and_then(decoded).map_or(0, |message| message.store_timestamp());
     let mut found: Vec<&Bytes> = Vec::new();
     for number in record_numbers(&state, &topic).into_iter().rev() {
         if found.len() >= max_num {

@@ -54,7 +54,7 @@ pub(super) fn info(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> 
     put("brokerVersionDesc", VERSION.1);
     put("bootTimestamp", &boot);
     put("startAcceptSendRequestTimeStamp", "0");
-    put("commitLogMinOffset", "0");
+    put("commitLogMinOffset", &state.log.min_position().to_string());
     put("commitLogMaxOffset", &end);
     put("dispatchMaxBuffer", "0");
     put("dispatchBehindBytes", "0");

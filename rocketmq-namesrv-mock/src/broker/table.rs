@@ -4,8 +4,8 @@ use crate::wire::Reply;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use super::{
-    Broker, clients, connections, filter, offsets, pull, query, recall, replication, reply, runtime, send,
-    topics, transaction, view,
+    Broker, assignment, clients, connections, filter, offsets, pop, pull, query, recall, replication, reply,
+    runtime, send, topics, transaction, view,
 };
 use crate::wire::{Answer, Refusal};
 
@@ -56,6 +56,15 @@ fn find(code: RequestCode) -> Option<Handler> {
         RequestCode::RECALL_MESSAGE => Handler::AtOnce(recall::recall),
         RequestCode::GET_PRODUCER_CONNECTION_LIST => Handler::AtOnce(connections::producers),
         RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE => Handler::Itself(pull::pull),
+        RequestCode::POP_MESSAGE => Handler::Itself(pop::pop),
+        RequestCode::ACK_MESSAGE => Handler::AtOnce(pop::ack),
+        RequestCode::BATCH_ACK_MESSAGE => Handler::AtOnce(pop::batch_ack),
+        RequestCode::CHANGE_MESSAGE_INVISIBLETIME => Handler::AtOnce(pop::change_invisible_time),
+        RequestCode::NOTIFICATION => Handler::Itself(pop::notification),
+        RequestCode::POLLING_INFO => Handler::AtOnce(pop::polling_info),
+        RequestCode::PEEK_MESSAGE => Handler::AtOnce(pop::peek),
+        RequestCode::QUERY_ASSIGNMENT => Handler::AtOnce(assignment::query),
+        RequestCode::SET_MESSAGE_REQUEST_MODE => Handler::AtOnce(assignment::set_mode),
         RequestCode::END_TRANSACTION => Handler::Itself(transaction::end_transaction),
         RequestCode::VIEW_MESSAGE_BY_ID => Handler::AtOnce(view::by_id),
         RequestCode::QUERY_MESSAGE => Handler::AtOnce(query::by_key),

@@ -128,7 +128,7 @@ impl TopicTable {
             copy.queues.resize_with(source.queues.len(), ConsumeQueue::default);
             // There are fewer queues than 32 bits count.
             for (queue_id, (copy, source)) in copy.queues.iter_mut().zip(&source.queues).enumerate() {
-                copy.follow(source).iter().for_each(|entry| is_new(name, queue_id as i32, entry));
+                copy.follow(source).for_each(|entry| is_new(name, queue_id as i32, entry));
             }
         }
     }
@@ -160,6 +160,11 @@ impl Topic {
     /// A queue to read; none if nothing was ever stored in it.
     pub(crate) fn queue(&self, queue_id: i32) -> Option<&ConsumeQueue> {
         self.queues.get(usize::try_from(queue_id).ok()?)
+    }
+
+    /// A queue to read, empty if nothing was ever stored in it.
+    pub(crate) fn queue_or_empty(&self, queue_id: i32) -> &ConsumeQueue {
+        self.queue(queue_id).unwrap_or(ConsumeQueue::EMPTY)
     }
 
     /// A queue to write, made if need be. None if there can be no such queue.

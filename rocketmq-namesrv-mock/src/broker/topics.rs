@@ -103,11 +103,11 @@ pub(super) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Re
     let queue_ids = 0..found.config.read_queue_nums.max(found.config.write_queue_nums);
     let offsets = |queue_id| {
         let queue = found.queue(queue_id);
-        let last = queue.and_then(|queue| queue.entries().last());
+        let last = queue.and_then(|queue| queue.entries().back());
         let offset = TopicOffset {
             last_update_timestamp: last.map_or(0, |entry| entry.store_timestamp),
             max_offset: queue.map_or(0, |queue| queue.max_offset()),
-            min_offset: 0,
+            min_offset: queue.map_or(0, |queue| queue.min_offset()),
         };
         (MessageQueue::new(&*topic, broker.name.clone(), queue_id), offset)
     };

@@ -36,6 +36,7 @@ pub struct MockClusterBuilder {
     auto_create_topic: bool,
     discard_messages: bool,
     store_limit: usize,
+    memory_limit: Option<usize>,
     captured_requests: usize,
     /// Of the first NameServer and the first broker.
     ports: (u16, u16),
@@ -65,6 +66,7 @@ impl Default for MockClusterBuilder {
             auto_create_topic: true,
             discard_messages: false,
             store_limit: 512 * 1024 * 1024,
+            memory_limit: None,
             captured_requests: 10_000,
             ports: (0, 0),
             wait_limit: Duration::from_secs(10),
@@ -138,6 +140,13 @@ impl MockClusterBuilder {
     /// benchmarks. Default: false.
     pub fn discard_messages(self, discard_messages: bool) -> Self {
         Self { discard_messages, ..self }
+    }
+
+    /// How many bytes of messages one broker keeps, by dropping the oldest ones when new ones come, as if their files
+    /// had been deleted: the offset of the first message rises, and pulls below it are answered with code 21. At
+    /// least the newest message stays. Default: none are dropped, and [`store_limit`](Self::store_limit) counts.
+    pub fn memory_limit(self, bytes: usize) -> Self {
+        Self { memory_limit: Some(bytes), ..self }
     }
 
     /// How many bytes of messages one broker keeps. A send past it is refused with code 14. Default: 512 MiB.
@@ -328,6 +337,7 @@ impl MockClusterBuilder {
             cluster: self.cluster_name.as_str().into(),
             auto_create_topic: self.auto_create_topic,
             store_limit: self.store_limit,
+            memory_limit: self.memory_limit,
             discard_messages: self.discard_messages,
             slave_read: self.slave_read,
             in_sync_replicas: self.in_sync_replicas,

@@ -154,10 +154,14 @@ impl MockCluster {
         broker.lock().offsets.get(queue.topic(), group, queue.queue_id())
     }
 
-    /// How many pulls of a topic the brokers hold until a message comes. A test that wants to see a consumer woken
+    /// How many pulls and pops of a topic the brokers hold until a message comes. A test that wants to see a consumer woken
     /// waits for this first.
     pub fn held_pulls(&self, topic: &str) -> usize {
-        self.brokers().map(|broker| broker.lock().held.count(topic)).sum()
+        let count = |broker: &Arc<Broker>| {
+            let state = broker.lock();
+            state.held.count(topic) + state.pops.held.count(topic)
+        };
+        self.brokers().map(count).sum()
     }
 
     /// The last requests that all servers got, oldest first; see [`MockClusterBuilder::captured_requests`].
@@ -220,7 +224,7 @@ fn queue_offsets(broker: &Broker, topic: &str) -> Vec<QueueOffsets> {
     let queues = found.config.queue_nums().max(found.queues().len());
     let offsets = |queue_id: i32| QueueOffsets {
         queue: MessageQueue::new(topic, broker.name().clone(), queue_id),
-        min: 0,
+        min: found.queue(queue_id).map_or(0, |queue| queue.min_offset()),
         max: found.queue(queue_id).map_or(0, |queue| queue.max_offset()),
     };
     // There are fewer queues than 32 bits count.

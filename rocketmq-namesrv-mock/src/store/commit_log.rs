@@ -1,5 +1,7 @@
 //! The records of a broker, one after the other.
 
+use std::collections::VecDeque;
+
 use bytes::{Bytes, BytesMut};
 use rocketmq_common::record::{RecordEncodeError, RecordFields, encode_record};
 
@@ -8,7 +10,9 @@ use rocketmq_common::record::{RecordEncodeError, RecordFields, encode_record};
 /// Records are written into shared chunks of memory, and reading one copies nothing.
 #[derive(Debug)]
 pub(crate) struct CommitLog {
-    records: Vec<Record>,
+    records: VecDeque<Record>,
+    /// The number of the first record that is there.
+    first: usize,
     /// Where the next record will be.
     position: i64,
     chunk: BytesMut,
@@ -39,7 +43,14 @@ pub(crate) enum AppendError {
 impl CommitLog {
     /// An empty log that takes at most `limit` bytes of records.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { records: Vec::new(), position: 0, chunk: BytesMut::new(), stored_bytes: 0, limit }
+        Self {
+            records: VecDeque::new(),
+            first: 0,
+            position: 0,
+            chunk: BytesMut::new(),
+            stored_bytes: 0,
+            limit,
+        }
     }
 
     /// Where the next record will be.
@@ -61,10 +72,33 @@ impl CommitLog {
         encode_record(fields, &mut self.chunk).map_err(AppendError::Encode)?;
         let bytes = self.chunk.split().freeze();
         let size = bytes.len();
-        self.records.push(Record { position: self.position, bytes });
+        self.records.push_back(Record { position: self.position, bytes });
         self.stored_bytes += size;
         self.skip(size);
-        Ok(self.records.len() - 1)
+        Ok(self.first + self.records.len() - 1)
+    }
+
+    /// Bytes of the records that are there.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        self.stored_bytes
+    }
+
+    /// Drops the oldest record. Returns its number and what it was.
+    pub(crate) fn drop_oldest(&mut self) -> Option<(usize, Bytes)> {
+        let oldest = self.records.pop_front()?;
+        self.stored_bytes -= oldest.bytes.len();
+        self.first += 1;
+        Some((self.first - 1, oldest.bytes))
+    }
+
+    /// The oldest record that is there.
+    pub(crate) fn oldest(&self) -> Option<&Bytes> {
+        self.record(self.first)
+    }
+
+    /// Where the oldest record starts, or the next one if there is none.
+    pub(crate) fn min_position(&self) -> i64 {
+        self.position_of(self.first).unwrap_or(self.position)
     }
 
     /// Leaves out so many bytes, as if a record had been stored there that nobody can read.
@@ -72,26 +106,34 @@ impl CommitLog {
         self.position = self.position.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Takes over what another log has beyond this one, which was filled from it alone.
+    /// Takes over what another log has, from which alone this one was filled.
     pub(crate) fn follow(&mut self, other: &Self) {
-        let known = self.records.len();
-        self.records.extend_from_slice(other.records.get(known..).unwrap_or_default());
+        while self.first < other.first && self.records.pop_front().is_some() {
+            self.first += 1;
+        }
+        self.first = self.first.max(other.first);
+        let known = self.first + self.records.len() - other.first;
+        self.records.extend(other.records.range(known.min(other.records.len())..).cloned());
         (self.position, self.stored_bytes) = (other.position, other.stored_bytes);
     }
 
     /// The record with this number.
     pub(crate) fn record(&self, number: usize) -> Option<&Bytes> {
-        self.records.get(number).map(|record| &record.bytes)
+        self.at(number).map(|record| &record.bytes)
     }
 
     /// Where the record with this number starts.
     pub(crate) fn position_of(&self, number: usize) -> Option<i64> {
-        self.records.get(number).map(|record| record.position)
+        self.at(number).map(|record| record.position)
     }
 
     /// The record that starts exactly at this position.
     pub(crate) fn record_at(&self, position: i64) -> Option<&Bytes> {
         let found = self.records.binary_search_by_key(&position, |record| record.position).ok()?;
-        self.record(found)
+        self.records.get(found).map(|record| &record.bytes)
+    }
+
+    fn at(&self, number: usize) -> Option<&Record> {
+        self.records.get(number.checked_sub(self.first)?)
     }
 }

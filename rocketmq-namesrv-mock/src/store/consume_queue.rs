@@ -1,5 +1,7 @@
 //! One queue of a topic: which records it has, in which order.
 
+use std::collections::VecDeque;
+
 /// An entry of a queue: what a pull looks at before it reads the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QueueEntry {
@@ -13,10 +15,12 @@ pub(crate) struct QueueEntry {
     pub(crate) store_timestamp: i64,
 }
 
-/// The entries of one queue. Nothing expires, so the first one has offset 0.
+/// The entries of one queue.
 #[derive(Debug, Default)]
 pub(crate) struct ConsumeQueue {
-    entries: Vec<QueueEntry>,
+    entries: VecDeque<QueueEntry>,
+    /// The offset of the first entry.
+    first: i64,
     /// Offsets that were given away without an entry.
     lost: i64,
 }
@@ -31,20 +35,33 @@ pub(crate) enum Boundary {
 }
 
 impl ConsumeQueue {
+    /// A queue in which nothing was ever stored.
+    pub(crate) const EMPTY: &'static Self = &Self { entries: VecDeque::new(), first: 0, lost: 0 };
+
     /// The offset that the next message is told. It equals [`max_offset`](Self::max_offset) unless
     /// [`lose`](Self::lose) was used.
     pub(crate) fn next_offset(&self) -> i64 {
         self.max_offset() + self.lost
     }
 
+    /// The offset of the first entry. It rises when entries are dropped.
+    pub(crate) fn min_offset(&self) -> i64 {
+        self.first
+    }
+
     /// The offset behind the last entry.
     pub(crate) fn max_offset(&self) -> i64 {
-        self.entries.len() as i64
+        self.first + self.entries.len() as i64
+    }
+
+    /// The offset of the first entry and the one behind the last.
+    pub(crate) fn range(&self) -> (i64, i64) {
+        (self.first, self.max_offset())
     }
 
     /// Appends an entry.
     pub(crate) fn push(&mut self, entry: QueueEntry) {
-        self.entries.push(entry);
+        self.entries.push_back(entry);
     }
 
     /// Gives an offset away for a message that nobody will see.
@@ -52,22 +69,35 @@ impl ConsumeQueue {
         self.lost += count;
     }
 
-    /// Takes over what another queue has beyond this one, which was filled from it alone. Returns what was new.
-    pub(crate) fn follow(&mut self, other: &Self) -> &[QueueEntry] {
+    /// Takes over what another queue has, from which alone this one was filled. Returns what was new.
+    pub(crate) fn follow(&mut self, other: &Self) -> impl Iterator<Item = &QueueEntry> {
+        while self.first < other.first && self.entries.pop_front().is_some() {
+            self.first += 1;
+        }
+        self.first = self.first.max(other.first);
         let known = self.entries.len();
-        self.entries.extend_from_slice(other.entries.get(known..).unwrap_or_default());
+        let end = self.max_offset();
+        self.entries.extend(other.entries_from(end));
         self.lost = other.lost;
-        &self.entries[known..]
+        self.entries.range(known..)
     }
 
-    /// The entries from this offset on.
-    pub(crate) fn entries_from(&self, offset: i64) -> &[QueueEntry] {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        self.entries.get(start..).unwrap_or_default()
+    /// Drops the first entry if it is that of this record.
+    pub(crate) fn drop_record(&mut self, number: usize) {
+        if self.entries.front().is_some_and(|first| first.record == number) {
+            self.entries.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// The entries from this offset on, none if it is before the first.
+    pub(crate) fn entries_from(&self, offset: i64) -> impl Iterator<Item = &QueueEntry> {
+        let start = usize::try_from(offset.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.entries.range(start.min(self.entries.len())..)
     }
 
     /// All entries.
-    pub(crate) fn entries(&self) -> &[QueueEntry] {
+    pub(crate) fn entries(&self) -> &VecDeque<QueueEntry> {
         &self.entries
     }
 
@@ -78,8 +108,8 @@ impl ConsumeQueue {
             Boundary::Upper => self.entries.partition_point(|entry| entry.store_timestamp <= timestamp),
         };
         match boundary {
-            Boundary::Lower => older as i64,
-            Boundary::Upper => older.saturating_sub(1) as i64,
+            Boundary::Lower => self.first + older as i64,
+            Boundary::Upper => self.first + older.saturating_sub(1) as i64,
         }
     }
 }
@@ -119,6 +149,22 @@ mod tests {
         let mut queue = queue(&[1]);
         queue.lose(1);
         assert_eq!((queue.next_offset(), queue.max_offset()), (2, 1));
-        assert!(queue.entries_from(1).is_empty() && queue.entries_from(-1).is_empty());
+        assert!(queue.entries_from(1).next().is_none() && queue.entries_from(-1).next().is_none());
+    }
+
+    #[test]
+    fn offsets_stay_when_the_first_entries_go() {
+        let mut queue = ConsumeQueue::default();
+        for record in 0..3 {
+            queue.push(QueueEntry { record, size: 1, tags_code: 0, store_timestamp: record as i64 });
+        }
+        queue.drop_record(1);
+        assert_eq!(queue.min_offset(), 0);
+        queue.drop_record(0);
+        queue.drop_record(1);
+        assert_eq!((queue.min_offset(), queue.max_offset(), queue.next_offset()), (2, 3, 3));
+        let records = |offset| queue.entries_from(offset).map(|entry| entry.record).collect::<Vec<_>>();
+        assert_eq!([records(1), records(2), records(3)], [vec![], vec![2], vec![]]);
+        assert_eq!([0, 9].map(|time| queue.offset_by_time(time, Boundary::Lower)), [2, 3]);
     }
 }

@@ -18,6 +18,7 @@ mod long_poll;
 mod lookup;
 mod name_server;
 mod offsets;
+mod pop;
 mod proxy;
 mod pull;
 mod reply;

@@ -11,6 +11,11 @@ pub(crate) enum Waiting {
         /// Its position in the commit log.
         at: i64,
     },
+    /// Something about messages that were popped.
+    Pop {
+        /// Which.
+        id: u64,
+    },
     /// A message with a timer.
     Timer {
         /// Its position in the commit log.

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::agenda::{Deleted, Waiting};
 use super::with_properties;
 use crate::broker::append::{NewRecord, append};
+use crate::broker::pop;
 use crate::broker::pull::HeldPull;
 use crate::broker::transaction::check_transactions;
 use crate::broker::{Broker, State};
@@ -112,13 +113,18 @@ pub(in crate::broker) fn again<'a>(
 }
 
 fn deliver_one(broker: &Broker, state: &mut State, waiting: Waiting, now_ms: i64, woken: &mut Vec<HeldPull>) {
-    let (Waiting::Level { at } | Waiting::Timer { at, .. }) = waiting;
+    let (Waiting::Level { at } | Waiting::Timer { at, .. }) = waiting else {
+        if let Waiting::Pop { id } = waiting {
+            pop::due(broker, state, id, now_ms, woken);
+        }
+        return;
+    };
     let Some(message) = stored(state, at) else { return };
     let Some(place) = real_place(&message) else { return };
     let wire = message.properties().as_wire();
     let timed;
     let properties = match waiting {
-        Waiting::Level { .. } => wire,
+        Waiting::Level { .. } | Waiting::Pop { .. } => wire,
         Waiting::Timer { out_ms, enqueued_ms, .. } => {
             if is_deleted(state, &message, place.0, out_ms) {
                 return;

@@ -9,8 +9,8 @@ use rocketmq_remoting::protocol::RemotingCommand;
 use tokio::time::{Instant, sleep_until};
 
 use super::answer_now;
-use crate::broker::Broker;
 use crate::broker::filter::MessageFilter;
+use crate::broker::{Broker, State};
 
 /// A message that does not match is noticed by the next sweep of Apache's broker, which comes every five seconds. The
 /// pull is answered then, with code 20.
@@ -27,14 +27,16 @@ pub(super) struct Place {
     filter: MessageFilter,
 }
 
-/// A pull that waits.
+/// A pull that waits, or another request that does so in the same way.
 #[derive(Debug)]
 pub(in crate::broker) struct HeldPull {
-    command: RemotingCommand,
-    responder: Reply,
+    pub(in crate::broker) command: RemotingCommand,
+    pub(in crate::broker) responder: Reply,
     /// When it is answered, whether a message came or not.
-    due: Instant,
-    filter: MessageFilter,
+    pub(in crate::broker) due: Instant,
+    pub(in crate::broker) filter: MessageFilter,
+    /// Looks what is there, once it is woken, and says who else is to be woken then.
+    pub(in crate::broker) serve: fn(&Broker, RemotingCommand, Reply) -> Vec<HeldPull>,
 }
 
 /// All pulls of a broker that wait.
@@ -56,7 +58,14 @@ impl Place {
 impl HeldPull {
     /// Answers with what is there now.
     pub(in crate::broker) fn wake(self, broker: &Broker) {
-        answer_now(broker, &self.command, self.responder);
+        Self::wake_all(vec![self], broker);
+    }
+
+    /// Answers all of these, and those that they wake.
+    pub(in crate::broker) fn wake_all(mut woken: Vec<Self>, broker: &Broker) {
+        while let Some(pull) = woken.pop() {
+            woken.extend((pull.serve)(broker, pull.command, pull.responder));
+        }
     }
 }
 
@@ -66,7 +75,7 @@ impl HeldPulls {
         let Place { topic, queue_id, wait, filter } = place;
         let due = Instant::now() + wait;
         let pulls = self.topics.entry(topic).or_default().entry(queue_id).or_default();
-        pulls.push(HeldPull { command, responder, due, filter });
+        pulls.push(HeldPull { command, responder, due, filter, serve: answer_now });
         self.asleep_until.is_none_or(|until| due < until)
     }
 
@@ -121,10 +130,23 @@ impl HeldPulls {
     }
 }
 
-/// Answers pulls when their time has come. Runs as long as the broker does.
+impl State {
+    /// When the first request is due that waits. Until then nobody looks, unless told to.
+    fn next_held(&mut self) -> Option<Instant> {
+        [self.held.sleep(), self.pops.held.sleep()].into_iter().flatten().min()
+    }
+
+    fn take_due(&mut self, now: Instant) -> Vec<HeldPull> {
+        let mut due = self.held.take(|pull| pull.due <= now);
+        due.extend(self.pops.held.take(|pop| pop.due <= now));
+        due
+    }
+}
+
+/// Answers requests when their time has come. Runs as long as the broker does.
 pub(crate) async fn expire_held_pulls(broker: Arc<Broker>) {
     loop {
-        let next = broker.lock().held.sleep();
+        let next = broker.lock().next_held();
         let sooner = broker.held_sooner.notified();
         match next {
             None => sooner.await,
@@ -133,7 +155,7 @@ pub(crate) async fn expire_held_pulls(broker: Arc<Broker>) {
                     () = sooner => {}
                     () = sleep_until(due) => {
                         let now = Instant::now();
-                        let due = broker.lock().held.take(|pull| pull.due <= now);
+                        let due = broker.lock().take_due(now);
                         due.into_iter().for_each(|pull| pull.wake(&broker));
                     }
                 }
@@ -143,7 +165,10 @@ pub(crate) async fn expire_held_pulls(broker: Arc<Broker>) {
 }
 
 /// Takes out some pulls and leaves the others in their order.
-fn extract(pulls: &mut Vec<HeldPull>, which: impl FnMut(&HeldPull) -> bool) -> Vec<HeldPull> {
+pub(in crate::broker) fn extract(
+    pulls: &mut Vec<HeldPull>,
+    which: impl FnMut(&HeldPull) -> bool,
+) -> Vec<HeldPull> {
     let (taken, left) = std::mem::take(pulls).into_iter().partition(which);
     *pulls = left;
     taken

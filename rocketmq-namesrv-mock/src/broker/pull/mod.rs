@@ -5,7 +5,7 @@
 
 mod checks;
 mod hold;
-mod read;
+pub(super) mod read;
 mod request;
 
 use crate::wire::Reply;
@@ -17,9 +17,9 @@ use super::{Broker, State};
 use crate::store::ConsumeQueue;
 use crate::wire::{Refusal, required};
 use checks::Permitted;
-pub(super) use hold::HeldPull;
 pub(crate) use hold::HeldPulls;
 pub(crate) use hold::expire_held_pulls;
+pub(super) use hold::{HeldPull, extract};
 use read::Found;
 use request::PullFields;
 
@@ -34,7 +34,7 @@ enum Suspend {
 
 /// What becomes of a pull.
 enum Outcome {
-    Answer(Found),
+    Answer(PullAnswer, Bytes),
     /// Nothing is there, and the client wants to wait.
     Hold(hold::Place),
 }
@@ -50,9 +50,9 @@ pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) 
                 broker.held_sooner.notify_one();
             }
         }
-        Ok(Outcome::Answer(found)) => {
+        Ok(Outcome::Answer(header, body)) => {
             drop(state);
-            answer(&found, responder);
+            answer(&header, &body, responder);
         }
         Err(refusal) => {
             drop(state);
@@ -62,14 +62,15 @@ pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) 
 }
 
 /// Answers a pull that was kept.
-fn answer_now(broker: &Broker, command: &RemotingCommand, responder: Reply) {
-    let outcome = run(broker, &mut broker.lock(), command, &responder, Suspend::Never);
+fn answer_now(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldPull> {
+    let outcome = run(broker, &mut broker.lock(), &command, &responder, Suspend::Never);
     match outcome {
-        Ok(Outcome::Answer(found)) => answer(&found, responder),
+        Ok(Outcome::Answer(header, body)) => answer(&header, &body, responder),
         // Not held again, so that there is nothing else.
         Ok(Outcome::Hold(_)) => {}
         Err(refusal) => refusal.send(responder),
     }
+    Vec::new()
 }
 
 fn run(
@@ -86,7 +87,8 @@ fn run(
     let max_msg_nums = required(fields.max_msg_nums, "maxMsgNums")?;
     let empty = ConsumeQueue::default();
     let queue = state.topics.get(topic).and_then(|topic| topic.queue(queue_id)).unwrap_or(&empty);
-    let found = read::read(queue, &state.log, offset, max_msg_nums, &filter, topic_sys_flag);
+    let found = read::read(queue, &state.log, offset, max_msg_nums, &filter);
+    let code = found.code(offset);
 
     let sys_flag = PullSysFlag::from_bits(required(fields.sys_flag, "sysFlag")?);
     if suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::COMMIT_OFFSET) {
@@ -94,34 +96,39 @@ fn run(
         state.offsets.commit(topic, group, queue_id, offset);
     }
     let may_wait = suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::SUSPEND);
-    if may_wait && found.code == ResponseCode::PULL_NOT_FOUND {
+    if may_wait && code == ResponseCode::PULL_NOT_FOUND {
         let timeout_ms = required(fields.suspend_timeout_millis, "suspendTimeoutMillis")?;
         return Ok(Outcome::Hold(hold::Place::new(topic, queue_id, timeout_ms, filter)));
     }
-    Ok(Outcome::Answer(found))
+    let body = joined(found.messages.iter().filter_map(|(_, number)| state.log.record(*number)));
+    Ok(Outcome::Answer(PullAnswer { code, found, topic_sys_flag }, body))
 }
 
-fn answer(found: &Found, responder: Reply) {
-    let header = PullAnswer(found);
-    responder.answer(found.code, Some(found.remark), &header, &ExtFields::absent(), &found.body);
+fn answer(header: &PullAnswer, body: &Bytes, responder: Reply) {
+    let remark = header.found.status.name();
+    responder.answer(header.code, Some(remark), header, &ExtFields::absent(), body);
 }
 
 /// Java: `PullMessageResponseHeader`.
-struct PullAnswer<'a>(&'a Found);
+struct PullAnswer {
+    code: ResponseCode,
+    found: Found,
+    topic_sys_flag: i32,
+}
 
-impl EncodeHeader for PullAnswer<'_> {
+impl EncodeHeader for PullAnswer {
     fn encode_fields<S: FieldSink + ?Sized>(&self, sink: &mut S) {
         sink.int("suggestWhichBrokerId", 0);
         sink.int("groupSysFlag", 0);
-        sink.int("nextBeginOffset", self.0.next_begin_offset);
-        sink.int("maxOffset", self.0.max_offset);
-        sink.int("minOffset", 0);
-        sink.int("topicSysFlag", i64::from(self.0.topic_sys_flag));
+        sink.int("nextBeginOffset", self.found.next_begin_offset);
+        sink.int("maxOffset", self.found.max_offset);
+        sink.int("minOffset", self.found.min_offset);
+        sink.int("topicSysFlag", i64::from(self.topic_sys_flag));
     }
 }
 
 /// A body of several records.
-fn joined<'a>(records: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
+pub(super) fn joined<'a>(records: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
     let mut rest = records.clone();
     match (rest.next(), rest.next()) {
         (None, _) => Bytes::new(),

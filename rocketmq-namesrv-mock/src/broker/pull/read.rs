@@ -1,9 +1,7 @@
 //! Taking messages off a queue. Java: `DefaultMessageStore.getMessage`.
 
-use bytes::Bytes;
 use rocketmq_remoting::protocol::ResponseCode;
 
-use super::joined;
 use crate::broker::filter::MessageFilter;
 use crate::store::{CommitLog, ConsumeQueue};
 
@@ -16,61 +14,92 @@ const MAX_BYTES: usize = 256 * 1024;
 /// Entries that are looked at for one answer at least, whether they match or not.
 const MIN_SCAN: usize = 800;
 
-/// What a pull found.
+/// Java: `GetMessageStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::broker) enum Status {
+    Found,
+    NoMatchedMessage,
+    NoMessageInQueue,
+    OffsetTooSmall,
+    OffsetOverflowOne,
+    OffsetOverflowBadly,
+}
+
+/// What there is from an offset on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) code: ResponseCode,
-    /// Java's name of the outcome.
-    pub(super) remark: &'static str,
-    pub(super) next_begin_offset: i64,
-    pub(super) max_offset: i64,
-    pub(super) topic_sys_flag: i32,
-    pub(super) body: Bytes,
+pub(in crate::broker) struct Found {
+    pub(in crate::broker) status: Status,
+    pub(in crate::broker) next_begin_offset: i64,
+    pub(in crate::broker) min_offset: i64,
+    pub(in crate::broker) max_offset: i64,
+    /// Offsets in the queue, and numbers of records in the commit log.
+    pub(in crate::broker) messages: Vec<(i64, usize)>,
+}
+
+impl Status {
+    /// Java's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Found => "FOUND",
+            Self::NoMatchedMessage => "NO_MATCHED_MESSAGE",
+            Self::NoMessageInQueue => "NO_MESSAGE_IN_QUEUE",
+            Self::OffsetTooSmall => "OFFSET_TOO_SMALL",
+            Self::OffsetOverflowOne => "OFFSET_OVERFLOW_ONE",
+            Self::OffsetOverflowBadly => "OFFSET_OVERFLOW_BADLY",
+        }
+    }
+}
+
+impl Found {
+    /// The code of the answer to a pull from this offset.
+    pub(super) fn code(&self, offset: i64) -> ResponseCode {
+        match self.status {
+            Status::Found => ResponseCode::SUCCESS,
+            Status::NoMatchedMessage => ResponseCode::PULL_RETRY_IMMEDIATELY,
+            Status::OffsetOverflowOne => ResponseCode::PULL_NOT_FOUND,
+            Status::NoMessageInQueue if offset == 0 => ResponseCode::PULL_NOT_FOUND,
+            _ => ResponseCode::PULL_OFFSET_MOVED,
+        }
+    }
 }
 
 /// Reads from this offset on what the filter lets pass.
-pub(super) fn read(
+pub(in crate::broker) fn read(
     queue: &ConsumeQueue,
     log: &CommitLog,
     offset: i64,
     max_msg_nums: i32,
     filter: &MessageFilter,
-    topic_sys_flag: i32,
 ) -> Found {
-    let max_offset = queue.max_offset();
-    let nothing = |code, remark, next_begin_offset| Found {
-        code,
-        remark,
+    let (min_offset, max_offset) = (queue.min_offset(), queue.max_offset());
+    let nothing = |status, next_begin_offset| Found {
+        status,
         next_begin_offset,
+        min_offset,
         max_offset,
-        topic_sys_flag,
-        body: Bytes::new(),
+        messages: Vec::new(),
     };
-    let moved = ResponseCode::PULL_OFFSET_MOVED;
     if max_offset == 0 {
-        let code = if offset == 0 { ResponseCode::PULL_NOT_FOUND } else { moved };
-        return nothing(code, "NO_MESSAGE_IN_QUEUE", 0);
+        return nothing(Status::NoMessageInQueue, 0);
     }
-    if offset < 0 {
-        return nothing(moved, "OFFSET_TOO_SMALL", 0);
+    if offset < min_offset {
+        return nothing(Status::OffsetTooSmall, min_offset);
     }
     if offset == max_offset {
-        return nothing(ResponseCode::PULL_NOT_FOUND, "OFFSET_OVERFLOW_ONE", offset);
+        return nothing(Status::OffsetOverflowOne, offset);
     }
     if offset > max_offset {
-        return nothing(moved, "OFFSET_OVERFLOW_BADLY", max_offset);
+        return nothing(Status::OffsetOverflowBadly, max_offset);
     }
-    let taken = take(queue, log, offset, max_msg_nums, filter);
-    if taken.records.is_empty() {
-        return nothing(ResponseCode::PULL_RETRY_IMMEDIATELY, "NO_MATCHED_MESSAGE", taken.next);
+    let Taken { messages, next } = take(queue, log, offset, max_msg_nums, filter);
+    if messages.is_empty() {
+        return nothing(Status::NoMatchedMessage, next);
     }
-    let body = joined(taken.records.iter().filter_map(|number| log.record(*number)));
-    Found { body, ..nothing(ResponseCode::SUCCESS, "FOUND", taken.next) }
+    Found { messages, ..nothing(Status::Found, next) }
 }
 
 struct Taken {
-    /// Numbers of records in the commit log.
-    records: Vec<usize>,
+    messages: Vec<(i64, usize)>,
     /// The offset behind the last entry that was looked at.
     next: i64,
 }
@@ -83,20 +112,20 @@ fn take(
     filter: &MessageFilter,
 ) -> Taken {
     let wanted = usize::try_from(max_msg_nums).unwrap_or(0);
-    let mut taken = Taken { records: Vec::new(), next: offset };
+    let mut taken = Taken { messages: Vec::new(), next: offset };
     let mut bytes = 0;
-    for entry in queue.entries_from(offset).iter().take(MIN_SCAN.max(wanted)) {
-        let count = taken.records.len();
+    for entry in queue.entries_from(offset).take(MIN_SCAN.max(wanted)) {
+        let count = taken.messages.len();
         // The first message always goes out, however large it is and however few were asked for.
         let is_full = count >= wanted.min(MAX_COUNT) || bytes + entry.size > MAX_BYTES;
         if count > 0 && is_full {
             break;
         }
-        taken.next += 1;
         if filter.matches_record(entry.tags_code, log.record(entry.record)) {
-            taken.records.push(entry.record);
+            taken.messages.push((taken.next, entry.record));
             bytes += entry.size;
         }
+        taken.next += 1;
     }
     taken
 }
@@ -120,13 +149,13 @@ mod tests {
     }
 
     fn outcome(queue: &ConsumeQueue, offset: i64) -> (i32, &'static str, i64) {
-        let found = read(queue, &CommitLog::new(0), offset, 32, &all(), 0);
-        (found.code.0, found.remark, found.next_begin_offset)
+        let found = read(queue, &CommitLog::new(0), offset, 32, &all());
+        (found.code(offset).0, found.status.name(), found.next_begin_offset)
     }
 
     fn taken(queue: &ConsumeQueue, max_msg_nums: i32, filter: &MessageFilter) -> (usize, i64) {
         let taken = take(queue, &CommitLog::new(0), 0, max_msg_nums, filter);
-        (taken.records.len(), taken.next)
+        (taken.messages.len(), taken.next)
     }
 
     #[test]

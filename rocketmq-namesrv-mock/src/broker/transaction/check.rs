@@ -158,7 +158,7 @@ fn check_times(half: &MessageExt) -> u32 {
 
 fn half_at(state: &State, offset: i64) -> Option<MessageExt> {
     let queue = state.topics.get(RMQ_SYS_TRANS_HALF_TOPIC)?.queue(0)?;
-    let position = state.log.position_of(queue.entries_from(offset).first()?.record)?;
+    let position = state.log.position_of(queue.entries_from(offset).next()?.record)?;
     stored(state, position)
 }
 

@@ -1,0 +1,169 @@
+//! Popped messages that are done: 200051, 200151. Java: `AckMessageProcessor`.
+
+use std::borrow::Cow;
+
+use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::body::{BatchAck, BatchAckMessageRequestBody, decode_body};
+
+use super::QueueKey;
+use super::checkpoints::CheckpointKey;
+use super::checks::{illegal_queue, known_topic};
+use super::handle::{Handle, ORDERED, real_topic};
+use super::held::Kind;
+use super::orders::Committed;
+use super::take::queue;
+use crate::broker::pull::HeldPull;
+use crate::broker::table::Request;
+use crate::broker::{Broker, State};
+use crate::wire::{Answer, NumberPolicy, Refusal, peer_with_slash, read_fields, request_fields, required};
+
+request_fields! {
+    /// Java: `AckMessageRequestHeader`, `ChangeInvisibleTimeRequestHeader`.
+    HandleFields {
+        "consumerGroup" group: Cow<'a, str>,
+        "topic" topic: Cow<'a, str>,
+        "queueId" queue_id: i32,
+        "extraInfo" extra_info: Cow<'a, str>,
+        "offset" offset: i64,
+        "invisibleTime" invisible_time: i64,
+        "suspend" suspend: bool,
+    }
+}
+
+/// A message of a queue that exists.
+pub(super) struct Named {
+    pub(super) key: QueueKey,
+    pub(super) offset: i64,
+}
+
+impl HandleFields<'_> {
+    pub(super) fn read<'a>(request: &Request<'a>) -> Result<HandleFields<'a>, Refusal> {
+        read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
+    }
+
+    /// The topic and the queue have to exist.
+    pub(super) fn named(&self, state: &State, request: &Request<'_>) -> Result<Named, Refusal> {
+        let topic = required(self.topic.as_deref(), "topic")?;
+        let queues = known_topic(state, topic)?.read_queue_nums;
+        let queue_id = required(self.queue_id, "queueId")?;
+        if !(0..queues).contains(&queue_id) {
+            let remark = illegal_queue(topic, queue_id, queues, request.responder);
+            return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark));
+        }
+        let group = self.group.as_deref().unwrap_or("null");
+        let offset = required(self.offset, "offset")?;
+        Ok(Named { key: QueueKey::new(topic, group, queue_id), offset })
+    }
+}
+
+/// 200051. A message that is not hidden, or was hidden again, does not matter.
+pub(in crate::broker) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields = HandleFields::read(request)?;
+    let mut woken = Vec::new();
+    {
+        let state = &mut *broker.lock();
+        let Named { key, offset } = fields.named(state, request)?;
+        let (min, max) = queue(state, &key).range();
+        if !(min..=max).contains(&offset) {
+            let QueueKey { topic, queue_id, .. } = &key;
+            let remark =
+                format!("offset is illegal, key:{topic}@{queue_id}, commit:{offset}, store:{min}~{max}");
+            return Err(Refusal::new(ResponseCode::NO_MESSAGE, remark));
+        }
+        let handle = Handle::read(fields.extra_info.as_deref())?;
+        let broker_name = handle.broker_name()?;
+        let point = handle.checkpoint(key)?;
+        handle.invisible_time()?;
+        if handle.revive_queue_id()? == ORDERED {
+            ack_in_order(broker, state, &point, offset, request, &mut woken)?;
+        } else if broker_name.trim().is_empty() || *broker_name == **broker.name() {
+            state.pops.checkpoints.ack(&point, offset);
+        }
+    }
+    HeldPull::wake_all(woken, broker);
+    Ok(Answer::success())
+}
+
+/// 200151. What is not known does not matter, unless there is nothing at all.
+pub(in crate::broker) fn batch_ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let body = request.command.body.trim_ascii();
+    let nothing = Answer { code: ResponseCode::NO_MESSAGE, ..Answer::success() };
+    if body.is_empty() {
+        return Ok(nothing);
+    }
+    let body: BatchAckMessageRequestBody = decode_body(body)
+        .map_err(|error| Refusal::exception("com.alibaba.fastjson2.JSONException", error))?;
+    if body.acks.is_empty() {
+        return Ok(nothing);
+    }
+    let mut woken = Vec::new();
+    let mut state = broker.lock();
+    let is_ours = body.broker_name.trim().is_empty() || *body.broker_name == **broker.name();
+    let done =
+        body.acks.iter().try_for_each(|acks| ack_all(broker, &mut state, acks, is_ours, request, &mut woken));
+    drop(state);
+    HeldPull::wake_all(woken, broker);
+    done.map(|()| Answer::success())
+}
+
+fn ack_all(
+    broker: &Broker,
+    state: &mut State,
+    acks: &BatchAck,
+    is_ours: bool,
+    request: &Request<'_>,
+    woken: &mut Vec<HeldPull>,
+) -> Result<(), Refusal> {
+    let topic = real_topic(&acks.topic, &acks.consumer_group, &acks.retry)?;
+    let key = QueueKey::new(&topic, &acks.consumer_group, acks.queue_id);
+    let (min, max) = queue(state, &key).range();
+    let point =
+        CheckpointKey { queue: key.clone(), start_offset: acks.start_offset, pop_time: acks.pop_time };
+    for distance in acks.bit_set.iter() {
+        let offset = acks.start_offset.saturating_add(i64::from(distance));
+        if !(min..=max).contains(&offset) {
+            continue;
+        }
+        if acks.revive_queue_id == ORDERED {
+            ack_in_order(broker, state, &point, offset, request, woken)?;
+        } else if is_ours {
+            state.pops.checkpoints.ack(&point, offset);
+        }
+    }
+    Ok(())
+}
+
+/// The group goes on behind all messages that are done, and the queue is free when all are.
+fn ack_in_order(
+    broker: &Broker,
+    state: &mut State,
+    point: &CheckpointKey,
+    offset: i64,
+    request: &Request<'_>,
+    woken: &mut Vec<HeldPull>,
+) -> Result<(), Refusal> {
+    let key = &point.queue;
+    let QueueKey { topic, group, queue_id } = key;
+    let old = state.offsets.get(topic, group, *queue_id).unwrap_or(-1);
+    if offset < old {
+        return Ok(());
+    }
+    match state.pops.orders.commit(key, offset, point.pop_time) {
+        Committed::Next(next) => {
+            state.offsets.commit(topic, group, *queue_id, next);
+            if !state.pops.orders.is_blocked(key, None, 0, broker.now_ms()) {
+                state.pops.held.wake_one(Kind::Pop, key.clone(), woken);
+            }
+            Ok(())
+        }
+        Committed::Late => Ok(()),
+        Committed::Unknown => {
+            let peer = request.responder.connection().accepted().map(|ends| peer_with_slash(ends.remote));
+            let remark = format!(
+                "offset is illegal, key:{topic}@{group}@{queue_id}, old:{old}, commit:{offset}, next:-1, {}",
+                peer.unwrap_or_default()
+            );
+            Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark))
+        }
+    }
+}

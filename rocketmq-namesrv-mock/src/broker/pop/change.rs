@@ -1,0 +1,78 @@
+//! Hiding a popped message for longer: 200053. Java: `ChangeInvisibleTimeProcessor`.
+
+use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
+
+use super::QueueKey;
+use super::ack::{HandleFields, Named};
+use super::checkpoints::{Checkpoint, CheckpointKey};
+use super::handle::{Handle, ORDERED};
+use super::revive::{Event, remind};
+use super::take::queue;
+use crate::broker::table::Request;
+use crate::broker::topics::NOT_SET;
+use crate::broker::{Broker, State};
+use crate::wire::{Answer, Refusal, required};
+
+/// 200053. Whether the message is still hidden does not matter.
+pub(in crate::broker) fn change_invisible_time(
+    broker: &Broker,
+    request: &Request<'_>,
+) -> Result<Answer, Refusal> {
+    let fields = HandleFields::read(request)?;
+    let state = &mut *broker.lock();
+    let named = fields.named(state, request).map_err(|refusal| refusal.with_fields(unchanged()))?;
+    let (min, max) = queue(state, &named.key).range();
+    if !(min..max).contains(&named.offset) {
+        return Err(Refusal::new(ResponseCode::NO_MESSAGE, NOT_SET).with_fields(unchanged()));
+    }
+    let handle = Handle::read(fields.extra_info.as_deref())?;
+    let invisible_time = required(fields.invisible_time, "invisibleTime")?;
+    if handle.revive_queue_id()? == ORDERED {
+        return in_order(broker, state, &named, &handle, invisible_time);
+    }
+    let Named { key, offset } = named;
+    handle.broker_name()?;
+    let now_ms = broker.now_ms();
+    let old = handle.checkpoint(key.clone())?;
+    let new = CheckpointKey { queue: key, start_offset: offset, pop_time: now_ms };
+    state.pops.checkpoints.ack(&old, offset);
+    let point = Checkpoint { open: vec![offset], is_suspended: fields.suspend.unwrap_or(false) };
+    state.pops.checkpoints.add(new.clone(), point);
+    remind(broker, state, now_ms.saturating_add(invisible_time), Event::Revive(new));
+    Ok(changed(now_ms, invisible_time, handle.revive_queue_id()?))
+}
+
+/// The pop keeps its time, and the message is hidden until then.
+fn in_order(
+    broker: &Broker,
+    state: &mut State,
+    Named { key, offset }: &Named,
+    handle: &Handle<'_>,
+    invisible_time: i64,
+) -> Result<Answer, Refusal> {
+    let pop_time = handle.pop_time()?;
+    let QueueKey { topic, group, queue_id } = key;
+    if *offset < state.offsets.get(topic, group, *queue_id).unwrap_or(-1) {
+        return Ok(Answer { fields: unchanged(), ..Answer::success() }.with_remark(NOT_SET));
+    }
+    let until = broker.now_ms().saturating_add(invisible_time);
+    state.pops.orders.hide_until(key, *offset, pop_time, until);
+    let free_ms = state.pops.orders.get(key).map(|batch| batch.free_ms(broker.now_ms()));
+    if let Some(free_ms) = free_ms {
+        remind(broker, state, free_ms, Event::Unblock(key.clone()));
+    }
+    Ok(changed(pop_time, until.saturating_sub(pop_time), ORDERED))
+}
+
+fn changed(pop_time: i64, invisible_time: i64, revive_queue_id: i32) -> Answer {
+    Answer::success()
+        .with_remark(NOT_SET)
+        .with_field("popTime", pop_time)
+        .with_field("invisibleTime", invisible_time)
+        .with_field("reviveQid", revive_queue_id)
+}
+
+/// Java's header has numbers, and they are there even if nothing was changed.
+fn unchanged() -> ExtFields {
+    ["popTime", "invisibleTime", "reviveQid"].into_iter().map(|name| (name, "0")).collect()
+}

@@ -1,0 +1,134 @@
+//! Whether a group may pop a queue, and what of it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
+
+use super::QueueKey;
+use crate::broker::State;
+use crate::broker::filter::{MessageFilter, Selector, Wanted};
+use crate::wire::{
+    NumberPolicy, Refusal, Reply, SEE_FAQ, peer_with_slash, read_fields, request_fields, required,
+};
+
+request_fields! {
+    /// Java: `PopMessageRequestHeader`, `NotificationRequestHeader` and their kin. Numbers that are missing are 0.
+    PopFields {
+        "consumerGroup" group: Cow<'a, str>,
+        "topic" topic: Cow<'a, str>,
+        "queueId" queue_id: i32,
+        "maxMsgNums" max_msg_nums: i32,
+        "invisibleTime" invisible_time: i64,
+        "pollTime" poll_time: i64,
+        "bornTime" born_time: i64,
+        "initMode" init_mode: i32,
+        "expType" expression_type: Cow<'a, str>,
+        "exp" expression: Cow<'a, str>,
+        "order" order: bool,
+        "attemptId" attempt_id: Cow<'a, str>,
+    }
+}
+
+impl<'a> PopFields<'a> {
+    pub(super) fn read(command: &'a RemotingCommand) -> Result<Self, Refusal> {
+        read_fields(&command.ext_fields, NumberPolicy::Ignore)
+    }
+
+    /// When the request is answered, whether a message came or not, by the clock of the system.
+    pub(super) fn end_ms(&self) -> i64 {
+        self.born_time.unwrap_or(0).saturating_add(self.poll_time.unwrap_or(0))
+    }
+
+    pub(super) fn max_msg_nums(&self) -> i32 {
+        self.max_msg_nums.unwrap_or(0)
+    }
+
+    /// The queue that is asked for; negative for all.
+    pub(super) fn queue_id(&self) -> i32 {
+        self.queue_id.unwrap_or(0)
+    }
+
+    pub(super) fn is_ordered(&self) -> bool {
+        self.order.unwrap_or(false)
+    }
+}
+
+/// A topic that a group may read.
+pub(super) struct Allowed<'a> {
+    pub(super) topic: &'a str,
+    pub(super) group: &'a str,
+    pub(super) queues: i32,
+}
+
+impl Allowed<'_> {
+    /// Where such a request waits.
+    pub(super) fn place(&self, fields: &PopFields<'_>) -> QueueKey {
+        QueueKey::new(self.topic, self.group, fields.queue_id())
+    }
+}
+
+/// The topic is there and readable, the queue exists, and so does the group.
+pub(super) fn check<'a>(
+    state: &mut State,
+    fields: &'a PopFields<'_>,
+    responder: &Reply,
+) -> Result<Allowed<'a>, Refusal> {
+    let topic = required(fields.topic.as_deref(), "topic")?;
+    let config = &known_topic(state, topic)?;
+    if !config.perm.is_readable() {
+        let remark = format!("the topic[{topic}] peeking message is forbidden");
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    let queues = config.read_queue_nums;
+    let queue_id = fields.queue_id();
+    if queue_id >= queues {
+        let remark = illegal_queue(topic, queue_id, queues, responder);
+        return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
+    }
+    let group = required(fields.group.as_deref(), "consumerGroup")?;
+    if !state.groups.find_or_create(group) {
+        let remark = format!("subscription group [{group}] does not exist, {SEE_FAQ}");
+        return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
+    }
+    Ok(Allowed { topic, group, queues })
+}
+
+/// The settings of a topic.
+pub(super) fn known_topic(state: &State, topic: &str) -> Result<crate::broker::TopicConfig, Refusal> {
+    match state.topics.get(topic) {
+        Some(found) => Ok(found.config.clone()),
+        None => {
+            let remark = format!("topic[{topic}] not exist, apply first please! {SEE_FAQ}");
+            Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark))
+        }
+    }
+}
+
+/// What is said of a queue that does not exist.
+pub(super) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: &Reply) -> String {
+    let peer = responder.connection().accepted().map(|ends| peer_with_slash(ends.remote));
+    format!(
+        "queueId[{queue_id}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{queues}] consumer:[{}]",
+        peer.unwrap_or_default()
+    )
+}
+
+/// What the group wants of the topic; expressions over properties need no leave here.
+pub(super) fn filter(fields: &PopFields<'_>) -> Result<MessageFilter, Refusal> {
+    let text = fields.expression.as_deref().unwrap_or_default();
+    if text.is_empty() {
+        return Ok(MessageFilter::Nothing);
+    }
+    let bad = || {
+        let remark = "parse the consumer's subscription failed";
+        Refusal::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark)
+    };
+    match Wanted::parse(text, fields.expression_type.as_deref()).map_err(|_| bad())? {
+        Wanted::Tags(tags) => Ok(MessageFilter::Tags(Arc::new(tags))),
+        Wanted::Other(language) => {
+            let selector = Selector::compile(&language, text).map_err(|_| bad())?;
+            Ok(MessageFilter::Properties(Arc::new(selector)))
+        }
+    }
+}
