@@ -3,6 +3,7 @@
 
 pub(crate) mod acl;
 pub(crate) mod admin;
+pub(crate) mod admin_answers;
 pub(crate) mod assignments;
 pub(crate) mod auto_batch;
 pub(crate) mod brokers;
@@ -59,6 +60,8 @@ macro_rules! for_each_case {
                 pops_wait_for_messages, queues_are_popped_in_order,
                 consumers_ask_whether_there_is_something_to_pop;
             assignments: brokers_split_queues_among_members, groups_are_told_to_pop;
+            admin_answers: topics_are_listed_with_their_settings, the_entries_of_a_queue_are_shown,
+                brokers_tell_how_they_are, figures_have_java_s_names;
             lookups: messages_are_found_by_their_keys, a_message_is_found_by_either_kind_of_id,
                 who_is_in_the_cluster, the_members_of_a_producer_group;
         }

@@ -3,6 +3,7 @@
 //! One file per family of requests; [`table`] says which code goes where.
 
 mod acl;
+mod admin;
 mod append;
 mod assignment;
 mod attributes;

@@ -81,6 +81,11 @@ impl Slaves {
 }
 
 impl Broker {
+    /// How many slaves have what this master stores.
+    pub(super) fn slaves_up(&self) -> usize {
+        self.role.copies() - 1
+    }
+
     /// The code for a message that was stored. Apache's broker waits for `slaveTimeout` before it says that a copy
     /// is missing; the mock knows at once.
     pub(super) fn replicated(&self, request: &SendRequest<'_>) -> ResponseCode {

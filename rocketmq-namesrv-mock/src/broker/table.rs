@@ -4,8 +4,8 @@ use crate::wire::Reply;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use super::{
-    Broker, assignment, clients, connections, filter, offsets, pop, pull, query, recall, replication, reply,
-    runtime, send, topics, transaction, view,
+    Broker, admin, assignment, clients, connections, filter, offsets, pop, pull, query, recall, replication,
+    reply, runtime, send, topics, transaction, view,
 };
 use crate::wire::{Answer, Refusal};
 
@@ -68,6 +68,16 @@ fn find(code: RequestCode) -> Option<Handler> {
         RequestCode::END_TRANSACTION => Handler::Itself(transaction::end_transaction),
         RequestCode::VIEW_MESSAGE_BY_ID => Handler::AtOnce(view::by_id),
         RequestCode::QUERY_MESSAGE => Handler::AtOnce(query::by_key),
+        RequestCode::GET_ALL_TOPIC_CONFIG => Handler::AtOnce(admin::all_configs),
+        RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_BROKER => Handler::AtOnce(admin::system_topics),
+        RequestCode::GET_BROKER_CONFIG => Handler::AtOnce(admin::config),
+        RequestCode::QUERY_CONSUME_QUEUE => Handler::AtOnce(admin::queue_data),
+        RequestCode::VIEW_BROKER_STATS_DATA => Handler::AtOnce(admin::stats),
+        RequestCode::CLEAN_EXPIRED_CONSUMEQUEUE
+        | RequestCode::CLEAN_UNUSED_TOPIC
+        | RequestCode::DELETE_EXPIRED_COMMITLOG => Handler::AtOnce(admin::clean),
+        RequestCode::GET_BROKER_HA_STATUS => Handler::AtOnce(admin::replicas),
+        admin::COLD_DATA => Handler::AtOnce(admin::cold_data),
         RequestCode::GET_BROKER_RUNTIME_INFO => Handler::AtOnce(runtime::info),
         RequestCode::QUERY_CONSUMER_OFFSET => Handler::AtOnce(offsets::query_consumer_offset),
         RequestCode::UPDATE_CONSUMER_OFFSET => Handler::AtOnce(offsets::update_consumer_offset),

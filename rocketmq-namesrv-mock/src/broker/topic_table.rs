@@ -68,6 +68,8 @@ impl TopicTable {
             (RMQ_SYS_TRANS_HALF_TOPIC.to_owned(), 1, PermName::READ_WRITE),
             (RMQ_SYS_TRANS_OP_HALF_TOPIC.to_owned(), 1, PermName::READ_WRITE),
             (RMQ_SYS_WHEEL_TIMER_TOPIC.to_owned(), 1, PermName::READ_WRITE),
+            ("RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC".to_owned(), 1, PermName::READ_WRITE),
+            ("RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC".to_owned(), 1, PermName::READ_WRITE),
         ];
         let default = (AUTO_CREATE_TOPIC_KEY_TOPIC.to_owned(), DEFAULT_TOPIC_QUEUE_NUMS, read_write_inherit);
         let mut table = Self { topics: HashMap::new(), standing: BTreeSet::new() };

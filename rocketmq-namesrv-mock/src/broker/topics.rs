@@ -78,8 +78,13 @@ pub(super) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
         let remark = format!("No topic in this broker. topic: {topic}");
         return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
     };
-    let config = &found.config;
-    let topic_config = body::TopicConfig {
+    let topic_config = of_config(&found.config);
+    encoded(&TopicConfigAndQueueMapping { topic_config, mapping_detail: None })
+}
+
+/// The settings of a topic as tools read them.
+pub(super) fn of_config(config: &TopicConfig) -> body::TopicConfig {
+    body::TopicConfig {
         attributes: config.attributes.clone(),
         order: config.order,
         perm: config.perm.0,
@@ -88,8 +93,7 @@ pub(super) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
         topic_name: Some(config.name.clone()),
         topic_sys_flag: config.sys_flag,
         write_queue_nums: config.write_queue_nums,
-    };
-    encoded(&TopicConfigAndQueueMapping { topic_config, mapping_detail: None })
+    }
 }
 
 /// 202.
@@ -114,7 +118,8 @@ pub(super) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Re
     encoded(&TopicStatsTable { offset_table: queue_ids.map(offsets).collect(), topic_put_tps: 0.0 })
 }
 
-fn encoded<T: Serialize>(body: &T) -> Result<Answer, Refusal> {
+/// Success with a JSON body.
+pub(super) fn encoded<T: Serialize>(body: &T) -> Result<Answer, Refusal> {
     let body = body::encode_body(body);
     let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
     Ok(Answer::success().with_body(body))

@@ -1,0 +1,16 @@
+//! What administration tools ask of a broker beside topics and groups. Java: `AdminBrokerProcessor`.
+//!
+//! [`topic_lists`]: 21, 305; [`config`]: 26; [`queue_data`]: 321; [`stats`]: 315; [`upkeep`]: what a broker with files
+//! would clean, 306, 316, 329, and how its slaves are, 907, 2003.
+
+mod config;
+mod queue_data;
+mod stats;
+mod topic_lists;
+mod upkeep;
+
+pub(super) use config::config;
+pub(super) use queue_data::queue_data;
+pub(super) use stats::stats;
+pub(super) use topic_lists::{all_configs, system_topics};
+pub(super) use upkeep::{COLD_DATA, clean, cold_data, replicas};
