@@ -19,6 +19,7 @@ mod offsets;
 mod pop;
 mod producers;
 mod pull;
+mod push;
 mod query;
 mod recall;
 mod replication;
@@ -43,7 +44,7 @@ pub(crate) use acl::Acl;
 
 use crate::changes::Changes;
 use crate::clock::Clock;
-use crate::faults::Admission;
+use crate::faults::{Admission, Faults};
 use crate::name_server::Routes;
 use crate::store::CommitLog;
 use assignment::RequestModes;
@@ -115,6 +116,8 @@ pub(crate) struct Broker {
     name_servers: Vec<Arc<Routes>>,
     /// Told of what happens by itself.
     changes: Arc<Changes>,
+    /// Met by what it asks of clients.
+    faults: Arc<Faults>,
     clock: Arc<Clock>,
     /// When the broker came to be.
     boot_ms: i64,
@@ -157,7 +160,7 @@ impl Broker {
         identity: Identity,
         options: BrokerOptions,
         name_servers: Vec<Arc<Routes>>,
-        changes: Arc<Changes>,
+        admission: &Admission,
         clock: Arc<Clock>,
         tasks: TaskOwner,
         ids: UniqueIdGenerator,
@@ -184,7 +187,8 @@ impl Broker {
             role: Role::new(master),
             options,
             name_servers,
-            changes,
+            changes: admission.changes.clone(),
+            faults: admission.faults.clone(),
             boot_ms: clock.now_ms(),
             clock,
             tasks,

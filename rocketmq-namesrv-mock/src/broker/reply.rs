@@ -11,7 +11,6 @@ use rocketmq_remoting::protocol::header::ReplyMessageRequestHeader;
 use rocketmq_remoting::protocol::{
     EncodeHeader, ExtFields, FieldSink, RemotingCommand, RequestCode, ResponseCode,
 };
-use tokio::time::Instant;
 
 use super::Broker;
 use super::append::{NewRecord, append};
@@ -34,10 +33,10 @@ pub(super) fn reply(broker: &Broker, command: RemotingCommand, responder: Reply)
         Ok(push) => push,
         Err(remark) => return stored.answer(Some(&remark), &fields, responder),
     };
+    let pushes = broker.pushes();
     broker.tasks.spawn(async move {
-        let (code, deadline) = (RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, Instant::now() + PUSH_LIMIT);
-        let pushed = connection.call(code, &header, &ExtFields::absent(), &command.body, deadline).await;
-        let is_taken = pushed.is_ok_and(|answer| answer.code == ResponseCode::SUCCESS.0);
+        let code = RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT;
+        let is_taken = pushes.call(&connection, code, &header, &command.body, PUSH_LIMIT).await;
         let remark = format!("push reply message to {client_id}fail.");
         stored.answer((!is_taken).then_some(&remark), &fields, responder);
     });

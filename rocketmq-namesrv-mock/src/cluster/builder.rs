@@ -348,9 +348,9 @@ impl MockClusterBuilder {
         };
         // Any 32 bits make the ids of this broker different from those of others.
         let ids = UniqueIdGenerator::new(self.address(), std::process::id(), random() as u32);
-        let (routes, changes) = (cluster.routes.clone(), cluster.admission.changes.clone());
+        let (routes, admission) = (cluster.routes.clone(), &cluster.admission);
         let (clock, tasks) = (cluster.clock.clone(), cluster.tasks.clone());
-        Arc::new(Broker::new(identity, options, routes, changes, clock, tasks, ids))
+        Arc::new(Broker::new(identity, options, routes, admission, clock, tasks, ids))
     }
 
     async fn listen(

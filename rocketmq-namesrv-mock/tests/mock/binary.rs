@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rocketmq_namesrv_mock::MockCluster;
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
@@ -35,8 +36,16 @@ impl Program {
     }
 
     /// Its exit code, once it has ended.
-    fn exit_code(mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+    async fn exit_code(mut self) -> Option<i32> {
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status.code();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(SOON, ended).await.expect("it ends")
     }
 }
 
@@ -71,7 +80,7 @@ async fn it_prints_one_address_and_serves_until_it_is_told_to_end() {
     }
     let pid = program.child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert_eq!(program.exit_code(), Some(0));
+    assert_eq!(program.exit_code().await, Some(0));
     assert_eq!(std::fs::read_dir(empty_directory()).unwrap().count(), 0, "it writes no file");
 }
 
@@ -88,7 +97,7 @@ async fn it_tells_all_as_json_and_ends_with_its_standard_input() {
     assert_eq!((answer.code, answer.serialize_type), (0, SerializeType::RocketMq));
     assert_eq!(peer.call(send_to("T").with_body(vec![0; 1024])).await.code, 14, "its memory is full");
     drop(program.child.stdin.take());
-    assert_eq!(program.exit_code(), Some(0));
+    assert_eq!(program.exit_code().await, Some(0));
 }
 
 #[tokio::test]

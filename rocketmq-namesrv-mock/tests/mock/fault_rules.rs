@@ -1,8 +1,11 @@
 //! Rules as data.
 
+use std::time::Duration;
+
 use rocketmq_namesrv_mock::{Fault, FaultAction, FaultError, MockCluster};
 use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 
+use crate::clients::producer_heartbeat;
 use crate::support::*;
 
 fn problem(rule: &str) -> String {
@@ -121,4 +124,25 @@ async fn rules_choose_by_group_probability_and_address() {
         cluster.inject(rule);
     }
     assert_eq!(runs[0], runs[1], "the same seed makes the same choices");
+}
+
+#[tokio::test]
+async fn what_brokers_ask_of_clients_meets_rules_too() {
+    let builder = MockCluster::builder().virtual_clock(true).transaction_timeout(Duration::ZERO);
+    let cluster = builder.start().await.unwrap();
+    let mut peer = Peer::broker(&cluster).await;
+    peer.call(producer_heartbeat("pg", "c1")).await;
+    let half = wire("TRAN_MSG=true PGROUP=pg UNIQ_KEY=U");
+    peer.call(with(send_to("T"), &[("i", &half), ("f", "4")])).await;
+    for action in ["drop_request", "answer_twice", "close"] {
+        cluster.inject(format!("do={action} on=CHECK_TRANSACTION_STATE times=1").parse().unwrap());
+    }
+    for _ in 0..2 {
+        assert_eq!(cluster.check_transactions().await, 1, "a question that is lost was asked");
+    }
+    let questions = [peer.receive().await, peer.receive().await];
+    assert_eq!(questions[0], questions[1]);
+    assert_eq!(field(&questions[0], "tranStateTableOffset"), "2", "the first question was lost");
+    cluster.check_transactions().await;
+    peer.expect_closed().await;
 }

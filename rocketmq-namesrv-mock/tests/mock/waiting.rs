@@ -16,8 +16,10 @@ async fn a_test_is_woken_by_the_last_message_that_it_waits_for() {
             peer.call(send_to("T")).await;
         }
     };
+    let began = Instant::now();
     let (messages, ()) = tokio::join!(cluster.wait_for_messages("T", 3), sends);
     assert_eq!(messages.unwrap().len(), 3);
+    assert!(began.elapsed() < SOON / 2, "it was woken, and did not look again at the end of its wait");
     assert_eq!(cluster.wait_for_messages("T", 1).await.unwrap().len(), 3, "what is there needs no wait");
 }
 
@@ -44,12 +46,14 @@ async fn what_happens_by_itself_wakes_as_well() {
     delayed.ext_fields.insert("i", wire("DELAY=1"));
     assert_eq!(peer.call(delayed).await.code, 0);
     assert_eq!(cluster.message_count("T"), 0);
+    let began = Instant::now();
     assert_eq!(cluster.wait_for_messages("T", 1).await.unwrap().len(), 1);
     let heartbeat = r#"{"clientID":"c","consumerDataSet":[{"groupName":"g","subscriptionDataSet":[]}]}"#;
     peer.call(request(RequestCode::HEART_BEAT, &[]).with_body(heartbeat)).await;
     assert_eq!(cluster.group_members("g"), ["c"]);
     drop(peer);
     cluster.wait_until(|cluster| cluster.group_members("g").is_empty(), SOON).await.unwrap();
+    assert!(began.elapsed() < SOON / 2, "each was noticed when it happened");
 }
 
 #[tokio::test]
