@@ -85,7 +85,9 @@ impl Arguments {
                 }
                 "--tls-cert" => read.tls_cert = Some(line.value()?.into()),
                 "--tls-key" => read.tls_key = Some(line.value()?.into()),
-                "--memory" => read.cluster = cluster.store_limit(line.bytes()?),
+                "--memory" => read.cluster = cluster.memory_limit(line.bytes()?),
+                "--store-limit" => read.cluster = cluster.store_limit(line.bytes()?),
+                "--property-filter" => read.cluster = cluster.enable_property_filter(line.flag()?),
                 "--captured" => read.captured = line.number("a whole number is")?,
                 "--discard" => discard = line.flag()?,
                 "--binary-headers" => {

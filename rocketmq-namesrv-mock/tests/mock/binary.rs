@@ -87,7 +87,7 @@ async fn it_prints_one_address_and_serves_until_it_is_told_to_end() {
 #[tokio::test]
 async fn it_tells_all_as_json_and_ends_with_its_standard_input() {
     let arguments =
-        ["--json", "--brokers", "2", "--until-stdin-closes", "--binary-headers", "--memory", "1K"];
+        ["--json", "--brokers", "2", "--until-stdin-closes", "--binary-headers", "--store-limit=1K"];
     let mut program = Program::start(&arguments);
     let ready: Value = serde_json::from_str(&program.ready).unwrap();
     assert!(ready["nameServers"].as_str().unwrap().starts_with("127.0.0.1:"));
@@ -95,7 +95,7 @@ async fn it_tells_all_as_json_and_ends_with_its_standard_input() {
     let mut peer = Peer::connect(ready["brokers"]["broker-b"].as_str().unwrap()).await;
     let answer = peer.call(send_to("T").with_body("x")).await;
     assert_eq!((answer.code, answer.serialize_type), (0, SerializeType::RocketMq));
-    assert_eq!(peer.call(send_to("T").with_body(vec![0; 1024])).await.code, 14, "its memory is full");
+    assert_eq!(peer.call(send_to("T").with_body(vec![0; 1024])).await.code, 14, "its store is full");
     drop(program.child.stdin.take());
     assert_eq!(program.exit_code().await, Some(0));
 }
