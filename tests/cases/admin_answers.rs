@@ -107,8 +107,23 @@ pub(crate) async fn brokers_tell_how_they_are(name_server: &str) {
     }
 }
 
+pub(crate) async fn producers_are_listed_by_group(name_server: &str) {
+    let mut peer = Peer::broker(name_server).await;
+    let group = fresh_topic("admin_producers");
+    let heartbeat =
+        json!({"clientID": "case@1", "consumerDataSet": [], "producerDataSet": [{"groupName": group}]});
+    assert_eq!(peer.call(RequestCode::HEART_BEAT, &[], heartbeat.to_string()).await.code, 0);
+    let listed = body(&mut peer, RequestCode::GET_ALL_PRODUCER_INFO, &[]).await;
+    let [member] = &listed["data"][&group].as_array().expect("members")[..] else { panic!("{listed}") };
+    assert_eq!([&member["clientId"], &member["language"]], [&json!("case@1"), &json!("RUST")]);
+    assert!(member["remoteIP"].as_str().is_some_and(|peer| peer.starts_with("/127.0.0.1:")), "{member}");
+    assert!(member["lastUpdateTimestamp"].as_i64() > Some(1_700_000_000_000), "{member}");
+}
+
 pub(crate) async fn figures_have_java_s_names(name_server: &str) {
     let mut peer = Peer::broker(name_server).await;
+    // In its first second Apache's broker has no rates to tell.
+    peer.until_served(RequestCode::GET_BROKER_RUNTIME_INFO).await;
     let figures = body(&mut peer, RequestCode::GET_BROKER_RUNTIME_INFO, &[]).await;
     let table = figures["table"].as_object().expect("figures");
     // The folders of Apache's store have figures of their own.

@@ -61,7 +61,8 @@ macro_rules! for_each_case {
                 consumers_ask_whether_there_is_something_to_pop;
             assignments: brokers_split_queues_among_members, groups_are_told_to_pop;
             admin_answers: topics_are_listed_with_their_settings, the_entries_of_a_queue_are_shown,
-                brokers_tell_how_they_are, figures_have_java_s_names;
+                brokers_tell_how_they_are, producers_are_listed_by_group,
+                figures_have_java_s_names;
             lookups: messages_are_found_by_their_keys, a_message_is_found_by_either_kind_of_id,
                 who_is_in_the_cluster, the_members_of_a_producer_group;
         }

@@ -141,6 +141,19 @@ impl Peer {
         }
     }
 
+    /// Asks until the answer is a success.
+    pub(crate) async fn until_served(&mut self, code: RequestCode) {
+        let began = Instant::now();
+        loop {
+            let answer = self.call(code, &[], "").await;
+            if answer.code == 0 {
+                return;
+            }
+            assert!(began.elapsed() < VISIBLE_WITHIN, "{answer:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Waits until the NameServer knows the route of a topic.
     pub(crate) async fn until_route(&mut self, name_server: &str, topic: &str) {
         let mut peer = Self::connect(name_server).await;

@@ -50,6 +50,11 @@ impl ProducerTable {
         self.groups.get(group).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// All groups with their members.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Vec<Producer>)> {
+        self.groups.iter()
+    }
+
     /// The member of a group whose turn it is.
     pub(crate) fn next(&mut self, group: &str) -> Option<Connection> {
         let members = self.groups.get(group)?;

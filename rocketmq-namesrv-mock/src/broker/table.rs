@@ -70,6 +70,7 @@ fn find(code: RequestCode) -> Option<Handler> {
         RequestCode::QUERY_MESSAGE => Handler::AtOnce(query::by_key),
         RequestCode::GET_ALL_TOPIC_CONFIG => Handler::AtOnce(admin::all_configs),
         RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_BROKER => Handler::AtOnce(admin::system_topics),
+        RequestCode::GET_ALL_PRODUCER_INFO => Handler::AtOnce(admin::producers),
         RequestCode::GET_BROKER_CONFIG => Handler::AtOnce(admin::config),
         RequestCode::QUERY_CONSUME_QUEUE => Handler::AtOnce(admin::queue_data),
         RequestCode::VIEW_BROKER_STATS_DATA => Handler::AtOnce(admin::stats),

@@ -1,15 +1,17 @@
 //! What administration tools ask of a broker beside topics and groups. Java: `AdminBrokerProcessor`.
 //!
-//! [`topic_lists`]: 21, 305; [`config`]: 26; [`queue_data`]: 321; [`stats`]: 315; [`upkeep`]: what a broker with files
+//! [`topic_lists`]: 21, 305; [`config`]: 26; [`producers`]: 328; [`queue_data`]: 321; [`stats`]: 315; [`upkeep`]: what a broker with files
 //! would clean, 306, 316, 329, and how its slaves are, 907, 2003.
 
 mod config;
+mod producers;
 mod queue_data;
 mod stats;
 mod topic_lists;
 mod upkeep;
 
 pub(super) use config::config;
+pub(super) use producers::producers;
 pub(super) use queue_data::queue_data;
 pub(super) use stats::stats;
 pub(super) use topic_lists::{all_configs, system_topics};
