@@ -34,7 +34,7 @@ mod wire;
 pub use capture::CapturedRequest;
 #[cfg(feature = "tls")]
 pub use certificates::{MockAuthority, MockCertificate};
-pub use cluster::{MockCluster, MockClusterBuilder, QueueOffsets};
+pub use cluster::{GroupConnection, GroupMode, MockCluster, MockClusterBuilder, QueueOffsets};
 pub use error::MockError;
 pub use faults::{Fault, FaultAction, FaultError};
 pub use proxy::{MockProxy, MockProxyBuilder};

@@ -7,14 +7,18 @@ pub(crate) mod admin_answers;
 pub(crate) mod assignments;
 pub(crate) mod auto_batch;
 pub(crate) mod brokers;
+pub(crate) mod conversation;
 pub(crate) mod delay;
 pub(crate) mod filters;
+pub(crate) mod group_admin;
+pub(crate) mod groups;
 pub(crate) mod illegal;
 pub(crate) mod lookups;
 pub(crate) mod modes;
 pub(crate) mod pop;
 pub(crate) mod request_reply;
 pub(crate) mod round_trip;
+pub(crate) mod send_back;
 pub(crate) mod support;
 pub(crate) mod trace;
 pub(crate) mod transactions;
@@ -63,6 +67,15 @@ macro_rules! for_each_case {
             admin_answers: topics_are_listed_with_their_settings, the_entries_of_a_queue_are_shown,
                 brokers_tell_how_they_are, producers_are_listed_by_group,
                 figures_have_java_s_names;
+            groups: members_come_and_go_and_the_others_are_told,
+                other_topics_are_told_and_other_expressions_are_not, some_groups_are_told_nothing,
+                a_fingerprint_tells_whether_the_subscriptions_changed, heartbeats_that_cannot_be_read_are_errors,
+                who_is_connected, a_pull_needs_a_subscription_that_is_new_enough, queues_are_locked_for_one_client;
+            send_back: a_message_comes_back_and_is_dead_in_the_end, what_cannot_be_sent_back,
+                settings_of_a_group_decide_what_comes_back,
+                sends_to_a_retry_topic_die_when_they_are_too_many_or_the_group_is_ordered;
+            group_admin: groups_are_created_changed_and_deleted, a_group_is_moved_to_other_offsets, how_far_a_group_is,
+                members_are_asked_through_the_broker;
             lookups: messages_are_found_by_their_keys, a_message_is_found_by_either_kind_of_id,
                 who_is_in_the_cluster, the_members_of_a_producer_group;
         }

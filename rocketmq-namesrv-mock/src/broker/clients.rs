@@ -1,22 +1,26 @@
-//! Clients that come, stay and go: 34, 35, 38.
+//! Clients that come, stay and go: 34, 35, 38. Java: `ClientManageProcessor`.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::sync::Arc;
 
 use rocketmq_common::mix_all::retry_topic;
 use rocketmq_remoting::protocol::body::{
-    GetConsumerListByGroupResponseBody, HeartbeatData, SubscriptionData, decode_body, encode_body,
+    ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, SubscriptionData,
 };
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
-use super::Broker;
-use super::consumers::Subscription;
+use super::consumers::{Changed, ConsumeMode, Member, Subscription};
 use super::filter::TagFilter;
 use super::producers::Producer;
 use super::table::Request;
 use super::topic_table::TopicConfig;
-use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
+use super::{Broker, State};
+use crate::wire::{
+    Answer, NumberPolicy, Refusal, json_answer, json_body, read_fields, request_fields, required,
+};
+
+/// Java: `TopicSysFlag.FLAG_UNIT_SUB`.
+const UNIT_SUB: i32 = 2;
 
 request_fields! {
     /// Java: `UnregisterClientRequestHeader`, `GetConsumerListByGroupRequestHeader`.
@@ -28,64 +32,89 @@ request_fields! {
 
 /// 34.
 pub(super) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let body = request.command.body.trim_ascii();
-    if body.is_empty() {
-        return Err(Refusal::null("heartbeatData"));
-    }
-    let no_json = |error: &dyn Display| Refusal::exception("com.alibaba.fastjson2.JSONException", error);
-    if !body.starts_with(b"{") {
-        return Err(no_json(&"expect {"));
-    }
-    let data: HeartbeatData = decode_body(body).map_err(|error| no_json(&error))?;
-    let connection = request.responder.connection().id();
+    let data: HeartbeatData = json_body(request.command, "heartbeatData")?;
+    let connection = request.responder.connection();
     // Without a fingerprint it is the first version of the protocol, which always reports a change.
     let is_first_version = data.heartbeat_fingerprint == 0;
+    let with_subscriptions = is_first_version || !data.without_sub;
     let mut is_sub_change = is_first_version;
-    for producer in data.producer_data_set {
-        let member = Producer {
-            connection: request.responder.connection().clone(),
+    let mut changed = Vec::new();
+    for consumer in data.consumer_data_set {
+        let mut state = broker.lock();
+        is_sub_change |= state.consumers.note_fingerprint(&consumer.group_name, data.heartbeat_fingerprint);
+        let member = Member {
+            connection: connection.clone(),
             client_id: data.client_id.clone(),
             language: request.command.language,
             version: request.command.version,
+            heard_ms: broker.now_ms(),
+        };
+        changed.extend(register(broker, &mut state, consumer, member, with_subscriptions));
+    }
+    for producer in data.producer_data_set {
+        let member = Producer {
+            connection: connection.clone(),
+            client_id: data.client_id.clone(),
+            language: request.command.language,
+            version: request.command.version,
+            heard_ms: broker.now_ms(),
         };
         broker.lock().producers.register(&producer.group_name, member);
     }
-    for consumer in data.consumer_data_set {
-        let group = consumer.group_name.as_str();
-        let mut state = broker.lock();
-        is_sub_change |= state.consumers.note_fingerprint(group, data.heartbeat_fingerprint);
-        if !state.groups.find_or_create(group) {
-            continue;
-        }
-        let topic = retry_topic(group);
-        let is_new = state.topics.get(&topic).is_none();
-        let keeps_subscriptions = data.without_sub && !is_first_version;
-        if !keeps_subscriptions {
-            state.filters.register(group, &consumer.subscription_data_set);
-        }
-        let subscriptions = consumer.subscription_data_set.into_iter().map(Subscription::from).collect();
-        let subscriptions = (!keeps_subscriptions).then_some(subscriptions);
-        state.consumers.register(group, connection, &data.client_id, subscriptions);
-        drop(state);
-        if is_new {
-            let sys_flag = if consumer.unit_mode { 2 } else { 0 };
-            broker.put_topic(TopicConfig { sys_flag, ..TopicConfig::new(topic, 1) });
-        }
-    }
+    broker.notify_consumer_ids_changed(changed);
     Ok(Answer::success()
         .with_field("IS_SUPPORT_HEART_BEAT_V2", true)
         .with_field("IS_SUB_CHANGE", is_sub_change))
 }
 
+/// Takes in a member if its group can exist, and makes sure of the group's retry topic.
+fn register(
+    broker: &Broker,
+    state: &mut State,
+    consumer: ConsumerData,
+    member: Member,
+    with_subscriptions: bool,
+) -> Option<Changed> {
+    let group = consumer.group_name.as_str();
+    let config = state.groups.find(group)?;
+    let (retry_queues, wants_to_know) = (config.retry_queue_nums, config.notify_consumer_ids_changed_enable);
+    let is_ordered =
+        |data: &SubscriptionData| state.topics.get(&data.topic).is_some_and(|topic| topic.config.order);
+    let retry_topic = TopicConfig {
+        order: consumer.subscription_data_set.iter().any(is_ordered),
+        sys_flag: if consumer.unit_mode { UNIT_SUB } else { 0 },
+        ..TopicConfig::new(retry_topic(group), retry_queues)
+    };
+    broker.ensure_topic(state, retry_topic);
+    let mode = ConsumeMode {
+        consume_type: consumer.consume_type,
+        message_model: consumer.message_model,
+        consume_from_where: consumer.consume_from_where,
+    };
+    if with_subscriptions {
+        state.filters.register(group, &consumer.subscription_data_set);
+    }
+    let subscriptions = consumer.subscription_data_set.into_iter().map(Subscription::from).collect();
+    let changed = state.consumers.register(group, member, mode, with_subscriptions.then_some(subscriptions));
+    changed.filter(|_| wants_to_know)
+}
+
 /// 35. Groups and clients that are not known do not matter.
 pub(super) fn unregister(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: ClientFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
-    if let Some(group) = &fields.consumer_group {
-        broker.lock().consumers.unregister(group, request.responder.connection().id());
-    }
+    let connection = request.responder.connection().id();
+    let mut changed = None;
+    let mut state = broker.lock();
     if let Some(group) = &fields.producer_group {
-        broker.lock().producers.unregister(group, request.responder.connection().id());
+        state.producers.unregister(group, connection);
     }
+    if let Some(group) = &fields.consumer_group {
+        let wants_to_know =
+            state.groups.find(group).is_none_or(|config| config.notify_consumer_ids_changed_enable);
+        changed = state.consumers.unregister(group, connection).filter(|_| wants_to_know);
+    }
+    drop(state);
+    broker.notify_consumer_ids_changed(changed);
     Ok(Answer::success().with_empty_fields())
 }
 
@@ -102,22 +131,23 @@ pub(super) fn consumer_list(broker: &Broker, request: &Request<'_>) -> Result<An
         refusal.fields = ExtFields::empty();
         return Err(refusal);
     }
-    let body = encode_body(&GetConsumerListByGroupResponseBody { consumer_id_list });
-    let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
-    Ok(Answer::success().with_empty_fields().with_body(body))
+    let answer = json_answer(&GetConsumerListByGroupResponseBody { consumer_id_list })?;
+    Ok(answer.with_empty_fields())
 }
 
 impl From<SubscriptionData> for Subscription {
     fn from(data: SubscriptionData) -> Self {
         let filter = match data.sub_string.as_str() {
             "*" => TagFilter::All,
-            _ => TagFilter::Codes(data.code_set),
+            _ => TagFilter::Codes(data.code_set.clone()),
         };
+        let language = data.expression_type.as_str();
         Self {
-            topic: data.topic,
+            topic: data.topic.clone(),
             version: data.sub_version,
-            other_language: Some(data.expression_type).filter(|kind| !kind.is_empty() && kind != "TAG"),
+            other_language: Some(language).filter(|kind| !matches!(*kind, "" | "TAG")).map(str::to_owned),
             filter: Arc::new(filter),
+            data,
         }
     }
 }

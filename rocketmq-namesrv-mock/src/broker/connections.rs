@@ -1,37 +1,66 @@
-//! Who is connected: 204.
+//! Who is connected: 203, 204.
 
 use std::borrow::Cow;
 
 use rocketmq_remoting::protocol::ResponseCode;
-use rocketmq_remoting::protocol::body::{Connection, ProducerConnection, encode_body};
+use rocketmq_remoting::protocol::body::{Connection, ConsumerConnection, ProducerConnection};
 
 use super::Broker;
+use super::consumers::Member;
 use super::producers::Producer;
 use super::table::Request;
-use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields};
+use crate::wire::{Answer, NumberPolicy, Refusal, json_answer, read_fields, request_fields, required};
 
 request_fields! {
-    /// Java: `GetProducerConnectionListRequestHeader`.
+    /// Java: `GetConsumerConnectionListRequestHeader`, `GetProducerConnectionListRequestHeader`.
     GroupFields {
+        "consumerGroup" consumer_group: Cow<'a, str>,
         "producerGroup" producer_group: Cow<'a, str>,
     }
+}
+
+/// 203.
+pub(super) fn consumers(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields: GroupFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let group = required(fields.consumer_group, "consumerGroup")?;
+    let state = broker.lock();
+    let Some(found) = state.consumers.group(&group) else {
+        let remark = format!("the consumer group[{group}] not online");
+        return Err(Refusal::new(ResponseCode::CONSUMER_NOT_ONLINE, remark));
+    };
+    let subscriptions = found.subscriptions.iter();
+    let body = ConsumerConnection {
+        connection_set: found.members.iter().map(of_consumer).collect(),
+        consume_from_where: found.mode.consume_from_where.clone(),
+        consume_type: found.mode.consume_type.clone(),
+        message_model: found.mode.message_model.clone(),
+        subscription_table: subscriptions.map(|(topic, wish)| (topic.clone(), wish.data.clone())).collect(),
+    };
+    json_answer(&body)
 }
 
 /// 204.
 pub(super) fn producers(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: GroupFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
-    let group = fields.producer_group.as_deref().unwrap_or("null");
-    let connection_set: Vec<_> = broker.lock().producers.members(group).iter().map(connection).collect();
+    let group = required(fields.producer_group, "producerGroup")?;
+    let connection_set: Vec<_> = broker.lock().producers.members(&group).iter().map(of_producer).collect();
     if connection_set.is_empty() {
         let remark = format!("the producer group[{group}] not exist");
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
     }
-    let body = encode_body(&ProducerConnection { connection_set });
-    let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
-    Ok(Answer::success().with_body(body))
+    json_answer(&ProducerConnection { connection_set })
 }
 
-fn connection(producer: &Producer) -> Connection {
+fn of_consumer(member: &Member) -> Connection {
+    Connection {
+        client_addr: member.connection.peer().to_string(),
+        client_id: member.client_id.clone(),
+        language: member.language,
+        version: member.version,
+    }
+}
+
+fn of_producer(producer: &Producer) -> Connection {
     Connection {
         client_addr: producer.connection.peer().to_string(),
         client_id: producer.client_id.clone(),

@@ -1,7 +1,11 @@
 //! Who is in which consumer group, and what the groups have subscribed to. Java: `ConsumerManager`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+use rocketmq_remoting::net::Connection;
+use rocketmq_remoting::protocol::LanguageCode;
+use rocketmq_remoting::protocol::body::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
 
 use super::filter::TagFilter;
 
@@ -13,17 +17,32 @@ pub(crate) struct ConsumerTable {
     fingerprints: HashMap<String, i32>,
 }
 
+/// A group that has members, as the last heartbeat describes it.
 #[derive(Debug, Default)]
-struct ConsumerGroup {
-    members: Vec<Member>,
+pub(crate) struct ConsumerGroup {
+    pub(crate) members: Vec<Member>,
     /// By topic.
-    subscriptions: HashMap<String, Subscription>,
+    pub(crate) subscriptions: BTreeMap<String, Subscription>,
+    pub(crate) mode: ConsumeMode,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Member {
-    connection: u64,
-    client_id: String,
+/// How a group consumes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ConsumeMode {
+    pub(crate) consume_type: ConsumeType,
+    pub(crate) message_model: MessageModel,
+    pub(crate) consume_from_where: ConsumeFromWhere,
+}
+
+/// One connection of a consumer.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) connection: Connection,
+    pub(crate) client_id: String,
+    pub(crate) language: LanguageCode,
+    pub(crate) version: i32,
+    /// When the last heartbeat came.
+    pub(crate) heard_ms: i64,
 }
 
 /// What a group wants of one topic.
@@ -34,6 +53,8 @@ pub(crate) struct Subscription {
     /// The language of the expression, if it is not that of tags.
     pub(crate) other_language: Option<String>,
     pub(crate) filter: Arc<TagFilter>,
+    /// As the client wrote it.
+    pub(crate) data: SubscriptionData,
 }
 
 /// What is known of a group's wish for a topic.
@@ -44,41 +65,67 @@ pub(crate) enum Subscribed<'a> {
     Yes(&'a Subscription),
 }
 
+/// A group whose members are to be told that something changed.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) group: String,
+    pub(crate) members: Vec<Connection>,
+}
+
 impl ConsumerTable {
-    /// A heartbeat of a member, with the group's subscriptions unless it leaves them as they are.
+    /// A heartbeat of a member, with the group's subscriptions unless it leaves them as they are. Tells whom to tell
+    /// if there is a new member or another topic; whether they want to know is for the caller to say.
     pub(crate) fn register(
         &mut self,
-        group: &str,
-        connection: u64,
-        client_id: &str,
+        name: &str,
+        member: Member,
+        mode: ConsumeMode,
         subscriptions: Option<Vec<Subscription>>,
-    ) {
-        let group = self.groups.entry(group.to_owned()).or_default();
-        match group.members.iter_mut().find(|member| member.connection == connection) {
-            Some(member) => client_id.clone_into(&mut member.client_id),
-            None => group.members.push(Member { connection, client_id: client_id.to_owned() }),
-        }
-        if let Some(subscriptions) = subscriptions {
-            group.update(subscriptions);
-        }
+    ) -> Option<Changed> {
+        let group = self.groups.entry(name.to_owned()).or_default();
+        group.mode = mode;
+        let is_new = group.join(member);
+        let has_other_topics = subscriptions.is_some_and(|subscriptions| group.update(subscriptions));
+        (is_new || has_other_topics).then(|| group.changed(name)).flatten()
     }
 
-    /// A member leaves.
-    pub(crate) fn unregister(&mut self, group: &str, connection: u64) {
-        if let Some(entry) = self.groups.get_mut(group) {
-            entry.members.retain(|member| member.connection != connection);
-            if entry.members.is_empty() {
-                self.groups.remove(group);
+    /// A member leaves; those that stay are to be told, also if it was none.
+    pub(crate) fn unregister(&mut self, name: &str, connection: u64) -> Option<Changed> {
+        let group = self.groups.get_mut(name)?;
+        group.leave(connection);
+        let changed = group.changed(name);
+        if group.members.is_empty() {
+            self.groups.remove(name);
+        }
+        changed
+    }
+
+    /// A connection ended: its client leaves all groups, and those that stay are to be told.
+    pub(crate) fn disconnect(&mut self, connection: u64) -> Vec<Changed> {
+        let mut changed = Vec::new();
+        self.groups.retain(|name, group| {
+            if group.leave(connection) {
+                changed.extend(group.changed(name));
             }
-        }
-    }
-
-    /// A connection ended: its client leaves all groups.
-    pub(crate) fn disconnect(&mut self, connection: u64) {
-        self.groups.retain(|_, group| {
-            group.members.retain(|member| member.connection != connection);
             !group.members.is_empty()
         });
+        changed
+    }
+
+    /// Drops the members that were last heard of before this time, and tells nobody. Returns their connections.
+    pub(crate) fn drop_silent(&mut self, before_ms: i64) -> Vec<Connection> {
+        let mut dropped = Vec::new();
+        self.groups.retain(|_, group| {
+            group.members.retain(|member| {
+                let stays = member.heard_ms >= before_ms;
+                if !stays {
+                    dropped.push(member.connection.clone());
+                }
+                stays
+            });
+            !group.members.is_empty()
+        });
+        dropped
     }
 
     /// Notes the fingerprint of a heartbeat. True if the group's last one was another.
@@ -87,10 +134,28 @@ impl ConsumerTable {
         before.is_some_and(|before| before != fingerprint)
     }
 
+    /// A group that has members.
+    pub(crate) fn group(&self, group: &str) -> Option<&ConsumerGroup> {
+        self.groups.get(group)
+    }
+
     /// The client ids of a group; one that has two connections comes twice, as from Apache's broker.
     pub(crate) fn client_ids(&self, group: &str) -> Vec<&str> {
         let members = self.groups.get(group).map(|group| group.members.as_slice()).unwrap_or_default();
         members.iter().map(|member| member.client_id.as_str()).collect()
+    }
+
+    /// A connection of a member.
+    pub(crate) fn find(&self, group: &str, client_id: &str) -> Option<&Member> {
+        self.groups.get(group)?.members.iter().find(|member| member.client_id == client_id)
+    }
+
+    /// The groups with members that have subscribed to a topic.
+    pub(crate) fn groups_of(&self, topic: &str) -> BTreeSet<&str> {
+        let all = self.groups.iter();
+        all.filter(|(_, group)| group.subscriptions.contains_key(topic))
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 
     /// What a group wants of a topic.
@@ -103,9 +168,32 @@ impl ConsumerTable {
 }
 
 impl ConsumerGroup {
-    /// Takes what is new or newer, and drops the topics that are not there any more.
-    fn update(&mut self, subscriptions: Vec<Subscription>) {
+    /// True if the connection is new here.
+    fn join(&mut self, member: Member) -> bool {
+        match self.members.iter_mut().find(|known| known.connection.id() == member.connection.id()) {
+            Some(known) => {
+                *known = member;
+                false
+            }
+            None => {
+                self.members.push(member);
+                true
+            }
+        }
+    }
+
+    /// True if it was a member.
+    fn leave(&mut self, connection: u64) -> bool {
+        let before = self.members.len();
+        self.members.retain(|member| member.connection.id() != connection);
+        self.members.len() < before
+    }
+
+    /// Takes what is new or newer, and drops the topics that are not there any more. True if the topics are not the
+    /// same as before.
+    fn update(&mut self, subscriptions: Vec<Subscription>) -> bool {
         let topics: BTreeSet<String> = subscriptions.iter().map(|new| new.topic.clone()).collect();
+        let is_other = !self.subscriptions.keys().eq(&topics);
         self.subscriptions.retain(|topic, _| topics.contains(topic));
         for new in subscriptions {
             let is_news = self.subscriptions.get(&new.topic).is_none_or(|old| new.version > old.version);
@@ -113,6 +201,16 @@ impl ConsumerGroup {
                 self.subscriptions.insert(new.topic.clone(), new);
             }
         }
+        is_other
+    }
+
+    /// Whom to tell of a change: nobody where everybody gets all messages anyhow.
+    fn changed(&self, name: &str) -> Option<Changed> {
+        if self.mode.message_model == MessageModel::Broadcasting {
+            return None;
+        }
+        let members = self.members.iter().map(|member| member.connection.clone()).collect();
+        Some(Changed { group: name.to_owned(), members })
     }
 }
 
@@ -121,41 +219,22 @@ mod tests {
     use super::*;
 
     fn subscription(topic: &str, version: i64) -> Subscription {
-        let topic = topic.to_owned();
-        Subscription { topic, version, other_language: None, filter: Arc::new(TagFilter::All) }
-    }
-
-    fn version(table: &ConsumerTable, topic: &str) -> Option<i64> {
-        match table.subscription("g", topic) {
-            Subscribed::Yes(subscription) => Some(subscription.version),
-            Subscribed::NoGroup | Subscribed::NoTopic => None,
-        }
+        let data =
+            SubscriptionData { topic: topic.to_owned(), sub_version: version, ..SubscriptionData::default() };
+        Subscription { filter: Arc::new(TagFilter::All), ..Subscription::from(data) }
     }
 
     #[test]
     fn a_heartbeat_replaces_older_subscriptions_and_drops_missing_ones() {
-        let mut table = ConsumerTable::default();
-        table.register("g", 1, "c", Some(vec![subscription("T", 5), subscription("S", 5)]));
-        table.register("g", 1, "c", Some(vec![subscription("T", 4)]));
-        assert_eq!((version(&table, "T"), version(&table, "S")), (Some(5), None));
-        table.register("g", 1, "c", Some(vec![subscription("T", 6)]));
-        table.register("g", 1, "c", None);
-        assert_eq!(version(&table, "T"), Some(6));
-    }
-
-    #[test]
-    fn a_group_ends_with_its_last_member() {
-        let mut table = ConsumerTable::default();
-        table.register("g", 1, "a", Some(vec![subscription("T", 1)]));
-        table.register("g", 2, "b", None);
-        table.register("g", 2, "b", None);
-        table.register("g", 3, "b", None);
-        assert_eq!(table.client_ids("g"), ["a", "b", "b"]);
-        table.disconnect(1);
-        table.unregister("g", 2);
-        assert_eq!(version(&table, "T"), Some(1));
-        table.disconnect(3);
-        assert!(matches!(table.subscription("g", "T"), Subscribed::NoGroup));
+        let mut group = ConsumerGroup::default();
+        let version =
+            |group: &ConsumerGroup, topic| group.subscriptions.get(topic).map(|found| found.version);
+        assert!(group.update(vec![subscription("T", 5), subscription("S", 5)]));
+        assert!(group.update(vec![subscription("T", 4)]), "a topic is missing");
+        assert_eq!((version(&group, "T"), version(&group, "S")), (Some(5), None));
+        assert!(!group.update(vec![subscription("T", 6)]), "another version is no other topic");
+        assert_eq!(version(&group, "T"), Some(6));
+        assert!(group.update(vec![subscription("T", 6), subscription("S", 1)]), "a topic is new");
     }
 
     #[test]

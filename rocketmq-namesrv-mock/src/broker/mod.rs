@@ -8,13 +8,19 @@ mod append;
 mod assignment;
 mod attributes;
 mod clients;
+mod committed;
 mod connections;
+mod consume_stats;
 mod consumers;
 mod filter;
+mod forward;
+mod group_admin;
 mod groups;
 mod known_properties;
 mod later;
+mod locks;
 mod names;
+mod notify;
 mod offsets;
 mod pop;
 mod producers;
@@ -24,8 +30,11 @@ mod query;
 mod recall;
 mod replication;
 mod reply;
+mod reset;
 mod runtime;
 mod send;
+mod send_back;
+mod silence;
 mod table;
 mod topic_table;
 mod topics;
@@ -48,19 +57,21 @@ use crate::faults::{Admission, Faults};
 use crate::name_server::Routes;
 use crate::store::CommitLog;
 use assignment::RequestModes;
+pub(crate) use committed::CommittedOffsets;
 use consumers::ConsumerTable;
 use filter::FilterTable;
-pub(crate) use groups::CommittedOffsets;
 use groups::GroupTable;
 use later::agenda::Agenda;
 pub(crate) use later::deliver::keep_time;
-pub(crate) use names::check_topic;
+use locks::LockTable;
+pub(crate) use names::{check_group, check_topic};
 use pop::PopTable;
 use producers::ProducerTable;
 use pull::HeldPulls;
 pub(crate) use pull::expire_held_pulls;
 use replication::Role;
 pub(crate) use replication::follow_master;
+pub(crate) use silence::{drop_silent_clients, watch_for_silence};
 pub(crate) use topic_table::{TopicConfig, TopicTable};
 use transaction::Halves;
 pub(crate) use transaction::{TransactionOptions, check_transactions};
@@ -68,11 +79,15 @@ pub(crate) use transaction::{TransactionOptions, check_transactions};
 /// What a broker answers to a name that no topic can have.
 pub(crate) const INVALID_TOPIC: ResponseCode = ResponseCode::INVALID_PARAMETER;
 
+/// What a broker answers to a name that no group can have.
+pub(crate) const INVALID_GROUP: ResponseCode = ResponseCode::INVALID_PARAMETER;
+
 /// Where a broker belongs and how it behaves.
 #[derive(Debug, Clone)]
 pub(crate) struct BrokerOptions {
     pub(crate) cluster: Arc<str>,
     pub(crate) auto_create_topic: bool,
+    pub(crate) auto_create_group: bool,
     /// Bytes of records that are kept at most.
     pub(crate) store_limit: usize,
     /// Bytes of records above which the oldest ones are dropped.
@@ -144,8 +159,9 @@ pub(crate) struct State {
     pub(crate) topics: TopicTable,
     pub(crate) log: CommitLog,
     pub(crate) offsets: CommittedOffsets,
-    groups: GroupTable,
-    consumers: ConsumerTable,
+    pub(crate) groups: GroupTable,
+    pub(crate) consumers: ConsumerTable,
+    pub(crate) locks: LockTable,
     filters: FilterTable,
     producers: ProducerTable,
     halves: Halves,
@@ -170,9 +186,10 @@ impl Broker {
             topics: TopicTable::new(&options.cluster, &name, options.auto_create_topic),
             log: CommitLog::new(options.store_limit),
             offsets: CommittedOffsets::default(),
-            groups: GroupTable::default(),
+            groups: GroupTable::new(options.auto_create_group, clock.clone()),
             consumers: ConsumerTable::default(),
             filters: FilterTable::default(),
+            locks: LockTable::default(),
             producers: ProducerTable::default(),
             halves: Halves::new(clock.now_ms(), options.transactions),
             agenda: Agenda::default(),
@@ -281,6 +298,18 @@ impl Broker {
         state.topics.put(config);
     }
 
+    /// Makes sure that there is a topic, as it is meant to be if it is new; of one that is there, only whether it is
+    /// ordered may change. Java: `createTopicInSendMessageBackMethod`.
+    fn ensure_topic(&self, state: &mut State, config: TopicConfig) {
+        let config = match state.topics.get(&config.name) {
+            Some(topic) if topic.config.order == config.order => return,
+            Some(topic) => TopicConfig { order: config.order, ..topic.config.clone() },
+            None => config,
+        };
+        self.announce_topic(&config);
+        state.topics.put(config);
+    }
+
     /// Drops a topic with its messages and committed offsets. The records stay where they are.
     pub(crate) fn remove_topic(&self, topic: &str) {
         let mut state = self.lock();
@@ -324,11 +353,12 @@ impl RequestHandler for BrokerHandler {
 
     fn disconnected(&self, connection: &Connection, _: &ConnectionEnd) {
         let mut state = self.broker.lock();
-        state.consumers.disconnect(connection.id());
+        let changed = state.consumers.disconnect(connection.id());
         state.producers.disconnect(connection.id());
         state.held.disconnect(connection.id());
         state.pops.held.disconnect(connection.id());
         drop(state);
+        self.broker.notify_consumer_ids_changed(changed);
         self.admission.changes.tell();
     }
 }

@@ -64,6 +64,9 @@ pub(super) fn update_consumer_offset(broker: &Broker, request: &Request<'_>) -> 
     let Some(offset) = fields.commit_offset else {
         return refuse(ResponseCode::INVALID_PARAMETER, format!("Offset is null, topic is {topic}"));
     };
+    if state.offsets.is_reset(&topic, group, queue_id) {
+        return Ok(Answer::success().with_empty_fields().with_remark("Offset has been previously reset"));
+    }
     state.offsets.commit(&topic, group, queue_id, offset);
     Ok(Answer::success().with_empty_fields())
 }

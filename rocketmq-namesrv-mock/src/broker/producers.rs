@@ -12,6 +12,8 @@ pub(crate) struct Producer {
     pub(crate) client_id: String,
     pub(crate) language: LanguageCode,
     pub(crate) version: i32,
+    /// When the last heartbeat came.
+    pub(crate) heard_ms: i64,
 }
 
 /// The producers that said so in a heartbeat.
@@ -43,6 +45,16 @@ impl ProducerTable {
     /// A connection ended: its client leaves all groups.
     pub(crate) fn disconnect(&mut self, connection: u64) {
         self.leave(connection, |_| true);
+    }
+
+    /// Drops the members that were last heard of before this time. Returns their connections.
+    pub(crate) fn drop_silent(&mut self, before_ms: i64) -> Vec<Connection> {
+        let all = self.groups.values().flatten().filter(|member| member.heard_ms < before_ms);
+        let dropped: Vec<Connection> = all.map(|member| member.connection.clone()).collect();
+        for connection in &dropped {
+            self.disconnect(connection.id());
+        }
+        dropped
     }
 
     /// The members of a group.

@@ -105,7 +105,7 @@ impl Broker {
             let state = &mut *state;
             let source = master.lock();
             state.log.follow(&source.log);
-            state.offsets.clone_from(&source.offsets);
+            state.offsets.follow(&source.offsets);
             state.groups.clone_from(&source.groups);
             let (log, held) = (&state.log, &mut state.held);
             let mut is_sooner = false;

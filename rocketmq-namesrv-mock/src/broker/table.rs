@@ -4,8 +4,9 @@ use crate::wire::Reply;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use super::{
-    Broker, admin, assignment, clients, connections, filter, offsets, pop, pull, query, recall, replication,
-    reply, runtime, send, topics, transaction, view,
+    Broker, admin, assignment, clients, connections, consume_stats, filter, forward, group_admin, locks,
+    offsets, pop, pull, query, recall, replication, reply, reset, runtime, send, send_back, topics,
+    transaction, view,
 };
 use crate::wire::{Answer, Refusal};
 
@@ -87,13 +88,40 @@ fn find(code: RequestCode) -> Option<Handler> {
         RequestCode::GET_MIN_OFFSET => Handler::AtOnce(offsets::min_offset),
         RequestCode::GET_EARLIEST_MSG_STORETIME => Handler::AtOnce(offsets::earliest_store_time),
         RequestCode::CHECK_CLIENT_CONFIG => Handler::AtOnce(filter::check_client),
-        RequestCode::HEART_BEAT => Handler::AtOnce(clients::heart_beat),
-        RequestCode::UNREGISTER_CLIENT => Handler::AtOnce(clients::unregister),
-        RequestCode::GET_CONSUMER_LIST_BY_GROUP => Handler::AtOnce(clients::consumer_list),
         RequestCode::UPDATE_AND_CREATE_TOPIC => Handler::AtOnce(topics::update_and_create),
         RequestCode::DELETE_TOPIC_IN_BROKER => Handler::AtOnce(topics::delete),
         RequestCode::GET_TOPIC_CONFIG => Handler::AtOnce(topics::config),
         RequestCode::GET_TOPIC_STATS_INFO => Handler::AtOnce(topics::stats),
+        _ => return find_for_groups(code),
+    })
+}
+
+/// What is about consumer groups.
+fn find_for_groups(code: RequestCode) -> Option<Handler> {
+    Some(match code {
+        RequestCode::HEART_BEAT => Handler::AtOnce(clients::heart_beat),
+        RequestCode::UNREGISTER_CLIENT => Handler::AtOnce(clients::unregister),
+        RequestCode::GET_CONSUMER_LIST_BY_GROUP => Handler::AtOnce(clients::consumer_list),
+        RequestCode::LOCK_BATCH_MQ => Handler::AtOnce(locks::lock),
+        RequestCode::UNLOCK_BATCH_MQ => Handler::AtOnce(locks::unlock),
+        RequestCode::CONSUMER_SEND_MSG_BACK => Handler::AtOnce(send_back::send_back),
+        RequestCode::GET_CONSUMER_CONNECTION_LIST => Handler::AtOnce(connections::consumers),
+        RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP => Handler::AtOnce(group_admin::update),
+        RequestCode::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST => Handler::AtOnce(group_admin::update_list),
+        RequestCode::GET_ALL_SUBSCRIPTIONGROUP_CONFIG => Handler::AtOnce(group_admin::all),
+        RequestCode::GET_SUBSCRIPTIONGROUP_CONFIG => Handler::AtOnce(group_admin::config),
+        RequestCode::DELETE_SUBSCRIPTIONGROUP => Handler::AtOnce(group_admin::delete),
+        RequestCode::UPDATE_AND_GET_GROUP_FORBIDDEN => Handler::AtOnce(group_admin::forbidden),
+        RequestCode::INVOKE_BROKER_TO_RESET_OFFSET => Handler::AtOnce(reset::reset_offset),
+        RequestCode::INVOKE_BROKER_TO_GET_CONSUMER_STATUS => Handler::Itself(forward::consumer_status),
+        RequestCode::GET_CONSUMER_RUNNING_INFO | RequestCode::CONSUME_MESSAGE_DIRECTLY => {
+            Handler::Itself(forward::forward)
+        }
+        RequestCode::GET_CONSUME_STATS => Handler::AtOnce(consume_stats::consume_stats),
+        RequestCode::QUERY_TOPIC_CONSUME_BY_WHO => Handler::AtOnce(consume_stats::consumed_by_whom),
+        RequestCode::QUERY_TOPICS_BY_CONSUMER => Handler::AtOnce(consume_stats::topics_of_group),
+        RequestCode::QUERY_SUBSCRIPTION_BY_CONSUMER => Handler::AtOnce(consume_stats::subscription),
+        RequestCode::CLONE_GROUP_OFFSET => Handler::AtOnce(consume_stats::clone_offsets),
         _ => return None,
     })
 }

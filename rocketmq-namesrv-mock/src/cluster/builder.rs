@@ -13,7 +13,7 @@ use super::slot::{Service, Slot};
 use crate::MockError;
 use crate::broker::{
     Acl, Broker, BrokerHandler, BrokerOptions, Identity, TransactionOptions, expire_held_pulls,
-    follow_master, keep_time,
+    follow_master, keep_time, watch_for_silence,
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
@@ -34,6 +34,7 @@ pub struct MockClusterBuilder {
     order_message: bool,
     cluster_name: String,
     auto_create_topic: bool,
+    auto_create_group: bool,
     discard_messages: bool,
     store_limit: usize,
     memory_limit: Option<usize>,
@@ -64,6 +65,7 @@ impl Default for MockClusterBuilder {
             order_message: false,
             cluster_name: "DefaultCluster".to_owned(),
             auto_create_topic: true,
+            auto_create_group: true,
             discard_messages: false,
             store_limit: 512 * 1024 * 1024,
             memory_limit: None,
@@ -134,6 +136,12 @@ impl MockClusterBuilder {
     /// Whether a send creates its topic. Java: `autoCreateTopicEnable`. Default: true.
     pub fn auto_create_topic(self, auto_create_topic: bool) -> Self {
         Self { auto_create_topic, ..self }
+    }
+
+    /// Whether a consumer group is created when it is first heard of. Java: `autoCreateSubscriptionGroup`. Default:
+    /// true.
+    pub fn auto_create_group(self, auto_create_group: bool) -> Self {
+        Self { auto_create_group, ..self }
     }
 
     /// Whether sends are checked and answered as ever, with increasing offsets, but nothing is stored: for
@@ -323,6 +331,9 @@ impl MockClusterBuilder {
         let (served, handler) = (Some(broker.clone()), Arc::new(handler));
         let slot = self.listen(name, served, handler, (self.ports.1, number), cluster).await?;
         cluster.tasks.spawn(expire_held_pulls(broker.clone()));
+        if !self.virtual_clock {
+            cluster.tasks.spawn(watch_for_silence(broker.clone()));
+        }
         if id > 0 {
             cluster.tasks.spawn(follow_master(broker.clone()));
         } else if !self.virtual_clock {
@@ -336,6 +347,7 @@ impl MockClusterBuilder {
         let options = BrokerOptions {
             cluster: self.cluster_name.as_str().into(),
             auto_create_topic: self.auto_create_topic,
+            auto_create_group: self.auto_create_group,
             store_limit: self.store_limit,
             memory_limit: self.memory_limit,
             discard_messages: self.discard_messages,

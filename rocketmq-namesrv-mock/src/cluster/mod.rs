@@ -2,6 +2,7 @@
 
 mod builder;
 mod faults;
+mod groups;
 mod slot;
 mod time;
 mod wait;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::MockClusterBuilder;
+pub use groups::{GroupConnection, GroupMode};
 use rocketmq_common::record::{RecordDecoder, RecordOptions};
 use rocketmq_common::{MessageExt, MessageQueue};
 use rocketmq_remoting::net::TaskOwner;

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::MockCluster;
-use crate::broker::check_transactions;
+use crate::broker::{check_transactions, drop_silent_clients};
 
 impl MockCluster {
     /// Moves the clock of a cluster with a [virtual clock](super::MockClusterBuilder::virtual_clock) forward. What
@@ -26,6 +26,15 @@ impl MockCluster {
             }
         }
         self.clock.move_to(until_ms);
+    }
+
+    /// Lets all brokers give up the clients now that have sent no heartbeat for 120 s of their clock, whenever they
+    /// would do so by themselves: such a client is taken out of its groups and its connection closed, and the other
+    /// members are not told. With a [virtual clock](super::MockClusterBuilder::virtual_clock) nothing else gives
+    /// clients up, so that a test may advance by hours while its clients go on to send heartbeats by the clock of the
+    /// system. Returns how many connections were closed.
+    pub fn drop_silent_clients(&self) -> usize {
+        self.brokers().map(|broker| drop_silent_clients(broker)).sum()
     }
 
     /// The time that the brokers go by.

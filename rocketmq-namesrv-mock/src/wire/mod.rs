@@ -5,6 +5,7 @@ mod answer;
 pub(crate) mod answer_frames;
 pub(crate) mod base64;
 mod fields;
+mod json;
 mod reply;
 mod texts;
 
@@ -12,5 +13,6 @@ pub(crate) use answer::{Answer, Refusal};
 pub(crate) use fields::{
     FieldValue, NotANumber, NumberPolicy, RequestFields, read_fields, request_fields, required,
 };
+pub(crate) use json::{json_answer, json_body, optional_json_body};
 pub(crate) use reply::{AnswerFault, Reply};
 pub(crate) use texts::{SEE_FAQ, peer_with_slash};

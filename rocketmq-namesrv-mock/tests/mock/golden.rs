@@ -90,7 +90,7 @@ async fn the_java_client_gets_the_answers_of_apache_s_broker() {
 
 async fn assert_same_answer(peer: &mut Peer, name: &str, differs: &[&str]) {
     peer.write(&captured(&format!("{name}.request"))).await;
-    let (ours, theirs) = (peer.receive().await, captured_frame(&format!("{name}.response")));
+    let (ours, theirs) = (peer.answer().await, captured_frame(&format!("{name}.response")));
     let comparable = |answer: &RemotingCommand| {
         let mut fields = fields(answer);
         fields.retain(|(name, _)| !differs.contains(&name.as_str()));

@@ -13,6 +13,7 @@ mod faults;
 mod frames;
 mod golden;
 mod golden_later;
+mod groups;
 mod later;
 mod long_poll;
 mod lookup;

@@ -1,5 +1,6 @@
 //! A client that is little more than a socket.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -22,13 +23,16 @@ pub(crate) struct Peer {
     stream: TcpStream,
     read: BytesMut,
     opaque: i32,
+    /// What the broker asked or told while an answer was awaited.
+    pushed: VecDeque<RemotingCommand>,
     pub(crate) serialize_type: SerializeType,
 }
 
 impl Peer {
     pub(crate) async fn connect(address: impl tokio::net::ToSocketAddrs) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
-        Self { stream, read: BytesMut::new(), opaque: 100, serialize_type: SerializeType::Json }
+        let (read, pushed) = (BytesMut::new(), VecDeque::new());
+        Self { stream, read, opaque: 100, pushed, serialize_type: SerializeType::Json }
     }
 
     /// A connection to a broker.
@@ -43,9 +47,28 @@ impl Peer {
     /// Sends a request and waits for its answer.
     pub(crate) async fn call(&mut self, request: RemotingCommand) -> RemotingCommand {
         let opaque = self.send(request).await;
-        let answer = self.receive().await;
+        let answer = self.answer().await;
         assert_eq!((answer.opaque, answer.flag.0), (opaque, 1));
         answer
+    }
+
+    /// The next answer; what the broker sends of its own accord is kept for [`pushed`](Self::pushed).
+    pub(crate) async fn answer(&mut self) -> RemotingCommand {
+        loop {
+            let frame = self.receive().await;
+            if frame.flag.is_response() {
+                return frame;
+            }
+            self.pushed.push_back(frame);
+        }
+    }
+
+    /// The next frame that the broker sent of its own accord.
+    pub(crate) async fn pushed(&mut self) -> RemotingCommand {
+        match self.pushed.pop_front() {
+            Some(pushed) => pushed,
+            None => self.receive().await,
+        }
     }
 
     /// Sends a request.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::wire::Reply;
 use rocketmq_common::sysflag::PullSysFlag;
+use rocketmq_remoting::protocol::body::MessageModel;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
 use super::request::PullFields;
@@ -13,8 +14,11 @@ use crate::broker::filter::{MessageFilter, Selector, Wanted, no_property_filter}
 use crate::broker::{Broker, State};
 use crate::wire::{Refusal, SEE_FAQ, peer_with_slash, required};
 
-/// Java: `ForbiddenType.TOPIC_FORBIDDEN`.
+/// Java: `ForbiddenType`.
+const GROUP_FORBIDDEN: &str = "2";
 const TOPIC_FORBIDDEN: &str = "3";
+const BROADCASTING_DISABLE_FORBIDDEN: &str = "4";
+const SUBSCRIPTION_FORBIDDEN: &str = "5";
 
 /// What a group may read.
 pub(super) struct Permitted<'a> {
@@ -22,6 +26,7 @@ pub(super) struct Permitted<'a> {
     pub(super) topic: &'a str,
     pub(super) queue_id: i32,
     pub(super) topic_sys_flag: i32,
+    pub(super) group_sys_flag: i32,
     pub(super) filter: MessageFilter,
 }
 
@@ -33,9 +38,13 @@ pub(super) fn check<'a>(
     responder: &Reply,
 ) -> Result<Permitted<'a>, Refusal> {
     let group = required(fields.consumer_group.as_deref(), "consumerGroup")?;
-    if !state.groups.find_or_create(group) {
+    let Some(config) = state.groups.find(group) else {
         let remark = format!("subscription group [{group}] does not exist, {SEE_FAQ}");
         return Err(refuse(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
+    };
+    let group_sys_flag = config.group_sys_flag;
+    if !config.consume_enable {
+        return Err(forbid(GROUP_FORBIDDEN, format!("subscription group no permission, {group}")));
     }
     let topic = required(fields.topic.as_deref(), "topic")?;
     let Some(found) = state.topics.get(topic) else {
@@ -44,9 +53,7 @@ pub(super) fn check<'a>(
     };
     let config = &found.config;
     if !config.perm.is_readable() {
-        let remark = format!("the topic[{topic}] pulling message is forbidden");
-        let fields = [("forbiddenType", TOPIC_FORBIDDEN)].into_iter().collect();
-        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark).with_fields(fields));
+        return Err(forbid(TOPIC_FORBIDDEN, format!("the topic[{topic}] pulling message is forbidden")));
     }
     let queue_id = required(fields.queue_id, "queueId")?;
     if !(0..config.read_queue_nums).contains(&queue_id) {
@@ -60,7 +67,7 @@ pub(super) fn check<'a>(
     }
     let topic_sys_flag = config.sys_flag;
     let filter = filter(broker, state, fields, group, topic)?;
-    Ok(Permitted { group, topic, queue_id, topic_sys_flag, filter })
+    Ok(Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, filter })
 }
 
 /// What the group wants: the header says it, or heartbeats have said it.
@@ -92,6 +99,7 @@ fn filter(
         let remark = format!("the consumer's {what} not exist{SEE_FAQ}");
         Err(refuse(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark))
     };
+    check_allowed(state, group, topic)?;
     let subscription = match state.consumers.subscription(group, topic) {
         Subscribed::NoGroup => return missing("group info"),
         Subscribed::NoTopic => return missing("subscription"),
@@ -122,6 +130,28 @@ fn filter(
 
 fn refuse_language(language: &str) -> Refusal {
     Refusal { fields: ExtFields::empty(), ..no_property_filter(language) }
+}
+
+/// The group may have this topic, and in the way in which its members want it. A pull that carries its subscription
+/// is not asked.
+fn check_allowed(state: &State, group: &str, topic: &str) -> Result<(), Refusal> {
+    let Some(members) = state.consumers.group(group) else { return Ok(()) };
+    let may_broadcast = state.groups.get(group).is_none_or(|config| config.consume_broadcast_enable);
+    if !may_broadcast && members.mode.message_model == MessageModel::Broadcasting {
+        let remark = format!("the consumer group[{group}] can not consume by broadcast way");
+        return Err(forbid(BROADCASTING_DISABLE_FORBIDDEN, remark));
+    }
+    if !state.groups.may_read(group, topic) {
+        let remark = format!("the consumer group[{group}] is forbidden for topic[{topic}]");
+        return Err(forbid(SUBSCRIPTION_FORBIDDEN, remark));
+    }
+    Ok(())
+}
+
+/// Not allowed, and why.
+fn forbid(kind: &'static str, remark: String) -> Refusal {
+    let fields = [("forbiddenType", kind)].into_iter().collect();
+    Refusal::new(ResponseCode::NO_PERMISSION, remark).with_fields(fields)
 }
 
 /// The broker has prepared the header of the answer, but there is nothing in it.

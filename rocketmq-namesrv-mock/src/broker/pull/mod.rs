@@ -81,14 +81,18 @@ fn run(
     suspend: Suspend,
 ) -> Result<Outcome, Refusal> {
     let fields = PullFields::read(command)?;
-    let Permitted { group, topic, queue_id, topic_sys_flag, filter } =
+    let Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, filter } =
         checks::check(broker, state, &fields, responder)?;
     let offset = required(fields.queue_offset, "queueOffset")?;
     let max_msg_nums = required(fields.max_msg_nums, "maxMsgNums")?;
     let empty = ConsumeQueue::default();
     let queue = state.topics.get(topic).and_then(|topic| topic.queue(queue_id)).unwrap_or(&empty);
-    let found = read::read(queue, &state.log, offset, max_msg_nums, &filter);
+    let found = match state.offsets.take_reset(topic, group, queue_id) {
+        Some(target) => read::moved(queue, target),
+        None => read::read(queue, &state.log, offset, max_msg_nums, &filter),
+    };
     let code = found.code(offset);
+    state.offsets.note_pull(topic, group, queue_id, found.next_begin_offset);
 
     let sys_flag = PullSysFlag::from_bits(required(fields.sys_flag, "sysFlag")?);
     if suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::COMMIT_OFFSET) {
@@ -101,7 +105,7 @@ fn run(
         return Ok(Outcome::Hold(hold::Place::new(topic, queue_id, timeout_ms, filter)));
     }
     let body = joined(found.messages.iter().filter_map(|(_, number)| state.log.record(*number)));
-    Ok(Outcome::Answer(PullAnswer { code, found, topic_sys_flag }, body))
+    Ok(Outcome::Answer(PullAnswer { code, found, topic_sys_flag, group_sys_flag }, body))
 }
 
 fn answer(header: &PullAnswer, body: &Bytes, responder: Reply) {
@@ -114,12 +118,13 @@ struct PullAnswer {
     code: ResponseCode,
     found: Found,
     topic_sys_flag: i32,
+    group_sys_flag: i32,
 }
 
 impl EncodeHeader for PullAnswer {
     fn encode_fields<S: FieldSink + ?Sized>(&self, sink: &mut S) {
         sink.int("suggestWhichBrokerId", 0);
-        sink.int("groupSysFlag", 0);
+        sink.int("groupSysFlag", i64::from(self.group_sys_flag));
         sink.int("nextBeginOffset", self.found.next_begin_offset);
         sink.int("maxOffset", self.found.max_offset);
         sink.int("minOffset", self.found.min_offset);

@@ -23,6 +23,8 @@ pub(in crate::broker) enum Status {
     OffsetTooSmall,
     OffsetOverflowOne,
     OffsetOverflowBadly,
+    /// Nobody looked: the group was moved.
+    OffsetReset,
 }
 
 /// What there is from an offset on.
@@ -46,6 +48,7 @@ impl Status {
             Self::OffsetTooSmall => "OFFSET_TOO_SMALL",
             Self::OffsetOverflowOne => "OFFSET_OVERFLOW_ONE",
             Self::OffsetOverflowBadly => "OFFSET_OVERFLOW_BADLY",
+            Self::OffsetReset => "OFFSET_RESET",
         }
     }
 }
@@ -60,6 +63,17 @@ impl Found {
             Status::NoMessageInQueue if offset == 0 => ResponseCode::PULL_NOT_FOUND,
             _ => ResponseCode::PULL_OFFSET_MOVED,
         }
+    }
+}
+
+/// Sends the group to the offset that it was moved to, whatever is there.
+pub(super) fn moved(queue: &ConsumeQueue, next_begin_offset: i64) -> Found {
+    Found {
+        status: Status::OffsetReset,
+        next_begin_offset,
+        min_offset: queue.min_offset(),
+        max_offset: queue.max_offset(),
+        messages: Vec::new(),
     }
 }
 

@@ -5,13 +5,12 @@ use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::{RETRY_GROUP_TOPIC_PREFIX, dlq_topic};
 use rocketmq_common::properties::MAX_PROPERTIES_BYTES;
 use rocketmq_common::sysflag::TransactionType;
-use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::{ResponseCode, mq_version};
 
 use super::answer::MsgId;
 use super::request::SendRequest;
 use super::{MAX_BODY, Stored, TransactionId, checks, message_illegal};
 use crate::broker::append::{NewRecord, append};
-use crate::broker::groups::RETRY_MAX_TIMES;
 use crate::broker::known_properties::KnownProperties;
 use crate::broker::later;
 use crate::broker::topic_table::TopicConfig;
@@ -21,9 +20,6 @@ use crate::wire::{Refusal, SEE_FAQ, required};
 
 /// More than a broker ever adds to the properties of a message.
 const ADDED_PROPERTIES: usize = 512;
-
-/// From this version on a client may say how often a message is delivered again (3.4.9).
-const MAX_RECONSUME_TIMES_FROM: i32 = 121;
 
 /// Checks and stores one message.
 pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
@@ -117,22 +113,25 @@ fn dead_letter_topic(
     request: &SendRequest<'_>,
 ) -> Result<Option<String>, Refusal> {
     let Some(group) = request.topic.strip_prefix(RETRY_GROUP_TOPIC_PREFIX) else { return Ok(None) };
-    if !state.groups.find_or_create(group) {
+    // Two parts of a name tell a retry topic of pops.
+    let group = match group.split_once('+') {
+        Some((group, topic)) if !topic.is_empty() && !topic.contains('+') => group,
+        _ => group,
+    };
+    let Some(config) = state.groups.find(group) else {
         let remark = format!("subscription group not exist, {group} {SEE_FAQ}");
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
-    }
-    let allowed = match request.max_reconsume_times {
-        Some(times) if request.version >= MAX_RECONSUME_TIMES_FROM => times,
-        _ => RETRY_MAX_TIMES,
     };
-    if request.reconsume_times <= allowed {
+    let allowed = match request.max_reconsume_times {
+        Some(times) if request.version >= mq_version::V3_4_9 => times,
+        _ => config.retry_max_times,
+    };
+    // A group that holds any lock consumes in order, and has no use for what comes later.
+    let is_ordered = state.locks.is_any_alive(group, broker.now_ms());
+    if request.reconsume_times <= allowed && !is_ordered {
         return Ok(None);
     }
     let topic = dlq_topic(group);
-    if state.topics.get(&topic).is_none() {
-        let config = TopicConfig::new(topic.as_str(), 1);
-        broker.announce_topic(&config);
-        state.topics.put(config);
-    }
+    broker.ensure_topic(state, TopicConfig::new(topic.as_str(), 1));
     Ok(Some(topic))
 }

@@ -1,0 +1,171 @@
+//! How far each group has read. Java: `ConsumerOffsetManager`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The offsets of the queues of one topic.
+type Queues = BTreeMap<i32, i64>;
+
+/// Offsets by topic, then by group, then by queue.
+#[derive(Debug, Default, Clone)]
+struct Offsets {
+    topics: HashMap<String, HashMap<String, Queues>>,
+}
+
+/// How far each group has read.
+#[derive(Debug, Default)]
+pub(crate) struct CommittedOffsets {
+    committed: Offsets,
+    /// Where the next pull will be sent to.
+    resets: Offsets,
+    /// How far the last pulls came.
+    pulled: Offsets,
+}
+
+impl CommittedOffsets {
+    /// The committed offset, or the one that the group is to go on at. Negative ones can be committed, and then read
+    /// as if there were none.
+    pub(crate) fn get(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
+        let offset = self.resets.get(topic, group, queue_id);
+        offset.or_else(|| self.committed.get(topic, group, queue_id)).filter(|offset| *offset >= 0)
+    }
+
+    /// Commits an offset, whichever it is.
+    pub(crate) fn commit(&mut self, topic: &str, group: &str, queue_id: i32, offset: i64) {
+        self.committed.put(topic, group, queue_id, offset);
+    }
+
+    /// Takes over what a master has committed. That groups were moved there is not for its slaves.
+    pub(crate) fn follow(&mut self, master: &Self) {
+        self.committed.clone_from(&master.committed);
+    }
+
+    /// The committed offsets of a group by queue, without those that are still to be reset.
+    pub(crate) fn of_topic(&self, topic: &str, group: &str) -> Queues {
+        self.committed.queues(topic, group).cloned().unwrap_or_default()
+    }
+
+    /// Commits all offsets of another group's queues, instead of those that there were.
+    pub(crate) fn clone_group(&mut self, topic: &str, from: &str, to: &str) {
+        if let Some(queues) = self.committed.queues(topic, from).cloned() {
+            self.committed.topics.entry(topic.to_owned()).or_default().insert(to.to_owned(), queues);
+        }
+    }
+
+    /// Moves a group to an offset: the next pull is sent there, and until then no commit counts.
+    pub(crate) fn reset(&mut self, topic: &str, group: &str, queue_id: i32, offset: i64) {
+        self.resets.put(topic, group, queue_id, offset);
+        self.committed.put(topic, group, queue_id, offset);
+    }
+
+    /// Whether a group has yet to go where it was moved.
+    pub(crate) fn is_reset(&self, topic: &str, group: &str, queue_id: i32) -> bool {
+        self.resets.get(topic, group, queue_id).is_some()
+    }
+
+    /// Where a group was moved, and forgets it.
+    pub(crate) fn take_reset(&mut self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
+        self.resets.topics.get_mut(topic)?.get_mut(group)?.remove(&queue_id)
+    }
+
+    /// Notes how far a pull came.
+    pub(crate) fn note_pull(&mut self, topic: &str, group: &str, queue_id: i32, offset: i64) {
+        self.pulled.put(topic, group, queue_id, offset);
+    }
+
+    /// How far the last pull came; if there was none, what the group has committed.
+    pub(crate) fn pulled(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
+        self.pulled.get(topic, group, queue_id).or_else(|| self.get(topic, group, queue_id))
+    }
+
+    /// The groups that have committed offsets of a topic.
+    pub(crate) fn groups(&self, topic: &str) -> BTreeSet<&str> {
+        self.committed.topics.get(topic).into_iter().flat_map(HashMap::keys).map(String::as_str).collect()
+    }
+
+    /// The topics that a group has committed offsets of.
+    pub(crate) fn topics(&self, group: &str) -> BTreeSet<&str> {
+        let all = self.committed.topics.iter();
+        all.filter(|(_, groups)| groups.contains_key(group)).map(|(topic, _)| topic.as_str()).collect()
+    }
+
+    /// Forgets a topic.
+    pub(crate) fn remove_topic(&mut self, topic: &str) {
+        for offsets in [&mut self.committed, &mut self.resets, &mut self.pulled] {
+            offsets.topics.remove(topic);
+        }
+    }
+
+    /// Forgets a group.
+    pub(crate) fn remove_group(&mut self, group: &str) {
+        for offsets in [&mut self.committed, &mut self.resets, &mut self.pulled] {
+            offsets.topics.values_mut().for_each(|groups| {
+                groups.remove(group);
+            });
+        }
+    }
+}
+
+impl Offsets {
+    fn queues(&self, topic: &str, group: &str) -> Option<&Queues> {
+        self.topics.get(topic)?.get(group)
+    }
+
+    fn get(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
+        self.queues(topic, group)?.get(&queue_id).copied()
+    }
+
+    fn put(&mut self, topic: &str, group: &str, queue_id: i32, offset: i64) {
+        let known = self.topics.get_mut(topic).and_then(|groups| groups.get_mut(group));
+        match known {
+            Some(queues) => {
+                queues.insert(queue_id, offset);
+            }
+            None => {
+                let groups = self.topics.entry(topic.to_owned()).or_default();
+                groups.entry(group.to_owned()).or_default().insert(queue_id, offset);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_move_both_ways_and_negative_ones_read_as_absent() {
+        let mut offsets = CommittedOffsets::default();
+        offsets.commit("T", "g", 1, 9);
+        offsets.commit("T", "g", 1, 3);
+        assert_eq!(offsets.get("T", "g", 1), Some(3));
+        assert_eq!([offsets.get("T", "g", 0), offsets.get("T", "h", 1), offsets.get("S", "g", 1)], [None; 3]);
+        offsets.commit("T", "g", 1, -1);
+        assert_eq!(offsets.get("T", "g", 1), None);
+    }
+
+    #[test]
+    fn a_reset_counts_until_it_is_taken() {
+        let mut offsets = CommittedOffsets::default();
+        offsets.commit("T", "g", 0, 9);
+        offsets.reset("T", "g", 0, 4);
+        assert!(offsets.is_reset("T", "g", 0) && !offsets.is_reset("T", "g", 1));
+        assert_eq!(offsets.get("T", "g", 0), Some(4));
+        assert_eq!((offsets.take_reset("T", "g", 0), offsets.take_reset("T", "g", 0)), (Some(4), None));
+        assert_eq!((offsets.get("T", "g", 0), offsets.is_reset("T", "g", 0)), (Some(4), false));
+    }
+
+    #[test]
+    fn groups_and_topics_are_found_by_each_other_and_forgotten() {
+        let mut offsets = CommittedOffsets::default();
+        offsets.commit("T", "g", 0, 1);
+        offsets.clone_group("T", "g", "h");
+        offsets.note_pull("T", "g", 0, 7);
+        assert_eq!((offsets.pulled("T", "g", 0), offsets.pulled("T", "h", 0)), (Some(7), Some(1)));
+        assert_eq!(offsets.groups("T"), ["g", "h"].into());
+        assert_eq!(offsets.topics("h"), ["T"].into());
+        offsets.remove_group("g");
+        assert_eq!((offsets.pulled("T", "g", 0), offsets.groups("T")), (None, ["h"].into()));
+        offsets.remove_topic("T");
+        assert!(offsets.topics("h").is_empty());
+    }
+}

@@ -1,0 +1,31 @@
+//! Telling the members of a group that it changed: 40. Java: `DefaultConsumerIdsChangeListener`.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rocketmq_remoting::protocol::header::NotifyConsumerIdsChangedRequestHeader;
+use rocketmq_remoting::protocol::{ExtFields, RequestCode};
+use tokio::time::Instant;
+
+use super::Broker;
+use super::consumers::Changed;
+
+/// How long a notification may wait for room in the write buffer; one that cannot be written is lost.
+const WRITE_LIMIT: Duration = Duration::from_secs(3);
+
+impl Broker {
+    /// Tells all members of these groups, those included whose coming is the change.
+    pub(super) fn notify_consumer_ids_changed(&self, changed: impl IntoIterator<Item = Changed>) {
+        for Changed { group, members } in changed {
+            let header = NotifyConsumerIdsChangedRequestHeader { consumer_group: group.into() };
+            self.tasks.spawn(async move {
+                for member in members {
+                    let (code, deadline) =
+                        (RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, Instant::now() + WRITE_LIMIT);
+                    // Whoever is gone meanwhile needs no news.
+                    let _ = member.oneway(code, &header, &ExtFields::absent(), &Bytes::new(), deadline).await;
+                }
+            });
+        }
+    }
+}
