@@ -90,3 +90,50 @@ async fn the_oldest_messages_go_when_the_memory_is_full() {
     assert_eq!(peer.call(send_to("T").with_body(vec![b'x'; 20_000])).await.code, 0);
     assert_eq!(cluster.message_count("T"), 1);
 }
+
+/// What names a popped message of queue 0.
+fn named(answer: &RemotingCommand, offset: &str) -> Vec<(&'static str, String)> {
+    let start = field(answer, "startOffsetInfo").rsplit(' ').next().unwrap().to_owned();
+    let [time, hidden, revive] = ["popTime", "invisibleTime", "reviveQid"].map(|name| field(answer, name));
+    let extra_info = format!("{start} {time} {hidden} {revive} 0 broker-a 0 {offset}");
+    let texts = [("consumerGroup", "group"), ("topic", "T"), ("queueId", "0"), ("offset", offset)];
+    let named = texts.into_iter().map(|(name, text)| (name, text.to_owned()));
+    named.chain([("extraInfo", extra_info), ("invisibleTime", "7200000".to_owned())]).collect()
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_does_not_come_again_and_what_is_hidden_for_longer_comes_later() {
+    let cluster = MockCluster::builder().virtual_clock(true).start().await.unwrap();
+    let mut peer = Peer::broker(&cluster).await;
+    for _ in 0..5 {
+        peer.call(send_to("T")).await;
+    }
+    let popped = peer.call(pop_from("T", "3600000")).await;
+    assert_eq!(records(&popped).len(), 5);
+    for (code, offset) in [(RequestCode::ACK_MESSAGE, "0"), (RequestCode::CHANGE_MESSAGE_INVISIBLETIME, "1")]
+    {
+        let fields = named(&popped, offset);
+        let fields: Vec<_> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        assert_eq!(peer.call(request(code, &fields)).await.code, 0);
+    }
+    // The third and the fourth of the pop.
+    let batch = format!(
+        r#"{{"brokerName":"broker-a","acks":[{{"c":"group","t":"T","r":"0","so":0,"q":0,"rq":{},"pt":{},"it":3600000,"b":"DA=="}}]}}"#,
+        field(&popped, "reviveQid"),
+        field(&popped, "popTime")
+    );
+    let batch = request(RequestCode::BATCH_ACK_MESSAGE, &[]).with_body(batch);
+    assert_eq!(peer.call(batch).await.code, 0);
+    let originals = |cluster: &MockCluster| {
+        let stored = cluster.messages("%RETRY%group_T");
+        let ids: Vec<_> = cluster.messages("T").iter().map(|message| message.msg_id().to_owned()).collect();
+        stored
+            .iter()
+            .map(|again| ids.iter().position(|id| *id == again.msg_id()).unwrap())
+            .collect::<Vec<_>>()
+    };
+    cluster.advance(Duration::from_secs(3600)).await;
+    assert_eq!(originals(&cluster), [4]);
+    cluster.advance(Duration::from_secs(3600)).await;
+    assert_eq!(originals(&cluster), [4, 1]);
+}
