@@ -226,6 +226,18 @@ pub(crate) async fn a_pull_needs_a_subscription_that_is_new_enough(name_server: 
     set(json!({ "groupName": group, "consumeEnable": false })).await;
     let no_group = format!("16 \"subscription group no permission, {group}\" {{forbiddenType=2}}");
     assert_eq!(pull(&peer, &group, &topic, "0").await, no_group);
+    let pop = [
+        ("consumerGroup", group.as_str()),
+        ("topic", &topic),
+        ("queueId", "0"),
+        ("maxMsgNums", "1"),
+        ("invisibleTime", "60000"),
+        ("pollTime", "0"),
+        ("bornTime", "0"),
+        ("initMode", "0"),
+    ];
+    let popped = peer.call(200_050, &pop, "").await;
+    assert_eq!((popped.code, popped.remark()), (16, &*format!("subscription group no permission, {group}")));
     set(json!({ "groupName": group, "consumeBroadcastEnable": false })).await;
     assert_eq!(pull(&peer, &group, &topic, "0").await, "0 \"FOUND\"");
     let forbidden = |readable: bool| {

@@ -28,13 +28,13 @@ struct ProducerInfo {
     version: i32,
 }
 
-/// 328. When a producer was heard of last is not kept: it counts as heard of now.
+/// 328.
 pub(in crate::broker) fn producers(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     let state = broker.lock();
     let info = |producer: &crate::broker::producers::Producer| ProducerInfo {
         client_id: producer.client_id.clone(),
         language: producer.language,
-        last_update_timestamp: broker.now_ms(),
+        last_update_timestamp: producer.heard_ms,
         remote_ip: producer
             .connection
             .accepted()

@@ -87,9 +87,13 @@ pub(super) fn check<'a>(
         return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
     }
     let group = required(fields.group.as_deref(), "consumerGroup")?;
-    if !state.groups.find_or_create(group) {
+    let Some(config) = state.groups.find(group) else {
         let remark = format!("subscription group [{group}] does not exist, {SEE_FAQ}");
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
+    };
+    if !config.consume_enable {
+        let remark = format!("subscription group no permission, {group}");
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
     Ok(Allowed { topic, group, queues })
 }
