@@ -44,22 +44,34 @@ impl Java {
     /// Runs `foreign.Main`: all features of a set.
     pub(crate) fn features(&self, server: Server, tag: &str) -> Vec<Section> {
         let sets = [("plain", server.plain()), ("acl", server.with_acl()), ("tls", server.with_tls())];
-        sets.into_iter().flat_map(|(set, site)| self.run(server, &site, &[tag, set])).collect()
+        sets.into_iter().flat_map(|(set, site)| self.run("Main", server, &site, &[tag, set])).collect()
     }
 
-    /// Runs `foreign.Main` with the address of a NameServer and more.
-    fn run(&self, server: Server, site: &Site, arguments: &[&str]) -> Vec<Section> {
-        let home = program::fetched("home").join(self.name).join(server.name());
-        // Offsets of an earlier run.
-        let _ = fs::remove_dir_all(&home);
-        fs::create_dir_all(&home).expect("create the program's home");
+    /// Runs `foreign.Mqadmin`: commands of Apache's tool.
+    pub(crate) fn commands(&self, server: Server) -> Vec<Section> {
+        self.run("Mqadmin", server, &server.for_admins(), &[])
+    }
+
+    /// Runs `foreign.Benchmarks`: programs that come with Apache RocketMQ.
+    pub(crate) fn benchmarks(&self, server: Server) -> Vec<Section> {
+        const TOPICS: &[&str] = &["foreign-bench-sync", "foreign-bench-async", "foreign-bench-batch"];
+        let site = server.plain_with(TOPICS);
+        let runs = ["counted", "batch", "async"].into_iter();
+        runs.flat_map(|which| self.run("Benchmarks", server, &site, &[which])).collect()
+    }
+
+    /// Runs a program with the address of a NameServer and more.
+    fn run(&self, program: &str, server: Server, site: &Site, arguments: &[&str]) -> Vec<Section> {
+        let home = program::fresh_home(self.name, server);
         let mut command = program::bounded(&java());
         command.args(START_FLAGS).args(MODULE_FLAGS).arg("-Xmx512m");
         // Clients write their logs, and the offsets of broadcasting, below the user's home.
         command
             .arg(format!("-Duser.home={}", home.display()))
             .arg(format!("-Dforeign.broker={}", site.broker));
-        command.args(["-cp", &self.class_path, "foreign.Main", &site.name_server]).args(arguments);
+        command
+            .args(["-cp", &self.class_path, &format!("foreign.{program}"), &site.name_server])
+            .args(arguments);
         command.current_dir(&home);
         program::sections(command)
     }

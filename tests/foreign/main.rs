@@ -10,6 +10,7 @@
 mod comparison;
 mod java;
 mod program;
+mod scripts;
 mod servers;
 #[path = "../apache/support/mod.rs"]
 mod support;
@@ -28,4 +29,26 @@ fn java_5_5_0() {
 fn java_4_9_8() {
     let client = Java::compiled("java-4.9.8", &["common", "v4"], &program::fetched("java-4.9.8"));
     Comparison::new("java-4.9.8").run(|server| client.features(server, "v4")).check();
+}
+
+#[test]
+fn mqadmin() {
+    let tool = Java::compiled("mqadmin-5.5.0", &["tools"], &java::apache_lib());
+    Comparison::new("mqadmin-5.5.0").run(|server| tool.commands(server)).check();
+}
+
+#[test]
+fn benchmark() {
+    let programs = Java::compiled("benchmark-5.5.0", &["bench"], &program::fetched("examples-5.5.0"));
+    Comparison::new("benchmark-5.5.0").run(|server| programs.benchmarks(server)).check();
+}
+
+#[test]
+fn ali_ons() {
+    Comparison::new("ali-ons-3.12.0").run(scripts::ali_ons).check();
+}
+
+#[test]
+fn python() {
+    Comparison::new("python-rocketmq-0.4.4").run(scripts::python).check();
 }

@@ -1,7 +1,10 @@
 //! A program of another client, and what it printed.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use crate::servers::Server;
 
 /// A program that takes longer is ended.
 const LIMIT: &str = "240";
@@ -55,6 +58,14 @@ pub(crate) fn sections(mut command: Command) -> Vec<Section> {
 /// Where the packages and what is made from them lie.
 pub(crate) fn fetched(name: &str) -> PathBuf {
     root().join("target/foreign").join(name)
+}
+
+/// An empty folder for what a program writes: its logs, and offsets that an earlier run must not have left.
+pub(crate) fn fresh_home(name: &str, server: Server) -> PathBuf {
+    let home = fetched("home").join(name).join(server.name());
+    let _ = fs::remove_dir_all(&home);
+    fs::create_dir_all(&home).expect("create the program's home");
+    home
 }
 
 /// The sources of the programs.

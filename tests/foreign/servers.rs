@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use rocketmq::admin::{Brokers, MQAdmin, TopicConfig};
 use rocketmq_namesrv_mock::{MockAuthority, MockCluster, MockClusterBuilder};
 use rocketmq_remoting::net::tls::TlsServerConfig;
 use tokio::runtime::Runtime;
@@ -37,6 +38,30 @@ impl Server {
         match self {
             Self::Apache => Site::of_apache(plain_apache()),
             Self::Mock => Site::of_mock(plain_mock()),
+        }
+    }
+
+    /// The same, with topics of four queues.
+    pub(crate) fn plain_with(self, topics: &[&str]) -> Site {
+        let site = self.plain();
+        runtime().block_on(async {
+            let admin = MQAdmin::connect(site.name_server.as_str()).await.expect("connect an admin");
+            for topic in topics {
+                let config = TopicConfig::new(*topic, 4);
+                admin
+                    .create_topic(&config, &Brokers::cluster("DefaultCluster"))
+                    .await
+                    .expect("create a topic");
+            }
+        });
+        site
+    }
+
+    /// A broker that nobody else uses, to change and to count what is on it.
+    pub(crate) fn for_admins(self) -> Site {
+        match self {
+            Self::Apache => Site::of_apache(apache_for_admins()),
+            Self::Mock => Site::of_mock(mock_for_admins()),
         }
     }
 
@@ -89,6 +114,16 @@ fn plain_apache() -> &'static ApacheCluster {
     })
 }
 
+fn apache_for_admins() -> &'static ApacheCluster {
+    static CLUSTER: OnceLock<ApacheCluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| booted(&Boot::default()))
+}
+
+fn mock_for_admins() -> &'static MockCluster {
+    static CLUSTER: OnceLock<MockCluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| started(MockCluster::builder().enable_property_filter(true)))
+}
+
 fn apache_with_acl() -> &'static ApacheCluster {
     static CLUSTER: OnceLock<ApacheCluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
@@ -126,7 +161,8 @@ fn plain_mock() -> &'static MockCluster {
         let builder = MockCluster::builder()
             .transaction_timeout(QUICK_QUESTIONS)
             .transaction_check_interval(CHECK_INTERVAL)
-            .recall_message(true);
+            .recall_message(true)
+            .enable_property_filter(true);
         started(builder)
     })
 }

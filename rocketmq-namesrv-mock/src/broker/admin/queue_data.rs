@@ -24,7 +24,8 @@ request_fields! {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct QueueData {
-    filter_data: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter_data: Option<String>,
     max_queue_index: i64,
     min_queue_index: i64,
     queue_data: Vec<Entry>,
@@ -62,9 +63,9 @@ pub(in crate::broker) fn queue_data(broker: &Broker, request: &Request<'_>) -> R
         physic_size: entry.size,
         tags_code: entry.tags_code,
     });
-    let group = fields.group.as_deref().unwrap_or("null");
+    let group = fields.group.filter(|group| !group.is_empty());
     let body = QueueData {
-        filter_data: format!("{group}@{topic} is not online!"),
+        filter_data: group.map(|group| format!("{group}@{topic} is not online!")),
         max_queue_index: queue.max_offset(),
         min_queue_index: queue.min_offset(),
         queue_data: entries.collect(),

@@ -14,7 +14,7 @@ import java.util.concurrent.Future;
  * servers; SET is {@code plain}, {@code acl} or {@code tls}, or the name of one feature.
  */
 public final class Main {
-    private static final int AT_A_TIME = 6;
+    private static final int AT_A_TIME = 10;
 
     private final Map<String, String> titles = new LinkedHashMap<>();
     private final Map<String, Feature> features = new LinkedHashMap<>();
@@ -47,6 +47,8 @@ public final class Main {
         Transactions.register(this);
         Pulling.register(this);
         Pushing.register(this);
+        Retrying.register(this);
+        Asking.register(this);
         Version.register(this);
     }
 

@@ -171,6 +171,7 @@ final class Pulling {
             } finally {
                 consumer.shutdown();
             }
+            site.awaitGone(producer, group);
             if (round.equals("early")) {
                 send(site, producer, topic, queues, "late");
             }

@@ -60,6 +60,7 @@ final class Pushing {
                 received.all().stream().map(Texts::message).sorted().forEach(site::print);
             }
             consumer.shutdown();
+            site.awaitGone(producer, group);
         }
         DefaultMQPullConsumer reader = site.pullConsumer(group);
         for (MessageQueue queue : queues) {

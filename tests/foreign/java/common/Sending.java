@@ -161,6 +161,7 @@ final class Sending {
         DefaultMQProducer producer = site.producer();
         String topic = site.name("unknown");
         producer.setDefaultTopicQueueNums(3);
+        site.await("a route", () -> !Site.queues(producer, "TBW102").isEmpty());
         site.print("%s", producer.send(site.message(topic, "first")).getSendStatus());
         site.await("the route", () -> Site.queues(producer, topic).size() == 3);
         site.print("queues " + Site.queues(producer, topic));

@@ -11,7 +11,9 @@ import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
+import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
@@ -141,6 +143,18 @@ final class Site {
         return consumer;
     }
 
+    /** Waits until the broker has forgotten all members of a group: a newcomer would share the queues with them. */
+    void awaitGone(DefaultMQProducer producer, String group) throws Exception {
+        MQClientAPIImpl api = Version.factory(producer).getMQClientAPIImpl();
+        await("the members to leave", () -> {
+            try {
+                return api.getConsumerIdListByGroup(System.getProperty("foreign.broker"), group, 3_000).isEmpty();
+            } catch (MQBrokerException none) {
+                return true;
+            }
+        });
+    }
+
     /** Creates a topic and waits until it can be found. */
     String topic(DefaultMQProducer producer, String suffix, int queues) throws Exception {
         String topic = name(suffix);
@@ -174,7 +188,8 @@ final class Site {
                     return true;
                 }
                 last = null;
-            } catch (MQClientException failure) {
+            } catch (MQClientException | IllegalStateException failure) {
+                // The latter is what a time-out at a NameServer becomes.
                 last = failure;
             }
             Thread.sleep(POLL_MS);

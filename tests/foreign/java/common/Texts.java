@@ -25,7 +25,7 @@ final class Texts {
         "PUSH_REPLY_TIME", "ARRIVE_TIME", "SEND_TIME", "EXTEND_UNIQ_INFO"));
     private static final Pattern ADDRESS = Pattern.compile("(\\d{1,3}\\.){3}\\d{1,3}:\\d+");
     private static final Pattern DURATION = Pattern.compile("\\[\\d+\\]ms");
-    private static final Pattern ID = Pattern.compile("\\b[0-9A-F]{32}\\b");
+    private static final Pattern ID = Pattern.compile("\\b[0-9A-F]{32,56}\\b");
 
     private Texts() {
     }

@@ -1,6 +1,7 @@
 package foreign;
 
 import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.impl.factory.MQClientInstance;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 
 /** What 4.x calls otherwise than 5.x. */
@@ -14,5 +15,9 @@ final class Version {
 
     static void createTopic(DefaultMQProducer producer, String topic, int queues) throws MQClientException {
         producer.createTopic("TBW102", topic, queues);
+    }
+
+    static MQClientInstance factory(DefaultMQProducer producer) {
+        return producer.getDefaultMQProducerImpl().getmQClientFactory();
     }
 }

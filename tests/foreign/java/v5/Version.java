@@ -2,6 +2,7 @@ package foreign;
 
 import java.util.HashMap;
 import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.impl.factory.MQClientInstance;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 
 /** What 5.x calls otherwise than 4.x, and what only 5.x has. */
@@ -10,10 +11,15 @@ final class Version {
     }
 
     static void register(Main main) {
-        // 4.x has all features so far.
+        Timers.register(main);
+        Popping.register(main);
     }
 
     static void createTopic(DefaultMQProducer producer, String topic, int queues) throws MQClientException {
         producer.createTopic("TBW102", topic, queues, new HashMap<>());
+    }
+
+    static MQClientInstance factory(DefaultMQProducer producer) {
+        return producer.getDefaultMQProducerImpl().getMqClientFactory();
     }
 }
