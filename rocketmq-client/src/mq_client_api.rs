@@ -1,5 +1,6 @@
 mod admin;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use rocketmq_remoting::protocol::header::{
     HeartbeatRequestHeader, PullMessageRequestHeader, PullMessageResponseHeader, RecallMessageRequestHeader,
     UnregisterClientRequestHeader, ViewMessageRequestHeader,
 };
-use rocketmq_remoting::protocol::{EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode};
+use rocketmq_remoting::protocol::{
+    CommandRef, EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode,
+};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -94,27 +97,23 @@ impl MQClientApi {
     }
 
     /// Sends a message with its header; the answer may have any code.
-    pub(crate) async fn send_message<H: EncodeHeader>(
+    pub(crate) fn send_message<H: EncodeHeader>(
         &self,
         address: &str,
-        code: RequestCode,
-        header: &H,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         deadline: Instant,
-    ) -> Result<RemotingCommand, RemotingError> {
-        self.remoting.invoke(address, code, header, body, deadline).await
+    ) -> impl Future<Output = Result<RemotingCommand, RemotingError>> {
+        self.remoting.invoke(address, request, deadline)
     }
 
     /// Sends a message that nobody answers.
-    pub(crate) async fn send_message_oneway<H: EncodeHeader>(
+    pub(crate) fn send_message_oneway<H: EncodeHeader>(
         &self,
         address: &str,
-        code: RequestCode,
-        header: &H,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         deadline: Instant,
-    ) -> Result<(), RemotingError> {
-        self.remoting.oneway(address, code, header, body, deadline).await
+    ) -> impl Future<Output = Result<(), RemotingError>> {
+        self.remoting.oneway(address, request, deadline)
     }
 
     /// Tells a broker who this client is (34): `data` is a `HeartbeatData`. It remembers it with the connection.
@@ -124,8 +123,9 @@ impl MQClientApi {
         data: &Bytes,
         deadline: Instant,
     ) -> Result<(), RemotingError> {
-        let (code, header) = (RequestCode::HEART_BEAT, HeartbeatRequestHeader::default());
-        let answer = self.remoting.invoke_on(connection, code, &header, data, deadline).await?;
+        let header = HeartbeatRequestHeader::default();
+        let request = CommandRef::request(RequestCode::HEART_BEAT, &header).with_body(data);
+        let answer = self.remoting.invoke_on(connection, &request, deadline).await?;
         if answer.code != ResponseCode::SUCCESS.0 {
             return Err(RemotingError::refused(connection.peer(), &answer));
         }
@@ -139,8 +139,8 @@ impl MQClientApi {
         header: &EndTransactionRequestHeader,
         remark: Option<&str>,
     ) -> Result<(), RemotingError> {
-        let (code, deadline) = (RequestCode::END_TRANSACTION, Instant::now() + self.timeout);
-        self.remoting.oneway_on(connection, code, remark, header, &Bytes::new(), deadline).await
+        let request = CommandRef::request(RequestCode::END_TRANSACTION, header).with_remark(remark);
+        self.remoting.oneway_on(connection, &request, Instant::now() + self.timeout).await
     }
 
     /// Tells a broker that a producer of this client is gone (35).
@@ -210,8 +210,8 @@ impl MQClientApi {
         header: &PullMessageRequestHeader,
     ) -> Result<(ResponseCode, Reply<PullMessageResponseHeader>), MQClientError> {
         let deadline = Instant::now() + self.timeout;
-        let answer =
-            self.remoting.invoke(address, RequestCode::PULL_MESSAGE, header, &Bytes::new(), deadline).await;
+        let request = CommandRef::request(RequestCode::PULL_MESSAGE, header);
+        let answer = self.remoting.invoke(address, &request, deadline).await;
         let answer = answer.map_err(|error| MQClientError::from_remoting(address, error))?;
         let code = ResponseCode(answer.code);
         let known = [

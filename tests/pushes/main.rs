@@ -21,7 +21,7 @@ use rocketmq_remoting::protocol::header::{
     CheckTransactionStateRequestHeader, EndTransactionRequestHeader, ReplyMessageRequestHeader,
     SendMessageRequestHeader,
 };
-use rocketmq_remoting::protocol::{ExtFields, NoHeader, RemotingCommand, RequestCode, ResponseCode};
+use rocketmq_remoting::protocol::{CommandRef, NoHeader, RemotingCommand, RequestCode, ResponseCode};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -69,7 +69,7 @@ async fn ask(client: &Connection, group: &str, body: Option<Bytes>) {
         ..CheckTransactionStateRequestHeader::default()
     };
     let (code, body) = (RequestCode::CHECK_TRANSACTION_STATE, body.unwrap_or(record.freeze()));
-    client.oneway(code, &header, &ExtFields::default(), &body, deadline()).await.unwrap();
+    client.oneway(&CommandRef::request(code, &header).with_body(&body), deadline()).await.unwrap();
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn push(client: &Connection, correlation_id: &str, sys_flag: i32, body: &[
         ..ReplyMessageRequestHeader::default()
     };
     let (code, body) = (RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, Bytes::copy_from_slice(body));
-    client.call(code, &header, &ExtFields::default(), &body, deadline()).await.unwrap()
+    client.call(&CommandRef::request(code, &header).with_body(&body), deadline()).await.unwrap()
 }
 
 /// Starts a request; returns the broker's connection to the client and the correlation id.
@@ -231,14 +231,14 @@ async fn every_pushed_reply_is_acknowledged_and_the_right_one_is_delivered() {
     let mut broker = Broker::start(&[]).await;
     let (_producer, mut asked, client, correlation_id) = request(&mut broker).await;
     assert_eq!(push(&client, "unknown", 0, b"for nobody").await.code, ResponseCode::SUCCESS.0);
-    let (code, fields) = (RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, ExtFields::default());
-    let broken = client.call(code, &NoHeader, &fields, &Bytes::new(), deadline()).await.unwrap();
+    let push_nothing = CommandRef::request(RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, &NoHeader);
+    let broken = client.call(&push_nothing, deadline()).await.unwrap();
     assert_eq!((broken.code, broken.remark()), (1, "process reply message fail"));
     assert_eq!(push(&client, &correlation_id, 0, b"yes").await.code, ResponseCode::SUCCESS.0);
     assert_eq!(push(&client, &correlation_id, 0, b"twice").await.code, ResponseCode::SUCCESS.0);
     assert_eq!(asked.join_next().await.unwrap().unwrap().unwrap().body(), "yes");
-    let (code, fields) = (RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, ExtFields::default());
-    let unknown = client.call(code, &NoHeader, &fields, &Bytes::new(), deadline()).await.unwrap();
+    let of_consumers = CommandRef::request(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, &NoHeader);
+    let unknown = client.call(&of_consumers, deadline()).await.unwrap();
     assert_eq!(unknown.code, ResponseCode::REQUEST_CODE_NOT_SUPPORTED.0);
 }
 

@@ -6,7 +6,7 @@ use rocketmq_namesrv_mock::{MockAuthority, MockCertificate};
 use rocketmq_remoting::client::{RemotingClient, RemotingError};
 use rocketmq_remoting::net::tls::{TlsAcceptor, TlsConfig, TlsError, TlsServerConfig, TlsTransport};
 use rocketmq_remoting::net::{ConnectionOptions, DialError, NoRequests, RequestHandler, Responder};
-use rocketmq_remoting::protocol::{NoHeader, RemotingCommand, RequestCode, ResponseCode};
+use rocketmq_remoting::protocol::{CommandRef, NoHeader, RemotingCommand, RequestCode, ResponseCode};
 use rocketmq_remoting::server::RemotingServer;
 use tokio::time::Instant;
 
@@ -61,7 +61,9 @@ pub(crate) async fn echo(
     body: impl Into<Bytes>,
 ) -> Result<Bytes, RemotingError> {
     let (body, deadline) = (body.into(), Instant::now() + PATIENCE);
-    let answer = client.invoke(address, RequestCode::HEART_BEAT, &NoHeader, &body, deadline).await?;
+    let answer = client
+        .invoke(address, &CommandRef::request(RequestCode::HEART_BEAT, &NoHeader).with_body(&body), deadline)
+        .await?;
     Ok(answer.body)
 }
 

@@ -129,6 +129,11 @@ impl MQClientInstance {
         &self.api
     }
 
+    /// The queues to which messages of a topic can go, if they are known and there are any.
+    pub(crate) fn known_route(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
+        self.routes.get(topic).filter(|info| !info.is_empty())
+    }
+
     /// The queues to which messages of a topic can go.
     pub(crate) async fn find_route(
         &self,

@@ -227,9 +227,10 @@ async fn send(producer: Arc<DefaultMQProducerImpl>, batch: Batch<Member>) {
     }
     if let Some(Member { message, sender }) = members.pop() {
         let Sender { plan, report, permit, room, answer } = sender;
-        let sent = producer.send_alone(running, Outgoing::Message(message), &plan, permit, report).await;
+        let sent = producer.deliver(running, Outgoing::Message(message), &plan, report).await;
+        producer.note(&sent, plan.began);
         // Before the sender goes on, so that it can send again.
-        drop(room);
+        drop((permit, room));
         let _ = answer.send(sent.and_then(|sent| sent.ok_or(NO_RESULT)));
     }
 }

@@ -165,7 +165,8 @@ impl DefaultMQProducerImpl {
         if here == running.runtime {
             return sending.await;
         }
-        timeout_at(plan.deadline() + ELSEWHERE_GRACE, sending).await.unwrap_or_else(|_| {
+        let timed = Box::pin(timeout_at(plan.deadline() + ELSEWHERE_GRACE, sending));
+        timed.await.unwrap_or_else(|_| {
             Err(MQClientError::TimedOut {
                 timeout: plan.timeout,
                 waited_for: "the runtime on which the producer was started: it does not run any more, or is blocked",
@@ -209,29 +210,19 @@ impl DefaultMQProducerImpl {
         permit: Permit,
         report: SendReport,
     ) -> Result<Option<SendResult>, MQClientError> {
-        let reserved = match (&running.accumulator, &outgoing, plan.mode) {
-            (_, _, CommunicationMode::Oneway) => None,
-            (Some(accumulator), Outgoing::Message(message), _) => accumulator.reserve(message),
-            _ => None,
+        let accumulator = running.accumulator.as_deref().filter(|_| plan.mode != CommunicationMode::Oneway);
+        let outgoing = match (accumulator, outgoing) {
+            (Some(accumulator), Outgoing::Message(message)) => match accumulator.reserve(&message) {
+                Some(reserved) => {
+                    self.check(running, &message)?;
+                    let joining = reserved.join(self, running, message, plan, (permit, report));
+                    return Box::pin(joining).await.map(Some);
+                }
+                None => Outgoing::Message(message),
+            },
+            (_, outgoing) => outgoing,
         };
-        match (reserved, outgoing) {
-            (Some(reserved), Outgoing::Message(message)) => {
-                self.check(running, &message)?;
-                reserved.join(self, running, message, plan, (permit, report)).await.map(Some)
-            }
-            (_, outgoing) => self.send_alone(running, outgoing, plan, permit, report).await,
-        }
-    }
-
-    /// Sends what has its permit, in a request of its own.
-    pub(super) async fn send_alone(
-        &self,
-        running: &Running,
-        outgoing: Outgoing,
-        plan: &SendPlan,
-        _permit: Permit,
-        report: SendReport,
-    ) -> Result<Option<SendResult>, MQClientError> {
+        let _permit = permit;
         let sent = self.deliver(running, outgoing, plan, report).await;
         self.note(&sent, plan.began);
         sent
@@ -243,25 +234,25 @@ impl DefaultMQProducerImpl {
         running: &Running,
         outgoing: Outgoing,
         plan: &SendPlan,
-        mut report: SendReport,
+        report: SendReport,
     ) -> Result<Option<SendResult>, MQClientError> {
         let preparation = running.preparation(&self.option);
-        let prepared = match outgoing {
-            Outgoing::Message(message) => preparation.message(message).await?,
-            Outgoing::Half(message) => preparation.half(message).await?,
-            Outgoing::Batch(batch) => preparation.batch(batch)?,
-        };
-        let waited = report.waited_for_permits + report.waited_for_batch;
-        report.prepared = plan.began.elapsed().saturating_sub(waited);
         let mut sending = Sending {
             instance: &running.instance,
             option: &self.option,
             faults: &running.faults,
-            prepared,
+            prepared: preparation.prepare(outgoing)?,
             plan,
             report,
             attempts: 0,
         };
+        if preparation.is_to_be_compressed(&sending.prepared) {
+            // Boxed, as all that is rare: it would make the future of every send larger.
+            Box::pin(sending.prepared.compress(&self.option)).await?;
+        }
+        let report = &mut sending.report;
+        let waited = report.waited_for_permits + report.waited_for_batch;
+        report.prepared = plan.began.elapsed().saturating_sub(waited);
         let (sent, attempts) = sending.send_default_impl().await;
         self.stats.retried(attempts.saturating_sub(1));
         sent

@@ -11,6 +11,7 @@ use rocketmq_common::{
 };
 use rocketmq_remoting::protocol::header::SendRequestKind;
 
+use super::default_mq_producer_impl::Outgoing;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::hook::MessageType;
@@ -77,6 +78,23 @@ impl Prepared {
     pub(super) fn body(&self) -> &Bytes {
         self.compressed.as_ref().unwrap_or_else(|| self.message.body())
     }
+
+    /// Compresses the body, if that makes it smaller, and checks the size of what is stored.
+    pub(super) async fn compress(&mut self, option: &ProducerOption) -> Result<(), MQClientError> {
+        let (kind, level) = (option.compress_type(), option.compress_level());
+        let (body, limit) = (self.message.body(), option.max_message_size());
+        let compressed = compress(body.clone(), kind, level).await?;
+        let smaller = compressed.len() < body.len();
+        let (size, what) = if smaller { (compressed.len(), " after compression") } else { (body.len(), "") };
+        if size > limit {
+            return Err(MQClientError::illegal(IllegalBody::TooLarge { size, what, limit }));
+        }
+        if smaller {
+            self.sys_flag = self.sys_flag.with_compression(kind);
+            self.compressed = Some(compressed);
+        }
+        Ok(())
+    }
 }
 
 impl MsgId {
@@ -89,25 +107,35 @@ impl MsgId {
 }
 
 impl Preparation<'_> {
+    /// What is ready to be sent, once it is [compressed](Prepared::compress) if it [is to be](Self::is_to_be_compressed).
+    pub(super) fn prepare(&self, outgoing: Outgoing) -> Result<Prepared, MQClientError> {
+        match outgoing {
+            Outgoing::Message(message) => self.message(message),
+            Outgoing::Half(message) => self.single(message, true),
+            Outgoing::Batch(batch) => self.batch(batch),
+        }
+    }
+
+    /// Whether compressing might make it smaller. Brokers store batches as they come.
+    pub(super) fn is_to_be_compressed(&self, prepared: &Prepared) -> bool {
+        prepared.kind != SendRequestKind::Batch
+            && prepared.message.body().len() >= self.option.compress_msg_body_over_threshold()
+    }
+
     /// One message. A received message that came out of a transaction is an ordinary one when it is sent on.
-    pub(super) async fn message(&self, mut message: Message) -> Result<Prepared, MQClientError> {
+    fn message(&self, mut message: Message) -> Result<Prepared, MQClientError> {
         if is_half(&message) {
             message.properties_mut().remove(PROPERTY_TRANSACTION_PREPARED);
         }
-        self.prepare(message, false).await
+        self.single(message, false)
     }
 
-    /// The half message of a transaction.
-    pub(super) async fn half(&self, message: Message) -> Result<Prepared, MQClientError> {
-        self.prepare(message, true).await
-    }
-
-    async fn prepare(&self, message: Message, transactional: bool) -> Result<Prepared, MQClientError> {
+    fn single(&self, message: Message, transactional: bool) -> Result<Prepared, MQClientError> {
         self.check(&message)?;
+        self.check_size(message.body())?;
         let born_timestamp = now_ms();
         let (msg_id, properties) = self.identify(&message, born_timestamp);
-        let (compressed, mut sys_flag) = stored_form(message.body(), self.option).await?;
-        let mut message_type = MessageType::Normal;
+        let (mut sys_flag, mut message_type) = (MessageSysFlag::default(), MessageType::Normal);
         if transactional {
             sys_flag = sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
             message_type = MessageType::TransactionHalf;
@@ -126,7 +154,7 @@ impl Preparation<'_> {
             message_type,
             message,
             batch: None,
-            compressed,
+            compressed: None,
             properties,
             sys_flag,
             born_timestamp,
@@ -136,8 +164,8 @@ impl Preparation<'_> {
         })
     }
 
-    /// Several messages in one request. Brokers store batches as they come, so their bodies are not compressed.
-    pub(super) fn batch(&self, mut batch: MessageBatch) -> Result<Prepared, MQClientError> {
+    /// Several messages in one request.
+    fn batch(&self, mut batch: MessageBatch) -> Result<Prepared, MQClientError> {
         batch.messages().iter().try_for_each(|message| self.check(message))?;
         let born_timestamp = now_ms();
         batch.assign_unique_keys(|| self.ids.next(born_timestamp));
@@ -183,6 +211,19 @@ impl Preparation<'_> {
         Ok(())
     }
 
+    /// Of a body that will be compressed only its compressed size is limited, as far as consumers inflate it.
+    fn check_size(&self, body: &Bytes) -> Result<(), MQClientError> {
+        let (size, what, limit) = (body.len(), "", compression::DEFAULT_MAX_INFLATED);
+        if size > limit {
+            return Err(MQClientError::illegal(IllegalBody::TooLargeToInflate { size, limit }));
+        }
+        let limit = self.option.max_message_size();
+        if size > limit && size < self.option.compress_msg_body_over_threshold() {
+            return Err(MQClientError::illegal(IllegalBody::TooLarge { size, what, limit }));
+        }
+        Ok(())
+    }
+
     /// The id and all properties. A message that was made from a received one has an id already.
     fn identify(&self, message: &Message, now: i64) -> (MsgId, String) {
         let instance = self.option.namespace().map(|namespace| (PROPERTY_INSTANCE_ID, namespace));
@@ -221,35 +262,6 @@ fn is_reply(message: &Message) -> bool {
 pub(super) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The compressed body, if that is what is stored, and the flags that say so.
-async fn stored_form(
-    body: &Bytes,
-    option: &ProducerOption,
-) -> Result<(Option<Bytes>, MessageSysFlag), MQClientError> {
-    let size = body.len();
-    if size > compression::DEFAULT_MAX_INFLATED {
-        let limit = compression::DEFAULT_MAX_INFLATED;
-        return Err(MQClientError::illegal(IllegalBody::TooLargeToInflate { size, limit }));
-    }
-    let limit = option.max_message_size();
-    let too_large = |size, what| MQClientError::illegal(IllegalBody::TooLarge { size, what, limit });
-    if size >= option.compress_msg_body_over_threshold() {
-        let compressed = compress(body.clone(), option.compress_type(), option.compress_level()).await?;
-        if compressed.len() < size {
-            let flag = MessageSysFlag::default().with_compression(option.compress_type());
-            return if compressed.len() <= limit {
-                Ok((Some(compressed), flag))
-            } else {
-                Err(too_large(compressed.len(), " after compression"))
-            };
-        }
-    }
-    if size > limit {
-        return Err(too_large(size, ""));
-    }
-    Ok((None, MessageSysFlag::default()))
 }
 
 async fn compress(body: Bytes, kind: CompressionType, level: u32) -> Result<Bytes, MQClientError> {

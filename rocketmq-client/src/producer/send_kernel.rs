@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rocketmq_common::{MessageQueue, namespace};
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendMessageResponseHeader};
-use rocketmq_remoting::protocol::{RemotingCommand, RequestHeader, ResponseCode};
+use rocketmq_remoting::protocol::{CommandRef, RemotingCommand, RequestHeader, ResponseCode};
 use tokio::time::Instant;
 
 use super::prepared::Prepared;
@@ -32,10 +32,21 @@ pub(super) async fn send_kernel_impl(
     prepared: &Prepared,
     attempt: &Attempted<'_>,
 ) -> Result<Option<SendResult>, MQClientError> {
-    let hooks = option.hooks();
-    if !hooks.watch_sends() {
-        return request(instance, option, prepared, attempt).await;
+    if option.hooks().watch_sends() {
+        // Boxed: it would make the future of every send larger.
+        Box::pin(request_with_hooks(instance, option, prepared, attempt)).await
+    } else {
+        request(instance, option, prepared, attempt).await
     }
+}
+
+async fn request_with_hooks(
+    instance: &MQClientInstance,
+    option: &ProducerOption,
+    prepared: &Prepared,
+    attempt: &Attempted<'_>,
+) -> Result<Option<SendResult>, MQClientError> {
+    let hooks = option.hooks();
     let mut context = SendMessageContext {
         producer_group: option.group_name().unwrap_or_default(),
         message: &prepared.message,
@@ -88,14 +99,15 @@ async fn request(
         max_reconsume_times: None,
         broker_name: Some(attempt.queue.broker_name()),
     };
-    let (api, code, broker) = (instance.api(), header.code(), attempt.queue.broker_name());
+    let (api, broker) = (instance.api(), attempt.queue.broker_name());
+    let request = CommandRef::request(header.code(), &header).with_body(prepared.body());
     let vip_address = option.vip_channel_enabled().then(|| vip_channel(attempt.address)).flatten();
     let address = vip_address.as_deref().unwrap_or(attempt.address);
     if attempt.mode == CommunicationMode::Oneway {
-        let sent = api.send_message_oneway(address, code, &header, prepared.body(), attempt.deadline).await;
+        let sent = api.send_message_oneway(address, &request, attempt.deadline).await;
         return sent.map(|()| None).map_err(|error| MQClientError::from_remoting(broker, error));
     }
-    let answer = api.send_message(address, code, &header, prepared.body(), attempt.deadline).await;
+    let answer = api.send_message(address, &request, attempt.deadline).await;
     let answer = answer.map_err(|error| MQClientError::from_remoting(broker, error))?;
     send_result(option, prepared, attempt, &answer).map(Some)
 }

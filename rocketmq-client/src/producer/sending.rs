@@ -56,7 +56,7 @@ impl Sending<'_> {
 
     async fn attempt_all(&mut self) -> Result<Option<SendResult>, MQClientError> {
         let mut last_broker: Option<Arc<str>> = None;
-        let mut weak: Option<SendResult> = None;
+        let mut weak: Option<Box<SendResult>> = None;
         for number in 0..=self.plan.retries {
             let asked = Instant::now();
             let route = self.route().await;
@@ -64,11 +64,11 @@ impl Sending<'_> {
             self.report.waited_for_route += began - asked;
             let route = match route {
                 Ok(route) => route,
-                Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(weak))),
+                Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(*weak))),
             };
             let choice = match self.choose(&route, last_broker.as_deref()) {
                 Ok(choice) => choice,
-                Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(weak))),
+                Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(*weak))),
             };
             let attempt = Attempted {
                 queue: choice.queue,
@@ -82,7 +82,7 @@ impl Sending<'_> {
             let error = match sent {
                 Ok(Some(result)) if self.is_too_weak(&result, &route) => {
                     last_broker = Some(choice.queue.shared_broker_name().clone());
-                    weak = Some(result);
+                    weak = Some(Box::new(result));
                     continue;
                 }
                 Ok(result) => return Ok(result),
@@ -95,12 +95,12 @@ impl Sending<'_> {
             let resume = Instant::now() + pause(&error, number + 1, same_broker);
             if number == self.plan.retries || !verdict.again || resume >= self.plan.deadline() {
                 // Stored weakly is better than an error.
-                return weak.map_or(Err(error), |weak| Ok(Some(weak)));
+                return weak.map_or(Err(error), |weak| Ok(Some(*weak)));
             }
             tokio::time::sleep_until(resume).await;
         }
         // Only a weak result of the last attempt leads here.
-        Ok(weak)
+        Ok(weak.map(|weak| *weak))
     }
 
     async fn attempt(&self, attempt: &Attempted<'_>) -> Result<Option<SendResult>, MQClientError> {
@@ -112,7 +112,13 @@ impl Sending<'_> {
     }
 
     async fn route(&self) -> Result<Arc<TopicPublishInfo>, MQClientError> {
-        self.instance.find_route(self.prepared.topic(), self.plan.timeout, self.plan.deadline()).await
+        match self.instance.known_route(self.prepared.topic()) {
+            Some(route) => Ok(route),
+            None => {
+                let SendPlan { timeout, .. } = *self.plan;
+                Box::pin(self.instance.find_route(self.prepared.topic(), timeout, self.plan.deadline())).await
+            }
+        }
     }
 
     fn choose<'r>(

@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rocketmq_remoting::net::Connection;
-use rocketmq_remoting::protocol::{EncodeHeader, ExtFields, RemotingCommand, RequestCode, ResponseCode};
+use rocketmq_remoting::protocol::{CommandRef, EncodeHeader, RemotingCommand, RequestCode, ResponseCode};
 use tokio::time::{Instant, sleep};
 
 use super::Broker;
@@ -41,15 +40,13 @@ impl Pushes {
     pub(super) async fn oneway<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,
-        code: RequestCode,
-        header: &H,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         limit: Duration,
     ) -> bool {
-        let Fate::Goes(times) = self.fate(connection, code, header).await else { return true };
+        let Fate::Goes(times) = self.fate(connection, request).await else { return true };
         for _ in 0..times {
             let deadline = Instant::now() + limit;
-            if connection.oneway(code, header, &ExtFields::absent(), body, deadline).await.is_err() {
+            if connection.oneway(request, deadline).await.is_err() {
                 return false;
             }
         }
@@ -60,19 +57,17 @@ impl Pushes {
     pub(super) async fn call<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,
-        code: RequestCode,
-        header: &H,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         limit: Duration,
     ) -> bool {
         let deadline = Instant::now() + limit;
-        let Fate::Goes(times) = self.fate(connection, code, header).await else {
+        let Fate::Goes(times) = self.fate(connection, request).await else {
             tokio::time::sleep_until(deadline).await;
             return false;
         };
         let mut is_taken = false;
         for _ in 0..times {
-            let answer = connection.call(code, header, &ExtFields::absent(), body, deadline).await;
+            let answer = connection.call(request, deadline).await;
             is_taken |= answer.is_ok_and(|answer| answer.response_code() == ResponseCode::SUCCESS);
         }
         is_taken
@@ -82,13 +77,12 @@ impl Pushes {
     async fn fate<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,
-        code: RequestCode,
-        header: &H,
+        request: &CommandRef<'_, H>,
     ) -> Fate {
         if !self.faults.is_armed() {
             return Fate::Goes(1);
         }
-        let request = RemotingCommand::request(code).with_header(header);
+        let request = RemotingCommand::request(RequestCode(request.code)).with_header(request.header);
         let hit = self.faults.next(&self.server, &self.address.to_string(), &request);
         match hit.map(|hit| hit.action) {
             Some(FaultAction::DropRequest | FaultAction::DropAnswer) => Fate::Lost,

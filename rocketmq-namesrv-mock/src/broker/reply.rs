@@ -9,7 +9,7 @@ use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::net::Connection;
 use rocketmq_remoting::protocol::header::ReplyMessageRequestHeader;
 use rocketmq_remoting::protocol::{
-    EncodeHeader, ExtFields, FieldSink, RemotingCommand, RequestCode, ResponseCode,
+    CommandRef, EncodeHeader, ExtFields, FieldSink, RemotingCommand, RequestCode, ResponseCode,
 };
 
 use super::Broker;
@@ -36,7 +36,8 @@ pub(super) fn reply(broker: &Broker, command: RemotingCommand, responder: Reply)
     let pushes = broker.pushes();
     broker.tasks.spawn(async move {
         let code = RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT;
-        let is_taken = pushes.call(&connection, code, &header, &command.body, PUSH_LIMIT).await;
+        let push = CommandRef::request(code, &header).with_body(&command.body);
+        let is_taken = pushes.call(&connection, &push, PUSH_LIMIT).await;
         let remark = format!("push reply message to {client_id}fail.");
         stored.answer((!is_taken).then_some(&remark), &fields, responder);
     });

@@ -15,11 +15,9 @@ pub use error::RemotingError;
 pub use hook::RpcHook;
 
 use crate::net::{
-    Connection, ConnectionOptions, Pool, RequestHandler, TaskOwner, TcpTransport, Transport, later,
+    CallError, Connection, ConnectionOptions, Pool, RequestHandler, TaskOwner, TcpTransport, Transport, later,
 };
-use crate::protocol::{
-    EncodeHeader, ExtFields, NoHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode,
-};
+use crate::protocol::{CommandRef, EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode};
 
 /// Speaks to any number of NameServers and brokers. Java: `NettyRemotingClient`.
 ///
@@ -29,7 +27,6 @@ pub struct RemotingClient {
     pool: Pool,
     tasks: TaskOwner,
     hooks: Vec<Arc<dyn RpcHook>>,
-    no_fields: ExtFields,
 }
 
 /// A successful answer.
@@ -76,7 +73,7 @@ impl RemotingClient {
     ) -> Result<Self, tokio::runtime::TryCurrentError> {
         let tasks = TaskOwner::new()?;
         let pool = Pool::new(transport, options, handler, tasks.clone());
-        Ok(Self { pool, tasks, hooks: Vec::new(), no_fields: ExtFields::default() })
+        Ok(Self { pool, tasks, hooks: Vec::new() })
     }
 
     /// Adds a hook, behind those that are there.
@@ -101,8 +98,8 @@ impl RemotingClient {
         body: &Bytes,
         timeout: Duration,
     ) -> Result<Reply<H::Response>, RemotingError> {
-        let answer =
-            self.invoke(address, header.code(), header, body, later(Instant::now(), timeout)).await?;
+        let request = CommandRef::request(header.code(), header).with_body(body);
+        let answer = self.invoke(address, &request, later(Instant::now(), timeout)).await?;
         if answer.code != ResponseCode::SUCCESS.0 {
             return Err(RemotingError::refused(address, &answer));
         }
@@ -121,13 +118,11 @@ impl RemotingClient {
     pub async fn invoke<H: EncodeHeader + ?Sized>(
         &self,
         address: &str,
-        code: RequestCode,
-        header: &H,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         deadline: Instant,
     ) -> Result<RemotingCommand, RemotingError> {
         let connection = self.pool.get(address, deadline).await?;
-        self.invoke_on(&connection, code, header, body, deadline).await
+        self.invoke_on(&connection, request, deadline).await
     }
 
     /// [`invoke`](Self::invoke) on this very connection: for requests whose effect belongs to a connection, such as
@@ -138,24 +133,16 @@ impl RemotingClient {
     pub async fn invoke_on<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,
-        code: RequestCode,
-        header: &H,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         deadline: Instant,
     ) -> Result<RemotingCommand, RemotingError> {
-        let address = connection.peer();
-        if self.hooks.is_empty() {
-            let answer = connection.call(code, header, &self.no_fields, body, deadline).await;
-            return answer.map_err(|source| RemotingError::call(address, source));
-        }
-        let request = self.hooked_request(address, code, header, body);
-        let fields = &request.ext_fields;
-        let answer = connection.call(code, &NoHeader, fields, &request.body, deadline).await;
-        let answer = answer.map_err(|source| RemotingError::call(address, source))?;
-        for hook in &self.hooks {
-            hook.after_response(address, &request, &answer);
-        }
-        Ok(answer)
+        let answer = if self.hooks.is_empty() {
+            connection.call(request, deadline).await
+        } else {
+            // Boxed: it would make the future of every request larger.
+            Box::pin(self.call_hooked(connection, self.hooked(connection, request), deadline)).await
+        };
+        answer.map_err(|source| RemotingError::call(connection.peer(), source))
     }
 
     /// Sends a one-way request. `Ok` means that its frame is in the write buffer; what becomes of it is not
@@ -166,38 +153,31 @@ impl RemotingClient {
     pub async fn oneway<H: EncodeHeader + ?Sized>(
         &self,
         address: &str,
-        code: RequestCode,
-        header: &H,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         deadline: Instant,
     ) -> Result<(), RemotingError> {
         let connection = self.pool.get(address, deadline).await?;
-        self.oneway_on(&connection, code, None, header, body, deadline).await
+        self.oneway_on(&connection, request, deadline).await
     }
 
-    /// [`oneway`](Self::oneway) on this very connection, and with a remark: what a broker asked for on a connection
-    /// is answered there. Dropping the future before it is ready sends nothing.
+    /// [`oneway`](Self::oneway) on this very connection: what a broker asked for on a connection is answered there.
+    /// Dropping the future before it is ready sends nothing.
     ///
     /// # Errors
     /// The connection has ended, or there is no room in its write buffer before the deadline: nothing was sent.
     pub async fn oneway_on<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,
-        code: RequestCode,
-        remark: Option<&str>,
-        header: &H,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         deadline: Instant,
     ) -> Result<(), RemotingError> {
-        let address = connection.peer();
         let sent = if self.hooks.is_empty() {
-            connection.oneway_with_remark(code, remark, header, &self.no_fields, body, deadline).await
+            connection.oneway(request, deadline).await
         } else {
-            let request = self.hooked_request(address, code, header, body);
-            let fields = &request.ext_fields;
-            connection.oneway_with_remark(code, remark, &NoHeader, fields, &request.body, deadline).await
+            let request = self.hooked(connection, request);
+            Box::pin(async move { connection.oneway(&CommandRef::from(&request), deadline).await }).await
         };
-        sent.map_err(|source| RemotingError::call(address, source))
+        sent.map_err(|source| RemotingError::call(connection.peer(), source))
     }
 
     /// The connection to `address`, opened if need be. Dropping the future leaves a dial going.
@@ -233,18 +213,37 @@ impl RemotingClient {
         self.tasks.shutdown(deadline.saturating_duration_since(Instant::now())).await
     }
 
-    fn hooked_request<H: EncodeHeader + ?Sized>(
+    /// The request as the hooks leave it. Its code stays.
+    fn hooked<H: EncodeHeader + ?Sized>(
         &self,
-        address: &str,
-        code: RequestCode,
-        header: &H,
-        body: &Bytes,
+        connection: &Connection,
+        request: &CommandRef<'_, H>,
     ) -> RemotingCommand {
-        let mut request = RemotingCommand::request(code).with_header(header).with_body(body.clone());
-        for hook in &self.hooks {
-            hook.before_request(address, &mut request);
+        let code = RequestCode(request.code);
+        let mut hooked =
+            RemotingCommand::request(code).with_header(request.header).with_body(request.body.clone());
+        hooked.remark = request.remark.map(ByteString::from);
+        for (name, value) in request.fields {
+            hooked.ext_fields.insert(&*name, &*value);
         }
-        request
+        for hook in &self.hooks {
+            hook.before_request(connection.peer(), &mut hooked);
+        }
+        hooked.code = code.0;
+        hooked
+    }
+
+    async fn call_hooked(
+        &self,
+        connection: &Connection,
+        request: RemotingCommand,
+        deadline: Instant,
+    ) -> Result<RemotingCommand, CallError> {
+        let answer = connection.call(&CommandRef::from(&request), deadline).await?;
+        for hook in &self.hooks {
+            hook.after_response(connection.peer(), &request, &answer);
+        }
+        Ok(answer)
     }
 }
 

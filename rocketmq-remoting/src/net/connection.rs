@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::outgoing::Outgoing;
 use super::{CallError, ConnectionEnd, ConnectionOptions};
 use crate::protocol::{
-    CommandFlag, EncodeHeader, ExtFields, FrameHead, RemotingCommand, RequestCode, encode_frame,
+    CommandFlag, CommandRef, EncodeHeader, FrameHead, RemotingCommand, SerializeType, encode_frame,
 };
 use crate::session::{CallEnd, Session};
 
@@ -136,18 +135,14 @@ impl Connection {
         self.shared.lock().session.in_flight()
     }
 
-    /// Sends a request and waits for its answer, whatever response code that has. `extra` are fields beside
-    /// the header's own, such as a signature. Dropping the future forgets the request: the peer may still act
-    /// on it, and its answer is counted as unmatched.
+    /// Sends a request and waits for its answer, whatever response code that has. Dropping the future forgets the
+    /// request: the peer may still act on it, and its answer is counted as unmatched.
     ///
     /// # Errors
     /// [`CallError`]; `CallError::is_unsent` tells whether the peer may have seen the request.
     pub async fn call<H: EncodeHeader + ?Sized>(
         &self,
-        code: RequestCode,
-        header: &H,
-        extra: &ExtFields,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         deadline: Instant,
     ) -> Result<RemotingCommand, CallError> {
         let mut call = PendingCall { shared: &self.shared, opaque: None };
@@ -163,7 +158,7 @@ impl Connection {
                     call.opaque = None;
                     Poll::Ready(Step::Ended(ended))
                 }
-                None => match self.begin(code, header, extra, body, deadline, cx.waker()) {
+                None => match self.begin(request, deadline, cx.waker()) {
                     Ok(Some(opaque)) => {
                         call.opaque = Some(opaque);
                         Poll::Pending
@@ -179,7 +174,8 @@ impl Connection {
                     return Err(CallError::Ended { written, end: self.end_reason() });
                 }
                 Step::Refused(error) => return Err(error),
-                Step::NoRoom => self.wait_for_room(deadline).await?,
+                // Boxed: it is rare, and would make the future of every call larger.
+                Step::NoRoom => Box::pin(self.wait_for_room(deadline)).await?,
             }
         }
     }
@@ -191,31 +187,11 @@ impl Connection {
     /// [`CallError`], always of the kind that was not sent.
     pub async fn oneway<H: EncodeHeader + ?Sized>(
         &self,
-        code: RequestCode,
-        header: &H,
-        extra: &ExtFields,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         deadline: Instant,
     ) -> Result<(), CallError> {
-        self.oneway_with_remark(code, None, header, extra, body, deadline).await
-    }
-
-    /// [`oneway`](Self::oneway) with a remark: a few requests explain themselves by one, such as the end of a
-    /// transaction (37). Dropping the future before it is ready sends nothing.
-    ///
-    /// # Errors
-    /// As [`oneway`](Self::oneway).
-    pub async fn oneway_with_remark<H: EncodeHeader + ?Sized>(
-        &self,
-        code: RequestCode,
-        remark: Option<&str>,
-        header: &H,
-        extra: &ExtFields,
-        body: &Bytes,
-        deadline: Instant,
-    ) -> Result<(), CallError> {
-        while !self.append_oneway(code, remark, header, extra, body)? {
-            self.wait_for_room(deadline).await?;
+        while !self.append_oneway(request)? {
+            Box::pin(self.wait_for_room(deadline)).await?;
         }
         Ok(())
     }
@@ -224,15 +200,12 @@ impl Connection {
     /// full, which bounds it.
     pub(super) fn answer<H: EncodeHeader + ?Sized>(
         &self,
-        head: &FrameHead,
-        remark: Option<&str>,
-        header: &H,
-        extra: &ExtFields,
-        body: &Bytes,
+        opaque: i32,
+        answer: &CommandRef<'_, H>,
     ) -> Result<(), CallError> {
         let mut core = self.shared.lock();
         self.check_open(&core)?;
-        self.append(&mut core, head, remark, header, extra, body)?;
+        self.append(&mut core, answer, opaque, CommandFlag::RESPONSE)?;
         self.notify(core);
         Ok(())
     }
@@ -245,11 +218,13 @@ impl Connection {
         self.notify(core);
     }
 
-    /// The fixed fields of a frame from this side.
-    pub(super) fn head(&self, code: i32, opaque: i32, flag: CommandFlag) -> FrameHead {
+    /// The fixed fields of a frame from this side. A binary header has 16 bits for the code: a larger one, as those of
+    /// pop (200050 and on), goes out in JSON, which every peer reads.
+    fn head(&self, code: i32, opaque: i32, flag: CommandFlag) -> FrameHead {
         let options = &self.shared.options;
+        let fits = i16::try_from(code).is_ok();
         FrameHead {
-            serialize_type: options.serialize_type,
+            serialize_type: if fits { options.serialize_type } else { SerializeType::Json },
             code,
             language: options.language,
             version: options.version,
@@ -266,10 +241,7 @@ impl Connection {
     /// Enters a request and puts its frame into the write buffer, or tells that there is no room.
     fn begin<H: EncodeHeader + ?Sized>(
         &self,
-        code: RequestCode,
-        header: &H,
-        extra: &ExtFields,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
         deadline: Instant,
         waker: &Waker,
     ) -> Result<Option<i32>, CallError> {
@@ -284,8 +256,7 @@ impl Connection {
             core.io_awake = false;
         }
         let opaque = core.session.begin(deadline.into_std(), frame_start, Some(waker.clone()));
-        let head = self.head(code.0, opaque, CommandFlag::REQUEST);
-        if let Err(error) = self.append(&mut core, &head, None, header, extra, body) {
+        if let Err(error) = self.append(&mut core, request, opaque, CommandFlag::REQUEST) {
             core.session.cancel(opaque);
             return Err(error);
         }
@@ -296,11 +267,7 @@ impl Connection {
     /// Puts the frame of a one-way request into the write buffer; false when there is no room.
     fn append_oneway<H: EncodeHeader + ?Sized>(
         &self,
-        code: RequestCode,
-        remark: Option<&str>,
-        header: &H,
-        extra: &ExtFields,
-        body: &Bytes,
+        request: &CommandRef<'_, H>,
     ) -> Result<bool, CallError> {
         let mut core = self.shared.lock();
         self.check_open(&core)?;
@@ -308,8 +275,7 @@ impl Connection {
             return Ok(false);
         }
         // The id is not entered anywhere: nobody answers a one-way request.
-        let head = self.head(code.0, 0, CommandFlag::ONEWAY);
-        self.append(&mut core, &head, remark, header, extra, body)?;
+        self.append(&mut core, request, 0, CommandFlag::ONEWAY)?;
         self.notify(core);
         Ok(true)
     }
@@ -331,14 +297,13 @@ impl Connection {
     fn append<H: EncodeHeader + ?Sized>(
         &self,
         core: &mut Core,
-        head: &FrameHead,
-        remark: Option<&str>,
-        header: &H,
-        extra: &ExtFields,
-        body: &Bytes,
+        command: &CommandRef<'_, H>,
+        opaque: i32,
+        flag: CommandFlag,
     ) -> Result<(), CallError> {
-        let before = core.out.len();
-        core.out.append(body, |out| encode_frame(out, head, remark, header, extra, body.len()))?;
+        let CommandRef { code, remark, header, fields, body } = *command;
+        let (before, head) = (core.out.len(), self.head(code, opaque, flag));
+        core.out.append(body, |out| encode_frame(out, &head, remark, header, fields, body.len()))?;
         core.enqueued += (core.out.len() - before) as u64;
         Ok(())
     }

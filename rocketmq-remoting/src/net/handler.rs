@@ -3,7 +3,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::{CallError, Connection, ConnectionEnd};
-use crate::protocol::{CommandFlag, EncodeHeader, ExtFields, NoHeader, RemotingCommand, ResponseCode};
+use crate::protocol::{CommandRef, EncodeHeader, ExtFields, NoHeader, RemotingCommand, ResponseCode};
 
 /// What a connection does with requests from its peer: all of them on the serving side, a few (40, 39, 326 …)
 /// on the client's. Java: `NettyRequestProcessor`.
@@ -68,8 +68,9 @@ impl Responder {
         if self.oneway {
             return;
         }
-        let head = self.connection.head(code.0, self.opaque, CommandFlag::RESPONSE);
-        if let Err(error) = self.connection.answer(&head, remark, header, extra, body) {
+        let answer =
+            CommandRef::response(code, header).with_remark(remark).with_fields(extra).with_body(body);
+        if let Err(error) = self.connection.answer(self.opaque, &answer) {
             self.note_lost(&error);
         }
     }

@@ -43,7 +43,7 @@ impl Pool {
     /// [`DialError`]: nothing was sent.
     pub async fn get(&self, address: &str, deadline: Instant) -> Result<Connection, DialError> {
         let endpoint = self.endpoint(address);
-        let mut dialing = match endpoint.state().open_or_dialing(&endpoint.address)? {
+        let dialing = match endpoint.state().open_or_dialing(&endpoint.address)? {
             Found::Open(connection) => return Ok(connection),
             Found::Dialing(dialing) => dialing,
             Found::MustDial(sender) => {
@@ -52,6 +52,17 @@ impl Pool {
                 dialing
             }
         };
+        // Boxed: it is rare, and would make the future of every request larger.
+        Box::pin(self.dialled(endpoint, dialing, deadline)).await
+    }
+
+    /// The outcome of a dial under way.
+    async fn dialled(
+        &self,
+        endpoint: Arc<Endpoint>,
+        mut dialing: watch::Receiver<Option<DialOutcome>>,
+        deadline: Instant,
+    ) -> DialOutcome {
         let patience = deadline.min(later(Instant::now(), self.options.try_lock_timeout));
         let outcome = match timeout_at(patience, dialing.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone(),

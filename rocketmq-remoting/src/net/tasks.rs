@@ -27,7 +27,8 @@ impl TaskOwner {
     /// all tasks to stop; after that, or when the runtime is gone, it is dropped at once.
     #[allow(clippy::disallowed_methods)] // the one place
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
+        // Boxed: wrapped as it is, the task would be there three times over.
+        let (stop, task) = (self.stop.clone(), Box::pin(task));
         self.tracker.spawn_on(
             async move {
                 let _ = stop.run_until_cancelled(task).await;

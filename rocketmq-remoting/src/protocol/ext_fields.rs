@@ -33,10 +33,12 @@ enum Form {
 }
 
 impl ExtFields {
+    pub(super) const ABSENT: Self = Self(Form::Absent);
+
     /// None at all: the key is missing from a JSON header.
     #[must_use]
     pub fn absent() -> Self {
-        Self(Form::Absent)
+        Self::ABSENT
     }
 
     /// An empty list: `{}` in a JSON header.

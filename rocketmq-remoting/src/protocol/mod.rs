@@ -4,7 +4,8 @@
 //! [`RemotingCommand`] and its [`ExtFields`], which typed headers ([`header`]) read and write without a
 //! map in between. Bodies ([`body`]) are JSON, or stored messages, which `rocketmq-common` decodes.
 //!
-//! * hot path out: [`encode_frame`] writes a typed header straight into the write buffer;
+//! * hot path out: a [`CommandRef`] borrows what is sent, [`encode_frame`] writes its typed header straight into the
+//!   write buffer;
 //! * everything else out: build a [`RemotingCommand`] and [`RemotingCommand::encode`] it;
 //! * in: [`decode_frame`] takes one command off the read buffer, [`RemotingCommand::header`] reads it.
 
@@ -12,6 +13,7 @@ pub mod body;
 mod codec;
 mod command;
 mod command_flag;
+mod command_ref;
 mod ext_fields;
 mod fields;
 mod frame;
@@ -35,6 +37,7 @@ mod property_tests;
 
 pub use command::RemotingCommand;
 pub use command_flag::CommandFlag;
+pub use command_ref::CommandRef;
 pub use ext_fields::{ExtFields, ExtFieldsIter};
 pub use fields::{DecodeHeader, EncodeHeader, FieldSink, HeaderError, NoHeader, RequestHeader};
 pub use frame::{FrameHead, FrameLimits, MAX_FRAME_LENGTH, decode_frame, encode_frame};

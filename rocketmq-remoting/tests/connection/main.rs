@@ -6,6 +6,7 @@
 mod held_back;
 mod peer;
 mod pool;
+mod written;
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use peer::{ADDRESS, Fixture, Peer, fixture};
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::net::{CallError, ConnectionEnd};
-use rocketmq_remoting::protocol::{NoHeader, RemotingCommand, RequestCode, ResponseCode};
+use rocketmq_remoting::protocol::{CommandRef, NoHeader, RemotingCommand, RequestCode, ResponseCode};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -26,7 +27,8 @@ const CODE: RequestCode = RequestCode::HEART_BEAT;
 fn ask(fixture: &Fixture, body: impl Into<Bytes>, timeout: Duration) -> JoinHandle<Outcome> {
     let (client, body) = (fixture.client.clone(), body.into());
     tokio::task::spawn_local(async move {
-        client.invoke(ADDRESS, CODE, &NoHeader, &body, Instant::now() + timeout).await
+        let request = CommandRef::request(CODE, &NoHeader).with_body(&body);
+        client.invoke(ADDRESS, &request, Instant::now() + timeout).await
     })
 }
 

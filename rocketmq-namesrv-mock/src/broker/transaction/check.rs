@@ -8,8 +8,8 @@ use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::{RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC, RMQ_SYS_TRANS_HALF_TOPIC};
 use rocketmq_common::record::{RecordFields, RecordHeader, encode_record};
 use rocketmq_remoting::net::Connection;
-use rocketmq_remoting::protocol::RequestCode;
 use rocketmq_remoting::protocol::header::CheckTransactionStateRequestHeader;
+use rocketmq_remoting::protocol::{CommandRef, RequestCode};
 
 use super::{immunity_ms, millis};
 use crate::broker::append::{Place, append};
@@ -39,8 +39,8 @@ pub(crate) async fn check_transactions(broker: &Broker) -> usize {
     }
     let mut sent = 0;
     for Question { connection, header, body } in questions {
-        let code = RequestCode::CHECK_TRANSACTION_STATE;
-        let asked = broker.pushes().oneway(&connection, code, &header, &body, WRITE_LIMIT).await;
+        let question = CommandRef::request(RequestCode::CHECK_TRANSACTION_STATE, &header).with_body(&body);
+        let asked = broker.pushes().oneway(&connection, &question, WRITE_LIMIT).await;
         sent += usize::from(asked);
     }
     sent
