@@ -1,42 +1,59 @@
-//! The VIP channel: a second port of each broker, for those who may not wait behind others.
+//! The VIP channel, a second port of the broker, two below the first, that serves sends while the first is busy with
+//! consumers; and the unit that a client belongs to.
 
 use std::sync::{Arc, Mutex};
 
 use rocketmq::hook::RpcHook;
 use rocketmq::model::{Message, SendStatus};
-use rocketmq::producer::Producer;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
-use crate::cases::support::fresh_topic;
+use crate::cases::support::{Site, eventually, fresh_topic};
 use crate::shared::shared;
 
-/// Notes where sends go.
-#[derive(Default)]
-struct Addresses(Mutex<Vec<String>>);
+/// Where sends go, and what they say of the unit.
+#[derive(Clone, Default)]
+struct Sends(Arc<Mutex<Vec<(String, Option<String>)>>>);
 
-impl RpcHook for Addresses {
+impl RpcHook for Sends {
     fn before_request(&self, address: &str, request: &mut RemotingCommand) {
         if request.request_code() == RequestCode::SEND_MESSAGE_V2 {
-            self.0.lock().expect("no panic under this lock").push(address.to_owned());
+            let unit_mode = request.ext_fields.get("k").map(std::borrow::Cow::into_owned);
+            self.0.lock().expect("nobody panics").push((address.to_owned(), unit_mode));
         }
     }
 }
 
 #[tokio::test]
-async fn sends_go_two_ports_below_if_the_producer_is_a_vip() {
+async fn sends_go_to_the_vip_channel_and_topics_belong_to_the_unit() {
     let cluster = shared();
-    let (host, port) = cluster.broker_addr().rsplit_once(':').unwrap();
-    let port: u16 = port.parse().unwrap();
-    for (vip, port) in [(false, port), (true, port - 2)] {
-        let addresses = Arc::new(Addresses::default());
-        let producer = Producer::builder("vip_producer").name_server_addr(cluster.name_server_addr());
-        let producer = producer.option(|option| {
-            option.set_vip_channel_enabled(vip).set_send_msg_timeout(20_000).add_rpc_hook(addresses.clone());
-        });
-        let producer = producer.start().await.unwrap();
-        let sent = producer.send(Message::new(fresh_topic("vip"), "x")).await.unwrap();
+    let (host, port) = cluster.broker_addr().rsplit_once(':').expect("host:port");
+    let vip_channel = format!("{host}:{}", port.parse::<u16>().expect("a port") - 2);
+    for (vip, unit, address) in [(true, true, &*vip_channel), (false, false, cluster.broker_addr())] {
+        let (sends, group) = (Sends::default(), format!("vip_{vip}"));
+        let site = Site::with(cluster.name_server_addr(), |option| {
+            option.set_vip_channel_enabled(vip).set_unit_mode(unit).set_unit_name("unit1");
+            option.set_group_name(&group).add_rpc_hook(Arc::new(sends.clone()));
+        })
+        .await;
+        let topic = fresh_topic("vip");
+        let sent = site.producer.send(Message::new(topic.as_str(), "x")).await.expect("sent");
         assert_eq!(sent.send_status, SendStatus::SendOk);
-        assert_eq!(*addresses.0.lock().unwrap(), [format!("{host}:{port}")]);
-        producer.shutdown().await.unwrap();
+        let stored = site.pull_one(&sent.message_queue, sent.queue_offset).await;
+        assert_eq!(stored.msg_id(), sent.msg_id);
+        let seen = sends.0.lock().expect("nobody panics").clone();
+        assert_eq!(seen, [(address.to_owned(), Some(unit.to_string()))]);
+        // The broker remembers that the first send came from a unit: bit 0, TopicSysFlag.FLAG_UNIT.
+        let queues = site.admin.route(&topic).await.expect("it has a route").queue_datas;
+        assert!(!queues.is_empty() && queues.iter().all(|queues| queues.topic_sys_flag == i32::from(unit)));
+        // The id says which unit; the heartbeat that tells it comes a moment later.
+        let group = &group;
+        eventually("the id of the producer", || async {
+            let answers = site.admin.producer_connections(group, &topic).await.expect("an answer");
+            let members = answers.into_complete().expect("there is one broker").remove(0).1;
+            members
+                .first()
+                .map(|member| assert!(member.client_id.ends_with("@unit1"), "{}", member.client_id))
+        })
+        .await;
     }
 }

@@ -59,14 +59,14 @@ async fn one_deadline_covers_all_attempts() {
 async fn busy_brokers_do_not_hold_a_send_beyond_its_deadline() {
     for mode in MODES {
         let site = Site::of_acts(&[Act::Answer(2); 99], |option| {
-            option.set_send_msg_timeout(200);
+            option.set_send_msg_timeout(700);
             option.set_retry_times_when_send_failed(99).set_retry_times_when_send_async_failed(99);
         })
         .await;
         let (error, took) = timed(mode.send(&site.producer)).await;
         assert_eq!(error.unwrap_err().outcome(), Outcome::NotStored);
-        assert!(took < Duration::from_millis(200) + SLACK, "{took:?}");
-        assert!((2..10).contains(&site.sends()), "{} attempts", site.sends());
+        assert!(took < Duration::from_millis(700) + SLACK, "{took:?}");
+        assert!((2..20).contains(&site.sends()), "{} attempts", site.sends());
     }
 }
 

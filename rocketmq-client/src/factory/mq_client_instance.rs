@@ -144,6 +144,12 @@ impl MQClientInstance {
         self.routes.find(topic, timeout, deadline).await
     }
 
+    /// Makes sure that the route of a topic is as the NameServers had it after `since`; if they do not answer before
+    /// `deadline`, it stays as it is.
+    pub(crate) async fn refresh_route(&self, topic: &str, since: Instant, deadline: Instant) {
+        self.routes.refresh_since(topic, since, deadline).await;
+    }
+
     /// The route of a topic as the NameServers have it now.
     pub(crate) async fn topic_route(
         &self,

@@ -26,7 +26,15 @@ pub(crate) struct RouteTable {
 }
 
 /// The lookup of one topic: whoever holds the lock asks; what it learned is there for those who waited.
-type Lookup = tokio::sync::Mutex<Option<Arc<NoAnswer>>>;
+type Lookup = tokio::sync::Mutex<Looked>;
+
+#[derive(Debug, Default)]
+struct Looked {
+    /// Why nothing was found.
+    no_route: Option<Arc<NoAnswer>>,
+    /// When the last look at a known route began.
+    at: Option<Instant>,
+}
 
 impl RouteTable {
     pub(crate) fn new(
@@ -68,20 +76,20 @@ impl RouteTable {
         if let Some(info) = self.get(topic).filter(|info| !info.is_empty()) {
             return Ok(info);
         }
-        if let Some(no_route) = outcome.as_ref().filter(|_| waited) {
+        if let Some(no_route) = outcome.no_route.as_ref().filter(|_| waited) {
             return Err(not_found(topic, no_route));
         }
-        *outcome = None;
+        outcome.no_route = None;
         let found = self.look_up(topic, deadline).await;
         let result = match found {
             Ok(info) => self.put(topic, info),
             Err(no_route) => {
                 let error = not_found(topic, &no_route);
-                *outcome = Some(Arc::new(no_route));
+                outcome.no_route = Some(Arc::new(no_route));
                 Err(error)
             }
         };
-        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
+        self.forget_lookup(topic);
         result
     }
 
@@ -90,11 +98,28 @@ impl RouteTable {
         let topics: Vec<Arc<str>> =
             self.topics.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
         for topic in topics {
-            match self.api.topic_route_and_source(&topic, Instant::now() + timeout).await {
-                Ok((name_server, route)) => self.update(&topic, name_server, route),
-                Err(no_route) => {
-                    tracing::debug!(%topic, answers = ?no_route.answers, "route not refreshed, the old one stays");
-                }
+            self.look_again(&topic, Instant::now() + timeout).await;
+        }
+    }
+
+    /// Fetches a known route again, unless somebody did who began after `since`. Returns at the deadline at the latest.
+    pub(crate) async fn refresh_since(&self, topic: &str, since: Instant, deadline: Instant) {
+        let lookup = self.lookup(topic);
+        let Ok(mut looked) = timeout_at(deadline, lookup.lock()).await else { return };
+        if looked.at.is_none_or(|at| at < since) {
+            let began = Instant::now();
+            if timeout_at(deadline, self.look_again(topic, deadline)).await.is_ok() {
+                looked.at = Some(began);
+            }
+            self.forget_lookup(topic);
+        }
+    }
+
+    async fn look_again(&self, topic: &str, deadline: Instant) {
+        match self.api.topic_route_and_source(topic, deadline).await {
+            Ok((name_server, route)) => self.update(topic, name_server, route),
+            Err(no_route) => {
+                tracing::debug!(%topic, answers = ?no_route.answers, "route not refreshed, the old one stays");
             }
         }
     }
@@ -124,6 +149,10 @@ impl RouteTable {
     fn lookup(&self, topic: &str) -> Arc<Lookup> {
         let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
         lookups.entry(topic.into()).or_default().clone()
+    }
+
+    fn forget_lookup(&self, topic: &str) {
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
     }
 
     /// The topic's own route, or that of the template topic if it does not exist yet.

@@ -35,6 +35,20 @@ impl SendPlan {
     }
 }
 
+/// The outcome of an attempt that another one may better. Boxed, as all that is rare.
+type SoFar = Box<Result<SendResult, MQClientError>>;
+
+/// When another attempt begins.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    /// When the last one failed.
+    failed: Instant,
+    /// Not before this.
+    resume: Instant,
+    /// Not before the route was looked at: there is no other broker, and this one looks as if the route were old.
+    fresh_route: bool,
+}
+
 /// One message on its way: as many attempts as it takes and its deadline allows. Java: `sendDefaultImpl`.
 pub(super) struct Sending<'a> {
     pub(super) instance: &'a MQClientInstance,
@@ -56,7 +70,8 @@ impl Sending<'_> {
 
     async fn attempt_all(&mut self) -> Result<Option<SendResult>, MQClientError> {
         let mut last_broker: Option<Arc<str>> = None;
-        let mut weak: Option<Box<SendResult>> = None;
+        // What there is unless a later attempt does better.
+        let mut so_far: Option<SoFar> = None;
         for number in 0..=self.plan.retries {
             let asked = Instant::now();
             let route = self.route().await;
@@ -64,11 +79,11 @@ impl Sending<'_> {
             self.report.waited_for_route += began - asked;
             let route = match route {
                 Ok(route) => route,
-                Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(*weak))),
+                Err(error) => return end(so_far, Some(error)),
             };
             let choice = match self.choose(&route, last_broker.as_deref()) {
                 Ok(choice) => choice,
-                Err(error) => return weak.map_or(Err(error), |weak| Ok(Some(*weak))),
+                Err(error) => return end(so_far, Some(error)),
             };
             let attempt = Attempted {
                 queue: choice.queue,
@@ -79,28 +94,54 @@ impl Sending<'_> {
             self.attempts += 1;
             let sent = self.attempt(&attempt).await;
             self.faults.note(choice.queue.broker_name(), began.elapsed(), &sent);
-            let error = match sent {
-                Ok(Some(result)) if self.is_too_weak(&result, &route) => {
-                    last_broker = Some(choice.queue.shared_broker_name().clone());
-                    weak = Some(Box::new(result));
-                    continue;
-                }
+            match sent {
+                Ok(Some(result)) if self.is_too_weak(&result, &route) => so_far = Some(Box::new(Ok(result))),
                 Ok(result) => return Ok(result),
-                Err(error) => error,
-            };
-            let verdict = self.note_failure(&route, choice, began, &error);
-            last_broker = Some(choice.queue.shared_broker_name().clone());
-            let same_broker =
-                self.plan.queue.is_some() || !route.has_other_broker(choice.queue.broker_name());
-            let resume = Instant::now() + pause(&error, number + 1, same_broker);
-            if number == self.plan.retries || !verdict.again || resume >= self.plan.deadline() {
-                // Stored weakly is better than an error.
-                return weak.map_or(Err(error), |weak| Ok(Some(*weak)));
+                Err(error) => {
+                    let next = self.after_failure(&route, choice, (number, began), &error);
+                    // Stored weakly is better than an error.
+                    if so_far.as_deref().is_none_or(Result::is_err) {
+                        so_far = Some(Box::new(Err(error)));
+                    }
+                    match next {
+                        Some(next) => Box::pin(self.wait_for(next)).await,
+                        None => break,
+                    }
+                }
             }
-            tokio::time::sleep_until(resume).await;
+            last_broker = Some(choice.queue.shared_broker_name().clone());
         }
-        // Only a weak result of the last attempt leads here.
-        Ok(weak.map(|weak| *weak))
+        end(so_far, None)
+    }
+
+    /// What another attempt has to wait for; `None` if there is to be none.
+    fn after_failure(
+        &mut self,
+        route: &TopicPublishInfo,
+        choice: Choice<'_>,
+        (number, began): (u32, Instant),
+        error: &MQClientError,
+    ) -> Option<Next> {
+        let verdict = self.note_failure(route, choice, began, error);
+        let same_broker = self.plan.queue.is_some() || !route.has_other_broker(choice.queue.broker_name());
+        let failed = Instant::now();
+        let resume = failed + pause(error, number + 1, same_broker);
+        let again = number < self.plan.retries && verdict.again && resume < self.plan.deadline();
+        let fresh_route = same_broker && verdict.stale_route;
+        again.then_some(Next { failed, resume, fresh_route })
+    }
+
+    async fn wait_for(&mut self, next: Next) {
+        if next.fresh_route {
+            // A NameServer that says nothing leaves half of the time to the other attempts.
+            let half = self.plan.deadline().saturating_duration_since(next.failed) / 2;
+            self.instance.refresh_route(self.prepared.topic(), next.failed, next.failed + half).await;
+            self.report.waited_for_route += next.failed.elapsed();
+        }
+        // Even a timer that is due takes until the next millisecond.
+        if next.resume > Instant::now() {
+            tokio::time::sleep_until(next.resume).await;
+        }
     }
 
     async fn attempt(&self, attempt: &Attempted<'_>) -> Result<Option<SendResult>, MQClientError> {
@@ -181,5 +222,14 @@ impl Sending<'_> {
             not_connected: verdict.not_connected,
         });
         verdict
+    }
+}
+
+/// The outcome when no more can be done: that of the attempts, or else this error.
+fn end(so_far: Option<SoFar>, error: Option<MQClientError>) -> Result<Option<SendResult>, MQClientError> {
+    match (so_far, error) {
+        (Some(so_far), _) => so_far.map(Some),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(None),
     }
 }
