@@ -2,6 +2,7 @@
 
 mod reply;
 
+use std::borrow::Cow;
 use std::fmt;
 
 pub use rocketmq_common::{Message, MessageBatch, MessageExt, MessageProperties, MessageQueue};
@@ -48,12 +49,13 @@ pub struct SendResult {
     pub message_queue: MessageQueue,
     /// Its place in that queue, from 0. Of a delayed message: its place in the internal queue where it waits.
     pub queue_offset: i64,
-    /// The transaction id; the brokers of 5.x send the `UNIQ_KEY` for every message.
+    /// Of the half message of a transaction: the transaction's id. For other messages brokers repeat `msg_id` here, which
+    /// is left out.
     pub transaction_id: Option<String>,
     /// What [`recall`](crate::producer::Producer::recall)s a timer message before it is delivered (5.3.1 and later).
     pub recall_handle: Option<String>,
     /// The broker's region.
-    pub region_id: Option<String>,
+    pub region_id: Option<Cow<'static, str>>,
     /// Whether the broker wants this message traced.
     pub trace_on: bool,
 }

@@ -120,8 +120,9 @@ impl Producer {
         arg: impl AsRef<str>,
     ) -> Result<SendResult, MQClientError> {
         let began = Instant::now();
-        let queues = self.fetch_publish_message_queues(message.topic()).await?;
-        let queue = selector.select(&queues, &message, arg.as_ref()).clone();
+        let info = self.inner.publish_info(message.topic()).await?;
+        let queue =
+            selector.select(self.inner.queues(&info, message.topic()), &message, arg.as_ref()).clone();
         // The look-up was part of the one budget.
         let left = self.inner.timeout().saturating_sub(began.elapsed()).as_millis();
         let options = SendOptions::new().queue(queue).timeout(u64::try_from(left).unwrap_or(u64::MAX));
@@ -221,15 +222,7 @@ impl Producer {
         topic: &str,
     ) -> Result<Vec<MessageQueue>, MQClientError> {
         let info = self.inner.publish_info(topic).await?;
-        Ok(match self.inner.option().namespace() {
-            None => info.queues().to_vec(),
-            Some(_) => {
-                let plain = |queue: &MessageQueue| {
-                    MessageQueue::new(topic, queue.shared_broker_name().clone(), queue.queue_id())
-                };
-                info.queues().iter().map(plain).collect()
-            }
-        })
+        Ok(self.inner.queues(&info, topic).to_vec())
     }
 
     /// What this producer did so far.

@@ -17,7 +17,7 @@ use rocketmq_remoting::net::{ConnectionOptions, NoRequests};
 use rocketmq_remoting::protocol::header::{
     EndTransactionRequestHeader, PullMessageRequestHeader, SendMessageRequestHeader,
 };
-use rocketmq_remoting::protocol::{RequestHeader, ResponseCode};
+use rocketmq_remoting::protocol::{CommandRef, RequestHeader, ResponseCode};
 
 use super::support::{Site, fresh_topic};
 
@@ -102,7 +102,7 @@ async fn ask<H: RequestHeader>(address: &str, header: &H) -> Result<(ResponseCod
     let client =
         RemotingClient::new(ConnectionOptions::default(), Arc::new(NoRequests)).expect("within a runtime");
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
-    let answer = client.invoke(address, header.code(), header, &Bytes::new(), deadline).await?;
+    let answer = client.invoke(address, &CommandRef::request(header.code(), header), deadline).await?;
     Ok((answer.response_code(), answer.body))
 }
 

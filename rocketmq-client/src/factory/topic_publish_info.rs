@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rocketmq_common::{MessageQueue, PermName, mix_all};
 use rocketmq_remoting::net::random;
@@ -23,6 +23,8 @@ pub(crate) struct TopicPublishInfo {
     /// The topic does not exist yet: the queues are those that the first send will create.
     is_template: bool,
     cursor: AtomicUsize,
+    /// The queues with the topic as the user names it, once somebody asked for them.
+    without_namespace: OnceLock<Vec<MessageQueue>>,
 }
 
 /// One choice.
@@ -89,6 +91,7 @@ impl TopicPublishInfo {
             route,
             is_template: template_queues.is_some(),
             cursor,
+            without_namespace: OnceLock::new(),
         }
     }
 
@@ -137,6 +140,17 @@ impl TopicPublishInfo {
     /// All queues, sorted by broker name and id, unless an order configuration says otherwise.
     pub(crate) fn queues(&self) -> &[MessageQueue] {
         &self.queues
+    }
+
+    /// The same queues; `topic` is the name of their topic without its namespace.
+    pub(crate) fn queues_without_namespace(&self, topic: &str) -> &[MessageQueue] {
+        self.without_namespace.get_or_init(|| {
+            let topic: Arc<str> = topic.into();
+            let plain = |queue: &MessageQueue| {
+                MessageQueue::new(topic.clone(), queue.shared_broker_name().clone(), queue.queue_id())
+            };
+            self.queues.iter().map(plain).collect()
+        })
     }
 
     /// Whether a message can go to another broker than this one.

@@ -295,7 +295,18 @@ impl DefaultMQProducerImpl {
         current_runtime()?;
         let timeout = self.timeout();
         let topic = self.wrap_topic(topic);
-        running.instance.find_route(&topic, timeout, Instant::now() + timeout).await
+        match running.instance.known_route(&topic) {
+            Some(info) => Ok(info),
+            None => Box::pin(running.instance.find_route(&topic, timeout, Instant::now() + timeout)).await,
+        }
+    }
+
+    /// The queues of a route, with the topic as the user names it.
+    pub(super) fn queues<'a>(&self, info: &'a TopicPublishInfo, topic: &str) -> &'a [MessageQueue] {
+        match self.option.namespace() {
+            None => info.queues(),
+            Some(_) => info.queues_without_namespace(topic),
+        }
     }
 
     pub(super) fn running(&self) -> Result<&Running, MQClientError> {

@@ -1,7 +1,9 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::slice;
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use rocketmq_common::{MessageQueue, namespace};
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendMessageResponseHeader};
@@ -12,8 +14,11 @@ use super::prepared::Prepared;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::factory::MQClientInstance;
-use crate::hook::{CommunicationMode, SendMessageContext, SendMessageOutcome};
+use crate::hook::{CommunicationMode, MessageType, SendMessageContext, SendMessageOutcome};
 use crate::model::{SendResult, SendStatus};
+
+/// The region of brokers that are not told another one. Java: `MixAll.DEFAULT_TRACE_REGION_ID`.
+const DEFAULT_REGION: &str = "DefaultRegion";
 
 /// One attempt: one queue, one broker, one deadline.
 #[derive(Debug)]
@@ -144,6 +149,14 @@ fn send_result(
         source: Box::new(source),
         report: Box::default(),
     })?;
+    let text = |text: &ByteString| (**text).to_owned();
+    // For any other message it is the id of the message once more.
+    let transaction_id =
+        header.transaction_id.as_ref().filter(|_| prepared.message_type == MessageType::TransactionHalf);
+    let region_id = header.msg_region.as_ref().map(|region| match &**region {
+        DEFAULT_REGION => Cow::Borrowed(DEFAULT_REGION),
+        other => Cow::Owned(other.to_owned()),
+    });
     // A batch that is stored as one message has one id.
     let msg_id = header.batch_uniq_id.as_deref().unwrap_or(prepared.msg_id.as_str()).to_owned();
     Ok(SendResult {
@@ -152,9 +165,9 @@ fn send_result(
         offset_msg_id: (*header.msg_id).to_owned(),
         message_queue: stored_queue(option, attempt.queue, header.queue_id),
         queue_offset: header.queue_offset,
-        transaction_id: header.transaction_id.as_deref().map(str::to_owned),
-        recall_handle: header.recall_handle.as_deref().map(str::to_owned),
-        region_id: header.msg_region.as_deref().map(str::to_owned),
+        transaction_id: transaction_id.map(text),
+        recall_handle: header.recall_handle.as_ref().map(text),
+        region_id,
         trace_on: header.trace_on.unwrap_or(true),
     })
 }
