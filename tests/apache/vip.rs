@@ -10,9 +10,11 @@ use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 use crate::cases::support::{Site, eventually, fresh_topic};
 use crate::shared::shared;
 
-/// Where sends go, and what they say of the unit.
+/// Where a send went, and what it said of the unit.
+type Seen = (String, Option<String>);
+
 #[derive(Clone, Default)]
-struct Sends(Arc<Mutex<Vec<(String, Option<String>)>>>);
+struct Sends(Arc<Mutex<Vec<Seen>>>);
 
 impl RpcHook for Sends {
     fn before_request(&self, address: &str, request: &mut RemotingCommand) {
