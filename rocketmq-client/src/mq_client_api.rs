@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::client::{RemotingClient, RemotingError, Reply};
-use rocketmq_remoting::net::Connection;
+use rocketmq_remoting::net::{CallError, Connection};
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
 use rocketmq_remoting::protocol::header::{
     EndTransactionRequestHeader, GetMaxOffsetRequestHeader, GetRouteInfoRequestHeader,
@@ -79,11 +79,18 @@ impl MQClientApi {
         header: &H,
         deadline: Instant,
     ) -> Result<T, Said> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match self.remoting.call(address, header, &Bytes::new(), left).await {
-            Ok(reply) => {
-                decode_body(&reply.body).map_err(|error| Said { text: with_causes(&error), is_no: false })
-            }
+        // The body is all that matters of the answer; its header would have to cross threads.
+        let ask = async || {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.remoting.call(address, header, &Bytes::new(), left).await.map(|reply| reply.body)
+        };
+        let mut answer = ask().await;
+        if matches!(&answer, Err(RemotingError::Call { source: CallError::Ended { .. }, .. })) {
+            // A connection that was idle for long ends when nobody looks; reading twice does no harm.
+            answer = ask().await;
+        }
+        match answer {
+            Ok(body) => decode_body(&body).map_err(|error| Said { text: with_causes(&error), is_no: false }),
             Err(RemotingError::Refused { code, remark, .. }) => {
                 let first_line =
                     remark.as_deref().and_then(|remark| remark.lines().next()).unwrap_or_default();

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use rocketmq::error::MQClientError;
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
+use rocketmq_namesrv_mock::{Fault, FaultAction, MockCluster};
+use rocketmq_remoting::protocol::RequestCode;
 use rocketmq_remoting::server::RemotingServer;
 
 use super::script::{Act, Broker};
@@ -121,4 +123,17 @@ async fn a_name_server_that_is_gone_stops_no_send() {
     .await;
     let unknown = producer.send(Message::new("Unknown", "x")).await.unwrap_err();
     assert!(matches!(unknown, MQClientError::NameServerUnreachable { .. }), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_name_server_that_ends_the_connection_is_asked_again() {
+    let cluster = MockCluster::start().await.unwrap();
+    let producer = Producer::builder("looking").name_server_addr(cluster.name_server_addr()).start();
+    let producer = producer.await.unwrap();
+    for action in [FaultAction::Close, FaultAction::Reset, FaultAction::CutAnswer { at: 10, reset: false }] {
+        let look_up = RequestCode::GET_ROUTEINFO_BY_TOPIC;
+        let topic = format!("After{}", cluster.requests().len());
+        cluster.inject(Fault::on(look_up, action).topic(&topic).times(1));
+        producer.send(Message::new(topic, "x")).await.unwrap();
+    }
 }
