@@ -96,7 +96,8 @@ async fn a_producer_is_called_as_promised() {
     assert!(sent.send_status == SendStatus::SendOk && sent.queue_offset == 0);
     assert!(!sent.msg_id.is_empty() && !sent.offset_msg_id.is_empty());
     assert_eq!(sent.message_queue.topic(), "TopicTest");
-    assert_eq!((sent.transaction_id, sent.region_id.as_deref()), (None, Some("DefaultRegion")));
+    assert_eq!(sent.transaction_id.as_deref(), Some(sent.msg_id.as_str()));
+    assert_eq!(sent.region_id.as_deref(), Some("DefaultRegion"));
 
     let (done, outcome) = tokio::sync::oneshot::channel();
     producer.send_async(Message::new("TopicTest", "two"), |result| _ = done.send(result)).await.unwrap();

@@ -49,8 +49,7 @@ pub struct SendResult {
     pub message_queue: MessageQueue,
     /// Its place in that queue, from 0. Of a delayed message: its place in the internal queue where it waits.
     pub queue_offset: i64,
-    /// Of the half message of a transaction: the transaction's id. For other messages brokers repeat `msg_id` here, which
-    /// is left out.
+    /// The transaction id; the brokers of 5.x send the `UNIQ_KEY` for every message.
     pub transaction_id: Option<String>,
     /// What [`recall`](crate::producer::Producer::recall)s a timer message before it is delivered (5.3.1 and later).
     pub recall_handle: Option<String>,

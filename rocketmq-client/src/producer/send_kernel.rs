@@ -14,7 +14,7 @@ use super::prepared::Prepared;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::factory::MQClientInstance;
-use crate::hook::{CommunicationMode, MessageType, SendMessageContext, SendMessageOutcome};
+use crate::hook::{CommunicationMode, SendMessageContext, SendMessageOutcome};
 use crate::model::{SendResult, SendStatus};
 
 /// The region of brokers that are not told another one. Java: `MixAll.DEFAULT_TRACE_REGION_ID`.
@@ -150,9 +150,6 @@ fn send_result(
         report: Box::default(),
     })?;
     let text = |text: &ByteString| (**text).to_owned();
-    // For any other message it is the id of the message once more.
-    let transaction_id =
-        header.transaction_id.as_ref().filter(|_| prepared.message_type == MessageType::TransactionHalf);
     let region_id = header.msg_region.as_ref().map(|region| match &**region {
         DEFAULT_REGION => Cow::Borrowed(DEFAULT_REGION),
         other => Cow::Owned(other.to_owned()),
@@ -165,7 +162,7 @@ fn send_result(
         offset_msg_id: (*header.msg_id).to_owned(),
         message_queue: stored_queue(option, attempt.queue, header.queue_id),
         queue_offset: header.queue_offset,
-        transaction_id: transaction_id.map(text),
+        transaction_id: header.transaction_id.as_ref().map(text),
         recall_handle: header.recall_handle.as_ref().map(text),
         region_id,
         trace_on: header.trace_on.unwrap_or(true),

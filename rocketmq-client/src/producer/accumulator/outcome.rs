@@ -22,7 +22,7 @@ fn results(sent: &SendResult, ids: Vec<String>) -> Vec<SendResult> {
     let result = |(index, msg_id): (usize, String)| {
         let (record, offset) = if each_its_own { (index, index as i64) } else { (0, 0) };
         SendResult {
-            transaction_id: None,
+            transaction_id: sent.transaction_id.as_ref().map(|_| msg_id.clone()),
             offset_msg_id: records.get(record).copied().unwrap_or_default().to_owned(),
             queue_offset: sent.queue_offset + offset,
             msg_id,
@@ -60,7 +60,7 @@ mod tests {
             offset_msg_id: offset_msg_id.to_owned(),
             message_queue: MessageQueue::new("T", "b", 1),
             queue_offset: 7,
-            transaction_id: None,
+            transaction_id: Some("W".to_owned()),
             recall_handle: None,
             region_id: None,
             trace_on: true,
@@ -72,6 +72,7 @@ mod tests {
         let place = |result: Result<SendResult, MQClientError>| {
             let result = result.unwrap();
             assert_eq!(result.send_status, SendStatus::FlushDiskTimeout);
+            assert_eq!(result.transaction_id.as_deref(), Some(&*result.msg_id));
             (result.msg_id, result.offset_msg_id, result.queue_offset)
         };
         own.into_iter().map(place).collect()
