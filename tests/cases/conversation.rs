@@ -9,7 +9,7 @@ use rocketmq_remoting::client::RemotingClient;
 use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, Responder};
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body, encode_body};
 use rocketmq_remoting::protocol::{
-    EncodeHeader, ExtFields, FieldSink, NoHeader, RemotingCommand, RequestCode,
+    CommandRef, EncodeHeader, ExtFields, FieldSink, NoHeader, RemotingCommand, RequestCode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,8 +51,9 @@ impl Peer {
         let (heard, pushed) = mpsc::channel(1000);
         let remoting = RemotingClient::new(ConnectionOptions::default(), std::sync::Arc::new(Ear(heard)));
         let remoting = remoting.expect("tests have a runtime");
-        let (code, fields) = (RequestCode::GET_ROUTEINFO_BY_TOPIC, Fields(&[("topic", "TBW102")]));
-        let route = remoting.invoke(name_server, code, &fields, &Bytes::new(), deadline()).await;
+        let fields = Fields(&[("topic", "TBW102")]);
+        let question = CommandRef::request(RequestCode::GET_ROUTEINFO_BY_TOPIC, &fields);
+        let route = remoting.invoke(name_server, &question, deadline()).await;
         let route: TopicRouteData = decode_body(&route.expect("a route").body).expect("a readable route");
         let broker = route.broker_datas[0].broker_addrs[&0].clone();
         Self { remoting, broker, pushed: Mutex::new(pushed) }
@@ -70,8 +71,9 @@ impl Peer {
         fields: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> RemotingCommand {
-        let (code, body) = (RequestCode(code), body.into());
-        let answer = self.remoting.invoke(&self.broker, code, &Fields(fields), &body, deadline()).await;
+        let (code, header, body) = (RequestCode(code), Fields(fields), body.into());
+        let request = CommandRef::request(code, &header).with_body(&body);
+        let answer = self.remoting.invoke(&self.broker, &request, deadline()).await;
         answer.unwrap_or_else(|error| panic!("{code} {fields:?}: {error}"))
     }
 

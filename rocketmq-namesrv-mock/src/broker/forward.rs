@@ -8,7 +8,9 @@ use bytes::Bytes;
 use rocketmq_common::OffsetMsgId;
 use rocketmq_remoting::net::CallError;
 use rocketmq_remoting::protocol::body::{GetConsumerStatusBody, decode_body};
-use rocketmq_remoting::protocol::{ExtFields, NoHeader, RemotingCommand, RequestCode, ResponseCode};
+use rocketmq_remoting::protocol::{
+    CommandRef, ExtFields, NoHeader, RemotingCommand, RequestCode, ResponseCode,
+};
 use tokio::time::Instant;
 
 use super::consumers::Member;
@@ -49,8 +51,9 @@ pub(super) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
         Err(refusal) => return refusal.send(reply),
     };
     broker.tasks.spawn(async move {
-        let (code, deadline) = (command.request_code(), Instant::now() + CALL_LIMIT);
-        match member.connection.call(code, &NoHeader, &fields, &body, deadline).await {
+        let question = CommandRef::request(command.request_code(), &NoHeader);
+        let question = question.with_fields(&fields).with_body(&body);
+        match member.connection.call(&question, Instant::now() + CALL_LIMIT).await {
             Ok(answer) => {
                 let remark = answer.remark.as_deref();
                 reply.answer(ResponseCode(answer.code), remark, &NoHeader, &answer.ext_fields, &answer.body);
@@ -153,8 +156,9 @@ fn asked(state: &State, command: &RemotingCommand) -> Result<(Vec<Member>, ExtFi
 
 /// How far a client says to be, by queue.
 async fn status(member: &Member, fields: &ExtFields) -> Option<serde_json::Value> {
-    let (code, deadline) = (RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT, Instant::now() + STATUS_LIMIT);
-    let answer = member.connection.call(code, &NoHeader, fields, &Bytes::new(), deadline).await.ok()?;
+    let code = RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT;
+    let question = CommandRef::request(code, &NoHeader).with_fields(fields);
+    let answer = member.connection.call(&question, Instant::now() + STATUS_LIMIT).await.ok()?;
     if answer.code != ResponseCode::SUCCESS.0 || answer.body.is_empty() {
         return None;
     }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use rocketmq_remoting::protocol::header::NotifyConsumerIdsChangedRequestHeader;
-use rocketmq_remoting::protocol::{ExtFields, RequestCode};
-use tokio::time::Instant;
+use rocketmq_remoting::protocol::{CommandRef, RequestCode};
 
 use super::Broker;
 use super::consumers::Changed;
@@ -18,12 +16,12 @@ impl Broker {
     pub(super) fn notify_consumer_ids_changed(&self, changed: impl IntoIterator<Item = Changed>) {
         for Changed { group, members } in changed {
             let header = NotifyConsumerIdsChangedRequestHeader { consumer_group: group.into() };
+            let pushes = self.pushes();
             self.tasks.spawn(async move {
+                let news = CommandRef::request(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, &header);
                 for member in members {
-                    let (code, deadline) =
-                        (RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, Instant::now() + WRITE_LIMIT);
-                    // Whoever is gone meanwhile needs no news.
-                    let _ = member.oneway(code, &header, &ExtFields::absent(), &Bytes::new(), deadline).await;
+                    // Whoever is gone meanwhile needs none.
+                    pushes.oneway(&member, &news, WRITE_LIMIT).await;
                 }
             });
         }
