@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rocketmq::model::{Message, MessageExt, SendResult};
 
 use super::support::{Site, fresh_topic};
+use super::trace::recalls;
 
 /// When the first message of the queue that it was sent to is there, and how long after `began`.
 async fn delivered(site: &Site, sent: &SendResult, began: Instant) -> (MessageExt, Duration) {
@@ -65,8 +66,11 @@ pub(crate) async fn a_timer_of_more_than_three_days_is_refused(name_server: &str
 
 /// Needs a broker with `recallMessageEnable=true`.
 pub(crate) async fn a_recalled_message_does_not_arrive(name_server: &str) {
-    let site = Site::new(name_server).await;
-    let topic = fresh_topic("recalled");
+    let (topic, trace_topic) = (fresh_topic("recalled"), fresh_topic("recall_trace"));
+    let site = Site::with(name_server, |option| {
+        option.set_enable_trace(true).set_trace_topic(trace_topic.as_str());
+    })
+    .await;
     site.producer.send(Message::new(topic.as_str(), "creates the topic")).await.expect("sent");
     let queue = site.producer.fetch_publish_message_queues(&topic).await.expect("queues")[0].clone();
     let next = site.admin.pull(&queue, 0, 1).await.expect("pulled").max_offset;
@@ -85,6 +89,10 @@ pub(crate) async fn a_recalled_message_does_not_arrive(name_server: &str) {
     assert_eq!(site.pull_one(&queue, next + 1).await.msg_id(), later.msg_id);
     let due = site.producer.recall(&topic, &handle).await.expect_err("too late");
     assert_eq!(due.response_code().map(|code| code.0), Some(604), "{due}");
+    assert!(site.producer.shutdown().await.expect("shut down").is_clean());
+    let mut recorded = recalls(&Site::new(name_server).await, &trace_topic).await;
+    recorded.sort_unstable();
+    assert_eq!(recorded, ["false", "true", "true"], "traced, with their outcome");
 }
 
 /// Needs a broker that does not recall, as is the default.

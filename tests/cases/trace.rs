@@ -22,6 +22,12 @@ async fn records(site: &Site, trace_topic: &str) -> Vec<(String, Vec<String>)> {
     records
 }
 
+/// Of each recall that was recorded, in their order: whether it succeeded.
+pub(super) async fn recalls(site: &Site, trace_topic: &str) -> Vec<String> {
+    let found = records(site, trace_topic).await.into_iter().map(|(_, fields)| fields);
+    found.filter(|fields| fields[0] == "Recall").map(|fields| fields[6].clone()).collect()
+}
+
 pub(crate) async fn sends_are_recorded_and_failed_ones_too(name_server: &str) {
     let trace_topic = fresh_topic("trace");
     let traced = Site::with(name_server, |option| {
