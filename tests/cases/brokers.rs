@@ -22,7 +22,7 @@ use rocketmq_remoting::protocol::{CommandRef, RequestHeader, ResponseCode};
 use super::support::{Site, fresh_topic};
 
 /// Apache's brokers tell each other and the NameServer every ten seconds, at best.
-const NOTICED_WITHIN: Duration = Duration::from_secs(60);
+const NOTICED_WITHIN: Duration = Duration::from_secs(180);
 
 /// Who starts and stops brokers.
 pub(crate) trait Operator {
@@ -144,9 +144,13 @@ pub(crate) async fn routes_list_masters_and_slaves_and_sends_go_to_masters_in_tu
 
     let counts = send(&site, &topic, 12).await;
     assert_eq!(counts.into_values().collect::<Vec<_>>(), [3; 4], "each queue of each master in its turn");
-    let info = site.admin.broker_runtime_info(&Brokers::All).await.expect("figures");
-    assert_eq!(info.done.len(), expected.len(), "slaves have figures, too");
-    assert_eq!(info.done.iter().filter(|(server, _)| server.is_master()).count(), 2);
+    // A broker that another case has just started again may not answer yet.
+    let figures = async || {
+        let info = site.admin.broker_runtime_info(&Brokers::All).await.expect("figures");
+        let masters = info.done.iter().filter(|(server, _)| server.is_master()).count();
+        (masters, info.done.len()) == (2, expected.len())
+    };
+    until("the figures of all masters and slaves", figures).await;
 }
 
 pub(crate) async fn a_slave_is_read_and_takes_no_sends<O: Operator>(operator: &O) {

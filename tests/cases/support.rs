@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rocketmq::admin::{Brokers, MQAdmin, TopicConfig};
-use rocketmq::conf::ProducerOption;
+use rocketmq::conf::{AdminOption, ProducerOption};
 use rocketmq::model::{Message, MessageExt, MessageQueue, SendResult, SendStatus};
 use rocketmq::producer::Producer;
 
@@ -36,7 +36,10 @@ impl Site {
         change(&mut option);
         let producer = Producer::new(option);
         producer.start().await.expect("the producer starts");
-        let admin = MQAdmin::connect(name_server).await.expect("the admin connects");
+        let mut option = AdminOption::default();
+        // Apache's brokers take long to collect their figures while the machine is busy.
+        option.set_name_server_addr(name_server).set_mq_client_api_timeout(20_000);
+        let admin = MQAdmin::with_option(&option).await.expect("the admin connects");
         Self { producer, admin }
     }
 
