@@ -1,0 +1,204 @@
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendCallback;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.common.message.Message;
+
+/**
+ * Apache's Java client under load: `java Load NAMESRV`. One line on standard input is one run, six words:
+ * `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH`; it is answered by one line of JSON.
+ */
+public final class Load {
+    private static final String TOPIC = "Bench";
+
+    public static void main(String[] arguments) throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer("bench_java");
+        producer.setNamesrvAddr(arguments[0]);
+        producer.start();
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
+        for (String line = in.readLine(); line != null && !line.isBlank(); line = in.readLine()) {
+            String[] words = line.trim().split("\\s+");
+            Run run = new Run(producer, Integer.parseInt(words[1]), new byte[Integer.parseInt(words[2])],
+                Long.parseLong(words[3]), Double.parseDouble(words[4]), Integer.parseInt(words[5]));
+            Arrays.fill(run.body, (byte) 'x');
+            producer.send(new Message(TOPIC, run.body));
+            System.out.println(run.of(words[0]));
+        }
+        producer.shutdown();
+        System.exit(0);
+    }
+
+    private record Run(DefaultMQProducer producer, int inFlight, byte[] body, long millis, double rate, int batch) {
+        String of(String mode) throws Exception {
+            Histogram histogram = new Histogram();
+            AtomicLong failed = new AtomicLong();
+            producer.setAutoBatch(mode.equals("auto_batch"));
+            long began = System.nanoTime();
+            long end = began + millis * 1_000_000;
+            switch (mode) {
+                case "await", "auto_batch" -> inThreads(histogram, failed, end, 1);
+                case "batch" -> inThreads(histogram, failed, end, batch);
+                case "callback" -> withCallbacks(histogram, failed, end);
+                case "open" -> atRate(histogram, failed, began, end);
+                default -> throw new IllegalArgumentException(mode);
+            }
+            return histogram.json((System.nanoTime() - began) / 1e9, failed.get());
+        }
+
+        private void inThreads(Histogram all, AtomicLong failed, long end, int count) throws InterruptedException {
+            List<Thread> threads = new ArrayList<>();
+            for (int i = 0; i < inFlight; i++) {
+                Thread thread = new Thread(() -> all.add(sendInTurn(failed, end, count)));
+                threads.add(thread);
+                thread.start();
+            }
+            for (Thread thread : threads) {
+                thread.join();
+            }
+        }
+
+        private Histogram sendInTurn(AtomicLong failed, long end, int count) {
+            Histogram mine = new Histogram();
+            long before = System.nanoTime();
+            while (before < end) {
+                boolean sent = send(count);
+                long now = System.nanoTime();
+                if (sent) {
+                    mine.add(now - before, count);
+                } else {
+                    failed.addAndGet(count);
+                }
+                before = now;
+            }
+            return mine;
+        }
+
+        private boolean send(int count) {
+            try {
+                if (count == 1) {
+                    producer.send(new Message(TOPIC, body));
+                } else {
+                    List<Message> messages = new ArrayList<>(count);
+                    for (int i = 0; i < count; i++) {
+                        messages.add(new Message(TOPIC, body));
+                    }
+                    producer.send(messages);
+                }
+                return true;
+            } catch (Exception error) {
+                return false;
+            }
+        }
+
+        private void withCallbacks(Histogram all, AtomicLong failed, long end) throws Exception {
+            Semaphore permits = new Semaphore(inFlight);
+            while (System.nanoTime() < end) {
+                permits.acquire();
+                send(new Counting(all, failed, permits, System.nanoTime()));
+            }
+            permits.acquire(inFlight);
+        }
+
+        private void atRate(Histogram all, AtomicLong failed, long began, long end) throws Exception {
+            int most = 1 << 20;
+            Semaphore permits = new Semaphore(most);
+            long sent = 0;
+            for (long now = began; now < end; now = System.nanoTime()) {
+                long due = (long) ((now - began) / 1e9 * rate);
+                for (; sent < due; sent++) {
+                    permits.acquire();
+                    send(new Counting(all, failed, permits, began + (long) (sent / rate * 1e9)));
+                }
+                LockSupport.parkNanos(500_000);
+            }
+            permits.acquire(most);
+        }
+
+        private void send(Counting callback) throws Exception {
+            try {
+                producer.send(new Message(TOPIC, body), callback);
+            } catch (MQClientException error) {
+                callback.onException(error);
+            }
+        }
+    }
+
+    private record Counting(Histogram all, AtomicLong failed, Semaphore permits, long from) implements SendCallback {
+        @Override
+        public void onSuccess(SendResult result) {
+            all.addShared(System.nanoTime() - from);
+            permits.release();
+        }
+
+        @Override
+        public void onException(Throwable error) {
+            failed.incrementAndGet();
+            permits.release();
+        }
+    }
+
+    /** Times in nanoseconds, within 0.8 %; the same buckets as in the Rust programs. */
+    private static final class Histogram {
+        private final int[] buckets = new int[256 + 128 * 32];
+        private long count;
+
+        void add(long nanos, int times) {
+            buckets[Math.min(bucket(nanos), buckets.length - 1)] += times;
+            count += times;
+        }
+
+        synchronized void addShared(long nanos) {
+            add(nanos, 1);
+        }
+
+        synchronized void add(Histogram other) {
+            for (int i = 0; i < buckets.length; i++) {
+                buckets[i] += other.buckets[i];
+            }
+            count += other.count;
+        }
+
+        private static int bucket(long nanos) {
+            if (nanos < 256) {
+                return (int) nanos;
+            }
+            int shift = 63 - Long.numberOfLeadingZeros(nanos) - 7;
+            return (int) (256 + (shift - 1) * 128L + (nanos >> shift) - 128);
+        }
+
+        private static long lowest(int bucket) {
+            if (bucket < 256) {
+                return bucket;
+            }
+            int shift = (bucket - 256) / 128 + 1;
+            return ((bucket - 256) % 128 + 128L) << shift;
+        }
+
+        private double quantile(double part) {
+            long rank = (long) (count * part);
+            long seen = 0;
+            for (int i = 0; i < buckets.length; i++) {
+                seen += buckets[i];
+                if (seen > rank) {
+                    return lowest(i) / 1000.0;
+                }
+            }
+            return 0;
+        }
+
+        synchronized String json(double seconds, long failed) {
+            return String.format(Locale.ROOT,
+                "{\"messages\":%d,\"failed\":%d,\"seconds\":%.6f,\"p50\":%.2f,\"p99\":%.2f,\"p999\":%.2f}",
+                count, failed, seconds, quantile(0.5), quantile(0.99), quantile(0.999));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What `benches/peers/run` asks for, and what it is told.
+//!
+//! One line on standard input is one run, six words: `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH`. Answered by one line
+//! of JSON on standard output. The programs of the other clients keep to the same words.
+
+use std::io::{Write, stdin, stdout};
+use std::time::{Duration, Instant};
+
+use crate::latencies::Latencies;
+
+/// The topic that the server has.
+pub(crate) const TOPIC: &str = "Bench";
+
+/// How messages are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Tasks (threads, in Java) that each wait for their result before they send again.
+    Await,
+    /// One task that sends with callbacks.
+    Callback,
+    /// Callbacks at a given rate, whatever the answers do; a latency counts from when the message was due.
+    Open,
+    /// Tasks that each send batches.
+    Batch,
+    /// Tasks that each send single messages, which the client puts together.
+    AutoBatch,
+}
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) mode: Mode,
+    pub(crate) in_flight: usize,
+    pub(crate) bytes: usize,
+    pub(crate) time: Duration,
+    /// Messages per second, of `Mode::Open`.
+    pub(crate) rate: f64,
+    /// Messages in a batch, of `Mode::Batch`.
+    pub(crate) batch: usize,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) elapsed: Duration,
+    pub(crate) latencies: Latencies,
+    pub(crate) failed: u64,
+}
+
+impl Load {
+    /// The next run, or `None` at the end of the input. Blocks: there is nothing else to do.
+    pub(crate) fn next() -> Option<Self> {
+        let mut line = String::new();
+        stdin().read_line(&mut line).expect("standard input");
+        if line.trim().is_empty() {
+            return None;
+        }
+        Some(Self::parse(&line).expect("a line of six words, as benches/peers/run writes it"))
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let mode = match words.next()? {
+            "await" => Mode::Await,
+            "callback" => Mode::Callback,
+            "open" => Mode::Open,
+            "batch" => Mode::Batch,
+            "auto_batch" => Mode::AutoBatch,
+            _ => return None,
+        };
+        Some(Self {
+            mode,
+            in_flight: words.next()?.parse().ok()?,
+            bytes: words.next()?.parse().ok()?,
+            time: Duration::from_millis(words.next()?.parse().ok()?),
+            rate: words.next()?.parse().ok()?,
+            batch: words.next()?.parse().ok()?,
+        })
+    }
+
+    pub(crate) fn end(&self) -> Instant {
+        Instant::now() + self.time
+    }
+}
+
+impl Report {
+    pub(crate) fn print(&self) {
+        let mut out = stdout().lock();
+        writeln!(
+            out,
+            r#"{{"messages":{},"failed":{},"seconds":{:.6},"p50":{:.2},"p99":{:.2},"p999":{:.2}}}"#,
+            self.latencies.count(),
+            self.failed,
+            self.elapsed.as_secs_f64(),
+            self.latencies.quantile(500_000),
+            self.latencies.quantile(990_000),
+            self.latencies.quantile(999_000),
+        )
+        .and_then(|()| out.flush())
+        .expect("standard output");
+    }
+}

@@ -1,0 +1,47 @@
+//! This project's part of the comparison with other clients: the server, our client, and frames without a client.
+//!
+//! `benches/peers/run` builds and starts it, one process for each role, beside the programs of the other clients;
+//! docs/performance.md says how to read what it prints.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a measurement that went wrong has no other answer")]
+
+mod frames;
+mod latencies;
+mod load;
+mod ours;
+mod serve;
+
+use rocketmq::conf::SerializeType;
+use tokio::runtime::{Builder, Runtime};
+
+const USAGE: &str = "arguments: serve BROKERS QUEUES | ours NAMESRV HEADERS | frames BROKER HEADERS";
+
+fn main() {
+    // Cargo adds arguments of its own to a benchmark's.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["serve", brokers, queues] => {
+            serve::run(
+                brokers.parse().expect("a number of brokers"),
+                queues.parse().expect("a number of queues"),
+            );
+        }
+        ["ours", name_server, headers] => runtime().block_on(ours::run(name_server, header_type(headers))),
+        ["frames", broker, headers] => runtime().block_on(frames::run(broker, header_type(headers))),
+        // A run without arguments, as of `cargo bench`, measures nothing.
+        _ => println!("{USAGE}"),
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+fn header_type(name: &str) -> SerializeType {
+    match name {
+        "binary" => SerializeType::RocketMq,
+        "json" => SerializeType::Json,
+        other => panic!("headers are binary or json, not {other}"),
+    }
+}

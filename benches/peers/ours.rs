@@ -1,0 +1,172 @@
+//! This project's client under load.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rocketmq::conf::SerializeType;
+use rocketmq::model::Message;
+use rocketmq::producer::Producer;
+use tokio::task::JoinSet;
+
+use crate::latencies::Latencies;
+use crate::load::{Load, Mode, Report, TOPIC};
+
+/// How often an open-loop run looks which messages are due, and any run whether the last callback has run.
+const TICK: Duration = Duration::from_micros(500);
+
+pub(crate) async fn run(name_server: &str, headers: SerializeType) {
+    while let Some(load) = Load::next() {
+        let producer = producer(name_server, headers, &load).await;
+        let message = Message::new(TOPIC, Bytes::from(vec![b'x'; load.bytes]));
+        // Opens the connection and finds the route.
+        producer.send(message.clone()).await.expect("the server answers");
+        let report = match load.mode {
+            Mode::Await | Mode::AutoBatch | Mode::Batch => in_tasks(&producer, &message, load).await,
+            Mode::Callback | Mode::Open => with_callbacks(&producer, message, load).await,
+        };
+        producer.shutdown().await.expect("it was started");
+        report.print();
+    }
+}
+
+async fn producer(name_server: &str, headers: SerializeType, load: &Load) -> Producer {
+    let in_flight = u32::try_from(load.in_flight).expect("a number that fits");
+    let builder = Producer::builder("bench").name_server_addr(name_server).option(|option| {
+        option.set_serialize_type(headers);
+        option.set_auto_batch(load.mode == Mode::AutoBatch);
+        option.set_client_async_semaphore_bytes(1 << 30);
+        // The producer's own limit is what holds a run with callbacks to its number in flight.
+        if load.mode == Mode::Callback {
+            option.set_client_async_semaphore_value(in_flight);
+        }
+    });
+    builder.start().await.expect("a started producer")
+}
+
+async fn in_tasks(producer: &Producer, message: &Message, load: Load) -> Report {
+    let began = Instant::now();
+    let end = load.end();
+    let mut tasks: JoinSet<(Latencies, u64)> = (0..load.in_flight)
+        .map(|_| {
+            let (producer, message) = (producer.clone(), message.clone());
+            async move {
+                match load.mode {
+                    Mode::Batch => batches(producer, message, load, end).await,
+                    _ => singles(producer, message, end).await,
+                }
+            }
+        })
+        .collect();
+    let mut report = Report { elapsed: Duration::ZERO, latencies: Latencies::new(), failed: 0 };
+    while let Some(task) = tasks.join_next().await {
+        let (latencies, failed) = task.expect("a task that ends");
+        report.latencies.merge(&latencies);
+        report.failed += failed;
+    }
+    report.elapsed = began.elapsed();
+    report
+}
+
+async fn singles(producer: Producer, message: Message, end: Instant) -> (Latencies, u64) {
+    let (mut latencies, mut failed) = (Latencies::new(), 0);
+    let mut before = Instant::now();
+    while before < end {
+        let sent = producer.send(message.clone()).await;
+        let now = Instant::now();
+        match sent {
+            Ok(_) => latencies.add(now - before),
+            Err(_) => failed += 1,
+        }
+        before = now;
+    }
+    (latencies, failed)
+}
+
+async fn batches(producer: Producer, message: Message, load: Load, end: Instant) -> (Latencies, u64) {
+    let count = u32::try_from(load.batch).expect("a number that fits");
+    let (mut latencies, mut failed) = (Latencies::new(), 0);
+    let mut before = Instant::now();
+    while before < end {
+        let sent = producer.send_batch(std::iter::repeat_n(message.clone(), load.batch)).await;
+        let now = Instant::now();
+        match sent {
+            Ok(_) => latencies.add_many(now - before, count),
+            Err(_) => failed += u64::from(count),
+        }
+        before = now;
+    }
+    (latencies, failed)
+}
+
+/// What callbacks have seen.
+type Seen = Arc<Mutex<(Latencies, u64)>>;
+
+async fn with_callbacks(producer: &Producer, message: Message, load: Load) -> Report {
+    let seen: Seen = Arc::new(Mutex::new((Latencies::new(), 0)));
+    let began = Instant::now();
+    // A spawned task, as any user's is: what `block_on` polls itself is woken more slowly.
+    let mut sending = JoinSet::new();
+    let (sender, of_sender) = (producer.clone(), Arc::clone(&seen));
+    sending.spawn(async move {
+        match load.mode {
+            Mode::Open => at_a_rate(&sender, message, load, &of_sender).await,
+            _ => as_admitted(&sender, message, load, &of_sender).await,
+        }
+    });
+    let sent = sending.join_next().await.expect("one task").expect("it ends");
+    loop {
+        if let Some((latencies, failed)) = all_of(sent, &seen) {
+            return Report { elapsed: began.elapsed(), latencies, failed };
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+/// What callbacks have seen, once the last one has run.
+fn all_of(sent: u64, seen: &Seen) -> Option<(Latencies, u64)> {
+    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    (seen.0.count() + seen.1 >= sent).then(|| seen.clone())
+}
+
+async fn as_admitted(producer: &Producer, message: Message, load: Load, seen: &Seen) -> u64 {
+    let end = load.end();
+    let mut sent = 0;
+    let mut now = Instant::now();
+    while now < end {
+        // The latency begins with admission: before it, the message waits for those ahead of it.
+        send(producer, message.clone(), None, seen).await;
+        sent += 1;
+        now = Instant::now();
+    }
+    sent
+}
+
+async fn at_a_rate(producer: &Producer, message: Message, load: Load, seen: &Seen) -> u64 {
+    let (began, end) = (Instant::now(), load.end());
+    let mut ticks = tokio::time::interval(TICK);
+    let mut sent = 0;
+    while Instant::now() < end {
+        ticks.tick().await;
+        let due = (began.elapsed().as_secs_f64() * load.rate) as u64;
+        while sent < due {
+            let due_at = began + Duration::from_secs_f64(sent as f64 / load.rate);
+            send(producer, message.clone(), Some(due_at), seen).await;
+            sent += 1;
+        }
+    }
+    sent
+}
+
+async fn send(producer: &Producer, message: Message, due_at: Option<Instant>, seen: &Seen) {
+    let of_callback = Arc::clone(seen);
+    let before = due_at.unwrap_or_else(Instant::now);
+    let admitted = producer.send_async(message, move |sent| {
+        let (latencies, failed) = &mut *of_callback.lock().unwrap_or_else(PoisonError::into_inner);
+        match sent {
+            Ok(_) => latencies.add(before.elapsed()),
+            Err(_) => *failed += 1,
+        }
+    });
+    admitted.await.expect("a send that is admitted in time");
+}

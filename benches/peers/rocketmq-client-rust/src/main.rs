@@ -1,0 +1,127 @@
+//! The other Rust client under load: `rocketmq-client-rust-load NAMESRV`, driven as `load.rs` says.
+
+#![recursion_limit = "256"]
+
+#[path = "../../latencies.rs"]
+mod latencies;
+#[path = "../../load.rs"]
+mod load;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rocketmq_client_rust::{ClientRuntime, ClientRuntimeConfig, DefaultMQProducer};
+use rocketmq_model::common::message::message_single::Message;
+use rocketmq_observability::{TelemetryBootstrapConfig, install_global};
+use rocketmq_runtime::{RuntimeConfig, RuntimeOwner};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use latencies::Latencies;
+use load::{Load, Mode, Report, TOPIC};
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    let name_server = std::env::args().nth(1).expect("the address of a NameServer");
+    let config = RuntimeConfig { thread_name: "load".to_owned(), ..Default::default() };
+    let owner = RuntimeOwner::plan(config).expect("a legal configuration").build().expect("a runtime");
+    let telemetry = install_global(&TelemetryBootstrapConfig::default()).expect("telemetry");
+    let context = owner.root_context().component("client");
+    let runtime = ClientRuntime::try_new(context, ClientRuntimeConfig::default(), telemetry.handle());
+    let mut producer = DefaultMQProducer::builder(runtime.expect("a client runtime"))
+        .producer_group("bench_rust".to_owned())
+        .name_server_addr(name_server)
+        .build();
+    producer.start().await.expect("a started producer");
+    while let Some(load) = Load::next() {
+        let body = vec![b'x'; load.bytes];
+        producer.send(message(&body)).await.expect("the server answers");
+        let report = match load.mode {
+            Mode::Await | Mode::Batch => in_tasks(&producer, &body, load).await,
+            Mode::Callback | Mode::Open => with_callbacks(&producer, &body, load).await,
+            Mode::AutoBatch => panic!("this client has none"),
+        };
+        report.print();
+    }
+    producer.shutdown().await;
+    // Its runtime must not be dropped from within an async context.
+    std::process::exit(0);
+}
+
+fn message(body: &[u8]) -> Message {
+    Message::builder().topic(TOPIC).body_slice(body).build_unchecked()
+}
+
+async fn in_tasks(producer: &DefaultMQProducer, body: &[u8], load: Load) -> Report {
+    let began = Instant::now();
+    let end = load.end();
+    let mut tasks: JoinSet<(Latencies, u64)> =
+        (0..load.in_flight).map(|_| in_turn(producer.clone(), body.to_vec(), load, end)).collect();
+    let mut report = Report { elapsed: Duration::ZERO, latencies: Latencies::new(), failed: 0 };
+    while let Some(task) = tasks.join_next().await {
+        let (latencies, failed) = task.expect("a task that ends");
+        report.latencies.merge(&latencies);
+        report.failed += failed;
+    }
+    report.elapsed = began.elapsed();
+    report
+}
+
+async fn in_turn(producer: DefaultMQProducer, body: Vec<u8>, load: Load, end: Instant) -> (Latencies, u64) {
+    let (mut latencies, mut failed) = (Latencies::new(), 0);
+    let count = if load.mode == Mode::Batch { load.batch } else { 1 };
+    let mut before = Instant::now();
+    while before < end {
+        let sent = match load.mode {
+            Mode::Batch => producer.send_batch((0..count).map(|_| message(&body)).collect()).await.is_ok(),
+            _ => matches!(producer.send(message(&body)).await, Ok(Some(_))),
+        };
+        let now = Instant::now();
+        if sent {
+            latencies.add_many(now - before, u32::try_from(count).expect("a number that fits"));
+        } else {
+            failed += count as u64;
+            tokio::task::yield_now().await;
+        }
+        before = now;
+    }
+    (latencies, failed)
+}
+
+async fn with_callbacks(producer: &DefaultMQProducer, body: &[u8], load: Load) -> Report {
+    let seen = Arc::new(Mutex::new((Latencies::new(), 0)));
+    let permits = Arc::new(Semaphore::new(load.in_flight));
+    let (began, end) = (Instant::now(), load.end());
+    let mut sent = 0;
+    while Instant::now() < end {
+        let permit = Arc::clone(&permits).acquire_owned().await.expect("never closed");
+        let mut before = Instant::now();
+        if load.mode == Mode::Open {
+            before = began + Duration::from_secs_f64(sent as f64 / load.rate);
+            tokio::time::sleep_until(before.into()).await;
+        }
+        // The callback may run twice.
+        let (done, of_callback) = (AtomicBool::new(false), Arc::clone(&seen));
+        let permit = Mutex::new(Some(permit));
+        let callback = producer.send_with_callback(message(body), move |result, _| {
+            if done.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            let (latencies, failed) = &mut *of_callback.lock().expect("no panic");
+            match result {
+                Some(_) => latencies.add(before.elapsed()),
+                None => *failed += 1,
+            }
+            drop(permit.lock().expect("no panic").take());
+        });
+        if callback.await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        sent += 1;
+    }
+    let all = u32::try_from(load.in_flight).expect("a number that fits");
+    let _all = permits.acquire_many(all).await.expect("never closed");
+    let (latencies, failed) = seen.lock().expect("no panic").clone();
+    Report { elapsed: began.elapsed(), latencies, failed }
+}
