@@ -153,9 +153,10 @@ impl TopicPublishInfo {
         })
     }
 
-    /// Whether a message can go to another broker than this one.
+    /// Whether a message can go to another broker than this one: one that has a master.
     pub(crate) fn has_other_broker(&self, broker: &str) -> bool {
-        self.queues.iter().any(|queue| queue.broker_name() != broker)
+        let mut choices = (0..self.queues.len()).map(|place| self.at(place)).filter(Choice::has_master);
+        choices.any(|choice| choice.queue.broker_name() != broker)
     }
 
     fn search(&self, start: usize, passes: impl Fn(&str) -> bool) -> Option<Choice<'_>> {
@@ -284,6 +285,19 @@ mod tests {
         assert!((0..4).all(|_| info.select(|_| true).unwrap().queue.broker_name() == "b"));
         assert!(info.find("a", 0).is_none() && info.find("b", 0).is_some());
         assert_eq!(info.masters().map(|address| &**address).collect::<Vec<_>>(), ["b-0:10911"]);
+    }
+
+    #[test]
+    fn a_broker_without_master_is_no_other_broker() {
+        let mut route = route(
+            ["a", "b", "c"].map(|name| queues(name, 1, 6)).into(),
+            vec![broker("a", &[1]), broker("b", &[0]), broker("c", &[0])],
+        );
+        route.order_topic_conf = Some("a:1;b:1".to_owned());
+        assert!(!TopicPublishInfo::of_topic("T", route.clone(), None).has_other_broker("b"));
+        route.order_topic_conf = Some("a:1;b:1;c:1".to_owned());
+        let info = TopicPublishInfo::of_topic("T", route, None);
+        assert!(info.has_other_broker("a") && info.has_other_broker("b"));
     }
 
     #[test]
