@@ -46,6 +46,9 @@ pub const CID_RMQ_SYS_PREFIX: &str = "CID_RMQ_SYS_";
 /// The value of the property `MSG_TYPE` that makes a message a reply.
 pub const REPLY_MESSAGE_FLAG: &str = "reply";
 
+/// The region of brokers that are not told another one, which messages and traces name.
+pub const DEFAULT_TRACE_REGION_ID: &str = "DefaultRegion";
+
 /// The broker id of a master.
 pub const MASTER_ID: i64 = 0;
 /// The longest delay level; a broker takes larger ones for this.

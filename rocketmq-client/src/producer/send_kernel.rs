@@ -4,6 +4,7 @@ use std::slice;
 use std::sync::Arc;
 
 use bytestring::ByteString;
+use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 use rocketmq_common::{MessageQueue, namespace};
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendMessageResponseHeader};
@@ -16,9 +17,6 @@ use crate::error::MQClientError;
 use crate::factory::MQClientInstance;
 use crate::hook::{CommunicationMode, SendMessageContext, SendMessageOutcome};
 use crate::model::{SendResult, SendStatus};
-
-/// The region of brokers that are not told another one. Java: `MixAll.DEFAULT_TRACE_REGION_ID`.
-const DEFAULT_REGION: &str = "DefaultRegion";
 
 /// One attempt: one queue, one broker, one deadline.
 #[derive(Debug)]
@@ -151,7 +149,7 @@ fn send_result(
     })?;
     let text = |text: &ByteString| (**text).to_owned();
     let region_id = header.msg_region.as_ref().map(|region| match &**region {
-        DEFAULT_REGION => Cow::Borrowed(DEFAULT_REGION),
+        DEFAULT_TRACE_REGION_ID => Cow::Borrowed(DEFAULT_TRACE_REGION_ID),
         other => Cow::Owned(other.to_owned()),
     });
     // A batch that is stored as one message has one id.

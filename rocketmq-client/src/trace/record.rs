@@ -1,15 +1,14 @@
 use std::fmt::{Display, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
+
 use crate::hook::MessageType;
 use crate::model::Message;
 use crate::producer::LocalTransactionState;
 
 const FIELD_END: char = '\u{1}';
 const RECORD_END: char = '\u{2}';
-
-/// The region where a broker named none. Java: `MixAll.DEFAULT_TRACE_REGION_ID`.
-const DEFAULT_REGION: &str = "DefaultRegion";
 
 /// Java: the ordinal of `MessageType.Trans_msg_Commit`, which it gives all ends, those that roll back too.
 const TRANSACTION_COMMIT: u8 = 2;
@@ -59,7 +58,7 @@ impl TraceRecord {
     pub(super) fn of_pub(sent: &Pub<'_>) -> Self {
         let mut text = Text::of("Pub");
         text.field(sent.began_ms);
-        text.field(sent.region_id.unwrap_or(DEFAULT_REGION));
+        text.field(sent.region_id.unwrap_or(DEFAULT_TRACE_REGION_ID));
         text.field(sent.group);
         text.field(sent.topic);
         text.field(sent.msg_id);
@@ -78,7 +77,7 @@ impl TraceRecord {
     pub(crate) fn of_end(end: &EndOfTransaction<'_>) -> Self {
         let mut text = Text::of("EndTransaction");
         text.field(now_ms());
-        text.field(DEFAULT_REGION);
+        text.field(DEFAULT_TRACE_REGION_ID);
         text.field(end.group);
         text.field(end.message.topic());
         text.field(end.msg_id);
@@ -97,7 +96,7 @@ impl TraceRecord {
     pub(crate) fn of_recall(group: &str, topic: &str, msg_id: &str, success: bool) -> Self {
         let mut text = Text::of("Recall");
         text.field(now_ms());
-        text.field(DEFAULT_REGION);
+        text.field(DEFAULT_TRACE_REGION_ID);
         text.field(group);
         text.field(topic);
         text.field(msg_id);

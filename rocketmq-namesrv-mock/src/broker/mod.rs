@@ -45,6 +45,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 use rocketmq_common::{OffsetMsgId, PermName, UniqueIdGenerator};
 use rocketmq_remoting::net::{Connection, ConnectionEnd, RequestHandler, Responder, TaskOwner};
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
@@ -213,7 +214,9 @@ impl Broker {
             address: RwLock::new((Ipv4Addr::LOCALHOST, 0).into()),
             perm: AtomicI32::new(PermName::READ_WRITE.0),
             ids,
-            send_fields: [("MSG_REGION", send::REGION), ("TRACE_ON", send::TRACE_ON)].into_iter().collect(),
+            send_fields: [("MSG_REGION", DEFAULT_TRACE_REGION_ID), ("TRACE_ON", send::TRACE_ON)]
+                .into_iter()
+                .collect(),
             state: Mutex::new(state),
             held_sooner: tokio::sync::Notify::new(),
             due_sooner: tokio::sync::Notify::new(),

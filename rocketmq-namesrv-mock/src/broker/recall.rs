@@ -5,16 +5,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::message_const as names;
+use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::protocol::ResponseCode;
 
+use super::Broker;
 use super::append::NewRecord;
 use super::known_properties::KnownProperties;
 use super::later::plan::TIMER_MAX_DELAY_MS;
 use super::later::{self, with_properties};
 use super::table::Request;
 use super::topics::NOT_SET;
-use super::{Broker, send};
 use crate::wire::{Answer, NumberPolicy, Refusal, base64, read_fields, request_fields, required};
 
 /// Tag and body of the message that takes another one back.
@@ -40,7 +41,7 @@ struct Handle {
 
 /// 370.
 pub(super) fn recall(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let region = [(names::PROPERTY_MSG_REGION, send::REGION)].into_iter().collect();
+    let region = [(names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID)].into_iter().collect();
     let handle = checked(broker, request).and_then(|(fields, handle)| {
         store(broker, request, fields.producer_group.as_deref().unwrap_or_default(), &handle)?;
         Ok(handle)
@@ -48,7 +49,7 @@ pub(super) fn recall(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     match handle {
         Ok(handle) => {
             let answer = Answer::success().with_remark(NOT_SET).with_field("msgId", handle.unique_key);
-            Ok(answer.with_field(names::PROPERTY_MSG_REGION, send::REGION))
+            Ok(answer.with_field(names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID))
         }
         Err(refusal) => Err(refusal.with_fields(region)),
     }

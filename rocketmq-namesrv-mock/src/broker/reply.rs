@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::wire::Reply;
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::message_const as names;
+use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::net::Connection;
 use rocketmq_remoting::protocol::header::ReplyMessageRequestHeader;
@@ -55,7 +56,10 @@ type Push = Result<(Connection, ReplyMessageRequestHeader, String), String>;
 
 fn store(broker: &Broker, request: &SendRequest<'_>) -> Result<(StoredReply, Push), Refusal> {
     let now_ms = broker.now_ms();
-    let added = [(names::PROPERTY_MSG_REGION, send::REGION), (names::PROPERTY_TRACE_SWITCH, send::TRACE_ON)];
+    let added = [
+        (names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID),
+        (names::PROPERTY_TRACE_SWITCH, send::TRACE_ON),
+    ];
     let properties = with_properties(&request.properties, added.into_iter(), &[]);
     let mut state = broker.lock();
     let Target { queue_id, .. } = check(broker, &mut state, request)?;

@@ -24,9 +24,6 @@ pub(super) use request::SendRequest;
 /// The longest body, as it is transmitted. Java: `maxMessageSize`.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 
-/// The broker's region, which messages and answers carry.
-pub(super) const REGION: &str = "DefaultRegion";
-
 /// Whether the broker wants messages to be traced, which messages and answers carry.
 pub(super) const TRACE_ON: &str = "true";
 

@@ -2,7 +2,7 @@
 
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::message_const as names;
-use rocketmq_common::mix_all::{RETRY_GROUP_TOPIC_PREFIX, dlq_topic};
+use rocketmq_common::mix_all::{DEFAULT_TRACE_REGION_ID, RETRY_GROUP_TOPIC_PREFIX, dlq_topic};
 use rocketmq_common::properties::MAX_PROPERTIES_BYTES;
 use rocketmq_common::sysflag::TransactionType;
 use rocketmq_remoting::protocol::{ResponseCode, mq_version};
@@ -95,7 +95,7 @@ fn stored_properties(
             properties.put(name, value);
         }
     }
-    properties.put(names::PROPERTY_MSG_REGION, super::REGION);
+    properties.put(names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID);
     properties.put(names::PROPERTY_TRACE_SWITCH, super::TRACE_ON);
     if let Some(level) = delay_level {
         properties.put(names::PROPERTY_DELAY_TIME_LEVEL, level);
