@@ -131,7 +131,7 @@ impl MQClientInstance {
 
     /// The queues to which messages of a topic can go, if they are known and there are any.
     pub(crate) fn known_route(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
-        self.routes.get(topic).filter(|info| !info.is_empty())
+        self.routes.known(topic)
     }
 
     /// The queues to which messages of a topic can go.

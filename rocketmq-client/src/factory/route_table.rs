@@ -46,9 +46,9 @@ impl RouteTable {
         Self { api, translator, default_topic_queue_nums, topics, lookups }
     }
 
-    /// The route of a topic, if it is known.
-    pub(crate) fn get(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
-        self.topics.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+    /// The route of a topic, if it is known and has a queue.
+    pub(crate) fn known(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
+        self.get(topic).filter(|info| !info.is_empty())
     }
 
     /// The route of a topic, looked up if need be. It has at least one queue. Dropping the future gives the
@@ -59,7 +59,7 @@ impl RouteTable {
         timeout: Duration,
         deadline: Instant,
     ) -> Result<Arc<TopicPublishInfo>, MQClientError> {
-        if let Some(info) = self.get(topic).filter(|info| !info.is_empty()) {
+        if let Some(info) = self.known(topic) {
             return Ok(info);
         }
         let lookup = self.lookup(topic);
@@ -73,7 +73,7 @@ impl RouteTable {
             Ok(outcome) => (outcome, false),
             Err(_) => (timeout_at(deadline, lookup.lock()).await.map_err(timed_out)?, true),
         };
-        if let Some(info) = self.get(topic).filter(|info| !info.is_empty()) {
+        if let Some(info) = self.known(topic) {
             return Ok(info);
         }
         if let Some(no_route) = outcome.no_route.as_ref().filter(|_| waited) {
@@ -144,6 +144,10 @@ impl RouteTable {
     pub(crate) fn dial_address(&self, advertised: &str) -> Arc<str> {
         let translated = self.translator.as_ref().and_then(|translator| translator.translate(advertised));
         translated.map_or_else(|| Arc::from(advertised), Arc::from)
+    }
+
+    fn get(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
     }
 
     fn lookup(&self, topic: &str) -> Arc<Lookup> {
