@@ -9,9 +9,9 @@ use rocketmq_remoting::protocol::body::{
 };
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
-use super::consumers::{Changed, ConsumeMode, Member, Subscription};
+use super::client_channel_info::ClientChannelInfo;
+use super::consumers::{Changed, ConsumeMode, Subscription};
 use super::filter::TagFilter;
-use super::producers::Producer;
 use super::table::Request;
 use super::topic_table::TopicConfig;
 use super::{Broker, State};
@@ -33,7 +33,13 @@ request_fields! {
 /// 34.
 pub(super) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let data: HeartbeatData = json_body(request.command, "heartbeatData")?;
-    let connection = request.responder.connection();
+    let client = ClientChannelInfo {
+        connection: request.responder.connection().clone(),
+        client_id: data.client_id,
+        language: request.command.language,
+        version: request.command.version,
+        heard_ms: broker.now_ms(),
+    };
     // Without a fingerprint it is the first version of the protocol, which always reports a change.
     let is_first_version = data.heartbeat_fingerprint == 0;
     let with_subscriptions = is_first_version || !data.without_sub;
@@ -42,24 +48,10 @@ pub(super) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answe
     for consumer in data.consumer_data_set {
         let mut state = broker.lock();
         is_sub_change |= state.consumers.note_fingerprint(&consumer.group_name, data.heartbeat_fingerprint);
-        let member = Member {
-            connection: connection.clone(),
-            client_id: data.client_id.clone(),
-            language: request.command.language,
-            version: request.command.version,
-            heard_ms: broker.now_ms(),
-        };
-        changed.extend(register(broker, &mut state, consumer, member, with_subscriptions));
+        changed.extend(register(broker, &mut state, consumer, client.clone(), with_subscriptions));
     }
     for producer in data.producer_data_set {
-        let member = Producer {
-            connection: connection.clone(),
-            client_id: data.client_id.clone(),
-            language: request.command.language,
-            version: request.command.version,
-            heard_ms: broker.now_ms(),
-        };
-        broker.lock().producers.register(&producer.group_name, member);
+        broker.lock().producers.register(&producer.group_name, client.clone());
     }
     broker.notify_consumer_ids_changed(changed);
     Ok(Answer::success()
@@ -72,7 +64,7 @@ fn register(
     broker: &Broker,
     state: &mut State,
     consumer: ConsumerData,
-    member: Member,
+    member: ClientChannelInfo,
     with_subscriptions: bool,
 ) -> Option<Changed> {
     let group = consumer.group_name.as_str();

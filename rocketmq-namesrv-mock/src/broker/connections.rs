@@ -6,8 +6,7 @@ use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{Connection, ConsumerConnection, ProducerConnection};
 
 use super::Broker;
-use super::consumers::Member;
-use super::producers::Producer;
+use super::client_channel_info::ClientChannelInfo;
 use super::table::Request;
 use crate::wire::{Answer, NumberPolicy, Refusal, json_answer, read_fields, request_fields, required};
 
@@ -30,7 +29,7 @@ pub(super) fn consumers(broker: &Broker, request: &Request<'_>) -> Result<Answer
     };
     let subscriptions = found.subscriptions.iter();
     let body = ConsumerConnection {
-        connection_set: found.members.iter().map(of_consumer).collect(),
+        connection_set: found.members.iter().map(connection).collect(),
         consume_from_where: found.mode.consume_from_where.clone(),
         consume_type: found.mode.consume_type.clone(),
         message_model: found.mode.message_model.clone(),
@@ -43,7 +42,7 @@ pub(super) fn consumers(broker: &Broker, request: &Request<'_>) -> Result<Answer
 pub(super) fn producers(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: GroupFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
     let group = required(fields.producer_group, "producerGroup")?;
-    let connection_set: Vec<_> = broker.lock().producers.members(&group).iter().map(of_producer).collect();
+    let connection_set: Vec<_> = broker.lock().producers.members(&group).iter().map(connection).collect();
     if connection_set.is_empty() {
         let remark = format!("the producer group[{group}] not exist");
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
@@ -51,20 +50,11 @@ pub(super) fn producers(broker: &Broker, request: &Request<'_>) -> Result<Answer
     json_answer(&ProducerConnection { connection_set })
 }
 
-fn of_consumer(member: &Member) -> Connection {
+fn connection(member: &ClientChannelInfo) -> Connection {
     Connection {
         client_addr: member.connection.peer().to_string(),
         client_id: member.client_id.clone(),
         language: member.language,
         version: member.version,
-    }
-}
-
-fn of_producer(producer: &Producer) -> Connection {
-    Connection {
-        client_addr: producer.connection.peer().to_string(),
-        client_id: producer.client_id.clone(),
-        language: producer.language,
-        version: producer.version,
     }
 }

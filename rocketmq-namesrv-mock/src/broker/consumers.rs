@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rocketmq_remoting::net::Connection;
-use rocketmq_remoting::protocol::LanguageCode;
 use rocketmq_remoting::protocol::body::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
 
+use super::client_channel_info::ClientChannelInfo;
 use super::filter::TagFilter;
 
 /// The members and subscriptions of all groups that have members.
@@ -20,7 +20,7 @@ pub(crate) struct ConsumerTable {
 /// A group that has members, as the last heartbeat describes it.
 #[derive(Debug, Default)]
 pub(crate) struct ConsumerGroup {
-    pub(crate) members: Vec<Member>,
+    pub(crate) members: Vec<ClientChannelInfo>,
     /// By topic.
     pub(crate) subscriptions: BTreeMap<String, Subscription>,
     pub(crate) mode: ConsumeMode,
@@ -32,17 +32,6 @@ pub(crate) struct ConsumeMode {
     pub(crate) consume_type: ConsumeType,
     pub(crate) message_model: MessageModel,
     pub(crate) consume_from_where: ConsumeFromWhere,
-}
-
-/// One connection of a consumer.
-#[derive(Debug, Clone)]
-pub(crate) struct Member {
-    pub(crate) connection: Connection,
-    pub(crate) client_id: String,
-    pub(crate) language: LanguageCode,
-    pub(crate) version: i32,
-    /// When the last heartbeat came.
-    pub(crate) heard_ms: i64,
 }
 
 /// What a group wants of one topic.
@@ -78,7 +67,7 @@ impl ConsumerTable {
     pub(crate) fn register(
         &mut self,
         name: &str,
-        member: Member,
+        member: ClientChannelInfo,
         mode: ConsumeMode,
         subscriptions: Option<Vec<Subscription>>,
     ) -> Option<Changed> {
@@ -146,7 +135,7 @@ impl ConsumerTable {
     }
 
     /// A connection of a member.
-    pub(crate) fn find(&self, group: &str, client_id: &str) -> Option<&Member> {
+    pub(crate) fn find(&self, group: &str, client_id: &str) -> Option<&ClientChannelInfo> {
         self.groups.get(group)?.members.iter().find(|member| member.client_id == client_id)
     }
 
@@ -169,7 +158,7 @@ impl ConsumerTable {
 
 impl ConsumerGroup {
     /// True if the connection is new here.
-    fn join(&mut self, member: Member) -> bool {
+    fn join(&mut self, member: ClientChannelInfo) -> bool {
         match self.members.iter_mut().find(|known| known.connection.id() == member.connection.id()) {
             Some(known) => {
                 *known = member;

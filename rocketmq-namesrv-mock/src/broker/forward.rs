@@ -13,7 +13,7 @@ use rocketmq_remoting::protocol::{
 };
 use tokio::time::Instant;
 
-use super::consumers::Member;
+use super::client_channel_info::ClientChannelInfo;
 use super::topics::NOT_SET;
 use super::{Broker, State};
 use crate::wire::{NumberPolicy, Refusal, Reply, json_answer, read_fields, request_fields, required};
@@ -64,7 +64,7 @@ pub(super) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
 }
 
 /// Whom to ask with what: the client, the fields, the body, and how remarks call the client.
-type Prepared = (Member, ExtFields, Bytes, String);
+type Prepared = (ClientChannelInfo, ExtFields, Bytes, String);
 
 fn prepare(broker: &Broker, state: &mut State, command: &RemotingCommand) -> Result<Prepared, Refusal> {
     let fields: ForwardFields<'_> = read_fields(&command.ext_fields, NumberPolicy::Ignore)?;
@@ -138,7 +138,7 @@ pub(super) fn consumer_status(broker: &Broker, command: RemotingCommand, reply: 
 }
 
 /// The clients to ask, and the fields of the question.
-fn asked(state: &State, command: &RemotingCommand) -> Result<(Vec<Member>, ExtFields), Refusal> {
+fn asked(state: &State, command: &RemotingCommand) -> Result<(Vec<ClientChannelInfo>, ExtFields), Refusal> {
     let fields: ForwardFields<'_> = read_fields(&command.ext_fields, NumberPolicy::Ignore)?;
     let group = required(fields.group.as_deref(), "group")?;
     let found = required(state.consumers.group(group), "getConsumerGroupInfo(String)")?;
@@ -155,7 +155,7 @@ fn asked(state: &State, command: &RemotingCommand) -> Result<(Vec<Member>, ExtFi
 }
 
 /// How far a client says to be, by queue.
-async fn status(member: &Member, fields: &ExtFields) -> Option<serde_json::Value> {
+async fn status(member: &ClientChannelInfo, fields: &ExtFields) -> Option<serde_json::Value> {
     let code = RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT;
     let question = CommandRef::request(code, &NoHeader).with_fields(fields);
     let answer = member.connection.call(&question, Instant::now() + STATUS_LIMIT).await.ok()?;

@@ -7,6 +7,7 @@ mod admin;
 mod append;
 mod assignment;
 mod attributes;
+mod client_channel_info;
 mod clients;
 mod committed;
 mod connections;

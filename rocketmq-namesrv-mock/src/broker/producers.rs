@@ -3,23 +3,13 @@
 use std::collections::HashMap;
 
 use rocketmq_remoting::net::Connection;
-use rocketmq_remoting::protocol::LanguageCode;
 
-/// One connection of a producer.
-#[derive(Debug, Clone)]
-pub(crate) struct Producer {
-    pub(crate) connection: Connection,
-    pub(crate) client_id: String,
-    pub(crate) language: LanguageCode,
-    pub(crate) version: i32,
-    /// When the last heartbeat came.
-    pub(crate) heard_ms: i64,
-}
+use super::client_channel_info::ClientChannelInfo;
 
 /// The producers that said so in a heartbeat.
 #[derive(Debug, Default)]
 pub(crate) struct ProducerTable {
-    groups: HashMap<String, Vec<Producer>>,
+    groups: HashMap<String, Vec<ClientChannelInfo>>,
     /// The connection that each client used last.
     clients: HashMap<String, Connection>,
     /// Counts the questions about transactions, so that all producers get some.
@@ -28,7 +18,7 @@ pub(crate) struct ProducerTable {
 
 impl ProducerTable {
     /// A heartbeat of a producer.
-    pub(crate) fn register(&mut self, group: &str, producer: Producer) {
+    pub(crate) fn register(&mut self, group: &str, producer: ClientChannelInfo) {
         self.clients.insert(producer.client_id.clone(), producer.connection.clone());
         let members = self.groups.entry(group.to_owned()).or_default();
         match members.iter_mut().find(|member| member.connection.id() == producer.connection.id()) {
@@ -58,12 +48,12 @@ impl ProducerTable {
     }
 
     /// The members of a group.
-    pub(crate) fn members(&self, group: &str) -> &[Producer] {
+    pub(crate) fn members(&self, group: &str) -> &[ClientChannelInfo] {
         self.groups.get(group).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// All groups with their members.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Vec<Producer>)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Vec<ClientChannelInfo>)> {
         self.groups.iter()
     }
 

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
@@ -16,11 +19,19 @@ use super::later::plan::TIMER_MAX_DELAY_MS;
 use super::later::{self, with_properties};
 use super::table::Request;
 use super::topics::NOT_SET;
-use crate::wire::{Answer, NumberPolicy, Refusal, base64, read_fields, request_fields, required};
+use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
 
 /// Tag and body of the message that takes another one back.
 const RECALL_TAG: &str = "_RECALL_TAG_";
 const RECALL_BODY: &[u8] = b"0";
+
+/// Of handles. Java's decoder does without padding, too, and does not look at bits that no byte needs.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 request_fields! {
     /// Java: `RecallMessageRequestHeader`.
@@ -119,10 +130,15 @@ fn store(broker: &Broker, request: &Request<'_>, group: &str, handle: &Handle) -
     Ok(())
 }
 
+/// What takes a timer message back: it names the broker, the time and the message.
+pub(super) fn handle_text(topic: &str, broker: &str, out_ms: i64, unique_key: &str) -> String {
+    BASE64.encode(format!("v1 {topic} {broker} {} {unique_key}", out_ms.saturating_add(1)))
+}
+
 impl Handle {
     /// Reads `v1 topic broker time key` in Base64. What follows does not matter.
     fn read(text: &str) -> Option<Self> {
-        let plain = String::from_utf8(base64::decode_url(text)?).ok()?;
+        let plain = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
         let mut parts = plain.split(' ').map(str::to_owned);
         (parts.next()? == "v1").then_some(())?;
         Some(Self {
@@ -131,5 +147,22 @@ impl Handle {
             timestamp: parts.next()?,
             unique_key: parts.next()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_read_with_and_without_padding() {
+        let text = handle_text("T", "broker-a", 8, "K?>");
+        assert_eq!(text, "djEgVCBicm9rZXItYSA5IEs_Pg==");
+        for text in [text.as_str(), "djEgVCBicm9rZXItYSA5IEs_Pg", "djEgVCBicm9rZXItYSA5IEs_Ph"] {
+            let handle = Handle::read(text).expect(text);
+            assert_eq!((handle.topic.as_str(), handle.broker.as_str()), ("T", "broker-a"));
+            assert_eq!((handle.timestamp.as_str(), handle.unique_key.as_str()), ("9", "K?>"));
+        }
+        assert!(["", "djEgVCBicm9rZXItYSA5IEs/Pg==", "d"].iter().all(|text| Handle::read(text).is_none()));
     }
 }

@@ -5,14 +5,13 @@ use std::borrow::Cow;
 use rocketmq_common::{MessageQueue, PermName};
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{self, TopicConfigAndQueueMapping, TopicOffset, TopicStatsTable};
-use serde::Serialize;
 
 use super::Broker;
 use super::attributes::changed;
 use super::names::{check_topic, is_system_topic};
 use super::table::Request;
 use super::topic_table::{TopicConfig, TopicFilterType};
-use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
+use crate::wire::{Answer, NumberPolicy, Refusal, json_answer, read_fields, request_fields, required};
 
 /// Java prepares each answer with this text and does not always take it away.
 pub(super) const NOT_SET: &str = "not set any response code";
@@ -79,7 +78,7 @@ pub(super) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
         return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
     };
     let topic_config = of_config(&found.config);
-    encoded(&TopicConfigAndQueueMapping { topic_config, mapping_detail: None })
+    json_answer(&TopicConfigAndQueueMapping { topic_config, mapping_detail: None })
 }
 
 /// The settings of a topic as tools read them.
@@ -115,14 +114,7 @@ pub(super) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Re
         };
         (MessageQueue::new(&*topic, broker.name.clone(), queue_id), offset)
     };
-    encoded(&TopicStatsTable { offset_table: queue_ids.map(offsets).collect(), topic_put_tps: 0.0 })
-}
-
-/// Success with a JSON body.
-pub(super) fn encoded<T: Serialize>(body: &T) -> Result<Answer, Refusal> {
-    let body = body::encode_body(body);
-    let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
-    Ok(Answer::success().with_body(body))
+    json_answer(&TopicStatsTable { offset_table: queue_ids.map(offsets).collect(), topic_put_tps: 0.0 })
 }
 
 fn read<'a>(request: &Request<'a>) -> Result<TopicFields<'a>, Refusal> {

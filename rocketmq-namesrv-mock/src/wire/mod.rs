@@ -3,7 +3,6 @@
 pub(crate) mod about;
 mod answer;
 pub(crate) mod answer_frames;
-pub(crate) mod base64;
 mod fields;
 mod json;
 mod reply;

@@ -6,9 +6,9 @@ use rocketmq_remoting::protocol::LanguageCode;
 use serde::Serialize;
 
 use crate::broker::Broker;
+use crate::broker::client_channel_info::ClientChannelInfo;
 use crate::broker::table::Request;
-use crate::broker::topics::encoded;
-use crate::wire::{Answer, Refusal, peer_with_slash};
+use crate::wire::{Answer, Refusal, json_answer, peer_with_slash};
 
 /// Java: `ProducerTableInfo`.
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ struct ProducerInfo {
 /// 328.
 pub(in crate::broker) fn producers(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     let state = broker.lock();
-    let info = |producer: &crate::broker::producers::Producer| ProducerInfo {
+    let info = |producer: &ClientChannelInfo| ProducerInfo {
         client_id: producer.client_id.clone(),
         language: producer.language,
         last_update_timestamp: producer.heard_ms,
@@ -43,5 +43,5 @@ pub(in crate::broker) fn producers(broker: &Broker, _: &Request<'_>) -> Result<A
     };
     let groups = state.producers.all();
     let data = groups.map(|(group, members)| (group.clone(), members.iter().map(info).collect())).collect();
-    encoded(&Producers { data })
+    json_answer(&Producers { data })
 }

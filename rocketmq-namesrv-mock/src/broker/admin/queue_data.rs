@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::broker::table::Request;
-use crate::broker::topics::{NOT_SET, encoded};
-use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
+use crate::broker::topics::NOT_SET;
+use crate::wire::{Answer, NumberPolicy, Refusal, json_answer, read_fields, request_fields, required};
 
 request_fields! {
     /// Java: `QueryConsumeQueueRequestHeader`.
@@ -70,5 +70,5 @@ pub(in crate::broker) fn queue_data(broker: &Broker, request: &Request<'_>) -> R
         min_queue_index: queue.min_offset(),
         queue_data: entries.collect(),
     };
-    Ok(encoded(&body)?.with_remark(NOT_SET))
+    Ok(json_answer(&body)?.with_remark(NOT_SET))
 }

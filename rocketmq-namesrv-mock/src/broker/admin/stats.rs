@@ -8,8 +8,7 @@ use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::broker::Broker;
 use crate::broker::table::Request;
-use crate::broker::topics::encoded;
-use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields};
+use crate::wire::{Answer, NumberPolicy, Refusal, json_answer, read_fields, request_fields};
 
 request_fields! {
     /// Java: `ViewBrokerStatsDataRequestHeader`.
@@ -48,5 +47,5 @@ pub(in crate::broker) fn stats(broker: &Broker, request: &Request<'_>) -> Result
         let remark = format!("The stats <{name}> <{key}> not exist");
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
     }
-    encoded(&Stats::default())
+    json_answer(&Stats::default())
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::broker::table::Request;
-use crate::broker::topics::{encoded, of_config};
-use crate::wire::{Answer, Refusal};
+use crate::broker::topics::of_config;
+use crate::wire::{Answer, Refusal, json_answer};
 
 /// Java: `TopicConfigAndMappingSerializeWrapper`.
 #[derive(Serialize)]
@@ -34,7 +34,7 @@ pub(in crate::broker) fn all_configs(broker: &Broker, _: &Request<'_>) -> Result
         mapping_data_version: version,
         topic_config_table: table,
     };
-    Ok(encoded(&body)?.with_field("totalTopicNum", count))
+    Ok(json_answer(&body)?.with_field("totalTopicNum", count))
 }
 
 /// Topics of the system that come to be only when somebody needs them.
@@ -47,5 +47,5 @@ pub(in crate::broker) fn system_topics(broker: &Broker, _: &Request<'_>) -> Resu
     let standing = state.topics.standing().iter().map(String::as_str);
     let names: BTreeSet<&str> = ON_DEMAND.into_iter().chain(standing).collect();
     let topic_list = names.into_iter().map(str::to_owned).collect();
-    encoded(&TopicList { broker_addr: None, topic_list })
+    json_answer(&TopicList { broker_addr: None, topic_list })
 }

@@ -5,8 +5,7 @@ use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::broker::table::Request;
-use crate::broker::topics::encoded;
-use crate::wire::{Answer, Refusal};
+use crate::wire::{Answer, Refusal, json_answer};
 
 /// The request that asks who reads what is not in memory any more.
 pub(in crate::broker) const COLD_DATA: RequestCode = RequestCode(2003);
@@ -42,7 +41,7 @@ struct ClientInfo {
 pub(in crate::broker) fn replicas(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     let position = broker.lock().log.position();
     let master = !broker.is_slave();
-    encoded(&Replicas {
+    json_answer(&Replicas {
         ha_client_runtime_info: ClientInfo {
             max_offset: if master { 0 } else { position },
             ..ClientInfo::default()
@@ -70,7 +69,7 @@ struct NoEntries {}
 
 /// 2003. All messages are in memory, so that nobody reads cold ones.
 pub(in crate::broker) fn cold_data(_: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
-    encoded(&ColdData {
+    json_answer(&ColdData {
         runtime_table: NoEntries {},
         config_table: NoEntries {},
         cg_cold_read_threshold: 3 * 1024 * 1024,

@@ -19,9 +19,9 @@ use super::append::{NewRecord, Place, append};
 use super::known_properties::KnownProperties;
 use super::pull::HeldPull;
 use super::send::message_illegal;
-use super::{Broker, State};
+use super::{Broker, State, recall};
 use crate::store::{JavaProperties, property_entries};
-use crate::wire::{Refusal, base64};
+use crate::wire::Refusal;
 use agenda::{Deleted, Waiting};
 use plan::Plan;
 
@@ -75,16 +75,10 @@ pub(super) fn store(
                 broker.wait_until(state, due_ms, Waiting::Timer { at, out_ms, enqueued_ms });
             }
             recall_handle = (!is_retry_topic(record.topic))
-                .then(|| recall_handle_text(record.topic, &broker.name, out_ms, unique_key));
+                .then(|| recall::handle_text(record.topic, &broker.name, out_ms, unique_key));
         }
     }
     Ok(StoredLater { place, recall_handle })
-}
-
-/// What takes a timer message back: it names the broker, the time and the message.
-fn recall_handle_text(topic: &str, broker: &str, out_ms: i64, unique_key: &str) -> String {
-    let text = format!("v1 {topic} {broker} {} {unique_key}", out_ms.saturating_add(1));
-    base64::encode_url(text.as_bytes())
 }
 
 /// A record somewhere else than where its sender wants it.
