@@ -3,23 +3,23 @@
 use rocketmq_remoting::protocol::RequestCode;
 use serde_json::{Value, json};
 
+use super::peer::{Fields, Peer, field, is_success, number, verdict};
 use super::support::fresh_topic;
-use super::wire::{Fields, Peer, field, number, verdict};
 
 /// Java: `RequestCode.GET_COLD_DATA_FLOW_CTR_INFO`.
 const COLD_DATA: RequestCode = RequestCode(2003);
 
 /// The body of a successful answer.
-async fn body(peer: &mut Peer, code: RequestCode, fields: &[(&str, &str)]) -> Value {
+async fn body(peer: &Peer, code: RequestCode, fields: &[(&str, &str)]) -> Value {
     let answer = peer.call(code, fields, "").await;
     assert_eq!(answer.code, 0, "{answer:?}");
     serde_json::from_slice(&answer.body).expect("JSON")
 }
 
 pub(crate) async fn topics_are_listed_with_their_settings(name_server: &str) {
-    let mut peer = Peer::broker(name_server).await;
+    let peer = Peer::new(name_server).await;
     let topic = fresh_topic("admin_topics");
-    peer.store(&topic, &[]).await;
+    peer.store(&topic, 4, &[]).await;
     let answer = peer.call(RequestCode::GET_ALL_TOPIC_CONFIG, &[], "").await;
     let listed: Value = serde_json::from_slice(&answer.body).expect("JSON");
     let table = listed["topicConfigTable"].as_object().expect("topics");
@@ -29,7 +29,7 @@ pub(crate) async fn topics_are_listed_with_their_settings(name_server: &str) {
         "topicName": topic, "topicSysFlag": 0, "writeQueueNums": 4,
     });
     assert_eq!(table[&topic], expected);
-    let system = body(&mut peer, RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_BROKER, &[]).await;
+    let system = body(&peer, RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_BROKER, &[]).await;
     let mut system: Vec<_> = system["topicList"].as_array().expect("topics").iter().collect();
     system.sort_by_key(|name| name.as_str());
     let expected = json!([
@@ -56,15 +56,15 @@ pub(crate) async fn topics_are_listed_with_their_settings(name_server: &str) {
 }
 
 pub(crate) async fn the_entries_of_a_queue_are_shown(name_server: &str) {
-    let mut peer = Peer::broker(name_server).await;
+    let peer = Peer::new(name_server).await;
     let topic = fresh_topic("admin_queue");
     for tag in ["a", "b"] {
-        peer.store(&topic, &[("TAGS", tag)]).await;
+        peer.store(&topic, 4, &[("TAGS", tag)]).await;
     }
     peer.until_visible(&topic, 2).await;
     let fields = [("topic", topic.as_str()), ("queueId", "0"), ("index", "1"), ("count", "5")];
     let asked = Fields::from(&fields).with(&[("consumerGroup", "case_nobody")]);
-    let shown = body(&mut peer, RequestCode::QUERY_CONSUME_QUEUE, &asked.list()).await;
+    let shown = body(&peer, RequestCode::QUERY_CONSUME_QUEUE, &asked.list()).await;
     let entry = &shown["queueData"][0];
     assert!(entry["physicOffset"].as_i64() > Some(0) && entry["physicSize"].as_i64() > Some(100), "{shown}");
     assert_eq!([&entry["eval"], &entry["tagsCode"]], [&json!(false), &json!(98)]);
@@ -81,8 +81,8 @@ pub(crate) async fn the_entries_of_a_queue_are_shown(name_server: &str) {
 }
 
 pub(crate) async fn brokers_tell_how_they_are(name_server: &str) {
-    let mut peer = Peer::broker(name_server).await;
-    let replicas = body(&mut peer, RequestCode::GET_BROKER_HA_STATUS, &[]).await;
+    let peer = Peer::new(name_server).await;
+    let replicas = body(&peer, RequestCode::GET_BROKER_HA_STATUS, &[]).await;
     assert_eq!([&replicas["master"], &replicas["inSyncSlaveNums"]], [&json!(true), &json!(0)]);
     assert_eq!(replicas["haConnectionInfo"], json!([]));
     let idle = json!({
@@ -94,7 +94,7 @@ pub(crate) async fn brokers_tell_how_they_are(name_server: &str) {
         "runtimeTable": {}, "configTable": {}, "cgColdReadThreshold": 3_145_728,
         "globalColdReadThreshold": 104_857_600, "globalAcc": 0,
     });
-    assert_eq!(body(&mut peer, COLD_DATA, &[]).await, cold);
+    assert_eq!(body(&peer, COLD_DATA, &[]).await, cold);
     for code in [RequestCode::CLEAN_EXPIRED_CONSUMEQUEUE, RequestCode::DELETE_EXPIRED_COMMITLOG] {
         let answer = peer.call(code, &[], "").await;
         assert_eq!((verdict(&answer), answer.ext_fields.is_present()), ((0, ""), false));
@@ -108,12 +108,12 @@ pub(crate) async fn brokers_tell_how_they_are(name_server: &str) {
 }
 
 pub(crate) async fn producers_are_listed_by_group(name_server: &str) {
-    let mut peer = Peer::broker(name_server).await;
+    let peer = Peer::new(name_server).await;
     let group = fresh_topic("admin_producers");
     let heartbeat =
         json!({"clientID": "case@1", "consumerDataSet": [], "producerDataSet": [{"groupName": group}]});
     assert_eq!(peer.call(RequestCode::HEART_BEAT, &[], heartbeat.to_string()).await.code, 0);
-    let listed = body(&mut peer, RequestCode::GET_ALL_PRODUCER_INFO, &[]).await;
+    let listed = body(&peer, RequestCode::GET_ALL_PRODUCER_INFO, &[]).await;
     let [member] = &listed["data"][&group].as_array().expect("members")[..] else { panic!("{listed}") };
     assert_eq!([&member["clientId"], &member["language"]], [&json!("case@1"), &json!("RUST")]);
     assert!(member["remoteIP"].as_str().is_some_and(|peer| peer.starts_with("/127.0.0.1:")), "{member}");
@@ -121,10 +121,10 @@ pub(crate) async fn producers_are_listed_by_group(name_server: &str) {
 }
 
 pub(crate) async fn figures_have_java_s_names(name_server: &str) {
-    let mut peer = Peer::broker(name_server).await;
+    let peer = Peer::new(name_server).await;
     // In its first second Apache's broker has no rates to tell.
-    peer.until_served(RequestCode::GET_BROKER_RUNTIME_INFO).await;
-    let figures = body(&mut peer, RequestCode::GET_BROKER_RUNTIME_INFO, &[]).await;
+    peer.until(RequestCode::GET_BROKER_RUNTIME_INFO, &[], is_success).await;
+    let figures = body(&peer, RequestCode::GET_BROKER_RUNTIME_INFO, &[]).await;
     let table = figures["table"].as_object().expect("figures");
     // The folders of Apache's store have figures of their own.
     let names: Vec<_> = table.keys().filter(|name| !name.starts_with("commitLogDiskRatio_")).collect();

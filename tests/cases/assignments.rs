@@ -4,28 +4,12 @@ use rocketmq_remoting::protocol::body::{MessageRequestMode, QueryAssignmentRespo
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 use serde_json::json;
 
-use super::support::fresh_topic;
-use super::wire::{Peer, verdict};
+use super::peer::{GroupPeer, Peer, verdict};
 
-/// A group's view of a topic with four queues.
-struct Site {
-    peer: Peer,
-    topic: String,
-    group: String,
-}
-
-impl Site {
-    async fn new(name_server: &str) -> Self {
-        let mut peer = Peer::broker(name_server).await;
-        let topic = fresh_topic("assignment");
-        peer.store(&topic, &[]).await;
-        let group = topic.replace("Case", "Group");
-        Self { peer, topic, group }
-    }
-
+impl GroupPeer {
     /// A new member, for as long as its connection lives.
     async fn join(&self, name_server: &str, client_id: &str) -> Peer {
-        let mut peer = Peer::broker(name_server).await;
+        let peer = Peer::new(name_server).await;
         let subscription =
             json!({"topic": self.topic, "subString": "*", "expressionType": "TAG", "subVersion": 1});
         let consumer = json!({
@@ -39,7 +23,7 @@ impl Site {
 
     /// Mode and queues; `None` where the broker has nothing to say.
     async fn assigned(
-        &mut self,
+        &self,
         client_id: &str,
         strategy: &str,
     ) -> Option<(Option<MessageRequestMode>, Vec<i32>)> {
@@ -57,14 +41,14 @@ impl Site {
         Some((mode, queues))
     }
 
-    async fn set_mode(&mut self, topic: &str, group: &str, share: i32) -> RemotingCommand {
+    async fn set_mode(&self, topic: &str, group: &str, share: i32) -> RemotingCommand {
         let body = json!({"topic": topic, "consumerGroup": group, "mode": "POP", "popShareQueueNum": share});
         self.peer.call(RequestCode::SET_MESSAGE_REQUEST_MODE, &[], body.to_string()).await
     }
 }
 
 pub(crate) async fn brokers_split_queues_among_members(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = GroupPeer::new(name_server, "assignment", &["A"]).await;
     assert_eq!(site.assigned("c1", "AVG").await, None);
     let pull = |queues: &[i32]| Some((Some(MessageRequestMode::Pull), queues.to_vec()));
     let _first = site.join(name_server, "c1").await;
@@ -81,7 +65,7 @@ pub(crate) async fn brokers_split_queues_among_members(name_server: &str) {
 }
 
 pub(crate) async fn groups_are_told_to_pop(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = GroupPeer::new(name_server, "assignment", &["A"]).await;
     let members = [
         site.join(name_server, "c1").await,
         site.join(name_server, "c2").await,

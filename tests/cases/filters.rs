@@ -5,8 +5,8 @@
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 use serde_json::json;
 
+use super::peer::{Peer, field, fresh_group, records, verdict};
 use super::support::fresh_topic;
-use super::wire::{Peer, field, records, verdict};
 
 /// The properties of the messages that [`PASSING`] speaks of.
 const MESSAGES: [&[(&str, &str)]; 12] = [
@@ -166,7 +166,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// A pull from the first message on, which carries its subscription.
-async fn pull(peer: &mut Peer, topic: &str, expression: &str) -> RemotingCommand {
+async fn pull(peer: &Peer, topic: &str, expression: &str) -> RemotingCommand {
     let fields = [
         ("consumerGroup", "case_filters"),
         ("topic", topic),
@@ -183,7 +183,7 @@ async fn pull(peer: &mut Peer, topic: &str, expression: &str) -> RemotingCommand
     peer.call(RequestCode::PULL_MESSAGE, &fields, "").await
 }
 
-async fn check_client(peer: &mut Peer, language: &str, expression: &str) -> (i32, String) {
+async fn check_client(peer: &Peer, language: &str, expression: &str) -> (i32, String) {
     let subscription =
         json!({"topic": "T", "subString": expression, "expressionType": language, "subVersion": 1});
     let body = json!({"clientId": "c", "group": "g", "subscriptionData": subscription}).to_string();
@@ -192,14 +192,14 @@ async fn check_client(peer: &mut Peer, language: &str, expression: &str) -> (i32
 }
 
 pub(crate) async fn expressions_let_messages_pass(name_server: &str) {
-    let mut peer = Peer::broker(name_server).await;
+    let peer = Peer::new(name_server).await;
     let topic = fresh_topic("filters");
     for properties in MESSAGES {
-        peer.store(&topic, properties).await;
+        peer.store(&topic, 4, properties).await;
     }
     peer.until_visible(&topic, MESSAGES.len() as i64).await;
     for (expression, expected) in PASSING {
-        let answer = pull(&mut peer, &topic, expression).await;
+        let answer = pull(&peer, &topic, expression).await;
         let offsets: Vec<_> = records(&answer).iter().map(|one| one.queue_offset().to_string()).collect();
         assert_eq!(offsets.join(" "), *expected, "{expression}");
         let code = if expected.is_empty() { (20, "NO_MATCHED_MESSAGE") } else { (0, "FOUND") };
@@ -212,23 +212,23 @@ pub(crate) async fn expressions_let_messages_pass(name_server: &str) {
 }
 
 pub(crate) async fn bad_expressions_are_refused_with_java_s_words(name_server: &str) {
-    let mut peer = Peer::broker(name_server).await;
+    let peer = Peer::new(name_server).await;
     for (expression, remark) in REFUSED {
-        let (code, said) = check_client(&mut peer, "SQL92", expression).await;
+        let (code, said) = check_client(&peer, "SQL92", expression).await;
         assert_eq!((code, said.as_str()), (23, *remark), "{expression}");
     }
     let no_language = "Cannot invoke \"org.apache.rocketmq.filter.FilterSpi.compile(String)\" because the return \
                        value of \"org.apache.rocketmq.filter.FilterFactory.get(String)\" is null";
-    assert_eq!(check_client(&mut peer, "FOO", "a > 1").await, (23, no_language.to_owned()));
+    assert_eq!(check_client(&peer, "FOO", "a > 1").await, (23, no_language.to_owned()));
     for (language, expression) in [("SQL92", "a > 1 behind #"), ("TAG", "a ||"), ("", "||")] {
-        assert_eq!(check_client(&mut peer, language, expression).await.0, 0, "{expression}");
+        assert_eq!(check_client(&peer, language, expression).await.0, 0, "{expression}");
     }
 }
 
 pub(crate) async fn a_held_pull_wakes_for_what_passes(name_server: &str) {
-    let mut peer = Peer::broker(name_server).await;
+    let peer = Peer::new(name_server).await;
     let topic = fresh_topic("filters_held");
-    peer.store(&topic, &[("a", "1")]).await;
+    peer.store(&topic, 4, &[("a", "1")]).await;
     peer.until_visible(&topic, 1).await;
     let fields = [
         ("consumerGroup", "case_filters"),
@@ -243,18 +243,16 @@ pub(crate) async fn a_held_pull_wakes_for_what_passes(name_server: &str) {
         ("subVersion", "0"),
         ("expressionType", "SQL92"),
     ];
-    let held = peer.send(RequestCode::PULL_MESSAGE, &fields, "").await;
-    peer.store(&topic, &[("a", "2")]).await;
-    let answer = peer.answer(held).await;
+    let held = peer.call(RequestCode::PULL_MESSAGE, &fields, "");
+    let (answer, _) = tokio::join!(held, peer.store(&topic, 4, &[("a", "2")]));
     assert_eq!((verdict(&answer), records(&answer).len()), ((0, "FOUND"), 1));
 }
 
 pub(crate) async fn heartbeats_say_what_a_group_filters_by(name_server: &str) {
-    let mut peer = Peer::broker(name_server).await;
-    let topic = fresh_topic("filters_group");
-    let group = topic.replace("Case", "Group");
+    let peer = Peer::new(name_server).await;
+    let (group, topic) = (fresh_group("filters"), fresh_topic("filters_group"));
     for value in ["1", "2", "3"] {
-        peer.store(&topic, &[("a", value)]).await;
+        peer.store(&topic, 4, &[("a", value)]).await;
     }
     peer.until_visible(&topic, 3).await;
     let not_readable = "The broker's consumer filter data is not exist!Your expression may be wrong!";

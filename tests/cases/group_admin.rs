@@ -8,8 +8,8 @@ use rocketmq_remoting::protocol::body::{
 };
 use serde_json::json;
 
-use super::conversation::{Peer, body, fresh_group, reply, told};
 use super::groups::{beat, pull};
+use super::peer::{Peer, body, fresh_group, reply, told};
 use super::support::fresh_topic;
 
 const NULL: &str = "1 \"java.lang.NullPointerException\"";
@@ -84,7 +84,7 @@ pub(crate) async fn a_group_is_moved_to_other_offsets(name_server: &str) {
     let peer = Peer::new(name_server).await;
     let (group, topic) = (fresh_group("reset"), fresh_topic("reset"));
     for _ in 0..5 {
-        peer.send(&topic, "").await;
+        peer.send(&topic, &[]).await;
     }
     let of_queue = [("consumerGroup", group.as_str()), ("topic", topic.as_str()), ("queueId", "0")];
     let reset = async |more: &[(&str, &str)]| {
@@ -132,7 +132,7 @@ pub(crate) async fn how_far_a_group_is(name_server: &str) {
     let peer = Peer::new(name_server).await;
     let (group, clone, topic) = (fresh_group("stats"), fresh_group("clone"), fresh_topic("stats"));
     for _ in 0..3 {
-        peer.send(&topic, "").await;
+        peer.send(&topic, &[]).await;
     }
     let second = peer.stored(&topic, 1).await;
     let stats = async |fields: &[(&str, &str)]| {
@@ -183,7 +183,7 @@ pub(crate) async fn how_far_a_group_is(name_server: &str) {
 pub(crate) async fn members_are_asked_through_the_broker(name_server: &str) {
     let (asking, member) = (Peer::new(name_server).await, Peer::new(name_server).await);
     let (group, topic) = (fresh_group("forward"), fresh_topic("forward"));
-    let offset = asking.send(&topic, "KEYS=k").await;
+    let offset = asking.send(&topic, &[("KEYS", "k")]).await;
     let message = asking.stored(&topic, 0).await;
     assert_eq!(message.commit_log_offset(), offset);
     let of_group = [("consumerGroup", group.as_str()), ("clientId", "c")];

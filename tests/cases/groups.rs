@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::body::{
 };
 use serde_json::{Value, json};
 
-use super::conversation::{Peer, body, fresh_group};
+use super::peer::{Peer, body, fresh_group, told};
 use super::support::fresh_topic;
 
 /// What the first version of heartbeats is answered.
@@ -125,7 +125,7 @@ pub(crate) async fn some_groups_are_told_nothing(name_server: &str) {
 pub(crate) async fn a_fingerprint_tells_whether_the_subscriptions_changed(name_server: &str) {
     let peer = Peer::new(name_server).await;
     let (group, topic) = (fresh_group("fingerprint"), fresh_topic("fingerprint"));
-    peer.send(&topic, "").await;
+    peer.send(&topic, &[]).await;
     let mut data = heartbeat("c", &[consumer(&group, &[subscription(&topic, "*", 1)])]);
     for (fingerprint, is_changed) in [(7, false), (7, false), (8, true), (8, false), (0, true), (9, true)] {
         data["heartbeatFingerprint"] = fingerprint.into();
@@ -204,14 +204,14 @@ pub(crate) async fn pull(peer: &Peer, group: &str, topic: &str, sub_version: &st
         answer.body.clear();
         answer.ext_fields = rocketmq_remoting::protocol::ExtFields::absent();
     }
-    super::conversation::told(&answer)
+    told(&answer)
 }
 
 pub(crate) async fn a_pull_needs_a_subscription_that_is_new_enough(name_server: &str) {
     let peer = Peer::new(name_server).await;
     let (group, topic, other) = (fresh_group("pull"), fresh_topic("pull"), fresh_topic("unwanted"));
-    peer.send(&topic, "").await;
-    peer.send(&other, "").await;
+    peer.send(&topic, &[]).await;
+    peer.send(&other, &[]).await;
     let see = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
     let no_group = format!("24 \"the consumer's group info not exist{see}\" {{}}");
     assert_eq!(pull(&peer, &group, &topic, "0").await, no_group);

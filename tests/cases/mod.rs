@@ -7,7 +7,6 @@ pub(crate) mod admin_answers;
 pub(crate) mod assignments;
 pub(crate) mod auto_batch;
 pub(crate) mod brokers;
-pub(crate) mod conversation;
 pub(crate) mod delay;
 pub(crate) mod filters;
 pub(crate) mod group_admin;
@@ -15,6 +14,7 @@ pub(crate) mod groups;
 pub(crate) mod illegal;
 pub(crate) mod lookups;
 pub(crate) mod modes;
+pub(crate) mod peer;
 pub(crate) mod pop;
 pub(crate) mod request_reply;
 pub(crate) mod round_trip;
@@ -22,7 +22,6 @@ pub(crate) mod send_back;
 pub(crate) mod support;
 pub(crate) mod trace;
 pub(crate) mod transactions;
-pub(crate) mod wire;
 
 /// Calls `$run!` with the list of all cases, so that no suite leaves one out.
 #[macro_export]

@@ -5,31 +5,17 @@ use std::time::{Duration, Instant};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 use serde_json::json;
 
-use super::support::fresh_topic;
-use super::wire::{Fields, Peer, field, number, records, verdict};
+use super::peer::{Fields, GroupPeer, Peer, field, has, number, records, verdict};
 
 const NOTHING: (i32, &str) = (210, "NO_MESSAGE_IN_QUEUE");
 const NOT_SET: &str = "not set any response code";
 
 /// A topic of four messages in queue 0, tagged B, A, B, A, and a group that knows nothing of it.
-struct Site {
-    peer: Peer,
-    topic: String,
-    group: String,
+async fn new_site(name_server: &str) -> GroupPeer {
+    GroupPeer::new(name_server, "pop", &["B", "A", "B", "A"]).await
 }
 
-impl Site {
-    async fn new(name_server: &str) -> Self {
-        let mut peer = Peer::broker(name_server).await;
-        let topic = fresh_topic("pop");
-        let group = topic.replace("Case", "Group");
-        for tag in ["B", "A", "B", "A"] {
-            peer.store(&topic, &[("TAGS", tag)]).await;
-        }
-        peer.until_visible(&topic, 4).await;
-        Self { peer, topic, group }
-    }
-
+impl GroupPeer {
     /// Pops up to two messages of queue 0 and hides them for a minute.
     fn request(&self) -> Fields {
         let names = [("consumerGroup", self.group.as_str()), ("topic", self.topic.as_str())];
@@ -37,7 +23,7 @@ impl Site {
         Fields::from(&names).with(&numbers).with(&[("bornTime", "0"), ("initMode", "0")])
     }
 
-    async fn pop(&mut self, changed: &[(&str, &str)]) -> RemotingCommand {
+    async fn pop(&self, changed: &[(&str, &str)]) -> RemotingCommand {
         let fields = self.request().with(changed);
         self.peer.call(RequestCode::POP_MESSAGE, &fields.list(), "").await
     }
@@ -47,21 +33,20 @@ impl Site {
         Fields::from(&names).with(&[("queueId", "0"), ("extraInfo", handle), ("offset", offset)])
     }
 
-    async fn ack(&mut self, handle: &str, offset: &str) -> RemotingCommand {
+    async fn ack(&self, handle: &str, offset: &str) -> RemotingCommand {
         let fields = self.named(handle, offset);
         self.peer.call(RequestCode::ACK_MESSAGE, &fields.list(), "").await
     }
 
-    async fn change(&mut self, handle: &str, offset: &str, invisible_time: &str) -> RemotingCommand {
+    async fn change(&self, handle: &str, offset: &str, invisible_time: &str) -> RemotingCommand {
         let fields = self.named(handle, offset).with(&[("invisibleTime", invisible_time)]);
         self.peer.call(RequestCode::CHANGE_MESSAGE_INVISIBLETIME, &fields.list(), "").await
     }
 
     /// Waits until the group's offset of queue 0 is this: Apache's moves a little later.
-    async fn until_committed(&mut self, offset: &str) {
-        let fields =
-            Fields::from(&[("consumerGroup", &self.group), ("topic", &self.topic), ("queueId", "0")]);
-        self.peer.until(RequestCode::QUERY_CONSUMER_OFFSET, &fields, "offset", offset).await;
+    async fn until_committed(&self, offset: &str) {
+        let fields = [("consumerGroup", &*self.group), ("topic", &self.topic), ("queueId", "0")];
+        self.peer.until(RequestCode::QUERY_CONSUMER_OFFSET, &fields, has("offset", offset)).await;
     }
 }
 
@@ -80,7 +65,7 @@ fn told(answer: &RemotingCommand) -> [String; 3] {
 }
 
 pub(crate) async fn popped_messages_are_hidden(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = new_site(name_server).await;
     let first = site.pop(&[]).await;
     assert_eq!((verdict(&first), told(&first)), ((0, "FOUND"), ["0 0 0", "0 0 0,1", "2"].map(String::from)));
     assert_eq!(field(&first, "invisibleTime"), "60000");
@@ -96,7 +81,7 @@ pub(crate) async fn popped_messages_are_hidden(name_server: &str) {
 }
 
 pub(crate) async fn pops_take_what_they_want(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = new_site(name_server).await;
     for (group, wanted, offsets) in [
         ("tags", &[("exp", "A"), ("expType", "TAG")][..], "0 0 1,3"),
         ("sql", &[("exp", "TAGS = 'B'"), ("expType", "SQL92")], "0 0 0,2"),
@@ -112,7 +97,7 @@ pub(crate) async fn pops_take_what_they_want(name_server: &str) {
 }
 
 pub(crate) async fn pops_that_cannot_be(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = new_site(name_server).await;
     let topic = site.topic.clone();
     let faq = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
     let no_topic = format!("topic[{topic}_no] not exist, apply first please! {faq}");
@@ -138,7 +123,7 @@ pub(crate) async fn pops_that_cannot_be(name_server: &str) {
 }
 
 pub(crate) async fn acknowledged_messages_do_not_come_again(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = new_site(name_server).await;
     let popped = site.pop(&[]).await;
     let handle = handle(&popped, "0");
     for _ in 0..2 {
@@ -169,7 +154,7 @@ pub(crate) async fn acknowledged_messages_do_not_come_again(name_server: &str) {
 }
 
 pub(crate) async fn many_messages_are_acknowledged_at_once(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = new_site(name_server).await;
     let popped = site.pop(&[]).await;
     let acks = |kind: &str| {
         let ack = json!({
@@ -190,7 +175,7 @@ pub(crate) async fn many_messages_are_acknowledged_at_once(name_server: &str) {
 }
 
 pub(crate) async fn a_message_is_hidden_for_longer(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = new_site(name_server).await;
     let popped = site.pop(&[]).await;
     let handle = handle(&popped, "0");
     for _ in 0..2 {
@@ -210,7 +195,7 @@ pub(crate) async fn a_message_is_hidden_for_longer(name_server: &str) {
 }
 
 pub(crate) async fn messages_that_nobody_acknowledges_come_again(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = new_site(name_server).await;
     let popped = site.pop(&[("maxMsgNums", "1"), ("invisibleTime", "3000")]).await;
     let began = Instant::now();
     let taken = site.pop(&[("maxMsgNums", "3")]).await;
@@ -231,26 +216,26 @@ pub(crate) async fn messages_that_nobody_acknowledges_come_again(name_server: &s
 }
 
 pub(crate) async fn pops_wait_for_messages(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = new_site(name_server).await;
     site.pop(&[("maxMsgNums", "32")]).await;
     let began = Instant::now();
     assert_eq!(verdict(&site.pop(&[("pollTime", "1000")]).await), NOTHING);
     assert!((Duration::from_millis(900)..Duration::from_secs(5)).contains(&began.elapsed()));
     for queue in ["-1", "0"] {
         let fields = site.request().with(&[("pollTime", "20000"), ("queueId", queue)]);
-        let mut other = Peer::broker(name_server).await;
-        let held = other.send(RequestCode::POP_MESSAGE, &fields.list(), "").await;
-        let info =
-            Fields::from(&[("consumerGroup", &site.group), ("topic", &site.topic), ("queueId", queue)]);
-        site.peer.until(RequestCode::POLLING_INFO, &info, "pollingNum", "1").await;
-        site.peer.store(&site.topic.clone(), &[("TAGS", "A")]).await;
-        let woken = other.answer(held).await;
+        let fields = fields.list();
+        let other = Peer::new(name_server).await;
+        let info = [("consumerGroup", &*site.group), ("topic", &site.topic), ("queueId", queue)];
+        let (woken, _) = tokio::join!(other.call(RequestCode::POP_MESSAGE, &fields, ""), async {
+            site.peer.until(RequestCode::POLLING_INFO, &info, has("pollingNum", "1")).await;
+            site.peer.store(&site.topic, 4, &[("TAGS", "A")]).await
+        });
         assert_eq!((verdict(&woken), records(&woken).len()), ((0, "FOUND"), 1), "{queue}");
     }
 }
 
 pub(crate) async fn queues_are_popped_in_order(name_server: &str) {
-    let mut site = Site::new(name_server).await;
+    let site = new_site(name_server).await;
     let ordered = ("order", "true");
     let first = site.pop(&[ordered, ("attemptId", "a")]).await;
     assert_eq!(
@@ -282,8 +267,8 @@ pub(crate) async fn queues_are_popped_in_order(name_server: &str) {
 }
 
 pub(crate) async fn consumers_ask_whether_there_is_something_to_pop(name_server: &str) {
-    let mut site = Site::new(name_server).await;
-    let asked = |site: &Site, changed: &[(&str, &str)]| site.request().with(changed);
+    let site = new_site(name_server).await;
+    let asked = |site: &GroupPeer, changed: &[(&str, &str)]| site.request().with(changed);
     for (changed, expected) in [
         (&[][..], "true"),
         (&[("queueId", "-1")], "true"),
@@ -307,7 +292,8 @@ pub(crate) async fn consumers_ask_whether_there_is_something_to_pop(name_server:
     let nothing = site.peer.call(RequestCode::PEEK_MESSAGE, &fields.list(), "").await;
     assert_eq!(verdict(&nothing), (19, "NO_MESSAGE_IN_QUEUE"));
     let waiting = asked(&site, &[("pollTime", "20000")]);
-    let held = site.peer.send(RequestCode::NOTIFICATION, &waiting.list(), "").await;
-    site.peer.store(&site.topic.clone(), &[]).await;
-    assert_eq!(field(&site.peer.answer(held).await, "hasMsg"), "true");
+    let waiting = waiting.list();
+    let held = site.peer.call(RequestCode::NOTIFICATION, &waiting, "");
+    let (woken, _) = tokio::join!(held, site.peer.store(&site.topic, 4, &[]));
+    assert_eq!(field(&woken, "hasMsg"), "true");
 }

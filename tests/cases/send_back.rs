@@ -3,7 +3,7 @@
 use rocketmq_common::MessageExt;
 use serde_json::json;
 
-use super::conversation::{Peer, fresh_group};
+use super::peer::{Peer, fresh_group};
 use super::support::fresh_topic;
 
 const NULL: &str = "1 \"java.lang.NullPointerException\"";
@@ -28,7 +28,7 @@ fn property<'a>(message: &'a MessageExt, name: &str) -> &'a str {
 pub(crate) async fn a_message_comes_back_and_is_dead_in_the_end(name_server: &str) {
     let peer = Peer::new(name_server).await;
     let (group, topic) = (fresh_group("back"), fresh_topic("back"));
-    let offset = peer.send(&topic, "KEYS=k1 TAGS=A").await;
+    let offset = peer.send(&topic, &[("KEYS", "k1"), ("TAGS", "A")]).await;
     let first = peer.stored(&topic, 0).await;
     assert_eq!(peer.ask(36, &fields(&offset.to_string(), &group, "1", "2"), "").await, "0");
 
@@ -57,7 +57,7 @@ pub(crate) async fn a_message_comes_back_and_is_dead_in_the_end(name_server: &st
 pub(crate) async fn what_cannot_be_sent_back(name_server: &str) {
     let peer = Peer::new(name_server).await;
     let (group, topic) = (fresh_group("refused"), fresh_topic("refused"));
-    let offset = peer.send(&topic, "").await;
+    let offset = peer.send(&topic, &[]).await;
     let back = async |fields: &[(&str, &str)]| peer.ask(36, fields, "").await;
     for wrong in [(offset + 1).to_string(), "-1".to_owned(), "99999999999".to_owned()] {
         let expected = format!("1 \"look message by offset failed, {wrong}\"");
@@ -81,7 +81,7 @@ pub(crate) async fn what_cannot_be_sent_back(name_server: &str) {
 pub(crate) async fn settings_of_a_group_decide_what_comes_back(name_server: &str) {
     let peer = Peer::new(name_server).await;
     let (none, few, topic) = (fresh_group("none"), fresh_group("few"), fresh_topic("settings"));
-    let offset = peer.send(&topic, "").await.to_string();
+    let offset = peer.send(&topic, &[]).await.to_string();
     peer.ask(200, &[], json!({ "groupName": none, "retryQueueNums": 0 }).to_string()).await;
     assert_eq!(peer.ask(36, &fields(&offset, &none, "0", "16"), "").await, "0");
     assert_eq!(peer.ask(36, &fields("5", &none, "0", "16"), "").await, "0", "nobody looks for it");
