@@ -8,6 +8,7 @@ use rocketmq_namesrv_mock::{MockAuthority, MockCluster, MockClusterBuilder};
 use rocketmq_remoting::net::tls::TlsServerConfig;
 use tokio::runtime::Runtime;
 
+use crate::support::acl::acl_conf;
 use crate::support::{ApacheCluster, Boot, Ready};
 
 /// Brokers ask about transactions after 6 s, every 30 s, by default.
@@ -127,17 +128,7 @@ fn mock_for_admins() -> &'static MockCluster {
 fn apache_with_acl() -> &'static ApacheCluster {
     static CLUSTER: OnceLock<ApacheCluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
-        let provider = "org.apache.rocketmq.auth";
-        let conf = format!(
-            "authenticationEnabled=true\n\
-             authenticationProvider={provider}.authentication.provider.DefaultAuthenticationProvider\n\
-             authenticationMetadataProvider={provider}.authentication.provider.LocalAuthenticationMetadataProvider\n\
-             initAuthenticationUser={{\"username\":\"{ACCESS_KEY}\",\"password\":\"{SECRET_KEY}\"}}\n\
-             innerClientAuthenticationCredentials={{\"accessKey\":\"{ACCESS_KEY}\",\"secretKey\":\"{SECRET_KEY}\"}}\n\
-             authorizationEnabled=true\n\
-             authorizationProvider={provider}.authorization.provider.DefaultAuthorizationProvider\n\
-             authorizationMetadataProvider={provider}.authorization.provider.LocalAuthorizationMetadataProvider\n"
-        );
+        let conf = acl_conf(ACCESS_KEY, SECRET_KEY);
         booted(&Boot { broker_conf: &conf, ready: Ready::Refuses, ..Boot::default() })
     })
 }

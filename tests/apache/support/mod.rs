@@ -1,5 +1,6 @@
 //! Apache's NameServer and brokers on free loopback ports, for as long as the test process lives.
 
+pub(crate) mod acl;
 pub(crate) mod broker;
 mod ports;
 pub(crate) mod process;
