@@ -1,8 +1,6 @@
 //! Pops and notifications that wait for a message. Java: `PopLongPollingService`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::time::Duration;
 
 use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::{RETRY_GROUP_TOPIC_PREFIX, is_retry_topic};
@@ -13,7 +11,7 @@ use super::QueueKey;
 use crate::broker::Broker;
 use crate::broker::filter::MessageFilter;
 use crate::broker::later::property;
-use crate::broker::pull::{HeldPull, extract};
+use crate::broker::pull::{HeldPull, Waiting, due_in};
 use crate::clock::system_ms;
 use crate::wire::Reply;
 
@@ -23,9 +21,6 @@ const EARLY_MS: i64 = 50;
 /// How many requests may wait for one queue and group, and for all. Java: `popPollingSize`, `maxPopPollingSize`.
 const MAX_AT_ONE_PLACE: usize = 1024;
 const MAX_IN_ALL: usize = 100_000;
-
-/// The longest wait; longer ones could not be added to a point in time.
-const MAX_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Looks again what there is, and says who else is to be woken.
 pub(super) type Serve = fn(&Broker, RemotingCommand, Reply) -> Vec<HeldPull>;
@@ -37,8 +32,8 @@ pub(in crate::broker) enum Kind {
     Notification,
 }
 
-/// By topic, then by group and queue; -1 for all queues.
-type Waiters = HashMap<String, HashMap<(String, i32), Vec<HeldPull>>>;
+/// By group and queue; -1 for all queues.
+type Waiters = Waiting<(String, i32)>;
 
 /// All requests of a broker that wait for something to pop.
 #[derive(Debug, Default)]
@@ -92,16 +87,10 @@ impl HeldPops {
         serve: Serve,
     ) -> bool {
         let wait_ms = place.end_ms.saturating_sub(EARLY_MS - 1).saturating_sub(system_ms());
-        let due = Instant::now() + Duration::from_millis(wait_ms.clamp(0, MAX_WAIT_MS).unsigned_abs());
+        let due = due_in(wait_ms);
         let Place { key: QueueKey { topic, group, queue_id }, kind, filter, .. } = place;
-        let places = self.waiters(kind).entry(topic).or_default();
-        places.entry((group, queue_id)).or_default().push(HeldPull {
-            command,
-            responder,
-            due,
-            filter,
-            serve,
-        });
+        let pop = HeldPull { command, responder, due, filter, serve };
+        self.waiters(kind).add(topic, (group, queue_id), pop);
         self.count += 1;
         self.asleep_until.is_none_or(|until| due < until)
     }
@@ -140,10 +129,9 @@ impl HeldPops {
         message: Option<(i32, &str)>,
         woken: &mut Vec<HeldPull>,
     ) {
-        let Some(places) = self.waiters(kind).get_mut(topic) else { return };
         let mut count = 0;
-        for ((_, _), pulls) in places.iter_mut().filter(|((_, queue), _)| *queue == -1 || *queue == queue_id)
-        {
+        let places = self.waiters(kind).of_topic(topic);
+        for (_, pulls) in places.filter(|((_, queue), _)| *queue == -1 || *queue == queue_id) {
             let Some(index) = first(kind, pulls) else { continue };
             let wants = message.is_none_or(|(tags_code, properties)| {
                 pulls[index].filter.matches(tags_code, || Cow::Borrowed(properties))
@@ -159,8 +147,7 @@ impl HeldPops {
     /// Wakes one request that waits here. False if there is none.
     pub(super) fn wake_one(&mut self, kind: Kind, key: QueueKey, woken: &mut Vec<HeldPull>) -> bool {
         let QueueKey { topic, group, queue_id } = key;
-        let places = self.waiters(kind).get_mut(&topic);
-        let Some(pulls) = places.and_then(|places| places.get_mut(&(group, queue_id))) else { return false };
+        let Some(pulls) = self.waiters(kind).at(&topic, &(group, queue_id)) else { return false };
         let Some(index) = first(kind, pulls) else { return false };
         woken.push(pulls.remove(index));
         self.count -= 1;
@@ -173,13 +160,12 @@ impl HeldPops {
             Kind::Pop => &self.pops,
             Kind::Notification => &self.notifications,
         };
-        let pulls = waiters.get(&key.topic).and_then(|places| places.get(&(key.group.clone(), key.queue_id)));
-        pulls.map_or(0, Vec::len)
+        waiters.count_at(&key.topic, &(key.group.clone(), key.queue_id))
     }
 
     /// How many pops of a topic wait.
     pub(crate) fn count(&self, topic: &str) -> usize {
-        self.pops.get(topic).map_or(0, |places| places.values().map(Vec::len).sum())
+        self.pops.count(topic)
     }
 
     /// A connection ended, and with it the requests that came on it.
@@ -189,23 +175,14 @@ impl HeldPops {
 
     /// When the first request is due. Until then nobody looks, unless told to.
     pub(in crate::broker) fn sleep(&mut self) -> Option<Instant> {
-        let places = self.pops.values().chain(self.notifications.values());
-        self.asleep_until = places.flat_map(HashMap::values).flatten().map(|pull| pull.due).min();
+        self.asleep_until = self.pops.first_due().into_iter().chain(self.notifications.first_due()).min();
         self.asleep_until
     }
 
     /// Takes out some requests, and the places where none are left.
     pub(in crate::broker) fn take(&mut self, mut which: impl FnMut(&HeldPull) -> bool) -> Vec<HeldPull> {
-        let mut taken = Vec::new();
-        for waiters in [&mut self.pops, &mut self.notifications] {
-            waiters.retain(|_, places| {
-                places.retain(|_, pulls| {
-                    taken.extend(extract(pulls, &mut which));
-                    !pulls.is_empty()
-                });
-                !places.is_empty()
-            });
-        }
+        let mut taken = self.pops.take(&mut which);
+        taken.extend(self.notifications.take(which));
         self.count -= taken.len();
         taken
     }

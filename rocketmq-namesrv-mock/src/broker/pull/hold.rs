@@ -1,6 +1,5 @@
 //! Pulls that wait for a message. Java: `PullRequestHoldService`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use rocketmq_remoting::protocol::RemotingCommand;
 use tokio::time::{Instant, sleep_until};
 
 use super::answer_now;
+use super::waiting::{Waiting, due_in, extract};
 use crate::broker::filter::MessageFilter;
 use crate::broker::{Broker, State};
 
@@ -16,14 +16,11 @@ use crate::broker::{Broker, State};
 /// pull is answered then, with code 20.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// The longest wait; longer ones could not be added to a point in time.
-const MAX_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
-
 /// Where a pull waits, how long, and for what.
 pub(super) struct Place {
     topic: String,
     queue_id: i32,
-    wait: Duration,
+    timeout_ms: i64,
     filter: MessageFilter,
 }
 
@@ -42,16 +39,15 @@ pub(in crate::broker) struct HeldPull {
 /// All pulls of a broker that wait.
 #[derive(Debug, Default)]
 pub(crate) struct HeldPulls {
-    /// By topic, then by queue.
-    topics: HashMap<String, HashMap<i32, Vec<HeldPull>>>,
+    /// By queue.
+    waiting: Waiting<i32>,
     /// Until when nobody looks at them.
     asleep_until: Option<Instant>,
 }
 
 impl Place {
     pub(super) fn new(topic: &str, queue_id: i32, timeout_ms: i64, filter: MessageFilter) -> Self {
-        let wait = Duration::from_millis(timeout_ms.clamp(0, MAX_WAIT_MS).unsigned_abs());
-        Self { topic: topic.to_owned(), queue_id, wait, filter }
+        Self { topic: topic.to_owned(), queue_id, timeout_ms, filter }
     }
 }
 
@@ -72,10 +68,10 @@ impl HeldPull {
 impl HeldPulls {
     /// Keeps a pull. True if it is due before anybody looks.
     pub(super) fn add(&mut self, place: Place, command: RemotingCommand, responder: Reply) -> bool {
-        let Place { topic, queue_id, wait, filter } = place;
-        let due = Instant::now() + wait;
-        let pulls = self.topics.entry(topic).or_default().entry(queue_id).or_default();
-        pulls.push(HeldPull { command, responder, due, filter, serve: answer_now });
+        let Place { topic, queue_id, timeout_ms, filter } = place;
+        let due = due_in(timeout_ms);
+        let pull = HeldPull { command, responder, due, filter, serve: answer_now };
+        self.waiting.add(topic, queue_id, pull);
         self.asleep_until.is_none_or(|until| due < until)
     }
 
@@ -88,9 +84,7 @@ impl HeldPulls {
         (tags_code, properties): (i32, &str),
         woken: &mut Vec<HeldPull>,
     ) -> bool {
-        let Some(pulls) = self.topics.get_mut(topic).and_then(|queues| queues.get_mut(&queue_id)) else {
-            return false;
-        };
+        let Some(pulls) = self.waiting.at(topic, &queue_id) else { return false };
         woken.extend(extract(pulls, |pull| pull.filter.matches(tags_code, || properties.into())));
         let sweep = Instant::now() + SWEEP;
         for pull in pulls.iter_mut() {
@@ -101,32 +95,18 @@ impl HeldPulls {
 
     /// How many pulls of a topic wait.
     pub(crate) fn count(&self, topic: &str) -> usize {
-        self.topics.get(topic).map_or(0, |queues| queues.values().map(Vec::len).sum())
+        self.waiting.count(topic)
     }
 
     /// A connection ended, and with it the pulls that came on it.
     pub(in crate::broker) fn disconnect(&mut self, connection: u64) {
-        self.take(|pull| pull.responder.connection().id() == connection);
+        self.waiting.take(|pull| pull.responder.connection().id() == connection);
     }
 
     /// When the first pull is due. Until then nobody looks, unless told to.
     fn sleep(&mut self) -> Option<Instant> {
-        let pulls = self.topics.values().flat_map(HashMap::values).flatten();
-        self.asleep_until = pulls.map(|pull| pull.due).min();
+        self.asleep_until = self.waiting.first_due();
         self.asleep_until
-    }
-
-    /// Takes out some pulls, and the places where none are left.
-    fn take(&mut self, mut which: impl FnMut(&HeldPull) -> bool) -> Vec<HeldPull> {
-        let mut taken = Vec::new();
-        self.topics.retain(|_, queues| {
-            queues.retain(|_, pulls| {
-                taken.extend(extract(pulls, &mut which));
-                !pulls.is_empty()
-            });
-            !queues.is_empty()
-        });
-        taken
     }
 }
 
@@ -137,7 +117,7 @@ impl State {
     }
 
     fn take_due(&mut self, now: Instant) -> Vec<HeldPull> {
-        let mut due = self.held.take(|pull| pull.due <= now);
+        let mut due = self.held.waiting.take(|pull| pull.due <= now);
         due.extend(self.pops.held.take(|pop| pop.due <= now));
         due
     }
@@ -162,14 +142,4 @@ pub(crate) async fn expire_held_pulls(broker: Arc<Broker>) {
             }
         }
     }
-}
-
-/// Takes out some pulls and leaves the others in their order.
-pub(in crate::broker) fn extract(
-    pulls: &mut Vec<HeldPull>,
-    which: impl FnMut(&HeldPull) -> bool,
-) -> Vec<HeldPull> {
-    let (taken, left) = std::mem::take(pulls).into_iter().partition(which);
-    *pulls = left;
-    taken
 }

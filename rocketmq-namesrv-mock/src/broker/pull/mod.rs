@@ -7,6 +7,7 @@ mod checks;
 mod hold;
 pub(super) mod read;
 mod request;
+mod waiting;
 
 use crate::wire::Reply;
 use bytes::Bytes;
@@ -17,11 +18,12 @@ use super::{Broker, State};
 use crate::store::ConsumeQueue;
 use crate::wire::{Refusal, required};
 use checks::Permitted;
+pub(super) use hold::HeldPull;
 pub(crate) use hold::HeldPulls;
 pub(crate) use hold::expire_held_pulls;
-pub(super) use hold::{HeldPull, extract};
 use read::Found;
 use request::PullFields;
+pub(super) use waiting::{Waiting, due_in};
 
 /// Whether a pull that finds nothing may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
