@@ -12,7 +12,7 @@ use rocketmq_remoting::protocol::header::EndTransactionRequestHeader;
 use tokio::time::Instant;
 
 use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
-use super::{Producer, SendOptions, ShutdownReport};
+use super::{Producer, ProducerBuilder, SendOptions, ShutdownReport};
 use crate::conf::ProducerOption;
 use crate::error::{MQClientError, with_causes};
 use crate::hook::CommunicationMode;
@@ -95,7 +95,10 @@ struct DelayedHalf;
 impl TransactionProducer {
     /// A producer with these options, which `start` checks, and whose transactions the listener decides.
     pub fn new(option: ProducerOption, listener: impl TransactionListener) -> Self {
-        let listener: Arc<dyn DynListener> = Arc::new(listener);
+        Self::with_listener(option, Arc::new(listener))
+    }
+
+    fn with_listener(option: ProducerOption, listener: Arc<dyn DynListener>) -> Self {
         let inner = Arc::new(DefaultMQProducerImpl::new(option, Some(listener.clone())));
         Self { producer: Producer { inner }, listener }
     }
@@ -105,9 +108,7 @@ impl TransactionProducer {
         group: impl Into<String>,
         listener: impl TransactionListener,
     ) -> TransactionProducerBuilder {
-        let mut option = ProducerOption::default();
-        option.set_group_name(group);
-        TransactionProducerBuilder { option, listener: Arc::new(listener) }
+        TransactionProducerBuilder { producer: Producer::builder(group), listener: Arc::new(listener) }
     }
 
     /// Starts it, as [`Producer::start`] does. From now on brokers can ask about transactions of the group: all brokers
@@ -189,21 +190,19 @@ impl TransactionProducer {
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct TransactionProducerBuilder {
-    option: ProducerOption,
+    producer: ProducerBuilder,
     listener: Arc<dyn DynListener>,
 }
 
 impl TransactionProducerBuilder {
     /// The NameServers, as `host:port;host:port`.
-    pub fn name_server_addr(mut self, addresses: impl Into<String>) -> Self {
-        self.option.set_name_server_addr(addresses);
-        self
+    pub fn name_server_addr(self, addresses: impl Into<String>) -> Self {
+        Self { producer: self.producer.name_server_addr(addresses), ..self }
     }
 
     /// Sets any other option.
-    pub fn option(mut self, change: impl FnOnce(&mut ProducerOption)) -> Self {
-        change(&mut self.option);
-        self
+    pub fn option(self, change: impl FnOnce(&mut ProducerOption)) -> Self {
+        Self { producer: self.producer.option(change), ..self }
     }
 
     /// The started producer; see [`TransactionProducer::start`].
@@ -211,8 +210,7 @@ impl TransactionProducerBuilder {
     /// # Errors
     /// As [`Producer::start`].
     pub async fn start(self) -> Result<TransactionProducer, MQClientError> {
-        let inner = Arc::new(DefaultMQProducerImpl::new(self.option, Some(self.listener.clone())));
-        let producer = TransactionProducer { producer: Producer { inner }, listener: self.listener };
+        let producer = TransactionProducer::with_listener(self.producer.option, self.listener);
         producer.start().await?;
         Ok(producer)
     }
