@@ -1,6 +1,7 @@
 //! Sends: 10, 310, 320. Java: `SendMessageProcessor`.
 //!
-//! [`request`] reads the header, [`checks`] turns down what Apache's broker turns down, in its order, [`single`] and [`batch`] store, [`answer`] says where.
+//! [`request`] reads the header, [`checks`] turns down what Apache's broker turns down, in its order, [`single`] and
+//! [`batch`] store, [`answer`] says where.
 
 mod answer;
 mod batch;
