@@ -214,6 +214,24 @@ pub enum MQClientError {
     },
 }
 
+/// The report in those errors that have one, for reading or for writing.
+macro_rules! report_of {
+    ($error:expr) => {
+        match $error {
+            MQClientError::NameServerUnreachable { report, .. }
+            | MQClientError::BrokerNotFound { report, .. }
+            | MQClientError::ServiceNotAvailable { report, .. }
+            | MQClientError::Broker { report, .. }
+            | MQClientError::Remoting { report, .. }
+            | MQClientError::TimedOut { report, .. }
+            | MQClientError::NotRegistered { report, .. }
+            | MQClientError::Abandoned { report }
+            | MQClientError::BadAnswer { report, .. } => Some(report),
+            _ => None,
+        }
+    };
+}
+
 impl MQClientError {
     /// What became of the message: *unknown* as soon as one attempt may have stored it. A request that found no reply
     /// is stored for sure; `NoReply` says where.
@@ -261,33 +279,13 @@ impl MQClientError {
 
     /// How far a send got and where its time went.
     pub fn report(&self) -> Option<&SendReport> {
-        match self {
-            MQClientError::NameServerUnreachable { report, .. }
-            | MQClientError::BrokerNotFound { report, .. }
-            | MQClientError::ServiceNotAvailable { report, .. }
-            | MQClientError::Broker { report, .. }
-            | MQClientError::Remoting { report, .. }
-            | MQClientError::TimedOut { report, .. }
-            | MQClientError::NotRegistered { report, .. }
-            | MQClientError::Abandoned { report }
-            | MQClientError::BadAnswer { report, .. } => Some(report),
-            _ => None,
-        }
+        report_of!(self).map(|report| &**report)
     }
 
     /// The same error, with what was tried before it.
     pub(crate) fn with_report(mut self, full: SendReport) -> Self {
-        match &mut self {
-            MQClientError::NameServerUnreachable { report, .. }
-            | MQClientError::BrokerNotFound { report, .. }
-            | MQClientError::ServiceNotAvailable { report, .. }
-            | MQClientError::Broker { report, .. }
-            | MQClientError::Remoting { report, .. }
-            | MQClientError::TimedOut { report, .. }
-            | MQClientError::NotRegistered { report, .. }
-            | MQClientError::Abandoned { report }
-            | MQClientError::BadAnswer { report, .. } => **report = full,
-            _ => {}
+        if let Some(report) = report_of!(&mut self) {
+            **report = full;
         }
         self
     }
