@@ -106,7 +106,7 @@ fn store(broker: &Broker, request: &Request<'_>, group: &str, handle: &Handle) -
         (names::PROPERTY_PRODUCER_GROUP, group),
     ];
     let properties = with_properties("", entries.into_iter(), &[]);
-    let peer = request.responder.connection().accepted().map(|ends| ends.remote);
+    let peer = request.responder.peer();
     let record = NewRecord {
         topic: &handle.topic,
         queue_id: 0,

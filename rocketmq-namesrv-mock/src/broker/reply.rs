@@ -24,7 +24,7 @@ const PUSH_LIMIT: Duration = Duration::from_secs(10);
 
 /// 324, 325. The reply is stored first, whether the client can be told or not.
 pub(super) fn reply(broker: &Broker, command: RemotingCommand, responder: Reply) {
-    let peer = responder.connection().accepted().map(|ends| ends.remote);
+    let peer = responder.peer();
     let (stored, push) = match SendRequest::read(&command, peer).and_then(|request| store(broker, &request)) {
         Ok(done) => done,
         Err(refusal) => return refusal.with_fields(broker.send_fields.clone()).send(responder),

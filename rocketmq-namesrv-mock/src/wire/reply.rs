@@ -1,5 +1,6 @@
 //! The way back for one request.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -49,6 +50,11 @@ impl Reply {
     /// The connection that the request came on.
     pub(crate) fn connection(&self) -> &Connection {
         self.responder.connection()
+    }
+
+    /// The client's end of it.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.connection().accepted().map(|ends| ends.remote)
     }
 
     /// Answers with a typed header, without a map in between.

@@ -158,7 +158,7 @@ fn ack_in_order(
         }
         Committed::Late => Ok(()),
         Committed::Unknown => {
-            let peer = request.responder.connection().accepted().map(|ends| peer_with_slash(ends.remote));
+            let peer = request.responder.peer().map(peer_with_slash);
             let remark = format!(
                 "offset is illegal, key:{topic}@{group}@{queue_id}, old:{old}, commit:{offset}, next:-1, {}",
                 peer.unwrap_or_default()

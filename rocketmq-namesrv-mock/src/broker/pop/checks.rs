@@ -111,7 +111,7 @@ pub(super) fn known_topic(state: &State, topic: &str) -> Result<crate::broker::T
 
 /// What is said of a queue that does not exist.
 pub(super) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: &Reply) -> String {
-    let peer = responder.connection().accepted().map(|ends| peer_with_slash(ends.remote));
+    let peer = responder.peer().map(peer_with_slash);
     format!(
         "queueId[{queue_id}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{queues}] consumer:[{}]",
         peer.unwrap_or_default()

@@ -57,7 +57,7 @@ pub(super) fn check<'a>(
     }
     let queue_id = required(fields.queue_id, "queueId")?;
     if !(0..config.read_queue_nums).contains(&queue_id) {
-        let peer = responder.connection().accepted().map(|ends| peer_with_slash(ends.remote));
+        let peer = responder.peer().map(peer_with_slash);
         let remark = format!(
             "queueId[{queue_id}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{}] consumer:[{}]",
             config.read_queue_nums,

@@ -50,7 +50,7 @@ enum TransactionId<'a> {
 
 /// 10, 310, 320.
 pub(super) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) {
-    let peer = responder.connection().accepted().map(|ends| ends.remote);
+    let peer = responder.peer();
     let request = match SendRequest::read(&command, peer) {
         Ok(request) => request,
         Err(refusal) => return refusal.send(responder),
