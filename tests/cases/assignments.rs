@@ -4,20 +4,15 @@ use rocketmq_remoting::protocol::body::{MessageRequestMode, QueryAssignmentRespo
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 use serde_json::json;
 
+use super::groups::beat;
 use super::peer::{GroupPeer, Peer, verdict};
 
 impl GroupPeer {
     /// A new member, for as long as its connection lives.
     async fn join(&self, name_server: &str, client_id: &str) -> Peer {
         let peer = Peer::new(name_server).await;
-        let subscription =
-            json!({"topic": self.topic, "subString": "*", "expressionType": "TAG", "subVersion": 1});
-        let consumer = json!({
-            "consumeFromWhere": "CONSUME_FROM_LAST_OFFSET", "consumeType": "CONSUME_PASSIVELY",
-            "groupName": self.group, "messageModel": "CLUSTERING", "subscriptionDataSet": [subscription],
-        });
-        let heartbeat = json!({"clientID": client_id, "consumerDataSet": [consumer], "producerDataSet": []});
-        assert_eq!(peer.call(RequestCode::HEART_BEAT, &[], heartbeat.to_string()).await.code, 0);
+        let heartbeat = beat(client_id, &self.group, &[&self.topic]);
+        assert_eq!(peer.call(RequestCode::HEART_BEAT, &[], heartbeat).await.code, 0);
         peer
     }
 

@@ -5,7 +5,8 @@
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 use serde_json::json;
 
-use super::peer::{Peer, field, fresh_group, records, verdict};
+use super::groups::{consumer, heartbeat};
+use super::peer::{Peer, field, fresh_group, pull_fields, records, verdict};
 use super::support::fresh_topic;
 
 /// The properties of the messages that [`PASSING`] speaks of.
@@ -167,20 +168,12 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// A pull from the first message on, which carries its subscription.
 async fn pull(peer: &Peer, topic: &str, expression: &str) -> RemotingCommand {
-    let fields = [
-        ("consumerGroup", "case_filters"),
-        ("topic", topic),
-        ("queueId", "0"),
-        ("queueOffset", "0"),
-        ("maxMsgNums", "32"),
-        ("sysFlag", "4"),
-        ("commitOffset", "0"),
-        ("suspendTimeoutMillis", "0"),
-        ("subscription", expression),
-        ("subVersion", "0"),
-        ("expressionType", "SQL92"),
-    ];
-    peer.call(RequestCode::PULL_MESSAGE, &fields, "").await
+    let fields = pull_fields("case_filters", topic).with(&subscribed(expression)).with(&[("sysFlag", "4")]);
+    peer.call(RequestCode::PULL_MESSAGE, &fields.list(), "").await
+}
+
+fn subscribed(expression: &str) -> [(&str, &str); 2] {
+    [("subscription", expression), ("expressionType", "SQL92")]
 }
 
 async fn check_client(peer: &Peer, language: &str, expression: &str) -> (i32, String) {
@@ -230,19 +223,9 @@ pub(crate) async fn a_held_pull_wakes_for_what_passes(name_server: &str) {
     let topic = fresh_topic("filters_held");
     peer.store(&topic, 4, &[("a", "1")]).await;
     peer.until_visible(&topic, 1).await;
-    let fields = [
-        ("consumerGroup", "case_filters"),
-        ("topic", &topic),
-        ("queueId", "0"),
-        ("queueOffset", "1"),
-        ("maxMsgNums", "32"),
-        ("sysFlag", "6"),
-        ("commitOffset", "0"),
-        ("suspendTimeoutMillis", "20000"),
-        ("subscription", "a > 1"),
-        ("subVersion", "0"),
-        ("expressionType", "SQL92"),
-    ];
+    let waiting = [("queueOffset", "1"), ("sysFlag", "6"), ("suspendTimeoutMillis", "20000")];
+    let fields = pull_fields("case_filters", &topic).with(&subscribed("a > 1")).with(&waiting);
+    let fields = fields.list();
     let held = peer.call(RequestCode::PULL_MESSAGE, &fields, "");
     let (answer, _) = tokio::join!(held, peer.store(&topic, 4, &[("a", "2")]));
     assert_eq!((verdict(&answer), records(&answer).len()), ((0, "FOUND"), 1));
@@ -267,29 +250,11 @@ pub(crate) async fn heartbeats_say_what_a_group_filters_by(name_server: &str) {
         ("a >", 5, 5, Err((27, not_readable))),
     ] {
         let subscription = json!({"topic": topic, "subString": expression, "expressionType": "SQL92", "subVersion": version});
-        let consumer = json!({
-            "consumeFromWhere": "CONSUME_FROM_LAST_OFFSET",
-            "consumeType": "CONSUME_PASSIVELY",
-            "groupName": group,
-            "messageModel": "CLUSTERING",
-            "subscriptionDataSet": [subscription],
-        });
-        let heartbeat =
-            json!({"clientID": "case@filters", "consumerDataSet": [consumer], "producerDataSet": []});
+        let heartbeat = heartbeat("case@filters", &[consumer(&group, &[subscription])]);
         assert_eq!(peer.call(RequestCode::HEART_BEAT, &[], heartbeat.to_string()).await.code, 0);
         let asked = asked.to_string();
-        let fields = [
-            ("consumerGroup", group.as_str()),
-            ("topic", &topic),
-            ("queueId", "0"),
-            ("queueOffset", "0"),
-            ("maxMsgNums", "32"),
-            ("sysFlag", "0"),
-            ("commitOffset", "0"),
-            ("suspendTimeoutMillis", "0"),
-            ("subVersion", &asked),
-        ];
-        let answer = peer.call(RequestCode::PULL_MESSAGE, &fields, "").await;
+        let fields = pull_fields(&group, &topic).with(&[("subVersion", &asked)]);
+        let answer = peer.call(RequestCode::PULL_MESSAGE, &fields.list(), "").await;
         match expected {
             Err(refused) => assert_eq!(verdict(&answer), refused, "{expression} {version}"),
             Ok(offsets) => {

@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::body::{
 };
 use serde_json::{Value, json};
 
-use super::peer::{Peer, body, fresh_group, told};
+use super::peer::{Peer, body, fresh_group, pull_fields, told};
 use super::support::fresh_topic;
 
 /// What the first version of heartbeats is answered.
@@ -22,14 +22,14 @@ fn subscription(topic: &str, expression: &str, version: i64) -> Value {
     })
 }
 
-fn consumer(group: &str, subscriptions: &[Value]) -> Value {
+pub(crate) fn consumer(group: &str, subscriptions: &[Value]) -> Value {
     json!({
         "groupName": group, "consumeType": "CONSUME_PASSIVELY", "messageModel": "CLUSTERING",
         "consumeFromWhere": "CONSUME_FROM_FIRST_OFFSET", "unitMode": false, "subscriptionDataSet": subscriptions,
     })
 }
 
-fn heartbeat(client_id: &str, consumers: &[Value]) -> Value {
+pub(crate) fn heartbeat(client_id: &str, consumers: &[Value]) -> Value {
     json!({
         "clientID": client_id, "consumerDataSet": consumers, "heartbeatFingerprint": 0, "producerDataSet": [],
         "withoutSub": false,
@@ -187,19 +187,9 @@ pub(crate) async fn who_is_connected(name_server: &str) {
 
 /// What a pull without a subscription of its own is answered; the fields and the body only if it fails.
 pub(crate) async fn pull(peer: &Peer, group: &str, topic: &str, sub_version: &str) -> String {
-    let fields = [
-        ("consumerGroup", group),
-        ("topic", topic),
-        ("queueId", "0"),
-        ("queueOffset", "0"),
-        ("maxMsgNums", "1"),
-        ("sysFlag", "0"),
-        ("commitOffset", "0"),
-        ("suspendTimeoutMillis", "0"),
-        ("subVersion", sub_version),
-        ("expressionType", "TAG"),
-    ];
-    let mut answer = peer.call(11, &fields, "").await;
+    let asked = [("maxMsgNums", "1"), ("subVersion", sub_version), ("expressionType", "TAG")];
+    let fields = pull_fields(group, topic).with(&asked);
+    let mut answer = peer.call(11, &fields.list(), "").await;
     if answer.code == 0 {
         answer.body.clear();
         answer.ext_fields = rocketmq_remoting::protocol::ExtFields::absent();

@@ -149,20 +149,11 @@ impl Peer {
     /// The message at an offset of queue 0 of a topic, once it is there.
     pub(crate) async fn stored(&self, topic: &str, offset: i64) -> MessageExt {
         let offset = offset.to_string();
-        let fields = [
-            ("consumerGroup", "TOOLS_CONSUMER"),
-            ("topic", topic),
-            ("queueId", "0"),
-            ("queueOffset", &offset),
-            ("maxMsgNums", "1"),
-            ("sysFlag", "4"),
-            ("commitOffset", "0"),
-            ("suspendTimeoutMillis", "0"),
-            ("subscription", "*"),
-            ("subVersion", "0"),
-            ("expressionType", "TAG"),
-        ];
-        let pulled = self.until(RequestCode::PULL_MESSAGE, &fields, |answer| !answer.body.is_empty()).await;
+        let fields =
+            pull_fields("TOOLS_CONSUMER", topic).with(&[("queueOffset", &offset), ("maxMsgNums", "1")]);
+        let fields = fields.with(&[("sysFlag", "4"), ("subscription", "*"), ("expressionType", "TAG")]);
+        let found = |answer: &RemotingCommand| !answer.body.is_empty();
+        let pulled = self.until(RequestCode::PULL_MESSAGE, &fields.list(), found).await;
         records(&pulled).swap_remove(0)
     }
 
@@ -250,6 +241,21 @@ impl Fields {
     pub(crate) fn list(&self) -> Vec<(&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
+}
+
+/// A pull from the beginning of queue 0, which does not wait and brings no subscription.
+pub(crate) fn pull_fields(group: &str, topic: &str) -> Fields {
+    Fields::from(&[
+        ("consumerGroup", group),
+        ("topic", topic),
+        ("queueId", "0"),
+        ("queueOffset", "0"),
+        ("maxMsgNums", "32"),
+        ("sysFlag", "0"),
+        ("commitOffset", "0"),
+        ("suspendTimeoutMillis", "0"),
+        ("subVersion", "0"),
+    ])
 }
 
 /// A name that no other test uses, for a group.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::BytesMut;
 use rocketmq::error::Outcome;
 use rocketmq::model::Message;
-use rocketmq::producer::SendOptions;
+use rocketmq::producer::{Producer, SendOptions};
 use rocketmq_remoting::protocol::{CommandFlag, FrameLimits, RemotingCommand, RequestCode, decode_frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -63,13 +63,19 @@ fn note(cuts: &Mutex<Cuts>, request: &RemotingCommand, answer_length: usize) -> 
     cuts.cut_at.take()
 }
 
-#[tokio::test]
-async fn at_every_byte_of_the_answer_the_message_is_sent_again_with_its_id() {
+/// A producer that has sent one message, whose answer was not cut.
+async fn after_a_send() -> (Arc<Mutex<Cuts>>, Producer) {
     let cuts = Arc::new(Mutex::new(Cuts::default()));
     let address = broker(cuts.clone()).await;
     let (_, name_server) = NameServer::start(&[("broker-a", 0, &address, 1, 6)]).await;
     let producer = producer(&name_server, |_| {}).await;
     producer.send(Message::new("T", "x")).await.unwrap();
+    (cuts, producer)
+}
+
+#[tokio::test]
+async fn at_every_byte_of_the_answer_the_message_is_sent_again_with_its_id() {
+    let (cuts, producer) = after_a_send().await;
     let length = cuts.lock().unwrap().answer_length;
     assert!(length > 100, "{length}");
     for cut_at in 0..length {
@@ -86,11 +92,7 @@ async fn at_every_byte_of_the_answer_the_message_is_sent_again_with_its_id() {
 
 #[tokio::test]
 async fn whatever_was_in_flight_is_sent_again() {
-    let cuts = Arc::new(Mutex::new(Cuts::default()));
-    let address = broker(cuts.clone()).await;
-    let (_, name_server) = NameServer::start(&[("broker-a", 0, &address, 1, 6)]).await;
-    let producer = producer(&name_server, |_| {}).await;
-    producer.send(Message::new("T", "x")).await.unwrap();
+    let (cuts, producer) = after_a_send().await;
     *cuts.lock().unwrap() = Cuts { cut_at: Some(17), ..Cuts::default() };
     let mut sends = tokio::task::JoinSet::new();
     for _ in 0..50 {
