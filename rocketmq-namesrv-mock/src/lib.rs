@@ -12,6 +12,7 @@
 //! | what goes wrong on request | `faults`, and `lines` below the frames |
 //! | what a test waits for | `changes.rs`, `capture.rs`, `cluster/wait.rs` |
 //! | standing before real servers | `proxy` |
+//! | settings under Java's names | `configuration` |
 //! | the program | `main.rs`, `command` |
 //! | records and queues | `store` |
 //! | reading requests and refusing them | `wire` |
@@ -23,6 +24,7 @@ mod certificates;
 mod changes;
 mod clock;
 mod cluster;
+mod configuration;
 mod error;
 mod faults;
 mod lines;

@@ -1,11 +1,11 @@
 //! Settings of groups, how far they are, moving them, and asking their members, request by request.
 
 use rocketmq_common::MessageQueue;
-use rocketmq_remoting::protocol::ExtFields;
 use rocketmq_remoting::protocol::body::{
     ConsumeStats, GroupList, OffsetWrapper, ResetOffsetBody, SubscriptionGroupConfig,
     SubscriptionGroupWrapper, TopicList,
 };
+use rocketmq_remoting::protocol::{ExtFields, LanguageCode, mq_version};
 use serde_json::json;
 
 use super::groups::{beat, pull};
@@ -194,14 +194,16 @@ pub(crate) async fn members_are_asked_through_the_broker(name_server: &str) {
 
     let more = [("jstackEnable", "true"), ("foo", "bar")];
     let all = [&of_group[..], &more].concat();
-    let (answer, ()) = tokio::join!(asking.ask(307, &all, "question"), async {
+    let (answer, ()) = tokio::join!(asking.call(307, &all, "question"), async {
         let (request, responder) = member.hear().await;
         let expected =
             format!("307 {{clientId=c, consumerGroup={group}, foo=bar, jstackEnable=true}} question");
         assert_eq!((told(&request), request.is_oneway()), (expected, false));
         reply(responder, 5, Some("so so"), &[("a", "b")].into_iter().collect(), "answer");
     });
-    assert_eq!(answer, "5 \"so so\" {a=b} answer", "the client's answer as it is");
+    assert_eq!(told(&answer), "5 \"so so\" {a=b} answer", "the client's answer as it is");
+    let from = (answer.language, answer.version);
+    assert_eq!(from, (LanguageCode::RUST, mq_version::CURRENT_VERSION), "and it says who gave it");
 
     let direct = [("msgId", message.offset_msg_id()), ("topic", topic.as_str())];
     let direct = [&of_group[..], &direct].concat();

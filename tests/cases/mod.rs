@@ -7,6 +7,7 @@ pub(crate) mod admin_answers;
 pub(crate) mod assignments;
 pub(crate) mod auto_batch;
 pub(crate) mod brokers;
+pub(crate) mod consumption;
 pub(crate) mod delay;
 pub(crate) mod filters;
 pub(crate) mod group_admin;
@@ -19,6 +20,7 @@ pub(crate) mod pop;
 pub(crate) mod request_reply;
 pub(crate) mod round_trip;
 pub(crate) mod send_back;
+pub(crate) mod settings;
 pub(crate) mod support;
 pub(crate) mod trace;
 pub(crate) mod transactions;
@@ -61,11 +63,16 @@ macro_rules! for_each_case {
                 acknowledged_messages_do_not_come_again, many_messages_are_acknowledged_at_once,
                 a_message_is_hidden_for_longer, messages_that_nobody_acknowledges_come_again,
                 pops_wait_for_messages, queues_are_popped_in_order,
-                consumers_ask_whether_there_is_something_to_pop;
+                consumers_ask_whether_there_is_something_to_pop, a_group_that_was_moved_pops_from_there;
             assignments: brokers_split_queues_among_members, groups_are_told_to_pop;
             admin_answers: topics_are_listed_with_their_settings, the_entries_of_a_queue_are_shown,
                 brokers_tell_how_they_are, producers_are_listed_by_group,
                 figures_have_java_s_names;
+            consumption: all_groups_are_summed_up, queues_tell_when_they_were_written_and_read,
+                offsets_of_groups_are_compared_and_listed, messages_are_counted_by_topic_and_group,
+                ways_of_groups_and_delay_levels_are_listed;
+            settings: a_broker_is_changed_while_it_runs, a_name_server_is_changed_while_it_runs,
+                topics_are_listed_by_their_unit;
             groups: members_come_and_go_and_the_others_are_told,
                 other_topics_are_told_and_other_expressions_are_not, some_groups_are_told_nothing,
                 a_fingerprint_tells_whether_the_subscriptions_changed, heartbeats_that_cannot_be_read_are_errors,

@@ -36,15 +36,19 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn new(name_server: &str) -> Self {
-        let (heard, pushed) = mpsc::channel(1000);
-        let remoting = RemotingClient::new(ConnectionOptions::default(), Arc::new(Ear(heard)));
-        let remoting = remoting.expect("tests have a runtime");
-        let mut peer = Self { remoting, broker: String::new(), pushed: Mutex::new(pushed) };
-        let route =
-            peer.call_at(name_server, RequestCode::GET_ROUTEINFO_BY_TOPIC, &[("topic", "TBW102")], "");
+        let mut peer = Self::of(name_server);
+        let route = peer.call(RequestCode::GET_ROUTEINFO_BY_TOPIC, &[("topic", "TBW102")], "");
         let route: TopicRouteData = decode_body(&route.await.body).expect("a route");
         peer.broker.clone_from(&route.broker_datas[0].broker_addrs[&0]);
         peer
+    }
+
+    /// One that speaks to this server, such as a NameServer.
+    pub(crate) fn of(server: &str) -> Self {
+        let (heard, pushed) = mpsc::channel(1000);
+        let remoting = RemotingClient::new(ConnectionOptions::default(), Arc::new(Ear(heard)));
+        let remoting = remoting.expect("tests have a runtime");
+        Self { remoting, broker: server.to_owned(), pushed: Mutex::new(pushed) }
     }
 
     /// The address of the broker.

@@ -297,3 +297,26 @@ pub(crate) async fn consumers_ask_whether_there_is_something_to_pop(name_server:
     let (woken, _) = tokio::join!(held, site.peer.store(&site.topic, 4, &[]));
     assert_eq!(field(&woken, "hasMsg"), "true");
 }
+
+pub(crate) async fn a_group_that_was_moved_pops_from_there(name_server: &str) {
+    let site = new_site(name_server).await;
+    site.pop(&[]).await;
+    site.until_committed("2").await;
+    let names = [("group", site.group.as_str()), ("topic", site.topic.as_str()), ("timestamp", "0")];
+    let moved = Fields::from(&names).with(&[("isForce", "true")]);
+    assert_eq!(site.peer.call(RequestCode::INVOKE_BROKER_TO_RESET_OFFSET, &moved.list(), "").await.code, 0);
+    site.until_committed("0").await;
+    let one = [("maxMsgNums", "1")];
+    assert_eq!(told(&site.pop(&one).await), ["0 0 0", "0 0 0", "3"]);
+    assert_eq!(told(&site.pop(&one).await), ["0 0 1", "0 0 1", "2"], "it goes on from there");
+    site.until_committed("2").await;
+    let in_order = [("maxMsgNums", "1"), ("order", "true")];
+    assert_eq!(told(&site.pop(&in_order).await), ["0 0 2", "0 0 2", "1"]);
+    assert_eq!(verdict(&site.pop(&in_order).await), NOTHING, "the first holds back the rest");
+    assert_eq!(site.peer.call(RequestCode::INVOKE_BROKER_TO_RESET_OFFSET, &moved.list(), "").await.code, 0);
+    assert_eq!(
+        told(&site.pop(&[("order", "true")]).await),
+        ["0 0 0", "0 0 0,1", "2"],
+        "nothing does any more"
+    );
+}

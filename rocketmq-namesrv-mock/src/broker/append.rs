@@ -52,7 +52,7 @@ pub(super) fn append(
     broker.role.tell_slaves();
     let record_len = record.fields(NOWHERE, broker.address()).record_len();
     drop_oldest(broker, state, record_len);
-    let State { topics, log, held, pops, .. } = state;
+    let State { topics, log, held, pops, figures, .. } = state;
     let queue = topics.get_mut(record.topic).and_then(|topic| topic.queue_mut(record.queue_id));
     let Some(queue) = queue else {
         // The checks before have found the queue.
@@ -72,6 +72,7 @@ pub(super) fn append(
         tags_code: record.tags_code,
         store_timestamp: record.store_timestamp,
     });
+    figures.put(record.store_timestamp, record.topic, fields.record_len());
     let message = (record.tags_code, record.properties);
     if held.wake(record.topic, record.queue_id, message, woken) {
         broker.held_sooner.notify_one();

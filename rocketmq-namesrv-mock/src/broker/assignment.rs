@@ -1,6 +1,6 @@
 //! Which queues a consumer reads and how, where the broker decides: 400, 401. Java: `QueryAssignmentProcessor`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rocketmq_common::MessageQueue;
 use rocketmq_common::mix_all::is_retry_topic;
@@ -63,6 +63,21 @@ fn body<T: DeserializeOwned>(request: &Request<'_>) -> Result<T, Refusal> {
 }
 
 impl RequestModes {
+    /// What was said, by topic and group.
+    pub(crate) fn all(&self) -> BTreeMap<&str, BTreeMap<&str, SetMessageRequestModeRequestBody>> {
+        let mut all = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for ((topic, group), (mode, share)) in &self.modes {
+            let said = SetMessageRequestModeRequestBody {
+                consumer_group: group.clone(),
+                mode: mode.clone(),
+                pop_share_queue_num: *share,
+                topic: topic.clone(),
+            };
+            all.entry(topic.as_str()).or_default().insert(group.as_str(), said);
+        }
+        all
+    }
+
     fn get(&self, topic: &str, group: &str) -> (MessageRequestMode, i32) {
         let mode = self.modes.get(&(topic.to_owned(), group.to_owned()));
         mode.cloned().unwrap_or((MessageRequestMode::Pull, 0))

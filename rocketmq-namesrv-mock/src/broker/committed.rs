@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The offsets of the queues of one topic.
-type Queues = BTreeMap<i32, i64>;
+pub(crate) type Queues = BTreeMap<i32, i64>;
 
 /// Offsets by topic, then by group, then by queue.
 #[derive(Debug, Default, Clone)]
@@ -77,6 +77,30 @@ impl CommittedOffsets {
         self.pulled.get(topic, group, queue_id).or_else(|| self.get(topic, group, queue_id))
     }
 
+    /// Forgets what a group has committed, not where it was moved or pulled.
+    pub(crate) fn forget_committed(&mut self, group: &str) {
+        self.committed.topics.values_mut().for_each(|groups| _ = groups.remove(group));
+    }
+
+    /// All committed offsets by topic and group.
+    pub(crate) fn all_committed(&self) -> BTreeMap<(&str, &str), &Queues> {
+        self.committed.all()
+    }
+
+    /// How far all last pulls came, by topic and group.
+    pub(crate) fn all_pulled(&self) -> BTreeMap<(&str, &str), &Queues> {
+        self.pulled.all()
+    }
+
+    /// The topics that each group has committed offsets of.
+    pub(crate) fn topics_by_group(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let mut topics = BTreeMap::<_, BTreeSet<_>>::new();
+        for (topic, group) in self.committed.all().into_keys() {
+            topics.entry(group).or_default().insert(topic);
+        }
+        topics
+    }
+
     /// The groups that have committed offsets of a topic.
     pub(crate) fn groups(&self, topic: &str) -> BTreeSet<&str> {
         self.committed.topics.get(topic).into_iter().flat_map(HashMap::keys).map(String::as_str).collect()
@@ -106,6 +130,14 @@ impl CommittedOffsets {
 }
 
 impl Offsets {
+    fn all(&self) -> BTreeMap<(&str, &str), &Queues> {
+        let mut all = BTreeMap::new();
+        for (topic, groups) in &self.topics {
+            all.extend(groups.iter().map(|(group, queues)| ((topic.as_str(), group.as_str()), queues)));
+        }
+        all
+    }
+
     fn queues(&self, topic: &str, group: &str) -> Option<&Queues> {
         self.topics.get(topic)?.get(group)
     }

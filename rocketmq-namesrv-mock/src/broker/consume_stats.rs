@@ -39,6 +39,7 @@ pub(super) fn consume_stats(broker: &Broker, request: &Request<'_>) -> Result<An
             let queue = MessageQueue::new(topic, broker.name.clone(), queue_id);
             stats.offset_table.insert(queue, progress(&state, found, group, queue_id));
         }
+        stats.consume_tps += state.figures.get_tps(broker.now_ms(), topic, group);
     }
     json_answer(&stats)
 }
@@ -60,12 +61,12 @@ fn topics<'a>(state: &'a State, group: &str, fields: &'a StatsFields<'_>) -> BTr
 }
 
 /// Whether a group has subscribed to a topic, or to none, so that nobody knows.
-fn is_consumed(state: &State, group: &str, topic: &str) -> bool {
+pub(super) fn is_consumed(state: &State, group: &str, topic: &str) -> bool {
     let known = state.consumers.group(group).filter(|group| !group.subscriptions.is_empty());
     known.is_none_or(|group| group.subscriptions.contains_key(topic))
 }
 
-fn progress(state: &State, topic: &Topic, group: &str, queue_id: i32) -> OffsetWrapper {
+pub(super) fn progress(state: &State, topic: &Topic, group: &str, queue_id: i32) -> OffsetWrapper {
     let name = topic.config.name.as_str();
     let queue = topic.queue(queue_id);
     let consumer_offset = state.offsets.get(name, group, queue_id).unwrap_or(0);

@@ -43,7 +43,7 @@ request_fields! {
     }
 }
 
-/// 307, 309. The client's answer goes back as it is.
+/// 307, 309. The client's answer goes back as it is, its language and version included.
 pub(super) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
     let prepared = prepare(broker, &mut broker.lock(), &command);
     let (member, fields, body, who) = match prepared {
@@ -54,10 +54,7 @@ pub(super) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
         let question = CommandRef::request(command.request_code(), &NoHeader);
         let question = question.with_fields(&fields).with_body(&body);
         match member.connection.call(&question, Instant::now() + CALL_LIMIT).await {
-            Ok(answer) => {
-                let remark = answer.remark.as_deref();
-                reply.answer(ResponseCode(answer.code), remark, &NoHeader, &answer.ext_fields, &answer.body);
-            }
+            Ok(answer) => reply.forward(&answer),
             Err(error) => failure(&who, &error).send(reply),
         }
     });

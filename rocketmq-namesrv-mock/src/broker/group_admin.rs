@@ -76,6 +76,7 @@ pub(super) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     let group = required(fields.group_name, "groupName")?;
     let mut state = broker.lock();
     state.groups.remove(&group);
+    state.figures.remove_group(&group);
     if fields.clean_offset == Some(true) {
         state.offsets.remove_group(&group);
     } else {

@@ -40,6 +40,11 @@ impl GroupTable {
         Self { groups, auto_create, forbidden: BTreeMap::new(), version, clock }
     }
 
+    /// Whether groups are made when they are first heard of.
+    pub(crate) fn set_auto_create(&mut self, auto_create: bool) {
+        self.auto_create = auto_create;
+    }
+
     /// Whether there is such a group.
     pub(crate) fn contains(&self, group: &str) -> bool {
         self.groups.contains_key(group)

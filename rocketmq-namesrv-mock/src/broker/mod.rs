@@ -13,6 +13,7 @@ mod committed;
 mod connections;
 mod consume_stats;
 mod consumers;
+mod figures;
 mod filter;
 mod forward;
 mod group_admin;
@@ -35,6 +36,7 @@ mod reset;
 mod runtime;
 mod send;
 mod send_back;
+mod settings;
 mod silence;
 mod table;
 mod topic_table;
@@ -61,6 +63,7 @@ use crate::store::CommitLog;
 use assignment::RequestModes;
 pub(crate) use committed::CommittedOffsets;
 use consumers::ConsumerTable;
+use figures::Figures;
 use filter::FilterTable;
 use groups::GroupTable;
 use later::agenda::Agenda;
@@ -73,6 +76,8 @@ use pull::HeldPulls;
 pub(crate) use pull::expire_held_pulls;
 use replication::Role;
 pub(crate) use replication::follow_master;
+pub(crate) use settings::Obeyed;
+use settings::Settings;
 pub(crate) use silence::{drop_silent_clients, watch_for_silence};
 pub(crate) use topic_table::{TopicConfig, TopicTable};
 use transaction::Halves;
@@ -88,23 +93,16 @@ pub(crate) const INVALID_GROUP: ResponseCode = ResponseCode::INVALID_PARAMETER;
 #[derive(Debug, Clone)]
 pub(crate) struct BrokerOptions {
     pub(crate) cluster: Arc<str>,
-    pub(crate) auto_create_topic: bool,
-    pub(crate) auto_create_group: bool,
     /// Bytes of records that are kept at most.
     pub(crate) store_limit: usize,
     /// Bytes of records above which the oldest ones are dropped.
     pub(crate) memory_limit: Option<usize>,
     /// Acknowledge sends and store nothing.
     pub(crate) discard_messages: bool,
-    pub(crate) transactions: TransactionOptions,
-    /// Expressions over properties are understood.
-    pub(crate) property_filter: bool,
-    /// Slaves let clients pull.
-    pub(crate) slave_read: bool,
-    /// In how many places a message has to be before its send is acknowledged as complete.
-    pub(crate) in_sync_replicas: usize,
-    /// Timer messages can be taken back.
-    pub(crate) recall: bool,
+    /// What can be changed while it runs.
+    pub(crate) obeyed: Obeyed,
+    /// Where its NameServers are.
+    pub(crate) name_server_addr: String,
     /// Who may ask; `None`: everybody.
     pub(crate) acl: Option<Acl>,
 }
@@ -130,6 +128,7 @@ pub(crate) struct Broker {
     server: Arc<str>,
     role: Role,
     options: BrokerOptions,
+    settings: RwLock<Settings>,
     name_servers: Vec<Arc<Routes>>,
     /// Told of what happens by itself.
     changes: Arc<Changes>,
@@ -171,6 +170,7 @@ pub(crate) struct State {
     pub(crate) held: HeldPulls,
     pub(crate) pops: PopTable,
     modes: RequestModes,
+    figures: Figures,
 }
 
 impl Broker {
@@ -185,25 +185,27 @@ impl Broker {
     ) -> Self {
         let Identity { name, id, server, master } = identity;
         let state = State {
-            topics: TopicTable::new(&options.cluster, &name, options.auto_create_topic),
+            topics: TopicTable::new(&options.cluster, &name, options.obeyed.auto_create_topic),
             log: CommitLog::new(options.store_limit),
             offsets: CommittedOffsets::default(),
-            groups: GroupTable::new(options.auto_create_group, clock.clone()),
+            groups: GroupTable::new(options.obeyed.auto_create_group, clock.clone()),
             consumers: ConsumerTable::default(),
             filters: FilterTable::default(),
             locks: LockTable::default(),
             producers: ProducerTable::default(),
-            halves: Halves::new(clock.now_ms(), options.transactions),
+            halves: Halves::new(clock.now_ms(), options.obeyed.transactions),
             agenda: Agenda::default(),
             held: HeldPulls::default(),
             pops: PopTable::default(),
             modes: RequestModes::default(),
+            figures: Figures::default(),
         };
         Self {
             name,
             id,
             server,
             role: Role::new(master),
+            settings: RwLock::new(Settings::new(options.obeyed, clock.now_ms())),
             options,
             name_servers,
             changes: admission.changes.clone(),
@@ -243,6 +245,7 @@ impl Broker {
     pub(crate) fn announce(&self, address: SocketAddr) {
         *self.address.write().unwrap_or_else(PoisonError::into_inner) = address;
         self.set_up(true);
+        self.note_place(address);
         for routes in &self.name_servers {
             // Apache's broker puts no brackets around an IPv6 address.
             let address = format!("{}:{}", address.ip(), address.port());
@@ -255,6 +258,22 @@ impl Broker {
         for config in self.lock().topics.configs() {
             self.announce_topic(config);
         }
+    }
+
+    /// What the settings say of who it is.
+    fn note_place(&self, address: SocketAddr) {
+        let role = if self.is_slave() { "SLAVE" } else { "ASYNC_MASTER" };
+        self.note_setting("brokerRole", role);
+        self.note_setting("brokerId", self.id);
+        self.note_setting("brokerName", &self.name);
+        self.note_setting("brokerClusterName", &self.options.cluster);
+        self.note_setting("namesrvAddr", &self.options.name_server_addr);
+        for name in ["brokerIP1", "brokerIP2", "bindAddress"] {
+            self.note_setting(name, address.ip());
+        }
+        self.note_setting("listenPort", address.port());
+        // Nobody listens there: slaves of the mock need no connection.
+        self.note_setting("haListenPort", u32::from(address.port()) + 1);
     }
 
     pub(crate) fn is_slave(&self) -> bool {
@@ -288,11 +307,17 @@ impl Broker {
     /// Says what may be done with all topics here, and announces it. Java: `brokerPermission`, which is what clients
     /// read in routes; a send that comes all the same is stored.
     pub(crate) fn set_perm(&self, perm: PermName) {
+        self.note_setting("brokerPermission", perm.0);
         let state = self.lock();
         self.perm.store(perm.0, Ordering::Relaxed);
         for config in state.topics.configs() {
             self.announce_topic(config);
         }
+    }
+
+    /// What may be done with all topics here.
+    fn permits(&self) -> PermName {
+        PermName(self.perm.load(Ordering::Relaxed))
     }
 
     /// Creates or changes a topic and announces it.
@@ -319,6 +344,7 @@ impl Broker {
         let mut state = self.lock();
         state.topics.remove(topic);
         state.offsets.remove_topic(topic);
+        state.figures.remove_topic(topic);
     }
 
     /// The members of a consumer group.

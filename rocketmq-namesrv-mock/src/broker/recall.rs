@@ -68,7 +68,7 @@ pub(super) fn recall(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
 
 /// The handle, if it belongs to a message that this broker may still hold. Whether it does is not looked at.
 fn checked<'a>(broker: &Broker, request: &Request<'a>) -> Result<(RecallFields<'a>, Handle), Refusal> {
-    if !broker.options.recall {
+    if !broker.obeyed().recall {
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, "recall failed, operation is forbidden"));
     }
     let fields: RecallFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;

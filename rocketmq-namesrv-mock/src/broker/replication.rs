@@ -89,7 +89,7 @@ impl Broker {
     /// The code for a message that was stored. Apache's broker waits for `slaveTimeout` before it says that a copy
     /// is missing; the mock knows at once.
     pub(super) fn replicated(&self, request: &SendRequest<'_>) -> ResponseCode {
-        let wanted = self.options.in_sync_replicas;
+        let wanted = self.obeyed().in_sync_replicas;
         if wanted > 1 && request.waits_until_stored() && self.role.copies() < wanted {
             return ResponseCode::FLUSH_SLAVE_TIMEOUT;
         }
@@ -141,9 +141,9 @@ pub(super) fn refused_by_slave(broker: &Broker, code: RequestCode) -> Option<Ref
         | RequestCode::SEND_MESSAGE_V2
         | RequestCode::SEND_BATCH_MESSAGE
         | RequestCode::CONSUMER_SEND_MSG_BACK => busy(),
-        RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE if !broker.options.slave_read => busy(),
+        RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE if !broker.obeyed().slave_read => busy(),
         RequestCode::END_TRANSACTION => Some(Refusal::new(ResponseCode::SLAVE_NOT_AVAILABLE, "")),
-        RequestCode::RECALL_MESSAGE if broker.options.recall => {
+        RequestCode::RECALL_MESSAGE if broker.obeyed().recall => {
             let remark = "recall failed, broker service not available";
             Some(Refusal::new(ResponseCode::SLAVE_NOT_AVAILABLE, remark))
         }

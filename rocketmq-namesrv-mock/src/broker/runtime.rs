@@ -1,5 +1,6 @@
 //! What a broker says of itself: 28. Java: `AdminBrokerProcessor.prepareRuntimeInfo`.
 
+use rocketmq_common::mix_all::RMQ_SYS_SCHEDULE_TOPIC;
 use rocketmq_remoting::protocol::body::{KVTable, encode_body};
 
 use super::Broker;
@@ -56,15 +57,24 @@ pub(super) fn info(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> 
     for name in ["timerReadBehind", "timerOffsetBehind", "timerCongestNum", "pageCacheLockTimeMills"] {
         put(name, "0");
     }
-    for name in ["timerEnqueueTps", "timerDequeueTps", "commitLogDiskRatio", "consumeQueueDiskRatio"] {
+    for name in ["timerEnqueueTps", "timerDequeueTps"] {
         put(name, "0.0");
+    }
+    let path = format!("commitLogDiskRatio_{}", broker.setting("storePathCommitLog"));
+    for name in ["commitLogDiskRatio", &path, "consumeQueueDiskRatio"] {
+        put(name, &used(broker.options.store_limit, state.log.stored_bytes()));
+    }
+    for (level, offset) in state.agenda.delivered() {
+        let schedule = state.topics.get(RMQ_SYS_SCHEDULE_TOPIC);
+        let end = schedule.map_or(0, |topic| topic.queue_or_empty(level - 1).max_offset());
+        put(&format!("scheduleMessageOffset_{level}"), &format!("{offset},{end}"));
     }
     for total in ["msgPutTotal", "msgGetTotal"] {
         put(&format!("{total}YesterdayMorning"), "0");
         put(&format!("{total}TodayMorning"), "0");
     }
     put("msgPutTotalTodayNow", &count);
-    put("msgGetTotalTodayNow", "0");
+    put("msgGetTotalTodayNow", &state.figures.gets().to_string());
     put("brokerActive", "true");
     put("brokerVersionDesc", VERSION);
     put("bootTimestamp", &boot);
@@ -92,6 +102,12 @@ pub(super) fn info(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> 
     let body = encode_body(&table);
     let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
     Ok(Answer::success().with_body(body))
+}
+
+/// How much of the memory for messages is used, of 1.
+fn used(limit: usize, used: usize) -> String {
+    let percent = (used as f64 * 100.0 / limit.max(1) as f64).round();
+    format!("{:?}", percent / 100.0)
 }
 
 /// The memory for messages stands for the disk.

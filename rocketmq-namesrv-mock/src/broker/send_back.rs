@@ -71,6 +71,10 @@ fn run(
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
     };
     let (retry_queues, group_times) = (config.retry_queue_nums, config.retry_max_times);
+    if !broker.permits().is_writable() {
+        let remark = format!("the broker[{}] sending message is forbidden", broker.address().ip());
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
     // A group without retry queues wants nothing back.
     let Some(queues) = u64::try_from(retry_queues).ok().filter(|queues| *queues > 0) else {
         return Ok(Answer::success());
@@ -100,7 +104,10 @@ fn run(
         // The remainder is below a number of 32 bits.
         Way { topic: retry, queue_id: (random() % queues) as i32, delay_level }
     };
-    store(broker, state, &message, &way, woken)
+    let answer = store(broker, state, &message, &way, woken)?;
+    let topic = message.property(names::PROPERTY_RETRY_TOPIC).unwrap_or(message.topic());
+    state.figures.send_back(broker.now_ms(), topic, group);
+    Ok(answer)
 }
 
 fn store(

@@ -113,6 +113,13 @@ impl TopicTable {
         }
     }
 
+    /// Lets no topic take its settings from this one any more.
+    pub(crate) fn forbid_to_inherit(&mut self, topic: &str) {
+        if let Some(topic) = self.topics.get_mut(topic) {
+            topic.config.perm = PermName::READ_WRITE;
+        }
+    }
+
     /// Drops a topic with its queues.
     pub(crate) fn remove(&mut self, topic: &str) {
         self.topics.remove(topic);

@@ -99,6 +99,7 @@ pub(super) fn of_config(config: &TopicConfig) -> body::TopicConfig {
 pub(super) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let topic = required(read(request)?.topic, "topic")?;
     let state = broker.lock();
+    let topic_put_tps = state.figures.put_tps(broker.now_ms(), &topic);
     let Some(found) = state.topics.get(&topic) else {
         let remark = format!("topic[{topic}] not exist");
         return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
@@ -114,7 +115,7 @@ pub(super) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Re
         };
         (MessageQueue::new(&*topic, broker.name.clone(), queue_id), offset)
     };
-    json_answer(&TopicStatsTable { offset_table: queue_ids.map(offsets).collect(), topic_put_tps: 0.0 })
+    json_answer(&TopicStatsTable { offset_table: queue_ids.map(offsets).collect(), topic_put_tps })
 }
 
 fn read<'a>(request: &Request<'a>) -> Result<TopicFields<'a>, Refusal> {

@@ -12,7 +12,7 @@ use super::MockCluster;
 use super::slot::{Service, Slot};
 use crate::MockError;
 use crate::broker::{
-    Acl, Broker, BrokerHandler, BrokerOptions, Identity, TransactionOptions, expire_held_pulls,
+    Acl, Broker, BrokerHandler, BrokerOptions, Identity, Obeyed, TransactionOptions, expire_held_pulls,
     follow_master, keep_time, watch_for_silence,
 };
 use crate::capture::Capture;
@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::error::next_port;
 use crate::faults::{Admission, Fault};
 use crate::lines::LineAcceptor;
-use crate::name_server::{NameServer, Routes};
+use crate::name_server::{NameServer, Routes, Setup};
 
 /// Settings of a [`MockCluster`]; see [`MockCluster::builder`]. All have defaults.
 #[derive(Debug, Clone)]
@@ -297,9 +297,10 @@ impl MockClusterBuilder {
         for (index, routes) in cluster.routes.clone().into_iter().enumerate() {
             let name: Arc<str> = format!("namesrv-{index}").into();
             let admission = cluster.admission.clone();
-            let (settings, order_message) = (Arc::default(), self.order_message);
-            let server = NameServer { name: name.clone(), routes, settings, order_message, admission };
+            let (settings, setup) = (Arc::default(), Arc::new(Setup::new(self.order_message)));
+            let server = NameServer { name: name.clone(), routes, settings, setup: setup.clone(), admission };
             let slot = self.listen(name, None, Arc::new(server), (self.ports.0, index), cluster).await?;
+            setup.note_place(slot.address());
             cluster.name_servers.push(slot);
         }
         Ok(())
@@ -346,16 +347,19 @@ impl MockClusterBuilder {
     fn broker(&self, identity: Identity, cluster: &MockCluster) -> Arc<Broker> {
         let options = BrokerOptions {
             cluster: self.cluster_name.as_str().into(),
-            auto_create_topic: self.auto_create_topic,
-            auto_create_group: self.auto_create_group,
             store_limit: self.store_limit,
             memory_limit: self.memory_limit,
             discard_messages: self.discard_messages,
-            slave_read: self.slave_read,
-            in_sync_replicas: self.in_sync_replicas,
-            transactions: self.transactions,
-            recall: self.recall_message,
-            property_filter: self.enable_property_filter,
+            obeyed: Obeyed {
+                auto_create_topic: self.auto_create_topic,
+                auto_create_group: self.auto_create_group,
+                transactions: self.transactions,
+                property_filter: self.enable_property_filter,
+                slave_read: self.slave_read,
+                in_sync_replicas: self.in_sync_replicas,
+                recall: self.recall_message,
+            },
+            name_server_addr: cluster.name_server_addr(),
             acl: self.acl.clone(),
         };
         // Any 32 bits make the ids of this broker different from those of others.

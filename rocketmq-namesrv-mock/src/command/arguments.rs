@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rocketmq_namesrv_mock::{Fault, FaultError, MockCluster, MockClusterBuilder};
 use rocketmq_remoting::protocol::SerializeType;
@@ -78,6 +79,18 @@ impl Arguments {
                 "--ipv6" => read.cluster = cluster.ipv6(line.flag()?),
                 "--topic" => read.topics.push(line.topic()?),
                 "--no-auto-create" => read.cluster = cluster.auto_create_topic(!line.flag()?),
+                "--no-auto-create-group" => read.cluster = cluster.auto_create_group(!line.flag()?),
+                "--in-sync-replicas" => {
+                    read.cluster = cluster.in_sync_replicas(line.count("a whole number from 1 on is")?);
+                }
+                "--order-message" => read.cluster = cluster.order_message(line.flag()?),
+                "--transaction-timeout" => read.cluster = cluster.transaction_timeout(line.duration()?),
+                "--transaction-interval" => {
+                    read.cluster = cluster.transaction_check_interval(line.duration()?);
+                }
+                "--transaction-checks" => {
+                    read.cluster = cluster.transaction_check_max(line.number("a whole number is")?);
+                }
                 "--recall" => read.cluster = cluster.recall_message(line.flag()?),
                 "--acl" => {
                     let (access_key, secret_key) = line.key_pair()?;
@@ -193,6 +206,17 @@ impl<I: Iterator<Item = String>> Line<I> {
         bytes.ok_or_else(|| self.not_allowed(value.clone(), "a number of bytes such as 64M is"))
     }
 
+    fn duration(&mut self) -> Result<Duration, ArgumentError> {
+        let value = self.value()?;
+        let number = |digits: &str| digits.parse::<u64>().ok();
+        let duration = match (value.strip_suffix("ms"), value.strip_suffix('s')) {
+            (Some(digits), _) => number(digits).map(Duration::from_millis),
+            (None, Some(digits)) => number(digits).map(Duration::from_secs),
+            (None, None) => None,
+        };
+        duration.ok_or_else(|| self.not_allowed(value.clone(), "a time such as 500ms or 6s is"))
+    }
+
     fn fault(&mut self) -> Result<Fault, ArgumentError> {
         let rule = self.value()?;
         rule.parse().map_err(|source| ArgumentError::Fault { option: self.option.clone(), source })
@@ -271,6 +295,8 @@ mod tests {
             (&["--port", "70000"], "--port: 70000 is not allowed; a port from 0"),
             (&["--json=yes"], "--json takes no value, yes is one"),
             (&["--memory", "1T"], "--memory: 1T is not allowed; a number of bytes such as 64M is"),
+            (&["--transaction-timeout", "6"], "--transaction-timeout: 6 is not allowed; a time such as"),
+            (&["--in-sync-replicas=0"], "--in-sync-replicas: 0 is not allowed; a whole number from 1 on is"),
             (&["--topic", "T:0"], "--topic: T:0 is not allowed"),
             (&["--acl", "secret"], "--acl: what stands there is not allowed; ACCESS:SECRET is"),
         ] {

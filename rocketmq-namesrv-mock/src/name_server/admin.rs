@@ -1,4 +1,4 @@
-//! What an admin changes and lists: 205, 217, 224, 304, 327.
+//! What an admin changes and lists: 205, 217, 224, 304, 311 – 313, 327.
 
 use std::borrow::Cow;
 
@@ -52,8 +52,15 @@ impl NameServer {
         Ok(Answer::success())
     }
 
+    /// 311, 312, 313: the topics with such flags.
+    pub(super) fn topics_with(&self, is_wanted: fn(i32) -> bool) -> Result<Answer, Refusal> {
+        self.setup.check("enableTopicList")?;
+        list(&TopicList { broker_addr: None, topic_list: self.routes.topics_with(is_wanted) })
+    }
+
     /// 224.
     pub(super) fn topics_by_cluster(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        self.setup.check("enableTopicList")?;
         let cluster = read(request)?.cluster.unwrap_or_default();
         let topic_list = self.routes.topics_of_cluster(&cluster);
         list(&TopicList { broker_addr: None, topic_list })
@@ -71,6 +78,16 @@ impl NameServer {
             topic_list,
         })
     }
+}
+
+/// Java: `TopicSysFlag.hasUnitFlag`.
+pub(super) fn is_unit(sys_flag: i32) -> bool {
+    sys_flag & 1 != 0
+}
+
+/// Java: `TopicSysFlag.hasUnitSubFlag`.
+pub(super) fn has_unit_sub(sys_flag: i32) -> bool {
+    sys_flag & 2 != 0
 }
 
 fn read(request: &RemotingCommand) -> Result<AdminFields<'_>, Refusal> {

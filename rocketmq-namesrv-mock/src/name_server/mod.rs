@@ -1,17 +1,20 @@
 //! A NameServer: it knows the routes that brokers announced.
 
 mod admin;
+mod config;
 mod json;
 mod routes;
 mod settings;
 
 use std::sync::Arc;
 
+use admin::{has_unit_sub, is_unit};
 use rocketmq_remoting::net::{RequestHandler, Responder};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode, ResponseCode};
 
 use crate::faults::Admission;
 use crate::wire::{Answer, NumberPolicy, Refusal, Reply, SEE_FAQ, read_fields, request_fields};
+pub(crate) use config::Setup;
 use json::Keys;
 pub(crate) use routes::{QueueData, Routes};
 pub(crate) use settings::Settings;
@@ -28,8 +31,7 @@ pub(crate) struct NameServer {
     pub(crate) name: Arc<str>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) settings: Arc<Settings>,
-    /// Routes name the queues that the settings list for a topic.
-    pub(crate) order_message: bool,
+    pub(crate) setup: Arc<Setup>,
     pub(crate) admission: Arc<Admission>,
 }
 
@@ -47,13 +49,20 @@ impl NameServer {
         let result = match request.request_code() {
             RequestCode::GET_ROUTEINFO_BY_TOPIC => self.route(request),
             RequestCode::GET_BROKER_CLUSTER_INFO => Ok(self.cluster_info()),
-            RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => Ok(self.topic_list()),
+            RequestCode::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => self.topic_list(),
             RequestCode::DELETE_TOPIC_IN_NAMESRV => self.delete_topic(request),
             RequestCode::REGISTER_TOPIC_IN_NAMESRV => self.register_topic(request),
             RequestCode::GET_TOPICS_BY_CLUSTER => self.topics_by_cluster(request),
             RequestCode::GET_SYSTEM_TOPIC_LIST_FROM_NS => self.system_topics(),
             RequestCode::WIPE_WRITE_PERM_OF_BROKER => self.wipe_write_perm(request),
             RequestCode::ADD_WRITE_PERM_OF_BROKER => self.add_write_perm(request),
+            RequestCode::GET_UNIT_TOPIC_LIST => self.topics_with(is_unit),
+            RequestCode::GET_HAS_UNIT_SUB_TOPIC_LIST => self.topics_with(has_unit_sub),
+            RequestCode::GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST => {
+                self.topics_with(|flag| has_unit_sub(flag) && !is_unit(flag))
+            }
+            RequestCode::UPDATE_NAMESRV_CONFIG => self.setup.change(request),
+            RequestCode::GET_NAMESRV_CONFIG => Ok(self.setup.tell()),
             RequestCode::PUT_KV_CONFIG => self.settings.put(request),
             RequestCode::GET_KV_CONFIG => self.settings.get(request),
             RequestCode::DELETE_KV_CONFIG => self.settings.delete(request),
@@ -77,7 +86,11 @@ impl NameServer {
         };
         let strict = request.version >= STRICT_JSON_FROM || fields.accept_standard_json_only == Some(true);
         let keys = if strict { Keys::Quoted } else { Keys::Bare };
-        let order = self.order_message.then(|| self.settings.find(ORDER_TOPIC_CONFIG, topic)).flatten();
+        let order = self
+            .setup
+            .is_on("orderMessageEnable")
+            .then(|| self.settings.find(ORDER_TOPIC_CONFIG, topic))
+            .flatten();
         Ok(Answer::success().with_body(json::topic_route(&route, order.as_deref(), keys)))
     }
 
@@ -87,8 +100,9 @@ impl NameServer {
     }
 
     /// 206.
-    fn topic_list(&self) -> Answer {
-        Answer::success().with_body(json::topic_list(&self.routes.topics()))
+    fn topic_list(&self) -> Result<Answer, Refusal> {
+        self.setup.check("enableAllTopicList")?;
+        Ok(Answer::success().with_body(json::topic_list(&self.routes.topics())))
     }
 
     /// 216.

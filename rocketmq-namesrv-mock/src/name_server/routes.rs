@@ -125,6 +125,17 @@ impl Routes {
         topics
     }
 
+    /// The names of the topics with such flags, sorted. Those on the first of several brokers count.
+    pub(crate) fn topics_with(&self, is_wanted: impl Fn(i32) -> bool) -> Vec<String> {
+        let tables = self.lock();
+        let first =
+            |brokers: &BTreeMap<_, QueueData>| brokers.values().next().map(|first| first.topic_sys_flag);
+        let wanted = tables.topics.iter().filter(|(_, brokers)| first(brokers).is_some_and(&is_wanted));
+        let mut topics: Vec<String> = wanted.map(|(topic, _)| topic.clone()).collect();
+        topics.sort_unstable();
+        topics
+    }
+
     /// The names of the topics that brokers of a cluster have, sorted.
     pub(crate) fn topics_of_cluster(&self, cluster: &str) -> Vec<String> {
         let tables = self.lock();

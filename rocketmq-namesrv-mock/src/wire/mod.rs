@@ -14,4 +14,4 @@ pub(crate) use fields::{
 };
 pub(crate) use json::{json_answer, json_body, optional_json_body};
 pub(crate) use reply::{AnswerFault, Reply};
-pub(crate) use texts::{SEE_FAQ, peer_with_slash};
+pub(crate) use texts::{SEE_FAQ, bare_numbers, java_time, peer_with_slash};

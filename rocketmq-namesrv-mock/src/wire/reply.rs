@@ -91,6 +91,25 @@ impl Reply {
         changes.tell();
     }
 
+    /// Passes on the answer of another peer as if it had come from there. What a fault makes of it is the server's.
+    pub(crate) fn forward(self, answer: &RemotingCommand) {
+        if self.fault.is_some() {
+            let remark = answer.remark.as_deref();
+            return self.answer(
+                ResponseCode(answer.code),
+                remark,
+                &NoHeader,
+                &answer.ext_fields,
+                &answer.body,
+            );
+        }
+        if let Some(noted) = self.noted.filter(|_| !self.responder.is_oneway()) {
+            noted.answered(ResponseCode(answer.code));
+        }
+        self.responder.forward(answer);
+        self.changes.tell();
+    }
+
     /// Answers that this request code is not supported.
     pub(crate) fn not_supported(self, request: &RemotingCommand) {
         let remark = format!(" request type {} not supported", request.code);

@@ -35,6 +35,12 @@ impl Program {
         Self { child, ready: ready.trim_end().to_owned() }
     }
 
+    /// Sends it a signal, as a shell does.
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
     /// Its exit code, once it has ended.
     async fn exit_code(mut self) -> Option<i32> {
         let ended = async {
@@ -78,10 +84,57 @@ async fn it_prints_one_address_and_serves_until_it_is_told_to_end() {
         let route: TopicRouteData = decode_body(&answer.body).unwrap();
         assert_eq!(route.queue_datas[0].write_queue_nums, 3);
     }
-    let pid = program.child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    program.signal("-TERM");
     assert_eq!(program.exit_code().await, Some(0));
     assert_eq!(std::fs::read_dir(empty_directory()).unwrap().count(), 0, "it writes no file");
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_it_while_clients_are_connected() {
+    let cluster = MockCluster::start().await.unwrap();
+    let upstream = cluster.name_server_addr();
+    for arguments in [&["--json"][..], &["--json", "--proxy", &upstream]] {
+        let program = Program::start(arguments);
+        let ready: Value = serde_json::from_str(&program.ready).unwrap();
+        let mut peer = Peer::connect(ready["nameServers"].as_str().unwrap()).await;
+        assert_eq!(peer.call(route("none")).await.code, 17);
+        program.signal("-INT");
+        peer.expect_closed().await;
+        assert_eq!(program.exit_code().await, Some(0), "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn transactions_groups_and_copies_are_told_on_the_command_line() {
+    let arguments = [
+        "--json",
+        "--in-sync-replicas=2",
+        "--no-auto-create-group",
+        "--order-message",
+        "--transaction-timeout=250ms",
+        "--transaction-interval",
+        "90s",
+        "--transaction-checks",
+        "3",
+    ];
+    let program = Program::start(&arguments);
+    let ready: Value = serde_json::from_str(&program.ready).unwrap();
+    let mut peer = Peer::connect(ready["brokers"]["broker-a"].as_str().unwrap()).await;
+    let text = peer.call(request(RequestCode::GET_BROKER_CONFIG, &[])).await.body;
+    let text = String::from_utf8_lossy(&text);
+    for line in [
+        "inSyncReplicas=2",
+        "autoCreateSubscriptionGroup=false",
+        "transactionTimeOut=250",
+        "transactionCheckInterval=90000",
+        "transactionCheckMax=3",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line} is not in {text}");
+    }
+    assert_eq!([peer.call(send_to("T")).await.code, peer.call(pull_from("T", 0)).await.code], [12, 26]);
+    let mut peer = Peer::connect(ready["nameServers"].as_str().unwrap()).await;
+    let text = peer.call(request(RequestCode::GET_NAMESRV_CONFIG, &[])).await.body;
+    assert!(String::from_utf8_lossy(&text).contains("\norderMessageEnable=true\n"));
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod proxy;
 mod pull;
 mod reply;
 mod send;
+mod settings;
 mod slaves;
 mod speed;
 mod support;

@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use super::outgoing::Outgoing;
 use super::{CallError, ConnectionEnd, ConnectionOptions};
 use crate::protocol::{
-    CommandFlag, CommandRef, EncodeHeader, FrameHead, RemotingCommand, SerializeType, encode_frame,
+    CommandFlag, CommandRef, EncodeHeader, FrameHead, NoHeader, RemotingCommand, ResponseCode, SerializeType,
+    encode_frame,
 };
 use crate::session::{CallEnd, Session};
 
@@ -205,7 +206,22 @@ impl Connection {
     ) -> Result<(), CallError> {
         let mut core = self.shared.lock();
         self.check_open(&core)?;
-        self.append(&mut core, answer, opaque, CommandFlag::RESPONSE)?;
+        self.append(&mut core, answer, self.head(answer.code, opaque, CommandFlag::RESPONSE))?;
+        self.notify(core);
+        Ok(())
+    }
+
+    /// The same for an answer that another peer gave, whose language and version it keeps.
+    pub(super) fn forward(&self, opaque: i32, answer: &RemotingCommand) -> Result<(), CallError> {
+        let RemotingCommand { code, language, version, .. } = *answer;
+        let command = CommandRef::response(ResponseCode(code), &NoHeader)
+            .with_remark(answer.remark.as_deref())
+            .with_fields(&answer.ext_fields)
+            .with_body(&answer.body);
+        let head = FrameHead { language, version, ..self.head(code, opaque, CommandFlag::RESPONSE) };
+        let mut core = self.shared.lock();
+        self.check_open(&core)?;
+        self.append(&mut core, &command, head)?;
         self.notify(core);
         Ok(())
     }
@@ -256,7 +272,9 @@ impl Connection {
             core.io_awake = false;
         }
         let opaque = core.session.begin(deadline.into_std(), frame_start, Some(waker.clone()));
-        if let Err(error) = self.append(&mut core, request, opaque, CommandFlag::REQUEST) {
+        if let Err(error) =
+            self.append(&mut core, request, self.head(request.code, opaque, CommandFlag::REQUEST))
+        {
             core.session.cancel(opaque);
             return Err(error);
         }
@@ -275,7 +293,7 @@ impl Connection {
             return Ok(false);
         }
         // The id is not entered anywhere: nobody answers a one-way request.
-        self.append(&mut core, request, 0, CommandFlag::ONEWAY)?;
+        self.append(&mut core, request, self.head(request.code, 0, CommandFlag::ONEWAY))?;
         self.notify(core);
         Ok(true)
     }
@@ -298,11 +316,10 @@ impl Connection {
         &self,
         core: &mut Core,
         command: &CommandRef<'_, H>,
-        opaque: i32,
-        flag: CommandFlag,
+        head: FrameHead,
     ) -> Result<(), CallError> {
-        let CommandRef { code, remark, header, fields, body } = *command;
-        let (before, head) = (core.out.len(), self.head(code, opaque, flag));
+        let CommandRef { remark, header, fields, body, .. } = *command;
+        let before = core.out.len();
         core.out.append(body, |out| encode_frame(out, &head, remark, header, fields, body.len()))?;
         core.enqueued += (core.out.len() - before) as u64;
         Ok(())

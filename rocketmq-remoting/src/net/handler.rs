@@ -81,6 +81,17 @@ impl Responder {
         self.answer(ResponseCode(code), remark.as_deref(), &NoHeader, &ext_fields, &body);
     }
 
+    /// Passes on the answer of another peer: unlike those of [`answer_with`](Self::answer_with), its language and version
+    /// stay what they are.
+    pub fn forward(self, answer: &RemotingCommand) {
+        if self.oneway {
+            return;
+        }
+        if let Err(error) = self.connection.forward(self.opaque, answer) {
+            self.note_lost(&error);
+        }
+    }
+
     /// Answers that this request code is not supported (code 3), in Java's words.
     pub fn not_supported(self, request: &RemotingCommand) {
         let remark = format!(" request type {} not supported", request.code);

@@ -7,6 +7,7 @@ use serde::Serialize;
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::broker::Broker;
+use crate::broker::figures::Growth;
 use crate::broker::table::Request;
 use crate::wire::{Answer, NumberPolicy, Refusal, json_answer, read_fields, request_fields};
 
@@ -19,7 +20,7 @@ request_fields! {
 }
 
 /// Java: `BrokerStatsData`.
-#[derive(Serialize, Default)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Stats {
     stats_day: Figures,
@@ -28,24 +29,29 @@ struct Stats {
 }
 
 /// Java: `BrokerStatsItem`.
-#[derive(Serialize, Default)]
+#[derive(Serialize)]
 struct Figures {
     avgpt: f64,
     sum: u64,
     tps: f64,
 }
 
-/// 315. Apache's broker counts in steps of ten seconds; the mock knows what was put, and measures no rates.
+impl From<Growth> for Figures {
+    fn from(growth: Growth) -> Self {
+        Self { avgpt: growth.average, sum: growth.sum, tps: growth.tps }
+    }
+}
+
+/// 315. Latencies are not measured.
 pub(in crate::broker) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: StatsFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
     let name = fields.name.as_deref().unwrap_or("null");
     let key = fields.key.as_deref().unwrap_or("null");
     let state = broker.lock();
-    let topic =
-        state.topics.get(key).filter(|topic| topic.queues().iter().any(|queue| queue.max_offset() > 0));
-    if name != "TOPIC_PUT_NUMS" || topic.is_none() {
+    let Some(counter) = state.figures.find(name, key, &broker.options.cluster) else {
         let remark = format!("The stats <{name}> <{key}> not exist");
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
-    }
-    json_answer(&Stats::default())
+    };
+    let [stats_minute, stats_hour, stats_day] = counter.growth(broker.now_ms()).map(Figures::from);
+    json_answer(&Stats { stats_day, stats_hour, stats_minute })
 }

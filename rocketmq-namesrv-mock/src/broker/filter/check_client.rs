@@ -29,7 +29,7 @@ pub(in crate::broker) fn check_client(broker: &Broker, request: &Request<'_>) ->
     if TagFilter::is_language(&language) {
         return Ok(Answer::success());
     }
-    if !broker.options.property_filter {
+    if !broker.obeyed().property_filter {
         return Err(no_property_filter(&language));
     }
     let compiled = Selector::compile(&language, &subscription.sub_string);

@@ -1,7 +1,7 @@
 //! What is due when.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
 /// A stored record that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,8 @@ pub(crate) struct Agenda {
     entries: BinaryHeap<Reverse<(i64, u64, Waiting)>>,
     count: u64,
     deleted: HashSet<Deleted>,
+    /// By delay level the offset of the next message to deliver.
+    delivered: BTreeMap<i32, i64>,
 }
 
 impl Agenda {
@@ -64,6 +66,16 @@ impl Agenda {
             return None;
         }
         self.entries.pop().map(|Reverse((.., waiting))| waiting)
+    }
+
+    /// Notes that a message with a delay level was delivered.
+    pub(crate) fn note_delivered(&mut self, level: i32, offset: i64) {
+        self.delivered.insert(level, offset + 1);
+    }
+
+    /// How far messages with delay levels are delivered: for each level that was used the next offset.
+    pub(crate) fn delivered(&self) -> &BTreeMap<i32, i64> {
+        &self.delivered
     }
 
     /// Takes a timer message back, whether there is one or not.

@@ -39,7 +39,8 @@ impl Broker {
     pub(crate) async fn do_duties(&self) {
         self.deliver();
         let now_ms = self.now_ms();
-        let is_time = self.lock().halves.is_time_to_check(now_ms, self.options.transactions.check_interval);
+        let is_time =
+            self.lock().halves.is_time_to_check(now_ms, self.options.obeyed.transactions.check_interval);
         if is_time {
             check_transactions(self).await;
         }
@@ -120,6 +121,10 @@ fn deliver_one(broker: &Broker, state: &mut State, waiting: Waiting, now_ms: i64
         return;
     };
     let Some(message) = stored(state, at) else { return };
+    if matches!(waiting, Waiting::Level { .. }) {
+        // Each level has a queue of its own, from 0 on.
+        state.agenda.note_delivered(message.queue_id() + 1, message.queue_offset());
+    }
     let Some(place) = real_place(&message) else { return };
     let wire = message.properties().as_wire();
     let timed;

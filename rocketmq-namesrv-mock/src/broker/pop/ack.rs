@@ -78,6 +78,7 @@ pub(in crate::broker) fn ack(broker: &Broker, request: &Request<'_>) -> Result<A
             ack_in_order(broker, state, &point, offset, request, &mut woken)?;
         } else if broker_name.trim().is_empty() || *broker_name == **broker.name() {
             state.pops.checkpoints.ack(&point, offset);
+            state.figures.ack(broker.now_ms(), &point.queue.topic, &point.queue.group);
         }
     }
     HeldPull::wake_all(woken, broker);
@@ -128,6 +129,7 @@ fn ack_all(
             ack_in_order(broker, state, &point, offset, request, woken)?;
         } else if is_ours {
             state.pops.checkpoints.ack(&point, offset);
+            state.figures.ack(broker.now_ms(), &topic, &acks.consumer_group);
         }
     }
     Ok(())

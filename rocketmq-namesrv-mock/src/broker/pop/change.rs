@@ -38,6 +38,9 @@ pub(in crate::broker) fn change_invisible_time(
     state.pops.checkpoints.ack(&old, offset);
     let point = Checkpoint { open: vec![offset], is_suspended: fields.suspend.unwrap_or(false) };
     state.pops.checkpoints.add(new.clone(), point);
+    let QueueKey { topic, group, .. } = &new.queue;
+    state.figures.ack(now_ms, topic, group);
+    state.figures.checkpoint(now_ms, topic, group);
     remind(broker, state, now_ms.saturating_add(invisible_time), Event::Revive(new));
     Ok(changed(now_ms, invisible_time, handle.revive_queue_id()?))
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 
 use super::QueueKey;
-use crate::broker::State;
 use crate::broker::filter::{MessageFilter, Selector, Wanted};
+use crate::broker::{Broker, State};
 use crate::wire::{
     NumberPolicy, Refusal, Reply, SEE_FAQ, peer_with_slash, read_fields, request_fields, required,
 };
@@ -66,6 +66,15 @@ impl Allowed<'_> {
     pub(super) fn place(&self, fields: &PopFields<'_>) -> QueueKey {
         QueueKey::new(self.topic, self.group, fields.queue_id())
     }
+}
+
+/// The broker lets clients read at all; how it calls what they want to do.
+pub(super) fn check_broker(broker: &Broker, what: &str) -> Result<(), Refusal> {
+    if broker.permits().is_readable() {
+        return Ok(());
+    }
+    let remark = format!("the broker[{}] {what} message is forbidden", broker.address().ip());
+    Err(Refusal::new(ResponseCode::NO_PERMISSION, remark))
 }
 
 /// The topic is there and readable, the queue exists, and so does the group.

@@ -4,7 +4,7 @@
 use rocketmq_remoting::net::random;
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
-use super::checks::{Allowed, PopFields, check, filter};
+use super::checks::{Allowed, PopFields, check, check_broker, filter};
 use super::handle::retry_topic;
 use super::held::{Kind, Place};
 use super::take::queue;
@@ -16,6 +16,9 @@ use crate::broker::table::Request;
 use crate::broker::topics::NOT_SET;
 use crate::broker::{Broker, State};
 use crate::wire::{Answer, Refusal, Reply};
+
+/// How remarks call all that only looks.
+const PEEKING: &str = "peeking";
 
 /// How many messages are looked at for one that matches. Java: `maxMessageFilterNumForNotification`.
 const MAX_FILTERED: i64 = 64;
@@ -44,6 +47,7 @@ fn run(
 ) -> Result<Outcome, Refusal> {
     let fields = PopFields::read(command)?;
     let with_fields = |refusal: Refusal| refusal.with_fields(notified(false, false));
+    check_broker(broker, PEEKING).map_err(with_fields)?;
     let allowed = check(state, &fields, responder).map_err(with_fields)?;
     // Only if the language is named, too.
     let is_filtered = fields.expression_type.as_deref().is_some_and(|language| !language.is_empty());
@@ -114,8 +118,9 @@ fn notified(has_message: bool, is_full: bool) -> ExtFields {
 pub(in crate::broker) fn polling_info(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = PopFields::read(request.command)?;
     let state = &mut *broker.lock();
-    let nobody = [("pollingNum", "0")].into_iter().collect();
-    let allowed = check(state, &fields, request.responder).map_err(|refusal| refusal.with_fields(nobody))?;
+    let nobody = |refusal: Refusal| refusal.with_fields([("pollingNum", "0")].into_iter().collect());
+    check_broker(broker, PEEKING).map_err(nobody)?;
+    let allowed = check(state, &fields, request.responder).map_err(nobody)?;
     let count = state.pops.held.count_at(Kind::Pop, &allowed.place(&fields));
     Ok(Answer::success().with_remark(NOT_SET).with_field("pollingNum", count))
 }
@@ -124,8 +129,9 @@ pub(in crate::broker) fn polling_info(broker: &Broker, request: &Request<'_>) ->
 pub(in crate::broker) fn peek(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = PopFields::read(request.command)?;
     let state = &mut *broker.lock();
-    let allowed =
-        check(state, &fields, request.responder).map_err(|refusal| refusal.with_fields(no_messages()))?;
+    let nothing = |refusal: Refusal| refusal.with_fields(no_messages());
+    check_broker(broker, PEEKING).map_err(nothing)?;
+    let allowed = check(state, &fields, request.responder).map_err(nothing)?;
     let (mut records, mut rest) = (Vec::new(), 0);
     let wanted = usize::try_from(fields.max_msg_nums()).unwrap_or(0);
     let retry = retry_topic(allowed.topic, allowed.group);

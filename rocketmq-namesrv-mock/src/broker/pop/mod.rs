@@ -27,7 +27,7 @@ use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 pub(super) use ack::{ack, batch_ack};
 pub(super) use change::change_invisible_time;
 use checkpoints::Checkpoints;
-use checks::{PopFields, check};
+use checks::{PopFields, check, check_broker};
 use held::{HeldPops, Kind, Place};
 pub(super) use look::{notification, peek, polling_info};
 use orders::Orders;
@@ -146,6 +146,7 @@ fn run(
         let remark = format!("the broker[{host}] pop message is timeout too much");
         return refuse(ResponseCode::POLLING_TIMEOUT, remark);
     }
+    check_broker(broker, "pop").map_err(|refusal| refusal.with_fields(no_messages()))?;
     if fields.max_msg_nums() > MAX_MSG_NUMS {
         let remark = format!("the broker[{host}] pop message's num is greater than 32");
         return refuse(ResponseCode::INVALID_PARAMETER, remark);

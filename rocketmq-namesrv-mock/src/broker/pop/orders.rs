@@ -127,6 +127,11 @@ impl Orders {
         }
     }
 
+    /// Forgets what holds a queue back.
+    pub(super) fn unblock(&mut self, queue: &QueueKey) {
+        self.queues.remove(queue);
+    }
+
     /// The last batch of a queue.
     pub(super) fn get(&self, queue: &QueueKey) -> Option<&Batch> {
         self.queues.get(queue)

@@ -116,7 +116,10 @@ impl<'a> Pop<'a> {
 
     fn take_from(&self, broker: &Broker, state: &mut State, topic: &str, queue_id: i32, popped: &mut Popped) {
         let key = QueueKey::new(topic, self.group, queue_id);
-        let start = self.start_offset(state, &key);
+        let start = match state.offsets.take_reset(topic, self.group, queue_id) {
+            Some(offset) => self.moved_to(state, &key, offset),
+            None => self.start_offset(state, &key),
+        };
         if self.is_ordered {
             let orders = &mut state.pops.orders;
             if orders.is_blocked(&key, self.attempt_id, self.invisible_time, self.pop_time) {
@@ -142,12 +145,20 @@ impl<'a> Pop<'a> {
             self.note_checkpoint(broker, state, &key, start, &found);
         }
         if is_found {
+            self.count(state, topic, &found);
             self.tell(broker, state, &key, start, &found, popped);
         }
         if found.status == Status::NoMatchedMessage || is_found && !self.is_ordered {
             // Apache's broker does so some milliseconds later.
             state.offsets.commit(topic, self.group, queue_id, found.next_begin_offset);
         }
+    }
+
+    /// The group was moved: it goes on there, and is not held back by what it had before.
+    fn moved_to(&self, state: &mut State, key: &QueueKey, offset: i64) -> i64 {
+        state.pops.orders.unblock(key);
+        state.offsets.commit(&key.topic, self.group, key.queue_id, offset);
+        offset
     }
 
     /// Where the group goes on; where it begins if it never was here.
@@ -203,6 +214,15 @@ impl<'a> Pop<'a> {
         state.offsets.commit(&key.topic, self.group, queue_id, start);
         let end_ms = self.pop_time.saturating_add(self.invisible_time);
         remind(broker, state, end_ms, Event::Unblock(key.clone()));
+    }
+
+    fn count(&self, state: &mut State, topic: &str, found: &Found) {
+        let records = found.messages.iter().filter_map(|(_, number)| state.log.record(*number));
+        let bytes = records.map(Bytes::len).sum();
+        state.figures.get(self.pop_time, topic, self.group, found.messages.len(), bytes);
+        if !self.is_ordered {
+            state.figures.checkpoint(self.pop_time, self.topic, self.group);
+        }
     }
 
     /// Adds the messages and says which they are.

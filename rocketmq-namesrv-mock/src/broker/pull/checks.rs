@@ -15,6 +15,7 @@ use crate::broker::{Broker, State};
 use crate::wire::{Refusal, SEE_FAQ, peer_with_slash, required};
 
 /// Java: `ForbiddenType`.
+const BROKER_FORBIDDEN: &str = "1";
 const GROUP_FORBIDDEN: &str = "2";
 const TOPIC_FORBIDDEN: &str = "3";
 const BROADCASTING_DISABLE_FORBIDDEN: &str = "4";
@@ -37,6 +38,10 @@ pub(super) fn check<'a>(
     fields: &'a PullFields<'_>,
     responder: &Reply,
 ) -> Result<Permitted<'a>, Refusal> {
+    if !broker.permits().is_readable() {
+        let remark = format!("the broker[{}] pulling message is forbidden", broker.address().ip());
+        return Err(forbid(BROKER_FORBIDDEN, remark));
+    }
     let group = required(fields.consumer_group.as_deref(), "consumerGroup")?;
     let Some(config) = state.groups.find(group) else {
         let remark = format!("subscription group [{group}] does not exist, {SEE_FAQ}");
@@ -83,7 +88,7 @@ fn filter(
         let text = fields.subscription.as_deref().unwrap_or_default();
         return match Wanted::parse(text, fields.expression_type.as_deref()) {
             Ok(Wanted::Tags(filter)) => Ok(MessageFilter::Tags(Arc::new(filter))),
-            Ok(Wanted::Other(language)) if broker.options.property_filter => {
+            Ok(Wanted::Other(language)) if broker.obeyed().property_filter => {
                 let compiled = Selector::compile(&language, text);
                 Ok(compiled
                     .map_or(MessageFilter::Nothing, |selector| MessageFilter::Properties(Arc::new(selector))))
@@ -122,7 +127,7 @@ fn filter(
             "the consumer's consumer filter data not latest",
         ));
     }
-    if !broker.options.property_filter {
+    if !broker.obeyed().property_filter {
         return Err(refuse_language(language));
     }
     Ok(MessageFilter::Properties(registered.selector.clone()))

@@ -107,6 +107,9 @@ fn run(
         return Ok(Outcome::Hold(hold::Place::new(topic, queue_id, timeout_ms, filter)));
     }
     let body = joined(found.messages.iter().filter_map(|(_, number)| state.log.record(*number)));
+    if !found.messages.is_empty() {
+        state.figures.get(broker.now_ms(), topic, group, found.messages.len(), body.len());
+    }
     Ok(Outcome::Answer(PullAnswer { code, found, topic_sys_flag, group_sys_flag }, body))
 }
 

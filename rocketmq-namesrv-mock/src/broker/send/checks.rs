@@ -1,6 +1,6 @@
 //! What every send has to pass, in the order of Apache's broker. Java: `AbstractSendMessageProcessor.msgCheck`.
 
-use rocketmq_common::mix_all::is_retry_topic;
+use rocketmq_common::mix_all::{AUTO_CREATE_TOPIC_KEY_TOPIC, is_retry_topic};
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::net::random;
 use rocketmq_remoting::protocol::ResponseCode;
@@ -45,7 +45,7 @@ pub(in crate::broker) fn check(
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
     if state.topics.get(topic).is_none() {
-        let config = auto_create(state, request)?;
+        let config = auto_create(broker, state, request)?;
         broker.announce_topic(&config);
         state.topics.put(config);
     }
@@ -77,7 +77,11 @@ pub(super) fn check_storable(
     Ok(())
 }
 
-fn auto_create(state: &State, request: &SendRequest<'_>) -> Result<TopicConfig, Refusal> {
+fn auto_create(
+    broker: &Broker,
+    state: &mut State,
+    request: &SendRequest<'_>,
+) -> Result<TopicConfig, Refusal> {
     let topic = &*request.topic;
     let default_topic = request.default_topic.as_deref();
     let default_topic = required(default_topic, "defaultTopic")?;
@@ -87,6 +91,9 @@ fn auto_create(state: &State, request: &SendRequest<'_>) -> Result<TopicConfig, 
         true => 1,
         false => 0,
     };
+    if default_topic == AUTO_CREATE_TOPIC_KEY_TOPIC && !broker.obeyed().auto_create_topic {
+        state.topics.forbid_to_inherit(default_topic);
+    }
     if let Some(config) = state.topics.inherit(topic, default_topic, queue_nums, sys_flag) {
         return Ok(config);
     }

@@ -47,7 +47,7 @@ pub(crate) async fn check_transactions(broker: &Broker) -> usize {
 }
 
 fn questions(broker: &Broker, state: &mut State, woken: &mut Vec<HeldPull>) -> Vec<Question> {
-    let options = broker.options.transactions;
+    let options = broker.obeyed().transactions;
     let end_offset = half_queue_end(state);
     let mut questions = Vec::new();
     let mut offset = state.halves.next_offset;

@@ -71,7 +71,7 @@ fn end(broker: &Broker, command: &RemotingCommand) -> Result<Option<Answer>, Ref
 
 /// Once a half has lost its immunity, only an answer to the broker's question ends it.
 fn check_immunity(broker: &Broker, state: &State, half: &MessageExt) -> Result<(), Refusal> {
-    match immunity_ms(half, broker.options.transactions) {
+    match immunity_ms(half, broker.obeyed().transactions) {
         Some(limit_ms) if state.halves.age_ms(broker, half) > limit_ms => {
             Err(Refusal::new(ResponseCode::ILLEGAL_OPERATION, NOT_SET))
         }

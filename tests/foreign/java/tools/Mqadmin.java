@@ -32,6 +32,10 @@ public final class Mqadmin {
     /** Where a record lies depends on what else was stored. */
     private static final Pattern PLACE =
         Pattern.compile("(CommitLog Offset: |physicOffset=|commitLogOffset=|MaxOffset |ID@)\\d+|\\b\\d+-\\d+(?=\\()");
+    /** Settings that differ from machine to machine: ports, folders, and what goes by the number of processors. */
+    private static final Pattern OF_MACHINE = Pattern.compile("^(listenPort|haListenPort|rocketmqHome|kvConfigPath|configStorePath|storePath\\w+"
+        + "|(sendMessage|putMessageFuture|pullMessage|litePullMessage|processReplyMessage|queryMessage|heartbeat|endTransaction)ThreadPoolNums"
+        + "|clientCallbackExecutorThreads) = .*");
     private static final Pattern BLANKS = Pattern.compile("\\s+");
 
     private final PrintStream console = System.out;
@@ -107,6 +111,7 @@ public final class Mqadmin {
         run("consumerStatus", "-g", GROUP);
         run("setConsumeMode", "-b", broker, "-t", TOPIC, "-g", "admin-other-group", "-m", "POP", "-q", "4");
         run("setConsumeMode", "-b", broker, "-t", TOPIC, "-g", "admin-other-group", "-m", "PULL");
+        awaitStats();
         runSorted("statsAll", "-t", TOPIC);
         runSorted("brokerConsumeStats", "-b", broker);
     }
@@ -127,9 +132,15 @@ public final class Mqadmin {
         run("clusterList");
         runKeys("brokerStatus", "-b", broker);
         run("haStatus", "-b", broker);
-        runKeys("getBrokerConfig", "-b", broker);
+        // Apache's broker starts with small files here.
+        run("updateBrokerConfig", "-b", broker, "-k", "mappedFileSizeCommitLog", "-v", "1073741824");
+        runSettings("getBrokerConfig", "-b", broker);
         run("updateBrokerConfig", "-b", broker, "-k", "transactionCheckMax", "-v", "14");
         run("updateBrokerConfig", "-b", broker, "-k", "brokerIP1", "-v", "127.0.0.1");
+        run("updateBrokerConfig", "-b", broker, "-k", "transactionTimeOut", "-v", "soon");
+        run("updateBrokerConfig", "-b", broker, "-k", "unknownSetting", "-v", "1");
+        run("updateBrokerConfig", "-b", broker, "-k", "brokerConfigPath", "-v", "elsewhere");
+        runSettings("getBrokerConfig", "-b", broker);
         run("cleanExpiredCQ", "-b", broker);
         run("cleanUnusedTopic", "-b", broker);
         run("deleteExpiredCommitLog", "-b", broker);
@@ -139,6 +150,10 @@ public final class Mqadmin {
         run("updateKvConfig", "-s", "ADMIN", "-k", "key", "-v", "value");
         run("deleteKvConfig", "-s", "ADMIN", "-k", "key");
         run("deleteKvConfig", "-s", "ADMIN", "-k", "unknown");
+        runSettings("getNamesrvConfig");
+        run("updateNamesrvConfig", "-k", "waitSecondsForService", "-v", "46");
+        run("updateNamesrvConfig", "-k", "kvConfigPath", "-v", "elsewhere");
+        runSettings("getNamesrvConfig");
         run("wipeWritePerm", "-b", "broker-a");
         run("topicRoute", "-t", TOPIC);
         run("addWritePerm", "-b", "broker-a");
@@ -169,11 +184,31 @@ public final class Mqadmin {
         print(command, line -> line.split("[:=/]", 2)[0].trim());
     }
 
+    /** All values, but those of the machine. */
+    private void runSettings(String... command) {
+        print(command, line -> OF_MACHINE.matcher(line).replaceAll("$1 = OF MACHINE"), false, Mqadmin::withoutAddresses);
+    }
+
+    /** Apache's broker counts in steps of ten seconds. */
+    private void awaitStats() throws InterruptedException {
+        Pattern counted = Pattern.compile(GROUP + " .* 7 +7 *(\n|$)");
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(40);
+        String seen = "";
+        while (!counted.matcher(seen).find() && System.nanoTime() < deadline) {
+            seen = output(new String[] {"statsAll", "-t", TOPIC});
+            Thread.sleep(200);
+        }
+    }
+
     private void print(String[] command, UnaryOperator<String> seen) {
         print(command, seen, false);
     }
 
     private void print(String[] command, UnaryOperator<String> seen, boolean sorted) {
+        print(command, seen, sorted, Mqadmin::steady);
+    }
+
+    private void print(String[] command, UnaryOperator<String> seen, boolean sorted, UnaryOperator<String> steady) {
         int times = runs.merge(command[0], 1, Integer::sum);
         String name = times == 1 ? command[0] : command[0] + "-" + times;
         console.println("=== " + name + " | `" + steady(String.join(" ", command)) + "`");
@@ -182,7 +217,7 @@ public final class Mqadmin {
             Arrays.sort(lines);
         }
         for (String line : lines) {
-            String shown = seen.apply(steady(BLANKS.matcher(line).replaceAll(" ").trim()));
+            String shown = seen.apply(steady.apply(BLANKS.matcher(line).replaceAll(" ").trim()));
             if (!shown.isEmpty() && !shown.startsWith("at ") && !shown.startsWith("... ")) {
                 console.println(shown);
             }
@@ -218,9 +253,12 @@ public final class Mqadmin {
         return bytes.toString();
     }
 
+    private static String withoutAddresses(String line) {
+        return ADDRESS.matcher(line).replaceAll("ADDRESS");
+    }
+
     private static String steady(String line) {
-        String text = DATE.matcher(line).replaceAll("DATE");
-        text = ADDRESS.matcher(text).replaceAll("ADDRESS");
+        String text = withoutAddresses(DATE.matcher(line).replaceAll("DATE"));
         text = ID.matcher(text).replaceAll("ID");
         text = PLACE.matcher(text).replaceAll("$1PLACE");
         return NUMBER.matcher(text).replaceAll("NUMBER");

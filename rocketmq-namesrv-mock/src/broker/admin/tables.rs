@@ -1,0 +1,52 @@
+//! Tables as slaves ask for them: committed offsets (43), how far delay levels are delivered (45), how groups get their messages
+//! (402).
+
+use std::fmt::Write;
+
+use rocketmq_remoting::protocol::body::DataVersion;
+
+use crate::broker::Broker;
+use crate::broker::table::Request;
+use crate::wire::{Answer, Refusal, bare_numbers, json_answer};
+
+/// 43. Java: `ConsumerOffsetManager.encode`.
+pub(in crate::broker) fn all_offsets(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
+    let state = broker.lock();
+    let mut body = format!(r#"{{"dataVersion":{},"groupTopicMap":"#, version(broker)?);
+    body += &text(&state.offsets.topics_by_group())?;
+    for (name, table) in
+        [("offsetTable", state.offsets.all_committed()), ("pullOffsetTable", state.offsets.all_pulled())]
+    {
+        // Writing to a string cannot fail.
+        let _ = write!(body, r#","{name}":{{"#);
+        for (index, ((topic, group), queues)) in table.into_iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            let _ = write!(body, "{comma}{}:{}", text(&format!("{topic}@{group}"))?, bare_numbers(queues));
+        }
+        body.push('}');
+    }
+    body.push('}');
+    Ok(Answer::success().with_body(body))
+}
+
+/// 45. Java: `DelayOffsetSerializeWrapper`.
+pub(in crate::broker) fn delay_offsets(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
+    let delivered = broker.lock().agenda.delivered().clone();
+    let body =
+        format!(r#"{{"dataVersion":{},"offsetTable":{}}}"#, version(broker)?, bare_numbers(&delivered));
+    Ok(Answer::success().with_body(body))
+}
+
+/// 402. Java: `MessageRequestModeSerializeWrapper`.
+pub(in crate::broker) fn request_modes(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
+    json_answer(&serde_json::json!({ "messageRequestModeMap": broker.lock().modes.all() }))
+}
+
+/// The mock does not count the changes of these tables.
+fn version(broker: &Broker) -> Result<String, Refusal> {
+    text(&DataVersion { timestamp: broker.boot_ms, ..DataVersion::default() })
+}
+
+fn text<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|error| Refusal::exception("java.lang.RuntimeException", error))
+}

@@ -1,0 +1,61 @@
+//! How a NameServer is set up: 318, 319. Java: `Configuration`.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
+
+use crate::clock::system_ms;
+use crate::configuration::Configuration;
+use crate::wire::{Answer, Refusal};
+
+/// The settings of one NameServer. It obeys three of them: `orderMessageEnable`, `enableTopicList` and
+/// `enableAllTopicList`.
+#[derive(Debug)]
+pub(crate) struct Setup(Mutex<Configuration>);
+
+impl Setup {
+    /// One that starts now. Whether routes name the queues that the settings list for a topic is asked for.
+    pub(crate) fn new(order_message: bool) -> Self {
+        let mut configuration = Configuration::of_name_server(system_ms());
+        configuration.set("orderMessageEnable", order_message);
+        Self(Mutex::new(configuration))
+    }
+
+    /// Notes where it listens.
+    pub(crate) fn note_place(&self, address: SocketAddr) {
+        let mut configuration = self.lock();
+        configuration.set("bindAddress", address.ip());
+        configuration.set("listenPort", address.port());
+    }
+
+    /// Whether a setting is on.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.lock().is_on(name)
+    }
+
+    /// Refuses what a setting has switched off.
+    pub(super) fn check(&self, name: &str) -> Result<(), Refusal> {
+        match self.is_on(name) {
+            true => Ok(()),
+            false => Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "disable")),
+        }
+    }
+
+    /// 318. Without a body nothing happens.
+    pub(super) fn change(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
+        if !request.body.is_empty() {
+            let _ = self.lock().update(&request.body, system_ms())?;
+        }
+        Ok(Answer::success())
+    }
+
+    /// 319.
+    pub(super) fn tell(&self) -> Answer {
+        Answer::success().with_body(self.lock().text())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Configuration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
