@@ -10,9 +10,10 @@ use rocketmq::conf::{AdminOption, TlsConfig};
 use rocketmq::error::MQClientError;
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::{MockAuthority, MockCertificate};
+use rocketmq_namesrv_mock::{MockAuthority, MockCertificate, MockProxy};
+use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 
-use crate::cases::support::fresh_topic;
+use crate::cases::support::{eventually, fresh_topic};
 use crate::support::{ApacheCluster, Boot, Ready};
 
 /// The broker registers a moment after it listens.
@@ -148,6 +149,29 @@ async fn messages_go_there_and_back_over_tls() {
         let stored = admin.view_message(&sent.offset_msg_id).await.expect("it can be viewed");
         assert!(stored.body() == &body, "the body of {size} bytes changed");
     }
+    assert!(producer.shutdown().await.expect("it shuts down").is_clean());
+}
+
+#[tokio::test]
+async fn a_proxy_stands_between_plain_clients_and_servers_with_tls() {
+    let site = Site::shared();
+    let proxy = MockProxy::builder(site.cluster.name_server_addr()).upstream_tls(site.tls());
+    let proxy = proxy.start().await.expect("the proxy starts");
+    proxy.inject("on=sends times=1 do=close_afterwards".parse().expect("a rule")).expect("one for proxies");
+    let topic = fresh_topic("tls_proxied");
+    let producer = Producer::builder("tls_proxied").name_server_addr(proxy.name_server_addr());
+    let producer = producer.option(|option| _ = option.set_send_msg_timeout(20_000)).start().await;
+    let producer = producer.expect("the producer starts");
+    eventually("a route to the broker", async || {
+        match producer.send(Message::new(topic.as_str(), "through the proxy")).await {
+            Ok(sent) => Some(sent),
+            Err(MQClientError::BrokerNotFound { .. }) => None,
+            Err(error) => panic!("not sent through the proxy: {error:?}"),
+        }
+    })
+    .await;
+    let sends = proxy.wait_for_requests(RequestCode::SEND_MESSAGE_V2, 2).await.expect("two attempts");
+    assert_eq!(sends.iter().map(|send| send.answer).collect::<Vec<_>>(), [None, Some(ResponseCode::SUCCESS)]);
     assert!(producer.shutdown().await.expect("it shuts down").is_clean());
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Arguments {
     pub(crate) faults: Vec<Fault>,
     /// NameServers to stand before.
     pub(crate) proxy: Option<String>,
+    /// Speak TLS with them: the file of the certificates to trust, or `any`.
+    pub(crate) upstream_tls: Option<String>,
     pub(crate) json: bool,
     pub(crate) until_stdin_closes: bool,
 }
@@ -57,6 +59,7 @@ impl Arguments {
             tls_key: None,
             faults: Vec::new(),
             proxy: None,
+            upstream_tls: None,
             json: false,
             until_stdin_closes: false,
         };
@@ -110,6 +113,7 @@ impl Arguments {
                 "--fault" => read.faults.push(line.fault()?),
                 "--faults" => read.faults.extend(line.fault_file()?),
                 "--proxy" => read.proxy = Some(line.value()?),
+                "--upstream-tls" => read.upstream_tls = Some(line.value()?),
                 "--json" => read.json = line.flag()?,
                 "--until-stdin-closes" => read.until_stdin_closes = line.flag()?,
                 _ => return Err(ArgumentError::Unknown(line.option)),

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::{Read, Write};
 
-use rocketmq_namesrv_mock::{MockClusterBuilder, MockProxy};
+use rocketmq_namesrv_mock::{MockClusterBuilder, MockProxy, MockProxyBuilder};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Arguments;
@@ -47,8 +47,9 @@ async fn run_cluster(arguments: Arguments) -> Result<(), Failure> {
 
 async fn run_proxy(arguments: Arguments, name_servers: String) -> Result<(), Failure> {
     let end = End::listen(arguments.until_stdin_closes)?;
-    let mut builder =
+    let builder =
         MockProxy::builder(name_servers.clone()).port(arguments.port).captured_requests(arguments.captured);
+    let mut builder = proxy_with_tls(builder, &arguments)?;
     for fault in arguments.faults {
         builder = builder.fault(fault)?;
     }
@@ -61,18 +62,53 @@ async fn run_proxy(arguments: Arguments, name_servers: String) -> Result<(), Fai
 
 #[cfg(feature = "tls")]
 fn with_tls(builder: MockClusterBuilder, arguments: &Arguments) -> Result<MockClusterBuilder, Failure> {
+    Ok(match certificate(arguments)? {
+        Some(certificate) => builder.tls(certificate),
+        None => builder,
+    })
+}
+
+#[cfg(feature = "tls")]
+fn proxy_with_tls(builder: MockProxyBuilder, arguments: &Arguments) -> Result<MockProxyBuilder, Failure> {
+    use rocketmq_remoting::net::tls::TlsConfig;
+    let builder = match certificate(arguments)? {
+        Some(certificate) => builder.tls(certificate),
+        None => builder,
+    };
+    Ok(match arguments.upstream_tls.as_deref() {
+        Some("any") => builder.upstream_tls(TlsConfig::new().dangerous_without_verification()),
+        Some(file) => builder.upstream_tls(TlsConfig::new().with_ca_file(file)),
+        None => builder,
+    })
+}
+
+/// What is shown to clients.
+#[cfg(feature = "tls")]
+fn certificate(
+    arguments: &Arguments,
+) -> Result<Option<rocketmq_remoting::net::tls::TlsServerConfig>, Failure> {
     use rocketmq_remoting::net::tls::TlsServerConfig;
     match (&arguments.tls_cert, &arguments.tls_key) {
-        (None, None) => Ok(builder),
-        (Some(cert), Some(key)) => Ok(builder.tls(TlsServerConfig::from_files(cert, key))),
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => Ok(Some(TlsServerConfig::from_files(cert, key))),
         _ => Err("--tls-cert and --tls-key go together".into()),
     }
 }
 
 #[cfg(not(feature = "tls"))]
 fn with_tls(builder: MockClusterBuilder, arguments: &Arguments) -> Result<MockClusterBuilder, Failure> {
-    match (&arguments.tls_cert, &arguments.tls_key) {
-        (None, None) => Ok(builder),
+    check_no_tls(arguments).map(|()| builder)
+}
+
+#[cfg(not(feature = "tls"))]
+fn proxy_with_tls(builder: MockProxyBuilder, arguments: &Arguments) -> Result<MockProxyBuilder, Failure> {
+    check_no_tls(arguments).map(|()| builder)
+}
+
+#[cfg(not(feature = "tls"))]
+fn check_no_tls(arguments: &Arguments) -> Result<(), Failure> {
+    match (&arguments.tls_cert, &arguments.tls_key, &arguments.upstream_tls) {
+        (None, None, None) => Ok(()),
         _ => Err("this build speaks no TLS; build it with --features tls".into()),
     }
 }

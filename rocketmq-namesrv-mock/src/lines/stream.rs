@@ -42,11 +42,17 @@ pub(super) enum Socket {
 }
 
 impl LineStream {
-    pub(super) fn new(socket: Socket, lines: Arc<Lines>, remote: SocketAddr, local: SocketAddr) -> Self {
+    /// A stream with the line that steers it.
+    pub(super) fn new(
+        socket: Socket,
+        lines: Arc<Lines>,
+        remote: SocketAddr,
+        local: SocketAddr,
+    ) -> (Self, Arc<Line>) {
         let line = lines.open(remote, local);
-        Self {
+        let stream = Self {
             socket,
-            line,
+            line: line.clone(),
             lines,
             remote,
             local,
@@ -56,15 +62,8 @@ impl LineStream {
             writer: None,
             deaf: None,
             end: None,
-        }
-    }
-
-    /// One over plain TCP, with the line that steers it.
-    pub(crate) fn plain(stream: TcpStream, lines: &Arc<Lines>) -> io::Result<(Self, Arc<Line>)> {
-        let (remote, local) = (stream.peer_addr()?, stream.local_addr()?);
-        let stream = Self::new(Socket::Plain(stream), lines.clone(), remote, local);
-        let line = stream.line.clone();
-        Ok((stream, line))
+        };
+        (stream, line)
     }
 
     fn below(&mut self) -> Pin<&mut dyn ByteStream> {

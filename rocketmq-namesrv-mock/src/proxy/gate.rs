@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use rocketmq_remoting::net::TaskOwner;
+use rocketmq_remoting::net::{ByteStream, TaskOwner};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Site, relay};
@@ -100,14 +100,13 @@ impl Gate {
     }
 
     /// Opens a connection to the server.
-    async fn dial(&self) -> std::io::Result<TcpStream> {
-        // Apache's servers put no brackets around an IPv6 address.
+    async fn dial(&self, site: &Site) -> std::io::Result<Box<dyn ByteStream>> {
         let no_port = || std::io::Error::other("an address without a port");
         let (host, port) = self.upstream.rsplit_once(':').ok_or_else(no_port)?;
-        let port: u16 = port.parse().map_err(std::io::Error::other)?;
-        let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        let host = host.trim_matches(['[', ']']);
+        // Apache's servers put no brackets around an IPv6 address.
+        let address = if host.contains(':') { format!("[{host}]:{port}") } else { self.upstream.clone() };
+        site.transport.connect(&address).await
     }
 }
 
@@ -129,7 +128,7 @@ fn serve(site: Arc<Site>, gate: Arc<Gate>, client: TcpStream) -> Pin<Box<dyn Fut
 async fn serve_client(site: Arc<Site>, gate: Arc<Gate>, client: TcpStream) {
     let ends = async {
         client.set_nodelay(true)?;
-        let server = gate.dial().await?;
+        let server = gate.dial(&site).await?;
         relay::run(&site, &gate, client, server).await
     };
     if let Err(error) = ends.await {

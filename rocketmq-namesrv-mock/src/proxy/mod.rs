@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rocketmq_remoting::net::TaskOwner;
+use rocketmq_remoting::net::{TaskOwner, TcpTransport, Transport};
 use rocketmq_remoting::protocol::RequestCode;
 
 use crate::MockError;
@@ -29,7 +29,7 @@ use crate::capture::{Capture, CapturedRequest};
 use crate::changes::Changes;
 use crate::error::next_port;
 use crate::faults::{Fault, FaultAction, FaultError, Faults};
-use crate::lines::Lines;
+use crate::lines::LineAcceptor;
 use gate::Gate;
 
 /// Stands before the NameServers and brokers of a cluster, real or not, and lets requests go wrong by the same rules as
@@ -40,7 +40,7 @@ use gate::Gate;
 /// of brokers (106), so that clients come to brokers through it as well: it listens for each broker that a route
 /// names. Rules meet what brokers ask of clients, too: requests such as 39 and 40.
 ///
-/// It speaks no TLS. A client that dials an address from elsewhere goes past it: that in an offset message id, or
+/// With the feature `tls` it speaks TLS with clients, with servers, or with both. A client that dials an address from elsewhere goes past it: that in an offset message id, or
 /// the broker's port minus two (Java's VIP channel). Dropping the proxy stops it.
 ///
 /// ```no_run
@@ -69,6 +69,10 @@ pub struct MockProxyBuilder {
     captured_requests: usize,
     wait_limit: Duration,
     faults: Vec<Fault>,
+    #[cfg(feature = "tls")]
+    tls: Option<rocketmq_remoting::net::tls::TlsServerConfig>,
+    #[cfg(feature = "tls")]
+    upstream_tls: Option<rocketmq_remoting::net::tls::TlsConfig>,
 }
 
 /// What all connections of a proxy share.
@@ -76,7 +80,10 @@ pub struct MockProxyBuilder {
 struct Site {
     address: IpAddr,
     faults: Faults,
-    lines: Arc<Lines>,
+    /// What it speaks with clients.
+    acceptor: LineAcceptor,
+    /// What it speaks with servers.
+    transport: Arc<dyn Transport>,
     capture: Arc<Capture>,
     changes: Arc<Changes>,
     /// For what comes late.
@@ -105,6 +112,10 @@ impl MockProxy {
             captured_requests: 10_000,
             wait_limit: Duration::from_secs(10),
             faults: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "tls")]
+            upstream_tls: None,
         }
     }
 
@@ -188,10 +199,23 @@ impl MockProxyBuilder {
         Ok(self)
     }
 
+    /// Clients speak TLS with the proxy, which shows them its own certificate. Default: plain text.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, config: rocketmq_remoting::net::tls::TlsServerConfig) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
+    /// The proxy speaks TLS with all servers. Certificates are checked against the addresses that it dials. Default: plain
+    /// text.
+    #[cfg(feature = "tls")]
+    pub fn upstream_tls(self, config: rocketmq_remoting::net::tls::TlsConfig) -> Self {
+        Self { upstream_tls: Some(config), ..self }
+    }
+
     /// Starts the proxy on the loopback. Dropping the future stops what was started.
     ///
     /// # Errors
-    /// When there is no NameServer, a port is taken, or outside a tokio runtime.
+    /// When there is no NameServer, a port is taken, a certificate cannot be used, or outside a tokio runtime.
     pub async fn start(self) -> Result<MockProxy, MockError> {
         let upstreams: Vec<&str> =
             self.name_servers.split(';').map(str::trim).filter(|one| !one.is_empty()).collect();
@@ -201,7 +225,8 @@ impl MockProxyBuilder {
         let site = Arc::new(Site {
             address: self.address,
             faults: Faults::default(),
-            lines: Arc::default(),
+            acceptor: self.acceptor()?,
+            transport: self.transport()?,
             capture: Arc::new(Capture::new(self.captured_requests)),
             changes: Arc::default(),
             tasks: TaskOwner::new().map_err(MockError::NoRuntime)?,
@@ -217,6 +242,23 @@ impl MockProxyBuilder {
             site.name_servers.lock().unwrap_or_else(PoisonError::into_inner).push(gate);
         }
         Ok(proxy)
+    }
+
+    fn acceptor(&self) -> Result<LineAcceptor, MockError> {
+        #[cfg(feature = "tls")]
+        if let Some(config) = &self.tls {
+            let tls = rocketmq_remoting::net::tls::TlsAcceptor::new(config)?;
+            return Ok(LineAcceptor::new(Arc::default(), Some(Arc::new(tls))));
+        }
+        Ok(LineAcceptor::new(Arc::default(), None))
+    }
+
+    fn transport(&self) -> Result<Arc<dyn Transport>, MockError> {
+        #[cfg(feature = "tls")]
+        if let Some(config) = &self.upstream_tls {
+            return Ok(Arc::new(rocketmq_remoting::net::tls::TlsTransport::new(config)?));
+        }
+        Ok(Arc::new(TcpTransport))
     }
 }
 

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::AsyncWriteExt;
+use rocketmq_remoting::net::ByteStream;
+use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
 
 use super::answers::{self, Expected};
 use super::frames::{FrameReader, Piece};
 use super::gate::Gate;
 use super::{Site, requests};
-use crate::lines::{Line, LineStream};
+use crate::lines::Line;
 
 /// Requests whose answers somebody waits for; more of them pass without being noted.
 const MAX_EXPECTED: usize = 65_536;
@@ -25,7 +25,7 @@ pub(super) struct Relay {
     pub(super) peer: Arc<str>,
     pub(super) line: Arc<Line>,
     /// The way to the server. Requests that are delayed share it.
-    server: tokio::sync::Mutex<OwnedWriteHalf>,
+    server: tokio::sync::Mutex<WriteHalf<Box<dyn ByteStream>>>,
     /// By the id of the request.
     expected: Mutex<HashMap<i32, Expected>>,
 }
@@ -35,12 +35,12 @@ pub(super) async fn run(
     site: &Arc<Site>,
     gate: &Arc<Gate>,
     client: TcpStream,
-    server: TcpStream,
+    server: Box<dyn ByteStream>,
 ) -> io::Result<()> {
     let peer = client.peer_addr()?.to_string().into();
-    let (client, line) = LineStream::plain(client, &site.lines)?;
+    let (client, line) = site.acceptor.open(client).await?;
     let (client_reads, mut to_client) = tokio::io::split(client);
-    let (server_reads, server) = server.into_split();
+    let (server_reads, server) = tokio::io::split(server);
     let (server, expected) = (tokio::sync::Mutex::new(server), Mutex::default());
     let relay = Arc::new(Relay { site: site.clone(), gate: gate.clone(), peer, line, server, expected });
 
@@ -82,7 +82,9 @@ pub(super) async fn run(
 impl Relay {
     /// Passes bytes on to the server.
     pub(super) async fn to_server(&self, bytes: &[u8]) -> io::Result<()> {
-        self.server.lock().await.write_all(bytes).await
+        let mut server = self.server.lock().await;
+        server.write_all(bytes).await?;
+        server.flush().await
     }
 
     /// Notes what is to become of the answer to a request.

@@ -196,6 +196,35 @@ async fn it_stands_before_other_servers() {
     assert_eq!(cluster.message_count("T"), 1);
 }
 
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn it_speaks_tls_in_both_directions() {
+    use rocketmq_namesrv_mock::MockAuthority;
+    use rocketmq_remoting::net::Transport;
+    use rocketmq_remoting::net::tls::{TlsConfig, TlsTransport};
+    let authority = MockAuthority::new("program").unwrap();
+    let certificate = authority.issue(&["127.0.0.1"]).unwrap();
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("certificates");
+    std::fs::create_dir_all(&folder).unwrap();
+    let [ca, cert, key] = [
+        ("ca.pem", authority.certificate_pem()),
+        ("cert.pem", certificate.certificate_pem),
+        ("key.pem", certificate.key_pem),
+    ]
+    .map(|(name, text)| {
+        std::fs::write(folder.join(name), text).unwrap();
+        folder.join(name).display().to_string()
+    });
+    let servers = Program::start(&["--tls-cert", &cert, "--tls-key", &key, "--topic", "T"]);
+    let transport = TlsTransport::new(&TlsConfig::new().with_ca_pem(authority.certificate_pem())).unwrap();
+    for upstream in [ca.as_str(), "any"] {
+        let arguments = ["--proxy", &servers.ready, "--upstream-tls", upstream];
+        let proxy = Program::start(&[&arguments[..], &["--tls-cert", &cert, "--tls-key", &key]].concat());
+        let mut peer = Peer::over(transport.connect(&proxy.ready).await.unwrap());
+        assert_eq!(peer.call(route("T")).await.code, 0, "{upstream}");
+    }
+}
+
 #[test]
 fn help_tells_every_option_and_mistakes_are_explained() {
     let run = |arguments: &[&str]| Command::new(PROGRAM).args(arguments).output().unwrap();

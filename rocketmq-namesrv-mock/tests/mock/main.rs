@@ -21,6 +21,8 @@ mod name_server;
 mod offsets;
 mod pop;
 mod proxy;
+#[cfg(feature = "tls")]
+mod proxy_tls;
 mod pull;
 mod reply;
 mod send;

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use rocketmq_common::MessageExt;
 use rocketmq_common::record::RecordDecoder;
 use rocketmq_namesrv_mock::MockCluster;
+use rocketmq_remoting::net::ByteStream;
 use rocketmq_remoting::protocol::{
     ExtFields, FrameLimits, RemotingCommand, RequestCode, SerializeType, decode_frame,
 };
@@ -20,7 +21,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// One connection.
 pub(crate) struct Peer {
-    stream: TcpStream,
+    stream: Box<dyn ByteStream>,
+    /// `None` for a stream that somebody else opened.
+    local_addr: Option<SocketAddr>,
     read: BytesMut,
     opaque: i32,
     /// What the broker asked or told while an answer was awaited.
@@ -31,8 +34,14 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) async fn connect(address: impl tokio::net::ToSocketAddrs) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        let local_addr = Some(stream.local_addr().unwrap());
+        Self { local_addr, ..Self::over(Box::new(stream)) }
+    }
+
+    /// One that speaks over this stream.
+    pub(crate) fn over(stream: Box<dyn ByteStream>) -> Self {
         let (read, pushed) = (BytesMut::new(), VecDeque::new());
-        Self { stream, read, opaque: 100, pushed, serialize_type: SerializeType::Json }
+        Self { stream, local_addr: None, read, opaque: 100, pushed, serialize_type: SerializeType::Json }
     }
 
     /// A connection to a broker.
@@ -41,7 +50,7 @@ impl Peer {
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
+        self.local_addr.unwrap()
     }
 
     /// Sends a request and waits for its answer.
@@ -91,6 +100,7 @@ impl Peer {
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+        self.stream.flush().await.unwrap();
     }
 
     /// The next frame.
