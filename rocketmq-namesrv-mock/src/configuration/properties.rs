@@ -5,7 +5,7 @@ use std::str::Chars;
 
 /// The names and values of a text, in its order. `None` if it has a broken `\u` escape, which Java does not read.
 pub(super) fn read(text: &str) -> Option<Vec<(String, String)>> {
-    logical_lines(text).iter().map(|line| entry(line)).collect()
+    logical_lines(&text.replace("\r\n", "\n")).iter().map(|line| entry(line)).collect()
 }
 
 /// Lines that count, without the blanks in front. Those that end with a backslash go on in the next.
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn lines_go_on_and_comments_do_not_count() {
-        let text = "# a=1\n! b=2\r\n\nc=3\\\n   4\nd=5\\\\\ne=6";
+        let text = "# a=1\n! b=2\r\n\rc=3\\\r\n   4\nd=5\\\\\ne=6";
         let expected = [("c", "34"), ("d", "5\\"), ("e", "6")];
         assert_eq!(pairs(text), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }

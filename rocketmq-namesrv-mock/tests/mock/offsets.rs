@@ -95,3 +95,26 @@ async fn queues_are_searched_by_time() {
     let unknown = of_queue(RequestCode::SEARCH_OFFSET_BY_TIMESTAMP, "missing", &[("timestamp", "9")]);
     assert_eq!(field(&peer.call(unknown).await, "offset"), "0");
 }
+
+#[tokio::test]
+async fn offsets_beyond_all_queues_are_summed_up_without_harm() {
+    let cluster = MockCluster::start().await.unwrap();
+    let mut peer = Peer::broker(&cluster).await;
+    peer.call(send_to("T")).await;
+    peer.call(request(RequestCode::GET_SUBSCRIPTIONGROUP_CONFIG, &[("group", "g")])).await;
+    let far = i64::MAX.to_string();
+    for queue_id in ["0", "1", "2"] {
+        let fields = [("consumerGroup", "g"), ("topic", "T"), ("queueId", queue_id), ("commitOffset", &far)];
+        assert_eq!(peer.call(request(RequestCode::UPDATE_CONSUMER_OFFSET, &fields)).await.code, 0);
+    }
+    let fields = [("topic", "T"), ("group", "g"), ("consumerGroup", "g"), ("compareGroup", "g")];
+    for code in [
+        RequestCode::GET_BROKER_CONSUME_STATS,
+        RequestCode::QUERY_CONSUME_TIME_SPAN,
+        RequestCode::QUERY_CORRECTION_OFFSET,
+        RequestCode::GET_ALL_CONSUMER_OFFSET,
+        RequestCode::GET_CONSUME_STATS,
+    ] {
+        assert_eq!(peer.call(request(code, &fields)).await.code, 0, "{code:?}");
+    }
+}

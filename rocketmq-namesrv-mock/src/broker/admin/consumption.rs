@@ -64,7 +64,9 @@ pub(in crate::broker) fn all_groups(broker: &Broker, request: &Request<'_>) -> R
     }
     let sum = |difference: fn(&OffsetWrapper) -> i64| -> i64 {
         let all = consume_stats_list.iter().flat_map(BTreeMap::values).flatten();
-        all.flat_map(|stats: &ConsumeStats| stats.offset_table.values()).map(difference).sum()
+        let queues = all.flat_map(|stats: &ConsumeStats| stats.offset_table.values());
+        // Groups may commit whatever they like, and Java's numbers go round.
+        queues.map(difference).fold(0, i64::wrapping_add)
     };
     let total_diff = sum(|queue| queue.broker_offset - queue.consumer_offset);
     let total_inflight_diff = sum(|queue| queue.pull_offset - queue.consumer_offset);
