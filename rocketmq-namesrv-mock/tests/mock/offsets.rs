@@ -1,5 +1,7 @@
 //! Offsets of groups and queues.
 
+use std::time::Duration;
+
 use rocketmq_namesrv_mock::MockCluster;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
@@ -117,4 +119,22 @@ async fn offsets_beyond_all_queues_are_summed_up_without_harm() {
     ] {
         assert_eq!(peer.call(request(code, &fields)).await.code, 0, "{code:?}");
     }
+}
+
+#[tokio::test]
+async fn a_queue_tells_when_what_was_read_last_was_written() {
+    let cluster = MockCluster::builder().virtual_clock(true).start().await.unwrap();
+    let mut peer = Peer::broker(&cluster).await;
+    for _ in 0..3 {
+        peer.call(send_to("T")).await;
+        cluster.advance(Duration::from_secs(1)).await;
+    }
+    peer.call(request(RequestCode::GET_SUBSCRIPTIONGROUP_CONFIG, &[("group", "g")])).await;
+    peer.call(of_group(RequestCode::UPDATE_CONSUMER_OFFSET, &[("commitOffset", "2")])).await;
+    let ask = request(RequestCode::QUERY_CONSUME_TIME_SPAN, &[("topic", "T"), ("group", "g")]);
+    let body: serde_json::Value = serde_json::from_slice(&peer.call(ask).await.body).unwrap();
+    let span = &body["consumeTimeSpanSet"][0];
+    let time = |name: &str| span[name].as_i64().unwrap() - span["minTimeStamp"].as_i64().unwrap();
+    assert_eq!([time("consumeTimeStamp"), time("maxTimeStamp")], [1000, 2000]);
+    assert_eq!(span["delayTime"], 1000, "so long the next one waits");
 }
