@@ -76,6 +76,7 @@ use pull::HeldPulls;
 pub(crate) use pull::expire_held_pulls;
 use replication::Role;
 pub(crate) use replication::follow_master;
+pub(crate) use send::{Discarding, SendRequest};
 pub(crate) use settings::Obeyed;
 use settings::Settings;
 pub(crate) use silence::{drop_silent_clients, watch_for_silence};
@@ -274,6 +275,16 @@ impl Broker {
         self.note_setting("listenPort", address.port());
         // Nobody listens there: slaves of the mock need no connection.
         self.note_setting("haListenPort", u32::from(address.port()) + 1);
+    }
+
+    /// Whether something may go wrong with any request.
+    pub(crate) fn meets_faults(&self) -> bool {
+        self.faults.is_armed()
+    }
+
+    /// Tells whoever waits for something to happen.
+    pub(crate) fn tell_changes(&self) {
+        self.changes.tell();
     }
 
     pub(crate) fn is_slave(&self) -> bool {

@@ -64,7 +64,7 @@ impl Role {
     }
 
     /// In how many places there is what a master stores.
-    fn copies(&self) -> usize {
+    pub(super) fn copies(&self) -> usize {
         let up =
             |slaves: &Slaves| slaves.links().iter().filter(|link| link.is_up.load(Ordering::SeqCst)).count();
         match self {

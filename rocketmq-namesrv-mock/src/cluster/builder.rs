@@ -17,6 +17,7 @@ use crate::broker::{
 };
 use crate::capture::Capture;
 use crate::clock::Clock;
+use crate::discard::DiscardAcceptor;
 use crate::error::next_port;
 use crate::faults::{Admission, Fault};
 use crate::lines::LineAcceptor;
@@ -381,7 +382,15 @@ impl MockClusterBuilder {
         options.language = LanguageCode::JAVA;
         options.serialize_type = self.serialize_type;
         let changes = cluster.admission.changes.clone();
-        let acceptor = Arc::new(LineAcceptor::new(cluster.admission.lines.clone(), self.upper()?));
+        let lines: Arc<dyn Acceptor> =
+            Arc::new(LineAcceptor::new(cluster.admission.lines.clone(), self.upper()?));
+        let acceptor = match &broker {
+            // Where nobody has to be let in, and nobody looks at what came.
+            Some(broker) if self.discard_messages && self.acl.is_none() && self.captured_requests == 0 => {
+                Arc::new(DiscardAcceptor::new(lines, broker.clone(), self.serialize_type))
+            }
+            _ => lines,
+        };
         let address = (self.address(), next_port(first_port, index)?).into();
         let slot =
             Slot::start(Service { name, broker, acceptor, address, handler, options, changes }).await?;

@@ -6,6 +6,7 @@ mod batch;
 mod binary;
 mod clients;
 mod cluster;
+mod discard;
 mod fault_lines;
 mod fault_rules;
 mod fault_servers;

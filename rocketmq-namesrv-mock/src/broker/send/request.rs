@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use bytes::Bytes;
 use rocketmq_common::message_const::PROPERTY_WAIT_STORE_MSG_OK;
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
@@ -50,25 +49,25 @@ request_fields! {
 
 /// A send, with all that is needed before the topic is looked at.
 #[derive(Debug)]
-pub(in crate::broker) struct SendRequest<'a> {
-    pub(in crate::broker) producer_group: Option<Cow<'a, str>>,
-    pub(in crate::broker) topic: Cow<'a, str>,
-    pub(in crate::broker) default_topic: Option<Cow<'a, str>>,
-    pub(in crate::broker) default_topic_queue_nums: Option<i32>,
-    pub(in crate::broker) queue_id: Option<i32>,
-    pub(in crate::broker) sys_flag: Option<i32>,
-    pub(in crate::broker) born_timestamp: i64,
-    pub(in crate::broker) flag: Option<i32>,
-    pub(in crate::broker) properties: Cow<'a, str>,
-    pub(in crate::broker) reconsume_times: i32,
-    pub(in crate::broker) unit_mode: bool,
-    pub(in crate::broker) batch: bool,
-    pub(in crate::broker) max_reconsume_times: Option<i32>,
-    pub(in crate::broker) body: &'a Bytes,
+pub(crate) struct SendRequest<'a> {
+    pub(crate) producer_group: Option<Cow<'a, str>>,
+    pub(crate) topic: Cow<'a, str>,
+    pub(crate) default_topic: Option<Cow<'a, str>>,
+    pub(crate) default_topic_queue_nums: Option<i32>,
+    pub(crate) queue_id: Option<i32>,
+    pub(crate) sys_flag: Option<i32>,
+    pub(crate) born_timestamp: i64,
+    pub(crate) flag: Option<i32>,
+    pub(crate) properties: Cow<'a, str>,
+    pub(crate) reconsume_times: i32,
+    pub(crate) unit_mode: bool,
+    pub(crate) batch: bool,
+    pub(crate) max_reconsume_times: Option<i32>,
+    pub(crate) body: &'a [u8],
     /// The client's version (`MQVersion`).
-    pub(in crate::broker) version: i32,
+    pub(crate) version: i32,
     /// The client's end of the connection.
-    pub(in crate::broker) born_host: SocketAddr,
+    pub(crate) born_host: SocketAddr,
 }
 
 impl<'a> SendRequest<'a> {

@@ -19,7 +19,7 @@ use crate::store::{JavaProperties, property_entries};
 use crate::wire::{Refusal, SEE_FAQ, required};
 
 /// More than a broker ever adds to the properties of a message.
-const ADDED_PROPERTIES: usize = 512;
+pub(super) const ADDED_PROPERTIES: usize = 512;
 
 /// Checks and stores one message.
 pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
