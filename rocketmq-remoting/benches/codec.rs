@@ -13,7 +13,7 @@ use rocketmq_remoting::protocol::{
     ExtFields, FrameHead, FrameLimits, RemotingCommand, RequestCode, ResponseCode, SerializeType,
     decode_frame, encode_frame,
 };
-use rocketmq_remoting::session::InFlightTable;
+use rocketmq_remoting::session::{InFlightTable, Told, Waiter};
 
 const FORMS: [(SerializeType, &str); 2] =
     [(SerializeType::RocketMq, "binary"), (SerializeType::Json, "json")];
@@ -81,16 +81,17 @@ fn in_flight_table(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for waiting in [0, 1000] {
         let deadline = Instant::now() + Duration::from_secs(3600);
-        let mut table = InFlightTable::new(0);
+        let (mut table, mut told) = (InFlightTable::<()>::new(0), Told::default());
         for _ in 0..waiting {
-            table.insert(deadline, 0, None);
+            table.insert(deadline, 0, Waiter::Nobody);
         }
         group.bench_function(format!("insert, complete, poll beside {waiting}"), |bencher| {
             bencher.iter(|| {
-                let opaque = table.insert(deadline, 0, Some(Waker::noop().clone()));
+                let opaque = table.insert(deadline, 0, Waiter::Task(Waker::noop().clone()));
                 let answer = RemotingCommand::response(ResponseCode::SUCCESS).with_opaque(opaque);
-                let completion = table.complete(answer);
-                (completion, table.poll(opaque, Waker::noop()))
+                table.complete(answer, &mut told);
+                told.wakers.clear();
+                table.poll(opaque, Waker::noop())
             });
         });
     }

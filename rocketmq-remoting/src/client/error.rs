@@ -52,7 +52,8 @@ impl RemotingError {
         }
     }
 
-    pub(super) fn call(address: &str, source: CallError) -> Self {
+    /// A request that has no answer.
+    pub fn call(address: &str, source: CallError) -> Self {
         RemotingError::Call { address: address.into(), source }
     }
 

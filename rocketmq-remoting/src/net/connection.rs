@@ -1,20 +1,22 @@
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+use super::callbacks::{Callback, Callbacks};
 use super::outgoing::Outgoing;
-use super::{CallError, ConnectionEnd, ConnectionOptions};
+use super::{CallError, ConnectionEnd, ConnectionOptions, OnAnswer};
 use crate::protocol::{
     CommandFlag, CommandRef, EncodeHeader, FrameHead, NoHeader, RemotingCommand, ResponseCode, SerializeType,
     encode_frame,
 };
-use crate::session::{CallEnd, Session};
+use crate::session::{Session, Waiter};
 
 /// One connection to a peer, in both directions: requests with answers, one-way requests, and answers to what
 /// the peer asks. A cheap handle; the socket belongs to a task that lives until either side ends it.
@@ -58,12 +60,13 @@ pub(super) struct Shared {
     pub(super) unmatched_answers: AtomicU64,
     /// Told when the write buffer has room again.
     pub(super) room: Notify,
+    pub(super) callbacks: Arc<Callbacks>,
     core: Mutex<Core>,
 }
 
 /// The part behind the one short lock.
 pub(super) struct Core {
-    pub(super) session: Session,
+    pub(super) session: Session<Callback>,
     pub(super) out: Outgoing,
     /// The stream position at which the next frame will begin.
     enqueued: u64,
@@ -101,6 +104,7 @@ impl Connection {
             usable: AtomicBool::new(true),
             unmatched_answers: AtomicU64::new(0),
             room: Notify::new(),
+            callbacks: Arc::default(),
             core: Mutex::new(core),
         };
         Self { shared: Arc::new(shared) }
@@ -146,39 +150,49 @@ impl Connection {
         request: &CommandRef<'_, H>,
         deadline: Instant,
     ) -> Result<RemotingCommand, CallError> {
-        let mut call = PendingCall { shared: &self.shared, opaque: None };
         loop {
-            let step = poll_fn(|cx| match call.opaque {
-                Some(opaque) => {
-                    let mut core = self.shared.lock();
-                    let ended = std::task::ready!(core.session.poll(opaque, cx.waker()));
-                    if core.session.is_over() {
-                        // The last one after GO_AWAY: let the task close the connection.
-                        self.notify(core);
-                    }
-                    call.opaque = None;
-                    Poll::Ready(Step::Ended(ended))
-                }
-                None => match self.begin(request, deadline, cx.waker()) {
-                    Ok(Some(opaque)) => {
-                        call.opaque = Some(opaque);
-                        Poll::Pending
-                    }
-                    Ok(None) => Poll::Ready(Step::NoRoom),
-                    Err(error) => Poll::Ready(Step::Refused(error)),
-                },
+            let begun = poll_fn(|cx| {
+                let begun = self.begin_call(request, deadline);
+                Poll::Ready(begun.map(|begun| begun.map(|begun| begun.wait(cx.waker()))))
             });
-            match step.await {
-                Step::Ended(Ok(answer)) => return Ok(answer),
-                Step::Ended(Err(CallEnd::DeadlinePassed)) => return Err(CallError::TimedOut),
-                Step::Ended(Err(CallEnd::ConnectionEnded { written })) => {
-                    return Err(CallError::Ended { written, end: self.end_reason() });
-                }
-                Step::Refused(error) => return Err(error),
+            match begun.await? {
+                Some(pending) => return pending.await,
                 // Boxed: it is rare, and would make the future of every call larger.
-                Step::NoRoom => Box::pin(self.wait_for_room(deadline)).await?,
+                None => Box::pin(self.wait_for_room(deadline)).await?,
             }
         }
+    }
+
+    /// Sends a request without waiting for anything. `None`: the write buffer has no room, and nothing was sent.
+    ///
+    /// What is returned holds the connection's lock: say at once who gets the answer, [a task](BegunCall::wait) or
+    /// [a callback](BegunCall::then).
+    ///
+    /// # Errors
+    /// [`CallError`], always of the kind that was not sent.
+    pub fn begin_call<H: EncodeHeader + ?Sized>(
+        &self,
+        request: &CommandRef<'_, H>,
+        deadline: Instant,
+    ) -> Result<Option<BegunCall<'_>>, CallError> {
+        let mut core = self.shared.lock();
+        self.check_open(&core)?;
+        if self.is_full(&core) {
+            return Ok(None);
+        }
+        let frame_start = core.enqueued;
+        if core.session.earliest_deadline().is_some_and(|earliest| deadline.into_std() < earliest) {
+            // The task's timer may be set to a later time.
+            core.io_awake = false;
+        }
+        let opaque = core.session.begin(deadline.into_std(), frame_start, Waiter::Nobody);
+        if let Err(error) =
+            self.append(&mut core, request, self.head(request.code, opaque, CommandFlag::REQUEST))
+        {
+            core.session.cancel(opaque);
+            return Err(error);
+        }
+        Ok(Some(BegunCall { connection: self, core: Some(core), opaque }))
     }
 
     /// Sends a one-way request: `Ok` means that its frame is in the write buffer. Dropping the future before
@@ -250,36 +264,8 @@ impl Connection {
     }
 
     /// Why the connection ended.
-    fn end_reason(&self) -> ConnectionEnd {
+    pub(super) fn end_reason(&self) -> ConnectionEnd {
         self.shared.lock().end.clone().unwrap_or(ConnectionEnd::ClosedHere)
-    }
-
-    /// Enters a request and puts its frame into the write buffer, or tells that there is no room.
-    fn begin<H: EncodeHeader + ?Sized>(
-        &self,
-        request: &CommandRef<'_, H>,
-        deadline: Instant,
-        waker: &Waker,
-    ) -> Result<Option<i32>, CallError> {
-        let mut core = self.shared.lock();
-        self.check_open(&core)?;
-        if self.is_full(&core) {
-            return Ok(None);
-        }
-        let frame_start = core.enqueued;
-        if core.session.earliest_deadline().is_some_and(|earliest| deadline.into_std() < earliest) {
-            // The task's timer may be set to a later time.
-            core.io_awake = false;
-        }
-        let opaque = core.session.begin(deadline.into_std(), frame_start, Some(waker.clone()));
-        if let Err(error) =
-            self.append(&mut core, request, self.head(request.code, opaque, CommandFlag::REQUEST))
-        {
-            core.session.cancel(opaque);
-            return Err(error);
-        }
-        self.notify(core);
-        Ok(Some(opaque))
     }
 
     /// Puts the frame of a one-way request into the write buffer; false when there is no room.
@@ -361,22 +347,87 @@ impl fmt::Debug for Connection {
     }
 }
 
-enum Step {
-    Ended(Result<RemotingCommand, CallEnd>),
-    Refused(CallError),
-    NoRoom,
+/// A request whose frame is in the write buffer, and whose answer nobody waits for yet. Dropped, it stays so: the peer
+/// acts on the request, and its answer is counted as unmatched.
+#[must_use = "without a callback nobody gets the answer"]
+pub struct BegunCall<'a> {
+    connection: &'a Connection,
+    /// Until the callback is known.
+    core: Option<MutexGuard<'a, Core>>,
+    opaque: i32,
 }
 
-/// Frees the entry of a call whose future is dropped.
-struct PendingCall<'a> {
-    shared: &'a Shared,
+impl<'a> BegunCall<'a> {
+    /// Has the answer, or why there is none, come to whoever awaits what is returned: the task of this waker.
+    pub fn wait(mut self, waker: &Waker) -> PendingCall<'a> {
+        if let Some(mut core) = self.core.take() {
+            core.session.wait(self.opaque, Waiter::Task(waker.clone()));
+            self.connection.notify(core);
+        }
+        PendingCall { connection: self.connection, opaque: Some(self.opaque) }
+    }
+
+    /// Has the answer, or why there is none, go to a callback.
+    pub fn then(mut self, callback: Box<dyn OnAnswer>) {
+        if let Some(mut core) = self.core.take() {
+            core.session.wait(self.opaque, Waiter::Callback(callback));
+            self.connection.notify(core);
+        }
+    }
+}
+
+impl Drop for BegunCall<'_> {
+    fn drop(&mut self) {
+        if let Some(mut core) = self.core.take() {
+            core.session.cancel(self.opaque);
+            self.connection.notify(core);
+        }
+    }
+}
+
+impl fmt::Debug for BegunCall<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BegunCall").field("opaque", &self.opaque).finish_non_exhaustive()
+    }
+}
+
+/// The answer to a request that was sent, whatever response code it has, or why there is none. Dropping it forgets the
+/// request: the peer may still act on it, and its answer is counted as unmatched.
+#[must_use = "futures do nothing unless polled"]
+pub struct PendingCall<'a> {
+    connection: &'a Connection,
+    /// Until there is an outcome.
     opaque: Option<i32>,
+}
+
+impl Future for PendingCall<'_> {
+    type Output = Result<RemotingCommand, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(opaque) = self.opaque else { return Poll::Pending };
+        let mut core = self.connection.shared.lock();
+        let ended = std::task::ready!(core.session.poll(opaque, cx.waker()));
+        if core.session.is_over() {
+            // The last one after GO_AWAY: let the task close the connection.
+            self.connection.notify(core);
+        } else {
+            drop(core);
+        }
+        self.opaque = None;
+        Poll::Ready(ended.map_err(|end| CallError::new(end, || self.connection.end_reason())))
+    }
 }
 
 impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         if let Some(opaque) = self.opaque {
-            self.shared.lock().session.cancel(opaque);
+            self.connection.shared.lock().session.cancel(opaque);
         }
+    }
+}
+
+impl fmt::Debug for PendingCall<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingCall").field("opaque", &self.opaque).finish_non_exhaustive()
     }
 }

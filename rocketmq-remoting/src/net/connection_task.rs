@@ -11,12 +11,13 @@ use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
 
+use super::callbacks::Callback;
 use super::later;
 use super::outgoing::Outgoing;
 use super::transport::ByteStream;
-use super::{Connection, ConnectionEnd, RequestHandler, Responder};
+use super::{CallError, Connection, ConnectionEnd, RequestHandler, Responder};
 use crate::protocol::{RemotingCommand, decode_frame};
-use crate::session::Completion;
+use crate::session::Told;
 
 /// Room that a read finds at least.
 const READ_AT_LEAST: usize = 8 * 1024;
@@ -31,6 +32,9 @@ const READS_PER_TURN: usize = 16;
 /// are about to run put their frames into the same write. With few in flight that would only add latency.
 const YIELD_ABOVE_IN_FLIGHT: usize = 8;
 
+/// Answers that are matched under one lock: callers who want it meanwhile would rather wait than sleep.
+const MATCH_AT_ONCE: usize = 32;
+
 /// Deadlines are precise to this; between sweeps of the in-flight table lies at least so much time.
 const SWEEP_EVERY: Duration = Duration::from_millis(10);
 
@@ -44,7 +48,7 @@ pub(super) struct ConnectionTask {
     read: BytesMut,
     /// Answers of one read, matched under one lock.
     answers: Vec<RemotingCommand>,
-    wakers: Vec<Waker>,
+    told: Told<Callback>,
     writing: Outgoing,
     /// Bytes that the socket took, ever.
     written: u64,
@@ -75,7 +79,7 @@ impl ConnectionTask {
             reads_wait_for_writes: connection.accepted().is_some(),
             read: BytesMut::new(),
             answers: Vec::new(),
-            wakers: Vec::new(),
+            told: Told::default(),
             writing: Outgoing::default(),
             written: 0,
             yielded: false,
@@ -173,20 +177,34 @@ impl ConnectionTask {
         if self.answers.is_empty() {
             return;
         }
-        let mut unmatched = 0;
-        let mut core = self.connection.shared.lock();
-        for answer in self.answers.drain(..) {
-            match core.session.answer(answer) {
-                Completion::Taken(waker) => self.wakers.extend(waker),
-                Completion::Unmatched => unmatched += 1,
+        let (mut unmatched, mut going_away) = (0, false);
+        let mut answers = self.answers.drain(..);
+        while !answers.as_slice().is_empty() {
+            let mut core = self.connection.shared.lock();
+            for answer in answers.by_ref().take(MATCH_AT_ONCE) {
+                unmatched += u64::from(!core.session.answer(answer, &mut self.told));
             }
+            going_away = core.session.is_going_away();
         }
-        if core.session.is_going_away() {
+        drop(answers);
+        if going_away {
             self.connection.shared.usable.store(false, Ordering::Relaxed);
         }
-        drop(core);
         self.connection.shared.unmatched_answers.fetch_add(unmatched, Ordering::Relaxed);
-        self.wakers.drain(..).for_each(Waker::wake);
+        self.tell();
+    }
+
+    /// Tells callers how their requests ended: without the lock, which those who are woken may want.
+    fn tell(&mut self) {
+        self.told.wakers.drain(..).for_each(Waker::wake);
+        if !self.told.callbacks.is_empty() {
+            let connection = &self.connection;
+            let due = self.told.callbacks.drain(..).map(|(callback, outcome)| {
+                let outcome = outcome.map_err(|end| CallError::new(end, || connection.end_reason()));
+                (callback, outcome)
+            });
+            connection.shared.callbacks.add(due);
+        }
     }
 
     fn write_frames(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionEnd> {
@@ -261,11 +279,11 @@ impl ConnectionTask {
             let now = Instant::now();
             let shared = &self.connection.shared;
             let mut core = shared.lock();
-            core.session.expire(now.into_std(), &mut self.wakers);
+            core.session.expire(now.into_std(), &mut self.told);
             let (in_flight, earliest) = (core.session.in_flight(), core.session.earliest_deadline());
             drop(core);
             self.last_sweep = now;
-            self.wakers.drain(..).for_each(Waker::wake);
+            self.tell();
 
             let mut next = self.check_traffic(now, in_flight)?;
             if let Some(earliest) = earliest {
@@ -304,14 +322,15 @@ impl ConnectionTask {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let shared = &self.connection.shared;
+        let shared = self.connection.shared.clone();
         shared.usable.store(false, Ordering::Relaxed);
         let mut core = shared.lock();
         core.end = Some(end.clone());
-        core.session.end(self.written, &mut self.wakers);
+        core.session.end(self.written, &mut self.told);
         core.out = Outgoing::default();
         drop(core);
-        self.wakers.drain(..).for_each(Waker::wake);
+        self.tell();
+        shared.callbacks.close();
         shared.room.notify_waiters();
         self.handler.disconnected(&self.connection, &end);
     }

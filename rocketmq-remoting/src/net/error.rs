@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{EncodeError, FrameError};
+use crate::session::CallEnd;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,6 +60,14 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// What the end of an entry means for its caller. `reason`: why the connection ended, if it did.
+    pub(super) fn new(end: CallEnd, reason: impl FnOnce() -> ConnectionEnd) -> Self {
+        match end {
+            CallEnd::DeadlinePassed => CallError::TimedOut,
+            CallEnd::ConnectionEnded { written } => CallError::Ended { written, end: reason() },
+        }
+    }
+
     /// Whether the request itself is at fault, so that it fails everywhere.
     pub fn is_local(&self) -> bool {
         matches!(self, CallError::Encode(_))

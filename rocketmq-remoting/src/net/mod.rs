@@ -7,6 +7,7 @@
 //! it. There is no task, timer or channel per request.
 
 mod back_off;
+mod callbacks;
 mod connection;
 mod connection_task;
 mod error;
@@ -20,7 +21,8 @@ pub mod tls;
 mod transport;
 
 pub use back_off::{BackOff, random};
-pub use connection::{Accepted, Connection};
+pub use callbacks::OnAnswer;
+pub use connection::{Accepted, BegunCall, Connection, PendingCall};
 pub use error::{CallError, ConnectionEnd, DialError};
 pub use handler::{NoRequests, RequestHandler, Responder};
 pub use options::ConnectionOptions;

@@ -1,12 +1,14 @@
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::{ArcSwap, ArcSwapOption};
+use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::back_off::random;
-use super::connection::Ends;
+use super::callbacks::CallbackTask;
+use super::connection::{Ends, Shared};
 use super::connection_task::ConnectionTask;
 use super::later;
 use super::tasks::TaskOwner;
@@ -23,8 +25,11 @@ pub struct Pool {
     options: Arc<ConnectionOptions>,
     handler: Arc<dyn RequestHandler>,
     tasks: TaskOwner,
-    endpoints: RwLock<HashMap<Arc<str>, Arc<Endpoint>>>,
+    /// Looked at for every request, and changed rarely.
+    endpoints: ArcSwap<Endpoints>,
 }
+
+type Endpoints = FxHashMap<Arc<str>, Arc<Endpoint>>;
 
 impl Pool {
     /// An empty pool whose tasks belong to `tasks`.
@@ -34,7 +39,7 @@ impl Pool {
         handler: Arc<dyn RequestHandler>,
         tasks: TaskOwner,
     ) -> Self {
-        Self { transport, options: Arc::new(options), handler, tasks, endpoints: RwLock::default() }
+        Self { transport, options: Arc::new(options), handler, tasks, endpoints: ArcSwap::default() }
     }
 
     /// The connection to `address`, opened if need be. Dropping the future leaves a dial going.
@@ -42,8 +47,11 @@ impl Pool {
     /// # Errors
     /// [`DialError`]: nothing was sent.
     pub async fn get(&self, address: &str, deadline: Instant) -> Result<Connection, DialError> {
+        if let Some(connection) = self.open(address) {
+            return Ok(connection);
+        }
         let endpoint = self.endpoint(address);
-        let dialing = match endpoint.state().open_or_dialing(&endpoint.address)? {
+        let dialing = match endpoint.open_or_dialing()? {
             Found::Open(connection) => return Ok(connection),
             Found::Dialing(dialing) => dialing,
             Found::MustDial(sender) => {
@@ -78,41 +86,49 @@ impl Pool {
 
     /// The connection to `address` if it is open and usable, without dialling.
     pub fn open(&self, address: &str) -> Option<Connection> {
-        let endpoints = self.endpoints.read().unwrap_or_else(PoisonError::into_inner);
-        let endpoint = endpoints.get(address)?;
-        let state = endpoint.state();
-        state.connection.clone().filter(Connection::is_usable)
+        let endpoints = self.endpoints.load();
+        endpoints.get(address)?.usable()
     }
 
     /// Closes the connection to an address that is no longer wanted, once its write buffer is empty, and
     /// forgets the address.
     pub fn remove(&self, address: &str) {
-        let removed = self.endpoints.write().unwrap_or_else(PoisonError::into_inner).remove(address);
-        if let Some(connection) = removed.and_then(|endpoint| endpoint.state().connection.take()) {
-            connection.close();
+        let mut removed = None;
+        self.endpoints.rcu(|endpoints| {
+            let mut left = Endpoints::clone(endpoints);
+            removed = left.remove(address);
+            left
+        });
+        if let Some(endpoint) = removed {
+            endpoint.close();
         }
     }
 
     /// Closes all connections once their write buffers are empty.
     pub fn close(&self) {
-        let endpoints = std::mem::take(&mut *self.endpoints.write().unwrap_or_else(PoisonError::into_inner));
-        for endpoint in endpoints.into_values() {
-            if let Some(connection) = endpoint.state().connection.take() {
-                connection.close();
-            }
+        for endpoint in self.endpoints.swap(Arc::default()).values() {
+            endpoint.close();
         }
     }
 
     fn endpoint(&self, address: &str) -> Arc<Endpoint> {
-        if let Some(endpoint) = self.endpoints.read().unwrap_or_else(PoisonError::into_inner).get(address) {
+        if let Some(endpoint) = self.endpoints.load().get(address) {
             return endpoint.clone();
         }
-        let mut endpoints = self.endpoints.write().unwrap_or_else(PoisonError::into_inner);
         let address: Arc<str> = address.into();
-        endpoints
-            .entry(address.clone())
-            .or_insert_with(|| Arc::new(Endpoint { address, state: Mutex::default() }))
-            .clone()
+        let new = Arc::new(Endpoint {
+            address: address.clone(),
+            open: ArcSwapOption::empty(),
+            state: Mutex::default(),
+        });
+        let mut found = new.clone();
+        self.endpoints.rcu(|endpoints| {
+            // Another caller may have been faster.
+            let mut with_it = Endpoints::clone(endpoints);
+            found = with_it.entry(address.clone()).or_insert_with(|| new.clone()).clone();
+            with_it
+        });
+        found
     }
 
     fn start_dial(&self, endpoint: Arc<Endpoint>, sender: watch::Sender<Option<DialOutcome>>) {
@@ -128,7 +144,7 @@ impl Pool {
                 Ok(Err(error)) => Err(DialError::Failed { address, source: Arc::new(error) }),
                 Err(_) => Err(DialError::TimedOut { address, after: options.connect_timeout }),
             };
-            endpoint.state().dialled(&dialled, &options);
+            endpoint.dialled(&dialled, &options);
             sender.send_replace(Some(dialled));
         });
     }
@@ -136,7 +152,7 @@ impl Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let endpoints = self.endpoints.read().unwrap_or_else(PoisonError::into_inner);
+        let endpoints = self.endpoints.load();
         f.debug_struct("Pool").field("addresses", &endpoints.keys()).finish_non_exhaustive()
     }
 }
@@ -150,6 +166,7 @@ pub(crate) fn start_connection(
     tasks: &TaskOwner,
 ) -> Connection {
     let connection = Connection::new(ends, options);
+    tasks.spawn(CallbackTask::new(connection.shared.callbacks.clone()));
     tasks.spawn(ConnectionTask::new(connection.clone(), stream, handler));
     connection
 }
@@ -158,6 +175,8 @@ type DialOutcome = Result<Connection, DialError>;
 
 struct Endpoint {
     address: Arc<str>,
+    /// The last connection that was opened, as long as it is wanted.
+    open: ArcSwapOption<Shared>,
     state: Mutex<EndpointState>,
 }
 
@@ -165,11 +184,38 @@ impl Endpoint {
     fn state(&self) -> MutexGuard<'_, EndpointState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn usable(&self) -> Option<Connection> {
+        let shared = self.open.load_full()?;
+        Some(Connection { shared }).filter(Connection::is_usable)
+    }
+
+    fn open_or_dialing(&self) -> Result<Found, DialError> {
+        let mut state = self.state();
+        // A dial may just have ended.
+        match self.usable() {
+            Some(connection) => Ok(Found::Open(connection)),
+            None => state.dialing_or_due(&self.address),
+        }
+    }
+
+    fn dialled(&self, outcome: &DialOutcome, options: &ConnectionOptions) {
+        let mut state = self.state();
+        if let Ok(connection) = outcome {
+            self.open.store(Some(connection.shared.clone()));
+        }
+        state.dialled(outcome, options);
+    }
+
+    fn close(&self) {
+        if let Some(shared) = self.open.swap(None) {
+            Connection { shared }.close();
+        }
+    }
 }
 
 #[derive(Default)]
 struct EndpointState {
-    connection: Option<Connection>,
     /// The dial under way.
     dialing: Option<watch::Receiver<Option<DialOutcome>>>,
     /// Failed dials in a row.
@@ -185,13 +231,7 @@ enum Found {
 }
 
 impl EndpointState {
-    fn open_or_dialing(&mut self, address: &Arc<str>) -> Result<Found, DialError> {
-        if let Some(connection) = &self.connection {
-            if connection.is_usable() {
-                return Ok(Found::Open(connection.clone()));
-            }
-            self.connection = None;
-        }
+    fn dialing_or_due(&mut self, address: &Arc<str>) -> Result<Found, DialError> {
         if let Some(dialing) = &self.dialing {
             return Ok(Found::Dialing(dialing.clone()));
         }
@@ -210,10 +250,7 @@ impl EndpointState {
     fn dialled(&mut self, outcome: &DialOutcome, options: &ConnectionOptions) {
         self.dialing = None;
         match outcome {
-            Ok(connection) => {
-                self.connection = Some(connection.clone());
-                (self.failures, self.failed) = (0, None);
-            }
+            Ok(_) => (self.failures, self.failed) = (0, None),
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
                 let wait = options.back_off.delay(self.failures, random());

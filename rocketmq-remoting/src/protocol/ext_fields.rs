@@ -12,7 +12,7 @@ use std::fmt;
 /// Names and values that a command carries besides its fixed fields. Java `extFields`.
 ///
 /// What came from a peer stays in the form of the wire until it is changed: reading walks over it, and no
-/// map is built. Values are texts. In JSON a number or boolean reads as its text, an object or array as
+/// map is built. Where that form turns out to be damaged, walking ends, and reading a typed header fails. Values are texts. In JSON a number or boolean reads as its text, an object or array as
 /// its JSON, and null as missing; in the binary form an empty value reads as missing. Where a name occurs
 /// twice, the last one counts.
 ///
@@ -24,7 +24,8 @@ pub struct ExtFields(Form);
 enum Form {
     #[default]
     Absent,
-    /// An object inside a header, braces included; it was scanned before.
+    /// An object inside a header, braces included. Unless it was scanned before, nothing follows its first closing
+    /// brace.
     Json { header: ByteString, start: usize, end: usize },
     /// Entries of a binary header; they were checked before.
     Binary(Bytes),
@@ -76,6 +77,14 @@ impl ExtFields {
             Form::Json { start, end, .. } => end.saturating_sub(*start),
             Form::Binary(entries) => entries.len(),
             Form::List(list) => list.iter().map(|(name, value)| name.len() + value.len()).sum(),
+        }
+    }
+
+    /// The text of an object in JSON that was not changed since.
+    pub(crate) fn as_sent(&self) -> &str {
+        match &self.0 {
+            Form::Json { header, start, end } => header.get(*start..*end).unwrap_or_default(),
+            _ => "",
         }
     }
 
@@ -147,19 +156,37 @@ impl ExtFields {
         }
     }
 
-    /// Hands every name with its value to a typed header that reads them in one pass.
-    pub(crate) fn visit(&self, read: &mut dyn FnMut(&str, Option<FieldValue<'_>>)) {
-        let mut values = self.values();
-        if let Values::Json { scanner, first, header } = &mut values {
-            while let Some((name, raw, _)) = scanner.compact_member(*first) {
-                *first = false;
-                let text = RawText { raw, escaped: false };
-                read(name, Some(FieldValue { text, owner: Owner::Text(header) }));
+    /// Hands every name with its value to a typed header that reads them in one pass. False if that is not possible to the
+    /// end: fields in JSON may not have been looked at before.
+    pub(crate) fn visit(&self, read: &mut dyn FnMut(&str, Option<FieldValue<'_>>)) -> bool {
+        self.each(|name, value| read(name, value))
+    }
+
+    /// The same for a header that borrows values.
+    #[inline]
+    pub(crate) fn each<'a>(&'a self, mut read: impl FnMut(&str, Option<FieldValue<'a>>)) -> bool {
+        let Form::Json { header, start, end } = &self.0 else {
+            for (name, value) in self.values() {
+                read(&name, value);
             }
+            return true;
+        };
+        let mut scanner = Scanner::new(header.get(*start..*end).unwrap_or_default());
+        let (mut first, owner) = (true, Owner::Text(header));
+        if scanner.open_object().is_err() {
+            return false;
         }
-        // All others, and from the first member on that is not so simple.
-        for (name, value) in values {
-            read(&name, value);
+        while let Some((name, raw, _)) = scanner.compact_member(first) {
+            first = false;
+            read(name, Some(FieldValue { text: RawText { raw, escaped: false }, owner }));
+        }
+        // From the first member on that is not so simple, if there is one.
+        loop {
+            match scanner.member(std::mem::take(&mut first)) {
+                Ok(Some((name, value))) => read(&name.text(), FieldValue::new(value, owner)),
+                Ok(None) => return scanner.end().is_ok(),
+                Err(_) => return false,
+            }
         }
     }
 
@@ -280,17 +307,9 @@ impl<'a> Iterator for Values<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Json { scanner, first, header } => {
-                // The object was scanned when the header was read, so there is no error here.
+                // What was not looked at when the header was read may end in an error here.
                 let (name, value) = scanner.member(std::mem::take(first)).ok()??;
-                let owner = Owner::Text(header);
-                let value = match value {
-                    RawValue::Null => None,
-                    RawValue::Text(text) => Some(FieldValue { text, owner }),
-                    RawValue::Bare(raw) | RawValue::Array(raw) | RawValue::Object(raw, _) => {
-                        Some(FieldValue { text: RawText { raw, escaped: false }, owner })
-                    }
-                };
-                Some((name.text(), value))
+                Some((name.text(), FieldValue::new(value, Owner::Text(header))))
             }
             Self::Binary { rest, entries } => {
                 let (name, raw) = binary::next_entry(rest)?;
@@ -322,6 +341,19 @@ enum Owner<'a> {
 }
 
 impl<'a> FieldValue<'a> {
+    /// None for null.
+    #[inline]
+    fn new(value: RawValue<'a>, owner: Owner<'a>) -> Option<Self> {
+        let text = match value {
+            RawValue::Null => return None,
+            RawValue::Text(text) => text,
+            RawValue::Bare(raw) | RawValue::Array(raw) | RawValue::Object(raw, _) => {
+                RawText { raw, escaped: false }
+            }
+        };
+        Some(Self { text, owner })
+    }
+
     #[inline]
     pub(crate) fn text(self) -> Cow<'a, str> {
         self.text.text()

@@ -1,7 +1,7 @@
 //! Typed headers, without a map between struct and bytes.
 
 use super::ext_fields::FieldValue;
-use super::{ExtFields, RequestCode};
+use super::{EncodedFields, ExtFields, RequestCode};
 use bytestring::ByteString;
 
 /// Where a typed header writes its fields: a frame, or a list.
@@ -15,6 +15,12 @@ pub trait FieldSink {
     fn int(&mut self, name: &str, value: i64);
     /// `true` or `false`.
     fn flag(&mut self, name: &str, value: bool);
+    /// Fields that were encoded before.
+    fn encoded(&mut self, fields: &EncodedFields) {
+        for (name, value) in fields.fields() {
+            self.text(&name, &value);
+        }
+    }
 }
 
 /// A header that can be written. Java `CommandCustomHeader`.
@@ -116,6 +122,13 @@ pub(crate) fn decode_value<T: HeaderField>(
             Err(HeaderError::Invalid { header, field, value, expected: T::EXPECTED })
         }
     }
+}
+
+/// The error for fields that cannot be read to the end.
+#[cold]
+pub(crate) fn damaged(header: &'static str, fields: &ExtFields) -> HeaderError {
+    let value = fields.as_sent().chars().take(64).collect();
+    HeaderError::Invalid { header, field: "extFields", value, expected: "an object in JSON" }
 }
 
 /// What was found, or what the field reads as without.

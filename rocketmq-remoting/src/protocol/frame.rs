@@ -3,7 +3,7 @@
 use super::codec::{binary, json_reader, json_writer};
 use super::{CommandFlag, EncodeError, EncodeHeader, ExtFields, FrameError, LanguageCode, PeerHint};
 use super::{RemotingCommand, SerializeType, mq_version};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// The largest frame that a peer with default settings accepts, with its length prefix: 16 MiB.
 ///
@@ -127,10 +127,14 @@ pub fn decode_frame(buf: &mut BytesMut, limits: &FrameLimits) -> Result<Option<R
     }
     let mut frame = buf.split_to(length + 4).freeze();
     frame.advance(8);
-    let header = frame.split_to(header_length);
+    // Most answers have no body, which then need not share the memory.
+    let (header, body) = match header_length == frame.len() {
+        true => (frame, Bytes::new()),
+        false => (frame.split_to(header_length), frame),
+    };
     let command = match serialize_type {
-        SerializeType::Json => json_reader::read_header(header, frame)?,
-        SerializeType::RocketMq => binary::read_header(header, frame)?,
+        SerializeType::Json => json_reader::read_header(header, body)?,
+        SerializeType::RocketMq => binary::read_header(header, body)?,
     };
     Ok(Some(command))
 }

@@ -19,13 +19,30 @@ pub enum CallEnd {
     },
 }
 
-/// What became of an answer.
+/// Who is told how a request ended. `C` is a callback, for requests that no task waits for.
 #[derive(Debug)]
-pub enum Completion {
-    /// The caller takes it: wake this waker, after all locks are released.
-    Taken(Option<Waker>),
-    /// Nobody waits for this opaque (any more): a late, repeated or invented answer.
-    Unmatched,
+pub enum Waiter<C> {
+    /// Nobody yet.
+    Nobody,
+    /// A task, which comes to take the outcome.
+    Task(Waker),
+    /// A callback, which gets the outcome.
+    Callback(C),
+}
+
+/// Whom to tell of outcomes, once all locks are released.
+#[derive(Debug)]
+pub struct Told<C> {
+    /// Tasks to wake.
+    pub wakers: Vec<Waker>,
+    /// Callbacks, each with its outcome. They have left the table.
+    pub callbacks: Vec<(C, Result<RemotingCommand, CallEnd>)>,
+}
+
+impl<C> Default for Told<C> {
+    fn default() -> Self {
+        Self { wakers: Vec::new(), callbacks: Vec::new() }
+    }
 }
 
 /// Requests that wait for their answer, found by opaque id without hashing.
@@ -34,8 +51,12 @@ pub enum Completion {
 /// two live entries collide. The full opaque is compared, so a late answer falls through even when its slot
 /// has a new tenant. Java: `NettyRemotingAbstract.responseTable`.
 #[derive(Debug)]
-pub struct InFlightTable {
-    slots: Vec<Slot>,
+pub struct InFlightTable<C> {
+    slots: Vec<Slot<C>>,
+    /// Answers that their task has yet to take. Apart from the slots, which are many and stay small without them.
+    answers: Vec<Option<RemotingCommand>>,
+    /// Free places in `answers`.
+    free_places: Vec<usize>,
     live: usize,
     next_opaque: i32,
     /// No deadline of a waiting entry is before this.
@@ -43,28 +64,67 @@ pub struct InFlightTable {
 }
 
 #[derive(Debug)]
-enum Slot {
+enum Slot<C> {
     Free,
-    Waiting { opaque: i32, deadline: Instant, frame_start: u64, waker: Option<Waker> },
-    Ended { opaque: i32, outcome: Result<RemotingCommand, CallEnd> },
+    Waiting {
+        opaque: i32,
+        deadline: Instant,
+        frame_start: u64,
+        waiter: Waiter<C>,
+    },
+    /// The answer's place.
+    Answered {
+        opaque: i32,
+        place: usize,
+    },
+    Ended {
+        opaque: i32,
+        end: CallEnd,
+    },
 }
 
-impl Slot {
+impl<C> Slot<C> {
     fn opaque(&self) -> Option<i32> {
         match self {
             Slot::Free => None,
-            Slot::Waiting { opaque, .. } | Slot::Ended { opaque, .. } => Some(*opaque),
+            Slot::Waiting { opaque, .. } | Slot::Answered { opaque, .. } | Slot::Ended { opaque, .. } => {
+                Some(*opaque)
+            }
         }
+    }
+
+    /// Ends an entry that waits. Returns whether it left the table.
+    fn end(&mut self, end: CallEnd, told: &mut Told<C>) -> bool {
+        let Slot::Waiting { opaque, waiter, .. } = self else { return false };
+        let opaque = *opaque;
+        match std::mem::replace(waiter, Waiter::Nobody) {
+            Waiter::Callback(callback) => {
+                told.callbacks.push((callback, Err(end)));
+                *self = Slot::Free;
+                return true;
+            }
+            Waiter::Task(waker) => told.wakers.push(waker),
+            Waiter::Nobody => {}
+        }
+        *self = Slot::Ended { opaque, end };
+        false
     }
 }
 
-impl InFlightTable {
+impl<C> InFlightTable<C> {
     /// An empty table whose first id is `first_opaque`. Ids count up and wrap into the negatives.
     pub fn new(first_opaque: i32) -> Self {
-        Self { slots: Vec::new(), live: 0, next_opaque: first_opaque, earliest: None }
+        Self {
+            slots: Vec::new(),
+            answers: Vec::new(),
+            free_places: Vec::new(),
+            live: 0,
+            next_opaque: first_opaque,
+            earliest: None,
+        }
     }
 
-    /// Entries that have not left the table: waiting ones, and answered ones that their caller has yet to take.
+    /// Entries that have not left the table: waiting ones, and ended ones that their task has yet to take.
     pub fn len(&self) -> usize {
         self.live
     }
@@ -81,7 +141,7 @@ impl InFlightTable {
 
     /// Enters a request and gives it an opaque id. `frame_start` is the position in the connection's byte
     /// stream at which its frame begins.
-    pub fn insert(&mut self, deadline: Instant, frame_start: u64, waker: Option<Waker>) -> i32 {
+    pub fn insert(&mut self, deadline: Instant, frame_start: u64, waiter: Waiter<C>) -> i32 {
         if self.live >= self.slots.len() / 4 * 3 {
             self.grow();
         }
@@ -91,23 +151,39 @@ impl InFlightTable {
         }
         self.next_opaque = opaque.wrapping_add(1);
         let index = self.index(opaque);
-        self.slots[index] = Slot::Waiting { opaque, deadline, frame_start, waker };
+        self.slots[index] = Slot::Waiting { opaque, deadline, frame_start, waiter };
         self.live += 1;
         self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
         opaque
     }
 
-    /// Hands an answer to the request that waits for it.
-    pub fn complete(&mut self, answer: RemotingCommand) -> Completion {
-        let Some(slot) = self.slot_of(answer.opaque) else { return Completion::Unmatched };
-        match slot {
-            Slot::Waiting { opaque, waker, .. } => {
-                let (opaque, waker) = (*opaque, waker.take());
-                *slot = Slot::Ended { opaque, outcome: Ok(answer) };
-                Completion::Taken(waker)
-            }
-            _ => Completion::Unmatched,
+    /// Says who is told how a request ended, if that was nobody so far.
+    pub fn wait(&mut self, opaque: i32, waiter: Waiter<C>) {
+        if let Some(Slot::Waiting { waiter: stored, .. }) = self.slot_of(opaque) {
+            *stored = waiter;
         }
+    }
+
+    /// Hands an answer to the request that waits for it. False: nobody waits for this opaque (any more); it is a late,
+    /// repeated or invented answer.
+    pub fn complete(&mut self, answer: RemotingCommand, told: &mut Told<C>) -> bool {
+        let Some(slot) = self.slot_of(answer.opaque) else { return false };
+        let Slot::Waiting { opaque, waiter, .. } = slot else { return false };
+        let opaque = *opaque;
+        match std::mem::replace(waiter, Waiter::Nobody) {
+            Waiter::Callback(callback) => {
+                *slot = Slot::Free;
+                self.live -= 1;
+                told.callbacks.push((callback, Ok(answer)));
+                return true;
+            }
+            Waiter::Task(waker) => told.wakers.push(waker),
+            Waiter::Nobody => {}
+        }
+        let place = self.keep(answer);
+        let index = self.index(opaque);
+        self.slots[index] = Slot::Answered { opaque, place };
+        true
     }
 
     /// Takes the outcome of a request, or remembers whom to wake. Ready removes the entry.
@@ -116,42 +192,44 @@ impl InFlightTable {
             // Only a caller that polls after it was given the outcome gets here.
             return Poll::Ready(Err(CallEnd::DeadlinePassed));
         };
-        if let Slot::Waiting { waker: stored, .. } = slot {
-            match stored {
-                Some(stored) if stored.will_wake(waker) => {}
-                _ => *stored = Some(waker.clone()),
+        if let Slot::Waiting { waiter, .. } = slot {
+            match waiter {
+                Waiter::Task(stored) if stored.will_wake(waker) => {}
+                _ => *waiter = Waiter::Task(waker.clone()),
             }
             return Poll::Pending;
         }
         let ended = std::mem::replace(slot, Slot::Free);
         self.live -= 1;
-        match ended {
-            Slot::Ended { outcome, .. } => Poll::Ready(outcome),
-            _ => Poll::Ready(Err(CallEnd::DeadlinePassed)),
-        }
+        Poll::Ready(match ended {
+            Slot::Answered { place, .. } => self.take(place).ok_or(CallEnd::DeadlinePassed),
+            Slot::Ended { end, .. } => Err(end),
+            _ => Err(CallEnd::DeadlinePassed),
+        })
     }
 
     /// Removes an entry whose caller went away. Its answer, should it come, is unmatched.
     pub fn cancel(&mut self, opaque: i32) {
         if let Some(slot) = self.slot_of(opaque) {
-            *slot = Slot::Free;
+            if let Slot::Answered { place, .. } = std::mem::replace(slot, Slot::Free) {
+                self.take(place);
+            }
             self.live -= 1;
         }
     }
 
-    /// Ends every waiting entry whose deadline is not after `now`; appends whom to wake to `wakers`.
+    /// Ends every waiting entry whose deadline is not after `now`; adds whom to tell to `told`.
     /// Looks at each slot once, so call it at [`earliest_deadline`](Self::earliest_deadline) but not more
     /// often than deadlines need to be precise.
-    pub fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
+    pub fn expire(&mut self, now: Instant, told: &mut Told<C>) {
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return;
         }
         let mut earliest: Option<Instant> = None;
         for slot in &mut self.slots {
-            if let Slot::Waiting { opaque, deadline, waker, .. } = slot {
+            if let Slot::Waiting { deadline, .. } = slot {
                 if *deadline <= now {
-                    wakers.extend(waker.take());
-                    *slot = Slot::Ended { opaque: *opaque, outcome: Err(CallEnd::DeadlinePassed) };
+                    self.live -= usize::from(slot.end(CallEnd::DeadlinePassed, told));
                 } else {
                     earliest = Some(earliest.map_or(*deadline, |earliest| earliest.min(*deadline)));
                 }
@@ -160,20 +238,38 @@ impl InFlightTable {
         self.earliest = earliest;
         if self.live == 0 && self.slots.len() > INITIAL_SLOTS {
             // A burst is over: give its memory back.
-            self.slots = Vec::new();
+            (self.slots, self.answers, self.free_places) = (Vec::new(), Vec::new(), Vec::new());
         }
     }
 
     /// Ends every waiting entry because the connection ended after `written` bytes of its stream.
-    pub fn end_all(&mut self, written: u64, wakers: &mut Vec<Waker>) {
+    pub fn end_all(&mut self, written: u64, told: &mut Told<C>) {
         for slot in &mut self.slots {
-            if let Slot::Waiting { opaque, frame_start, waker, .. } = slot {
-                wakers.extend(waker.take());
+            if let Slot::Waiting { frame_start, .. } = slot {
                 let end = CallEnd::ConnectionEnded { written: *frame_start < written };
-                *slot = Slot::Ended { opaque: *opaque, outcome: Err(end) };
+                self.live -= usize::from(slot.end(end, told));
             }
         }
         self.earliest = None;
+    }
+
+    /// Keeps an answer until its task takes it.
+    fn keep(&mut self, answer: RemotingCommand) -> usize {
+        match self.free_places.pop() {
+            Some(place) => {
+                self.answers[place] = Some(answer);
+                place
+            }
+            None => {
+                self.answers.push(Some(answer));
+                self.answers.len() - 1
+            }
+        }
+    }
+
+    fn take(&mut self, place: usize) -> Option<RemotingCommand> {
+        self.free_places.push(place);
+        self.answers.get_mut(place)?.take()
     }
 
     fn index(&self, opaque: i32) -> usize {
@@ -181,7 +277,7 @@ impl InFlightTable {
         opaque as u32 as usize & (self.slots.len() - 1)
     }
 
-    fn slot_of(&mut self, opaque: i32) -> Option<&mut Slot> {
+    fn slot_of(&mut self, opaque: i32) -> Option<&mut Slot<C>> {
         if self.slots.is_empty() {
             return None;
         }
@@ -192,7 +288,7 @@ impl InFlightTable {
     /// Doubles the table. Ids that differed in the old mask's bits differ in the new one's.
     fn grow(&mut self) {
         let size = (self.slots.len() * 2).max(INITIAL_SLOTS);
-        let mut slots: Vec<Slot> = Vec::with_capacity(size);
+        let mut slots: Vec<Slot<C>> = Vec::with_capacity(size);
         slots.resize_with(size, || Slot::Free);
         let old = std::mem::replace(&mut self.slots, slots);
         for slot in old {
@@ -211,13 +307,16 @@ mod tests {
     use super::*;
     use crate::protocol::ResponseCode;
 
+    /// With names for callbacks.
+    type Table = InFlightTable<&'static str>;
+
     fn answer(opaque: i32) -> RemotingCommand {
         let mut command = RemotingCommand::response(ResponseCode::SUCCESS);
         command.opaque = opaque;
         command
     }
 
-    fn poll(table: &mut InFlightTable, opaque: i32) -> Poll<Result<RemotingCommand, CallEnd>> {
+    fn poll(table: &mut Table, opaque: i32) -> Poll<Result<RemotingCommand, CallEnd>> {
         table.poll(opaque, Waker::noop())
     }
 
@@ -227,10 +326,10 @@ mod tests {
 
     #[test]
     fn each_caller_gets_its_own_answer_whatever_the_order() {
-        let mut table = InFlightTable::new(0);
-        let ids: Vec<i32> = (0..1000).map(|_| table.insert(later(3), 0, None)).collect();
+        let mut table = Table::new(0);
+        let ids: Vec<i32> = (0..1000).map(|_| table.insert(later(3), 0, Waiter::Nobody)).collect();
         for id in ids.iter().rev() {
-            assert!(matches!(table.complete(answer(*id)), Completion::Taken(_)));
+            assert!(table.complete(answer(*id), &mut Told::default()));
         }
         for id in ids {
             assert!(matches!(poll(&mut table, id), Poll::Ready(Ok(command)) if command.opaque == id));
@@ -240,47 +339,47 @@ mod tests {
 
     #[test]
     fn late_repeated_and_invented_answers_match_nobody() {
-        let mut table = InFlightTable::new(7);
-        assert!(matches!(table.complete(answer(7)), Completion::Unmatched));
-        let id = table.insert(later(3), 0, None);
-        assert!(matches!(table.complete(answer(id + 64)), Completion::Unmatched));
-        assert!(matches!(table.complete(answer(id)), Completion::Taken(_)));
-        assert!(matches!(table.complete(answer(id)), Completion::Unmatched));
+        let mut table = Table::new(7);
+        assert!(!table.complete(answer(7), &mut Told::default()));
+        let id = table.insert(later(3), 0, Waiter::Nobody);
+        assert!(!table.complete(answer(id + 64), &mut Told::default()));
+        assert!(table.complete(answer(id), &mut Told::default()));
+        assert!(!table.complete(answer(id), &mut Told::default()));
         assert!(poll(&mut table, id).is_ready());
-        let next = table.insert(later(3), 0, None);
+        let next = table.insert(later(3), 0, Waiter::Nobody);
         table.cancel(next);
-        assert!(matches!(table.complete(answer(next)), Completion::Unmatched));
+        assert!(!table.complete(answer(next), &mut Told::default()));
         assert!(table.is_empty());
     }
 
     #[test]
     fn ids_wrap_and_skip_slots_that_are_still_waiting() {
-        let mut table = InFlightTable::new(i32::MAX - 1);
-        let slow = table.insert(later(30), 0, None);
+        let mut table = Table::new(i32::MAX - 1);
+        let slow = table.insert(later(30), 0, Waiter::Nobody);
         let mut seen = vec![slow];
         for _ in 0..500 {
-            let id = table.insert(later(3), 0, None);
+            let id = table.insert(later(3), 0, Waiter::Nobody);
             assert!(!seen.contains(&id), "a live id was given out twice");
             seen.push(id);
-            assert!(matches!(table.complete(answer(id)), Completion::Taken(_)));
+            assert!(table.complete(answer(id), &mut Told::default()));
             assert!(poll(&mut table, id).is_ready());
         }
         assert!(seen.iter().any(|id| *id < 0), "the counter wrapped");
-        assert!(matches!(table.complete(answer(slow)), Completion::Taken(_)));
+        assert!(table.complete(answer(slow), &mut Told::default()));
         assert!(matches!(poll(&mut table, slow), Poll::Ready(Ok(_))));
     }
 
     #[test]
     fn a_deadline_ends_its_own_entry_only() {
-        let mut table = InFlightTable::new(0);
+        let mut table = Table::new(0);
         let start = Instant::now();
-        let short = table.insert(start + Duration::from_millis(10), 0, None);
-        let long = table.insert(start + Duration::from_millis(50), 0, None);
-        let mut wakers = Vec::new();
-        table.expire(start + Duration::from_millis(9), &mut wakers);
+        let short = table.insert(start + Duration::from_millis(10), 0, Waiter::Nobody);
+        let long = table.insert(start + Duration::from_millis(50), 0, Waiter::Nobody);
+        let mut told = Told::default();
+        table.expire(start + Duration::from_millis(9), &mut told);
         assert!(poll(&mut table, short).is_pending());
-        table.expire(start + Duration::from_millis(10), &mut wakers);
-        assert_eq!(wakers.len(), 1);
+        table.expire(start + Duration::from_millis(10), &mut told);
+        assert_eq!(told.wakers.len(), 1);
         assert!(matches!(poll(&mut table, short), Poll::Ready(Err(CallEnd::DeadlinePassed))));
         assert!(poll(&mut table, long).is_pending());
         assert_eq!(table.earliest_deadline(), Some(start + Duration::from_millis(50)));
@@ -288,11 +387,11 @@ mod tests {
 
     #[test]
     fn the_end_of_a_connection_tells_what_the_peer_may_have_seen() {
-        let mut table = InFlightTable::new(0);
-        let sent = table.insert(later(3), 0, None);
-        let begun = table.insert(later(3), 100, None);
-        let unsent = table.insert(later(3), 200, None);
-        table.end_all(101, &mut Vec::new());
+        let mut table = Table::new(0);
+        let sent = table.insert(later(3), 0, Waiter::Nobody);
+        let begun = table.insert(later(3), 100, Waiter::Nobody);
+        let unsent = table.insert(later(3), 200, Waiter::Nobody);
+        table.end_all(101, &mut Told::default());
         for (id, written) in [(sent, true), (begun, true), (unsent, false)] {
             let end = CallEnd::ConnectionEnded { written };
             assert!(matches!(poll(&mut table, id), Poll::Ready(Err(found)) if found == end));
@@ -301,13 +400,54 @@ mod tests {
 
     #[test]
     fn memory_of_a_burst_is_given_back() {
-        let mut table = InFlightTable::new(0);
+        let mut table = Table::new(0);
         let start = Instant::now();
-        let ids: Vec<i32> = (0..10_000).map(|_| table.insert(start, 0, None)).collect();
+        let ids: Vec<i32> = (0..10_000).map(|_| table.insert(start, 0, Waiter::Nobody)).collect();
         for id in ids {
             table.cancel(id);
         }
-        table.expire(start, &mut Vec::new());
+        table.expire(start, &mut Told::default());
         assert_eq!(table.slots.len(), 0);
+    }
+
+    #[test]
+    fn a_callback_gets_its_outcome_and_leaves_no_entry() {
+        let mut table = Table::new(0);
+        let (now, mut told) = (Instant::now(), Told::default());
+        let answered = table.insert(later(3), 0, Waiter::Callback("answered"));
+        table.insert(now, 0, Waiter::Callback("late"));
+        table.insert(later(3), 0, Waiter::Callback("written"));
+        table.insert(later(3), 100, Waiter::Callback("unsent"));
+        assert!(table.complete(answer(answered), &mut told));
+        table.expire(now, &mut told);
+        table.end_all(100, &mut told);
+        assert!(table.is_empty() && told.wakers.is_empty());
+        let ends: Vec<_> = told
+            .callbacks
+            .into_iter()
+            .map(|(name, outcome)| (name, outcome.map(|answer| answer.opaque)))
+            .collect();
+        let ended = |written| Err(CallEnd::ConnectionEnded { written });
+        let late = Err(CallEnd::DeadlinePassed);
+        assert_eq!(
+            ends,
+            [("answered", Ok(answered)), ("late", late), ("written", ended(true)), ("unsent", ended(false))]
+        );
+        assert!(!table.complete(answer(answered), &mut Told::default()));
+    }
+
+    #[test]
+    fn answers_that_nobody_takes_leave_their_place_to_others() {
+        let mut table = Table::new(0);
+        for _ in 0..100 {
+            let (taken, given_up) =
+                (table.insert(later(3), 0, Waiter::Nobody), table.insert(later(3), 0, Waiter::Nobody));
+            for opaque in [taken, given_up] {
+                assert!(table.complete(answer(opaque), &mut Told::default()));
+            }
+            table.cancel(given_up);
+            assert!(matches!(poll(&mut table, taken), Poll::Ready(Ok(found)) if found.opaque == taken));
+        }
+        assert_eq!((table.answers.len(), table.len()), (2, 0));
     }
 }

@@ -8,35 +8,40 @@ mod in_flight;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-pub use in_flight::{CallEnd, Completion, InFlightTable};
+pub use in_flight::{CallEnd, InFlightTable, Told, Waiter};
 
 use crate::protocol::{RemotingCommand, ResponseCode};
 
-/// One connection's conversation.
+/// One connection's conversation. `C` is a callback, see [`Waiter`].
 #[derive(Debug)]
-pub struct Session {
-    in_flight: InFlightTable,
+pub struct Session<C> {
+    in_flight: InFlightTable<C>,
     going_away: bool,
 }
 
-impl Session {
+impl<C> Session<C> {
     /// A conversation without requests. `first_opaque` is the first id it gives out.
     pub fn new(first_opaque: i32) -> Self {
         Self { in_flight: InFlightTable::new(first_opaque), going_away: false }
     }
 
     /// Enters a request; see [`InFlightTable::insert`].
-    pub fn begin(&mut self, deadline: Instant, frame_start: u64, waker: Option<Waker>) -> i32 {
-        self.in_flight.insert(deadline, frame_start, waker)
+    pub fn begin(&mut self, deadline: Instant, frame_start: u64, waiter: Waiter<C>) -> i32 {
+        self.in_flight.insert(deadline, frame_start, waiter)
+    }
+
+    /// Says who is told how a request ended; see [`InFlightTable::wait`].
+    pub fn wait(&mut self, opaque: i32, waiter: Waiter<C>) {
+        self.in_flight.wait(opaque, waiter);
     }
 
     /// Takes an answer from the peer. An answer with code 1500 (GO_AWAY) also marks the session as
-    /// [going away](Self::is_going_away).
-    pub fn answer(&mut self, answer: RemotingCommand) -> Completion {
+    /// [going away](Self::is_going_away). False: nobody waits for it.
+    pub fn answer(&mut self, answer: RemotingCommand, told: &mut Told<C>) -> bool {
         if answer.code == ResponseCode::GO_AWAY.0 {
             self.going_away = true;
         }
-        self.in_flight.complete(answer)
+        self.in_flight.complete(answer, told)
     }
 
     /// Takes the outcome of a request; see [`InFlightTable::poll`].
@@ -50,13 +55,13 @@ impl Session {
     }
 
     /// Ends what is overdue; see [`InFlightTable::expire`].
-    pub fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
-        self.in_flight.expire(now, wakers);
+    pub fn expire(&mut self, now: Instant, told: &mut Told<C>) {
+        self.in_flight.expire(now, told);
     }
 
     /// The connection ended after `written` bytes; see [`InFlightTable::end_all`].
-    pub fn end(&mut self, written: u64, wakers: &mut Vec<Waker>) {
-        self.in_flight.end_all(written, wakers);
+    pub fn end(&mut self, written: u64, told: &mut Told<C>) {
+        self.in_flight.end_all(written, told);
     }
 
     /// Requests that have not left the table.
@@ -88,13 +93,14 @@ mod tests {
 
     #[test]
     fn go_away_still_answers_its_request_and_what_is_in_flight() {
-        let mut session = Session::new(0);
+        let mut session = Session::<()>::new(0);
         let deadline = Instant::now() + Duration::from_secs(3);
-        let (refused, served) = (session.begin(deadline, 0, None), session.begin(deadline, 10, None));
+        let (refused, served) =
+            (session.begin(deadline, 0, Waiter::Nobody), session.begin(deadline, 10, Waiter::Nobody));
         for (opaque, code) in [(refused, ResponseCode::GO_AWAY), (served, ResponseCode::SUCCESS)] {
             let mut answer = RemotingCommand::response(code);
             answer.opaque = opaque;
-            assert!(matches!(session.answer(answer), Completion::Taken(_)));
+            assert!(session.answer(answer, &mut Told::default()));
             assert!(session.is_going_away());
             assert!(!session.is_over());
             let polled = session.poll(opaque, Waker::noop());

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod callbacks;
 mod held_back;
 mod peer;
 mod pool;

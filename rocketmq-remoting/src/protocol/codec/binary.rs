@@ -3,7 +3,7 @@
 //! code 2 · language 1 · version 2 · opaque 4 · flag 4 · remark 4 + n · ext fields 4 + n, all big-endian;
 //! an ext field is key 2 + n, value 4 + n. An empty text means none.
 
-use super::super::{CommandFlag, EncodeError, EncodeHeader, ExtFields, FieldSink, FrameError};
+use super::super::{CommandFlag, EncodeError, EncodeHeader, EncodedFields, ExtFields, FieldSink, FrameError};
 use super::super::{FrameHead, LanguageCode, RemotingCommand, SerializeType};
 use super::writer::{FrameWriter, decimal_length, write_decimal};
 use bytes::{Bytes, BytesMut};
@@ -52,6 +52,16 @@ pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
     error.map_or(length.map(|_| ()), Err)
 }
 
+/// The fields of a header alone.
+pub(crate) fn encode<H: EncodeHeader + ?Sized>(header: &H) -> Result<Box<[u8]>, EncodeError> {
+    let mut out = BytesMut::new();
+    let mut fields = BinaryWriter { out: FrameWriter::new(&mut out, 300), error: None };
+    header.encode_fields(&mut fields);
+    let BinaryWriter { out: writer, error } = fields;
+    writer.finish();
+    error.map_or_else(|| Ok(Box::from(&out[..])), Err)
+}
+
 struct BinaryWriter<'a> {
     out: FrameWriter<'a>,
     error: Option<EncodeError>,
@@ -94,6 +104,11 @@ impl FieldSink for BinaryWriter<'_> {
     #[inline]
     fn flag(&mut self, name: &str, value: bool) {
         self.text(name, if value { "true" } else { "false" });
+    }
+
+    #[inline]
+    fn encoded(&mut self, fields: &EncodedFields) {
+        self.out.put(&fields.binary);
     }
 }
 

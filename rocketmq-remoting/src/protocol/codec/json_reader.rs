@@ -40,15 +40,19 @@ struct Fixed<'a> {
 }
 
 /// Reads what Apache's servers write for an answer, to the letter: every message that is sent costs one.
-/// `None` for anything else, right or wrong.
+/// `None` for anything else, right or wrong. Fields without braces in them are looked at when they are read.
 fn scan_answer(header: &str) -> Option<Fixed<'_>> {
     let mut scanner = Scanner::new(header);
     let literal = |scanner: &mut Scanner<'_>, text: &str| scanner.literal(text).then_some(());
     literal(&mut scanner, "{\"code\":")?;
     let code = scanner.small_number()?;
     let has_fields = scanner.literal(",\"extFields\":");
-    let ext_fields = if has_fields { Some(scanner.object().ok()?) } else { None };
-    literal(&mut scanner, ",\"flag\":1,\"language\":\"JAVA\",\"opaque\":")?;
+    const AFTER_FIELDS: &str = ",\"flag\":1,\"language\":\"JAVA\",\"opaque\":";
+    let ext_fields = match has_fields {
+        true => Some(scanner.object_before(AFTER_FIELDS).or_else(|| scanner.object().ok())?),
+        false => None,
+    };
+    literal(&mut scanner, AFTER_FIELDS)?;
     let opaque = scanner.small_number()?;
     let has_remark = scanner.literal(",\"remark\":");
     let remark = if has_remark { Some(scanner.string().ok()?) } else { None };

@@ -4,6 +4,7 @@
 //! written; [`RawText::text`] resolves escapes, which most have none of.
 
 use super::swar::find_quote_or_backslash;
+use memchr::memchr;
 use std::borrow::Cow;
 
 /// How deep objects and arrays may nest. A header nests twice; more only comes from somebody who tries.
@@ -119,6 +120,19 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         self.skip_object(1)?;
         Ok((start, self.at))
+    }
+
+    /// Steps over an object if this text follows its first closing brace, which then ends it: in a string, the quotes
+    /// of the text would be escaped. What is inside is not looked at.
+    #[inline(always)]
+    pub(crate) fn object_before(&mut self, text: &str) -> Option<(usize, usize)> {
+        let rest = self.text.as_bytes().get(self.at..).filter(|rest| rest.first() == Some(&b'{'))?;
+        let end = memchr(b'}', rest)? + 1;
+        rest.get(end..)?.starts_with(text.as_bytes()).then(|| {
+            let start = self.at;
+            self.at += end;
+            (start, self.at)
+        })
     }
 
     /// Checks that only blanks follow.

@@ -1,6 +1,6 @@
 //! Writes a header as JSON, keys in Java's order.
 
-use super::super::{EncodeError, EncodeHeader, ExtFields, FieldSink, FrameHead};
+use super::super::{EncodeError, EncodeHeader, EncodedFields, ExtFields, FieldSink, FrameHead};
 use super::swar;
 use super::writer::{FrameWriter, decimal_length, write_decimal};
 use bytes::BytesMut;
@@ -44,6 +44,15 @@ pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
     json.out.put(b"}");
     json.out.finish();
     Ok(())
+}
+
+/// The members for the fields of a header, each with a comma behind it.
+pub(crate) fn encode<H: EncodeHeader + ?Sized>(header: &H) -> Box<[u8]> {
+    let mut out = BytesMut::new();
+    let mut json = JsonWriter { out: FrameWriter::new(&mut out, 800) };
+    header.encode_fields(&mut json);
+    json.out.finish();
+    Box::from(&out[..])
 }
 
 struct JsonWriter<'a> {
@@ -114,6 +123,11 @@ impl FieldSink for JsonWriter<'_> {
         } else {
             self.member(name, 5).copy_from_slice(b"false");
         }
+    }
+
+    #[inline]
+    fn encoded(&mut self, fields: &EncodedFields) {
+        self.out.put(&fields.json);
     }
 }
 

@@ -4,5 +4,5 @@ pub(super) mod binary;
 pub(super) mod json_reader;
 pub(super) mod json_scan;
 pub(super) mod json_writer;
-mod swar;
+pub(super) mod swar;
 mod writer;

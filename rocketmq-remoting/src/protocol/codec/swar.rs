@@ -5,7 +5,7 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// Index of the first quote or backslash at or behind `from`.
 #[inline(always)]
-pub(super) fn find_quote_or_backslash(text: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn find_quote_or_backslash(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(word) = text.get(at..at + 8) {
         let hits = quotes_and_backslashes(load(word));

@@ -31,7 +31,7 @@ macro_rules! headers {
             ) -> Result<Self, $crate::protocol::HeaderError> {
                 $( let mut $field: Option<$type> = None; )*
                 let mut _error = None;
-                fields.visit(&mut |_name, _value| {
+                let _is_whole = fields.visit(&mut |_name, _value| {
                     $( if _name == $wire {
                         match $crate::protocol::fields::decode_value(stringify!($header), $wire, _value) {
                             Ok(value) => $field = value,
@@ -42,6 +42,9 @@ macro_rules! headers {
                 });
                 if let Some(error) = _error {
                     return Err(error);
+                }
+                if !_is_whole {
+                    return Err($crate::protocol::fields::damaged(stringify!($header), fields));
                 }
                 Ok(Self { $(
                     $field: $crate::protocol::fields::required(stringify!($header), $wire, $field $( .or(Some($default)) )?)?,

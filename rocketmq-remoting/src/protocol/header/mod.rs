@@ -20,7 +20,9 @@ mod recall;
 mod remote;
 mod reply;
 mod send;
+mod send_answer;
 mod send_back;
+mod send_template;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -38,5 +40,7 @@ pub use reply::*;
 pub use send::{
     SendMessageRequestHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader, SendRequestKind,
 };
+pub use send_answer::SendMessageAnswer;
 pub use send_back::*;
+pub use send_template::{SendTemplate, TemplatedSend};
 pub use transaction::*;

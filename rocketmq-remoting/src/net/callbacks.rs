@@ -1,0 +1,127 @@
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::CallError;
+use crate::protocol::RemotingCommand;
+
+/// Gets the answer of a request that no task waits for. Java: `InvokeCallback`.
+///
+/// It is called once, on a task that runs the callbacks of one connection in turn: it must not block. Dropped without
+/// a call means that the connection's tasks were stopped first.
+pub trait OnAnswer: Send {
+    /// How the request ended.
+    fn answered(self: Box<Self>, answer: Result<RemotingCommand, CallError>);
+}
+
+/// A callback that waits for its outcome.
+pub(super) type Callback = Box<dyn OnAnswer>;
+
+/// A callback with its outcome.
+type Due = (Callback, Result<RemotingCommand, CallError>);
+
+/// What is due to be called back on one connection.
+#[derive(Default)]
+pub(super) struct Callbacks {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    due: Vec<Due>,
+    task: Option<Waker>,
+    /// No more will come, or nobody is left to call them.
+    closed: bool,
+}
+
+impl Callbacks {
+    /// Has these called, in order.
+    pub(super) fn add(&self, due: impl Iterator<Item = Due>) {
+        let mut queue = self.lock();
+        if queue.closed {
+            drop(queue);
+            // Dropping runs foreign code.
+            due.for_each(drop);
+            return;
+        }
+        queue.due.extend(due);
+        let task = queue.task.take();
+        drop(queue);
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    /// No more will come: the task ends after those that are due.
+    pub(super) fn close(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        let task = queue.task.take();
+        drop(queue);
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls what is due. A task of its own, so that slow callbacks keep no frame from being read or written.
+pub(super) struct CallbackTask {
+    callbacks: Arc<Callbacks>,
+    batch: Vec<Due>,
+}
+
+impl CallbackTask {
+    pub(super) fn new(callbacks: Arc<Callbacks>) -> Self {
+        Self { callbacks, batch: Vec::new() }
+    }
+
+    /// Fetches what is due. Ready with false: nothing is, and nothing will be.
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut queue = self.callbacks.lock();
+        if queue.due.is_empty() {
+            if queue.closed {
+                return Poll::Ready(false);
+            }
+            queue.task = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        std::mem::swap(&mut queue.due, &mut self.batch);
+        Poll::Ready(true)
+    }
+}
+
+impl Future for CallbackTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if !std::task::ready!(this.poll_batch(cx)) {
+            return Poll::Ready(());
+        }
+        for (callback, answer) in this.batch.drain(..) {
+            if catch_unwind(AssertUnwindSafe(|| callback.answered(answer))).is_err() {
+                tracing::error!("a callback panicked");
+            }
+        }
+        // Others on the same thread get their turn between two batches.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for CallbackTask {
+    fn drop(&mut self) {
+        let mut queue = self.callbacks.lock();
+        queue.closed = true;
+        let left = std::mem::take(&mut queue.due);
+        drop(queue);
+        // Outside the lock: dropping runs foreign code.
+        drop(left);
+    }
+}
