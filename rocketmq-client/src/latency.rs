@@ -43,21 +43,21 @@ impl MQFaultStrategy {
         Self { tables, detecting, items: RwLock::default() }
     }
 
-    /// Remembers how an attempt with a broker went.
+    /// Remembers how an attempt with a broker went, which began then and has ended now.
     pub(crate) fn note(
         &self,
         broker: &str,
-        took: Duration,
+        began: Instant,
         sent: &Result<Option<SendResult>, MQClientError>,
     ) {
         let Some(tables) = &self.tables else { return };
+        let now = Instant::now();
         let (latency, reachable) = match sent {
-            Ok(_) => (took, true),
+            Ok(_) => (now - began, true),
             Err(MQClientError::Remoting { .. }) => (ISOLATED, !self.detecting),
             Err(MQClientError::MessageIllegal { .. }) => return,
             Err(_) => (ISOLATED, false),
         };
-        let now = Instant::now();
         let away = tables.away_for(latency);
         let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
         if away.is_zero() && reachable && !items.contains_key(broker) {
@@ -176,7 +176,7 @@ mod tests {
     async fn the_time_away_grows_with_the_latency_as_in_java() {
         let (strategy, route) = (strategy(false), route(&["a", "b"]));
         for (latency_ms, away_ms) in [(10, 0), (99, 0), (549, 0), (550, 2000), (1800, 5000), (3000, 6000)] {
-            strategy.note("a", Duration::from_millis(latency_ms), &Ok(None));
+            strategy.note("a", Instant::now() - Duration::from_millis(latency_ms), &Ok(None));
             if away_ms > 0 {
                 assert_eq!(brokers_of(&strategy, &route), ["b"], "{latency_ms}");
                 tokio::time::advance(Duration::from_millis(away_ms - 1)).await;
@@ -190,7 +190,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_broker_that_refuses_is_away_for_ten_seconds_and_used_if_there_is_no_other() {
         let (strategy, route_ab, route_a) = (strategy(false), route(&["a", "b"]), route(&["a"]));
-        strategy.note("a", Duration::from_millis(1), &refused());
+        strategy.note("a", Instant::now(), &refused());
         assert_eq!(brokers_of(&strategy, &route_ab), ["b"]);
         assert_eq!(brokers_of(&strategy, &route_a), ["a"]);
         tokio::time::advance(Duration::from_secs(10)).await;
@@ -200,7 +200,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_detector_brings_a_broker_back() {
         let strategy = strategy(true);
-        strategy.note("a", Duration::from_millis(1), &refused());
+        strategy.note("a", Instant::now(), &refused());
         assert!(strategy.due_for_detection(Duration::from_secs(2)).is_empty());
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(strategy.due_for_detection(Duration::from_secs(2)), [Arc::from("a")]);
@@ -212,7 +212,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn switched_off_it_only_avoids_the_last_broker() {
         let (strategy, route) = (MQFaultStrategy::new(None, false), route(&["a", "b"]));
-        strategy.note("a", Duration::from_secs(100), &refused());
+        strategy.note("a", Instant::now() - Duration::from_secs(100), &refused());
         assert_eq!(brokers_of(&strategy, &route), ["a", "b"]);
         assert_eq!(strategy.select(&route, Some("a")).unwrap().queue.broker_name(), "b");
     }

@@ -8,12 +8,14 @@ mod prepared;
 mod recall;
 mod request;
 pub(crate) mod retry;
+mod send;
 mod send_kernel;
 mod send_options;
 mod sending;
 mod stats;
 mod transaction;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +23,9 @@ use tokio::time::Instant;
 
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
-use crate::hook::CommunicationMode;
 use crate::model::{Message, MessageBatch, MessageQueue, RecallResult, SendResult};
 use crate::selector::MessageQueueSelector;
-use callback::Callback;
-use default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, current_runtime};
+use default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing};
 
 pub use send_options::SendOptions;
 pub use stats::ProducerStats;
@@ -76,22 +76,20 @@ impl Producer {
     ///
     /// # Errors
     /// [`MQClientError::outcome`] tells whether the message may be stored all the same.
-    pub async fn send(&self, message: Message) -> Result<SendResult, MQClientError> {
-        self.send_with(message, SendOptions::new()).await
+    pub fn send(&self, message: Message) -> impl Future<Output = Result<SendResult, MQClientError>> + Send {
+        self.inner.send(Outgoing::Message(message), SendOptions::new())
     }
 
     /// Sends a message with options of its own; see [`send`](Self::send).
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn send_with(
+    pub fn send_with(
         &self,
         message: Message,
         options: SendOptions,
-    ) -> Result<SendResult, MQClientError> {
-        let sent = self.inner.send(Outgoing::Message(message), CommunicationMode::Sync, options).await?;
-        // Only one-way sends have no result.
-        sent.ok_or(MQClientError::NotStarted { client: "producer" })
+    ) -> impl Future<Output = Result<SendResult, MQClientError>> + Send {
+        self.inner.send(Outgoing::Message(message), options)
     }
 
     /// Sends a message to one queue; retries stay on it. See [`send`](Self::send).
@@ -141,17 +139,16 @@ impl Producer {
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<SendResult, MQClientError> {
         let batch = MessageBatch::try_from_iter(messages).map_err(MQClientError::illegal)?;
-        let options = SendOptions::new();
-        let sent = self.inner.send(Outgoing::Batch(batch), CommunicationMode::Sync, options).await?;
-        sent.ok_or(MQClientError::NotStarted { client: "producer" })
+        self.inner.send(Outgoing::Batch(batch), SendOptions::new()).await
     }
 
     /// Sends a message and calls back with the outcome. It returns once the message is admitted: as long as too many
     /// sends, or bytes, are in flight it waits, which is where back-pressure acts.
     ///
     /// After `Ok`, `callback` runs exactly once, on a task of the producer's runtime that is not that of a
-    /// connection. It should not block. A panic in it is caught and counted. Dropping the future before it is ready
-    /// sends nothing, and the callback does not run.
+    /// connection. Callbacks of messages for one broker mostly run one after another: a callback must not block, and hands
+    /// long work to a task. A panic in it is caught and counted. Dropping the future before it is ready sends nothing, and
+    /// the callback does not run.
     ///
     /// # Errors
     /// The message is illegal, or was not admitted within the send time-out: the callback will not run.
@@ -160,15 +157,7 @@ impl Producer {
         message: Message,
         callback: impl FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
     ) -> Result<(), MQClientError> {
-        let running = self.inner.running()?;
-        current_runtime()?;
-        self.inner.check(running, &message)?;
-        let plan = self.inner.plan(CommunicationMode::Async, SendOptions::new());
-        let outgoing = Outgoing::Message(message);
-        let (permit, report) = self.inner.admit(&outgoing, &plan).await?;
-        let callback = Callback::new(self.inner.clone(), callback);
-        running.instance.tasks().spawn(callback.send(outgoing, plan, permit, report));
-        Ok(())
+        self.inner.send_async(message, callback).await
     }
 
     /// Sends a message without waiting for an answer: `Ok` means that its frame is in the write buffer, and
@@ -177,8 +166,7 @@ impl Producer {
     /// # Errors
     /// The message is illegal, or no broker could be reached within the send time-out: it was not sent.
     pub async fn send_oneway(&self, message: Message) -> Result<(), MQClientError> {
-        let outgoing = Outgoing::Message(message);
-        self.inner.send(outgoing, CommunicationMode::Oneway, SendOptions::new()).await.map(|_| ())
+        self.inner.send_oneway(message).await
     }
 
     /// Takes a timer message back before it is delivered: `recall_handle` is what [`SendResult::recall_handle`] gave

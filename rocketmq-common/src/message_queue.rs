@@ -13,25 +13,38 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The JSON form is Java's: `{"brokerName":"b","queueId":0,"topic":"T"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageQueue {
+    /// Together, as every result of a send has them, in whatever thread it is read.
+    names: Arc<Names>,
+    queue_id: i32,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Names {
     topic: Arc<str>,
     broker_name: Arc<str>,
-    queue_id: i32,
 }
 
 impl MessageQueue {
     /// A queue. Texts that are `Arc<str>` already are shared, not copied.
     pub fn new(topic: impl Into<Arc<str>>, broker_name: impl Into<Arc<str>>, queue_id: i32) -> Self {
-        Self { topic: topic.into(), broker_name: broker_name.into(), queue_id }
+        let names = Names { topic: topic.into(), broker_name: broker_name.into() };
+        Self { names: Arc::new(names), queue_id }
+    }
+
+    /// Another queue of the same topic on the same broker.
+    #[must_use]
+    pub fn with_queue_id(&self, queue_id: i32) -> Self {
+        Self { names: self.names.clone(), queue_id }
     }
 
     /// The topic.
     pub fn topic(&self) -> &str {
-        &self.topic
+        &self.names.topic
     }
 
     /// The name of the broker that has the queue.
     pub fn broker_name(&self) -> &str {
-        &self.broker_name
+        &self.names.broker_name
     }
 
     /// The number of the queue at its broker, from 0.
@@ -41,18 +54,19 @@ impl MessageQueue {
 
     /// The topic, to be shared.
     pub fn shared_topic(&self) -> &Arc<str> {
-        &self.topic
+        &self.names.topic
     }
 
     /// The broker name, to be shared.
     pub fn shared_broker_name(&self) -> &Arc<str> {
-        &self.broker_name
+        &self.names.broker_name
     }
 }
 
 impl fmt::Display for MessageQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, broker_name, queue_id } = self;
+        let Names { topic, broker_name } = &*self.names;
+        let queue_id = self.queue_id;
         write!(f, "MessageQueue [topic={topic}, brokerName={broker_name}, queueId={queue_id}]")
     }
 }
@@ -68,9 +82,9 @@ struct Json<'a> {
 
 impl Serialize for MessageQueue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { topic, broker_name, queue_id } = self;
+        let Names { topic, broker_name } = &*self.names;
         let (broker_name, topic) = (Cow::Borrowed(&**broker_name), Cow::Borrowed(&**topic));
-        Json { broker_name, queue_id: *queue_id, topic }.serialize(serializer)
+        Json { broker_name, queue_id: self.queue_id, topic }.serialize(serializer)
     }
 }
 

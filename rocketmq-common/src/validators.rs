@@ -147,6 +147,10 @@ impl fmt::Display for Named {
 
 fn check(named: Named, name: &str, limit: usize) -> Result<(), NameError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '%' | '|' | '_' | '-');
+    if (1..=limit).contains(&name.len()) && name.bytes().all(|byte| allowed(char::from(byte))) {
+        // As nearly all are.
+        return Ok(());
+    }
     let length = name.encode_utf16().count();
     let rule = if name.trim().is_empty() {
         NameRule::Blank

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rocketmq_common::{MessageQueue, mix_all};
 use rocketmq_remoting::protocol::body::TopicRouteData;
+use rustc_hash::FxHashMap;
 use tokio::time::{Instant, timeout_at};
 
 use super::TopicPublishInfo;
@@ -21,7 +22,7 @@ pub(crate) struct RouteTable {
     api: Arc<MQClientApi>,
     translator: Option<AddressTranslator>,
     default_topic_queue_nums: u32,
-    topics: RwLock<HashMap<Arc<str>, Arc<TopicPublishInfo>>>,
+    topics: RwLock<FxHashMap<Arc<str>, Arc<TopicPublishInfo>>>,
     lookups: Mutex<HashMap<Arc<str>, Arc<Lookup>>>,
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use rocketmq_common::{MessageQueue, PermName, mix_all};
 use rocketmq_remoting::net::random;
 use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
+use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendTemplate};
 
 use crate::conf::AddressTranslator;
 
@@ -23,6 +24,8 @@ pub(crate) struct TopicPublishInfo {
     /// The topic does not exist yet: the queues are those that the first send will create.
     is_template: bool,
     cursor: AtomicUsize,
+    /// What plain messages to each queue have in common, once one was sent there.
+    templates: Box<[OnceLock<Option<SendTemplate>>]>,
     /// The queues with the topic as the user names it, once somebody asked for them.
     without_namespace: OnceLock<Vec<MessageQueue>>,
 }
@@ -34,6 +37,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) address: &'a Arc<str>,
     /// The address before it was translated.
     pub(crate) advertised: &'a Arc<str>,
+    /// Its place among the queues of the route.
+    pub(crate) place: usize,
 }
 
 impl TopicPublishInfo {
@@ -75,15 +80,16 @@ impl TopicPublishInfo {
             };
             let translated = translator.and_then(|translator| translator.translate(&advertised));
             let address = translated.map_or_else(|| advertised.clone(), Arc::from);
-            let broker: Arc<str> = broker.into();
+            let first = MessageQueue::new(topic.clone(), broker, 0);
             for queue_id in 0..count {
-                queues.push(MessageQueue::new(topic.clone(), broker.clone(), queue_id));
+                queues.push(first.with_queue_id(queue_id));
                 addresses.push(address.clone());
                 all_advertised.push(advertised.clone());
             }
         }
         let cursor = AtomicUsize::new(random() as usize);
         Self {
+            templates: queues.iter().map(|_| OnceLock::new()).collect(),
             queues,
             addresses,
             advertised: all_advertised,
@@ -166,12 +172,26 @@ impl TopicPublishInfo {
         choices.find(|choice| passes(choice.queue.broker_name()))
     }
 
-    fn at(&self, place: usize) -> Choice<'_> {
+    /// The choice at a place that an earlier one had.
+    pub(crate) fn at(&self, place: usize) -> Choice<'_> {
         Choice {
+            place,
             queue: &self.queues[place],
             address: &self.addresses[place],
             advertised: &self.advertised[place],
         }
+    }
+
+    /// What plain messages to the queue at this place have in common, from the header of any message to it: a route
+    /// belongs to one producer, so that only time, properties and flags differ. `None` if that header is not plain.
+    pub(crate) fn template(
+        &self,
+        place: usize,
+        header: &SendMessageRequestHeaderV2<'_>,
+    ) -> Option<&SendTemplate> {
+        let template = self.templates.get(place)?;
+        // What is too long for the wire is told when it is sent whole.
+        template.get_or_init(|| SendTemplate::new(header).ok().flatten()).as_ref()
     }
 
     /// The addresses of the masters, each once.

@@ -3,6 +3,7 @@
 mod open_batches;
 mod outcome;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use rocketmq_common::{
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
+use super::default_mq_producer_impl::{DefaultMQProducerImpl, NO_RESULT, Outgoing, Running};
 use super::permits::Permit;
 use super::prepared::now_ms;
 use super::sending::SendPlan;
@@ -51,9 +52,6 @@ pub(super) struct Accumulator {
     ids: &'static UniqueIdGenerator,
 }
 
-/// Only one-way sends have no result, and they are in no batch.
-const NO_RESULT: MQClientError = MQClientError::NotStarted { client: "producer" };
-
 /// What the messages of a batch have in common.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct BatchKey {
@@ -71,15 +69,23 @@ struct BatchKey {
 struct Member {
     message: Message,
     sender: Sender,
+    room: OwnedSemaphorePermit,
 }
 
+/// Who waits for a message, and what they hold.
 #[derive(Debug)]
-struct Sender {
+pub(super) struct Sender {
     plan: SendPlan,
     report: SendReport,
-    permit: Permit,
-    room: OwnedSemaphorePermit,
-    answer: oneshot::Sender<Result<SendResult, MQClientError>>,
+    permit: Permit<Arc<DefaultMQProducerImpl>>,
+    answer: Answer,
+}
+
+/// Where an outcome goes.
+pub(super) enum Answer {
+    /// To a task, which may have given up.
+    Task(oneshot::Sender<Result<SendResult, MQClientError>>),
+    Callback(Box<dyn FnOnce(Result<SendResult, MQClientError>) + Send>),
 }
 
 /// Room for one message.
@@ -151,16 +157,16 @@ impl Accumulator {
 }
 
 impl Reserved<'_> {
-    /// Puts the message into a batch and waits for its outcome.
-    pub(super) async fn join(
+    /// Puts the message into a batch.
+    pub(super) fn join(
         self,
         producer: &Arc<DefaultMQProducerImpl>,
         running: &Running,
         mut message: Message,
-        plan: &SendPlan,
-        (permit, report): (Permit, SendReport),
-    ) -> Result<SendResult, MQClientError> {
+        sender: Sender,
+    ) {
         self.accumulator.identify(&mut message);
+        let plan = &sender.plan;
         let key = BatchKey {
             topic: message.shared_topic().clone(),
             tags: message.tags().map(Box::from),
@@ -170,10 +176,9 @@ impl Reserved<'_> {
             timeout: plan.timeout,
             retries: plan.retries,
         };
-        let (answer, outcome) = oneshot::channel();
-        let sender = Sender { plan: plan.clone(), report, permit, room: self.room, answer };
-        let member = Member { message, sender };
-        let newcomer = Newcomer { item: member, bytes: self.bytes, began: plan.began, timeout: plan.timeout };
+        let (began, timeout) = (plan.began, plan.timeout);
+        let item = Member { message, sender, room: self.room };
+        let newcomer = Newcomer { item, bytes: self.bytes, began, timeout };
         let added = self.accumulator.lock().add(key, newcomer, Instant::now());
         if added.opened {
             self.accumulator.opened.notify_one();
@@ -181,12 +186,60 @@ impl Reserved<'_> {
         if let Some(full) = added.full {
             dispatch(producer, running, full);
         }
-        outcome.await.unwrap_or_else(|_| {
-            // The task that sends was stopped, by a shutdown whose time was over or with its runtime.
-            let report = SendReport { given_up: true, ..SendReport::default() };
-            Err(MQClientError::Abandoned { report: Box::new(report) })
+    }
+}
+
+impl Sender {
+    pub(super) fn new(
+        plan: &SendPlan,
+        report: Option<Box<SendReport>>,
+        permit: Permit<Arc<DefaultMQProducerImpl>>,
+        answer: Answer,
+    ) -> Self {
+        Self {
+            plan: plan.clone(),
+            report: report.map_or_else(SendReport::default, |report| *report),
+            permit,
+            answer,
+        }
+    }
+
+    /// Gives the sender the outcome; before that the permit back, so that the sender can send again.
+    fn finish(self, sent: Result<SendResult, MQClientError>) {
+        drop(self.permit);
+        match self.answer {
+            // It may have given up just now.
+            Answer::Task(task) => _ = task.send(sent),
+            Answer::Callback(callback) => callback(sent),
+        }
+    }
+}
+
+impl Answer {
+    /// Whoever dropped the future of a send has given it up.
+    fn is_unwanted(&self) -> bool {
+        matches!(self, Self::Task(task) if task.is_closed())
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Task(_) => "Task",
+            Self::Callback(_) => "Callback",
         })
     }
+}
+
+/// The outcome that comes to a task.
+pub(super) async fn outcome_of(
+    answer: oneshot::Receiver<Result<SendResult, MQClientError>>,
+) -> Result<SendResult, MQClientError> {
+    answer.await.unwrap_or_else(|_| {
+        // The task that sends was stopped, by a shutdown whose time was over or with its runtime.
+        let report = SendReport { given_up: true, ..SendReport::default() };
+        Err(MQClientError::Abandoned { report: Box::new(report) })
+    })
 }
 
 /// Sends each batch when its time has come, for as long as the producer lives.
@@ -217,21 +270,19 @@ async fn send(producer: Arc<DefaultMQProducerImpl>, batch: Batch<Member>) {
     let Some(running) = producer.started() else { return };
     let began = batch.began();
     let mut members = batch.items;
-    // Whoever dropped the future of a send has given it up.
-    members.retain(|member| !member.sender.answer.is_closed());
+    members.retain(|member| !member.sender.answer.is_unwanted());
     for Member { sender: Sender { plan, report, .. }, .. } in &mut members {
         report.waited_for_batch = plan.began.elapsed().saturating_sub(report.waited_for_permits);
     }
     if members.len() > 1 {
         return send_together(&producer, running, members, began).await;
     }
-    if let Some(Member { message, sender }) = members.pop() {
-        let Sender { plan, report, permit, room, answer } = sender;
-        let sent = producer.deliver(running, Outgoing::Message(message), &plan, report).await;
+    if let Some(Member { message, sender, room }) = members.pop() {
+        let (plan, report) = (&sender.plan, Some(Box::new(sender.report.clone())));
+        let sent = producer.deliver(running, Outgoing::Message(message), plan, report).await;
         producer.note(&sent, plan.began);
-        // Before the sender goes on, so that it can send again.
-        drop((permit, room));
-        let _ = answer.send(sent.and_then(|sent| sent.ok_or(NO_RESULT)));
+        drop(room);
+        sender.finish(sent.and_then(|sent| sent.ok_or(NO_RESULT)));
     }
 }
 
@@ -242,21 +293,21 @@ async fn send_together(
     began: Instant,
 ) {
     let (messages, senders): (Vec<_>, Vec<_>) =
-        members.into_iter().map(|Member { message, sender }| (message, sender)).unzip();
-    let Some(first) = senders.first() else { return };
+        members.into_iter().map(|Member { message, sender, room }| (message, (sender, room))).unzip();
+    let Some((first, _)) = senders.first() else { return };
     let plan = SendPlan { began, ..first.plan.clone() };
     let id = |message: &Message| message.unique_key().unwrap_or_default().to_owned();
     let ids = messages.iter().map(id).collect();
     let sent = match MessageBatch::new(messages) {
-        Ok(batch) => producer.deliver(running, Outgoing::Batch(batch), &plan, SendReport::default()).await,
+        Ok(batch) => producer.deliver(running, Outgoing::Batch(batch), &plan, None).await,
         Err(error) => Err(MQClientError::illegal(error)),
     };
     let sent = sent.and_then(|sent| sent.ok_or(NO_RESULT));
-    let outcomes = outcome::of_each(sent, ids, senders.iter().map(|sender| &sender.report));
-    for (own, sender) in outcomes.into_iter().zip(senders) {
+    let outcomes = outcome::of_each(sent, ids, senders.iter().map(|(sender, _)| &sender.report));
+    for (own, (sender, room)) in outcomes.into_iter().zip(senders) {
         producer.note(&own, sender.plan.began);
-        drop((sender.permit, sender.room));
-        let _ = sender.answer.send(own);
+        drop(room);
+        sender.finish(own);
     }
 }
 

@@ -1,43 +1,121 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing};
-use super::permits::Permit;
-use super::sending::SendPlan;
-use crate::error::{MQClientError, SendReport};
-use crate::model::SendResult;
+use rocketmq_remoting::net::{CallError, OnAnswer};
+use rocketmq_remoting::protocol::RemotingCommand;
 
-/// Calls back exactly once: with the result, or, when the send is dropped on the way, with an error.
-pub(super) struct Callback<F: FnOnce(Result<SendResult, MQClientError>)> {
+use tokio::task::coop::consume_budget;
+
+use super::SendOptions;
+use super::accumulator::{Answer, Sender};
+use super::default_mq_producer_impl::{DefaultMQProducerImpl, NO_RESULT, Outgoing, Running, current_runtime};
+use super::permits::{HasPermits, Taken};
+use super::sending::{CurrentAttempt, Onward, Sending, Step};
+use crate::error::{MQClientError, SendReport};
+use crate::hook::CommunicationMode;
+use crate::model::{Message, SendResult};
+
+/// A user's callback. It runs exactly once: with the outcome, or, when the send is dropped on the way, with an error.
+struct Callback<F: FnOnce(Result<SendResult, MQClientError>)> {
     producer: Arc<DefaultMQProducerImpl>,
+    /// The permit of the send, if it is held here.
+    taken: Taken,
     callback: Option<F>,
 }
 
-impl<F: FnOnce(Result<SendResult, MQClientError>)> Callback<F> {
-    pub(super) fn new(producer: Arc<DefaultMQProducerImpl>, callback: F) -> Self {
-        Self { producer, callback: Some(callback) }
+/// A send that ends in a callback.
+///
+/// Mostly no task waits for it: its first attempt goes into the write buffer at once, and all of it then waits among the
+/// requests in flight. Whatever takes longer than that goes on in a task.
+struct CallbackSend<F: FnOnce(Result<SendResult, MQClientError>)> {
+    sending: Sending,
+    /// The attempt whose answer is waited for.
+    attempt: Option<CurrentAttempt>,
+    callback: Callback<F>,
+}
+
+impl DefaultMQProducerImpl {
+    /// Admits a message, sends it and has the outcome go to a callback.
+    pub(super) async fn send_async<F>(
+        self: &Arc<Self>,
+        message: Message,
+        callback: F,
+    ) -> Result<(), MQClientError>
+    where
+        F: FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
+    {
+        let running = self.running()?;
+        current_runtime()?;
+        // Mostly nothing here waits: whoever sends in a loop would keep the thread from writing what was sent.
+        consume_budget().await;
+        let plan = self.plan(CommunicationMode::Async, SendOptions::new());
+        let outgoing = Outgoing::Message(message);
+        let (permit, report) = self.admit(&outgoing, &plan).await?;
+        match (running.reserve(&outgoing, plan.mode), outgoing) {
+            (Some(reserved), Outgoing::Message(message)) => {
+                self.check(running, &message)?;
+                let permit = permit.held_by(self.clone());
+                let mut callback = Callback::new(self, Taken::default(), callback);
+                let answer = Answer::Callback(Box::new(move |sent| callback.call(sent)));
+                reserved.join(self, running, message, Sender::new(&plan, report, permit, answer));
+            }
+            (_, outgoing) => {
+                let sending = Sending::new(self.prepare(running, outgoing)?, plan, report);
+                let callback = Callback::new(self, permit.into_taken(), callback);
+                Box::new(CallbackSend { sending, attempt: None, callback }).start(running);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<F> CallbackSend<F>
+where
+    F: FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
+{
+    /// Sends, without waiting for anything: what takes longer than to write a frame goes on in a task.
+    fn start(mut self: Box<Self>, running: &Running) {
+        let producer = &self.callback.producer;
+        let (attempt, connection) = match producer.begin_lightly(running, &mut self.sending) {
+            Ok(begun) => begun,
+            Err(onward) => return self.go_on(running, onward),
+        };
+        match self.sending.begin_call(producer.means(running), &attempt, &connection) {
+            Some(begun) => {
+                self.attempt = Some(attempt);
+                begun.then(self);
+            }
+            None => self.go_on(running, Onward::Attempt(attempt)),
+        }
     }
 
-    /// Sends, then calls back. The permit is given back before, so that a callback can send again.
-    pub(super) async fn send(
-        mut self,
-        outgoing: Outgoing,
-        plan: SendPlan,
-        permit: Permit,
-        report: SendReport,
-    ) {
-        let sent = match self.producer.started() {
-            Some(running) => {
-                let sending = self.producer.send_admitted(running, outgoing, &plan, permit, report);
-                sending.await.and_then(|sent| sent.ok_or(MQClientError::NotStarted { client: "producer" }))
-            }
-            None => Err(MQClientError::NotStarted { client: "producer" }),
-        };
-        self.call(sent);
+    /// Goes on in a task.
+    fn go_on(mut self: Box<Self>, running: &Running, onward: Onward) {
+        running.instance.tasks().spawn(async move {
+            let producer = self.callback.producer.clone();
+            // Also while the producer shuts down and finishes what was admitted.
+            let Some(running) = producer.started() else { return };
+            let sent = producer.deliver_prepared(running, &mut self.sending, onward).await;
+            self.finish(sent);
+        });
+    }
+
+    fn finish(self, sent: Result<Option<SendResult>, MQClientError>) {
+        let Self { sending, mut callback, .. } = self;
+        callback.producer.note(&sent, sending.plan.began);
+        callback.call(sent.and_then(|sent| sent.ok_or(NO_RESULT)));
+    }
+}
+
+impl<F: FnOnce(Result<SendResult, MQClientError>)> Callback<F> {
+    fn new(producer: &Arc<DefaultMQProducerImpl>, taken: Taken, callback: F) -> Self {
+        Self { producer: producer.clone(), taken, callback: Some(callback) }
     }
 
     fn call(&mut self, sent: Result<SendResult, MQClientError>) {
         let Some(callback) = self.callback.take() else { return };
+        // Before the callback, so that it can send again.
+        self.producer.permits().give_back(self.taken);
         if catch_unwind(AssertUnwindSafe(|| callback(sent))).is_err() {
             self.producer.callback_panicked();
             tracing::error!("a send callback panicked");
@@ -45,11 +123,36 @@ impl<F: FnOnce(Result<SendResult, MQClientError>)> Callback<F> {
     }
 }
 
+impl<F> OnAnswer for CallbackSend<F>
+where
+    F: FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
+{
+    fn answered(mut self: Box<Self>, answer: Result<RemotingCommand, CallError>) {
+        let (Some(running), Some(attempt)) = (self.callback.producer.started(), self.attempt.take()) else {
+            return;
+        };
+        let means = self.callback.producer.means(running);
+        match self.sending.read_and_conclude(means, &attempt, answer) {
+            Step::Done(outcome) => {
+                self.callback.producer.retried(self.sending.retries());
+                self.finish(outcome);
+            }
+            Step::Again(onward) => {
+                let producer = self.callback.producer.clone();
+                if let Some(running) = producer.started() {
+                    self.go_on(running, onward);
+                }
+            }
+        }
+    }
+}
+
 impl<F: FnOnce(Result<SendResult, MQClientError>)> Drop for Callback<F> {
     fn drop(&mut self) {
-        // The task was stopped, by a shutdown whose time was over or with its runtime.
-        self.call(Err(MQClientError::Abandoned {
-            report: Box::new(SendReport { given_up: true, ..SendReport::default() }),
-        }));
+        if self.callback.is_some() {
+            // Its task, or that of its connection, was stopped: by a shutdown whose time was over or with its runtime.
+            let report = Box::new(SendReport { given_up: true, ..SendReport::default() });
+            self.call(Err(MQClientError::Abandoned { report }));
+        }
     }
 }

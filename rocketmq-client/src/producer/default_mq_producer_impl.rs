@@ -1,6 +1,4 @@
 use std::borrow::Cow;
-use std::future::Future;
-use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,27 +6,27 @@ use std::time::Duration;
 use rocketmq_common::{UniqueIdGenerator, namespace};
 use tokio::runtime::{self, Handle};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::accumulator::{Accumulator, send_due_batches};
-use super::permits::{NoPermit, Permit, Permits};
+use super::accumulator::{Accumulator, Reserved, send_due_batches};
+use super::permits::{HasPermits, Permits};
 use super::prepared::Preparation;
-use super::sending::{SendPlan, Sending};
+use super::sending::SendPlan;
 use super::stats::Recorder;
 use super::transaction::{Checker, DynListener};
 use super::{ProducerStats, SendOptions, ShutdownReport};
 use crate::conf::{ProducerOption, millis};
-use crate::error::{MQClientError, Outcome, SendReport, with_causes};
+use crate::error::{MQClientError, Outcome, with_causes};
 use crate::factory::{MQClientInstance, Role, TopicPublishInfo, TransactionCheck, unique_ids};
 use crate::hook::CommunicationMode;
 use crate::latency::MQFaultStrategy;
-use crate::model::{Message, MessageBatch, MessageQueue, SendResult};
+use crate::model::{Message, MessageBatch, MessageQueue};
 use crate::trace::{SendMessageTraceHook, TraceDispatcher, inner_group};
 
-const CLIENT: &str = "producer";
+pub(super) const CLIENT: &str = "producer";
 
-/// What a send from another runtime gets on top of its deadline, so that the ordinary time-out comes first.
-const ELSEWHERE_GRACE: Duration = Duration::from_millis(100);
+/// Only one-way sends have no result.
+pub(super) const NO_RESULT: MQClientError = MQClientError::NotStarted { client: CLIENT };
 
 const CREATED: u8 = 0;
 const STARTING: u8 = 1;
@@ -38,11 +36,11 @@ const SHUT_DOWN: u8 = 3;
 /// The working part of a producer. Java: `DefaultMQProducerImpl`.
 #[derive(Debug)]
 pub(crate) struct DefaultMQProducerImpl {
-    option: ProducerOption,
+    pub(super) option: ProducerOption,
     state: AtomicU8,
     running: OnceLock<Running>,
-    permits: Arc<Permits>,
-    stats: Recorder,
+    pub(super) permits: Permits,
+    pub(super) stats: Recorder,
     /// Decides about transactions, if the producer sends any.
     listener: Option<Arc<dyn DynListener>>,
     trace: Option<Arc<TraceDispatcher>>,
@@ -55,10 +53,10 @@ pub(crate) struct Running {
     /// The group as brokers know it.
     pub(crate) producer_group: Arc<str>,
     pub(super) ids: &'static UniqueIdGenerator,
-    faults: Arc<MQFaultStrategy>,
+    pub(super) faults: Arc<MQFaultStrategy>,
     accumulator: Option<Arc<Accumulator>>,
     /// Where the tasks of the connections run.
-    runtime: runtime::Id,
+    pub(super) runtime: runtime::Id,
 }
 
 /// What one call hands in.
@@ -68,6 +66,15 @@ pub(super) enum Outgoing {
     /// The half message of a transaction.
     Half(Message),
     Batch(MessageBatch),
+}
+
+impl Outgoing {
+    pub(super) fn body_len(&self) -> usize {
+        match self {
+            Self::Message(message) | Self::Half(message) => message.body().len(),
+            Self::Batch(batch) => batch.encoded_len(),
+        }
+    }
 }
 
 /// Puts a producer back where it was, unless starting it succeeds.
@@ -135,127 +142,6 @@ impl DefaultMQProducerImpl {
         let _ = self.state.compare_exchange(STARTING, RUNNING, Ordering::AcqRel, Ordering::Acquire);
         drop(starting);
         Ok(())
-    }
-
-    /// Waits for a permit, then sends. The permit is held until the outcome is known.
-    pub(super) async fn send(
-        self: &Arc<Self>,
-        outgoing: Outgoing,
-        mode: CommunicationMode,
-        options: SendOptions,
-    ) -> Result<Option<SendResult>, MQClientError> {
-        let running = self.running()?;
-        let plan = self.plan(mode, options);
-        let sending = pin!(async {
-            let (permit, report) = self.admit(&outgoing, &plan).await?;
-            self.send_admitted(running, outgoing, &plan, permit, report).await
-        });
-        self.within_deadline(running, &plan, sending).await
-    }
-
-    /// Runs a send. Deadlines are kept by tasks of the runtime that the producer was started on; nobody can tell from
-    /// another one whether that still runs.
-    pub(super) async fn within_deadline<T>(
-        &self,
-        running: &Running,
-        plan: &SendPlan,
-        sending: Pin<&mut impl Future<Output = Result<T, MQClientError>>>,
-    ) -> Result<T, MQClientError> {
-        let here = current_runtime()?;
-        if here == running.runtime {
-            return sending.await;
-        }
-        let timed = Box::pin(timeout_at(plan.deadline() + ELSEWHERE_GRACE, sending));
-        timed.await.unwrap_or_else(|_| {
-            Err(MQClientError::TimedOut {
-                timeout: plan.timeout,
-                waited_for: "the runtime on which the producer was started: it does not run any more, or is blocked",
-                report: Box::new(SendReport { given_up: true, ..SendReport::default() }),
-            })
-        })
-    }
-
-    /// Waits until one more send may be in flight.
-    pub(super) async fn admit(
-        &self,
-        outgoing: &Outgoing,
-        plan: &SendPlan,
-    ) -> Result<(Permit, SendReport), MQClientError> {
-        let size = match outgoing {
-            Outgoing::Message(message) | Outgoing::Half(message) => message.body().len(),
-            Outgoing::Batch(batch) => batch.encoded_len(),
-        };
-        let permit = self.permits.acquire(size, plan.deadline()).await;
-        let report = SendReport { waited_for_permits: plan.began.elapsed(), ..SendReport::default() };
-        match permit {
-            Ok(permit) => Ok((permit, report)),
-            Err(NoPermit::Closed) => Err(MQClientError::ShutDown { client: CLIENT }),
-            Err(NoPermit::TimedOut) => {
-                self.stats.failed(false);
-                Err(MQClientError::TimedOut {
-                    timeout: plan.timeout,
-                    waited_for: "permits: too many sends, or bytes, in flight",
-                    report: Box::new(report),
-                })
-            }
-        }
-    }
-
-    /// Sends what has its permit: in a batch with others, if the options say so and it fits, or alone.
-    pub(super) async fn send_admitted(
-        self: &Arc<Self>,
-        running: &Running,
-        outgoing: Outgoing,
-        plan: &SendPlan,
-        permit: Permit,
-        report: SendReport,
-    ) -> Result<Option<SendResult>, MQClientError> {
-        let accumulator = running.accumulator.as_deref().filter(|_| plan.mode != CommunicationMode::Oneway);
-        let outgoing = match (accumulator, outgoing) {
-            (Some(accumulator), Outgoing::Message(message)) => match accumulator.reserve(&message) {
-                Some(reserved) => {
-                    self.check(running, &message)?;
-                    let joining = reserved.join(self, running, message, plan, (permit, report));
-                    return Box::pin(joining).await.map(Some);
-                }
-                None => Outgoing::Message(message),
-            },
-            (_, outgoing) => outgoing,
-        };
-        let _permit = permit;
-        let sent = self.deliver(running, outgoing, plan, report).await;
-        self.note(&sent, plan.began);
-        sent
-    }
-
-    /// Hands a request to a broker, with as many attempts as it takes.
-    pub(super) async fn deliver(
-        &self,
-        running: &Running,
-        outgoing: Outgoing,
-        plan: &SendPlan,
-        report: SendReport,
-    ) -> Result<Option<SendResult>, MQClientError> {
-        let preparation = running.preparation(&self.option);
-        let mut sending = Sending {
-            instance: &running.instance,
-            option: &self.option,
-            faults: &running.faults,
-            prepared: preparation.prepare(outgoing)?,
-            plan,
-            report,
-            attempts: 0,
-        };
-        if preparation.is_to_be_compressed(&sending.prepared) {
-            // Boxed, as all that is rare: it would make the future of every send larger.
-            Box::pin(sending.prepared.compress(&self.option)).await?;
-        }
-        let report = &mut sending.report;
-        let waited = report.waited_for_permits + report.waited_for_batch;
-        report.prepared = plan.began.elapsed().saturating_sub(waited);
-        let (sent, attempts) = sending.send_default_impl().await;
-        self.stats.retried(attempts.saturating_sub(1));
-        sent
     }
 
     /// Counts the outcome of one send.
@@ -334,6 +220,11 @@ impl DefaultMQProducerImpl {
 
     pub(super) fn trace(&self) -> Option<&TraceDispatcher> {
         self.trace.as_deref()
+    }
+
+    /// Counts attempts after the first one.
+    pub(super) fn retried(&self, times: u32) {
+        self.stats.retried(times);
     }
 
     pub(super) fn callback_panicked(&self) {
@@ -430,8 +321,23 @@ pub(super) fn current_runtime() -> Result<runtime::Id, MQClientError> {
     Ok(Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id())
 }
 
+impl HasPermits for Arc<DefaultMQProducerImpl> {
+    fn permits(&self) -> &Permits {
+        &self.permits
+    }
+}
+
 impl Running {
-    fn preparation<'a>(&'a self, option: &'a ProducerOption) -> Preparation<'a> {
-        Preparation { option, ids: self.ids, producer_group: &self.producer_group }
+    /// Room in a batch for a message, if messages are gathered and this one may go with others.
+    pub(super) fn reserve(&self, outgoing: &Outgoing, mode: CommunicationMode) -> Option<Reserved<'_>> {
+        let accumulator = self.accumulator.as_deref().filter(|_| mode != CommunicationMode::Oneway)?;
+        match outgoing {
+            Outgoing::Message(message) => accumulator.reserve(message),
+            _ => None,
+        }
+    }
+
+    pub(super) fn preparation<'a>(&'a self, option: &'a ProducerOption) -> Preparation<'a> {
+        Preparation { option, ids: self.ids }
     }
 }

@@ -1,36 +1,74 @@
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// One send in [`Permits::free`], above the bytes.
+const SEND: u64 = 1 << BYTES_BITS;
+/// Bits of the count of bytes: a tebibyte. The other 24 bits are for the sends.
+const BYTES_BITS: u32 = 40;
 
 /// How many sends, and how many bytes of bodies, may be in flight. A send past either waits.
+///
+/// Both counts are one number, so that every send changes one place in memory twice, whatever the number of threads.
 #[derive(Debug)]
 pub(super) struct Permits {
-    sends: Semaphore,
-    sends_limit: u32,
-    bytes: Semaphore,
-    bytes_limit: u32,
+    /// Sends and bytes that are free.
+    free: AtomicU64,
+    all: u64,
+    closed: AtomicBool,
+    /// How many wait. As long as somebody does, nobody overtakes.
+    waiting: AtomicUsize,
+    /// The one whose turn it is waits for what is given back, the others for this.
+    turn: Mutex<()>,
+    given_back: Notify,
+}
+
+/// What leads to permits: a reference, or something that keeps them.
+pub(super) trait HasPermits {
+    fn permits(&self) -> &Permits;
+}
+
+impl HasPermits for &Permits {
+    fn permits(&self) -> &Permits {
+        self
+    }
 }
 
 /// The right to one send. Given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Permit {
-    permits: Arc<Permits>,
-    bytes: u32,
+pub(super) struct Permit<P: HasPermits> {
+    from: P,
+    taken: Taken,
 }
 
-impl Drop for Permit {
+/// What one send has taken, for those who give it back themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Taken(u64);
+
+impl<P: HasPermits> Drop for Permit<P> {
     fn drop(&mut self) {
-        self.permits.sends.add_permits(1);
-        self.permits.bytes.add_permits(self.bytes as usize);
+        self.from.permits().give_back(self.taken);
     }
 }
 
-impl Permit {
+impl<P: HasPermits> Permit<P> {
     /// Gives the bytes back early: the body is gone, but the outcome is still waited for.
     pub(super) fn release_bytes(&mut self) {
-        self.permits.bytes.add_permits(std::mem::take(&mut self.bytes) as usize);
+        let bytes = self.taken.0 % SEND;
+        self.taken.0 -= bytes;
+        self.from.permits().give_back(Taken(bytes));
+    }
+
+    /// The same right, held otherwise.
+    pub(super) fn held_by<Q: HasPermits>(self, from: Q) -> Permit<Q> {
+        Permit { from, taken: self.into_taken() }
+    }
+
+    /// What was taken: it is not given back by itself any more.
+    pub(super) fn into_taken(mut self) -> Taken {
+        std::mem::take(&mut self.taken)
     }
 }
 
@@ -44,67 +82,108 @@ pub(super) enum NoPermit {
 }
 
 impl Permits {
-    pub(super) fn new(sends: u32, bytes: usize) -> Arc<Self> {
-        let limit = |count: usize| u32::try_from(count.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
-        let (sends_limit, bytes_limit) = (limit(sends as usize), limit(bytes));
-        Arc::new(Self {
-            sends: Semaphore::new(sends_limit as usize),
-            sends_limit,
-            bytes: Semaphore::new(bytes_limit as usize),
-            bytes_limit,
-        })
+    /// At most 16,777,215 sends and a tebibyte: more than any machine has in flight.
+    pub(super) fn new(sends: u32, bytes: usize) -> Self {
+        let sends = u64::from(sends).min(u64::MAX >> BYTES_BITS);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).min(SEND - 1);
+        let all = sends * SEND + bytes;
+        Self {
+            free: AtomicU64::new(all),
+            all,
+            closed: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+            turn: Mutex::new(()),
+            given_back: Notify::new(),
+        }
+    }
+
+    /// Takes a permit without waiting, if there is one and nobody waits for it.
+    pub(super) fn try_acquire(&self, body: usize) -> Option<Permit<&Self>> {
+        let overtakes = self.waiting.load(Ordering::SeqCst) > 0;
+        if overtakes || self.closed.load(Ordering::SeqCst) { None } else { self.take(body) }
     }
 
     /// Takes a permit for one send of a body of this size; a larger body than the limit takes all there is.
     /// Those who wait are served in order.
-    pub(super) async fn acquire(
-        self: &Arc<Self>,
-        body: usize,
-        deadline: Instant,
-    ) -> Result<Permit, NoPermit> {
-        let send = acquire(&self.sends, 1, deadline).await?;
-        let count = u32::try_from(body).unwrap_or(u32::MAX).min(self.bytes_limit);
-        let bytes = acquire(&self.bytes, count, deadline).await?;
-        // From here on the permit gives both back, wherever it goes.
-        send.forget();
-        bytes.forget();
-        Ok(Permit { permits: self.clone(), bytes: count })
+    pub(super) async fn acquire(&self, body: usize, deadline: Instant) -> Result<Permit<&Self>, NoPermit> {
+        let _waiting = Waiting::new(&self.waiting);
+        let acquired = timeout_at(deadline, async {
+            let _turn = self.turn.lock().await;
+            loop {
+                let given_back = self.given_back.notified();
+                tokio::pin!(given_back);
+                // Registered before the look, so that nothing given back in between is missed.
+                given_back.as_mut().enable();
+                if self.closed.load(Ordering::SeqCst) {
+                    return Err(NoPermit::Closed);
+                }
+                if let Some(permit) = self.take(body) {
+                    return Ok(permit);
+                }
+                given_back.await;
+            }
+        });
+        acquired.await.unwrap_or(Err(NoPermit::TimedOut))
     }
 
     /// How many sends hold a permit.
     pub(super) fn in_flight(&self) -> u32 {
-        let free = u32::try_from(self.sends.available_permits()).unwrap_or(u32::MAX);
-        self.sends_limit.saturating_sub(free)
+        let free = self.free.load(Ordering::SeqCst) / SEND;
+        // Both have 24 bits.
+        (self.all / SEND).saturating_sub(free) as u32
     }
 
     /// Refuses new permits and waits until all are back, at most for `limit`. Returns how many are not.
     pub(super) async fn drain(&self, limit: Duration) -> u32 {
-        // Closing the other one stops new sends, whose second step it is, and lets this one be waited for.
-        self.bytes.close();
-        let all = self.sends.acquire_many(self.sends_limit);
-        let drained = tokio::time::timeout(limit, all).await;
-        let left = match drained {
-            Ok(_) => 0,
-            Err(_) => self.in_flight(),
-        };
-        self.sends.close();
-        left
+        self.closed.store(true, Ordering::SeqCst);
+        let _waiting = Waiting::new(&self.waiting);
+        self.given_back.notify_waiters();
+        let _ = timeout(limit, async {
+            loop {
+                let given_back = self.given_back.notified();
+                tokio::pin!(given_back);
+                given_back.as_mut().enable();
+                if self.in_flight() == 0 {
+                    return;
+                }
+                given_back.await;
+            }
+        })
+        .await;
+        self.in_flight()
+    }
+
+    pub(super) fn give_back(&self, taken: Taken) {
+        if taken.0 > 0 {
+            self.free.fetch_add(taken.0, Ordering::SeqCst);
+            // Whoever comes to wait after this look sees what was given back.
+            if self.waiting.load(Ordering::SeqCst) > 0 {
+                self.given_back.notify_one();
+            }
+        }
+    }
+
+    fn take(&self, body: usize) -> Option<Permit<&Self>> {
+        let bytes = u64::try_from(body).unwrap_or(u64::MAX).min(self.all % SEND);
+        let enough = |free: u64| (free >= SEND && free % SEND >= bytes).then(|| free - SEND - bytes);
+        self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enough).ok()?;
+        Some(Permit { from: self, taken: Taken(SEND + bytes) })
     }
 }
 
-async fn acquire(
-    semaphore: &Semaphore,
-    count: u32,
-    deadline: Instant,
-) -> Result<SemaphorePermit<'_>, NoPermit> {
-    match semaphore.try_acquire_many(count) {
-        Ok(permit) => Ok(permit),
-        Err(TryAcquireError::Closed) => Err(NoPermit::Closed),
-        Err(TryAcquireError::NoPermits) => match timeout_at(deadline, semaphore.acquire_many(count)).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(NoPermit::Closed),
-            Err(_) => Err(NoPermit::TimedOut),
-        },
+/// Counts somebody who waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -1,13 +1,13 @@
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use rocketmq_common::message_const::{
-    PROPERTY_INSTANCE_ID, PROPERTY_MESSAGE_TYPE, PROPERTY_TRANSACTION_PREPARED, UNIQ_KEY,
+    PROPERTY_DELAY_TIME_LEVEL, PROPERTY_INSTANCE_ID, PROPERTY_MESSAGE_TYPE, PROPERTY_TIMER_DELAY_MS,
+    PROPERTY_TIMER_DELAY_SEC, PROPERTY_TIMER_DELIVER_MS, PROPERTY_TRANSACTION_PREPARED, UNIQ_KEY,
 };
 use rocketmq_common::{
-    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueId, UniqueIdGenerator, compression,
-    mix_all, namespace, validators,
+    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueIdGenerator, compression, mix_all,
+    namespace, validators,
 };
 use rocketmq_remoting::protocol::header::SendRequestKind;
 
@@ -26,27 +26,29 @@ pub(super) struct Prepared {
     pub(super) message_type: MessageType,
     /// The message as the caller gave it; of a batch, one with the topic and the encoded batch.
     pub(super) message: Message,
-    /// The messages of a batch, as far as anybody wants to look at them.
-    pub(super) batch: Option<MessageBatch>,
+    /// The messages of a batch, as far as anybody wants to look at them. Boxed, as all that is rare: there may be many
+    /// thousand messages in flight.
+    pub(super) batch: Option<Box<MessageBatch>>,
     /// The body as it goes out and is stored, if compressing it made it smaller.
-    pub(super) compressed: Option<Bytes>,
+    pub(super) compressed: Option<Box<Bytes>>,
     /// All properties in wire form, the id among them.
     pub(super) properties: String,
     pub(super) sys_flag: MessageSysFlag,
     pub(super) born_timestamp: i64,
-    pub(super) msg_id: MsgId,
-    /// The group as brokers know it.
-    pub(super) producer_group: Arc<str>,
+    msg_id: MsgId,
     /// The topic as brokers know it, if that differs from the message's.
-    pub(super) wrapped_topic: Option<String>,
+    wrapped_topic: Option<Box<str>>,
 }
 
 /// The id of a message; of a batch, those of its messages, with commas between them.
 #[derive(Debug)]
-pub(super) enum MsgId {
-    /// On the stack: the one text that is needed is that of the result.
-    Made(UniqueId),
-    Given(String),
+enum MsgId {
+    /// It begins here in the properties.
+    Within {
+        start: usize,
+        length: usize,
+    },
+    Given(Box<str>),
 }
 
 /// Makes messages ready to be sent.
@@ -54,7 +56,6 @@ pub(super) enum MsgId {
 pub(super) struct Preparation<'a> {
     pub(super) option: &'a ProducerOption,
     pub(super) ids: &'static UniqueIdGenerator,
-    pub(super) producer_group: &'a Arc<str>,
 }
 
 /// Why a body cannot be sent.
@@ -69,14 +70,30 @@ pub(super) enum IllegalBody {
 }
 
 impl Prepared {
+    /// Whether a message like it can be sent with the template of its queue.
+    pub(super) fn is_plain(&self) -> bool {
+        self.kind == SendRequestKind::Message && self.sys_flag.bits() == 0 && self.message.flag() == 0
+    }
+
     /// The topic as brokers know it.
     pub(super) fn topic(&self) -> &str {
         self.wrapped_topic.as_deref().unwrap_or_else(|| self.message.topic())
     }
 
+    /// The id; of a batch, those of its messages, with commas between them.
+    pub(super) fn msg_id(&self) -> &str {
+        match &self.msg_id {
+            // It was written there when the message was prepared.
+            MsgId::Within { start, length } => {
+                self.properties.get(*start..*start + *length).unwrap_or_default()
+            }
+            MsgId::Given(id) => id,
+        }
+    }
+
     /// What goes out and is stored.
     pub(super) fn body(&self) -> &Bytes {
-        self.compressed.as_ref().unwrap_or_else(|| self.message.body())
+        self.compressed.as_deref().unwrap_or_else(|| self.message.body())
     }
 
     /// Compresses the body, if that makes it smaller, and checks the size of what is stored.
@@ -91,18 +108,9 @@ impl Prepared {
         }
         if smaller {
             self.sys_flag = self.sys_flag.with_compression(kind);
-            self.compressed = Some(compressed);
+            self.compressed = Some(Box::new(compressed));
         }
         Ok(())
-    }
-}
-
-impl MsgId {
-    pub(super) fn as_str(&self) -> &str {
-        match self {
-            Self::Made(id) => id.as_str(),
-            Self::Given(id) => id,
-        }
     }
 }
 
@@ -111,7 +119,7 @@ impl Preparation<'_> {
     pub(super) fn prepare(&self, outgoing: Outgoing) -> Result<Prepared, MQClientError> {
         match outgoing {
             Outgoing::Message(message) => self.message(message),
-            Outgoing::Half(message) => self.single(message, true),
+            Outgoing::Half(message) => self.half(message),
             Outgoing::Batch(batch) => self.batch(batch),
         }
     }
@@ -119,36 +127,43 @@ impl Preparation<'_> {
     /// Whether compressing might make it smaller. Brokers store batches as they come.
     pub(super) fn is_to_be_compressed(&self, prepared: &Prepared) -> bool {
         prepared.kind != SendRequestKind::Batch
+            && prepared.compressed.is_none()
             && prepared.message.body().len() >= self.option.compress_msg_body_over_threshold()
     }
 
     /// One message. A received message that came out of a transaction is an ordinary one when it is sent on.
     fn message(&self, mut message: Message) -> Result<Prepared, MQClientError> {
-        if is_half(&message) {
+        let mut known = Known::of(&message);
+        if known.half {
             message.properties_mut().remove(PROPERTY_TRANSACTION_PREPARED);
+            known = Known::of(&message);
         }
-        self.single(message, false)
+        let kind = if known.reply { SendRequestKind::Reply } else { SendRequestKind::Message };
+        let message_type = if known.later { MessageType::Delay } else { MessageType::Normal };
+        self.single(message, &known, kind, message_type)
     }
 
-    fn single(&self, message: Message, transactional: bool) -> Result<Prepared, MQClientError> {
-        self.check(&message)?;
+    /// The half of a transaction.
+    fn half(&self, message: Message) -> Result<Prepared, MQClientError> {
+        let known = Known::of(&message);
+        let mut half =
+            self.single(message, &known, SendRequestKind::Message, MessageType::TransactionHalf)?;
+        half.sys_flag = half.sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
+        Ok(half)
+    }
+
+    fn single(
+        &self,
+        message: Message,
+        known: &Known,
+        kind: SendRequestKind,
+        message_type: MessageType,
+    ) -> Result<Prepared, MQClientError> {
+        let wrapped_topic = self.wrap(&message, known);
+        check(&message, wrapped_topic.as_deref())?;
         self.check_size(message.body())?;
         let born_timestamp = now_ms();
-        let (msg_id, properties) = self.identify(&message, born_timestamp);
-        let (mut sys_flag, mut message_type) = (MessageSysFlag::default(), MessageType::Normal);
-        if transactional {
-            sys_flag = sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
-            message_type = MessageType::TransactionHalf;
-        } else if message.delay_time_level() > 0 || message.is_timer() {
-            message_type = MessageType::Delay;
-        }
-        let wrapped_topic = self.wrap(&message);
-        let kind = if !transactional && is_reply(&message) {
-            SendRequestKind::Reply
-        } else {
-            SendRequestKind::Message
-        };
-        let producer_group = self.producer_group.clone();
+        let (msg_id, properties) = self.identify(&message, known, born_timestamp);
         Ok(Prepared {
             kind,
             message_type,
@@ -156,10 +171,9 @@ impl Preparation<'_> {
             batch: None,
             compressed: None,
             properties,
-            sys_flag,
+            sys_flag: MessageSysFlag::default(),
             born_timestamp,
             msg_id,
-            producer_group,
             wrapped_topic,
         })
     }
@@ -170,7 +184,7 @@ impl Preparation<'_> {
         let born_timestamp = now_ms();
         batch.assign_unique_keys(|| self.ids.next(born_timestamp));
         let ids: Vec<&str> = batch.messages().iter().filter_map(Message::unique_key).collect();
-        let msg_id = MsgId::Given(ids.join(","));
+        let msg_id = MsgId::Given(ids.join(",").into());
         let body = batch.encode().map_err(MQClientError::illegal)?;
         let limit = self.option.max_message_size();
         if body.len() > limit {
@@ -183,32 +197,24 @@ impl Preparation<'_> {
         }
         let id = self.ids.next(born_timestamp);
         let properties = message.properties().wire_with(&[(UNIQ_KEY, id.as_str())]);
-        let wrapped_topic = self.wrap(&message);
+        let wrapped_topic = self.wrap(&message, &Known::default());
         Ok(Prepared {
             kind: SendRequestKind::Batch,
             message_type: MessageType::Normal,
             message,
-            batch: self.option.hooks().watch_sends().then_some(batch),
+            batch: self.option.hooks().watch_sends().then(|| Box::new(batch)),
             compressed: None,
             properties,
             sys_flag: MessageSysFlag::default(),
             born_timestamp,
             msg_id,
-            producer_group: self.producer_group.clone(),
             wrapped_topic,
         })
     }
 
     /// What can be said of a message without sending it: names, properties, combinations that brokers choke on.
     pub(super) fn check(&self, message: &Message) -> Result<(), MQClientError> {
-        let topic = self.wrap(message);
-        let topic = topic.as_deref().unwrap_or_else(|| message.topic());
-        validators::check_sendable_topic(topic).map_err(MQClientError::illegal)?;
-        message.properties().check().map_err(MQClientError::illegal)?;
-        if message.body().is_empty() {
-            return Err(MQClientError::illegal(IllegalBody::Empty));
-        }
-        Ok(())
+        check(message, self.wrap(message, &Known::of(message)).as_deref())
     }
 
     /// Of a body that will be compressed only its compressed size is limited, as far as consumers inflate it.
@@ -225,11 +231,11 @@ impl Preparation<'_> {
     }
 
     /// The id and all properties. A message that was made from a received one has an id already.
-    fn identify(&self, message: &Message, now: i64) -> (MsgId, String) {
-        let instance = self.option.namespace().map(|namespace| (PROPERTY_INSTANCE_ID, namespace));
-        let instance = instance.filter(|(name, _)| !message.properties().contains(name));
-        if let Some(id) = message.unique_key() {
-            return (MsgId::Given(id.to_owned()), message.properties().wire_with(instance.as_slice()));
+    fn identify(&self, message: &Message, known: &Known, now: i64) -> (MsgId, String) {
+        let instance = self.option.namespace().filter(|_| !known.has_instance);
+        let instance = instance.map(|namespace| (PROPERTY_INSTANCE_ID, namespace));
+        if let Some(id) = known.has_id.then(|| message.unique_key()).flatten() {
+            return (MsgId::Given(id.into()), message.properties().wire_with(instance.as_slice()));
         }
         let id = self.ids.next(now);
         let unique = (UNIQ_KEY, id.as_str());
@@ -237,26 +243,64 @@ impl Preparation<'_> {
             Some(instance) => message.properties().wire_with(&[unique, instance]),
             None => message.properties().wire_with(&[unique]),
         };
-        (MsgId::Made(id), properties)
+        let (instance_length, length) =
+            (instance.map_or(0, |(name, value)| name.len() + value.len() + 2), id.as_str().len());
+        // The id stands before the last separator, or before what the namespace adds.
+        let start = properties.len().saturating_sub(instance_length + length + 1);
+        (MsgId::Within { start, length }, properties)
     }
 
     /// The topic as brokers know it. Replies go to a topic of the cluster, which is in no namespace.
-    fn wrap(&self, message: &Message) -> Option<String> {
-        let namespace = self.option.namespace()?;
-        let wraps = !is_reply(message);
-        wraps.then(|| namespace::wrap_namespace(namespace, message.topic()).into_owned())
+    fn wrap(&self, message: &Message, known: &Known) -> Option<Box<str>> {
+        let namespace = self.option.namespace().filter(|_| !known.reply)?;
+        Some(namespace::wrap_namespace(namespace, message.topic()).into())
     }
 }
 
-/// Whether the message is the half of a transaction.
-fn is_half(message: &Message) -> bool {
-    let half = message.property(PROPERTY_TRANSACTION_PREPARED);
-    half.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+/// What decides how a message is sent, found in one pass over its properties.
+#[derive(Debug, Default, Clone, Copy)]
+struct Known {
+    /// It is the half of a transaction.
+    half: bool,
+    /// It is the reply to a request: brokers push it to whoever asked.
+    reply: bool,
+    /// It is to be delivered later.
+    later: bool,
+    has_id: bool,
+    has_instance: bool,
 }
 
-/// Whether the message is the reply to a request: brokers push it to whoever asked.
-fn is_reply(message: &Message) -> bool {
-    message.property(PROPERTY_MESSAGE_TYPE) == Some(mix_all::REPLY_MESSAGE_FLAG)
+impl Known {
+    fn of(message: &Message) -> Self {
+        let mut known = Self::default();
+        let mut may_be_later = false;
+        // If a name occurs twice, the last one counts.
+        for (name, value) in message.properties().iter() {
+            match name {
+                PROPERTY_TRANSACTION_PREPARED => known.half = value.eq_ignore_ascii_case("true"),
+                PROPERTY_MESSAGE_TYPE => known.reply = value == mix_all::REPLY_MESSAGE_FLAG,
+                UNIQ_KEY => known.has_id = true,
+                PROPERTY_INSTANCE_ID => known.has_instance = true,
+                PROPERTY_DELAY_TIME_LEVEL
+                | PROPERTY_TIMER_DELAY_SEC
+                | PROPERTY_TIMER_DELAY_MS
+                | PROPERTY_TIMER_DELIVER_MS => may_be_later = true,
+                _ => {}
+            }
+        }
+        known.later = may_be_later && (message.delay_time_level() > 0 || message.is_timer());
+        known
+    }
+}
+
+fn check(message: &Message, wrapped_topic: Option<&str>) -> Result<(), MQClientError> {
+    let topic = wrapped_topic.unwrap_or_else(|| message.topic());
+    validators::check_sendable_topic(topic).map_err(MQClientError::illegal)?;
+    message.properties().check().map_err(MQClientError::illegal)?;
+    if message.body().is_empty() {
+        return Err(MQClientError::illegal(IllegalBody::Empty));
+    }
+    Ok(())
 }
 
 pub(super) fn now_ms() -> i64 {

@@ -3,11 +3,10 @@ use std::collections::HashMap;
 use std::slice;
 use std::sync::Arc;
 
-use bytestring::ByteString;
 use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 use rocketmq_common::{MessageQueue, namespace};
 use rocketmq_remoting::client::RemotingError;
-use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendMessageResponseHeader};
+use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendMessageRequestHeaderV2};
 use rocketmq_remoting::protocol::{CommandRef, RemotingCommand, RequestHeader, ResponseCode};
 use tokio::time::Instant;
 
@@ -25,6 +24,8 @@ pub(super) struct Attempted<'a> {
     pub(super) address: &'a Arc<str>,
     pub(super) deadline: Instant,
     pub(super) mode: CommunicationMode,
+    /// The group as brokers know it.
+    pub(super) producer_group: &'a str,
 }
 
 /// Sends a prepared message to one queue, once, with the hooks around it. `None` after a one-way send.
@@ -57,7 +58,7 @@ async fn request_with_hooks(
             Some(batch) => batch.messages(),
             None => slice::from_ref(&prepared.message),
         },
-        msg_id: prepared.msg_id.as_str(),
+        msg_id: prepared.msg_id(),
         body_length: prepared.body().len(),
         queue: attempt.queue,
         broker_address: attempt.address,
@@ -86,9 +87,28 @@ async fn request(
     prepared: &Prepared,
     attempt: &Attempted<'_>,
 ) -> Result<Option<SendResult>, MQClientError> {
-    let header = SendMessageRequestHeaderV2 {
+    let header = header(option, prepared, attempt);
+    let (api, broker) = (instance.api(), attempt.queue.broker_name());
+    let request = CommandRef::request(header.code(), &header).with_body(prepared.body());
+    let address = dialled_address(option, attempt.address);
+    if attempt.mode == CommunicationMode::Oneway {
+        let sent = api.send_message_oneway(&address, &request, attempt.deadline).await;
+        return sent.map(|()| None).map_err(|error| MQClientError::from_remoting(broker, error));
+    }
+    let answer = api.send_message(&address, &request, attempt.deadline).await;
+    let answer = answer.map_err(|error| MQClientError::from_remoting(broker, error))?;
+    send_result(option, prepared, attempt, &answer).map(Some)
+}
+
+/// The request without its body.
+pub(super) fn header<'a>(
+    option: &'a ProducerOption,
+    prepared: &'a Prepared,
+    attempt: &Attempted<'a>,
+) -> SendMessageRequestHeaderV2<'a> {
+    SendMessageRequestHeaderV2 {
         kind: prepared.kind,
-        producer_group: &prepared.producer_group,
+        producer_group: attempt.producer_group,
         topic: attempt.queue.topic(),
         default_topic: option.create_topic_key().unwrap_or_default(),
         default_topic_queue_nums: i32::try_from(option.default_topic_queue_nums()).unwrap_or(i32::MAX),
@@ -101,18 +121,13 @@ async fn request(
         unit_mode: Some(option.unit_mode()),
         max_reconsume_times: None,
         broker_name: Some(attempt.queue.broker_name()),
-    };
-    let (api, broker) = (instance.api(), attempt.queue.broker_name());
-    let request = CommandRef::request(header.code(), &header).with_body(prepared.body());
-    let vip_address = option.vip_channel_enabled().then(|| vip_channel(attempt.address)).flatten();
-    let address = vip_address.as_deref().unwrap_or(attempt.address);
-    if attempt.mode == CommunicationMode::Oneway {
-        let sent = api.send_message_oneway(address, &request, attempt.deadline).await;
-        return sent.map(|()| None).map_err(|error| MQClientError::from_remoting(broker, error));
     }
-    let answer = api.send_message(address, &request, attempt.deadline).await;
-    let answer = answer.map_err(|error| MQClientError::from_remoting(broker, error))?;
-    send_result(option, prepared, attempt, &answer).map(Some)
+}
+
+/// Where messages for the broker at this address are sent to.
+pub(super) fn dialled_address<'a>(option: &ProducerOption, address: &'a str) -> Cow<'a, str> {
+    let vip = option.vip_channel_enabled().then(|| vip_channel(address)).flatten();
+    vip.map_or(Cow::Borrowed(address), Cow::Owned)
 }
 
 /// The address of a broker's VIP channel: two ports below. Java: `MixAll.brokerVIPChannel`.
@@ -123,7 +138,7 @@ fn vip_channel(address: &str) -> Option<String> {
 }
 
 /// What a broker's answer says of the message. Java: `MQClientAPIImpl.processSendResponse`.
-fn send_result(
+pub(super) fn send_result(
     option: &ProducerOption,
     prepared: &Prepared,
     attempt: &Attempted<'_>,
@@ -142,28 +157,27 @@ fn send_result(
             ));
         }
     };
-    let header: SendMessageResponseHeader = answer.header().map_err(|source| MQClientError::BadAnswer {
+    let stored = SendMessageAnswer::read(&answer.ext_fields).map_err(|source| MQClientError::BadAnswer {
         peer: broker.clone(),
         source: Box::new(source),
         report: Box::default(),
     })?;
-    let text = |text: &ByteString| (**text).to_owned();
-    let region_id = header.msg_region.as_ref().map(|region| match &**region {
+    let region_id = stored.msg_region.map(|region| match &*region {
         DEFAULT_TRACE_REGION_ID => Cow::Borrowed(DEFAULT_TRACE_REGION_ID),
         other => Cow::Owned(other.to_owned()),
     });
     // A batch that is stored as one message has one id.
-    let msg_id = header.batch_uniq_id.as_deref().unwrap_or(prepared.msg_id.as_str()).to_owned();
+    let msg_id = stored.batch_uniq_id.map_or_else(|| prepared.msg_id().to_owned(), Cow::into_owned);
     Ok(SendResult {
         send_status,
         msg_id,
-        offset_msg_id: (*header.msg_id).to_owned(),
-        message_queue: stored_queue(option, attempt.queue, header.queue_id),
-        queue_offset: header.queue_offset,
-        transaction_id: header.transaction_id.as_ref().map(text),
-        recall_handle: header.recall_handle.as_ref().map(text),
+        offset_msg_id: stored.msg_id.into_owned(),
+        message_queue: stored_queue(option, attempt.queue, stored.queue_id),
+        queue_offset: stored.queue_offset,
+        transaction_id: stored.transaction_id.map(Cow::into_owned),
+        recall_handle: stored.recall_handle.map(Cow::into_owned),
         region_id,
-        trace_on: header.trace_on.unwrap_or(true),
+        trace_on: stored.trace_on.unwrap_or(true),
     })
 }
 
@@ -172,7 +186,7 @@ fn stored_queue(option: &ProducerOption, queue: &MessageQueue, queue_id: i32) ->
     let broker = queue.shared_broker_name();
     match option.namespace() {
         None if queue_id == queue.queue_id() => queue.clone(),
-        None => MessageQueue::new(queue.shared_topic().clone(), broker.clone(), queue_id),
+        None => queue.with_queue_id(queue_id),
         Some(ns) => {
             MessageQueue::new(&*namespace::without_namespace(queue.topic(), ns), broker.clone(), queue_id)
         }

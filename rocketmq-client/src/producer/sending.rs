@@ -1,12 +1,17 @@
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rocketmq_common::MessageQueue;
+use rocketmq_remoting::client::RemotingError;
+use rocketmq_remoting::net::{BegunCall, CallError, Connection};
+use rocketmq_remoting::protocol::{CommandRef, RemotingCommand, RequestHeader};
 use tokio::time::Instant;
 
 use super::prepared::Prepared;
 use super::retry::{Verdict, pause};
-use super::send_kernel::{Attempted, send_kernel_impl};
+use super::send_kernel::{Attempted, dialled_address, header, send_kernel_impl, send_result};
 use crate::conf::{ProducerOption, millis};
 use crate::error::{Attempt, MQClientError, SendReport, with_causes};
 use crate::factory::{Choice, MQClientInstance, TopicPublishInfo};
@@ -35,12 +40,61 @@ impl SendPlan {
     }
 }
 
-/// The outcome of an attempt that another one may better. Boxed, as all that is rare.
-type SoFar = Box<Result<SendResult, MQClientError>>;
+/// What a send needs of its producer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Means<'a> {
+    pub(super) instance: &'a MQClientInstance,
+    pub(super) option: &'a ProducerOption,
+    pub(super) faults: &'a MQFaultStrategy,
+    /// The group as brokers know it.
+    pub(super) producer_group: &'a str,
+}
+
+/// One message on its way: as many attempts as it takes and its deadline allows. Java: `sendDefaultImpl`.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) prepared: Prepared,
+    pub(super) plan: SendPlan,
+    /// Boxed, as there is something to tell of few sends.
+    report: Option<Box<SendReport>>,
+    attempts: u32,
+    /// What there is unless a later attempt does better. Boxed, as all that is rare.
+    so_far: Option<Box<Result<SendResult, MQClientError>>>,
+    last_broker: Option<Arc<str>>,
+}
+
+/// An attempt under way.
+#[derive(Debug, Clone)]
+pub(super) struct CurrentAttempt {
+    route: Arc<TopicPublishInfo>,
+    /// The queue, by its place in the route.
+    place: usize,
+    began: Instant,
+}
+
+/// Where a send goes on.
+#[derive(Debug)]
+pub(super) enum Onward {
+    /// With its first attempt.
+    Begin,
+    /// With an attempt that was begun, of which nothing was written.
+    Attempt(CurrentAttempt),
+    /// With another attempt.
+    Again(Next),
+}
+
+/// What follows an attempt.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The outcome.
+    Done(Result<Option<SendResult>, MQClientError>),
+    /// More is to be done.
+    Again(Onward),
+}
 
 /// When another attempt begins.
 #[derive(Debug, Clone, Copy)]
-struct Next {
+pub(super) struct Next {
     /// When the last one failed.
     failed: Instant,
     /// Not before this.
@@ -49,129 +103,256 @@ struct Next {
     fresh_route: bool,
 }
 
-/// One message on its way: as many attempts as it takes and its deadline allows. Java: `sendDefaultImpl`.
-pub(super) struct Sending<'a> {
-    pub(super) instance: &'a MQClientInstance,
-    pub(super) option: &'a ProducerOption,
-    pub(super) faults: &'a MQFaultStrategy,
-    pub(super) prepared: Prepared,
-    pub(super) plan: &'a SendPlan,
-    pub(super) report: SendReport,
-    pub(super) attempts: usize,
+impl CurrentAttempt {
+    fn choice(&self) -> Choice<'_> {
+        self.route.at(self.place)
+    }
 }
 
-impl Sending<'_> {
-    /// The outcome, and how many attempts it took.
-    pub(super) async fn send_default_impl(&mut self) -> (Result<Option<SendResult>, MQClientError>, usize) {
-        let sent = self.attempt_all().await;
-        let attempts = self.attempts;
-        (sent.map_err(|error| error.with_report(std::mem::take(&mut self.report))), attempts)
+impl Sending {
+    pub(super) fn new(prepared: Prepared, plan: SendPlan, report: Option<Box<SendReport>>) -> Self {
+        Self { prepared, plan, report, attempts: 0, so_far: None, last_broker: None }
     }
 
-    async fn attempt_all(&mut self) -> Result<Option<SendResult>, MQClientError> {
-        let mut last_broker: Option<Arc<str>> = None;
-        // What there is unless a later attempt does better.
-        let mut so_far: Option<SoFar> = None;
-        for number in 0..=self.plan.retries {
-            let asked = Instant::now();
-            let route = self.route().await;
-            let began = Instant::now();
-            self.report.waited_for_route += began - asked;
-            let route = match route {
-                Ok(route) => route,
-                Err(error) => return end(so_far, Some(error)),
-            };
-            let choice = match self.choose(&route, last_broker.as_deref()) {
-                Ok(choice) => choice,
-                Err(error) => return end(so_far, Some(error)),
-            };
-            let attempt = Attempted {
-                queue: choice.queue,
-                address: choice.address,
-                deadline: self.attempt_deadline(began, number),
-                mode: self.plan.mode,
-            };
-            self.attempts += 1;
-            let sent = self.attempt(&attempt).await;
-            self.faults.note(choice.queue.broker_name(), began.elapsed(), &sent);
-            match sent {
-                Ok(Some(result)) if self.is_too_weak(&result, &route) => so_far = Some(Box::new(Ok(result))),
-                Ok(result) => return Ok(result),
-                Err(error) => {
-                    let next = self.after_failure(&route, choice, (number, began), &error);
-                    // Stored weakly is better than an error.
-                    if so_far.as_deref().is_none_or(Result::is_err) {
-                        so_far = Some(Box::new(Err(error)));
-                    }
-                    match next {
-                        Some(next) => Box::pin(self.wait_for(next)).await,
-                        None => break,
-                    }
+    /// Attempts after the first one that were made so far.
+    pub(super) fn retries(&self) -> u32 {
+        self.attempts.saturating_sub(1)
+    }
+
+    /// Sends from here on until there is an outcome.
+    pub(super) async fn send_default_impl(
+        &mut self,
+        means: Means<'_>,
+        mut onward: Onward,
+    ) -> Result<Option<SendResult>, MQClientError> {
+        loop {
+            let attempt = match onward {
+                Onward::Attempt(attempt) => attempt,
+                Onward::Begin => match self.begin(means).await {
+                    Ok(attempt) => attempt,
+                    Err(error) => return self.end(Some(error)),
+                },
+                Onward::Again(next) => {
+                    self.wait_for(means, next).await;
+                    onward = Onward::Begin;
+                    continue;
                 }
+            };
+            let sent = self.attempt(means, &attempt).await;
+            match self.conclude(means, &attempt, sent) {
+                Step::Done(outcome) => return outcome,
+                Step::Again(next) => onward = next,
             }
-            last_broker = Some(choice.queue.shared_broker_name().clone());
         }
-        end(so_far, None)
+    }
+
+    /// Begins the next attempt, if the route is known.
+    pub(super) fn begin_known(&mut self, means: Means<'_>) -> Option<Result<CurrentAttempt, MQClientError>> {
+        let route = means.instance.known_route(self.prepared.topic())?;
+        Some(self.choose(means, route, Instant::now()))
+    }
+
+    /// Begins the next attempt, once the route is known.
+    async fn begin(&mut self, means: Means<'_>) -> Result<CurrentAttempt, MQClientError> {
+        if let Some(attempt) = self.begin_known(means) {
+            return attempt;
+        }
+        let (timeout, asked) = (self.plan.timeout, Instant::now());
+        self.note_prepared(asked);
+        let route = means.instance.find_route(self.prepared.topic(), timeout, self.plan.deadline()).await;
+        let began = Instant::now();
+        self.report().waited_for_route += began - asked;
+        self.choose(means, route?, began)
+    }
+
+    fn choose(
+        &mut self,
+        means: Means<'_>,
+        route: Arc<TopicPublishInfo>,
+        began: Instant,
+    ) -> Result<CurrentAttempt, MQClientError> {
+        let choice = match &self.plan.queue {
+            Some(queue) => route.find(queue.broker_name(), queue.queue_id()),
+            None => means.faults.select(&route, self.last_broker.as_deref()),
+        };
+        let place = choice.map(|choice| choice.place).ok_or_else(|| self.no_queue())?;
+        Ok(CurrentAttempt { route, place, began })
+    }
+
+    /// An attempt that has nothing to do but to write a frame and to wait for its answer, and what follows it.
+    pub(super) async fn attempt_lightly(
+        &mut self,
+        means: Means<'_>,
+        attempt: CurrentAttempt,
+        connection: &Connection,
+    ) -> Step {
+        let begun = poll_fn(|cx| {
+            let begun = self.begin_call(means, &attempt, connection);
+            Poll::Ready(begun.map(|begun| begun.wait(cx.waker())))
+        });
+        let Some(pending) = begun.await else { return Step::Again(Onward::Attempt(attempt)) };
+        let answer = pending.await;
+        self.read_and_conclude(means, &attempt, answer)
+    }
+
+    /// What follows an attempt that was answered like this.
+    pub(super) fn read_and_conclude(
+        &mut self,
+        means: Means<'_>,
+        attempt: &CurrentAttempt,
+        answer: Result<RemotingCommand, CallError>,
+    ) -> Step {
+        let sent = self.read_answer(means, attempt, answer);
+        self.conclude(means, attempt, sent)
+    }
+
+    /// An attempt with all that may come before and behind it.
+    async fn attempt(
+        &self,
+        means: Means<'_>,
+        attempt: &CurrentAttempt,
+    ) -> Result<Option<SendResult>, MQClientError> {
+        let Means { instance, option, .. } = means;
+        let attempted = self.attempted(means, attempt);
+        if self.plan.wants_reply {
+            instance.reach(attempted.address, attempted.deadline).await?;
+        }
+        send_kernel_impl(instance, option, &self.prepared, &attempted).await
+    }
+
+    /// The connection for an attempt that has nothing to do but to write a frame and to wait for its answer, as nearly all.
+    pub(super) fn open_connection(&self, means: Means<'_>, attempt: &CurrentAttempt) -> Option<Connection> {
+        let remoting = means.instance.api().remoting();
+        let in_full = self.plan.mode == CommunicationMode::Oneway
+            || self.plan.wants_reply
+            || means.option.hooks().watch_sends()
+            || remoting.has_hooks();
+        if in_full {
+            return None;
+        }
+        remoting.connection(&dialled_address(means.option, attempt.choice().address))
+    }
+
+    /// Puts the frame of an attempt into the write buffer. If that has no room or takes no frame, nothing was attempted.
+    pub(super) fn begin_call<'c>(
+        &self,
+        means: Means<'_>,
+        attempt: &CurrentAttempt,
+        connection: &'c Connection,
+    ) -> Option<BegunCall<'c>> {
+        let (prepared, attempted) = (&self.prepared, self.attempted(means, attempt));
+        let header = header(means.option, prepared, &attempted);
+        let template =
+            if prepared.is_plain() { attempt.route.template(attempt.place, &header) } else { None };
+        let (code, body) = (header.code(), prepared.body());
+        let begun = match template {
+            Some(template) => {
+                let header = template.send(prepared.born_timestamp, &prepared.properties);
+                connection.begin_call(&CommandRef::request(code, &header).with_body(body), attempted.deadline)
+            }
+            None => {
+                connection.begin_call(&CommandRef::request(code, &header).with_body(body), attempted.deadline)
+            }
+        };
+        begun.ok()?
+    }
+
+    /// The attempt as the kernel sees it.
+    fn attempted<'a>(&self, means: Means<'a>, attempt: &'a CurrentAttempt) -> Attempted<'a> {
+        let choice = attempt.choice();
+        // The last attempt may use all the time that is left.
+        let deadline = match means.option.send_msg_max_timeout_per_request() {
+            limit if limit > 0 && self.attempts < self.plan.retries => {
+                self.plan.deadline().min(attempt.began + millis(limit))
+            }
+            _ => self.plan.deadline(),
+        };
+        let (queue, address, producer_group) = (choice.queue, choice.address, means.producer_group);
+        Attempted { queue, address, deadline, mode: self.plan.mode, producer_group }
+    }
+
+    /// What the answer to an attempt says of the message.
+    fn read_answer(
+        &self,
+        means: Means<'_>,
+        attempt: &CurrentAttempt,
+        answer: Result<RemotingCommand, CallError>,
+    ) -> Result<Option<SendResult>, MQClientError> {
+        let (option, attempted) = (means.option, self.attempted(means, attempt));
+        match answer {
+            Ok(answer) => send_result(option, &self.prepared, &attempted, &answer).map(Some),
+            Err(source) => {
+                let error = RemotingError::call(&dialled_address(option, attempted.address), source);
+                Err(MQClientError::from_remoting(attempted.queue.broker_name(), error))
+            }
+        }
+    }
+
+    /// What follows an attempt that went like this.
+    fn conclude(
+        &mut self,
+        means: Means<'_>,
+        attempt: &CurrentAttempt,
+        sent: Result<Option<SendResult>, MQClientError>,
+    ) -> Step {
+        self.attempts += 1;
+        let choice = attempt.choice();
+        means.faults.note(choice.queue.broker_name(), attempt.began, &sent);
+        let next = match sent {
+            Ok(Some(result)) if self.is_too_weak(means.option, &result, &attempt.route) => {
+                self.so_far = Some(Box::new(Ok(result)));
+                let now = Instant::now();
+                let again = self.attempts <= self.plan.retries;
+                again.then_some(Next { failed: now, resume: now, fresh_route: false })
+            }
+            Ok(result) => return Step::Done(Ok(result)),
+            Err(error) => {
+                let next = self.after_failure(means, attempt, &error);
+                // Stored weakly is better than an error.
+                if self.so_far.as_deref().is_none_or(Result::is_err) {
+                    self.so_far = Some(Box::new(Err(error)));
+                }
+                next
+            }
+        };
+        match next {
+            Some(next) => {
+                self.last_broker = Some(choice.queue.shared_broker_name().clone());
+                Step::Again(Onward::Again(next))
+            }
+            None => Step::Done(self.end(None)),
+        }
     }
 
     /// What another attempt has to wait for; `None` if there is to be none.
     fn after_failure(
         &mut self,
-        route: &TopicPublishInfo,
-        choice: Choice<'_>,
-        (number, began): (u32, Instant),
+        means: Means<'_>,
+        attempt: &CurrentAttempt,
         error: &MQClientError,
     ) -> Option<Next> {
-        let verdict = self.note_failure(route, choice, began, error);
-        let same_broker = self.plan.queue.is_some() || !route.has_other_broker(choice.queue.broker_name());
+        let verdict = self.note_failure(means, attempt, error);
+        let broker = attempt.choice().queue.broker_name();
+        let same_broker = self.plan.queue.is_some() || !attempt.route.has_other_broker(broker);
         let failed = Instant::now();
-        let resume = failed + pause(error, number + 1, same_broker);
-        let again = number < self.plan.retries && verdict.again && resume < self.plan.deadline();
+        let resume = failed + pause(error, self.attempts, same_broker);
+        let again = self.attempts <= self.plan.retries && verdict.again && resume < self.plan.deadline();
         let fresh_route = same_broker && verdict.stale_route;
         again.then_some(Next { failed, resume, fresh_route })
     }
 
-    async fn wait_for(&mut self, next: Next) {
+    /// Waits until the next attempt may begin.
+    async fn wait_for(&mut self, means: Means<'_>, next: Next) {
         if next.fresh_route {
             // A NameServer that says nothing leaves half of the time to the other attempts.
             let half = self.plan.deadline().saturating_duration_since(next.failed) / 2;
-            self.instance.refresh_route(self.prepared.topic(), next.failed, next.failed + half).await;
-            self.report.waited_for_route += next.failed.elapsed();
+            means.instance.refresh_route(self.prepared.topic(), next.failed, next.failed + half).await;
+            self.report().waited_for_route += next.failed.elapsed();
         }
         // Even a timer that is due takes until the next millisecond.
         if next.resume > Instant::now() {
             tokio::time::sleep_until(next.resume).await;
         }
-    }
-
-    async fn attempt(&self, attempt: &Attempted<'_>) -> Result<Option<SendResult>, MQClientError> {
-        if self.plan.wants_reply {
-            // Boxed: it would make the future of every send larger.
-            Box::pin(self.instance.reach(attempt.address, attempt.deadline)).await?;
-        }
-        send_kernel_impl(self.instance, self.option, &self.prepared, attempt).await
-    }
-
-    async fn route(&self) -> Result<Arc<TopicPublishInfo>, MQClientError> {
-        match self.instance.known_route(self.prepared.topic()) {
-            Some(route) => Ok(route),
-            None => {
-                let SendPlan { timeout, .. } = *self.plan;
-                Box::pin(self.instance.find_route(self.prepared.topic(), timeout, self.plan.deadline())).await
-            }
-        }
-    }
-
-    fn choose<'r>(
-        &self,
-        route: &'r TopicPublishInfo,
-        avoid: Option<&str>,
-    ) -> Result<Choice<'r>, MQClientError> {
-        let choice = match &self.plan.queue {
-            Some(queue) => route.find(queue.broker_name(), queue.queue_id()),
-            None => self.faults.select(route, avoid),
-        };
-        choice.ok_or_else(|| self.no_queue())
     }
 
     fn no_queue(&self) -> MQClientError {
@@ -184,38 +365,26 @@ impl Sending<'_> {
     }
 
     /// Whether another broker may store it better. Where there is none, trying again would only make duplicates.
-    fn is_too_weak(&self, result: &SendResult, route: &TopicPublishInfo) -> bool {
+    fn is_too_weak(&self, option: &ProducerOption, result: &SendResult, route: &TopicPublishInfo) -> bool {
         result.send_status != SendStatus::SendOk
-            && self.option.retry_next_server()
+            && option.retry_next_server()
             && self.plan.queue.is_none()
             && route.has_other_broker(result.message_queue.broker_name())
     }
 
-    /// The last attempt may use all the time that is left.
-    fn attempt_deadline(&self, now: Instant, number: u32) -> Instant {
-        match self.option.send_msg_max_timeout_per_request() {
-            limit if limit > 0 && number < self.plan.retries => self.plan.deadline().min(now + millis(limit)),
-            _ => self.plan.deadline(),
-        }
-    }
-
-    fn note_failure(
-        &mut self,
-        route: &TopicPublishInfo,
-        choice: Choice<'_>,
-        began: Instant,
-        error: &MQClientError,
-    ) -> Verdict {
+    fn note_failure(&mut self, means: Means<'_>, attempt: &CurrentAttempt, error: &MQClientError) -> Verdict {
         let verdict = Verdict::of(error);
         if verdict.stale_route {
-            self.instance.want_fresh_routes();
+            means.instance.want_fresh_routes();
         }
-        self.report.attempts.push(Attempt {
+        self.note_prepared(attempt.began);
+        let choice = attempt.choice();
+        self.report().attempts.push(Attempt {
             queue: choice.queue.clone(),
             address: choice.address.clone(),
             advertised: choice.advertised.clone(),
-            name_server: route.name_server().clone(),
-            took: began.elapsed(),
+            name_server: attempt.route.name_server().clone(),
+            took: attempt.began.elapsed(),
             code: error.response_code(),
             error: with_causes(error),
             maybe_stored: verdict.maybe_stored,
@@ -223,13 +392,29 @@ impl Sending<'_> {
         });
         verdict
     }
-}
 
-/// The outcome when no more can be done: that of the attempts, or else this error.
-fn end(so_far: Option<SoFar>, error: Option<MQClientError>) -> Result<Option<SendResult>, MQClientError> {
-    match (so_far, error) {
-        (Some(so_far), _) => so_far.map(Some),
-        (None, Some(error)) => Err(error),
-        (None, None) => Ok(None),
+    /// The message was ready for its first attempt then.
+    fn note_prepared(&mut self, ready: Instant) {
+        let took = ready - self.plan.began;
+        let report = self.report();
+        if report.prepared.is_zero() && report.attempts.is_empty() {
+            report.prepared = took.saturating_sub(report.waited_for_permits + report.waited_for_batch);
+        }
+    }
+
+    fn report(&mut self) -> &mut SendReport {
+        self.report.get_or_insert_default()
+    }
+
+    /// The outcome when no more can be done: that of the attempts, or else this error.
+    fn end(&mut self, error: Option<MQClientError>) -> Result<Option<SendResult>, MQClientError> {
+        let outcome = match (self.so_far.take(), error) {
+            (Some(so_far), _) => so_far.map(Some),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        };
+        outcome.map_err(|error| {
+            error.with_report(self.report.take().map_or_else(SendReport::default, |report| *report))
+        })
     }
 }

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Each power of two of microseconds is divided into that many buckets: percentiles are right to 1/16.
@@ -37,43 +37,63 @@ pub struct ProducerStats {
     pub in_flight: u32,
 }
 
+/// Parts of the counters that every send changes. Each thread has one of them to itself, unless there are more threads.
+const PARTS: usize = 8;
+
 /// The counters behind [`ProducerStats`].
 #[derive(Debug)]
 pub(super) struct Recorder {
-    succeeded: AtomicU64,
+    times: [Times; PARTS],
     failed: AtomicU64,
-    total_us: AtomicU64,
-    max_us: AtomicU64,
     retries: AtomicU64,
     unknown: AtomicU64,
     panics: AtomicU64,
+}
+
+/// The times of successful sends.
+#[derive(Debug)]
+struct Times {
+    total_us: AtomicU64,
+    max_us: AtomicU64,
     buckets: Box<[AtomicU64]>,
 }
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self {
-            succeeded: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
+        let times = |_| Times {
             total_us: AtomicU64::new(0),
             max_us: AtomicU64::new(0),
+            buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
+        };
+        Self {
+            times: std::array::from_fn(times),
+            failed: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
             panics: AtomicU64::new(0),
-            buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
+}
+
+/// The part of this thread.
+fn part() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static PART: usize = NEXT.fetch_add(1, Ordering::Relaxed) % PARTS;
+    }
+    // A thread that is ending has none any more.
+    PART.try_with(|part| *part).unwrap_or_default()
 }
 
 impl Recorder {
     pub(super) fn succeeded(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.succeeded.fetch_add(1, Ordering::Relaxed);
-        self.total_us.fetch_add(us, Ordering::Relaxed);
-        if us > self.max_us.load(Ordering::Relaxed) {
-            self.max_us.fetch_max(us, Ordering::Relaxed);
+        let Some(times) = self.times.get(part()) else { return };
+        times.total_us.fetch_add(us, Ordering::Relaxed);
+        if us > times.max_us.load(Ordering::Relaxed) {
+            times.max_us.fetch_max(us, Ordering::Relaxed);
         }
-        if let Some(bucket) = self.buckets.get(bucket_of(us)) {
+        if let Some(bucket) = times.buckets.get(bucket_of(us)) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -85,8 +105,10 @@ impl Recorder {
         }
     }
 
-    pub(super) fn retried(&self, times: usize) {
-        self.retries.fetch_add(times as u64, Ordering::Relaxed);
+    pub(super) fn retried(&self, times: u32) {
+        if times > 0 {
+            self.retries.fetch_add(u64::from(times), Ordering::Relaxed);
+        }
     }
 
     pub(super) fn callback_panicked(&self) {
@@ -94,10 +116,12 @@ impl Recorder {
     }
 
     pub(super) fn snapshot(&self, in_flight: u32) -> ProducerStats {
-        let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
-        let succeeded = self.succeeded.load(Ordering::Relaxed);
-        let total_ms = self.total_us.load(Ordering::Relaxed) as f64 / 1000.0;
-        let max_rt = self.max_us.load(Ordering::Relaxed) as f64 / 1000.0;
+        let in_bucket = |bucket| self.times.iter().map(|times| load(times.buckets.get(bucket))).sum::<u64>();
+        let counts: Vec<u64> = (0..BUCKETS).map(in_bucket).collect();
+        let succeeded: u64 = counts.iter().sum();
+        let total_us: u64 = self.times.iter().map(|times| load(Some(&times.total_us))).sum();
+        let max_us = self.times.iter().map(|times| load(Some(&times.max_us))).max().unwrap_or_default();
+        let (total_ms, max_rt) = (total_us as f64 / 1000.0, max_us as f64 / 1000.0);
         // The end of a bucket may lie above all that is in it.
         let percentile = |part| percentile(&counts, part).min(max_rt);
         ProducerStats {
@@ -115,6 +139,10 @@ impl Recorder {
             in_flight,
         }
     }
+}
+
+fn load(counter: Option<&AtomicU64>) -> u64 {
+    counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
 }
 
 /// The bucket of a time: linear below 16 µs, then 16 for each power of two.

@@ -15,7 +15,6 @@ use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
 use super::{Producer, ProducerBuilder, SendOptions, ShutdownReport};
 use crate::conf::ProducerOption;
 use crate::error::{MQClientError, with_causes};
-use crate::hook::CommunicationMode;
 use crate::model::{Message, SendResult, SendStatus};
 use crate::trace::{EndOfTransaction, TraceRecord};
 use listener::Decision;
@@ -148,9 +147,7 @@ impl TransactionProducer {
         let running = inner.running()?;
         let mut half = half_message(message, &running.producer_group)?;
         let outgoing = Outgoing::Half(half.clone());
-        let sent = inner.send(outgoing, CommunicationMode::Sync, SendOptions::new()).await?;
-        // Only one-way sends have no result.
-        let sent = sent.ok_or(MQClientError::NotStarted { client: "producer" })?;
+        let sent = inner.send(outgoing, SendOptions::new()).await?;
         let decision = if sent.send_status == SendStatus::SendOk {
             let transaction_id = sent.transaction_id.as_deref().unwrap_or(&sent.msg_id);
             half.properties_mut().put_reserved(names::UNIQ_KEY, &sent.msg_id);
