@@ -1,5 +1,6 @@
 //! A histogram that costs the same however many values it has: the memory of a client is measured too.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Values below this have a bucket each; above, a power of two has half as many.
@@ -12,6 +13,37 @@ const BUCKETS: usize = 256 + 128 * 32;
 pub(crate) struct Latencies {
     buckets: Vec<u32>,
     count: u64,
+}
+
+/// Those of one thread, for any number of tasks on it: one histogram for each task would fill the caches.
+type OfThread = Arc<Mutex<Latencies>>;
+
+static OF_THREADS: Mutex<Vec<OfThread>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static MINE: OfThread = {
+        let mine = OfThread::new(Mutex::new(Latencies::new()));
+        OF_THREADS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&mine));
+        mine
+    };
+}
+
+/// Adds a time to those of this thread.
+pub(crate) fn note(time: Duration, count: u32) {
+    MINE.with(|mine| mine.lock().unwrap_or_else(PoisonError::into_inner).add_many(time, count));
+}
+
+/// What was noted since it was asked for last.
+pub(crate) fn take_noted() -> Latencies {
+    let mut all = Latencies::new();
+    for of_thread in &*OF_THREADS.lock().unwrap_or_else(PoisonError::into_inner) {
+        let noted = std::mem::replace(
+            &mut *of_thread.lock().unwrap_or_else(PoisonError::into_inner),
+            Latencies::new(),
+        );
+        all.merge(&noted);
+    }
+    all
 }
 
 impl Latencies {

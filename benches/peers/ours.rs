@@ -9,7 +9,7 @@ use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use tokio::task::JoinSet;
 
-use crate::latencies::Latencies;
+use crate::latencies::{Latencies, note, take_noted};
 use crate::load::{Load, Mode, Report, TOPIC};
 
 /// How often an open-loop run looks which messages are due, and any run whether the last callback has run.
@@ -18,12 +18,13 @@ const TICK: Duration = Duration::from_micros(500);
 pub(crate) async fn run(name_server: &str, headers: SerializeType) {
     while let Some(load) = Load::next() {
         let producer = producer(name_server, headers, &load).await;
-        let message = Message::new(TOPIC, Bytes::from(vec![b'x'; load.bytes]));
+        // Of no owner, as the arrays in Java's program: bodies of real messages are not counted by several threads.
+        let body = Bytes::from_static(vec![b'x'; load.bytes].leak());
         // Opens the connection and finds the route.
-        producer.send(message.clone()).await.expect("the server answers");
+        producer.send(message(&body)).await.expect("the server answers");
         let report = match load.mode {
-            Mode::Await | Mode::AutoBatch | Mode::Batch => in_tasks(&producer, &message, load).await,
-            Mode::Callback | Mode::Open => with_callbacks(&producer, message, load).await,
+            Mode::Await | Mode::AutoBatch | Mode::Batch => in_tasks(&producer, &body, load).await,
+            Mode::Callback | Mode::Open => with_callbacks(&producer, body, load).await,
         };
         producer.shutdown().await.expect("it was started");
         report.print();
@@ -44,65 +45,68 @@ async fn producer(name_server: &str, headers: SerializeType, load: &Load) -> Pro
     builder.start().await.expect("a started producer")
 }
 
-async fn in_tasks(producer: &Producer, message: &Message, load: Load) -> Report {
+fn message(body: &Bytes) -> Message {
+    Message::new(TOPIC, body.clone())
+}
+
+async fn in_tasks(producer: &Producer, body: &Bytes, load: Load) -> Report {
     let began = Instant::now();
     let end = load.end();
-    let mut tasks: JoinSet<(Latencies, u64)> = (0..load.in_flight)
+    let mut tasks: JoinSet<u64> = (0..load.in_flight)
         .map(|_| {
-            let (producer, message) = (producer.clone(), message.clone());
+            let (producer, body) = (producer.clone(), body.clone());
             async move {
                 match load.mode {
-                    Mode::Batch => batches(producer, message, load, end).await,
-                    _ => singles(producer, message, end).await,
+                    Mode::Batch => batches(producer, body, load, end).await,
+                    _ => singles(producer, body, end).await,
                 }
             }
         })
         .collect();
-    let mut report = Report { elapsed: Duration::ZERO, latencies: Latencies::new(), failed: 0 };
+    let mut failed = 0;
     while let Some(task) = tasks.join_next().await {
-        let (latencies, failed) = task.expect("a task that ends");
-        report.latencies.merge(&latencies);
-        report.failed += failed;
+        failed += task.expect("a task that ends");
     }
-    report.elapsed = began.elapsed();
-    report
+    Report { elapsed: began.elapsed(), latencies: take_noted(), failed }
 }
 
-async fn singles(producer: Producer, message: Message, end: Instant) -> (Latencies, u64) {
-    let (mut latencies, mut failed) = (Latencies::new(), 0);
+/// How many failed.
+async fn singles(producer: Producer, body: Bytes, end: Instant) -> u64 {
+    let mut failed = 0;
     let mut before = Instant::now();
     while before < end {
-        let sent = producer.send(message.clone()).await;
+        let sent = producer.send(message(&body)).await;
         let now = Instant::now();
         match sent {
-            Ok(_) => latencies.add(now - before),
+            Ok(_) => note(now - before, 1),
             Err(_) => failed += 1,
         }
         before = now;
     }
-    (latencies, failed)
+    failed
 }
 
-async fn batches(producer: Producer, message: Message, load: Load, end: Instant) -> (Latencies, u64) {
+/// How many messages failed.
+async fn batches(producer: Producer, body: Bytes, load: Load, end: Instant) -> u64 {
     let count = u32::try_from(load.batch).expect("a number that fits");
-    let (mut latencies, mut failed) = (Latencies::new(), 0);
+    let mut failed = 0;
     let mut before = Instant::now();
     while before < end {
-        let sent = producer.send_batch(std::iter::repeat_n(message.clone(), load.batch)).await;
+        let sent = producer.send_batch(std::iter::repeat_with(|| message(&body)).take(load.batch)).await;
         let now = Instant::now();
         match sent {
-            Ok(_) => latencies.add_many(now - before, count),
+            Ok(_) => note(now - before, count),
             Err(_) => failed += u64::from(count),
         }
         before = now;
     }
-    (latencies, failed)
+    failed
 }
 
 /// What callbacks have seen.
 type Seen = Arc<Mutex<(Latencies, u64)>>;
 
-async fn with_callbacks(producer: &Producer, message: Message, load: Load) -> Report {
+async fn with_callbacks(producer: &Producer, body: Bytes, load: Load) -> Report {
     let seen: Seen = Arc::new(Mutex::new((Latencies::new(), 0)));
     let began = Instant::now();
     // A spawned task, as any user's is: what `block_on` polls itself is woken more slowly.
@@ -110,8 +114,8 @@ async fn with_callbacks(producer: &Producer, message: Message, load: Load) -> Re
     let (sender, of_sender) = (producer.clone(), Arc::clone(&seen));
     sending.spawn(async move {
         match load.mode {
-            Mode::Open => at_a_rate(&sender, message, load, &of_sender).await,
-            _ => as_admitted(&sender, message, load, &of_sender).await,
+            Mode::Open => at_a_rate(&sender, body, load, &of_sender).await,
+            _ => as_admitted(&sender, body, load, &of_sender).await,
         }
     });
     let sent = sending.join_next().await.expect("one task").expect("it ends");
@@ -129,20 +133,20 @@ fn all_of(sent: u64, seen: &Seen) -> Option<(Latencies, u64)> {
     (seen.0.count() + seen.1 >= sent).then(|| seen.clone())
 }
 
-async fn as_admitted(producer: &Producer, message: Message, load: Load, seen: &Seen) -> u64 {
+async fn as_admitted(producer: &Producer, body: Bytes, load: Load, seen: &Seen) -> u64 {
     let end = load.end();
     let mut sent = 0;
     let mut now = Instant::now();
     while now < end {
         // The latency begins with admission: before it, the message waits for those ahead of it.
-        send(producer, message.clone(), None, seen).await;
+        send(producer, message(&body), None, seen).await;
         sent += 1;
         now = Instant::now();
     }
     sent
 }
 
-async fn at_a_rate(producer: &Producer, message: Message, load: Load, seen: &Seen) -> u64 {
+async fn at_a_rate(producer: &Producer, body: Bytes, load: Load, seen: &Seen) -> u64 {
     let (began, end) = (Instant::now(), load.end());
     let mut ticks = tokio::time::interval(TICK);
     let mut sent = 0;
@@ -151,7 +155,7 @@ async fn at_a_rate(producer: &Producer, message: Message, load: Load, seen: &See
         let due = (began.elapsed().as_secs_f64() * load.rate) as u64;
         while sent < due {
             let due_at = began + Duration::from_secs_f64(sent as f64 / load.rate);
-            send(producer, message.clone(), Some(due_at), seen).await;
+            send(producer, message(&body), Some(due_at), seen).await;
             sent += 1;
         }
     }

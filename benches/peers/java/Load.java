@@ -21,6 +21,11 @@ public final class Load {
     private static final String TOPIC = "Bench";
 
     public static void main(String[] arguments) throws Exception {
+        // Threads of the client would keep the process from ending when this one fails.
+        Thread.currentThread().setUncaughtExceptionHandler((thread, failure) -> {
+            failure.printStackTrace();
+            System.exit(1);
+        });
         DefaultMQProducer producer = new DefaultMQProducer("bench_java");
         producer.setNamesrvAddr(arguments[0]);
         producer.start();
