@@ -8,6 +8,7 @@ mod cancelled;
 mod codes;
 mod cut;
 mod down;
+mod full;
 mod moved;
 mod routes;
 mod runtimes;

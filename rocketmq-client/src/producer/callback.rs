@@ -1,7 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rocketmq_remoting::net::{CallError, OnAnswer};
+use rocketmq_remoting::net::{CallError, Connection, OnAnswer};
 use rocketmq_remoting::protocol::RemotingCommand;
 
 use tokio::task::coop::consume_budget;
@@ -34,6 +34,9 @@ struct CallbackSend<F: FnOnce(Result<SendResult, MQClientError>)> {
     callback: Callback<F>,
 }
 
+/// A send of which nothing is written yet. Dropped, it is as if it had never been.
+struct Unstarted<F: FnOnce(Result<SendResult, MQClientError>)>(Option<Box<CallbackSend<F>>>);
+
 impl DefaultMQProducerImpl {
     /// Admits a message, sends it and has the outcome go to a callback.
     pub(super) async fn send_async<F>(
@@ -62,10 +65,67 @@ impl DefaultMQProducerImpl {
             (_, outgoing) => {
                 let sending = Sending::new(self.prepare(running, outgoing)?, plan, report);
                 let callback = Callback::new(self, permit.into_taken(), callback);
-                Box::new(CallbackSend { sending, attempt: None, callback }).start(running);
+                let send = Box::new(CallbackSend { sending, attempt: None, callback });
+                Unstarted(Some(send)).start(running).await;
             }
         }
         Ok(())
+    }
+}
+
+impl<F> Unstarted<F>
+where
+    F: FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
+{
+    /// Sends. It waits for room in the write buffer alone: what takes longer goes on in a task.
+    async fn start(mut self, running: &Running) {
+        let Some(send) = &mut self.0 else { return };
+        let onward = match send.callback.producer.begin_lightly(running, &mut send.sending) {
+            Ok((attempt, connection)) => match self.write(running, attempt, &connection).await {
+                Ok(()) => return,
+                Err(attempt) => Onward::Attempt(attempt),
+            },
+            Err(onward) => onward,
+        };
+        if let Some(send) = self.0.take() {
+            send.go_on(running, onward);
+        }
+    }
+
+    /// Puts the frame into the write buffer. The error says that it cannot be, and nothing was attempted.
+    async fn write(
+        &mut self,
+        running: &Running,
+        attempt: CurrentAttempt,
+        connection: &Connection,
+    ) -> Result<(), CurrentAttempt> {
+        loop {
+            let Some(send) = &self.0 else { return Ok(()) };
+            let means = send.callback.producer.means(running);
+            match send.sending.begin_call(means, &attempt, connection) {
+                Ok(Some(begun)) => {
+                    if let Some(mut send) = self.0.take() {
+                        send.attempt = Some(attempt);
+                        begun.then(send);
+                    }
+                    return Ok(());
+                }
+                Ok(None) => {}
+                Err(_) => return Err(attempt),
+            }
+            let deadline = send.sending.deadline(means.option, &attempt);
+            if Box::pin(connection.wait_for_room(deadline)).await.is_err() {
+                return Err(attempt);
+            }
+        }
+    }
+}
+
+impl<F: FnOnce(Result<SendResult, MQClientError>)> Drop for Unstarted<F> {
+    fn drop(&mut self) {
+        if let Some(send) = &mut self.0 {
+            send.callback.forget();
+        }
     }
 }
 
@@ -73,22 +133,6 @@ impl<F> CallbackSend<F>
 where
     F: FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
 {
-    /// Sends, without waiting for anything: what takes longer than to write a frame goes on in a task.
-    fn start(mut self: Box<Self>, running: &Running) {
-        let producer = &self.callback.producer;
-        let (attempt, connection) = match producer.begin_lightly(running, &mut self.sending) {
-            Ok(begun) => begun,
-            Err(onward) => return self.go_on(running, onward),
-        };
-        match self.sending.begin_call(producer.means(running), &attempt, &connection) {
-            Some(begun) => {
-                self.attempt = Some(attempt);
-                begun.then(self);
-            }
-            None => self.go_on(running, Onward::Attempt(attempt)),
-        }
-    }
-
     /// Goes on in a task.
     fn go_on(mut self: Box<Self>, running: &Running, onward: Onward) {
         running.instance.tasks().spawn(async move {
@@ -110,6 +154,12 @@ where
 impl<F: FnOnce(Result<SendResult, MQClientError>)> Callback<F> {
     fn new(producer: &Arc<DefaultMQProducerImpl>, taken: Taken, callback: F) -> Self {
         Self { producer: producer.clone(), taken, callback: Some(callback) }
+    }
+
+    /// Gives the permit back, and does not call.
+    fn forget(&mut self) {
+        self.callback = None;
+        self.producer.permits().give_back(std::mem::take(&mut self.taken));
     }
 
     fn call(&mut self, sent: Result<SendResult, MQClientError>) {

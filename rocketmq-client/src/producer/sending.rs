@@ -188,7 +188,7 @@ impl Sending {
     ) -> Step {
         let begun = poll_fn(|cx| {
             let begun = self.begin_call(means, &attempt, connection);
-            Poll::Ready(begun.map(|begun| begun.wait(cx.waker())))
+            Poll::Ready(begun.ok().flatten().map(|begun| begun.wait(cx.waker())))
         });
         let Some(pending) = begun.await else { return Step::Again(Onward::Attempt(attempt)) };
         let answer = pending.await;
@@ -233,19 +233,20 @@ impl Sending {
         remoting.connection(&dialled_address(means.option, attempt.choice().address))
     }
 
-    /// Puts the frame of an attempt into the write buffer. If that has no room or takes no frame, nothing was attempted.
+    /// Puts the frame of an attempt into the write buffer. If that has no room (`None`) or takes no frame, nothing was
+    /// attempted.
     pub(super) fn begin_call<'c>(
         &self,
         means: Means<'_>,
         attempt: &CurrentAttempt,
         connection: &'c Connection,
-    ) -> Option<BegunCall<'c>> {
+    ) -> Result<Option<BegunCall<'c>>, CallError> {
         let (prepared, attempted) = (&self.prepared, self.attempted(means, attempt));
         let header = header(means.option, prepared, &attempted);
         let template =
             if prepared.is_plain() { attempt.route.template(attempt.place, &header) } else { None };
         let (code, body) = (header.code(), prepared.body());
-        let begun = match template {
+        match template {
             Some(template) => {
                 let header = template.send(prepared.born_timestamp, &prepared.properties);
                 connection.begin_call(&CommandRef::request(code, &header).with_body(body), attempted.deadline)
@@ -253,20 +254,24 @@ impl Sending {
             None => {
                 connection.begin_call(&CommandRef::request(code, &header).with_body(body), attempted.deadline)
             }
-        };
-        begun.ok()?
+        }
+    }
+
+    /// When an attempt has to be over.
+    pub(super) fn deadline(&self, option: &ProducerOption, attempt: &CurrentAttempt) -> Instant {
+        // The last attempt may use all the time that is left.
+        match option.send_msg_max_timeout_per_request() {
+            limit if limit > 0 && self.attempts < self.plan.retries => {
+                self.plan.deadline().min(attempt.began + millis(limit))
+            }
+            _ => self.plan.deadline(),
+        }
     }
 
     /// The attempt as the kernel sees it.
     fn attempted<'a>(&self, means: Means<'a>, attempt: &'a CurrentAttempt) -> Attempted<'a> {
         let choice = attempt.choice();
-        // The last attempt may use all the time that is left.
-        let deadline = match means.option.send_msg_max_timeout_per_request() {
-            limit if limit > 0 && self.attempts < self.plan.retries => {
-                self.plan.deadline().min(attempt.began + millis(limit))
-            }
-            _ => self.plan.deadline(),
-        };
+        let deadline = self.deadline(means.option, attempt);
         let (queue, address, producer_group) = (choice.queue, choice.address, means.producer_group);
         Attempted { queue, address, deadline, mode: self.plan.mode, producer_group }
     }

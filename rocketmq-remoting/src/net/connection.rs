@@ -320,8 +320,12 @@ impl Connection {
         }
     }
 
-    /// Waits until the write buffer has room, at most until the deadline.
-    async fn wait_for_room(&self, deadline: Instant) -> Result<(), CallError> {
+    /// Waits until the write buffer has room, at most until the deadline: then a request [can be begun](Self::begin_call),
+    /// unless others were faster.
+    ///
+    /// # Errors
+    /// The connection has ended, or the deadline passed.
+    pub async fn wait_for_room(&self, deadline: Instant) -> Result<(), CallError> {
         let room = self.shared.room.notified();
         tokio::pin!(room);
         // Registered before the check, so that room made in between is not missed.
