@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use rocketmq_remoting::net::{CallError, Connection, OnAnswer};
 use rocketmq_remoting::protocol::RemotingCommand;
-
 use tokio::task::coop::consume_budget;
 
 use super::SendOptions;
