@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendMessageResponseHeader};
+use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendMessageRequestHeaderV2, SendTemplate};
 use rocketmq_remoting::protocol::{
     ExtFields, FrameHead, FrameLimits, RemotingCommand, RequestCode, ResponseCode, SerializeType,
     decode_frame, encode_frame,
@@ -51,6 +51,16 @@ fn encode_send(criterion: &mut Criterion) {
             });
         });
     }
+    let template = SendTemplate::new(&header).expect("short texts").expect("a plain message");
+    let head = FrameHead { serialize_type: SerializeType::RocketMq, ..FrameHead::default() };
+    let mut out = BytesMut::with_capacity(4096);
+    group.bench_function("binary, with a template", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            let send = template.send(black_box(header.born_timestamp), header.properties.unwrap_or_default());
+            encode_frame(&mut out, &head, None, &send, &fields, 128)
+        });
+    });
     group.finish();
 }
 
@@ -66,7 +76,7 @@ fn read_answers(criterion: &mut Criterion) {
                     while let Some(command) =
                         decode_frame(buffer, &FrameLimits::default()).expect("sound frames")
                     {
-                        black_box(command.header::<SendMessageResponseHeader>().expect("all fields"));
+                        black_box(SendMessageAnswer::read(&command.ext_fields).expect("all fields"));
                     }
                 },
                 BatchSize::SmallInput,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rocketmq_remoting::net::Connection;
 use tokio::sync::oneshot;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::SendOptions;
 use super::accumulator::{Answer, Reserved, Sender, outcome_of};
@@ -126,7 +126,8 @@ impl DefaultMQProducerImpl {
             return Err(Onward::Begin);
         }
         let means = self.means(running);
-        let Some(Ok(attempt)) = sending.begin_known(means) else { return Err(Onward::Begin) };
+        let now = if sending.waited_for_nothing() { sending.plan.began } else { Instant::now() };
+        let Some(Ok(attempt)) = sending.begin_known(means, now) else { return Err(Onward::Begin) };
         match sending.open_connection(means, &attempt) {
             Some(connection) => Ok((attempt, connection)),
             None => Err(Onward::Attempt(attempt)),

@@ -114,6 +114,11 @@ impl Sending {
         Self { prepared, plan, report, attempts: 0, so_far: None, last_broker: None }
     }
 
+    /// Whether it went on its way as soon as it was called.
+    pub(super) fn waited_for_nothing(&self) -> bool {
+        self.report.is_none()
+    }
+
     /// Attempts after the first one that were made so far.
     pub(super) fn retries(&self) -> u32 {
         self.attempts.saturating_sub(1)
@@ -146,15 +151,20 @@ impl Sending {
         }
     }
 
-    /// Begins the next attempt, if the route is known.
-    pub(super) fn begin_known(&mut self, means: Means<'_>) -> Option<Result<CurrentAttempt, MQClientError>> {
+    /// Begins the next attempt, if the route is known. `now`, or a little before: looking at the clock takes longer than
+    /// most of this.
+    pub(super) fn begin_known(
+        &mut self,
+        means: Means<'_>,
+        now: Instant,
+    ) -> Option<Result<CurrentAttempt, MQClientError>> {
         let route = means.instance.known_route(self.prepared.topic())?;
-        Some(self.choose(means, route, Instant::now()))
+        Some(self.choose(means, route, now))
     }
 
     /// Begins the next attempt, once the route is known.
     async fn begin(&mut self, means: Means<'_>) -> Result<CurrentAttempt, MQClientError> {
-        if let Some(attempt) = self.begin_known(means) {
+        if let Some(attempt) = self.begin_known(means, Instant::now()) {
             return attempt;
         }
         let (timeout, asked) = (self.plan.timeout, Instant::now());

@@ -105,11 +105,10 @@ pub(super) fn check_room(broker: &Broker, state: &State, records: &[NewRecord<'_
 impl NewRecord<'_> {
     /// Takes a place for the record, and forgets it. `None` if there is no such queue.
     pub(super) fn discard(&self, state: &mut State, store_host: SocketAddr) -> Option<Place> {
-        let State { topics, log, figures, .. } = state;
+        let State { topics, log, .. } = state;
         let queue = topics.get_mut(self.topic)?.queue_mut(self.queue_id)?;
         let place = Place { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
         let record_len = self.fields(place, store_host).record_len();
-        figures.put(self.store_timestamp, self.topic, record_len);
         queue.lose(1);
         log.skip(record_len);
         Some(place)

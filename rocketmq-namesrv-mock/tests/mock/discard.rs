@@ -31,6 +31,7 @@ fn requests() -> Vec<RemotingCommand> {
         with(send_to("SCHEDULE_TOPIC_XXXX"), &[]),
         batch(),
         request(RequestCode::GET_MAX_OFFSET, &[("topic", "T"), ("queueId", "0")]),
+        request(RequestCode::VIEW_BROKER_STATS_DATA, &[("statsName", "TOPIC_PUT_NUMS"), ("statsKey", "T")]),
         send(),
     ]
 }
