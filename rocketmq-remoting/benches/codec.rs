@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendMessageRequestHeaderV2, SendTemplate};
 use rocketmq_remoting::protocol::{
-    ExtFields, FrameHead, FrameLimits, RemotingCommand, RequestCode, ResponseCode, SerializeType,
-    decode_frame, encode_frame,
+    ExtFields, FrameHead, FrameLimits, LanguageCode, RemotingCommand, RequestCode, ResponseCode,
+    SerializeType, decode_frame, encode_frame,
 };
 use rocketmq_remoting::session::{InFlightTable, Told, Waiter};
 
@@ -119,6 +119,7 @@ fn answer(serialize_type: SerializeType) -> BytesMut {
         .with_field("TRACE_ON", "true")
         .with_opaque(123_456);
     answer.serialize_type = serialize_type;
+    answer.language = LanguageCode::JAVA;
     let mut frame = BytesMut::new();
     answer.encode(&mut frame).expect("a small frame");
     frame
