@@ -46,9 +46,10 @@ public final class Benchmarks {
             benchmarks.sendUntil("batch-producer", "BatchProducer, batches of 16, until 3000 messages are stored",
                 "foreign-bench-batch", BatchProducer::main, "-w", "1", "-b", "16");
         } else {
-            // With a number of messages, the program would end before they are sent.
+            // With a number of messages, the program would end before they are sent. One thread: the usual 64 leave the
+            // client's own threads so little of two cores that messages wait until they are too old to be sent.
             benchmarks.sendUntil("producer-async", "Producer, asynchronous, until 3000 messages are stored",
-                "foreign-bench-async", Producer::main, "-y", "true");
+                "foreign-bench-async", Producer::main, "-y", "true", "-w", "1");
         }
         benchmarks.console.println("=== done");
         benchmarks.console.flush();
