@@ -13,11 +13,13 @@ import org.apache.rocketmq.remoting.protocol.header.QueryConsumerOffsetRequestHe
 
 /**
  * Short runs of the benchmark programs that come with Apache RocketMQ: {@code Benchmarks NAME_SERVER WHICH}. WHICH is
- * {@code counted}, {@code batch} or {@code async}; the last two send until this process ends.
+ * {@code counted}, {@code batch} or {@code async}; the batches are sent until this process ends.
  */
 public final class Benchmarks {
     private static final Pattern COMPLETE = Pattern.compile("Send Failed: (\\d+).*Response Failed: (\\d+)");
     private static final String SYNC = "foreign-bench-sync";
+    private static final String BATCH = "foreign-bench-batch";
+    private static final String ASYNC = "foreign-bench-async";
     private static final String GROUP = "benchmark_consumer";
     private static final int MESSAGES = 3_000;
     private static final long PATIENCE_MS = 40_000;
@@ -43,13 +45,9 @@ public final class Benchmarks {
             benchmarks.send();
             benchmarks.consume();
         } else if (arguments[1].equals("batch")) {
-            benchmarks.sendUntil("batch-producer", "BatchProducer, batches of 16, until 3000 messages are stored",
-                "foreign-bench-batch", BatchProducer::main, "-w", "1", "-b", "16");
+            benchmarks.sendBatches();
         } else {
-            // With a number of messages, the program would end before they are sent. One thread: the usual 64 leave the
-            // client's own threads so little of two cores that messages wait until they are too old to be sent.
-            benchmarks.sendUntil("producer-async", "Producer, asynchronous, until 3000 messages are stored",
-                "foreign-bench-async", Producer::main, "-y", "true", "-w", "1");
+            benchmarks.sendAsynchronously();
         }
         benchmarks.console.println("=== done");
         benchmarks.console.flush();
@@ -76,14 +74,40 @@ public final class Benchmarks {
         console.println("committed " + committed());
     }
 
-    private void sendUntil(String name, String title, String topic, Body program, String... more) throws Exception {
-        console.println("=== " + name + " | " + title);
-        String[] arguments = new String[4 + more.length];
-        System.arraycopy(new String[] {"-n", nameServer, "-t", topic}, 0, arguments, 0, 4);
-        System.arraycopy(more, 0, arguments, 4, more.length);
-        start(program, arguments);
-        await("enough to be stored", () -> stored(topic) >= MESSAGES);
-        console.println("enough is stored: " + (stored(topic) >= MESSAGES));
+    private void sendBatches() throws Exception {
+        console.println("=== batch-producer | BatchProducer, batches of 16, until 3000 messages are stored");
+        start(BatchProducer::main, "-n", nameServer, "-t", BATCH, "-w", "1", "-b", "16");
+        await("enough to be stored", () -> stored(BATCH) >= MESSAGES);
+        console.println("enough is stored: " + (stored(BATCH) >= MESSAGES));
+    }
+
+    /**
+     * Without a number of messages, the program fills the heap with those that wait for the connection. With one, it
+     * closes its client as soon as it has handed over the last of them, which is before they are sent.
+     */
+    private void sendAsynchronously() throws Exception {
+        console.println("=== producer-async | Producer, asynchronous, 3000 messages");
+        System.setOut(new PrintStream(new HeldBack(), true));
+        Producer.main(new String[] {"-n", nameServer, "-t", ASYNC, "-q", String.valueOf(MESSAGES), "-y", "true"});
+        console.println("stored " + stored(ASYNC));
+    }
+
+    /** What the asynchronous producer prints. It prints its last line before it closes its client. */
+    private final class HeldBack extends ByteArrayOutputStream {
+        private boolean complete;
+
+        @Override
+        public synchronized void write(byte[] bytes, int offset, int length) {
+            super.write(bytes, offset, length);
+            if (!complete && toString().contains("[Complete]")) {
+                complete = true;
+                try {
+                    Benchmarks.this.await("all to be stored", () -> stored(ASYNC) == MESSAGES);
+                } catch (Exception failure) {
+                    console.println("FAILED " + failure);
+                }
+            }
+        }
     }
 
     /** The program runs until this process ends; what it reports depends on the machine. */
