@@ -9,8 +9,10 @@
 //! | properties and their names | [`properties`], [`message_const`] |
 //! | the bytes of a stored message | [`record`], [`compression`], [`crc32`], [`sysflag`] |
 //! | ids | [`unique_id`], [`offset_msg_id`] |
+//! | dates | [`calendar`] |
 //! | names of topics and groups | [`validators`], [`namespace`], [`mix_all`] |
 
+pub mod calendar;
 #[cfg(test)]
 mod captured_tests;
 pub mod compression;

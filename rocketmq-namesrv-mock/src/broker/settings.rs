@@ -30,8 +30,6 @@ pub(crate) struct Obeyed {
 pub(super) struct Settings {
     pub(super) configuration: Configuration,
     obeyed: Obeyed,
-    /// Who moves a group to other offsets: the broker by itself, or its members, who are told to.
-    resets_by_itself: bool,
 }
 
 impl Settings {
@@ -39,13 +37,7 @@ impl Settings {
     pub(super) fn new(obeyed: Obeyed, now_ms: i64) -> Self {
         let mut configuration = Configuration::of_broker(now_ms);
         obeyed.note(&mut configuration);
-        let resets_by_itself = configuration.is_on("useServerSideResetOffset");
-        Self { configuration, obeyed, resets_by_itself }
-    }
-
-    fn obey(&mut self) {
-        self.obeyed.read(&self.configuration);
-        self.resets_by_itself = self.configuration.is_on("useServerSideResetOffset");
+        Self { configuration, obeyed }
     }
 }
 
@@ -88,9 +80,10 @@ impl Broker {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).obeyed
     }
 
-    /// Whether the broker moves groups to other offsets by itself. Java: `useServerSideResetOffset`.
+    /// Whether the broker moves groups to other offsets by itself, rather than telling their members to.
     pub(super) fn resets_by_itself(&self) -> bool {
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).resets_by_itself
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
+        settings.configuration.is_on("useServerSideResetOffset")
     }
 
     /// A setting by Java's name.
@@ -109,7 +102,8 @@ impl Broker {
         let (obeyed, perm) = {
             let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
             let is_named = settings.configuration.update(text, self.now_ms())?;
-            settings.obey();
+            let Settings { configuration, obeyed } = &mut *settings;
+            obeyed.read(configuration);
             let perm =
                 is_named("brokerPermission").then(|| settings.configuration.number("brokerPermission"));
             (settings.obeyed, perm)

@@ -1,7 +1,8 @@
 //! The settings of a server under Java's names. Java: `Configuration`, `MixAll.properties2Object`.
 //!
 //! The texts beside this file say what Apache's server 5.5.0 has: for each setting its type, its name and the value that
-//! it has if nobody sets it; none if Java's is null.
+//! it has if nobody sets it; none if Java's is null. Folders, which Java puts below the home of whoever starts it, are those of
+//! the user `rocketmq` in Apache's container images.
 
 mod properties;
 
@@ -73,8 +74,8 @@ impl Configuration {
         }
     }
 
-    /// Takes over a properties file, and says whether a name is in it. Names that nobody knows are passed over, and so are values of
-    /// another type.
+    /// Takes over a properties file, and says whether a name is in it. Names that nobody knows are passed over, and so are
+    /// values of another type.
     pub(crate) fn update(
         &mut self,
         text: &[u8],

@@ -50,7 +50,7 @@ pub(super) struct Quick {
 }
 
 impl Quick {
-    /// Answers a frame, if it is a send that the broker takes. `batch`: what came together, under one lock.
+    /// Answers a frame, if it is a plain send that nothing is wrong with. `batch`: what came together, under one lock.
     fn answer<'a>(
         &'a self,
         frame: &[u8],
@@ -61,12 +61,7 @@ impl Quick {
         if batch.is_none() {
             *batch = self.broker.discarding(self.serialize_type);
         }
-        if batch.as_mut().is_some_and(|batch| batch.answer(&request, opaque, answers)) {
-            return true;
-        }
-        // Whoever looks closer takes the lock.
-        *batch = None;
-        self.broker.answer_send(&request, opaque, self.serialize_type, answers)
+        batch.as_mut().is_some_and(|batch| batch.answer(&request, opaque, answers))
     }
 }
 

@@ -33,3 +33,8 @@ pub(crate) fn json_answer<T: Serialize + ?Sized>(body: &T) -> Result<Answer, Ref
     let body = encode_body(body).map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
     Ok(Answer::success().with_body(body))
 }
+
+/// A value as JSON, to be put into a text.
+pub(crate) fn json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|error| Refusal::exception("java.lang.RuntimeException", error))
+}

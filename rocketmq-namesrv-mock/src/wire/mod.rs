@@ -12,6 +12,6 @@ pub(crate) use answer::{Answer, Refusal};
 pub(crate) use fields::{
     FieldValue, NotANumber, NumberPolicy, RequestFields, read_fields, request_fields, required,
 };
-pub(crate) use json::{json_answer, json_body, optional_json_body};
-pub(crate) use reply::{AnswerFault, Reply};
+pub(crate) use json::{json_answer, json_body, json_text, optional_json_body};
+pub(crate) use reply::{AnswerFault, Reply, answer_head};
 pub(crate) use texts::{SEE_FAQ, bare_numbers, java_time, peer_with_slash};

@@ -130,14 +130,7 @@ impl AnswerFault {
         body: &Bytes,
     ) {
         let encode = |opaque| -> Option<Bytes> {
-            let head = FrameHead {
-                serialize_type: self.serialize_type,
-                code: code.0,
-                language: LanguageCode::JAVA,
-                opaque,
-                flag: CommandFlag::RESPONSE,
-                ..FrameHead::default()
-            };
+            let head = answer_head(self.serialize_type, code, opaque);
             let mut frame = BytesMut::new();
             encode_frame(&mut frame, &head, remark, header, extra, body.len()).ok()?;
             frame.extend_from_slice(body);
@@ -150,5 +143,17 @@ impl AnswerFault {
             _ => None,
         };
         answer_frames::write(&self.action, frame, stray, line, &self.tasks);
+    }
+}
+
+/// The fixed fields of an answer that does not go through the connection of its request.
+pub(crate) fn answer_head(serialize_type: SerializeType, code: ResponseCode, opaque: i32) -> FrameHead {
+    FrameHead {
+        serialize_type,
+        code: code.0,
+        language: LanguageCode::JAVA,
+        opaque,
+        flag: CommandFlag::RESPONSE,
+        ..FrameHead::default()
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use rocketmq_common::calendar::Date;
+
 /// Ends many of Apache's remarks.
 pub(crate) const SEE_FAQ: &str =
     "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
@@ -22,22 +24,10 @@ pub(crate) fn bare_numbers(numbers: &BTreeMap<i32, i64>) -> String {
 pub(crate) fn java_time(ms: i64) -> String {
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
     let (days, in_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
-    let (year, month, day) = civil(days);
+    let Date { year, month, day } = Date::of_day(days);
     let (hours, minutes) = (in_day / 3_600_000, in_day / 60_000 % 60);
     let (seconds, millis) = (in_day / 1000 % 60, in_day % 1000);
     format!("{year:04}-{month:02}-{day:02}#{hours:02}:{minutes:02}:{seconds:02}:{millis:03}")
-}
-
-/// Year, month and day of a day since 1970. Years begin in March here, so that leap days come last.
-fn civil(days_since_1970: i64) -> (i64, i64, i64) {
-    let days = days_since_1970.saturating_add(719_468);
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next_year) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year_of_era + next_year, month, day)
 }
 
 #[cfg(test)]

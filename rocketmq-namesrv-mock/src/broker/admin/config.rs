@@ -4,14 +4,13 @@ use std::sync::PoisonError;
 
 use crate::broker::Broker;
 use crate::broker::table::Request;
-use crate::wire::{Answer, Refusal};
+use crate::wire::{Answer, Refusal, json_text};
 
 /// 26: all settings of Apache's broker, as the text of a properties file. Those that the mock obeys are its own; the others
 /// are Apache's, unless somebody has changed them.
 pub(in crate::broker) fn config(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     let settings = broker.settings.read().unwrap_or_else(PoisonError::into_inner);
-    let version = serde_json::to_string(settings.configuration.version())
-        .map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
+    let version = json_text(settings.configuration.version())?;
     Ok(Answer::success().with_field("version", version).with_body(settings.configuration.text()))
 }
 

@@ -7,13 +7,13 @@ use rocketmq_remoting::protocol::body::DataVersion;
 
 use crate::broker::Broker;
 use crate::broker::table::Request;
-use crate::wire::{Answer, Refusal, bare_numbers, json_answer};
+use crate::wire::{Answer, Refusal, bare_numbers, json_answer, json_text};
 
 /// 43. Java: `ConsumerOffsetManager.encode`.
 pub(in crate::broker) fn all_offsets(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     let state = broker.lock();
     let mut body = format!(r#"{{"dataVersion":{},"groupTopicMap":"#, version(broker)?);
-    body += &text(&state.offsets.topics_by_group())?;
+    body += &json_text(&state.offsets.topics_by_group())?;
     for (name, table) in
         [("offsetTable", state.offsets.all_committed()), ("pullOffsetTable", state.offsets.all_pulled())]
     {
@@ -21,7 +21,8 @@ pub(in crate::broker) fn all_offsets(broker: &Broker, _: &Request<'_>) -> Result
         let _ = write!(body, r#","{name}":{{"#);
         for (index, ((topic, group), queues)) in table.into_iter().enumerate() {
             let comma = if index > 0 { "," } else { "" };
-            let _ = write!(body, "{comma}{}:{}", text(&format!("{topic}@{group}"))?, bare_numbers(queues));
+            let _ =
+                write!(body, "{comma}{}:{}", json_text(&format!("{topic}@{group}"))?, bare_numbers(queues));
         }
         body.push('}');
     }
@@ -44,9 +45,5 @@ pub(in crate::broker) fn request_modes(broker: &Broker, _: &Request<'_>) -> Resu
 
 /// The mock does not count the changes of these tables.
 fn version(broker: &Broker) -> Result<String, Refusal> {
-    text(&DataVersion { timestamp: broker.boot_ms, ..DataVersion::default() })
-}
-
-fn text<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Refusal> {
-    serde_json::to_string(value).map_err(|error| Refusal::exception("java.lang.RuntimeException", error))
+    json_text(&DataVersion { timestamp: broker.boot_ms, ..DataVersion::default() })
 }

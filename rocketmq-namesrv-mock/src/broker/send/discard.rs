@@ -9,8 +9,7 @@ use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 use rocketmq_common::properties::MAX_PROPERTIES_BYTES;
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::protocol::{
-    CommandFlag, EncodeHeader, ExtFields, FieldSink, FrameHead, LanguageCode, ResponseCode, SerializeType,
-    encode_frame,
+    EncodeHeader, ExtFields, FieldSink, ResponseCode, SerializeType, encode_frame,
 };
 
 use super::answer::SendAnswer;
@@ -20,6 +19,7 @@ use super::{MAX_BODY, MsgId, TRACE_ON, checks};
 use crate::broker::append::NewRecord;
 use crate::broker::known_properties::KnownProperties;
 use crate::broker::{Broker, State};
+use crate::wire::answer_head;
 
 /// Answers plain messages that came together. What it does not know by heart it leaves to others.
 pub(crate) struct Discarding<'a> {
@@ -102,14 +102,7 @@ impl Discarding<'_> {
             transaction_id: Some(unique_key),
             recall_handle: None,
         };
-        let head = FrameHead {
-            serialize_type: self.serialize_type,
-            code: ResponseCode::SUCCESS.0,
-            language: LanguageCode::JAVA,
-            opaque,
-            flag: CommandFlag::RESPONSE,
-            ..FrameHead::default()
-        };
+        let head = answer_head(self.serialize_type, ResponseCode::SUCCESS, opaque);
         encode_frame(answers, &head, None, &WithRegion(answer), &ExtFields::absent(), 0).is_ok()
     }
 }

@@ -11,11 +11,9 @@ mod request;
 mod single;
 
 use crate::wire::Reply;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rocketmq_common::UniqueId;
-use rocketmq_remoting::protocol::{
-    CommandFlag, FrameHead, LanguageCode, RemotingCommand, ResponseCode, SerializeType, encode_frame,
-};
+use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 
 use super::Broker;
 use super::pull::HeldPull;
@@ -59,59 +57,24 @@ pub(super) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) 
         Ok(request) => request,
         Err(refusal) => return refusal.send(responder),
     };
-    match store(broker, &request) {
+    // The flag in the header decides, not the code.
+    let stored = if request.batch { batch::store(broker, &request) } else { single::store(broker, &request) };
+    match stored {
         Ok(stored) => {
+            let answer = SendAnswer {
+                queue_id: stored.queue_id,
+                queue_offset: stored.queue_offset,
+                msg_id: stored.msg_id.as_str(),
+                transaction_id: stored.transaction_id.as_ref().map(TransactionId::as_str),
+                recall_handle: stored.recall_handle.as_deref(),
+            };
             let code = broker.replicated(&request);
-            responder.answer(code, None, &stored.answer(), &broker.send_fields, &Bytes::new());
+            responder.answer(code, None, &answer, &broker.send_fields, &Bytes::new());
             for pull in stored.woken {
                 pull.wake(broker);
             }
         }
         Err(refusal) => refusal.with_fields(broker.send_fields.clone()).send(responder),
-    }
-}
-
-fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
-    // The flag in the header decides, not the code.
-    if request.batch { batch::store(broker, request) } else { single::store(broker, request) }
-}
-
-impl Broker {
-    /// Carries a send out and appends the frame of its answer. False if it is refused: nothing was done then, and it
-    /// will be refused again.
-    pub(crate) fn answer_send(
-        &self,
-        request: &SendRequest<'_>,
-        opaque: i32,
-        serialize_type: SerializeType,
-        answers: &mut BytesMut,
-    ) -> bool {
-        let Ok(stored) = store(self, request) else { return false };
-        let head = FrameHead {
-            serialize_type,
-            code: self.replicated(request).0,
-            language: LanguageCode::JAVA,
-            opaque,
-            flag: CommandFlag::RESPONSE,
-            ..FrameHead::default()
-        };
-        let encoded = encode_frame(answers, &head, None, &stored.answer(), &self.send_fields, 0);
-        for pull in stored.woken {
-            pull.wake(self);
-        }
-        encoded.is_ok()
-    }
-}
-
-impl Stored<'_> {
-    fn answer(&self) -> SendAnswer<'_> {
-        SendAnswer {
-            queue_id: self.queue_id,
-            queue_offset: self.queue_offset,
-            msg_id: self.msg_id.as_str(),
-            transaction_id: self.transaction_id.as_ref().map(TransactionId::as_str),
-            recall_handle: self.recall_handle.as_deref(),
-        }
     }
 }
 
