@@ -1,16 +1,15 @@
 //! What the machine allows without any client: frames that were encoded before, over a bare tokio socket.
 
 use std::net::SocketAddr;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use bytes::{Buf, BytesMut};
-use rocketmq_remoting::protocol::header::SendMessageRequestHeaderV2;
-use rocketmq_remoting::protocol::{FrameLimits, RemotingCommand, ResponseCode, SerializeType, decode_frame};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rocketmq_remoting::protocol::SerializeType;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::client::BODY;
+use super::raw::{Answers, frame};
 use super::run::{Latencies, Measured, Stopwatch, Until, latency};
 use super::server_process::TOPIC;
 
@@ -18,7 +17,7 @@ use super::server_process::TOPIC;
 pub(crate) async fn run(broker: SocketAddr, in_flight: usize, until: Until) -> Measured {
     let stream = TcpStream::connect(broker).await.expect("the broker listens");
     stream.set_nodelay(true).expect("a socket that is connected");
-    let frame = frame();
+    let frame = frame(TOPIC, SerializeType::RocketMq, BODY.len());
     let watch = Stopwatch::start();
     // A spawned task, as any user's is: what `block_on` polls itself is woken more slowly.
     let mut task = JoinSet::new();
@@ -34,7 +33,7 @@ async fn write_in_batches(
     until: Until,
 ) -> Latencies {
     let batch = frame.repeat(in_flight);
-    let mut answers = Answers { buffer: BytesMut::new(), checked: false };
+    let mut answers = Answers::default();
     let mut latencies = Latencies::new();
     let mut before = Instant::now();
     loop {
@@ -47,62 +46,5 @@ async fn write_in_batches(
         let now = Instant::now();
         latencies.extend(std::iter::repeat_n(latency(before, now), count));
         before = now;
-    }
-}
-
-/// A send as the producer writes it. All have the same opaque, which nobody looks at here.
-fn frame() -> Vec<u8> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
-    let header = SendMessageRequestHeaderV2 {
-        producer_group: "bench",
-        topic: TOPIC,
-        default_topic: "TBW102",
-        default_topic_queue_nums: 4,
-        born_timestamp: i64::try_from(now.as_millis()).expect("a clock that is set"),
-        properties: Some("UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}"),
-        reconsume_times: Some(0),
-        unit_mode: Some(false),
-        broker_name: Some("broker-a"),
-        ..SendMessageRequestHeaderV2::default()
-    };
-    let mut command = RemotingCommand::request_with(&header).with_body(BODY);
-    command.serialize_type = SerializeType::RocketMq;
-    let mut frame = BytesMut::new();
-    command.encode(&mut frame).expect("a small frame");
-    frame.to_vec()
-}
-
-struct Answers {
-    buffer: BytesMut,
-    checked: bool,
-}
-
-impl Answers {
-    /// Reads until so many answers are there, and skips them by their length.
-    async fn wait_for(&mut self, stream: &mut TcpStream, mut count: usize) {
-        while count > 0 {
-            while let Some(answer) = self.skip_one() {
-                count -= 1;
-                if !self.checked {
-                    self.checked = true;
-                    assert_eq!(answer, ResponseCode::SUCCESS.0, "the broker refuses the frame");
-                }
-            }
-            if count > 0 {
-                self.buffer.reserve(64 * 1024);
-                let read = stream.read_buf(&mut self.buffer).await.expect("the broker answers");
-                assert!(read > 0, "the broker closed the connection");
-            }
-        }
-    }
-
-    /// Skips one answer if it is there. Returns the code of the very first, 0 for all others.
-    fn skip_one(&mut self) -> Option<i32> {
-        if !self.checked {
-            let answer = decode_frame(&mut self.buffer, &FrameLimits::default());
-            return answer.expect("the broker sends frames").map(|answer| answer.code);
-        }
-        let length = u32::from_be_bytes(*self.buffer.first_chunk::<4>()?) as usize + 4;
-        (self.buffer.len() >= length).then(|| self.buffer.advance(length)).map(|()| 0)
     }
 }

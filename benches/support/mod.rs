@@ -2,6 +2,7 @@
 
 pub(crate) mod baseline;
 pub(crate) mod client;
+pub(crate) mod raw;
 pub(crate) mod run;
 pub(crate) mod server_process;
 pub(crate) mod table;

@@ -184,14 +184,14 @@ impl TopicPublishInfo {
 
     /// What plain messages to the queue at this place have in common, from the header of any message to it: a route
     /// belongs to one producer, so that only time, properties and flags differ. `None` if that header is not plain.
-    pub(crate) fn template(
+    pub(crate) fn template<'h>(
         &self,
         place: usize,
-        header: &SendMessageRequestHeaderV2<'_>,
+        header: impl FnOnce() -> SendMessageRequestHeaderV2<'h>,
     ) -> Option<&SendTemplate> {
         let template = self.templates.get(place)?;
         // What is too long for the wire is told when it is sent whole.
-        template.get_or_init(|| SendTemplate::new(header).ok().flatten()).as_ref()
+        template.get_or_init(|| SendTemplate::new(&header()).ok().flatten()).as_ref()
     }
 
     /// The addresses of the masters, each once.

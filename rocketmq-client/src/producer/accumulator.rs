@@ -3,9 +3,9 @@
 mod open_batches;
 mod outcome;
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+use std::{fmt, mem};
 
 use bytestring::ByteString;
 use rocketmq_common::message_batch::encoded_len;
@@ -277,8 +277,8 @@ async fn send(producer: Arc<DefaultMQProducerImpl>, batch: Batch<Member>) {
     if members.len() > 1 {
         return send_together(&producer, running, members, began).await;
     }
-    if let Some(Member { message, sender, room }) = members.pop() {
-        let (plan, report) = (&sender.plan, Some(Box::new(sender.report.clone())));
+    if let Some(Member { message, mut sender, room }) = members.pop() {
+        let (plan, report) = (&sender.plan, Some(Box::new(mem::take(&mut sender.report))));
         let sent = producer.deliver(running, Outgoing::Message(message), plan, report).await;
         producer.note(&sent, plan.began);
         drop(room);
@@ -299,7 +299,7 @@ async fn send_together(
     let id = |message: &Message| message.unique_key().unwrap_or_default().to_owned();
     let ids = messages.iter().map(id).collect();
     let sent = match MessageBatch::new(messages) {
-        Ok(batch) => producer.deliver(running, Outgoing::Batch(batch), &plan, None).await,
+        Ok(batch) => producer.deliver(running, Outgoing::Gathered(batch), &plan, None).await,
         Err(error) => Err(MQClientError::illegal(error)),
     };
     let sent = sent.and_then(|sent| sent.ok_or(NO_RESULT));

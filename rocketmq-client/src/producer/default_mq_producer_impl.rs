@@ -66,13 +66,15 @@ pub(super) enum Outgoing {
     /// The half message of a transaction.
     Half(Message),
     Batch(MessageBatch),
+    /// Messages that were checked before each was gathered.
+    Gathered(MessageBatch),
 }
 
 impl Outgoing {
     pub(super) fn body_len(&self) -> usize {
         match self {
             Self::Message(message) | Self::Half(message) => message.body().len(),
-            Self::Batch(batch) => batch.encoded_len(),
+            Self::Batch(batch) | Self::Gathered(batch) => batch.encoded_len(),
         }
     }
 }

@@ -120,7 +120,11 @@ impl Preparation<'_> {
         match outgoing {
             Outgoing::Message(message) => self.message(message),
             Outgoing::Half(message) => self.half(message),
-            Outgoing::Batch(batch) => self.batch(batch),
+            Outgoing::Batch(batch) => {
+                batch.messages().iter().try_for_each(|message| self.check(message))?;
+                self.batch(batch)
+            }
+            Outgoing::Gathered(batch) => self.batch(batch),
         }
     }
 
@@ -178,9 +182,8 @@ impl Preparation<'_> {
         })
     }
 
-    /// Several messages in one request.
+    /// Several messages in one request. They are checked.
     fn batch(&self, mut batch: MessageBatch) -> Result<Prepared, MQClientError> {
-        batch.messages().iter().try_for_each(|message| self.check(message))?;
         let born_timestamp = now_ms();
         batch.assign_unique_keys(|| self.ids.next(born_timestamp));
         let ids: Vec<&str> = batch.messages().iter().filter_map(Message::unique_key).collect();

@@ -37,10 +37,7 @@ impl DefaultMQProducerImpl {
         if current_runtime()? != running.runtime {
             return Box::pin(self.send_from_elsewhere(running, outgoing, plan)).await;
         }
-        let (permit, report) = match self.permits.try_acquire(outgoing.body_len()) {
-            Some(permit) => (permit, None),
-            None => Box::pin(self.wait_for_permit(&outgoing, &plan)).await?,
-        };
+        let (permit, report) = self.admit(&outgoing, &plan).await?;
         if let Some(reserved) = running.reserve(&outgoing, plan.mode) {
             return Box::pin(self.send_gathered(running, reserved, outgoing, plan, (permit, report))).await;
         }

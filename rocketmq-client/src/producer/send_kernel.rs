@@ -97,7 +97,7 @@ async fn request(
     }
     let answer = api.send_message(&address, &request, attempt.deadline).await;
     let answer = answer.map_err(|error| MQClientError::from_remoting(broker, error))?;
-    send_result(option, prepared, attempt, &answer).map(Some)
+    send_result(option, prepared, (attempt.queue, attempt.address), &answer).map(Some)
 }
 
 /// The request without its body.
@@ -137,24 +137,21 @@ fn vip_channel(address: &str) -> Option<String> {
     Some(format!("{host}:{}", port.checked_sub(2)?))
 }
 
-/// What a broker's answer says of the message. Java: `MQClientAPIImpl.processSendResponse`.
+/// What the answer of a queue's broker, at this address, says of the message. Java: `MQClientAPIImpl.processSendResponse`.
 pub(super) fn send_result(
     option: &ProducerOption,
     prepared: &Prepared,
-    attempt: &Attempted<'_>,
+    (queue, address): (&MessageQueue, &str),
     answer: &RemotingCommand,
 ) -> Result<SendResult, MQClientError> {
-    let broker = attempt.queue.shared_broker_name();
+    let broker = queue.shared_broker_name();
     let send_status = match ResponseCode(answer.code) {
         ResponseCode::SUCCESS => SendStatus::SendOk,
         ResponseCode::FLUSH_DISK_TIMEOUT => SendStatus::FlushDiskTimeout,
         ResponseCode::FLUSH_SLAVE_TIMEOUT => SendStatus::FlushSlaveTimeout,
         ResponseCode::SLAVE_NOT_AVAILABLE => SendStatus::SlaveNotAvailable,
         _ => {
-            return Err(MQClientError::from_remoting(
-                broker,
-                RemotingError::refused(attempt.address, answer),
-            ));
+            return Err(MQClientError::from_remoting(broker, RemotingError::refused(address, answer)));
         }
     };
     let stored = SendMessageAnswer::read(&answer.ext_fields).map_err(|source| MQClientError::BadAnswer {
@@ -172,7 +169,7 @@ pub(super) fn send_result(
         send_status,
         msg_id,
         offset_msg_id: stored.msg_id.into_owned(),
-        message_queue: stored_queue(option, attempt.queue, stored.queue_id),
+        message_queue: stored_queue(option, queue, stored.queue_id),
         queue_offset: stored.queue_offset,
         transaction_id: stored.transaction_id.map(Cow::into_owned),
         recall_handle: stored.recall_handle.map(Cow::into_owned),

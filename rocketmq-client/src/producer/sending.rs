@@ -252,18 +252,15 @@ impl Sending {
         connection: &'c Connection,
     ) -> Result<Option<BegunCall<'c>>, CallError> {
         let (prepared, attempted) = (&self.prepared, self.attempted(means, attempt));
-        let header = header(means.option, prepared, &attempted);
-        let template =
-            if prepared.is_plain() { attempt.route.template(attempt.place, &header) } else { None };
-        let (code, body) = (header.code(), prepared.body());
-        match template {
-            Some(template) => {
-                let header = template.send(prepared.born_timestamp, &prepared.properties);
-                connection.begin_call(&CommandRef::request(code, &header).with_body(body), attempted.deadline)
-            }
-            None => {
-                connection.begin_call(&CommandRef::request(code, &header).with_body(body), attempted.deadline)
-            }
+        let (deadline, body) = (attempted.deadline, prepared.body());
+        let header = || header(means.option, prepared, &attempted);
+        let template = if prepared.is_plain() { attempt.route.template(attempt.place, header) } else { None };
+        if let Some(template) = template {
+            let header = template.send(prepared.born_timestamp, &prepared.properties);
+            connection.begin_call(&CommandRef::request(header.code(), &header).with_body(body), deadline)
+        } else {
+            let header = header();
+            connection.begin_call(&CommandRef::request(header.code(), &header).with_body(body), deadline)
         }
     }
 
@@ -293,12 +290,12 @@ impl Sending {
         attempt: &CurrentAttempt,
         answer: Result<RemotingCommand, CallError>,
     ) -> Result<Option<SendResult>, MQClientError> {
-        let (option, attempted) = (means.option, self.attempted(means, attempt));
+        let (option, Choice { queue, address, .. }) = (means.option, attempt.choice());
         match answer {
-            Ok(answer) => send_result(option, &self.prepared, &attempted, &answer).map(Some),
+            Ok(answer) => send_result(option, &self.prepared, (queue, address), &answer).map(Some),
             Err(source) => {
-                let error = RemotingError::call(&dialled_address(option, attempted.address), source);
-                Err(MQClientError::from_remoting(attempted.queue.broker_name(), error))
+                let error = RemotingError::call(&dialled_address(option, address), source);
+                Err(MQClientError::from_remoting(queue.broker_name(), error))
             }
         }
     }

@@ -47,26 +47,29 @@ impl Callbacks {
             return;
         }
         queue.due.extend(due);
-        let task = queue.task.take();
-        drop(queue);
-        if let Some(task) = task {
-            task.wake();
-        }
+        Queue::wake(queue);
     }
 
     /// No more will come: the task ends after those that are due.
     pub(super) fn close(&self) {
         let mut queue = self.lock();
         queue.closed = true;
+        Queue::wake(queue);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Wakes the task that calls, outside the lock.
+    fn wake(mut queue: MutexGuard<'_, Self>) {
         let task = queue.task.take();
         drop(queue);
         if let Some(task) = task {
             task.wake();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -321,7 +321,7 @@ impl Connection {
     }
 
     /// Waits until the write buffer has room, at most until the deadline: then a request [can be begun](Self::begin_call),
-    /// unless others were faster.
+    /// unless others were faster. Dropping the future gives up no more than a place among those who wait.
     ///
     /// # Errors
     /// The connection has ended, or the deadline passed.

@@ -1,7 +1,7 @@
 //! Sends of which nearly everything was encoded before.
 
-use super::{SendMessageRequestHeaderV2, SendRequestKind};
-use crate::protocol::{EncodeError, EncodeHeader, EncodedFields, FieldSink};
+use super::{SendMessageRequestHeaderV2, SendMessageResponseHeader, SendRequestKind};
+use crate::protocol::{EncodeError, EncodeHeader, EncodedFields, FieldSink, RequestCode, RequestHeader};
 
 /// What all plain messages to one queue have in common: the fields of `SEND_MESSAGE_V2` (310) but for the time and the
 /// properties.
@@ -43,6 +43,15 @@ impl EncodeHeader for TemplatedSend<'_> {
     }
 }
 
+impl RequestHeader for TemplatedSend<'_> {
+    type Response = SendMessageResponseHeader;
+
+    #[inline]
+    fn code(&self) -> RequestCode {
+        RequestCode::SEND_MESSAGE_V2
+    }
+}
+
 /// All fields but the time and the properties.
 struct Fixed<'a>(&'a SendMessageRequestHeaderV2<'a>);
 
@@ -78,7 +87,7 @@ impl<S: FieldSink + ?Sized> FieldSink for Others<'_, S> {
 mod tests {
     use super::*;
     use crate::protocol::{
-        CommandRef, FrameLimits, RemotingCommand, RequestCode, RequestHeader, SerializeType, decode_frame,
+        CommandRef, FrameLimits, RemotingCommand, RequestHeader, SerializeType, decode_frame,
     };
     use bytes::BytesMut;
 
@@ -105,12 +114,12 @@ mod tests {
         let templated = template.send(whole.born_timestamp, whole.properties.unwrap());
         let expected = RemotingCommand::request_with(&whole).ext_fields;
         for serialize_type in [SerializeType::RocketMq, SerializeType::Json] {
-            let mut command = RemotingCommand::request(whole.code()).with_header(&templated);
+            let mut command = RemotingCommand::request_with(&templated);
             assert_eq!(command.ext_fields, expected);
             command.serialize_type = serialize_type;
             let mut frame = BytesMut::new();
             let head = crate::protocol::FrameHead { serialize_type, ..Default::default() };
-            let request = CommandRef::request(RequestCode::SEND_MESSAGE_V2, &templated);
+            let request = CommandRef::request(templated.code(), &templated);
             crate::protocol::encode_frame(&mut frame, &head, None, request.header, request.fields, 0)
                 .unwrap();
             let read = decode_frame(&mut frame, &FrameLimits::default()).unwrap().unwrap();

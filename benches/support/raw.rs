@@ -1,0 +1,65 @@
+//! Frames that were encoded before, and their answers, skipped: what the machine allows without any client.
+
+use bytes::{Buf, BytesMut};
+use rocketmq_remoting::protocol::header::SendMessageRequestHeaderV2;
+use rocketmq_remoting::protocol::{FrameLimits, RemotingCommand, ResponseCode, SerializeType, decode_frame};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+/// A send as a producer writes it. All have the same opaque, which nobody looks at here.
+pub(crate) fn frame(topic: &str, headers: SerializeType, bytes: usize) -> Vec<u8> {
+    let header = SendMessageRequestHeaderV2 {
+        producer_group: "bench",
+        topic,
+        default_topic: "TBW102",
+        default_topic_queue_nums: 4,
+        born_timestamp: 1_700_000_000_000,
+        properties: Some("UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}"),
+        reconsume_times: Some(0),
+        unit_mode: Some(false),
+        broker_name: Some("broker-a"),
+        ..SendMessageRequestHeaderV2::default()
+    };
+    let mut command = RemotingCommand::request_with(&header).with_body(vec![b'x'; bytes]);
+    command.serialize_type = headers;
+    let mut frame = BytesMut::new();
+    command.encode(&mut frame).expect("a frame within the limits");
+    frame.to_vec()
+}
+
+/// Reads answers of one connection.
+#[derive(Default)]
+pub(crate) struct Answers {
+    buffer: BytesMut,
+    checked: bool,
+}
+
+impl Answers {
+    /// Reads until so many answers are there, and skips them by their length.
+    pub(crate) async fn wait_for(&mut self, stream: &mut TcpStream, mut count: usize) {
+        while count > 0 {
+            while let Some(answer) = self.skip_one() {
+                count -= 1;
+                if !self.checked {
+                    self.checked = true;
+                    assert_eq!(answer, ResponseCode::SUCCESS.0, "the broker refuses the frame");
+                }
+            }
+            if count > 0 {
+                self.buffer.reserve(64 * 1024);
+                let read = stream.read_buf(&mut self.buffer).await.expect("the broker answers");
+                assert!(read > 0, "the broker closed the connection");
+            }
+        }
+    }
+
+    /// Skips one answer if it is there. Returns the code of the very first, 0 for all others.
+    fn skip_one(&mut self) -> Option<i32> {
+        if !self.checked {
+            let answer = decode_frame(&mut self.buffer, &FrameLimits::default());
+            return answer.expect("the broker sends frames").map(|answer| answer.code);
+        }
+        let length = u32::from_be_bytes(*self.buffer.first_chunk::<4>()?) as usize + 4;
+        (self.buffer.len() >= length).then(|| self.buffer.advance(length)).map(|()| 0)
+    }
+}
