@@ -12,6 +12,7 @@ mod send;
 mod send_kernel;
 mod send_options;
 mod sending;
+mod spare;
 mod stats;
 mod transaction;
 

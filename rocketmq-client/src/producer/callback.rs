@@ -27,7 +27,8 @@ struct Callback<F: FnOnce(Result<SendResult, MQClientError>)> {
 /// Mostly no task waits for it: its first attempt goes into the write buffer at once, and all of it then waits among the
 /// requests in flight. Whatever takes longer than that goes on in a task.
 struct CallbackSend<F: FnOnce(Result<SendResult, MQClientError>)> {
-    sending: Sending,
+    /// Mostly a box that had another one in it before. Empty at the end.
+    sending: Box<Option<Sending>>,
     /// The attempt whose answer is waited for.
     attempt: Option<CurrentAttempt>,
     callback: Callback<F>,
@@ -62,7 +63,7 @@ impl DefaultMQProducerImpl {
                 reserved.join(self, running, message, Sender::new(&plan, report, permit, answer));
             }
             (_, outgoing) => {
-                let sending = Sending::new(self.prepare(running, outgoing)?, plan, report);
+                let sending = self.spare.boxed(Sending::new(self.prepare(running, outgoing)?, plan, report));
                 let callback = Callback::new(self, permit.into_taken(), callback);
                 let send = Box::new(CallbackSend { sending, attempt: None, callback });
                 Unstarted(Some(send)).start(running).await;
@@ -79,7 +80,8 @@ where
     /// Sends. It waits for room in the write buffer alone: what takes longer goes on in a task.
     async fn start(mut self, running: &Running) {
         let Some(send) = &mut self.0 else { return };
-        let onward = match send.callback.producer.begin_lightly(running, &mut send.sending) {
+        let Some(sending) = &mut *send.sending else { return };
+        let onward = match send.callback.producer.begin_lightly(running, sending) {
             Ok((attempt, connection)) => match self.write(running, attempt, &connection).await {
                 Ok(()) => return,
                 Err(attempt) => Onward::Attempt(attempt),
@@ -100,8 +102,9 @@ where
     ) -> Result<(), CurrentAttempt> {
         loop {
             let Some(send) = &self.0 else { return Ok(()) };
+            let Some(sending) = &*send.sending else { return Ok(()) };
             let means = send.callback.producer.means(running);
-            match send.sending.begin_call(means, &attempt, connection) {
+            match sending.begin_call(means, &attempt, connection) {
                 Ok(Some(begun)) => {
                     if let Some(mut send) = self.0.take() {
                         send.attempt = Some(attempt);
@@ -112,7 +115,7 @@ where
                 Ok(None) => {}
                 Err(_) => return Err(attempt),
             }
-            let deadline = send.sending.deadline(means.option, &attempt);
+            let deadline = sending.deadline(means.option, &attempt);
             if Box::pin(connection.wait_for_room(deadline)).await.is_err() {
                 return Err(attempt);
             }
@@ -138,14 +141,18 @@ where
             let producer = self.callback.producer.clone();
             // Also while the producer shuts down and finishes what was admitted.
             let Some(running) = producer.started() else { return };
-            let sent = producer.deliver_prepared(running, &mut self.sending, onward).await;
+            let Some(sending) = &mut *self.sending else { return };
+            let sent = producer.deliver_prepared(running, sending, onward).await;
             self.finish(sent);
         });
     }
 
     fn finish(self, sent: Result<Option<SendResult>, MQClientError>) {
         let Self { sending, mut callback, .. } = self;
-        callback.producer.note(&sent, sending.plan.began);
+        if let Some(sending) = &*sending {
+            callback.producer.note(&sent, sending.plan.began);
+        }
+        callback.producer.spare.give_back(sending);
         callback.call(sent.and_then(|sent| sent.ok_or(NO_RESULT)));
     }
 }
@@ -181,9 +188,10 @@ where
             return;
         };
         let means = self.callback.producer.means(running);
-        match self.sending.read_and_conclude(means, &attempt, answer) {
+        let Some(sending) = &mut *self.sending else { return };
+        match sending.read_and_conclude(means, &attempt, answer) {
             Step::Done(outcome) => {
-                self.callback.producer.retried(self.sending.retries());
+                self.callback.producer.retried(sending.retries());
                 self.finish(outcome);
             }
             Step::Again(onward) => {

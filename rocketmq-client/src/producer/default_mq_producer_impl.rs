@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::accumulator::{Accumulator, Reserved, send_due_batches};
 use super::permits::{HasPermits, Permits};
 use super::prepared::Preparation;
-use super::sending::SendPlan;
+use super::sending::{SendPlan, Sending};
+use super::spare::Spare;
 use super::stats::Recorder;
 use super::transaction::{Checker, DynListener};
 use super::{ProducerStats, SendOptions, ShutdownReport};
@@ -40,6 +41,8 @@ pub(crate) struct DefaultMQProducerImpl {
     state: AtomicU8,
     running: OnceLock<Running>,
     pub(super) permits: Permits,
+    /// For sends with callbacks.
+    pub(super) spare: Spare<Sending>,
     pub(super) stats: Recorder,
     /// Decides about transactions, if the producer sends any.
     listener: Option<Arc<dyn DynListener>>,
@@ -98,7 +101,8 @@ impl DefaultMQProducerImpl {
         let permits =
             Permits::new(option.client_async_semaphore_value(), option.client_async_semaphore_bytes());
         let (state, stats) = (AtomicU8::new(CREATED), Recorder::default());
-        Self { option, state, running: OnceLock::new(), permits, stats, listener, trace }
+        let (running, spare) = (OnceLock::new(), Spare::default());
+        Self { option, state, running, permits, spare, stats, listener, trace }
     }
 
     pub(super) async fn start(self: &Arc<Self>) -> Result<(), MQClientError> {
