@@ -15,6 +15,7 @@ pub(crate) async fn run(broker: &str, headers: SerializeType) {
     while let Some(load) = Load::next() {
         let stream = TcpStream::connect(broker).await.expect("the broker listens");
         stream.set_nodelay(true).expect("a socket that is connected");
+        Load::ready();
         // A spawned task, as any user's is: what `block_on` polls itself is woken more slowly.
         let mut task = JoinSet::new();
         task.spawn(write_in_batches(stream, frame(TOPIC, headers, load.bytes), load));

@@ -1,14 +1,14 @@
 //! What `benches/peers/run` asks for, and what it is told.
 //!
-//! One line on standard input is one run, six words: `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH`. Answered by one line
-//! of JSON on standard output. The programs of the other clients keep to the same words.
+//! One line on standard input is one run, seven words: `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH TOPICS`. Answered
+//! on standard output: by the line `ready` once routes and connections are there, and by one line of JSON at the end. The programs of the other clients keep to the same words.
 
 use std::io::{Write, stdin, stdout};
 use std::time::{Duration, Instant};
 
 use crate::latencies::Latencies;
 
-/// The topic that the server has.
+/// The first topic that the server has.
 pub(crate) const TOPIC: &str = "Bench";
 
 /// How messages are sent.
@@ -37,6 +37,8 @@ pub(crate) struct Load {
     pub(crate) rate: f64,
     /// Messages in a batch, of `Mode::Batch`.
     pub(crate) batch: usize,
+    /// Topics, each of which is sent to in turn.
+    pub(crate) topics: usize,
 }
 
 /// What came of a run.
@@ -55,7 +57,7 @@ impl Load {
         if line.trim().is_empty() {
             return None;
         }
-        Some(Self::parse(&line).expect("a line of six words, as benches/peers/run writes it"))
+        Some(Self::parse(&line).expect("a line of seven words, as benches/peers/run writes it"))
     }
 
     fn parse(line: &str) -> Option<Self> {
@@ -75,7 +77,13 @@ impl Load {
             time: Duration::from_millis(words.next()?.parse().ok()?),
             rate: words.next()?.parse().ok()?,
             batch: words.next()?.parse().ok()?,
+            topics: words.next()?.parse().ok()?,
         })
+    }
+
+    /// Says that the run begins now.
+    pub(crate) fn ready() {
+        println!("ready");
     }
 
     pub(crate) fn end(&self) -> Instant {

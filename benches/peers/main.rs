@@ -16,28 +16,33 @@ mod serve;
 use rocketmq::conf::SerializeType;
 use tokio::runtime::{Builder, Runtime};
 
-const USAGE: &str = "arguments: serve BROKERS QUEUES | ours NAMESRV HEADERS | frames BROKER HEADERS";
+const USAGE: &str =
+    "arguments: serve BROKERS QUEUES TOPICS | ours NAMESRV HEADERS THREADS | frames BROKER HEADERS";
 
 fn main() {
     // Cargo adds arguments of its own to a benchmark's.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["serve", brokers, queues] => {
+        ["serve", brokers, queues, topics] => {
             serve::run(
                 brokers.parse().expect("a number of brokers"),
                 queues.parse().expect("a number of queues"),
+                topics.parse().expect("a number of topics"),
             );
         }
-        ["ours", name_server, headers] => runtime().block_on(ours::run(name_server, header_type(headers))),
-        ["frames", broker, headers] => runtime().block_on(frames::run(broker, header_type(headers))),
+        ["ours", name_server, headers, threads] => {
+            let threads = threads.parse().expect("a number of threads");
+            runtime(threads).block_on(ours::run(name_server, header_type(headers)));
+        }
+        ["frames", broker, headers] => runtime(2).block_on(frames::run(broker, header_type(headers))),
         // A run without arguments, as of `cargo bench`, measures nothing.
         _ => println!("{USAGE}"),
     }
 }
 
-fn runtime() -> Runtime {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+fn runtime(threads: usize) -> Runtime {
+    Builder::new_multi_thread().worker_threads(threads).enable_all().build().expect("a runtime")
 }
 
 fn header_type(name: &str) -> SerializeType {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::latencies::{Latencies, note, take_noted};
 use crate::load::{Load, Mode, Report, TOPIC};
+use crate::serve::topics;
 
 /// How often an open-loop run looks which messages are due, and any run whether the last callback has run.
 const TICK: Duration = Duration::from_micros(500);
@@ -20,11 +21,15 @@ pub(crate) async fn run(name_server: &str, headers: SerializeType) {
         let producer = producer(name_server, headers, &load).await;
         // Of no owner, as the arrays in Java's program: bodies of real messages are not counted by several threads.
         let body = Bytes::from_static(vec![b'x'; load.bytes].leak());
-        // Opens the connection and finds the route.
-        producer.send(message(&body)).await.expect("the server answers");
+        // Opens the connections and finds the routes.
+        let topics: Vec<String> = topics(load.topics).collect();
+        for topic in &topics {
+            producer.send(message(topic, &body)).await.expect("the server answers");
+        }
+        Load::ready();
         let report = match load.mode {
             Mode::Await | Mode::AutoBatch | Mode::Batch => in_tasks(&producer, &body, load).await,
-            Mode::Callback | Mode::Open => with_callbacks(&producer, body, load).await,
+            Mode::Callback | Mode::Open => with_callbacks(&producer, body, topics, load).await,
         };
         producer.shutdown().await.expect("it was started");
         report.print();
@@ -45,8 +50,8 @@ async fn producer(name_server: &str, headers: SerializeType, load: &Load) -> Pro
     builder.start().await.expect("a started producer")
 }
 
-fn message(body: &Bytes) -> Message {
-    Message::new(TOPIC, body.clone())
+fn message(topic: &str, body: &Bytes) -> Message {
+    Message::new(topic, body.clone())
 }
 
 async fn in_tasks(producer: &Producer, body: &Bytes, load: Load) -> Report {
@@ -75,7 +80,7 @@ async fn singles(producer: Producer, body: Bytes, end: Instant) -> u64 {
     let mut failed = 0;
     let mut before = Instant::now();
     while before < end {
-        let sent = producer.send(message(&body)).await;
+        let sent = producer.send(message(TOPIC, &body)).await;
         let now = Instant::now();
         match sent {
             Ok(_) => note(now - before, 1),
@@ -92,7 +97,8 @@ async fn batches(producer: Producer, body: Bytes, load: Load, end: Instant) -> u
     let mut failed = 0;
     let mut before = Instant::now();
     while before < end {
-        let sent = producer.send_batch(std::iter::repeat_with(|| message(&body)).take(load.batch)).await;
+        let sent =
+            producer.send_batch(std::iter::repeat_with(|| message(TOPIC, &body)).take(load.batch)).await;
         let now = Instant::now();
         match sent {
             Ok(_) => note(now - before, count),
@@ -106,7 +112,7 @@ async fn batches(producer: Producer, body: Bytes, load: Load, end: Instant) -> u
 /// What callbacks have seen.
 type Seen = Arc<Mutex<(Latencies, u64)>>;
 
-async fn with_callbacks(producer: &Producer, body: Bytes, load: Load) -> Report {
+async fn with_callbacks(producer: &Producer, body: Bytes, topics: Vec<String>, load: Load) -> Report {
     let seen: Seen = Arc::new(Mutex::new((Latencies::new(), 0)));
     let began = Instant::now();
     // A spawned task, as any user's is: what `block_on` polls itself is woken more slowly.
@@ -115,7 +121,7 @@ async fn with_callbacks(producer: &Producer, body: Bytes, load: Load) -> Report 
     sending.spawn(async move {
         match load.mode {
             Mode::Open => at_a_rate(&sender, body, load, &of_sender).await,
-            _ => as_admitted(&sender, body, load, &of_sender).await,
+            _ => as_admitted(&sender, body, &topics, load, &of_sender).await,
         }
     });
     let sent = sending.join_next().await.expect("one task").expect("it ends");
@@ -133,13 +139,16 @@ fn all_of(sent: u64, seen: &Seen) -> Option<(Latencies, u64)> {
     (seen.0.count() + seen.1 >= sent).then(|| seen.clone())
 }
 
-async fn as_admitted(producer: &Producer, body: Bytes, load: Load, seen: &Seen) -> u64 {
+async fn as_admitted(producer: &Producer, body: Bytes, topics: &[String], load: Load, seen: &Seen) -> u64 {
     let end = load.end();
     let mut sent = 0;
     let mut now = Instant::now();
-    while now < end {
+    for topic in topics.iter().cycle() {
+        if now >= end {
+            break;
+        }
         // The latency begins with admission: before it, the message waits for those ahead of it.
-        send(producer, message(&body), None, seen).await;
+        send(producer, message(topic, &body), None, seen).await;
         sent += 1;
         now = Instant::now();
     }
@@ -155,7 +164,7 @@ async fn at_a_rate(producer: &Producer, body: Bytes, load: Load, seen: &Seen) ->
         let due = (began.elapsed().as_secs_f64() * load.rate) as u64;
         while sent < due {
             let due_at = began + Duration::from_secs_f64(sent as f64 / load.rate);
-            send(producer, message(&body), Some(due_at), seen).await;
+            send(producer, message(TOPIC, &body), Some(due_at), seen).await;
             sent += 1;
         }
     }

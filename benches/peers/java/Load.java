@@ -14,8 +14,9 @@ import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.message.Message;
 
 /**
- * Apache's Java client under load: `java Load NAMESRV`. One line on standard input is one run, six words:
- * `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH`; it is answered by one line of JSON.
+ * Apache's Java client under load: `java Load NAMESRV`. One line on standard input is one run, seven words:
+ * `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH TOPICS`; it is answered by the line
+ * `ready` once routes and connections are there, and by one line of JSON at the end.
  */
 public final class Load {
     private static final String TOPIC = "Bench";
@@ -33,16 +34,29 @@ public final class Load {
         for (String line = in.readLine(); line != null && !line.isBlank(); line = in.readLine()) {
             String[] words = line.trim().split("\\s+");
             Run run = new Run(producer, Integer.parseInt(words[1]), new byte[Integer.parseInt(words[2])],
-                Long.parseLong(words[3]), Double.parseDouble(words[4]), Integer.parseInt(words[5]));
+                Long.parseLong(words[3]), Double.parseDouble(words[4]), Integer.parseInt(words[5]),
+                topics(Integer.parseInt(words[6])));
             Arrays.fill(run.body, (byte) 'x');
-            producer.send(new Message(TOPIC, run.body));
+            for (String topic : run.topics) {
+                producer.send(new Message(topic, run.body));
+            }
+            System.out.println("ready");
             System.out.println(run.of(words[0]));
         }
         producer.shutdown();
         System.exit(0);
     }
 
-    private record Run(DefaultMQProducer producer, int inFlight, byte[] body, long millis, double rate, int batch) {
+    private static String[] topics(int count) {
+        String[] topics = new String[count];
+        for (int i = 0; i < count; i++) {
+            topics[i] = i == 0 ? TOPIC : TOPIC + i;
+        }
+        return topics;
+    }
+
+    private record Run(DefaultMQProducer producer, int inFlight, byte[] body, long millis, double rate, int batch,
+                       String[] topics) {
         String of(String mode) throws Exception {
             Histogram histogram = new Histogram();
             AtomicLong failed = new AtomicLong();
@@ -106,9 +120,9 @@ public final class Load {
 
         private void withCallbacks(Histogram all, AtomicLong failed, long end) throws Exception {
             Semaphore permits = new Semaphore(inFlight);
-            while (System.nanoTime() < end) {
+            for (int turn = 0; System.nanoTime() < end; turn = (turn + 1) % topics.length) {
                 permits.acquire();
-                send(new Counting(all, failed, permits, System.nanoTime()));
+                send(topics[turn], new Counting(all, failed, permits, System.nanoTime()));
             }
             permits.acquire(inFlight);
         }
@@ -121,16 +135,16 @@ public final class Load {
                 long due = (long) ((now - began) / 1e9 * rate);
                 for (; sent < due; sent++) {
                     permits.acquire();
-                    send(new Counting(all, failed, permits, began + (long) (sent / rate * 1e9)));
+                    send(TOPIC, new Counting(all, failed, permits, began + (long) (sent / rate * 1e9)));
                 }
                 LockSupport.parkNanos(500_000);
             }
             permits.acquire(most);
         }
 
-        private void send(Counting callback) throws Exception {
+        private void send(String topic, Counting callback) throws Exception {
             try {
-                producer.send(new Message(TOPIC, body), callback);
+                producer.send(new Message(topic, body), callback);
             } catch (MQClientException error) {
                 callback.onException(error);
             }

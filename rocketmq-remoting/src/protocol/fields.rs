@@ -17,7 +17,7 @@ pub trait FieldSink {
     fn flag(&mut self, name: &str, value: bool);
     /// Fields that were encoded before.
     fn encoded(&mut self, fields: &EncodedFields) {
-        for (name, value) in fields.fields() {
+        for (name, value) in &fields.fields() {
             self.text(&name, &value);
         }
     }

@@ -35,8 +35,10 @@ async fn main() {
         .build();
     producer.start().await.expect("a started producer");
     while let Some(load) = Load::next() {
+        assert_eq!(load.topics, 1, "this client is not asked for more");
         let body = vec![b'x'; load.bytes];
         producer.send(message(&body)).await.expect("the server answers");
+        Load::ready();
         let report = match load.mode {
             Mode::Await | Mode::Batch => in_tasks(&producer, &body, load).await,
             Mode::Callback | Mode::Open => with_callbacks(&producer, &body, load).await,
