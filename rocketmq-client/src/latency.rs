@@ -122,8 +122,6 @@ impl LatencyTables {
 
 #[cfg(test)]
 mod tests {
-    use rocketmq_remoting::client::RemotingError;
-    use rocketmq_remoting::protocol::ResponseCode;
     use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
 
     use super::*;
@@ -157,11 +155,7 @@ mod tests {
     }
 
     fn refused() -> Result<Option<SendResult>, MQClientError> {
-        let code = ResponseCode::SERVICE_NOT_AVAILABLE;
-        Err(MQClientError::from_remoting(
-            "a",
-            RemotingError::Refused { address: "a:1".into(), code, remark: None },
-        ))
+        Err(MQClientError::ServiceNotAvailable { broker: "a".into(), remark: None, report: Box::default() })
     }
 
     fn brokers_of(strategy: &MQFaultStrategy, route: &TopicPublishInfo) -> Vec<String> {

@@ -1,0 +1,31 @@
+//! Work whose instructions are counted, where time is too noisy to hold anything to.
+//!
+//! `instructions list` names the works, `instructions WORK COUNT` does one of them so many times. `.ci/instructions` runs
+//! each under valgrind with two counts, and holds the difference to the figure in `benches/instructions/limits`.
+
+#![allow(clippy::expect_used, reason = "a measurement that went wrong has no other answer")]
+
+#[path = "../support/server_process.rs"]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
+mod server_process;
+mod work;
+
+use server_process::serve_if_told;
+use work::WORKS;
+
+fn main() {
+    serve_if_told();
+    // Cargo adds an argument of its own to a benchmark's.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["list"] => WORKS.iter().for_each(|(name, _)| println!("{name}")),
+        [wanted, count] => {
+            let (_, work) =
+                WORKS.iter().find(|(name, _)| *name == wanted).expect("one of the works of `list`");
+            work(count.parse().expect("a number"));
+        }
+        // A run without arguments, as of `cargo bench`, counts nothing.
+        _ => println!("arguments: list | WORK COUNT"),
+    }
+}
