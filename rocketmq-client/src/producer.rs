@@ -1,6 +1,7 @@
 //! Sending messages.
 
 mod accumulator;
+mod boxed;
 mod callback;
 mod default_mq_producer_impl;
 mod permits;
@@ -67,7 +68,7 @@ impl Producer {
     /// # Errors
     /// `InvalidOption`, `NameServerUnreachable`, `AlreadyStarted`, `ShutDown`, or `NoRuntime`.
     pub async fn start(&self) -> Result<(), MQClientError> {
-        self.inner.start().await
+        self.inner.boxed_start().await
     }
 
     /// Sends a message and waits until a broker has stored it, trying other brokers when one fails.
@@ -167,7 +168,7 @@ impl Producer {
     /// # Errors
     /// The message is illegal, or no broker could be reached within the send time-out: it was not sent.
     pub async fn send_oneway(&self, message: Message) -> Result<(), MQClientError> {
-        self.inner.send_oneway(message).await
+        self.inner.boxed_send_oneway(message).await
     }
 
     /// Takes a timer message back before it is delivered: `recall_handle` is what [`SendResult::recall_handle`] gave
@@ -182,7 +183,7 @@ impl Producer {
     /// `Broker` with code 16 when the broker does not recall, 604 when the message is due or the handle is not the
     /// broker's own.
     pub async fn recall(&self, topic: &str, recall_handle: &str) -> Result<RecallResult, MQClientError> {
-        self.inner.recall(topic, recall_handle).await
+        self.inner.boxed_recall(topic, recall_handle).await
     }
 
     /// Sends a message and waits for the reply of whoever consumes it: `timeout_ms` covers all of that. Replies are made
@@ -198,7 +199,7 @@ impl Producer {
     /// `NoReply` if the request is stored but no reply came in time; `BadReply` if the reply cannot be read; otherwise the
     /// request failed as a [`send`](Self::send) does, and [`MQClientError::outcome`] tells whether it may be stored.
     pub async fn request(&self, message: Message, timeout_ms: u64) -> Result<Message, MQClientError> {
-        self.inner.request(message, timeout_ms).await
+        self.inner.boxed_request(message, timeout_ms).await
     }
 
     /// The queues to which messages of a topic can go, sorted by broker name and queue id. Java:
@@ -210,7 +211,7 @@ impl Producer {
         &self,
         topic: &str,
     ) -> Result<Vec<MessageQueue>, MQClientError> {
-        let info = self.inner.publish_info(topic).await?;
+        let info = self.inner.boxed_publish_info(topic).await?;
         Ok(self.inner.queues(&info, topic).to_vec())
     }
 
@@ -229,7 +230,7 @@ impl Producer {
     /// # Errors
     /// `NotStarted` or `NoRuntime`.
     pub async fn shutdown(&self) -> Result<ShutdownReport, MQClientError> {
-        self.inner.shutdown().await
+        self.inner.boxed_shutdown().await
     }
 }
 

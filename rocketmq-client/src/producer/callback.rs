@@ -142,7 +142,7 @@ where
             // Also while the producer shuts down and finishes what was admitted.
             let Some(running) = producer.started() else { return };
             let Some(sending) = &mut *self.sending else { return };
-            let sent = producer.deliver_prepared(running, sending, onward).await;
+            let sent = producer.boxed_deliver_prepared(running, sending, onward).await;
             self.finish(sent);
         });
     }

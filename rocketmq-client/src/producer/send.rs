@@ -35,11 +35,11 @@ impl DefaultMQProducerImpl {
         let running = self.running()?;
         let plan = self.plan(CommunicationMode::Sync, options);
         if current_runtime()? != running.runtime {
-            return Box::pin(self.send_from_elsewhere(running, outgoing, plan)).await;
+            return self.boxed_send_from_elsewhere(running, outgoing, plan).await;
         }
         let (permit, report) = self.admit(&outgoing, &plan).await?;
         if let Some(reserved) = running.reserve(&outgoing, plan.mode) {
-            return Box::pin(self.send_gathered(running, reserved, outgoing, plan, (permit, report))).await;
+            return self.boxed_send_gathered(running, reserved, outgoing, plan, (permit, report)).await;
         }
         let mut sending = Sending::new(self.prepare(running, outgoing)?, plan, report);
         let step = match self.begin_lightly(running, &mut sending) {
@@ -50,7 +50,7 @@ impl DefaultMQProducerImpl {
         };
         let sent = match step {
             Step::Done(outcome) => outcome,
-            Step::Again(onward) => Box::pin(self.deliver_prepared(running, &mut sending, onward)).await,
+            Step::Again(onward) => self.boxed_deliver_prepared(running, &mut sending, onward).await,
         };
         self.note(&sent, sending.plan.began);
         drop(permit);
@@ -71,7 +71,7 @@ impl DefaultMQProducerImpl {
         self.within_deadline(running, &plan, sending).await
     }
 
-    async fn send_from_elsewhere(
+    pub(super) async fn send_from_elsewhere(
         self: &Arc<Self>,
         running: &Running,
         outgoing: Outgoing,
@@ -91,7 +91,7 @@ impl DefaultMQProducerImpl {
     }
 
     /// Sends a message in a batch with others.
-    async fn send_gathered(
+    pub(super) async fn send_gathered(
         self: &Arc<Self>,
         running: &Running,
         reserved: Reserved<'_>,
@@ -160,11 +160,11 @@ impl DefaultMQProducerImpl {
     ) -> Result<(Permit<&Permits>, Option<Box<SendReport>>), MQClientError> {
         match self.permits.try_acquire(outgoing.body_len()) {
             Some(permit) => Ok((permit, None)),
-            None => Box::pin(self.wait_for_permit(outgoing, plan)).await,
+            None => self.boxed_wait_for_permit(outgoing, plan).await,
         }
     }
 
-    async fn wait_for_permit(
+    pub(super) async fn wait_for_permit(
         &self,
         outgoing: &Outgoing,
         plan: &SendPlan,

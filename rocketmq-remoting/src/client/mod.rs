@@ -209,7 +209,7 @@ impl RemotingClient {
     pub async fn shutdown(&self, limit: Duration) -> bool {
         let deadline = later(Instant::now(), limit);
         self.pool.close();
-        self.tasks.close_and_wait(limit).await;
+        self.tasks.wait(limit).await;
         self.tasks.shutdown(deadline.saturating_duration_since(Instant::now())).await
     }
 

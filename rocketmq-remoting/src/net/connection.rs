@@ -157,8 +157,7 @@ impl Connection {
             });
             match begun.await? {
                 Some(pending) => return pending.await,
-                // Boxed: it is rare, and would make the future of every call larger.
-                None => Box::pin(self.wait_for_room(deadline)).await?,
+                None => self.boxed_wait_for_room(deadline).await?,
             }
         }
     }
@@ -206,7 +205,7 @@ impl Connection {
         deadline: Instant,
     ) -> Result<(), CallError> {
         while !self.append_oneway(request)? {
-            Box::pin(self.wait_for_room(deadline)).await?;
+            self.boxed_wait_for_room(deadline).await?;
         }
         Ok(())
     }
@@ -318,6 +317,14 @@ impl Connection {
         if let Some(io) = io {
             io.wake();
         }
+    }
+
+    /// Boxed: it is rare, would make the future of every call larger, and is compiled here alone.
+    fn boxed_wait_for_room(
+        &self,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = Result<(), CallError>> + Send + '_>> {
+        Box::pin(self.wait_for_room(deadline))
     }
 
     /// Waits until the write buffer has room, at most until the deadline: then a request [can be begun](Self::begin_call),

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -60,8 +61,17 @@ impl Pool {
                 dialing
             }
         };
-        // Boxed: it is rare, and would make the future of every request larger.
-        Box::pin(self.dialled(endpoint, dialing, deadline)).await
+        self.boxed_dialled(endpoint, dialing, deadline).await
+    }
+
+    /// Boxed: it is rare, would make the future of every request larger, and is compiled here alone.
+    fn boxed_dialled(
+        &self,
+        endpoint: Arc<Endpoint>,
+        dialing: watch::Receiver<Option<DialOutcome>>,
+        deadline: Instant,
+    ) -> Pin<Box<dyn Future<Output = DialOutcome> + Send + '_>> {
+        Box::pin(self.dialled(endpoint, dialing, deadline))
     }
 
     /// The outcome of a dial under way.

@@ -1,15 +1,17 @@
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// The one place that starts tasks: they run on the runtime it was made on, and are stopped and joined together.
 #[derive(Debug, Clone)]
 pub struct TaskOwner {
     handle: Handle,
-    tracker: TaskTracker,
+    /// How many have not ended.
+    live: watch::Sender<usize>,
     stop: CancellationToken,
 }
 
@@ -20,21 +22,23 @@ impl TaskOwner {
     /// When the calling thread is outside a tokio runtime.
     pub fn new() -> Result<Self, tokio::runtime::TryCurrentError> {
         let handle = Handle::try_current()?;
-        Ok(Self { handle, tracker: TaskTracker::new(), stop: CancellationToken::new() })
+        Ok(Self { handle, live: watch::Sender::new(0), stop: CancellationToken::new() })
     }
 
     /// Starts a task. It is dropped at its next await point once [`shutdown`](Self::shutdown) has asked
     /// all tasks to stop; after that, or when the runtime is gone, it is dropped at once.
-    #[allow(clippy::disallowed_methods)] // the one place
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // Boxed: wrapped as it is, the task would be there three times over.
-        let (stop, task) = (self.stop.clone(), Box::pin(task));
-        self.tracker.spawn_on(
-            async move {
-                let _ = stop.run_until_cancelled(task).await;
-            },
-            &self.handle,
-        );
+        // Boxed: wrapped as it is, the task would be there three times over, and the code around it be compiled for each.
+        self.spawn_boxed(Box::pin(task));
+    }
+
+    #[allow(clippy::disallowed_methods)] // the one place
+    fn spawn_boxed(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        let (counted, stop) = (Counted::new(self.live.clone()), self.stop.clone());
+        self.handle.spawn(async move {
+            let _ = stop.run_until_cancelled(task).await;
+            drop(counted);
+        });
     }
 
     /// Whether [`shutdown`](Self::shutdown) has begun.
@@ -51,19 +55,33 @@ impl TaskOwner {
     /// called again; dropping the future leaves the tasks stopping.
     pub async fn shutdown(&self, limit: Duration) -> bool {
         self.stop.cancel();
-        self.tracker.close();
-        tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
+        self.wait(limit).await
     }
 
     /// Waits for tasks that end by themselves, at most for `limit`. Returns whether all did.
-    pub async fn close_and_wait(&self, limit: Duration) -> bool {
-        self.tracker.close();
-        tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
+    pub async fn wait(&self, limit: Duration) -> bool {
+        let mut live = self.live.subscribe();
+        tokio::time::timeout(limit, live.wait_for(|live| *live == 0)).await.is_ok()
     }
 
     /// Asks all tasks to stop, without waiting: for `Drop`.
     pub fn stop(&self) {
         self.stop.cancel();
-        self.tracker.close();
+    }
+}
+
+/// One task among those that have not ended. A task that never runs is dropped with this, too.
+struct Counted(watch::Sender<usize>);
+
+impl Counted {
+    fn new(live: watch::Sender<usize>) -> Self {
+        live.send_modify(|live| *live += 1);
+        Self(live)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|live| *live -= 1);
     }
 }

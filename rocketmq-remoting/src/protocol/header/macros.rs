@@ -26,6 +26,7 @@ macro_rules! headers {
         }
 
         impl $crate::protocol::DecodeHeader for $header {
+            #[inline]
             fn decode_fields(
                 fields: &$crate::protocol::ExtFields,
             ) -> Result<Self, $crate::protocol::HeaderError> {
