@@ -167,9 +167,8 @@ impl TopicPublishInfo {
 
     fn search(&self, start: usize, passes: impl Fn(&str) -> bool) -> Option<Choice<'_>> {
         let count = self.queues.len();
-        let first = start.checked_rem(count)?;
-        let mut choices =
-            (first..count).chain(0..first).map(|place| self.at(place)).filter(Choice::has_master);
+        let place = (0..count).map(|step| start.wrapping_add(step) % count);
+        let mut choices = place.map(|place| self.at(place)).filter(Choice::has_master);
         choices.find(|choice| passes(choice.queue.broker_name()))
     }
 

@@ -241,13 +241,14 @@ impl Preparation<'_> {
             return (MsgId::Given(id.into()), message.properties().wire_with(instance.as_slice()));
         }
         let id = self.ids.next(now);
-        let unique = (UNIQ_KEY, id.as_str());
+        let text = id.as_str();
+        let unique = (UNIQ_KEY, text);
         let properties = match instance {
             Some(instance) => message.properties().wire_with(&[unique, instance]),
             None => message.properties().wire_with(&[unique]),
         };
         let (instance_length, length) =
-            (instance.map_or(0, |(name, value)| name.len() + value.len() + 2), id.as_str().len());
+            (instance.map_or(0, |(name, value)| name.len() + value.len() + 2), text.len());
         // The id stands before the last separator, or before what the namespace adds.
         let start = properties.len().saturating_sub(instance_length + length + 1);
         (MsgId::Within { start, length }, properties)
