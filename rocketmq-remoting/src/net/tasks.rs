@@ -85,3 +85,37 @@ impl Drop for Counted {
         self.0.send_modify(|live| *live -= 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn shutdown_returns_after_the_last_task_is_gone() {
+        let (owner, held) = (TaskOwner::new().unwrap(), Arc::new(()));
+        for _ in 0..3 {
+            let held = held.clone();
+            owner.spawn(async move {
+                std::future::pending::<()>().await;
+                drop(held);
+            });
+        }
+        assert!(owner.shutdown(Duration::from_secs(1)).await);
+        assert_eq!(Arc::strong_count(&held), 1);
+        // Whatever comes later goes at once.
+        let late = held.clone();
+        owner.spawn(async move { drop(late) });
+        assert!(owner.wait(Duration::from_secs(1)).await);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_with_the_tasks_or_at_its_limit() {
+        let owner = TaskOwner::new().unwrap();
+        owner.spawn(tokio::time::sleep(Duration::from_secs(5)));
+        assert!(!owner.wait(Duration::from_secs(4)).await);
+        assert!(owner.wait(Duration::from_secs(4)).await);
+    }
+}
