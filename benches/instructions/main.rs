@@ -5,6 +5,10 @@
 
 #![allow(clippy::expect_used, reason = "a measurement that went wrong has no other answer")]
 
+#[path = "../../rocketmq-common/benches/samples/mod.rs"]
+mod records;
+#[path = "../../rocketmq-remoting/benches/samples/mod.rs"]
+mod samples;
 #[path = "../support/server_process.rs"]
 #[expect(dead_code, reason = "other benchmarks use the rest")]
 mod server_process;

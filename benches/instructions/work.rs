@@ -1,22 +1,21 @@
 //! What a send, and what a pulled message costs.
 
 use std::hint::black_box;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::{Bytes, BytesMut};
 use rocketmq::conf::SerializeType;
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
-use rocketmq_common::message_ext::RecordHeader;
-use rocketmq_common::record::{RecordDecoder, RecordFields, encode_record};
-use rocketmq_common::{MessageProperties, MessageSysFlag};
-use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendMessageRequestHeaderV2, SendTemplate};
+use rocketmq_common::MessageProperties;
+use rocketmq_common::record::RecordDecoder;
+use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendTemplate};
 use rocketmq_remoting::protocol::{
-    EncodeHeader, ExtFields, FrameHead, FrameLimits, LanguageCode, RemotingCommand, RequestCode,
-    ResponseCode, decode_frame, encode_frame,
+    EncodeHeader, ExtFields, FrameHead, FrameLimits, RequestCode, decode_frame, encode_frame,
 };
 use tokio::runtime::Builder;
 
+use crate::records::records;
+use crate::samples::{answer, send_header};
 use crate::server_process::{ServerProcess, TOPIC};
 
 /// Does something so many times.
@@ -37,17 +36,7 @@ const PROPERTIES: &str = "UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}";
 
 /// The frame of a send but for its body, with the template of its queue.
 fn encode_sends(serialize_type: SerializeType, count: usize) {
-    let header = SendMessageRequestHeaderV2 {
-        producer_group: "order_service",
-        topic: TOPIC,
-        default_topic: "TBW102",
-        default_topic_queue_nums: 4,
-        queue_id: 3,
-        reconsume_times: Some(0),
-        unit_mode: Some(false),
-        broker_name: Some("broker-a"),
-        ..SendMessageRequestHeaderV2::default()
-    };
+    let header = send_header(TOPIC);
     let template = SendTemplate::new(&header).expect("short texts").expect("a plain message");
     let code = RequestCode::SEND_MESSAGE_V2.0;
     let head = FrameHead { serialize_type, code, opaque: 123_456, ..FrameHead::default() };
@@ -65,18 +54,7 @@ fn encode(out: &mut BytesMut, head: &FrameHead, header: &impl EncodeHeader) {
 
 /// The answer to a send, from its frame to its fields.
 fn read_answers(serialize_type: SerializeType, count: usize) {
-    let mut answer = RemotingCommand::response(ResponseCode::SUCCESS)
-        .with_field("queueId", "3")
-        .with_field("transactionId", "7F0000010001000000000000000000FF")
-        .with_field("msgId", "7F00000100002A9F000000000000AB12")
-        .with_field("queueOffset", "123456")
-        .with_field("MSG_REGION", "DefaultRegion")
-        .with_field("TRACE_ON", "true")
-        .with_opaque(123_456);
-    answer.serialize_type = serialize_type;
-    answer.language = LanguageCode::JAVA;
-    let mut frame = BytesMut::new();
-    answer.encode(&mut frame).expect("a small frame");
+    let frame = answer(serialize_type);
     let mut received = BytesMut::from(&frame.repeat(count)[..]);
     let mut read = 0;
     while let Some(answer) = decode_frame(&mut received, &FrameLimits::default()).expect("sound frames") {
@@ -88,27 +66,9 @@ fn read_answers(serialize_type: SerializeType, count: usize) {
 
 /// A pulled message of 128 bytes.
 fn decode_records(count: usize) {
-    let host = SocketAddr::from((Ipv4Addr::LOCALHOST, 10_911));
-    let header = RecordHeader {
-        queue_id: 3,
-        queue_offset: 1,
-        commit_log_offset: 400,
-        sys_flag: MessageSysFlag::default(),
-        born_timestamp: 1_700_000_000_000,
-        born_host: host,
-        store_timestamp: 1_700_000_000_001,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-    };
-    let fields = RecordFields { header, flag: 0, topic: TOPIC, body: &[b'x'; 128], properties: PROPERTIES };
-    let mut record = BytesMut::new();
-    encode_record(&fields, &mut record).expect("a small record");
-    let records = Bytes::from(record.repeat(count));
-    assert_eq!(
-        RecordDecoder::new(records).map(|record| record.map(black_box)).filter(Result::is_ok).count(),
-        count
-    );
+    let stored = Bytes::from(records(1, PROPERTIES).repeat(count));
+    let decoded = RecordDecoder::new(stored).map(|record| record.map(black_box));
+    assert_eq!(decoded.filter(Result::is_ok).count(), count);
 }
 
 fn put_properties(count: usize) {

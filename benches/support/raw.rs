@@ -1,25 +1,19 @@
 //! Frames that were encoded before, and their answers, skipped: what the machine allows without any client.
 
+#[path = "../../rocketmq-remoting/benches/samples/mod.rs"]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
+mod samples;
+
 use bytes::{Buf, BytesMut};
-use rocketmq_remoting::protocol::header::SendMessageRequestHeaderV2;
 use rocketmq_remoting::protocol::{FrameLimits, RemotingCommand, ResponseCode, SerializeType, decode_frame};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use samples::send_header;
+
 /// A send as a producer writes it. All have the same opaque, which nobody looks at here.
 pub(crate) fn frame(topic: &str, headers: SerializeType, bytes: usize) -> Vec<u8> {
-    let header = SendMessageRequestHeaderV2 {
-        producer_group: "bench",
-        topic,
-        default_topic: "TBW102",
-        default_topic_queue_nums: 4,
-        born_timestamp: 1_700_000_000_000,
-        properties: Some("UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}"),
-        reconsume_times: Some(0),
-        unit_mode: Some(false),
-        broker_name: Some("broker-a"),
-        ..SendMessageRequestHeaderV2::default()
-    };
+    let header = send_header(topic);
     let mut command = RemotingCommand::request_with(&header).with_body(vec![b'x'; bytes]);
     command.serialize_type = headers;
     let mut frame = BytesMut::new();

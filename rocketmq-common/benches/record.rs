@@ -2,27 +2,28 @@
 
 #![allow(clippy::expect_used, missing_docs, reason = "a benchmark; its entry points come from macros")]
 
-use std::hint::black_box;
-use std::net::{Ipv4Addr, SocketAddr};
+mod samples;
 
-use bytes::{Bytes, BytesMut};
+use std::hint::black_box;
+
+use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rocketmq_common::message_ext::RecordHeader;
-use rocketmq_common::record::{RecordDecoder, RecordFields, encode_record};
-use rocketmq_common::{MessageProperties, MessageSysFlag};
+use rocketmq_common::MessageProperties;
+use rocketmq_common::record::RecordDecoder;
+use samples::records;
 
 /// What a producer of 5.x and its broker put on a message with tags and keys.
 const PROPERTIES: &str = "MSG_REGION\u{1}DefaultRegion\u{2}UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}\
     CLUSTER\u{1}DefaultCluster\u{2}TAGS\u{1}TagA\u{2}KEYS\u{1}order-1 order-2\u{2}WAIT\u{1}true\u{2}\
     TRACE_ON\u{1}true\u{2}";
 /// One pull by default.
-const RECORDS: i64 = 32;
+const RECORDS: usize = 32;
 
 criterion_group!(benches, decode, properties);
 criterion_main!(benches);
 
 fn decode(criterion: &mut Criterion) {
-    let records = records();
+    let records = records(RECORDS, PROPERTIES);
     let mut group = criterion.benchmark_group("record");
     group.throughput(Throughput::Elements(RECORDS as u64));
     group.bench_function("decode 32 of 128 B", |bencher| {
@@ -53,28 +54,4 @@ fn properties(criterion: &mut Criterion) {
         });
     });
     group.finish();
-}
-
-/// As a broker answers a pull.
-fn records() -> Bytes {
-    let host = SocketAddr::from((Ipv4Addr::LOCALHOST, 10911));
-    let mut records = BytesMut::new();
-    for offset in 0..RECORDS {
-        let header = RecordHeader {
-            queue_id: 3,
-            queue_offset: offset,
-            commit_log_offset: offset * 400,
-            sys_flag: MessageSysFlag::default(),
-            born_timestamp: 1_700_000_000_000,
-            born_host: host,
-            store_timestamp: 1_700_000_000_001,
-            store_host: host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-        };
-        let fields =
-            RecordFields { header, flag: 0, topic: "TopicTest", body: &[b'x'; 128], properties: PROPERTIES };
-        encode_record(&fields, &mut records).expect("a small record");
-    }
-    records.freeze()
 }

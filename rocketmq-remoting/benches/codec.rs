@@ -2,18 +2,21 @@
 
 #![allow(clippy::expect_used, missing_docs, reason = "a benchmark; its entry points come from macros")]
 
+mod samples;
+
 use std::hint::black_box;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendMessageRequestHeaderV2, SendTemplate};
+use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendTemplate};
 use rocketmq_remoting::protocol::{
-    ExtFields, FrameHead, FrameLimits, LanguageCode, RemotingCommand, RequestCode, ResponseCode,
-    SerializeType, decode_frame, encode_frame,
+    ExtFields, FrameHead, FrameLimits, RemotingCommand, RequestCode, ResponseCode, SerializeType,
+    decode_frame, encode_frame,
 };
 use rocketmq_remoting::session::{InFlightTable, Told, Waiter};
+use samples::{answer, send_header};
 
 const FORMS: [(SerializeType, &str); 2] =
     [(SerializeType::RocketMq, "binary"), (SerializeType::Json, "json")];
@@ -24,19 +27,7 @@ criterion_group!(benches, encode_send, read_answers, in_flight_table);
 criterion_main!(benches);
 
 fn encode_send(criterion: &mut Criterion) {
-    let header = SendMessageRequestHeaderV2 {
-        producer_group: "order_service",
-        topic: "TopicTest",
-        default_topic: "TBW102",
-        default_topic_queue_nums: 4,
-        queue_id: 3,
-        born_timestamp: 1_700_000_000_000,
-        properties: Some("UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}"),
-        reconsume_times: Some(0),
-        unit_mode: Some(false),
-        broker_name: Some("broker-a"),
-        ..SendMessageRequestHeaderV2::default()
-    };
+    let header = send_header("TopicTest");
     let fields = ExtFields::default();
     let mut group = criterion.benchmark_group("encode a send header");
     group.throughput(Throughput::Elements(1));
@@ -106,21 +97,4 @@ fn in_flight_table(criterion: &mut Criterion) {
         });
     }
     group.finish();
-}
-
-/// An answer with the fields of a broker of 5.x.
-fn answer(serialize_type: SerializeType) -> BytesMut {
-    let mut answer = RemotingCommand::response(ResponseCode::SUCCESS)
-        .with_field("queueId", "3")
-        .with_field("transactionId", "7F0000010001000000000000000000FF")
-        .with_field("msgId", "7F00000100002A9F000000000000AB12")
-        .with_field("queueOffset", "123456")
-        .with_field("MSG_REGION", "DefaultRegion")
-        .with_field("TRACE_ON", "true")
-        .with_opaque(123_456);
-    answer.serialize_type = serialize_type;
-    answer.language = LanguageCode::JAVA;
-    let mut frame = BytesMut::new();
-    answer.encode(&mut frame).expect("a small frame");
-    frame
 }

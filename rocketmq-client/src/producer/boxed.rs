@@ -4,19 +4,16 @@ use std::sync::Arc;
 use super::ShutdownReport;
 use super::accumulator::Reserved;
 use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
-use super::permits::{Permit, Permits};
+use super::send::Admitted;
 use super::sending::{Onward, SendPlan, Sending};
-use crate::error::{MQClientError, SendReport};
+use crate::error::MQClientError;
 use crate::factory::TopicPublishInfo;
 use crate::model::{Message, RecallResult, SendResult};
 
 /// A future in a box, of which nobody outside needs to know the code.
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, MQClientError>> + Send + 'a>>;
 
-/// A send that waited for its permit.
-type Admitted<'a> = (Permit<&'a Permits>, Option<Box<SendReport>>);
-
-/// What is not on the way of every message, in boxes.
+/// What is not on the way of every awaited or called-back message, in boxes.
 ///
 /// The code of an async function is compiled where it is polled: in every program that uses this crate, again and again.
 /// That of a future which a plain function puts into a box of this type is compiled here, once. And what is in a box

@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::Arc;
 
 use rocketmq_common::message_const as names;
@@ -38,7 +39,7 @@ impl DefaultMQProducerImpl {
         properties.put_reserved(names::PROPERTY_MESSAGE_REPLY_TO_CLIENT, running.instance.client_id());
         properties.put_reserved(names::PROPERTY_MESSAGE_TTL, &timeout_ms.to_string());
         self.check(running, &message)?;
-        let exchange = Box::pin(async {
+        let exchange = pin!(async {
             let outgoing = Outgoing::Message(message);
             let (mut permit, report) = self.admit(&outgoing, &plan).await?;
             // Entered after it was admitted, so that no more wait than may.

@@ -1,5 +1,5 @@
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,9 @@ use crate::model::{Message, SendResult};
 
 /// What a send from another runtime gets on top of its deadline, so that the ordinary time-out comes first.
 const ELSEWHERE_GRACE: Duration = Duration::from_millis(100);
+
+/// The permit of a send, and a report if it had to wait for it.
+pub(super) type Admitted<'a> = (Permit<&'a Permits>, Option<Box<SendReport>>);
 
 /// The way of one send: its permit, its message made ready, its attempts.
 impl DefaultMQProducerImpl {
@@ -61,7 +64,7 @@ impl DefaultMQProducerImpl {
     pub(super) async fn send_oneway(self: &Arc<Self>, message: Message) -> Result<(), MQClientError> {
         let running = self.running()?;
         let plan = self.plan(CommunicationMode::Oneway, SendOptions::new());
-        let sending = Box::pin(async {
+        let sending = pin!(async {
             let outgoing = Outgoing::Message(message);
             let (_permit, report) = self.admit(&outgoing, &plan).await?;
             let sent = self.deliver(running, outgoing, &plan, report).await;
@@ -77,7 +80,7 @@ impl DefaultMQProducerImpl {
         outgoing: Outgoing,
         plan: SendPlan,
     ) -> Result<SendResult, MQClientError> {
-        let sending = Box::pin(async {
+        let sending = pin!(async {
             let (permit, report) = self.admit(&outgoing, &plan).await?;
             if let Some(reserved) = running.reserve(&outgoing, plan.mode) {
                 return self.send_gathered(running, reserved, outgoing, plan.clone(), (permit, report)).await;
@@ -97,7 +100,7 @@ impl DefaultMQProducerImpl {
         reserved: Reserved<'_>,
         outgoing: Outgoing,
         plan: SendPlan,
-        (permit, report): (Permit<&Permits>, Option<Box<SendReport>>),
+        (permit, report): Admitted<'_>,
     ) -> Result<SendResult, MQClientError> {
         // Nothing else is gathered.
         let Outgoing::Message(message) = outgoing else { return Err(NO_RESULT) };
@@ -137,12 +140,12 @@ impl DefaultMQProducerImpl {
         &self,
         running: &Running,
         plan: &SendPlan,
-        sending: Pin<Box<impl Future<Output = Result<T, MQClientError>>>>,
+        sending: Pin<&mut impl Future<Output = Result<T, MQClientError>>>,
     ) -> Result<T, MQClientError> {
         if current_runtime()? == running.runtime {
             return sending.await;
         }
-        let timed = Box::pin(timeout_at(plan.deadline() + ELSEWHERE_GRACE, sending));
+        let timed = timeout_at(plan.deadline() + ELSEWHERE_GRACE, sending);
         timed.await.unwrap_or_else(|_| {
             Err(MQClientError::TimedOut {
                 timeout: plan.timeout,
@@ -157,7 +160,7 @@ impl DefaultMQProducerImpl {
         &self,
         outgoing: &Outgoing,
         plan: &SendPlan,
-    ) -> Result<(Permit<&Permits>, Option<Box<SendReport>>), MQClientError> {
+    ) -> Result<Admitted<'_>, MQClientError> {
         match self.permits.try_acquire(outgoing.body_len()) {
             Some(permit) => Ok((permit, None)),
             None => self.boxed_wait_for_permit(outgoing, plan).await,
@@ -168,7 +171,7 @@ impl DefaultMQProducerImpl {
         &self,
         outgoing: &Outgoing,
         plan: &SendPlan,
-    ) -> Result<(Permit<&Permits>, Option<Box<SendReport>>), MQClientError> {
+    ) -> Result<Admitted<'_>, MQClientError> {
         let permit = self.permits.acquire(outgoing.body_len(), plan.deadline()).await;
         let waited_for_permits = plan.began.elapsed();
         let report = Box::new(SendReport { waited_for_permits, ..SendReport::default() });

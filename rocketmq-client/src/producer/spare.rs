@@ -1,6 +1,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The most empty boxes that are kept.
+/// The most empty boxes that are kept on either side.
 const LIMIT: usize = 1024;
 
 /// Boxes whose values are gone, for the next ones.

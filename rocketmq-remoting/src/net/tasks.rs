@@ -58,7 +58,8 @@ impl TaskOwner {
         self.wait(limit).await
     }
 
-    /// Waits for tasks that end by themselves, at most for `limit`. Returns whether all did.
+    /// Waits for tasks that end by themselves, at most for `limit`. Returns whether all did. Dropping the future changes
+    /// nothing.
     pub async fn wait(&self, limit: Duration) -> bool {
         let mut live = self.live.subscribe();
         tokio::time::timeout(limit, live.wait_for(|live| *live == 0)).await.is_ok()
