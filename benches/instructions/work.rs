@@ -10,7 +10,7 @@ use rocketmq_common::MessageProperties;
 use rocketmq_common::record::RecordDecoder;
 use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendTemplate};
 use rocketmq_remoting::protocol::{
-    EncodeHeader, ExtFields, FrameHead, FrameLimits, RequestCode, decode_frame, encode_frame,
+    CommandView, EncodeHeader, ExtFields, FrameHead, FrameLimits, RequestCode, encode_frame,
 };
 use tokio::runtime::Builder;
 
@@ -32,7 +32,8 @@ pub(crate) const WORKS: [(&str, Work); 8] = [
     ("send-callback", |count| sends(count, true)),
 ];
 
-const PROPERTIES: &str = "UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}";
+const ID_ENTRY: &str = "UNIQ_KEY\u{1}";
+const ID: &str = "7F0000010001000000000000000000FF";
 
 /// The frame of a send but for its body, with the template of its queue.
 fn encode_sends(serialize_type: SerializeType, count: usize) {
@@ -43,7 +44,8 @@ fn encode_sends(serialize_type: SerializeType, count: usize) {
     let mut out = BytesMut::with_capacity(4096);
     for _ in 0..count {
         out.clear();
-        let send = template.send(black_box(1_700_000_000_000), black_box(PROPERTIES));
+        let properties = ["", ID_ENTRY, black_box(ID), "\u{2}"];
+        let send = template.send(black_box(1_700_000_000_000), &properties);
         encode(&mut out, &head, &send);
     }
 }
@@ -54,19 +56,20 @@ fn encode(out: &mut BytesMut, head: &FrameHead, header: &impl EncodeHeader) {
 
 /// The answer to a send, from its frame to its fields.
 fn read_answers(serialize_type: SerializeType, count: usize) {
-    let frame = answer(serialize_type);
-    let mut received = BytesMut::from(&frame.repeat(count)[..]);
-    let mut read = 0;
-    while let Some(answer) = decode_frame(&mut received, &FrameLimits::default()).expect("sound frames") {
-        black_box(SendMessageAnswer::read(&answer.ext_fields).expect("all fields"));
-        read += 1;
+    let received = answer(serialize_type).repeat(count);
+    let (mut rest, mut read) = (&received[..], 0);
+    while let Some((answer, behind)) =
+        CommandView::first(rest, &FrameLimits::default()).expect("sound frames")
+    {
+        black_box(SendMessageAnswer::read(answer.fields()).expect("all fields"));
+        (rest, read) = (behind, read + 1);
     }
     assert_eq!(read, count);
 }
 
 /// A pulled message of 128 bytes.
 fn decode_records(count: usize) {
-    let stored = Bytes::from(records(1, PROPERTIES).repeat(count));
+    let stored = Bytes::from(records(1, &[ID_ENTRY, ID, "\u{2}"].concat()).repeat(count));
     let decoded = RecordDecoder::new(stored).map(|record| record.map(black_box));
     assert_eq!(decoded.filter(Result::is_ok).count(), count);
 }

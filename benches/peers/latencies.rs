@@ -1,6 +1,7 @@
 //! A histogram that costs the same however many values it has: the memory of a client is measured too.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Values below this have a bucket each; above, a power of two has half as many.
@@ -15,33 +16,50 @@ pub(crate) struct Latencies {
     count: u64,
 }
 
-/// Those of one thread, for any number of tasks on it: one histogram for each task would fill the caches.
-type OfThread = Arc<Mutex<Latencies>>;
+/// Those of one thread, for any number of tasks on it: one histogram for each task would fill the caches. Only its thread
+/// writes, so that no change needs a lock.
+struct OfThread {
+    buckets: Vec<AtomicU32>,
+    count: AtomicU64,
+}
 
-static OF_THREADS: Mutex<Vec<OfThread>> = Mutex::new(Vec::new());
+static OF_THREADS: Mutex<Vec<Arc<OfThread>>> = Mutex::new(Vec::new());
 
 thread_local! {
-    static MINE: OfThread = {
-        let mine = OfThread::new(Mutex::new(Latencies::new()));
-        OF_THREADS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&mine));
+    static MINE: Arc<OfThread> = {
+        let buckets = (0..BUCKETS).map(|_| AtomicU32::new(0)).collect();
+        let mine = Arc::new(OfThread { buckets, count: AtomicU64::new(0) });
+        of_threads().push(Arc::clone(&mine));
         mine
     };
 }
 
-/// Adds a time to those of this thread.
-pub(crate) fn note(time: Duration, count: u32) {
-    MINE.with(|mine| mine.lock().unwrap_or_else(PoisonError::into_inner).add_many(time, count));
+fn of_threads() -> MutexGuard<'static, Vec<Arc<OfThread>>> {
+    OF_THREADS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was noted since it was asked for last.
+/// Adds a time to those of this thread.
+pub(crate) fn note(time: Duration, count: u32) {
+    MINE.with(|mine| {
+        let bucket = &mine.buckets[bucket_of(time)];
+        bucket.store(bucket.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+        mine.count.store(mine.count.load(Ordering::Relaxed) + u64::from(count), Ordering::Release);
+    });
+}
+
+/// How many were noted so far.
+pub(crate) fn noted() -> u64 {
+    of_threads().iter().map(|of_thread| of_thread.count.load(Ordering::Acquire)).sum()
+}
+
+/// What was noted since it was asked for last. Nothing may be noted meanwhile.
 pub(crate) fn take_noted() -> Latencies {
     let mut all = Latencies::new();
-    for of_thread in &*OF_THREADS.lock().unwrap_or_else(PoisonError::into_inner) {
-        let noted = std::mem::replace(
-            &mut *of_thread.lock().unwrap_or_else(PoisonError::into_inner),
-            Latencies::new(),
-        );
-        all.merge(&noted);
+    for of_thread in &*of_threads() {
+        for (all, bucket) in all.buckets.iter_mut().zip(&of_thread.buckets) {
+            *all += bucket.swap(0, Ordering::Relaxed);
+        }
+        all.count += of_thread.count.swap(0, Ordering::Acquire);
     }
     all
 }
@@ -51,21 +69,9 @@ impl Latencies {
         Self { buckets: vec![0; BUCKETS], count: 0 }
     }
 
-    pub(crate) fn add(&mut self, time: Duration) {
-        self.add_many(time, 1);
-    }
-
     pub(crate) fn add_many(&mut self, time: Duration, count: u32) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.buckets[bucket(nanos).min(BUCKETS - 1)] += count;
+        self.buckets[bucket_of(time)] += count;
         self.count += u64::from(count);
-    }
-
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
-            *mine += theirs;
-        }
-        self.count += other.count;
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -84,6 +90,10 @@ impl Latencies {
         }
         0.0
     }
+}
+
+fn bucket_of(time: Duration) -> usize {
+    bucket(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)).min(BUCKETS - 1)
 }
 
 fn bucket(nanos: u64) -> usize {

@@ -1,6 +1,6 @@
 //! This project's client under load.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use tokio::task::JoinSet;
 
-use crate::latencies::{Latencies, note, take_noted};
+use crate::latencies::{note, noted, take_noted};
 use crate::load::{Load, Mode, Report, TOPIC};
 use crate::serve::topics;
 
@@ -109,37 +109,29 @@ async fn batches(producer: Producer, body: Bytes, load: Load, end: Instant) -> u
     failed
 }
 
-/// What callbacks have seen.
-type Seen = Arc<Mutex<(Latencies, u64)>>;
+/// How many sends failed.
+static FAILED: AtomicU64 = AtomicU64::new(0);
 
 async fn with_callbacks(producer: &Producer, body: Bytes, topics: Vec<String>, load: Load) -> Report {
-    let seen: Seen = Arc::new(Mutex::new((Latencies::new(), 0)));
+    FAILED.store(0, Ordering::Relaxed);
     let began = Instant::now();
     // A spawned task, as any user's is: what `block_on` polls itself is woken more slowly.
     let mut sending = JoinSet::new();
-    let (sender, of_sender) = (producer.clone(), Arc::clone(&seen));
+    let sender = producer.clone();
     sending.spawn(async move {
         match load.mode {
-            Mode::Open => at_a_rate(&sender, body, load, &of_sender).await,
-            _ => as_admitted(&sender, body, &topics, load, &of_sender).await,
+            Mode::Open => at_a_rate(&sender, body, load).await,
+            _ => as_admitted(&sender, body, &topics, load).await,
         }
     });
     let sent = sending.join_next().await.expect("one task").expect("it ends");
-    loop {
-        if let Some((latencies, failed)) = all_of(sent, &seen) {
-            return Report { elapsed: began.elapsed(), latencies, failed };
-        }
+    while noted() + FAILED.load(Ordering::Relaxed) < sent {
         tokio::time::sleep(TICK).await;
     }
+    Report { elapsed: began.elapsed(), latencies: take_noted(), failed: FAILED.load(Ordering::Relaxed) }
 }
 
-/// What callbacks have seen, once the last one has run.
-fn all_of(sent: u64, seen: &Seen) -> Option<(Latencies, u64)> {
-    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    (seen.0.count() + seen.1 >= sent).then(|| seen.clone())
-}
-
-async fn as_admitted(producer: &Producer, body: Bytes, topics: &[String], load: Load, seen: &Seen) -> u64 {
+async fn as_admitted(producer: &Producer, body: Bytes, topics: &[String], load: Load) -> u64 {
     let end = load.end();
     let mut sent = 0;
     let mut now = Instant::now();
@@ -147,15 +139,15 @@ async fn as_admitted(producer: &Producer, body: Bytes, topics: &[String], load: 
         if now >= end {
             break;
         }
-        // The latency begins with admission: before it, the message waits for those ahead of it.
-        send(producer, message(topic, &body), None, seen).await;
+        // The latency begins where the last message was admitted.
+        send(producer, message(topic, &body), now).await;
         sent += 1;
         now = Instant::now();
     }
     sent
 }
 
-async fn at_a_rate(producer: &Producer, body: Bytes, load: Load, seen: &Seen) -> u64 {
+async fn at_a_rate(producer: &Producer, body: Bytes, load: Load) -> u64 {
     let (began, end) = (Instant::now(), load.end());
     let mut ticks = tokio::time::interval(TICK);
     let mut sent = 0;
@@ -164,22 +156,17 @@ async fn at_a_rate(producer: &Producer, body: Bytes, load: Load, seen: &Seen) ->
         let due = (began.elapsed().as_secs_f64() * load.rate) as u64;
         while sent < due {
             let due_at = began + Duration::from_secs_f64(sent as f64 / load.rate);
-            send(producer, message(TOPIC, &body), Some(due_at), seen).await;
+            send(producer, message(TOPIC, &body), due_at).await;
             sent += 1;
         }
     }
     sent
 }
 
-async fn send(producer: &Producer, message: Message, due_at: Option<Instant>, seen: &Seen) {
-    let of_callback = Arc::clone(seen);
-    let before = due_at.unwrap_or_else(Instant::now);
-    let admitted = producer.send_async(message, move |sent| {
-        let (latencies, failed) = &mut *of_callback.lock().unwrap_or_else(PoisonError::into_inner);
-        match sent {
-            Ok(_) => latencies.add(before.elapsed()),
-            Err(_) => *failed += 1,
-        }
+async fn send(producer: &Producer, message: Message, before: Instant) {
+    let admitted = producer.send_async(message, move |sent| match sent {
+        Ok(_) => note(before.elapsed(), 1),
+        Err(_) => _ = FAILED.fetch_add(1, Ordering::Relaxed),
     });
     admitted.await.expect("a send that is admitted in time");
 }

@@ -25,9 +25,6 @@ mod error {
 mod factory {
     pub(crate) use crate::topic_publish_info::{Choice, TopicPublishInfo};
 }
-mod model {
-    pub(crate) use rocketmq_client::model::SendResult;
-}
 #[path = "../src/latency.rs"]
 #[expect(dead_code, reason = "the client uses the rest")]
 mod latency;
@@ -64,8 +61,8 @@ fn around_failed_brokers(criterion: &mut Criterion) {
         let tables = LatencyTables { latency_max: vec![50], not_available_duration: vec![600_000] };
         let faults = MQFaultStrategy::new(Some(tables), false);
         for broker in 0..failed {
-            let error = Err(MQClientError::NotStarted { client: "benchmark" });
-            faults.note(&broker_name(broker), tokio::time::Instant::now(), &error);
+            let error = MQClientError::NotStarted { client: "benchmark" };
+            faults.note(&broker_name(broker), tokio::time::Instant::now(), Some(&error));
         }
         group.bench_function(BenchmarkId::new("failed", failed), |bencher| {
             bencher.iter(|| faults.select(black_box(&route), None).map(|choice| choice.place));

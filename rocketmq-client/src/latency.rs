@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use crate::error::MQClientError;
 use crate::factory::{Choice, TopicPublishInfo};
-use crate::model::SendResult;
 
 /// The latency that a failed attempt counts as.
 const ISOLATED: Duration = Duration::from_secs(10);
@@ -44,19 +43,14 @@ impl MQFaultStrategy {
     }
 
     /// Remembers how an attempt with a broker went, which began then and has ended now.
-    pub(crate) fn note(
-        &self,
-        broker: &str,
-        began: Instant,
-        sent: &Result<Option<SendResult>, MQClientError>,
-    ) {
+    pub(crate) fn note(&self, broker: &str, began: Instant, failure: Option<&MQClientError>) {
         let Some(tables) = &self.tables else { return };
         let now = Instant::now();
-        let (latency, reachable) = match sent {
-            Ok(_) => (now - began, true),
-            Err(MQClientError::Remoting { .. }) => (ISOLATED, !self.detecting),
-            Err(MQClientError::MessageIllegal { .. }) => return,
-            Err(_) => (ISOLATED, false),
+        let (latency, reachable) = match failure {
+            None => (now - began, true),
+            Some(MQClientError::Remoting { .. }) => (ISOLATED, !self.detecting),
+            Some(MQClientError::MessageIllegal { .. }) => return,
+            Some(_) => (ISOLATED, false),
         };
         let away = tables.away_for(latency);
         let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
@@ -154,8 +148,8 @@ mod tests {
         TopicPublishInfo::of_topic("T", route, None)
     }
 
-    fn refused() -> Result<Option<SendResult>, MQClientError> {
-        Err(MQClientError::ServiceNotAvailable { broker: "a".into(), remark: None, report: Box::default() })
+    fn refused() -> MQClientError {
+        MQClientError::ServiceNotAvailable { broker: "a".into(), remark: None, report: Box::default() }
     }
 
     fn brokers_of(strategy: &MQFaultStrategy, route: &TopicPublishInfo) -> Vec<String> {
@@ -170,7 +164,7 @@ mod tests {
     async fn the_time_away_grows_with_the_latency_as_in_java() {
         let (strategy, route) = (strategy(false), route(&["a", "b"]));
         for (latency_ms, away_ms) in [(10, 0), (99, 0), (549, 0), (550, 2000), (1800, 5000), (3000, 6000)] {
-            strategy.note("a", Instant::now() - Duration::from_millis(latency_ms), &Ok(None));
+            strategy.note("a", Instant::now() - Duration::from_millis(latency_ms), None);
             if away_ms > 0 {
                 assert_eq!(brokers_of(&strategy, &route), ["b"], "{latency_ms}");
                 tokio::time::advance(Duration::from_millis(away_ms - 1)).await;
@@ -184,7 +178,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_broker_that_refuses_is_away_for_ten_seconds_and_used_if_there_is_no_other() {
         let (strategy, route_ab, route_a) = (strategy(false), route(&["a", "b"]), route(&["a"]));
-        strategy.note("a", Instant::now(), &refused());
+        strategy.note("a", Instant::now(), Some(&refused()));
         assert_eq!(brokers_of(&strategy, &route_ab), ["b"]);
         assert_eq!(brokers_of(&strategy, &route_a), ["a"]);
         tokio::time::advance(Duration::from_secs(10)).await;
@@ -194,7 +188,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_detector_brings_a_broker_back() {
         let strategy = strategy(true);
-        strategy.note("a", Instant::now(), &refused());
+        strategy.note("a", Instant::now(), Some(&refused()));
         assert!(strategy.due_for_detection(Duration::from_secs(2)).is_empty());
         tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(strategy.due_for_detection(Duration::from_secs(2)), [Arc::from("a")]);
@@ -206,7 +200,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn switched_off_it_only_avoids_the_last_broker() {
         let (strategy, route) = (MQFaultStrategy::new(None, false), route(&["a", "b"]));
-        strategy.note("a", Instant::now() - Duration::from_secs(100), &refused());
+        strategy.note("a", Instant::now() - Duration::from_secs(100), Some(&refused()));
         assert_eq!(brokers_of(&strategy, &route), ["a", "b"]);
         assert_eq!(strategy.select(&route, Some("a")).unwrap().queue.broker_name(), "b");
     }

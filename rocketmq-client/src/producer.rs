@@ -15,6 +15,7 @@ mod send_options;
 mod sending;
 mod spare;
 mod stats;
+mod stored;
 mod transaction;
 
 use std::future::Future;

@@ -9,6 +9,18 @@ pub(crate) fn encode(bytes: &[u8], digits: &mut [u8]) {
     }
 }
 
+/// The eight digits of a number, all at once.
+pub(crate) fn digits(number: u32) -> [u8; 8] {
+    // One digit to a byte: halves, quarters, eighths move apart.
+    let number = u64::from(number);
+    let number = (number & 0xFFFF_0000) << 16 | number & 0xFFFF;
+    let number = (number & 0x0000_FF00_0000_FF00) << 8 | number & 0x0000_00FF_0000_00FF;
+    let number = (number & 0x00F0_00F0_00F0_00F0) << 4 | number & 0x000F_000F_000F_000F;
+    // Six more than nine is sixteen.
+    let letters = (number + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (number + 0x3030_3030_3030_3030 + letters * u64::from(b'A' - b'9' - 1)).to_be_bytes()
+}
+
 /// Reads exactly `N` bytes out of `2 N` digits of either case.
 pub(crate) fn decode<const N: usize>(digits: &str) -> Option<[u8; N]> {
     let digits = digits.as_bytes();
@@ -41,6 +53,13 @@ mod tests {
         encode(&[0xAB, 0x09], &mut digits);
         assert_eq!(&digits, b"AB09");
         assert_eq!(decode("aB09"), Some([0xAB, 0x09]));
+    }
+
+    #[test]
+    fn the_digits_of_a_number_are_those_of_its_bytes() {
+        for number in [0, 9, 0xA, 0x0123_4567, 0x89AB_CDEF, 0xF0F0_A09F, u32::MAX] {
+            assert_eq!(digits(number), *format!("{number:08X}").as_bytes());
+        }
     }
 
     #[test]

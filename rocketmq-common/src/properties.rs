@@ -56,6 +56,11 @@ impl MessageProperties {
         }
     }
 
+    /// Whether another property can be written right behind the text.
+    pub fn is_terminated(&self) -> bool {
+        matches!(self.as_wire().as_bytes().last(), None | Some(2))
+    }
+
     /// How many bytes the wire form takes.
     pub fn len_bytes(&self) -> usize {
         self.as_wire().len()

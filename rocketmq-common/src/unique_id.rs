@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use bytestring::ByteString;
 
@@ -26,6 +26,8 @@ pub struct UniqueIdGenerator {
     template: UniqueId,
     counter: AtomicU32,
     utc_offset_ms: i64,
+    /// When the month of the last id began, in local time.
+    month_began: AtomicI64,
 }
 
 impl UniqueIdGenerator {
@@ -45,22 +47,37 @@ impl UniqueIdGenerator {
         let [_, _, pid @ ..] = pid.to_be_bytes();
         template.push(&pid);
         template.push(&seed.to_be_bytes());
-        Self { template, counter: AtomicU32::new(0), utc_offset_ms }
+        Self { template, counter: AtomicU32::new(0), utc_offset_ms, month_began: AtomicI64::new(0) }
     }
 
     /// The next id at this time, milliseconds since the epoch. Takes no lock and allocates nothing.
     pub fn next(&self, now_ms: i64) -> UniqueId {
-        let [_, _, count @ ..] = self.counter.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        let in_month = ms_since_month_began(now_ms.saturating_add(self.utc_offset_ms));
+        let count = self.counter.fetch_add(1, Ordering::Relaxed);
+        let in_month = self.ms_since_month_began(now_ms.saturating_add(self.utc_offset_ms));
         let mut id = self.template;
-        id.push(&in_month.to_be_bytes());
-        id.push(&count);
+        id.push_digits(&hex::digits(in_month));
+        id.push_digits(&hex::digits(count)[4..]);
         id
+    }
+
+    fn ms_since_month_began(&self, now_ms: i64) -> u32 {
+        // No month is shorter than this.
+        const SHORTEST_MS: i64 = 28 * 86_400_000;
+        let since = now_ms.saturating_sub(self.month_began.load(Ordering::Relaxed));
+        if (0..SHORTEST_MS).contains(&since) {
+            return since as u32;
+        }
+        let since = ms_since_month_began(now_ms);
+        self.month_began.store(now_ms.saturating_sub(i64::from(since)), Ordering::Relaxed);
+        since
     }
 }
 
 /// An id made by a [`UniqueIdGenerator`]: a text that lives on the stack.
+///
+/// Aligned, as texts are checked eight bytes at a time from where they are aligned.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(align(8))]
 pub struct UniqueId {
     digits: [u8; MAX_CHARS],
     len: u8,
@@ -69,14 +86,27 @@ pub struct UniqueId {
 impl UniqueId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        // Hexadecimal digits are UTF-8, so that the empty text is never the answer.
+        // It was made of texts, so that the empty one is never the answer instead.
         std::str::from_utf8(&self.digits[..usize::from(self.len)]).unwrap_or_default()
+    }
+
+    /// A copy of an id that was received, or of another text that is as short. `None` if it is longer.
+    pub fn copied(text: &str) -> Option<Self> {
+        let mut digits = [0; MAX_CHARS];
+        digits.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self { digits, len: text.len() as u8 })
     }
 
     fn push(&mut self, bytes: &[u8]) {
         let start = usize::from(self.len);
         hex::encode(bytes, &mut self.digits[start..start + 2 * bytes.len()]);
         self.len += 2 * bytes.len() as u8;
+    }
+
+    fn push_digits(&mut self, digits: &[u8]) {
+        let start = usize::from(self.len);
+        self.digits[start..start + digits.len()].copy_from_slice(digits);
+        self.len += digits.len() as u8;
     }
 }
 
@@ -217,11 +247,35 @@ mod tests {
     }
 
     #[test]
+    fn an_id_counts_from_its_own_month_whatever_the_last_one_was() {
+        let generator = UniqueIdGenerator::new("127.0.0.1".parse().unwrap(), 1, 2);
+        let in_month = |now: i64| {
+            let parts = UniqueIdParts::parse(&generator.next(now)).unwrap();
+            i64::from(parts.ms_since_month_began)
+        };
+        for (days, expected) in
+            [(0, 0), (27, 27), (28, 28), (30, 30), (31, 0), (58, 27), (59, 0), (31, 0), (-1, 30)]
+        {
+            assert_eq!(in_month(days * DAY_MS + 5), expected * DAY_MS + 5, "day {days}");
+        }
+        assert!(in_month(i64::MIN) < 31 * DAY_MS && in_month(i64::MAX) < 31 * DAY_MS);
+    }
+
+    #[test]
     fn a_time_zone_moves_the_beginning_of_the_month() {
         let ip: IpAddr = "127.0.0.1".parse().unwrap();
         let hour = 3_600_000;
         let east = UniqueIdGenerator::with_utc_offset(ip, 0, 0, 8 * hour).next(31 * DAY_MS - 8 * hour);
         assert_eq!(UniqueIdParts::parse(&east).unwrap().ms_since_month_began, 0);
+    }
+
+    #[test]
+    fn a_text_that_is_short_enough_can_be_copied() {
+        let longest = "é".repeat(MAX_CHARS / 2);
+        for text in ["", "7F000001", longest.as_str()] {
+            assert_eq!(UniqueId::copied(text).unwrap().as_str(), text);
+        }
+        assert_eq!(UniqueId::copied(&format!("{longest}x")), None);
     }
 
     #[test]

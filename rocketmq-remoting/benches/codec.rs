@@ -9,13 +9,12 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendTemplate};
 use rocketmq_remoting::protocol::{
-    ExtFields, FrameHead, FrameLimits, RemotingCommand, RequestCode, ResponseCode, SerializeType,
-    decode_frame, encode_frame,
+    CommandView, ExtFields, FrameHead, FrameLimits, RequestCode, SerializeType, encode_frame,
 };
-use rocketmq_remoting::session::{InFlightTable, Told, Waiter};
+use rocketmq_remoting::session::{InFlightTable, Waiter};
 use samples::{answer, send_header};
 
 const FORMS: [(SerializeType, &str); 2] =
@@ -48,7 +47,8 @@ fn encode_send(criterion: &mut Criterion) {
     group.bench_function("binary, with a template", |bencher| {
         bencher.iter(|| {
             out.clear();
-            let send = template.send(black_box(header.born_timestamp), header.properties.unwrap_or_default());
+            let properties = [header.properties.unwrap_or_default()];
+            let send = template.send(black_box(header.born_timestamp), &properties);
             encode_frame(&mut out, &head, None, &send, &fields, 128)
         });
     });
@@ -61,17 +61,15 @@ fn read_answers(criterion: &mut Criterion) {
     for (serialize_type, name) in FORMS {
         let answers = answer(serialize_type).repeat(ANSWERS);
         group.bench_function(name, |bencher| {
-            bencher.iter_batched_ref(
-                || BytesMut::from(answers.as_slice()),
-                |buffer| {
-                    while let Some(command) =
-                        decode_frame(buffer, &FrameLimits::default()).expect("sound frames")
-                    {
-                        black_box(SendMessageAnswer::read(&command.ext_fields).expect("all fields"));
-                    }
-                },
-                BatchSize::SmallInput,
-            );
+            bencher.iter(|| {
+                let mut rest = &answers[..];
+                while let Some((answer, behind)) =
+                    CommandView::first(rest, &FrameLimits::default()).expect("sound frames")
+                {
+                    black_box(SendMessageAnswer::read(answer.fields()).expect("all fields"));
+                    rest = behind;
+                }
+            });
         });
     }
     group.finish();
@@ -82,16 +80,14 @@ fn in_flight_table(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for waiting in [0, 1000] {
         let deadline = Instant::now() + Duration::from_secs(3600);
-        let (mut table, mut told) = (InFlightTable::<()>::new(0), Told::default());
+        let mut table = InFlightTable::<(), u64>::new(0);
         for _ in 0..waiting {
             table.insert(deadline, 0, Waiter::Nobody);
         }
         group.bench_function(format!("insert, complete, poll beside {waiting}"), |bencher| {
             bencher.iter(|| {
                 let opaque = table.insert(deadline, 0, Waiter::Task(Waker::noop().clone()));
-                let answer = RemotingCommand::response(ResponseCode::SUCCESS).with_opaque(opaque);
-                table.complete(answer, &mut told);
-                told.wakers.clear();
+                black_box(table.complete(opaque, || 7));
                 table.poll(opaque, Waker::noop())
             });
         });

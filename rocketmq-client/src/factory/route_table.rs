@@ -1,10 +1,13 @@
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use rocketmq_common::{MessageQueue, mix_all};
 use rocketmq_remoting::protocol::body::TopicRouteData;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use tokio::time::{Instant, timeout_at};
 
 use super::TopicPublishInfo;
@@ -23,7 +26,29 @@ pub(crate) struct RouteTable {
     translator: Option<AddressTranslator>,
     default_topic_queue_nums: u32,
     topics: RwLock<FxHashMap<Arc<str>, Arc<TopicPublishInfo>>>,
+    /// Another number whenever the topics change, which no other table has.
+    version: AtomicU64,
     lookups: Mutex<HashMap<Arc<str>, Arc<Lookup>>>,
+}
+
+/// A route that this thread asked for: a lock, if only for reading, is one for all threads.
+struct Seen {
+    version: u64,
+    topic: Arc<str>,
+    route: Weak<TopicPublishInfo>,
+}
+
+/// Most threads send to few topics.
+const SEEN: usize = 8;
+
+thread_local! {
+    /// Each at a place that follows from its topic.
+    static ROUTES: RefCell<[Option<Seen>; SEEN]> = const { RefCell::new([const { None }; SEEN]) };
+}
+
+fn next_version() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The lookup of one topic: whoever holds the lock asks; what it learned is there for those who waited.
@@ -44,7 +69,8 @@ impl RouteTable {
         default_topic_queue_nums: u32,
     ) -> Self {
         let (topics, lookups) = (RwLock::default(), Mutex::default());
-        Self { api, translator, default_topic_queue_nums, topics, lookups }
+        let version = AtomicU64::new(next_version());
+        Self { api, translator, default_topic_queue_nums, topics, version, lookups }
     }
 
     /// The route of a topic, if it is known and has a queue.
@@ -148,7 +174,31 @@ impl RouteTable {
     }
 
     fn get(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
-        self.topics.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+        // Looked at before the topics: what changes in between has another version.
+        let version = self.version.load(Ordering::Acquire);
+        let find = |seen: Option<&mut Option<Seen>>| {
+            let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+            let (topic, route) = topics.get_key_value(topic)?;
+            if let Some(seen) = seen {
+                *seen = Some(Seen { version, topic: topic.clone(), route: Arc::downgrade(route) });
+            }
+            Some(route.clone())
+        };
+        let found = ROUTES.try_with(|routes| {
+            let place = FxBuildHasher.hash_one(topic) as usize % SEEN;
+            match &mut routes.borrow_mut()[place] {
+                Some(seen) if seen.version == version && *seen.topic == *topic => seen.route.upgrade(),
+                seen => find(Some(seen)),
+            }
+        });
+        // A thread that is about to end remembers nothing.
+        found.unwrap_or_else(|_| find(None))
+    }
+
+    fn insert(&self, topic: &str, info: Arc<TopicPublishInfo>) {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        topics.insert(topic.into(), info);
+        self.version.store(next_version(), Ordering::Release);
     }
 
     fn lookup(&self, topic: &str) -> Arc<Lookup> {
@@ -197,8 +247,7 @@ impl RouteTable {
                 report: Box::<SendReport>::default(),
             });
         }
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        topics.insert(topic.into(), info.clone());
+        self.insert(topic, info.clone());
         Ok(info)
     }
 
@@ -209,8 +258,7 @@ impl RouteTable {
         }
         let info = TopicPublishInfo::of_topic(topic, route, self.translator.as_ref()).told_by(name_server);
         tracing::info!(topic, empty = info.is_empty(), "route changed");
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        topics.insert(topic.into(), Arc::new(info));
+        self.insert(topic, Arc::new(info));
     }
 }
 

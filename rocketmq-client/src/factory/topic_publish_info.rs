@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rocketmq_common::{MessageQueue, PermName, mix_all};
-use rocketmq_remoting::net::random;
+use rocketmq_remoting::net::{ConnectionCell, random};
 use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
 use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendTemplate};
 
@@ -13,10 +13,10 @@ use crate::conf::AddressTranslator;
 #[derive(Debug)]
 pub(crate) struct TopicPublishInfo {
     queues: Vec<MessageQueue>,
-    /// The address of the master of each queue's broker: where to dial it, and as it is advertised. Empty where there
-    /// is no master now.
-    addresses: Vec<Arc<str>>,
-    advertised: Vec<Arc<str>>,
+    /// In the order of their queues.
+    brokers: Vec<RouteBroker>,
+    /// The broker of each queue.
+    broker_of: Vec<usize>,
     /// The NameServer that gave the route.
     name_server: Arc<str>,
     /// The route that it was made from.
@@ -30,6 +30,15 @@ pub(crate) struct TopicPublishInfo {
     without_namespace: OnceLock<Vec<MessageQueue>>,
 }
 
+/// The master of a broker.
+#[derive(Debug)]
+struct RouteBroker {
+    /// Where to dial it, and as it is advertised. Empty if there is no master now.
+    address: Arc<str>,
+    advertised: Arc<str>,
+    connection: ConnectionCell,
+}
+
 /// One choice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Choice<'a> {
@@ -37,6 +46,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) address: &'a Arc<str>,
     /// The address before it was translated.
     pub(crate) advertised: &'a Arc<str>,
+    /// The connection that was used last.
+    pub(crate) connection: &'a ConnectionCell,
     /// Its place among the queues of the route.
     pub(crate) place: usize,
 }
@@ -70,7 +81,7 @@ impl TopicPublishInfo {
         translator: Option<&AddressTranslator>,
     ) -> Self {
         let topic: Arc<str> = topic.into();
-        let (mut queues, mut addresses, mut all_advertised) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut queues, mut brokers, mut broker_of) = (Vec::new(), Vec::new(), Vec::new());
         let is_ordered = order_config(&route).is_some();
         for (broker, count) in queue_counts(&route, template_queues) {
             let advertised = match master_address(&route.broker_datas, broker) {
@@ -83,16 +94,18 @@ impl TopicPublishInfo {
             let first = MessageQueue::new(topic.clone(), broker, 0);
             for queue_id in 0..count {
                 queues.push(first.with_queue_id(queue_id));
-                addresses.push(address.clone());
-                all_advertised.push(advertised.clone());
+                broker_of.push(brokers.len());
+            }
+            if count > 0 {
+                brokers.push(RouteBroker { address, advertised, connection: ConnectionCell::default() });
             }
         }
         let cursor = AtomicUsize::new(random() as usize);
         Self {
             templates: queues.iter().map(|_| OnceLock::new()).collect(),
             queues,
-            addresses,
-            advertised: all_advertised,
+            brokers,
+            broker_of,
             name_server: Arc::default(),
             route,
             is_template: template_queues.is_some(),
@@ -167,19 +180,21 @@ impl TopicPublishInfo {
 
     fn search(&self, start: usize, passes: impl Fn(&str) -> bool) -> Option<Choice<'_>> {
         let count = self.queues.len();
-        let place = (0..count).map(|step| start.wrapping_add(step) % count);
-        let mut choices = place.map(|place| self.at(place)).filter(Choice::has_master);
-        choices.find(|choice| passes(choice.queue.broker_name()))
+        let mut place = start.checked_rem(count)?;
+        for _ in 0..count {
+            let choice = self.at(place);
+            if choice.has_master() && passes(choice.queue.broker_name()) {
+                return Some(choice);
+            }
+            place = if place + 1 == count { 0 } else { place + 1 };
+        }
+        None
     }
 
     /// The choice at a place that an earlier one had.
     pub(crate) fn at(&self, place: usize) -> Choice<'_> {
-        Choice {
-            place,
-            queue: &self.queues[place],
-            address: &self.addresses[place],
-            advertised: &self.advertised[place],
-        }
+        let RouteBroker { address, advertised, connection } = &self.brokers[self.broker_of[place]];
+        Choice { place, queue: &self.queues[place], address, advertised, connection }
     }
 
     /// What plain messages to the queue at this place have in common, from the header of any message to it: a route
@@ -196,9 +211,7 @@ impl TopicPublishInfo {
 
     /// The addresses of the masters, each once.
     pub(crate) fn masters(&self) -> impl Iterator<Item = &Arc<str>> {
-        // Queues of one broker lie together.
-        let first_of_each = self.addresses.chunk_by(|a, b| a == b).filter_map(|run| run.first());
-        first_of_each.filter(|address| !address.is_empty())
+        self.brokers.iter().map(|broker| &broker.address).filter(|address| !address.is_empty())
     }
 }
 

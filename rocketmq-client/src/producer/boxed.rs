@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::ShutdownReport;
 use super::accumulator::Reserved;
+use super::callback::Blocked;
 use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
 use super::send::Admitted;
 use super::sending::{Onward, SendPlan, Sending};
@@ -33,10 +34,10 @@ impl DefaultMQProducerImpl {
 
     pub(super) fn boxed_wait_for_permit<'a: 'b, 'b>(
         &'a self,
-        outgoing: &'b Outgoing,
+        body: usize,
         plan: &'b SendPlan,
     ) -> BoxFuture<'b, Admitted<'a>> {
-        Box::pin(self.wait_for_permit(outgoing, plan))
+        Box::pin(self.wait_for_permit(body, plan))
     }
 
     pub(super) fn boxed_send_from_elsewhere<'a>(
@@ -66,6 +67,10 @@ impl DefaultMQProducerImpl {
         onward: Onward,
     ) -> BoxFuture<'a, Option<SendResult>> {
         Box::pin(self.deliver_prepared(running, sending, onward))
+    }
+
+    pub(super) fn boxed_unblocked<'a>(&'a self, running: &'a Running, blocked: Blocked) -> BoxFuture<'a, ()> {
+        Box::pin(self.unblocked(running, blocked))
     }
 
     pub(super) fn boxed_send_oneway(self: &Arc<Self>, message: Message) -> BoxFuture<'_, ()> {

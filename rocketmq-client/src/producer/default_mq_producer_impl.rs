@@ -11,8 +11,7 @@ use tokio::time::Instant;
 use super::accumulator::{Accumulator, Reserved, send_due_batches};
 use super::permits::{HasPermits, Permits};
 use super::prepared::Preparation;
-use super::sending::{SendPlan, Sending};
-use super::spare::Spare;
+use super::sending::SendPlan;
 use super::stats::Recorder;
 use super::transaction::{Checker, DynListener};
 use super::{ProducerStats, SendOptions, ShutdownReport};
@@ -41,8 +40,6 @@ pub(crate) struct DefaultMQProducerImpl {
     state: AtomicU8,
     running: OnceLock<Running>,
     pub(super) permits: Permits,
-    /// For sends with callbacks.
-    pub(super) spare: Spare<Sending>,
     pub(super) stats: Recorder,
     /// Decides about transactions, if the producer sends any.
     listener: Option<Arc<dyn DynListener>>,
@@ -101,8 +98,8 @@ impl DefaultMQProducerImpl {
         let permits =
             Permits::new(option.client_async_semaphore_value(), option.client_async_semaphore_bytes());
         let (state, stats) = (AtomicU8::new(CREATED), Recorder::default());
-        let (running, spare) = (OnceLock::new(), Spare::default());
-        Self { option, state, running, permits, spare, stats, listener, trace }
+        let running = OnceLock::new();
+        Self { option, state, running, permits, stats, listener, trace }
     }
 
     pub(super) async fn start(self: &Arc<Self>) -> Result<(), MQClientError> {
@@ -152,8 +149,13 @@ impl DefaultMQProducerImpl {
 
     /// Counts the outcome of one send.
     pub(super) fn note<T>(&self, sent: &Result<T, MQClientError>, began: Instant) {
+        self.note_at(sent, began, Instant::now());
+    }
+
+    /// The same for one that ended then.
+    pub(super) fn note_at<T>(&self, sent: &Result<T, MQClientError>, began: Instant, ended: Instant) {
         match sent {
-            Ok(_) => self.stats.succeeded(began.elapsed()),
+            Ok(_) => self.stats.succeeded(ended - began),
             Err(MQClientError::MessageIllegal { .. }) => {}
             Err(error) => self.stats.failed(error.outcome() == Outcome::Unknown),
         }
@@ -335,10 +337,14 @@ impl HasPermits for Arc<DefaultMQProducerImpl> {
 
 impl Running {
     /// Room in a batch for a message, if messages are gathered and this one may go with others.
-    pub(super) fn reserve(&self, outgoing: &Outgoing, mode: CommunicationMode) -> Option<Reserved<'_>> {
-        let accumulator = self.accumulator.as_deref().filter(|_| mode != CommunicationMode::Oneway)?;
+    pub(super) fn reserve(&self, message: &Message) -> Option<Reserved<'_>> {
+        self.accumulator.as_deref()?.reserve(message)
+    }
+
+    /// The same, unless it is something else than a message.
+    pub(super) fn reserve_any(&self, outgoing: &Outgoing) -> Option<Reserved<'_>> {
         match outgoing {
-            Outgoing::Message(message) => accumulator.reserve(message),
+            Outgoing::Message(message) => self.reserve(message),
             _ => None,
         }
     }

@@ -6,8 +6,8 @@ use rocketmq_common::message_const::{
     PROPERTY_TIMER_DELAY_SEC, PROPERTY_TIMER_DELIVER_MS, PROPERTY_TRANSACTION_PREPARED, UNIQ_KEY,
 };
 use rocketmq_common::{
-    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueIdGenerator, compression, mix_all,
-    namespace, validators,
+    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueId, UniqueIdGenerator, compression,
+    mix_all, namespace, validators,
 };
 use rocketmq_remoting::protocol::header::SendRequestKind;
 
@@ -31,8 +31,8 @@ pub(super) struct Prepared {
     pub(super) batch: Option<Box<MessageBatch>>,
     /// The body as it goes out and is stored, if compressing it made it smaller.
     pub(super) compressed: Option<Box<Bytes>>,
-    /// All properties in wire form, the id among them.
-    pub(super) properties: String,
+    /// All properties in wire form, if they are not just those of the message with its id behind them.
+    properties: Option<String>,
     pub(super) sys_flag: MessageSysFlag,
     pub(super) born_timestamp: i64,
     msg_id: MsgId,
@@ -43,13 +43,12 @@ pub(super) struct Prepared {
 /// The id of a message; of a batch, those of its messages, with commas between them.
 #[derive(Debug)]
 enum MsgId {
-    /// It begins here in the properties.
-    Within {
-        start: usize,
-        length: usize,
-    },
+    Made(UniqueId),
     Given(Box<str>),
 }
+
+/// What stands before the id in the properties.
+const ID_ENTRY: &str = "UNIQ_KEY\u{1}";
 
 /// Makes messages ready to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +69,38 @@ pub(super) enum IllegalBody {
 }
 
 impl Prepared {
+    /// A message that is to be made ready.
+    #[inline]
+    pub(super) fn new(message: Message) -> Self {
+        Self {
+            kind: SendRequestKind::Message,
+            message_type: MessageType::Normal,
+            message,
+            batch: None,
+            compressed: None,
+            properties: None,
+            sys_flag: MessageSysFlag::default(),
+            born_timestamp: 0,
+            msg_id: MsgId::Given(Box::default()),
+            wrapped_topic: None,
+        }
+    }
+
+    /// A message that has this id.
+    #[cfg(test)]
+    pub(super) fn with_id(message: Message, id: &str) -> Self {
+        Self { msg_id: MsgId::Given(id.into()), ..Self::new(message) }
+    }
+
+    /// All properties in wire form, the id among them: the parts of one text.
+    #[inline]
+    pub(super) fn properties(&self) -> [&str; 4] {
+        match (&self.properties, &self.msg_id) {
+            (None, MsgId::Made(id)) => [self.message.properties().as_wire(), ID_ENTRY, id, "\u{2}"],
+            (text, _) => [text.as_deref().unwrap_or_default(), "", "", ""],
+        }
+    }
+
     /// Whether a message like it can be sent with the template of its queue.
     pub(super) fn is_plain(&self) -> bool {
         self.kind == SendRequestKind::Message && self.sys_flag.bits() == 0 && self.message.flag() == 0
@@ -83,10 +114,7 @@ impl Prepared {
     /// The id; of a batch, those of its messages, with commas between them.
     pub(super) fn msg_id(&self) -> &str {
         match &self.msg_id {
-            // It was written there when the message was prepared.
-            MsgId::Within { start, length } => {
-                self.properties.get(*start..*start + *length).unwrap_or_default()
-            }
+            MsgId::Made(id) => id,
             MsgId::Given(id) => id,
         }
     }
@@ -118,7 +146,11 @@ impl Preparation<'_> {
     /// What is ready to be sent, once it is [compressed](Prepared::compress) if it [is to be](Self::is_to_be_compressed).
     pub(super) fn prepare(&self, outgoing: Outgoing) -> Result<Prepared, MQClientError> {
         match outgoing {
-            Outgoing::Message(message) => self.message(message),
+            Outgoing::Message(message) => {
+                let mut prepared = Prepared::new(message);
+                self.make_ready(&mut prepared)?;
+                Ok(prepared)
+            }
             Outgoing::Half(message) => self.half(message),
             Outgoing::Batch(batch) => {
                 batch.messages().iter().try_for_each(|message| self.check(message))?;
@@ -136,50 +168,40 @@ impl Preparation<'_> {
     }
 
     /// One message. A received message that came out of a transaction is an ordinary one when it is sent on.
-    fn message(&self, mut message: Message) -> Result<Prepared, MQClientError> {
-        let mut known = Known::of(&message);
+    pub(super) fn make_ready(&self, prepared: &mut Prepared) -> Result<(), MQClientError> {
+        let mut known = Known::of(&prepared.message);
         if known.half {
-            message.properties_mut().remove(PROPERTY_TRANSACTION_PREPARED);
-            known = Known::of(&message);
+            prepared.message.properties_mut().remove(PROPERTY_TRANSACTION_PREPARED);
+            known = Known::of(&prepared.message);
         }
-        let kind = if known.reply { SendRequestKind::Reply } else { SendRequestKind::Message };
-        let message_type = if known.later { MessageType::Delay } else { MessageType::Normal };
-        self.single(message, &known, kind, message_type)
+        if known.reply {
+            prepared.kind = SendRequestKind::Reply;
+        }
+        if known.later {
+            prepared.message_type = MessageType::Delay;
+        }
+        self.single(prepared, &known)
     }
 
     /// The half of a transaction.
     fn half(&self, message: Message) -> Result<Prepared, MQClientError> {
         let known = Known::of(&message);
-        let mut half =
-            self.single(message, &known, SendRequestKind::Message, MessageType::TransactionHalf)?;
+        let mut half = Prepared::new(message);
+        self.single(&mut half, &known)?;
+        half.message_type = MessageType::TransactionHalf;
         half.sys_flag = half.sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
         Ok(half)
     }
 
-    fn single(
-        &self,
-        message: Message,
-        known: &Known,
-        kind: SendRequestKind,
-        message_type: MessageType,
-    ) -> Result<Prepared, MQClientError> {
-        let wrapped_topic = self.wrap(&message, known);
-        check(&message, wrapped_topic.as_deref())?;
+    fn single(&self, prepared: &mut Prepared, known: &Known) -> Result<(), MQClientError> {
+        let message = &prepared.message;
+        let wrapped_topic = self.wrap(message, known);
+        check(message, wrapped_topic.as_deref())?;
         self.check_size(message.body())?;
-        let born_timestamp = now_ms();
-        let (msg_id, properties) = self.identify(&message, known, born_timestamp);
-        Ok(Prepared {
-            kind,
-            message_type,
-            message,
-            batch: None,
-            compressed: None,
-            properties,
-            sys_flag: MessageSysFlag::default(),
-            born_timestamp,
-            msg_id,
-            wrapped_topic,
-        })
+        prepared.born_timestamp = now_ms();
+        (prepared.msg_id, prepared.properties) = self.identify(message, known, prepared.born_timestamp);
+        prepared.wrapped_topic = wrapped_topic;
+        Ok(())
     }
 
     /// Several messages in one request. They are checked.
@@ -207,7 +229,7 @@ impl Preparation<'_> {
             message,
             batch: self.option.hooks().watch_sends().then(|| Box::new(batch)),
             compressed: None,
-            properties,
+            properties: Some(properties),
             sys_flag: MessageSysFlag::default(),
             born_timestamp,
             msg_id,
@@ -233,25 +255,23 @@ impl Preparation<'_> {
         Ok(())
     }
 
-    /// The id and all properties. A message that was made from a received one has an id already.
-    fn identify(&self, message: &Message, known: &Known, now: i64) -> (MsgId, String) {
+    /// The id, and all properties if they are more than the message's and the id. A message that was made from a received
+    /// one has an id already.
+    fn identify(&self, message: &Message, known: &Known, now: i64) -> (MsgId, Option<String>) {
         let instance = self.option.namespace().filter(|_| !known.has_instance);
         let instance = instance.map(|namespace| (PROPERTY_INSTANCE_ID, namespace));
+        let properties = message.properties();
         if let Some(id) = known.has_id.then(|| message.unique_key()).flatten() {
-            return (MsgId::Given(id.into()), message.properties().wire_with(instance.as_slice()));
+            return (MsgId::Given(id.into()), Some(properties.wire_with(instance.as_slice())));
         }
         let id = self.ids.next(now);
-        let text = id.as_str();
-        let unique = (UNIQ_KEY, text);
-        let properties = match instance {
-            Some(instance) => message.properties().wire_with(&[unique, instance]),
-            None => message.properties().wire_with(&[unique]),
+        let unique = (UNIQ_KEY, id.as_str());
+        let all = match instance {
+            Some(instance) => Some(properties.wire_with(&[unique, instance])),
+            None if properties.is_terminated() => None,
+            None => Some(properties.wire_with(&[unique])),
         };
-        let (instance_length, length) =
-            (instance.map_or(0, |(name, value)| name.len() + value.len() + 2), text.len());
-        // The id stands before the last separator, or before what the namespace adds.
-        let start = properties.len().saturating_sub(instance_length + length + 1);
-        (MsgId::Within { start, length }, properties)
+        (MsgId::Made(id), all)
     }
 
     /// The topic as brokers know it. Replies go to a topic of the cluster, which is in no namespace.

@@ -41,7 +41,7 @@ impl DefaultMQProducerImpl {
         self.check(running, &message)?;
         let exchange = pin!(async {
             let outgoing = Outgoing::Message(message);
-            let (mut permit, report) = self.admit(&outgoing, &plan).await?;
+            let (mut permit, report) = self.admit(outgoing.body_len(), &plan).await?;
             // Entered after it was admitted, so that no more wait than may.
             let mut pending = running.instance.wait_for_reply(correlation_id);
             if let Outgoing::Message(message) = &outgoing {

@@ -40,8 +40,8 @@ impl DefaultMQProducerImpl {
         if current_runtime()? != running.runtime {
             return self.boxed_send_from_elsewhere(running, outgoing, plan).await;
         }
-        let (permit, report) = self.admit(&outgoing, &plan).await?;
-        if let Some(reserved) = running.reserve(&outgoing, plan.mode) {
+        let (permit, report) = self.admit(outgoing.body_len(), &plan).await?;
+        if let Some(reserved) = running.reserve_any(&outgoing) {
             return self.boxed_send_gathered(running, reserved, outgoing, plan, (permit, report)).await;
         }
         let mut sending = Sending::new(self.prepare(running, outgoing)?, plan, report);
@@ -66,7 +66,7 @@ impl DefaultMQProducerImpl {
         let plan = self.plan(CommunicationMode::Oneway, SendOptions::new());
         let sending = pin!(async {
             let outgoing = Outgoing::Message(message);
-            let (_permit, report) = self.admit(&outgoing, &plan).await?;
+            let (_permit, report) = self.admit(outgoing.body_len(), &plan).await?;
             let sent = self.deliver(running, outgoing, &plan, report).await;
             self.note(&sent, plan.began);
             sent.map(|_| ())
@@ -81,8 +81,8 @@ impl DefaultMQProducerImpl {
         plan: SendPlan,
     ) -> Result<SendResult, MQClientError> {
         let sending = pin!(async {
-            let (permit, report) = self.admit(&outgoing, &plan).await?;
-            if let Some(reserved) = running.reserve(&outgoing, plan.mode) {
+            let (permit, report) = self.admit(outgoing.body_len(), &plan).await?;
+            if let Some(reserved) = running.reserve_any(&outgoing) {
                 return self.send_gathered(running, reserved, outgoing, plan.clone(), (permit, report)).await;
             }
             let sent = self.deliver(running, outgoing, &plan, report).await;
@@ -156,23 +156,19 @@ impl DefaultMQProducerImpl {
     }
 
     /// Waits until one more send may be in flight. There is a report if it had to wait.
-    pub(super) async fn admit(
-        &self,
-        outgoing: &Outgoing,
-        plan: &SendPlan,
-    ) -> Result<Admitted<'_>, MQClientError> {
-        match self.permits.try_acquire(outgoing.body_len()) {
+    pub(super) async fn admit(&self, body: usize, plan: &SendPlan) -> Result<Admitted<'_>, MQClientError> {
+        match self.permits.try_acquire(body) {
             Some(permit) => Ok((permit, None)),
-            None => self.boxed_wait_for_permit(outgoing, plan).await,
+            None => self.boxed_wait_for_permit(body, plan).await,
         }
     }
 
     pub(super) async fn wait_for_permit(
         &self,
-        outgoing: &Outgoing,
+        body: usize,
         plan: &SendPlan,
     ) -> Result<Admitted<'_>, MQClientError> {
-        let permit = self.permits.acquire(outgoing.body_len(), plan.deadline()).await;
+        let permit = self.permits.acquire(body, plan.deadline()).await;
         let waited_for_permits = plan.began.elapsed();
         let report = Box::new(SendReport { waited_for_permits, ..SendReport::default() });
         match permit {

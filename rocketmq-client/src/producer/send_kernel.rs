@@ -3,19 +3,18 @@ use std::collections::HashMap;
 use std::slice;
 use std::sync::Arc;
 
-use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
-use rocketmq_common::{MessageQueue, namespace};
-use rocketmq_remoting::client::RemotingError;
-use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendMessageRequestHeaderV2};
-use rocketmq_remoting::protocol::{CommandRef, RemotingCommand, RequestHeader, ResponseCode};
+use rocketmq_common::MessageQueue;
+use rocketmq_remoting::protocol::header::SendMessageRequestHeaderV2;
+use rocketmq_remoting::protocol::{CommandRef, RequestHeader};
 use tokio::time::Instant;
 
 use super::prepared::Prepared;
+use super::stored::{SendAnswer, send_result};
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::factory::MQClientInstance;
 use crate::hook::{CommunicationMode, SendMessageContext, SendMessageOutcome};
-use crate::model::{SendResult, SendStatus};
+use crate::model::SendResult;
 
 /// One attempt: one queue, one broker, one deadline.
 #[derive(Debug)]
@@ -87,7 +86,8 @@ async fn request(
     prepared: &Prepared,
     attempt: &Attempted<'_>,
 ) -> Result<Option<SendResult>, MQClientError> {
-    let header = header(option, prepared, attempt);
+    let properties = prepared.properties().concat();
+    let header = header(option, prepared, &properties, attempt);
     let (api, broker) = (instance.api(), attempt.queue.broker_name());
     let request = CommandRef::request(header.code(), &header).with_body(prepared.body());
     let address = dialled_address(option, attempt.address);
@@ -97,13 +97,15 @@ async fn request(
     }
     let answer = api.send_message(&address, &request, attempt.deadline).await;
     let answer = answer.map_err(|error| MQClientError::from_remoting(broker, error))?;
-    send_result(option, prepared, (attempt.queue, attempt.address), &answer).map(Some)
+    let answer = SendAnswer::from(&answer);
+    send_result(option, prepared, (attempt.queue, attempt.address), answer).map(Some)
 }
 
 /// The request without its body.
 pub(super) fn header<'a>(
     option: &'a ProducerOption,
-    prepared: &'a Prepared,
+    prepared: &Prepared,
+    properties: &'a str,
     attempt: &Attempted<'a>,
 ) -> SendMessageRequestHeaderV2<'a> {
     SendMessageRequestHeaderV2 {
@@ -116,7 +118,7 @@ pub(super) fn header<'a>(
         sys_flag: prepared.sys_flag.bits(),
         born_timestamp: prepared.born_timestamp,
         flag: prepared.message.flag(),
-        properties: Some(&prepared.properties),
+        properties: Some(properties),
         reconsume_times: Some(0),
         unit_mode: Some(option.unit_mode()),
         max_reconsume_times: None,
@@ -135,59 +137,6 @@ fn vip_channel(address: &str) -> Option<String> {
     let (host, port) = address.rsplit_once(':')?;
     let port: u16 = port.parse().ok()?;
     Some(format!("{host}:{}", port.checked_sub(2)?))
-}
-
-/// What the answer of a queue's broker, at this address, says of the message. Java: `MQClientAPIImpl.processSendResponse`.
-pub(super) fn send_result(
-    option: &ProducerOption,
-    prepared: &Prepared,
-    (queue, address): (&MessageQueue, &str),
-    answer: &RemotingCommand,
-) -> Result<SendResult, MQClientError> {
-    let broker = queue.shared_broker_name();
-    let send_status = match ResponseCode(answer.code) {
-        ResponseCode::SUCCESS => SendStatus::SendOk,
-        ResponseCode::FLUSH_DISK_TIMEOUT => SendStatus::FlushDiskTimeout,
-        ResponseCode::FLUSH_SLAVE_TIMEOUT => SendStatus::FlushSlaveTimeout,
-        ResponseCode::SLAVE_NOT_AVAILABLE => SendStatus::SlaveNotAvailable,
-        _ => {
-            return Err(MQClientError::from_remoting(broker, RemotingError::refused(address, answer)));
-        }
-    };
-    let stored = SendMessageAnswer::read(&answer.ext_fields).map_err(|source| MQClientError::BadAnswer {
-        peer: broker.clone(),
-        source: Box::new(source),
-        report: Box::default(),
-    })?;
-    let region_id = stored.msg_region.map(|region| match &*region {
-        DEFAULT_TRACE_REGION_ID => Cow::Borrowed(DEFAULT_TRACE_REGION_ID),
-        other => Cow::Owned(other.to_owned()),
-    });
-    // A batch that is stored as one message has one id.
-    let msg_id = stored.batch_uniq_id.map_or_else(|| prepared.msg_id().to_owned(), Cow::into_owned);
-    Ok(SendResult {
-        send_status,
-        msg_id,
-        offset_msg_id: stored.msg_id.into_owned(),
-        message_queue: stored_queue(option, queue, stored.queue_id),
-        queue_offset: stored.queue_offset,
-        transaction_id: stored.transaction_id.map(Cow::into_owned),
-        recall_handle: stored.recall_handle.map(Cow::into_owned),
-        region_id,
-        trace_on: stored.trace_on.unwrap_or(true),
-    })
-}
-
-/// The queue as the user knows it: the one that the broker chose, without the namespace.
-fn stored_queue(option: &ProducerOption, queue: &MessageQueue, queue_id: i32) -> MessageQueue {
-    let broker = queue.shared_broker_name();
-    match option.namespace() {
-        None if queue_id == queue.queue_id() => queue.clone(),
-        None => queue.with_queue_id(queue_id),
-        Some(ns) => {
-            MessageQueue::new(&*namespace::without_namespace(queue.topic(), ns), broker.clone(), queue_id)
-        }
-    }
 }
 
 #[cfg(test)]

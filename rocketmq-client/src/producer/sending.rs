@@ -6,12 +6,13 @@ use std::time::Duration;
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::net::{BegunCall, CallError, Connection};
-use rocketmq_remoting::protocol::{CommandRef, RemotingCommand, RequestHeader};
+use rocketmq_remoting::protocol::{CommandRef, CommandView, RequestHeader};
 use tokio::time::Instant;
 
 use super::prepared::Prepared;
 use super::retry::{Verdict, pause};
-use super::send_kernel::{Attempted, dialled_address, header, send_kernel_impl, send_result};
+use super::send_kernel::{Attempted, dialled_address, header, send_kernel_impl};
+use super::stored::{Stored, send_result};
 use crate::conf::{ProducerOption, millis};
 use crate::error::{Attempt, MQClientError, SendReport, with_causes};
 use crate::factory::{Choice, MQClientInstance, TopicPublishInfo};
@@ -104,6 +105,10 @@ pub(super) struct Next {
 }
 
 impl CurrentAttempt {
+    pub(super) fn queue(&self) -> &MessageQueue {
+        self.choice().queue
+    }
+
     fn choice(&self) -> Choice<'_> {
         self.route.at(self.place)
     }
@@ -201,8 +206,28 @@ impl Sending {
             Poll::Ready(begun.ok().flatten().map(|begun| begun.wait(cx.waker())))
         });
         let Some(pending) = begun.await else { return Step::Again(Onward::Attempt(attempt)) };
-        let answer = pending.await;
-        self.read_and_conclude(means, &attempt, answer)
+        match pending.await {
+            Ok(answer) => match self.stored(means, &attempt, &answer.view()) {
+                Some(stored) => {
+                    Step::Done(Ok(Some(stored.result(means.option, &self.prepared, attempt.queue()))))
+                }
+                None => self.read_and_conclude(means, &attempt, Ok(answer.view())),
+            },
+            Err(error) => self.read_and_conclude(means, &attempt, Err(error)),
+        }
+    }
+
+    /// What an answer says of the message, if that is stored and there is nothing to add.
+    pub(super) fn stored(
+        &mut self,
+        means: Means<'_>,
+        attempt: &CurrentAttempt,
+        answer: &CommandView<'_>,
+    ) -> Option<Stored> {
+        let stored = Stored::of(answer, &self.prepared)?;
+        self.attempts += 1;
+        means.faults.note(attempt.queue().broker_name(), attempt.began, None);
+        Some(stored)
     }
 
     /// What follows an attempt that was answered like this.
@@ -210,7 +235,7 @@ impl Sending {
         &mut self,
         means: Means<'_>,
         attempt: &CurrentAttempt,
-        answer: Result<RemotingCommand, CallError>,
+        answer: Result<CommandView<'_>, CallError>,
     ) -> Step {
         let sent = self.read_answer(means, attempt, answer);
         self.conclude(means, attempt, sent)
@@ -240,7 +265,8 @@ impl Sending {
         if in_full {
             return None;
         }
-        remoting.connection(&dialled_address(means.option, attempt.choice().address))
+        let Choice { address, connection, .. } = attempt.choice();
+        connection.get_or(|| remoting.connection(&dialled_address(means.option, address)))
     }
 
     /// Puts the frame of an attempt into the write buffer. If that has no room (`None`) or takes no frame, nothing was
@@ -253,13 +279,15 @@ impl Sending {
     ) -> Result<Option<BegunCall<'c>>, CallError> {
         let (prepared, attempted) = (&self.prepared, self.attempted(means, attempt));
         let (deadline, body) = (attempted.deadline, prepared.body());
-        let header = || header(means.option, prepared, &attempted);
-        let template = if prepared.is_plain() { attempt.route.template(attempt.place, header) } else { None };
+        let of_any = || header(means.option, prepared, "", &attempted);
+        let template = if prepared.is_plain() { attempt.route.template(attempt.place, of_any) } else { None };
+        let properties = prepared.properties();
         if let Some(template) = template {
-            let header = template.send(prepared.born_timestamp, &prepared.properties);
+            let header = template.send(prepared.born_timestamp, &properties);
             connection.begin_call(&CommandRef::request(header.code(), &header).with_body(body), deadline)
         } else {
-            let header = header();
+            let properties = properties.concat();
+            let header = header(means.option, prepared, &properties, &attempted);
             connection.begin_call(&CommandRef::request(header.code(), &header).with_body(body), deadline)
         }
     }
@@ -288,11 +316,11 @@ impl Sending {
         &self,
         means: Means<'_>,
         attempt: &CurrentAttempt,
-        answer: Result<RemotingCommand, CallError>,
+        answer: Result<CommandView<'_>, CallError>,
     ) -> Result<Option<SendResult>, MQClientError> {
         let (option, Choice { queue, address, .. }) = (means.option, attempt.choice());
         match answer {
-            Ok(answer) => send_result(option, &self.prepared, (queue, address), &answer).map(Some),
+            Ok(answer) => send_result(option, &self.prepared, (queue, address), answer.into()).map(Some),
             Err(source) => {
                 let error = RemotingError::call(&dialled_address(option, address), source);
                 Err(MQClientError::from_remoting(queue.broker_name(), error))
@@ -309,7 +337,7 @@ impl Sending {
     ) -> Step {
         self.attempts += 1;
         let choice = attempt.choice();
-        means.faults.note(choice.queue.broker_name(), attempt.began, &sent);
+        means.faults.note(choice.queue.broker_name(), attempt.began, sent.as_ref().err());
         let next = match sent {
             Ok(Some(result)) if self.is_too_weak(means.option, &result, &attempt.route) => {
                 self.so_far = Some(Box::new(Ok(result)));

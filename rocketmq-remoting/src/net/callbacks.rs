@@ -4,23 +4,29 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use tokio::time::Instant;
+
 use super::CallError;
-use crate::protocol::RemotingCommand;
+use crate::protocol::CommandView;
 
 /// Gets the answer of a request that no task waits for. Java: `InvokeCallback`.
 ///
-/// It is called once, on a task that runs the callbacks of one connection in turn: it must not block. Dropped without
-/// a call means that the connection's tasks were stopped first.
+/// One of [`answered`](Self::answered) and [`failed`](Self::failed) is called, once, on the task of the connection, and
+/// then [`call`](Self::call). Dropped without a call means that the connection's tasks were stopped first, or that the first
+/// one panicked.
 pub trait OnAnswer: Send {
-    /// How the request ended.
-    fn answered(self: Box<Self>, answer: Result<RemotingCommand, CallError>);
+    /// Takes from an answer, which was received then, what it needs: frames wait to be read until it returns.
+    fn answered(&mut self, answer: &CommandView<'_>, received: Instant);
+
+    /// There is no answer.
+    fn failed(&mut self, error: CallError);
+
+    /// Goes on with that, on a task that runs the callbacks of one connection in turn: it must not block.
+    fn call(self: Box<Self>);
 }
 
-/// A callback that waits for its outcome.
+/// A callback of a request.
 pub(super) type Callback = Box<dyn OnAnswer>;
-
-/// A callback with its outcome.
-type Due = (Callback, Result<RemotingCommand, CallError>);
 
 /// What is due to be called back on one connection.
 #[derive(Default)]
@@ -30,7 +36,7 @@ pub(super) struct Callbacks {
 
 #[derive(Default)]
 struct Queue {
-    due: Vec<Due>,
+    due: Vec<Callback>,
     task: Option<Waker>,
     /// No more will come, or nobody is left to call them.
     closed: bool,
@@ -38,15 +44,15 @@ struct Queue {
 
 impl Callbacks {
     /// Has these called, in order.
-    pub(super) fn add(&self, due: impl Iterator<Item = Due>) {
+    pub(super) fn add(&self, due: &mut Vec<Callback>) {
         let mut queue = self.lock();
         if queue.closed {
             drop(queue);
             // Dropping runs foreign code.
-            due.for_each(drop);
+            due.clear();
             return;
         }
-        queue.due.extend(due);
+        queue.due.append(due);
         Queue::wake(queue);
     }
 
@@ -76,7 +82,7 @@ impl Queue {
 /// Calls what is due. A task of its own, so that slow callbacks keep no frame from being read or written.
 pub(super) struct CallbackTask {
     callbacks: Arc<Callbacks>,
-    batch: Vec<Due>,
+    batch: Vec<Callback>,
 }
 
 impl CallbackTask {
@@ -107,15 +113,23 @@ impl Future for CallbackTask {
         if !std::task::ready!(this.poll_batch(cx)) {
             return Poll::Ready(());
         }
-        for (callback, answer) in this.batch.drain(..) {
-            if catch_unwind(AssertUnwindSafe(|| callback.answered(answer))).is_err() {
-                tracing::error!("a callback panicked");
-            }
+        for callback in this.batch.drain(..) {
+            guard(|| callback.call());
         }
         // Others on the same thread get their turn between two batches.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+/// Runs foreign code, whose panic is nobody else's. False: it panicked.
+#[inline]
+pub(super) fn guard(foreign: impl FnOnce()) -> bool {
+    let done = catch_unwind(AssertUnwindSafe(foreign)).is_ok();
+    if !done {
+        tracing::error!("a callback panicked");
+    }
+    done
 }
 
 impl Drop for CallbackTask {

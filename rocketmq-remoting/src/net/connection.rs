@@ -13,8 +13,8 @@ use super::callbacks::{Callback, Callbacks};
 use super::outgoing::Outgoing;
 use super::{CallError, ConnectionEnd, ConnectionOptions, OnAnswer};
 use crate::protocol::{
-    CommandFlag, CommandRef, EncodeHeader, FrameHead, NoHeader, RemotingCommand, ResponseCode, SerializeType,
-    encode_frame,
+    CommandFlag, CommandRef, EncodeHeader, FrameHead, NoHeader, ReceivedFrame, RemotingCommand, ResponseCode,
+    SerializeType, encode_frame,
 };
 use crate::session::{Session, Waiter};
 
@@ -156,7 +156,10 @@ impl Connection {
                 Poll::Ready(begun.map(|begun| begun.map(|begun| begun.wait(cx.waker()))))
             });
             match begun.await? {
-                Some(pending) => return pending.await,
+                Some(pending) => {
+                    let answer = pending.await?.into_command();
+                    return answer.map_err(|error| CallError::BadAnswer(Arc::new(error)));
+                }
                 None => self.boxed_wait_for_room(deadline).await?,
             }
         }
@@ -412,7 +415,7 @@ pub struct PendingCall<'a> {
 }
 
 impl Future for PendingCall<'_> {
-    type Output = Result<RemotingCommand, CallError>;
+    type Output = Result<ReceivedFrame, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(opaque) = self.opaque else { return Poll::Pending };

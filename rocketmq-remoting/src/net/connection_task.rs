@@ -11,12 +11,13 @@ use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::poll_read_buf;
 
-use super::callbacks::Callback;
+use super::callbacks::{Callback, guard};
+use super::inbox::Inbox;
 use super::later;
 use super::outgoing::Outgoing;
 use super::transport::ByteStream;
 use super::{CallError, Connection, ConnectionEnd, RequestHandler, Responder};
-use crate::protocol::{RemotingCommand, decode_frame};
+use crate::protocol::FrameError;
 use crate::session::Told;
 
 /// Room that a read finds at least.
@@ -32,8 +33,15 @@ const READS_PER_TURN: usize = 16;
 /// are about to run put their frames into the same write. With few in flight that would only add latency.
 const YIELD_ABOVE_IN_FLIGHT: usize = 8;
 
-/// Answers that are matched under one lock: callers who want it meanwhile would rather wait than sleep.
-const MATCH_AT_ONCE: usize = 32;
+/// Answers are handed out in parts of what is in flight. While the callers of one part send again, the peer works on what
+/// those of the part before sent: if all came at once, one side would always wait for the other.
+const PARTS: usize = 4;
+
+/// Smaller parts would cost more than they bring.
+const LEAST_OF_A_PART: usize = 8;
+
+/// Frames that are looked at in one go: a peer that sends many tiny ones gets no more memory for it.
+const FRAMES_AT_ONCE: usize = 1024;
 
 /// Deadlines are precise to this; between sweeps of the in-flight table lies at least so much time.
 const SWEEP_EVERY: Duration = Duration::from_millis(10);
@@ -46,9 +54,14 @@ pub(super) struct ConnectionTask {
     /// Stop reading while answers pile up: for the side that serves requests.
     reads_wait_for_writes: bool,
     read: BytesMut,
-    /// Answers of one read, matched under one lock.
-    answers: Vec<RemotingCommand>,
+    inbox: Inbox,
+    /// There may be more frames in `read`.
+    left: bool,
+    /// Requests that were in flight a moment ago.
+    in_flight: usize,
     told: Told<Callback>,
+    /// Callbacks that know how their request ended.
+    due: Vec<Callback>,
     writing: Outgoing,
     /// Bytes that the socket took, ever.
     written: u64,
@@ -78,8 +91,11 @@ impl ConnectionTask {
             handler,
             reads_wait_for_writes: connection.accepted().is_some(),
             read: BytesMut::new(),
-            answers: Vec::new(),
+            inbox: Inbox::default(),
+            left: false,
+            in_flight: 0,
             told: Told::default(),
+            due: Vec::new(),
             writing: Outgoing::default(),
             written: 0,
             yielded: false,
@@ -106,16 +122,24 @@ impl ConnectionTask {
                 // The socket becoming writable brings the task back here.
                 return Ok(());
             }
-            self.make_room();
-            match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read) {
-                Poll::Pending => return Ok(()),
-                Poll::Ready(Ok(0)) => return Err(ConnectionEnd::ClosedByPeer),
-                Poll::Ready(Ok(_)) => self.take_frames()?,
-                // TLS says so when the peer closed without its farewell; frames have lengths, so nothing is lost on us.
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Err(ConnectionEnd::ClosedByPeer);
+            if !self.left {
+                self.make_room();
+                match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(Ok(0)) => return Err(ConnectionEnd::ClosedByPeer),
+                    Poll::Ready(Ok(_)) => {}
+                    // TLS says so when the peer closed without its farewell; frames have lengths, so nothing is lost on us.
+                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        return Err(ConnectionEnd::ClosedByPeer);
+                    }
+                    Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
                 }
-                Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
+            }
+            self.take_frames()?;
+            if self.left {
+                // First come the callers of these answers, and what they send.
+                self.yielded = true;
+                break;
             }
         }
         cx.waker().wake_by_ref();
@@ -141,29 +165,35 @@ impl ConnectionTask {
     fn take_frames(&mut self) -> Result<(), ConnectionEnd> {
         let now = Instant::now();
         (self.last_read, self.last_traffic) = (now, now);
-        let limits = &self.connection.shared.options.limits;
-        let mut progress = false;
-        let end = loop {
-            match decode_frame(&mut self.read, limits) {
-                Ok(Some(command)) if command.is_response() => self.answers.push(command),
-                Ok(Some(request)) => {
-                    let responder = Responder::new(self.connection.clone(), &request);
-                    self.handler.handle(request, responder);
-                }
-                Ok(None) => break Ok(()),
-                // What came before the bad frame still counts.
-                Err(error) => break Err(ConnectionEnd::BadFrame(Arc::new(error))),
-            }
-            progress = true;
+        let at_most = match self.reads_wait_for_writes {
+            true => FRAMES_AT_ONCE,
+            false => (self.in_flight / PARTS).clamp(LEAST_OF_A_PART, FRAMES_AT_ONCE),
         };
+        let end = self.inbox.fill(&mut self.read, at_most, &self.connection.shared.options.limits);
+        let count = self.inbox.len();
+        self.left = count == at_most && !self.read.is_empty();
+        // What came before a bad frame still counts.
+        let end = self.hand_out(now).and(end);
         if self.read.is_empty() {
             self.frame_since = None;
-        } else if progress || self.frame_since.is_none() {
+        } else if count > 0 || self.frame_since.is_none() {
             self.frame_since = Some(now);
             self.wake_by(later(now, self.connection.shared.options.frame_timeout));
         }
-        self.match_answers();
-        end
+        end.map_err(|error| ConnectionEnd::BadFrame(Arc::new(error)))
+    }
+
+    /// Hands requests to the handler, and answers to those who wait for them.
+    fn hand_out(&mut self, now: Instant) -> Result<(), FrameError> {
+        let Self { connection, handler, inbox, told, due, .. } = self;
+        let handed = inbox.requests(|request| {
+            let responder = Responder::new(connection.clone(), &request);
+            handler.handle(request, responder);
+        });
+        inbox.answers(&connection.shared, now, told, due);
+        inbox.clear();
+        self.tell();
+        handed
     }
 
     /// Makes sure that the timer fires at `due` or before.
@@ -173,37 +203,18 @@ impl ConnectionTask {
         }
     }
 
-    fn match_answers(&mut self) {
-        if self.answers.is_empty() {
-            return;
-        }
-        let (mut unmatched, mut going_away) = (0, false);
-        let mut answers = self.answers.drain(..);
-        while !answers.as_slice().is_empty() {
-            let mut core = self.connection.shared.lock();
-            for answer in answers.by_ref().take(MATCH_AT_ONCE) {
-                unmatched += u64::from(!core.session.answer(answer, &mut self.told));
-            }
-            going_away = core.session.is_going_away();
-        }
-        drop(answers);
-        if going_away {
-            self.connection.shared.usable.store(false, Ordering::Relaxed);
-        }
-        self.connection.shared.unmatched_answers.fetch_add(unmatched, Ordering::Relaxed);
-        self.tell();
-    }
-
     /// Tells callers how their requests ended: without the lock, which those who are woken may want.
     fn tell(&mut self) {
+        let shared = &self.connection.shared;
         self.told.wakers.drain(..).for_each(Waker::wake);
-        if !self.told.callbacks.is_empty() {
-            let connection = &self.connection;
-            let due = self.told.callbacks.drain(..).map(|(callback, outcome)| {
-                let outcome = outcome.map_err(|end| CallError::new(end, || connection.end_reason()));
-                (callback, outcome)
-            });
-            connection.shared.callbacks.add(due);
+        for (mut callback, end) in self.told.callbacks.drain(..) {
+            let error = CallError::new(end, || self.connection.end_reason());
+            if guard(|| callback.failed(error)) {
+                self.due.push(callback);
+            }
+        }
+        if !self.due.is_empty() {
+            shared.callbacks.add(&mut self.due);
         }
     }
 
@@ -246,7 +257,7 @@ impl ConnectionTask {
         if !core.io.as_ref().is_some_and(|io| io.will_wake(cx.waker())) {
             core.io = Some(cx.waker().clone());
         }
-        let in_flight = core.session.in_flight();
+        self.in_flight = core.session.in_flight();
         if core.out.is_empty() {
             if core.close_requested || core.session.is_over() {
                 return Err(ConnectionEnd::ClosedHere);
@@ -255,7 +266,7 @@ impl ConnectionTask {
             return Ok(false);
         }
         core.io_awake = true;
-        if in_flight > YIELD_ABOVE_IN_FLIGHT && !self.yielded {
+        if self.in_flight > YIELD_ABOVE_IN_FLIGHT && !self.yielded {
             self.yielded = true;
             cx.waker().wake_by_ref();
             return Ok(false);

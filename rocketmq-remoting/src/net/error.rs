@@ -54,6 +54,9 @@ pub enum CallError {
         #[source]
         end: ConnectionEnd,
     },
+    /// The answer cannot be read. The peer has acted on the request, or refused to.
+    #[error("the answer cannot be read")]
+    BadAnswer(#[source] Arc<FrameError>),
     /// The request cannot be put into a frame. Nothing was sent.
     #[error("the request cannot be encoded")]
     Encode(#[from] EncodeError),
@@ -76,7 +79,7 @@ impl CallError {
     /// Whether the peer cannot have seen the request.
     pub fn is_unsent(&self) -> bool {
         match self {
-            CallError::TimedOut | CallError::Ended { written: true, .. } => false,
+            CallError::TimedOut | CallError::BadAnswer(_) | CallError::Ended { written: true, .. } => false,
             CallError::NoRoom | CallError::Ended { written: false, .. } | CallError::Encode(_) => true,
         }
     }

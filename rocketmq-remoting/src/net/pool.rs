@@ -2,19 +2,19 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::back_off::random;
 use super::callbacks::CallbackTask;
-use super::connection::{Ends, Shared};
+use super::connection::Ends;
 use super::connection_task::ConnectionTask;
 use super::later;
 use super::tasks::TaskOwner;
 use super::transport::{ByteStream, Transport};
-use super::{Connection, ConnectionOptions, DialError, RequestHandler};
+use super::{Connection, ConnectionCell, ConnectionOptions, DialError, RequestHandler};
 
 /// Connections by address: one for each, dialled when it is first needed and again after it ended.
 ///
@@ -97,7 +97,7 @@ impl Pool {
     /// The connection to `address` if it is open and usable, without dialling.
     pub fn open(&self, address: &str) -> Option<Connection> {
         let endpoints = self.endpoints.load();
-        endpoints.get(address)?.usable()
+        endpoints.get(address)?.open.get()
     }
 
     /// Closes the connection to an address that is no longer wanted, once its write buffer is empty, and
@@ -128,7 +128,7 @@ impl Pool {
         let address: Arc<str> = address.into();
         let new = Arc::new(Endpoint {
             address: address.clone(),
-            open: ArcSwapOption::empty(),
+            open: ConnectionCell::default(),
             state: Mutex::default(),
         });
         let mut found = new.clone();
@@ -186,7 +186,7 @@ type DialOutcome = Result<Connection, DialError>;
 struct Endpoint {
     address: Arc<str>,
     /// The last connection that was opened, as long as it is wanted.
-    open: ArcSwapOption<Shared>,
+    open: ConnectionCell,
     state: Mutex<EndpointState>,
 }
 
@@ -195,15 +195,10 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn usable(&self) -> Option<Connection> {
-        let shared = self.open.load_full()?;
-        Some(Connection { shared }).filter(Connection::is_usable)
-    }
-
     fn open_or_dialing(&self) -> Result<Found, DialError> {
         let mut state = self.state();
         // A dial may just have ended.
-        match self.usable() {
+        match self.open.get() {
             Some(connection) => Ok(Found::Open(connection)),
             None => state.dialing_or_due(&self.address),
         }
@@ -212,14 +207,14 @@ impl Endpoint {
     fn dialled(&self, outcome: &DialOutcome, options: &ConnectionOptions) {
         let mut state = self.state();
         if let Ok(connection) = outcome {
-            self.open.store(Some(connection.shared.clone()));
+            self.open.set(connection);
         }
         state.dialled(outcome, options);
     }
 
     fn close(&self) {
-        if let Some(shared) = self.open.swap(None) {
-            Connection { shared }.close();
+        if let Some(connection) = self.open.take() {
+            connection.close();
         }
     }
 }

@@ -80,14 +80,6 @@ impl ExtFields {
         }
     }
 
-    /// The text of an object in JSON that was not changed since.
-    pub(crate) fn as_sent(&self) -> &str {
-        match &self.0 {
-            Form::Json { header, start, end } => header.get(*start..*end).unwrap_or_default(),
-            _ => "",
-        }
-    }
-
     /// Whether there is a list, even an empty one.
     #[must_use]
     pub fn is_present(&self) -> bool {
@@ -171,22 +163,19 @@ impl ExtFields {
             }
             return true;
         };
-        let mut scanner = Scanner::new(header.get(*start..*end).unwrap_or_default());
-        let (mut first, owner) = (true, Owner::Text(header));
-        if scanner.open_object().is_err() {
-            return false;
-        }
-        while let Some((name, raw, _)) = scanner.compact_member(first) {
-            first = false;
-            read(name, Some(FieldValue { text: RawText { raw, escaped: false }, owner }));
-        }
-        // From the first member on that is not so simple, if there is one.
-        loop {
-            match scanner.member(std::mem::take(&mut first)) {
-                Ok(Some((name, value))) => read(&name.text(), FieldValue::new(value, owner)),
-                Ok(None) => return scanner.end().is_ok(),
-                Err(_) => return false,
+        each_in_json(header.get(*start..*end).unwrap_or_default(), Owner::Text(header), read)
+    }
+
+    /// The same fields, borrowed.
+    #[must_use]
+    pub fn view(&self) -> FieldsView<'_> {
+        match &self.0 {
+            Form::Absent => FieldsView::Absent,
+            Form::Json { header, start, end } => {
+                FieldsView::Json(header.as_bytes().get(*start..*end).unwrap_or_default())
             }
+            Form::Binary(entries) => FieldsView::Binary(entries),
+            Form::List(list) => FieldsView::List(list),
         }
     }
 
@@ -218,6 +207,81 @@ impl ExtFields {
             self.values().map(|(name, value)| (name, value.map(FieldValue::text))).collect();
         map.retain(|_, value| value.is_some());
         map
+    }
+}
+
+/// Hands every member of an object to `read`. False if that is not possible to the end.
+#[inline]
+fn each_in_json<'a>(
+    object: &'a str,
+    owner: Owner<'a>,
+    mut read: impl FnMut(&str, Option<FieldValue<'a>>),
+) -> bool {
+    let (mut scanner, mut first) = (Scanner::new(object), true);
+    if scanner.open_object().is_err() {
+        return false;
+    }
+    while let Some((name, raw, _)) = scanner.compact_member(first) {
+        first = false;
+        read(name, Some(FieldValue { text: RawText { raw, escaped: false }, owner }));
+    }
+    // From the first member on that is not so simple, if there is one.
+    loop {
+        match scanner.member(std::mem::take(&mut first)) {
+            Ok(Some((name, value))) => read(&name.text(), FieldValue::new(value, owner)),
+            Ok(None) => return scanner.end().is_ok(),
+            Err(_) => return false,
+        }
+    }
+}
+
+/// The ext fields of a command where they lie.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum FieldsView<'a> {
+    /// None at all.
+    Absent,
+    /// An object in JSON, braces included.
+    Json(&'a [u8]),
+    /// Entries of a binary header.
+    Binary(&'a [u8]),
+    /// A list that was made here.
+    List(&'a [(ByteString, ByteString)]),
+}
+
+impl<'a> FieldsView<'a> {
+    /// The text of an object in JSON, as far as it is one.
+    pub(crate) fn as_sent(self) -> Cow<'a, str> {
+        match self {
+            Self::Json(object) => String::from_utf8_lossy(object),
+            _ => Cow::Borrowed(""),
+        }
+    }
+
+    /// Hands every name with its value to `read`. False if that is not possible to the end.
+    pub(crate) fn each(self, mut read: impl FnMut(&str, Option<FieldValue<'a>>)) -> bool {
+        match self {
+            Self::Absent => {}
+            Self::Json(object) => {
+                let object = std::str::from_utf8(object);
+                return object.is_ok_and(|object| each_in_json(object, Owner::Nobody, read));
+            }
+            Self::Binary(mut rest) => {
+                while let Some((name, raw)) = binary::next_entry(&mut rest) {
+                    let text = RawText { raw, escaped: false };
+                    let value = FieldValue { text, owner: Owner::Nobody };
+                    read(name, (!raw.is_empty()).then_some(value));
+                }
+                return rest.is_empty();
+            }
+            Self::List(list) => {
+                for (name, value) in list {
+                    let text = RawText { raw: value, escaped: false };
+                    read(name, Some(FieldValue { text, owner: Owner::Text(value) }));
+                }
+            }
+        }
+        true
     }
 }
 
@@ -338,6 +402,8 @@ pub(crate) struct FieldValue<'a> {
 enum Owner<'a> {
     Text(&'a ByteString),
     Bytes(&'a Bytes),
+    /// It cannot be shared.
+    Nobody,
 }
 
 impl<'a> FieldValue<'a> {
@@ -370,6 +436,7 @@ impl<'a> FieldValue<'a> {
             // Checked when the header was read, so the copy is never made.
             Owner::Bytes(owner) => ByteString::try_from(owner.slice_ref(self.text.raw.as_bytes()))
                 .unwrap_or_else(|_| ByteString::from(self.text.raw)),
+            Owner::Nobody => ByteString::from(self.text.raw),
         }
     }
 }

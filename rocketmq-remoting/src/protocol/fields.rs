@@ -1,7 +1,7 @@
 //! Typed headers, without a map between struct and bytes.
 
 use super::ext_fields::FieldValue;
-use super::{EncodedFields, ExtFields, RequestCode};
+use super::{EncodedFields, ExtFields, FieldsView, RequestCode};
 use bytestring::ByteString;
 
 /// Where a typed header writes its fields: a frame, or a list.
@@ -15,6 +15,10 @@ pub trait FieldSink {
     fn int(&mut self, name: &str, value: i64);
     /// `true` or `false`.
     fn flag(&mut self, name: &str, value: bool);
+    /// A text in several parts.
+    fn joined(&mut self, name: &str, parts: &[&str]) {
+        self.text(name, &parts.concat());
+    }
     /// Fields that were encoded before.
     fn encoded(&mut self, fields: &EncodedFields) {
         for (name, value) in &fields.fields() {
@@ -126,7 +130,7 @@ pub(crate) fn decode_value<T: HeaderField>(
 
 /// The error for fields that cannot be read to the end.
 #[cold]
-pub(crate) fn damaged(header: &'static str, fields: &ExtFields) -> HeaderError {
+pub(crate) fn damaged(header: &'static str, fields: FieldsView<'_>) -> HeaderError {
     let value = fields.as_sent().chars().take(64).collect();
     HeaderError::Invalid { header, field: "extFields", value, expected: "an object in JSON" }
 }

@@ -1,14 +1,17 @@
 //! From bytes to commands and back.
 
-use super::codec::{binary, json_reader, json_writer};
+use super::codec::{binary, json_writer};
 use super::{CommandFlag, EncodeError, EncodeHeader, ExtFields, FrameError, LanguageCode, PeerHint};
-use super::{RemotingCommand, SerializeType, mq_version};
-use bytes::{Buf, Bytes, BytesMut};
+use super::{ReceivedFrame, RemotingCommand, SerializeType, mq_version};
+use bytes::BytesMut;
 
 /// The largest frame that a peer with default settings accepts, with its length prefix: 16 MiB.
 ///
 /// Java `com.rocketmq.remoting.frameMaxLength`.
 pub const MAX_FRAME_LENGTH: usize = 16 * 1024 * 1024;
+
+/// Bytes before the header: two lengths.
+pub(crate) const PREFIX: usize = 8;
 
 /// The header's length has 24 bits.
 const MAX_HEADER_LENGTH: usize = 0x00FF_FFFF;
@@ -118,29 +121,35 @@ impl Default for FrameLimits {
 ///
 /// When the bytes are no frame, see [`FrameError`]. What is left in `buf` is then of no use.
 pub fn decode_frame(buf: &mut BytesMut, limits: &FrameLimits) -> Result<Option<RemotingCommand>, FrameError> {
-    let Some(first) = buf.first_chunk::<4>() else { return Ok(None) };
-    let length = frame_length(*first, limits)?;
-    let Some(second) = buf[4..].first_chunk::<4>() else { return Ok(None) };
-    let (serialize_type, header_length) = header_word(*second, length)?;
-    if buf.len() - 4 < length {
-        return Ok(None);
-    }
-    let mut frame = buf.split_to(length + 4).freeze();
-    frame.advance(8);
-    // Most answers have no body, which then need not share the memory.
-    let (header, body) = match header_length == frame.len() {
-        true => (frame, Bytes::new()),
-        false => (frame.split_to(header_length), frame),
-    };
-    let command = match serialize_type {
-        SerializeType::Json => json_reader::read_header(header, body)?,
-        SerializeType::RocketMq => binary::read_header(header, body)?,
-    };
-    Ok(Some(command))
+    let Some(outline) = outline(buf, limits)? else { return Ok(None) };
+    let frame = buf.split_to(outline.length).freeze();
+    ReceivedFrame::read(frame, &outline)?.into_command().map(Some)
+}
+
+/// What the first eight bytes of a frame say.
+#[derive(Clone, Copy)]
+pub(crate) struct Outline {
+    /// Of the whole frame.
+    pub(crate) length: usize,
+    pub(crate) serialize_type: SerializeType,
+    /// Bytes of the header, which begins behind the [prefix](PREFIX).
+    pub(crate) header: usize,
+}
+
+/// The outline of the first whole frame; nothing if it is not all there yet. The lengths are checked as soon as their bytes
+/// are there.
+#[inline]
+pub(crate) fn outline(bytes: &[u8], limits: &FrameLimits) -> Result<Option<Outline>, FrameError> {
+    let Some(first) = bytes.first_chunk::<4>() else { return Ok(None) };
+    let length = length_word(*first, limits)?;
+    let Some(second) = bytes[4..].first_chunk::<4>() else { return Ok(None) };
+    let (serialize_type, header) = header_word(*second, length)?;
+    let whole = bytes.len() - 4 >= length;
+    Ok(whole.then_some(Outline { length: length + 4, serialize_type, header }))
 }
 
 /// The bytes that follow the length prefix.
-fn frame_length(first: [u8; 4], limits: &FrameLimits) -> Result<usize, FrameError> {
+fn length_word(first: [u8; 4], limits: &FrameLimits) -> Result<usize, FrameError> {
     let length = i32::from_be_bytes(first);
     let hint = PeerHint::of(first);
     let Ok(unsigned) = usize::try_from(length) else {

@@ -7,7 +7,8 @@
 //! * hot path out: a [`CommandRef`] borrows what is sent, [`encode_frame`] writes its typed header straight into the
 //!   write buffer;
 //! * everything else out: build a [`RemotingCommand`] and [`RemotingCommand::encode`] it;
-//! * in: [`decode_frame`] takes one command off the read buffer, [`RemotingCommand::header`] reads it.
+//! * in: [`decode_frame`] takes one command off the read buffer, [`RemotingCommand::header`] reads it;
+//! * hot path in: a [`CommandView`] borrows what was received.
 
 pub mod body;
 mod codec;
@@ -26,6 +27,7 @@ mod open_code;
 mod request_code;
 mod response_code;
 mod serialize_type;
+mod view;
 
 #[cfg(test)]
 mod captured_tests;
@@ -40,11 +42,14 @@ pub use command::RemotingCommand;
 pub use command_flag::CommandFlag;
 pub use command_ref::CommandRef;
 pub use encoded_fields::EncodedFields;
-pub use ext_fields::{ExtFields, ExtFieldsIter};
+pub use ext_fields::{ExtFields, ExtFieldsIter, FieldsView};
 pub use fields::{DecodeHeader, EncodeHeader, FieldSink, HeaderError, NoHeader, RequestHeader};
+pub(crate) use frame::outline;
 pub use frame::{FrameHead, FrameLimits, MAX_FRAME_LENGTH, decode_frame, encode_frame};
 pub use frame_error::{EncodeError, FrameError, PeerHint};
 pub use language_code::LanguageCode;
 pub use request_code::RequestCode;
 pub use response_code::ResponseCode;
 pub use serialize_type::SerializeType;
+pub(crate) use view::Layout;
+pub use view::{CommandView, ReceivedFrame};

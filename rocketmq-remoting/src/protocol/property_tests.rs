@@ -50,9 +50,31 @@ fn through_the_wire(command: &RemotingCommand) -> RemotingCommand {
     let mut buf = BytesMut::new();
     command.encode(&mut buf).unwrap();
     buf.extend_from_slice(b"next");
+    let received = buf.clone();
     let again = decode_frame(&mut buf, &FrameLimits::default()).unwrap().unwrap();
     assert_eq!(buf, &b"next"[..]);
+    assert_same(&received, &again);
     again
+}
+
+/// What a view says of the first frame is what its command says.
+fn assert_same(bytes: &[u8], command: &RemotingCommand) {
+    let (view, rest) = CommandView::first(bytes, &FrameLimits::default()).unwrap().unwrap();
+    assert_eq!((view.code(), view.opaque()), (command.code, command.opaque));
+    assert_eq!(view.is_response(), command.is_response());
+    assert_eq!(view.remark().as_deref(), command.remark.as_deref());
+    assert_eq!((view.body(), rest), (&command.body[..], &b"next"[..]));
+    let mut fields = ExtFields::empty();
+    view.fields().each(|name, value| {
+        if let Some(value) = value {
+            fields.insert(name, value.to_byte_string());
+        }
+    });
+    let lists = (fields.iter().collect::<Vec<_>>(), command.ext_fields.iter().collect::<Vec<_>>());
+    assert!(lists.0.len() <= lists.1.len());
+    for (name, value) in lists.0 {
+        assert_eq!(command.ext_fields.get(&name), Some(value));
+    }
 }
 
 proptest! {
@@ -132,8 +154,17 @@ proptest! {
         let header_length = (header.len() as u32) | u32::from(binary) << 24;
         let length = (4 + header.len() + body.len()) as u32;
         let frame = [&length.to_be_bytes()[..], &header_length.to_be_bytes(), &header, &body].concat();
-        let mut buf = BytesMut::from(&[&frame[..], b"next"].concat()[..]);
-        if let Ok(Some(command)) = decode_frame(&mut buf, &FrameLimits::default()) {
+        let received = [&frame[..], b"next"].concat();
+        let mut buf = BytesMut::from(&received[..]);
+        let seen = CommandView::first(&received, &FrameLimits::default());
+        let decoded = decode_frame(&mut buf, &FrameLimits::default());
+        if let Ok(Some((view, _))) = seen {
+            // Texts that are no UTF-8 are found when they are read.
+            prop_assert!(matches!(decoded, Ok(Some(_)) | Err(FrameError::NotUtf8)));
+            let _ = (view.remark(), view.fields().each(|_, _| {}));
+        }
+        if let Ok(Some(command)) = decoded {
+            assert_same(&received, &command);
             prop_assert_eq!(&buf[..], b"next");
             prop_assert_eq!(&command.body[..], &body[..]);
             let held: usize = command.ext_fields.iter().map(|(name, value)| name.len() + value.len()).sum();

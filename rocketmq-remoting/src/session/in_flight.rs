@@ -1,8 +1,6 @@
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use crate::protocol::RemotingCommand;
-
 /// Slots that a new table starts with; a power of two, as every later size is.
 const INITIAL_SLOTS: usize = 64;
 
@@ -30,13 +28,24 @@ pub enum Waiter<C> {
     Callback(C),
 }
 
-/// Whom to tell of outcomes, once all locks are released.
+/// Whose request an answer belongs to.
+#[derive(Debug)]
+pub enum Matched<C> {
+    /// Nobody's, or nobody's any more: it is a late, repeated or invented answer.
+    Nobody,
+    /// One whose caller comes to take it: a task that is to be woken, if it waits already.
+    Kept(Option<Waker>),
+    /// That of a callback, which has left the table.
+    Callback(C),
+}
+
+/// Whom to tell that there is no answer, once all locks are released.
 #[derive(Debug)]
 pub struct Told<C> {
     /// Tasks to wake.
     pub wakers: Vec<Waker>,
-    /// Callbacks, each with its outcome. They have left the table.
-    pub callbacks: Vec<(C, Result<RemotingCommand, CallEnd>)>,
+    /// Callbacks that get no answer. They have left the table.
+    pub callbacks: Vec<(C, CallEnd)>,
 }
 
 impl<C> Default for Told<C> {
@@ -50,11 +59,13 @@ impl<C> Default for Told<C> {
 /// A slot's index is `opaque & mask`; ids whose slot is occupied are skipped when they are given out, so no
 /// two live entries collide. The full opaque is compared, so a late answer falls through even when its slot
 /// has a new tenant. Java: `NettyRemotingAbstract.responseTable`.
+///
+/// `C` is a callback, `A` an answer.
 #[derive(Debug)]
-pub struct InFlightTable<C> {
+pub struct InFlightTable<C, A> {
     slots: Vec<Slot<C>>,
     /// Answers that their task has yet to take. Apart from the slots, which are many and stay small without them.
-    answers: Vec<Option<RemotingCommand>>,
+    answers: Vec<Option<A>>,
     /// Free places in `answers`.
     free_places: Vec<usize>,
     live: usize,
@@ -99,7 +110,7 @@ impl<C> Slot<C> {
         let opaque = *opaque;
         match std::mem::replace(waiter, Waiter::Nobody) {
             Waiter::Callback(callback) => {
-                told.callbacks.push((callback, Err(end)));
+                told.callbacks.push((callback, end));
                 *self = Slot::Free;
                 return true;
             }
@@ -111,7 +122,7 @@ impl<C> Slot<C> {
     }
 }
 
-impl<C> InFlightTable<C> {
+impl<C, A> InFlightTable<C, A> {
     /// An empty table whose first id is `first_opaque`. Ids count up and wrap into the negatives.
     pub fn new(first_opaque: i32) -> Self {
         Self {
@@ -164,30 +175,27 @@ impl<C> InFlightTable<C> {
         }
     }
 
-    /// Hands an answer to the request that waits for it. False: nobody waits for this opaque (any more); it is a late,
-    /// repeated or invented answer.
-    pub fn complete(&mut self, answer: RemotingCommand, told: &mut Told<C>) -> bool {
-        let Some(slot) = self.slot_of(answer.opaque) else { return false };
-        let Slot::Waiting { opaque, waiter, .. } = slot else { return false };
-        let opaque = *opaque;
-        match std::mem::replace(waiter, Waiter::Nobody) {
+    /// Finds the request that an answer belongs to. The answer itself is only needed if its caller has yet to take it.
+    pub fn complete(&mut self, opaque: i32, answer: impl FnOnce() -> A) -> Matched<C> {
+        let Some(slot) = self.slot_of(opaque) else { return Matched::Nobody };
+        let Slot::Waiting { waiter, .. } = slot else { return Matched::Nobody };
+        let waker = match std::mem::replace(waiter, Waiter::Nobody) {
             Waiter::Callback(callback) => {
                 *slot = Slot::Free;
                 self.live -= 1;
-                told.callbacks.push((callback, Ok(answer)));
-                return true;
+                return Matched::Callback(callback);
             }
-            Waiter::Task(waker) => told.wakers.push(waker),
-            Waiter::Nobody => {}
-        }
-        let place = self.keep(answer);
+            Waiter::Task(waker) => Some(waker),
+            Waiter::Nobody => None,
+        };
+        let place = self.keep(answer());
         let index = self.index(opaque);
         self.slots[index] = Slot::Answered { opaque, place };
-        true
+        Matched::Kept(waker)
     }
 
     /// Takes the outcome of a request, or remembers whom to wake. Ready removes the entry.
-    pub fn poll(&mut self, opaque: i32, waker: &Waker) -> Poll<Result<RemotingCommand, CallEnd>> {
+    pub fn poll(&mut self, opaque: i32, waker: &Waker) -> Poll<Result<A, CallEnd>> {
         let Some(slot) = self.slot_of(opaque) else {
             // Only a caller that polls after it was given the outcome gets here.
             return Poll::Ready(Err(CallEnd::DeadlinePassed));
@@ -254,7 +262,7 @@ impl<C> InFlightTable<C> {
     }
 
     /// Keeps an answer until its task takes it.
-    fn keep(&mut self, answer: RemotingCommand) -> usize {
+    fn keep(&mut self, answer: A) -> usize {
         match self.free_places.pop() {
             Some(place) => {
                 self.answers[place] = Some(answer);
@@ -267,7 +275,7 @@ impl<C> InFlightTable<C> {
         }
     }
 
-    fn take(&mut self, place: usize) -> Option<RemotingCommand> {
+    fn take(&mut self, place: usize) -> Option<A> {
         self.free_places.push(place);
         self.answers.get_mut(place)?.take()
     }
@@ -305,19 +313,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::protocol::ResponseCode;
 
-    /// With names for callbacks.
-    type Table = InFlightTable<&'static str>;
+    /// With names for callbacks; an answer is the id that it came with.
+    type Table = InFlightTable<&'static str, i32>;
 
-    fn answer(opaque: i32) -> RemotingCommand {
-        let mut command = RemotingCommand::response(ResponseCode::SUCCESS);
-        command.opaque = opaque;
-        command
+    fn poll(table: &mut Table, opaque: i32) -> Poll<Result<i32, CallEnd>> {
+        table.poll(opaque, Waker::noop())
     }
 
-    fn poll(table: &mut Table, opaque: i32) -> Poll<Result<RemotingCommand, CallEnd>> {
-        table.poll(opaque, Waker::noop())
+    /// Whether there is a task that comes to take the answer.
+    fn answer(table: &mut Table, opaque: i32) -> bool {
+        matches!(table.complete(opaque, || opaque), Matched::Kept(_))
     }
 
     fn later(seconds: u64) -> Instant {
@@ -329,10 +335,10 @@ mod tests {
         let mut table = Table::new(0);
         let ids: Vec<i32> = (0..1000).map(|_| table.insert(later(3), 0, Waiter::Nobody)).collect();
         for id in ids.iter().rev() {
-            assert!(table.complete(answer(*id), &mut Told::default()));
+            assert!(answer(&mut table, *id));
         }
         for id in ids {
-            assert!(matches!(poll(&mut table, id), Poll::Ready(Ok(command)) if command.opaque == id));
+            assert!(matches!(poll(&mut table, id), Poll::Ready(Ok(found)) if found == id));
         }
         assert!(table.is_empty());
     }
@@ -340,15 +346,15 @@ mod tests {
     #[test]
     fn late_repeated_and_invented_answers_match_nobody() {
         let mut table = Table::new(7);
-        assert!(!table.complete(answer(7), &mut Told::default()));
+        assert!(!answer(&mut table, 7));
         let id = table.insert(later(3), 0, Waiter::Nobody);
-        assert!(!table.complete(answer(id + 64), &mut Told::default()));
-        assert!(table.complete(answer(id), &mut Told::default()));
-        assert!(!table.complete(answer(id), &mut Told::default()));
+        assert!(!answer(&mut table, id + 64));
+        assert!(answer(&mut table, id));
+        assert!(!answer(&mut table, id));
         assert!(poll(&mut table, id).is_ready());
         let next = table.insert(later(3), 0, Waiter::Nobody);
         table.cancel(next);
-        assert!(!table.complete(answer(next), &mut Told::default()));
+        assert!(!answer(&mut table, next));
         assert!(table.is_empty());
     }
 
@@ -361,11 +367,11 @@ mod tests {
             let id = table.insert(later(3), 0, Waiter::Nobody);
             assert!(!seen.contains(&id), "a live id was given out twice");
             seen.push(id);
-            assert!(table.complete(answer(id), &mut Told::default()));
+            assert!(answer(&mut table, id));
             assert!(poll(&mut table, id).is_ready());
         }
         assert!(seen.iter().any(|id| *id < 0), "the counter wrapped");
-        assert!(table.complete(answer(slow), &mut Told::default()));
+        assert!(answer(&mut table, slow));
         assert!(matches!(poll(&mut table, slow), Poll::Ready(Ok(_))));
     }
 
@@ -418,22 +424,14 @@ mod tests {
         table.insert(now, 0, Waiter::Callback("late"));
         table.insert(later(3), 0, Waiter::Callback("written"));
         table.insert(later(3), 100, Waiter::Callback("unsent"));
-        assert!(table.complete(answer(answered), &mut told));
+        assert!(matches!(table.complete(answered, || answered), Matched::Callback("answered")));
         table.expire(now, &mut told);
         table.end_all(100, &mut told);
         assert!(table.is_empty() && told.wakers.is_empty());
-        let ends: Vec<_> = told
-            .callbacks
-            .into_iter()
-            .map(|(name, outcome)| (name, outcome.map(|answer| answer.opaque)))
-            .collect();
-        let ended = |written| Err(CallEnd::ConnectionEnded { written });
-        let late = Err(CallEnd::DeadlinePassed);
-        assert_eq!(
-            ends,
-            [("answered", Ok(answered)), ("late", late), ("written", ended(true)), ("unsent", ended(false))]
-        );
-        assert!(!table.complete(answer(answered), &mut Told::default()));
+        let ended = |written| CallEnd::ConnectionEnded { written };
+        let ends = [("late", CallEnd::DeadlinePassed), ("written", ended(true)), ("unsent", ended(false))];
+        assert_eq!(told.callbacks, ends);
+        assert!(!answer(&mut table, answered));
     }
 
     #[test]
@@ -443,10 +441,10 @@ mod tests {
             let (taken, given_up) =
                 (table.insert(later(3), 0, Waiter::Nobody), table.insert(later(3), 0, Waiter::Nobody));
             for opaque in [taken, given_up] {
-                assert!(table.complete(answer(opaque), &mut Told::default()));
+                assert!(answer(&mut table, opaque));
             }
             table.cancel(given_up);
-            assert!(matches!(poll(&mut table, taken), Poll::Ready(Ok(found)) if found.opaque == taken));
+            assert!(matches!(poll(&mut table, taken), Poll::Ready(Ok(found)) if found == taken));
         }
         assert_eq!((table.answers.len(), table.len()), (2, 0));
     }

@@ -8,14 +8,15 @@ mod in_flight;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-pub use in_flight::{CallEnd, InFlightTable, Told, Waiter};
+use bytes::Bytes;
+pub use in_flight::{CallEnd, InFlightTable, Matched, Told, Waiter};
 
-use crate::protocol::{RemotingCommand, ResponseCode};
+use crate::protocol::{CommandView, ReceivedFrame, ResponseCode};
 
 /// One connection's conversation. `C` is a callback, see [`Waiter`].
 #[derive(Debug)]
 pub struct Session<C> {
-    in_flight: InFlightTable<C>,
+    in_flight: InFlightTable<C, ReceivedFrame>,
     going_away: bool,
 }
 
@@ -35,17 +36,17 @@ impl<C> Session<C> {
         self.in_flight.wait(opaque, waiter);
     }
 
-    /// Takes an answer from the peer. An answer with code 1500 (GO_AWAY) also marks the session as
-    /// [going away](Self::is_going_away). False: nobody waits for it.
-    pub fn answer(&mut self, answer: RemotingCommand, told: &mut Told<C>) -> bool {
-        if answer.code == ResponseCode::GO_AWAY.0 {
+    /// Takes an answer from the peer, which lies in `owner`. An answer with code 1500 (GO_AWAY) also marks the session as
+    /// [going away](Self::is_going_away).
+    pub fn answer(&mut self, answer: &CommandView<'_>, owner: &Bytes) -> Matched<C> {
+        if answer.code() == ResponseCode::GO_AWAY.0 {
             self.going_away = true;
         }
-        self.in_flight.complete(answer, told)
+        self.in_flight.complete(answer.opaque(), || answer.received(owner))
     }
 
     /// Takes the outcome of a request; see [`InFlightTable::poll`].
-    pub fn poll(&mut self, opaque: i32, waker: &Waker) -> Poll<Result<RemotingCommand, CallEnd>> {
+    pub fn poll(&mut self, opaque: i32, waker: &Waker) -> Poll<Result<ReceivedFrame, CallEnd>> {
         self.in_flight.poll(opaque, waker)
     }
 
@@ -89,7 +90,10 @@ impl<C> Session<C> {
 mod tests {
     use std::time::Duration;
 
+    use bytes::BytesMut;
+
     use super::*;
+    use crate::protocol::{FrameLimits, RemotingCommand};
 
     #[test]
     fn go_away_still_answers_its_request_and_what_is_in_flight() {
@@ -98,13 +102,15 @@ mod tests {
         let (refused, served) =
             (session.begin(deadline, 0, Waiter::Nobody), session.begin(deadline, 10, Waiter::Nobody));
         for (opaque, code) in [(refused, ResponseCode::GO_AWAY), (served, ResponseCode::SUCCESS)] {
-            let mut answer = RemotingCommand::response(code);
-            answer.opaque = opaque;
-            assert!(session.answer(answer, &mut Told::default()));
+            let mut frame = BytesMut::new();
+            RemotingCommand::response(code).with_opaque(opaque).encode(&mut frame).unwrap();
+            let frame = frame.freeze();
+            let (answer, _) = CommandView::first(&frame, &FrameLimits::default()).unwrap().unwrap();
+            assert!(matches!(session.answer(&answer, &frame), Matched::Kept(None)));
             assert!(session.is_going_away());
             assert!(!session.is_over());
             let polled = session.poll(opaque, Waker::noop());
-            assert!(matches!(polled, Poll::Ready(Ok(command)) if command.code == code.0));
+            assert!(matches!(polled, Poll::Ready(Ok(frame)) if frame.view().code() == code.0));
         }
         assert!(session.is_over());
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rocketmq_remoting::net::{CallError, Connection, OnAnswer};
-use rocketmq_remoting::protocol::{CommandRef, NoHeader, RemotingCommand, ResponseCode};
+use rocketmq_remoting::protocol::{CommandRef, CommandView, NoHeader, ResponseCode};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -19,13 +19,24 @@ struct Tell {
     name: &'static str,
     to: mpsc::Sender<(&'static str, Option<Outcome>)>,
     panics: bool,
+    outcome: Option<Outcome>,
     called: bool,
 }
 
 impl OnAnswer for Tell {
-    fn answered(mut self: Box<Self>, answer: Result<RemotingCommand, CallError>) {
+    fn answered(&mut self, answer: &CommandView<'_>, _: Instant) {
+        assert!(!answer.body().is_empty(), "nobody asked for nothing");
+        self.outcome = Some(Ok(Bytes::copy_from_slice(answer.body())));
+    }
+
+    fn failed(&mut self, error: CallError) {
+        self.outcome = Some(Err(error));
+    }
+
+    fn call(mut self: Box<Self>) {
+        let outcome = self.outcome.take().unwrap_or(Err(CallError::NoRoom));
         self.called = true;
-        let _ = self.to.try_send((self.name, Some(answer.map(|answer| answer.body))));
+        let _ = self.to.try_send((self.name, Some(outcome)));
         assert!(!self.panics, "as asked for");
     }
 }
@@ -54,7 +65,7 @@ impl Callers {
         let body = Bytes::from_static(name.as_bytes());
         let request = CommandRef::request(CODE, &NoHeader).with_body(&body);
         let begun = self.connection.begin_call(&request, Instant::now() + timeout).unwrap().unwrap();
-        begun.then(Box::new(Tell { name, to: self.to.clone(), panics, called: false }));
+        begun.then(Box::new(Tell { name, to: self.to.clone(), panics, outcome: None, called: false }));
     }
 
     async fn told(&mut self) -> (&'static str, Option<Outcome>) {
@@ -87,6 +98,23 @@ fn each_callback_gets_its_answer_or_its_time_out() {
             assert_eq!((told, outcome.unwrap().unwrap()), (name, Bytes::from(name)));
         }
         assert_eq!((callers.connection.in_flight(), callers.connection.unmatched_answers()), (0, 1));
+    });
+}
+
+#[test]
+fn a_callback_that_panics_over_its_answer_is_dropped_alone() {
+    run(async {
+        let mut fixture = fixture(|_, _| {});
+        let mut peer = connected(&mut fixture).await;
+        let mut callers = Callers::new(&fixture);
+        for name in ["", "next"] {
+            callers.ask(name, SECONDS_3, false);
+            let request = peer.read().await.unwrap();
+            peer.answer(&request, ResponseCode::SUCCESS).await;
+        }
+        assert!(matches!(callers.told().await, ("", None)));
+        let (name, outcome) = callers.told().await;
+        assert_eq!((name, outcome.unwrap().unwrap()), ("next", Bytes::from("next")));
     });
 }
 

@@ -11,12 +11,15 @@ mod written;
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use peer::{ADDRESS, Fixture, Peer, fixture};
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::net::{CallError, ConnectionEnd};
-use rocketmq_remoting::protocol::{CommandRef, NoHeader, RemotingCommand, RequestCode, ResponseCode};
+use rocketmq_remoting::protocol::{
+    CommandRef, LanguageCode, NoHeader, RemotingCommand, RequestCode, ResponseCode, SerializeType,
+};
 use tokio::io::AsyncWriteExt;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -76,6 +79,49 @@ fn answers_in_any_order_reach_their_callers() {
             assert_eq!(call.await.unwrap().unwrap().body, format!("body {n}"));
         }
         assert_eq!(fixture.client.connection(ADDRESS).unwrap().in_flight(), 0);
+    });
+}
+
+#[test]
+fn any_number_of_answers_may_come_at_once() {
+    run(async {
+        let mut fixture = fixture(|_, _| {});
+        let mut peer = connected(&mut fixture).await;
+        let calls: Vec<_> = (0..2100).map(|_| ask(&fixture, "", SECONDS_3)).collect();
+        let mut answers = BytesMut::new();
+        for _ in 0..calls.len() {
+            let request = peer.read().await.unwrap();
+            let mut answer = RemotingCommand::response(ResponseCode::SUCCESS).with_opaque(request.opaque);
+            answer.serialize_type = SerializeType::RocketMq;
+            answer.encode(&mut answers).unwrap();
+        }
+        assert!(answers.len() < 64 * 1024, "they fit into one read");
+        peer.stream.write_all(&answers).await.unwrap();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn an_answer_with_broken_texts_is_that_of_its_request_alone() {
+    run(async {
+        let mut fixture = fixture(|_, _| {});
+        let mut peer = connected(&mut fixture).await;
+        let (broken, sound) = (ask(&fixture, "broken", SECONDS_3), ask(&fixture, "sound", SECONDS_3));
+        let (first, second) = (peer.read().await.unwrap(), peer.read().await.unwrap());
+        let answer = RemotingCommand::response(ResponseCode::SUCCESS).with_opaque(first.opaque);
+        let mut frame = BytesMut::new();
+        let mut java = answer.with_field("name", "value");
+        java.language = LanguageCode::JAVA;
+        java.encode(&mut frame).unwrap();
+        let at = frame.windows(5).position(|bytes| bytes == b"value").unwrap();
+        frame[at] = 0xFF;
+        peer.stream.write_all(&frame).await.unwrap();
+        peer.answer(&second, ResponseCode::SUCCESS).await;
+        let error = call_error(broken.await.unwrap());
+        assert!(matches!(&error, CallError::BadAnswer(_)) && !error.is_unsent(), "{error:?}");
+        assert_eq!(sound.await.unwrap().unwrap().body, "sound");
     });
 }
 
@@ -275,5 +321,37 @@ fn frames_of_many_callers_share_a_write() {
         for call in calls {
             call.await.unwrap().unwrap();
         }
+    });
+}
+
+#[test]
+fn callers_of_the_first_answers_send_again_before_the_last_are_handed_out() {
+    run(async {
+        let mut fixture = fixture(|_, _| {});
+        let mut peer = connected(&mut fixture).await;
+        // All on the same runtime as the connection's task, where tasks take turns.
+        let tasks = fixture.client.tasks();
+        for _ in 0..64 {
+            let client = fixture.client.clone();
+            tasks.spawn(async move {
+                for _ in 0..2 {
+                    let request = CommandRef::request(CODE, &NoHeader);
+                    let _ = client.invoke(ADDRESS, &request, Instant::now() + SECONDS_3).await;
+                }
+            });
+        }
+        let (seen, first_seen) = oneshot::channel();
+        tasks.spawn(async move {
+            let mut answers = BytesMut::new();
+            for _ in 0..64 {
+                let request = peer.read().await.unwrap();
+                let answer = RemotingCommand::response(ResponseCode::SUCCESS).with_opaque(request.opaque);
+                answer.encode(&mut answers).unwrap();
+            }
+            peer.stream.write_all(&answers).await.unwrap();
+            peer.read().await.unwrap();
+            let _ = seen.send(1 + std::iter::from_fn(|| peer.buffered()).count());
+        });
+        assert_eq!(first_seen.await.unwrap(), 16, "a quarter of what was in flight");
     });
 }

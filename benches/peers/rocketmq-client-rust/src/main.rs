@@ -3,11 +3,12 @@
 #![recursion_limit = "256"]
 
 #[path = "../../latencies.rs"]
+#[expect(dead_code, reason = "this project's own program uses the rest")]
 mod latencies;
 #[path = "../../load.rs"]
 mod load;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use rocketmq_runtime::{RuntimeConfig, RuntimeOwner};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use latencies::Latencies;
+use latencies::{note, take_noted};
 use load::{Load, Mode, Report, TOPIC};
 
 #[tokio::main(worker_threads = 2)]
@@ -58,20 +59,18 @@ fn message(body: &[u8]) -> Message {
 async fn in_tasks(producer: &DefaultMQProducer, body: &[u8], load: Load) -> Report {
     let began = Instant::now();
     let end = load.end();
-    let mut tasks: JoinSet<(Latencies, u64)> =
+    let mut tasks: JoinSet<u64> =
         (0..load.in_flight).map(|_| in_turn(producer.clone(), body.to_vec(), load, end)).collect();
-    let mut report = Report { elapsed: Duration::ZERO, latencies: Latencies::new(), failed: 0 };
+    let mut failed = 0;
     while let Some(task) = tasks.join_next().await {
-        let (latencies, failed) = task.expect("a task that ends");
-        report.latencies.merge(&latencies);
-        report.failed += failed;
+        failed += task.expect("a task that ends");
     }
-    report.elapsed = began.elapsed();
-    report
+    Report { elapsed: began.elapsed(), latencies: take_noted(), failed }
 }
 
-async fn in_turn(producer: DefaultMQProducer, body: Vec<u8>, load: Load, end: Instant) -> (Latencies, u64) {
-    let (mut latencies, mut failed) = (Latencies::new(), 0);
+/// How many failed.
+async fn in_turn(producer: DefaultMQProducer, body: Vec<u8>, load: Load, end: Instant) -> u64 {
+    let mut failed = 0;
     let count = if load.mode == Mode::Batch { load.batch } else { 1 };
     let mut before = Instant::now();
     while before < end {
@@ -81,18 +80,18 @@ async fn in_turn(producer: DefaultMQProducer, body: Vec<u8>, load: Load, end: In
         };
         let now = Instant::now();
         if sent {
-            latencies.add_many(now - before, u32::try_from(count).expect("a number that fits"));
+            note(now - before, u32::try_from(count).expect("a number that fits"));
         } else {
             failed += count as u64;
             tokio::task::yield_now().await;
         }
         before = now;
     }
-    (latencies, failed)
+    failed
 }
 
 async fn with_callbacks(producer: &DefaultMQProducer, body: &[u8], load: Load) -> Report {
-    let seen = Arc::new(Mutex::new((Latencies::new(), 0)));
+    let failed = Arc::new(AtomicU64::new(0));
     let permits = Arc::new(Semaphore::new(load.in_flight));
     let (began, end) = (Instant::now(), load.end());
     let mut sent = 0;
@@ -104,16 +103,15 @@ async fn with_callbacks(producer: &DefaultMQProducer, body: &[u8], load: Load) -
             tokio::time::sleep_until(before.into()).await;
         }
         // The callback may run twice.
-        let (done, of_callback) = (AtomicBool::new(false), Arc::clone(&seen));
+        let (done, failed) = (AtomicBool::new(false), Arc::clone(&failed));
         let permit = Mutex::new(Some(permit));
         let callback = producer.send_with_callback(message(body), move |result, _| {
             if done.swap(true, Ordering::AcqRel) {
                 return;
             }
-            let (latencies, failed) = &mut *of_callback.lock().expect("no panic");
             match result {
-                Some(_) => latencies.add(before.elapsed()),
-                None => *failed += 1,
+                Some(_) => note(before.elapsed(), 1),
+                None => _ = failed.fetch_add(1, Ordering::Relaxed),
             }
             drop(permit.lock().expect("no panic").take());
         });
@@ -124,6 +122,5 @@ async fn with_callbacks(producer: &DefaultMQProducer, body: &[u8], load: Load) -
     }
     let all = u32::try_from(load.in_flight).expect("a number that fits");
     let _all = permits.acquire_many(all).await.expect("never closed");
-    let (latencies, failed) = seen.lock().expect("no panic").clone();
-    Report { elapsed: began.elapsed(), latencies, failed }
+    Report { elapsed: began.elapsed(), latencies: take_noted(), failed: failed.load(Ordering::Relaxed) }
 }

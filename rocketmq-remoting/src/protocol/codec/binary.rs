@@ -3,8 +3,9 @@
 //! code 2 · language 1 · version 2 · opaque 4 · flag 4 · remark 4 + n · ext fields 4 + n, all big-endian;
 //! an ext field is key 2 + n, value 4 + n. An empty text means none.
 
+use super::super::view::{Layout, Span};
 use super::super::{CommandFlag, EncodeError, EncodeHeader, EncodedFields, ExtFields, FieldSink, FrameError};
-use super::super::{FrameHead, LanguageCode, RemotingCommand, SerializeType};
+use super::super::{FrameHead, LanguageCode, SerializeType};
 use super::writer::{FrameWriter, decimal_length, write_decimal};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
@@ -34,9 +35,11 @@ pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
     fixed[5..9].copy_from_slice(&head.opaque.to_be_bytes());
     fixed[9..13].copy_from_slice(&head.flag.0.to_be_bytes());
     fixed[13..17].copy_from_slice(&remark_length);
-    writer.put(remark);
+    if !remark.is_empty() {
+        writer.put(remark);
+    }
     let length_at = writer.position();
-    writer.put(&[0; 4]);
+    writer.room(4);
 
     let mut fields = BinaryWriter { out: writer, error: None };
     header.encode_fields(&mut fields);
@@ -97,6 +100,16 @@ impl FieldSink for BinaryWriter<'_> {
     }
 
     #[inline]
+    fn joined(&mut self, name: &str, parts: &[&str]) {
+        let mut value = self.entry(name, parts.iter().map(|part| part.len()).sum());
+        for part in parts.iter().filter(|part| !part.is_empty()) {
+            let (slot, rest) = value.split_at_mut(part.len());
+            slot.copy_from_slice(part.as_bytes());
+            value = rest;
+        }
+    }
+
+    #[inline]
     fn int(&mut self, name: &str, value: i64) {
         write_decimal(value, self.entry(name, decimal_length(value)));
     }
@@ -117,34 +130,38 @@ fn wire_length(length: usize) -> Result<[u8; 4], EncodeError> {
 }
 
 /// Reads one header and checks all of it, so that reading its ext fields later cannot fail.
-pub(crate) fn read_header(header: Bytes, body: Bytes) -> Result<RemotingCommand, FrameError> {
-    let mut rest = &header[..];
+pub(crate) fn read_layout(header: &[u8]) -> Result<Layout, FrameError> {
+    let mut rest = header;
     let code = i16::from_be_bytes(array(&mut rest)?);
     let [language] = array(&mut rest)?;
     let version = i16::from_be_bytes(array(&mut rest)?);
     let opaque = i32::from_be_bytes(array(&mut rest)?);
     let flag = i32::from_be_bytes(array(&mut rest)?);
     let remark = long_slice(&mut rest)?;
+    let remark_end = header.len() - rest.len();
     let fields = long_slice(&mut rest)?;
     check_fields(fields)?;
-    let fields = header.slice_ref(fields);
-    let remark = if remark.is_empty() {
-        None
-    } else {
-        let remark = header.slice_ref(remark);
-        Some(ByteString::try_from(remark).map_err(|_| FrameError::NotUtf8)?)
-    };
-    Ok(RemotingCommand {
+    let fields_end = header.len() - rest.len();
+    Ok(Layout {
         code: i32::from(code),
         language: LanguageCode(language),
         version: i32::from(version),
         opaque,
         flag: CommandFlag(flag),
-        remark,
-        ext_fields: if fields.is_empty() { ExtFields::absent() } else { ExtFields::from_binary(fields) },
-        body,
         serialize_type: SerializeType::RocketMq,
+        remark: (!remark.is_empty()).then_some(Span::new(remark_end - remark.len(), remark_end)),
+        is_escaped: false,
+        fields: (!fields.is_empty()).then_some(Span::new(fields_end - fields.len(), fields_end)),
+        header: header.len() as u32,
     })
+}
+
+/// Remark and ext fields, which share the memory of the header that they were read in.
+pub(crate) fn texts(header: &Bytes, layout: &Layout) -> Result<(Option<ByteString>, ExtFields), FrameError> {
+    let part = |span: Span| header.slice(span.range());
+    let remark = layout.remark.map(|span| ByteString::try_from(part(span))).transpose();
+    let fields = layout.fields.map(|span| ExtFields::from_binary(part(span)));
+    Ok((remark.map_err(|_| FrameError::NotUtf8)?, fields.unwrap_or_default()))
 }
 
 /// Takes the next entry, key and value, off entries that were checked.

@@ -1,31 +1,37 @@
-//! Reads a JSON header: one scan for the fixed fields, the ext fields stay where they are.
+//! Reads a JSON header: one scan for the fixed fields, the others stay where they are.
 
-use super::super::{CommandFlag, ExtFields, FrameError, LanguageCode, RemotingCommand, SerializeType};
+use super::super::view::{Layout, Span};
+use super::super::{CommandFlag, ExtFields, FrameError, LanguageCode, SerializeType};
 use super::json_scan::{JsonError, RawText, RawValue, Scanner};
 use bytes::Bytes;
 use bytestring::ByteString;
+use memchr::memchr;
 
 /// Reads one header. Fields that are missing or null have Java's default: 0, no text, language JAVA.
-pub(crate) fn read_header(header: Bytes, body: Bytes) -> Result<RemotingCommand, FrameError> {
+#[inline]
+pub(crate) fn read_layout(header: &[u8]) -> Result<Layout, FrameError> {
+    match read_answer(header) {
+        Some(layout) => Ok(layout),
+        None => read_any(header),
+    }
+}
+
+/// Remark and ext fields, which share the memory of the header that they were read in.
+pub(crate) fn texts(header: Bytes, layout: &Layout) -> Result<(Option<ByteString>, ExtFields), FrameError> {
     let header = ByteString::try_from(header).map_err(|_| FrameError::NotUtf8)?;
-    let fixed = match scan_answer(&header) {
-        Some(fixed) => fixed,
-        None => scan(&header)?,
+    let remark = layout.remark.map(|span| {
+        let raw = header.get(span.range()).unwrap_or_default();
+        if layout.is_escaped {
+            RawText { raw, escaped: true }.text().into_owned().into()
+        } else {
+            header.slice_ref(raw)
+        }
+    });
+    let fields = match layout.fields.map(Span::range) {
+        None => ExtFields::absent(),
+        Some(range) => ExtFields::from_json(header, range.start, range.end),
     };
-    Ok(RemotingCommand {
-        code: fixed.code,
-        language: fixed.language,
-        version: fixed.version,
-        opaque: fixed.opaque,
-        flag: CommandFlag(fixed.flag),
-        remark: fixed.remark.map(|remark| owned(&header, remark)),
-        ext_fields: match fixed.ext_fields {
-            None => ExtFields::absent(),
-            Some((start, end)) => ExtFields::from_json(header, start, end),
-        },
-        body,
-        serialize_type: SerializeType::Json,
-    })
+    Ok((remark, fields))
 }
 
 #[derive(Default)]
@@ -39,28 +45,86 @@ struct Fixed<'a> {
     ext_fields: Option<(usize, usize)>,
 }
 
-/// Reads what Apache's servers write for an answer, to the letter: every message that is sent costs one.
-/// `None` for anything else, right or wrong. Fields without braces in them are looked at when they are read.
-fn scan_answer(header: &str) -> Option<Fixed<'_>> {
-    let mut scanner = Scanner::new(header);
-    let literal = |scanner: &mut Scanner<'_>, text: &str| scanner.literal(text).then_some(());
-    literal(&mut scanner, "{\"code\":")?;
-    let code = scanner.small_number()?;
-    let has_fields = scanner.literal(",\"extFields\":");
-    const AFTER_FIELDS: &str = ",\"flag\":1,\"language\":\"JAVA\",\"opaque\":";
-    let ext_fields = match has_fields {
-        true => Some(scanner.object_before(AFTER_FIELDS).or_else(|| scanner.object().ok())?),
-        false => None,
+/// Reads what Apache's servers write for an answer, to the letter: every message that is sent costs one. `None` for
+/// anything else, right or wrong. Ext fields without braces in them, and the remark, are looked at when they are read.
+#[inline]
+fn read_answer(header: &[u8]) -> Option<Layout> {
+    const AFTER_FIELDS: &[u8] = b",\"flag\":1,\"language\":\"JAVA\",\"opaque\":";
+    const END: &[u8] = b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":";
+    let mut rest = header.strip_prefix(b"{\"code\":")?;
+    let code = small_number(&mut rest)?;
+    let mut fields = None;
+    if let Some(object) = rest.strip_prefix(b",\"extFields\":") {
+        let start = header.len() - object.len();
+        // In a text, the quotes of what follows would be escaped.
+        let length = memchr(b'}', object.strip_prefix(b"{")?)? + 2;
+        rest = &object[length..];
+        fields = Some(Span::new(start, start + length));
+    }
+    rest = rest.strip_prefix(AFTER_FIELDS)?;
+    let opaque = small_number(&mut rest)?;
+    let mut remark = None;
+    if let Some(text) = rest.strip_prefix(b",\"remark\":\"") {
+        let start = header.len() - text.len();
+        let length = memchr(b'"', text)?;
+        // Which may be the end of an escape.
+        if memchr(b'\\', &text[..length]).is_some() {
+            return None;
+        }
+        rest = &text[length + 1..];
+        remark = Some(Span::new(start, start + length));
+    }
+    rest = rest.strip_prefix(END)?;
+    let version = small_number(&mut rest)?;
+    (rest == b"}").then_some(Layout {
+        code,
+        language: LanguageCode::JAVA,
+        version,
+        opaque,
+        flag: CommandFlag::RESPONSE,
+        serialize_type: SerializeType::Json,
+        remark,
+        is_escaped: false,
+        fields,
+        header: header.len() as u32,
+    })
+}
+
+/// Steps over a number of one to nine digits.
+#[inline]
+fn small_number(rest: &mut &[u8]) -> Option<i32> {
+    let (mut number, mut digits) = (0, 0);
+    while let Some(digit) = rest.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        if digits == 9 {
+            return None;
+        }
+        number = number * 10 + i32::from(digit);
+        digits += 1;
+    }
+    *rest = &rest[digits..];
+    (digits > 0).then_some(number)
+}
+
+fn read_any(header: &[u8]) -> Result<Layout, FrameError> {
+    let text = std::str::from_utf8(header).map_err(|_| FrameError::NotUtf8)?;
+    let fixed = scan(text)?;
+    // The text is a part of the header.
+    let span = |part: &str| {
+        let start = part.as_ptr() as usize - text.as_ptr() as usize;
+        Span::new(start, start + part.len())
     };
-    literal(&mut scanner, AFTER_FIELDS)?;
-    let opaque = scanner.small_number()?;
-    let has_remark = scanner.literal(",\"remark\":");
-    let remark = if has_remark { Some(scanner.string().ok()?) } else { None };
-    literal(&mut scanner, ",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":")?;
-    let version = scanner.small_number()?;
-    literal(&mut scanner, "}")?;
-    scanner.end().ok()?;
-    Some(Fixed { code, language: LanguageCode::JAVA, version, opaque, flag: 1, remark, ext_fields })
+    Ok(Layout {
+        code: fixed.code,
+        language: fixed.language,
+        version: fixed.version,
+        opaque: fixed.opaque,
+        flag: CommandFlag(fixed.flag),
+        serialize_type: SerializeType::Json,
+        remark: fixed.remark.map(|remark| span(remark.raw)),
+        is_escaped: fixed.remark.is_some_and(|remark| remark.escaped),
+        fields: fixed.ext_fields.map(|(start, end)| Span::new(start, end)),
+        header: header.len() as u32,
+    })
 }
 
 fn scan(header: &str) -> Result<Fixed<'_>, FrameError> {
@@ -145,10 +209,6 @@ fn object(value: RawValue<'_>) -> Result<Option<(usize, usize)>, FrameError> {
         RawValue::Object(text, start) => Ok(Some((start, start + text.len()))),
         _ => Err(FrameError::ExtFieldsNotAnObject),
     }
-}
-
-fn owned(header: &ByteString, text: RawText<'_>) -> ByteString {
-    if text.escaped { text.text().into_owned().into() } else { header.slice_ref(text.raw) }
 }
 
 impl From<JsonError> for FrameError {

@@ -4,7 +4,6 @@
 //! written; [`RawText::text`] resolves escapes, which most have none of.
 
 use super::swar::find_quote_or_backslash;
-use memchr::memchr;
 use std::borrow::Cow;
 
 /// How deep objects and arrays may nest. A header nests twice; more only comes from somebody who tries.
@@ -97,44 +96,6 @@ impl<'a> Scanner<'a> {
         Some((&self.text[key..key_end], &self.text[start..end], quoted))
     }
 
-    /// Steps over exactly this text, if it is next.
-    #[inline(always)]
-    pub(crate) fn literal(&mut self, text: &str) -> bool {
-        let found = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(text.as_bytes()));
-        self.at += if found { text.len() } else { 0 };
-        found
-    }
-
-    /// Steps over a number of one to nine digits.
-    #[inline(always)]
-    pub(crate) fn small_number(&mut self) -> Option<i32> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += length;
-        let digits = rest[..length].iter().map(|digit| i32::from(digit - b'0'));
-        (1..10).contains(&length).then(|| digits.fold(0, |number, digit| number * 10 + digit))
-    }
-
-    /// Steps over an object and says where it starts and ends.
-    pub(crate) fn object(&mut self) -> Result<(usize, usize), JsonError> {
-        let start = self.at;
-        self.skip_object(1)?;
-        Ok((start, self.at))
-    }
-
-    /// Steps over an object if this text follows its first closing brace, which then ends it: in a string, the quotes
-    /// of the text would be escaped. What is inside is not looked at.
-    #[inline(always)]
-    pub(crate) fn object_before(&mut self, text: &str) -> Option<(usize, usize)> {
-        let rest = self.text.as_bytes().get(self.at..).filter(|rest| rest.first() == Some(&b'{'))?;
-        let end = memchr(b'}', rest)? + 1;
-        rest.get(end..)?.starts_with(text.as_bytes()).then(|| {
-            let start = self.at;
-            self.at += end;
-            (start, self.at)
-        })
-    }
-
     /// Checks that only blanks follow.
     pub(crate) fn end(&mut self) -> Result<(), JsonError> {
         self.skip_blanks();
@@ -202,7 +163,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    pub(crate) fn string(&mut self) -> Result<RawText<'a>, JsonError> {
+    fn string(&mut self) -> Result<RawText<'a>, JsonError> {
         self.expect(b'"', "a quoted string is missing")?;
         let start = self.at;
         let mut escaped = false;

@@ -21,7 +21,7 @@ pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
         let start = json.out.position();
         header.encode_fields(&mut json);
         for (name, value) in extra.iter() {
-            json.with_escapes(&name, &value);
+            json.with_escapes(&name, &[&value]);
         }
         json.close_fields(start);
     }
@@ -74,12 +74,12 @@ impl JsonWriter<'_> {
         value
     }
 
-    /// A member of which either may need escapes.
-    fn with_escapes(&mut self, name: &str, value: &str) {
+    /// A member of which any part may need escapes.
+    fn with_escapes(&mut self, name: &str, value: &[&str]) {
         self.out.put(b"\"");
         self.escaped(name);
         self.out.put(b"\":\"");
-        self.escaped(value);
+        value.iter().for_each(|part| self.escaped(part));
         self.out.put(b"\",");
     }
 
@@ -105,10 +105,15 @@ impl FieldSink for JsonWriter<'_> {
     #[inline]
     fn text(&mut self, name: &str, value: &str) {
         if swar::has_escapes(value.as_bytes()) {
-            self.with_escapes(name, value);
+            self.with_escapes(name, &[value]);
         } else {
             self.member(name, value.len()).copy_from_slice(value.as_bytes());
         }
+    }
+
+    /// Parts are mostly those of properties, which need escapes.
+    fn joined(&mut self, name: &str, parts: &[&str]) {
+        self.with_escapes(name, parts);
     }
 
     #[inline]

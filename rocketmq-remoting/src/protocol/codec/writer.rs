@@ -69,9 +69,9 @@ impl<'a> FrameWriter<'a> {
     }
 
     /// Overwrites what was written at `position`.
-    pub(super) fn patch(&mut self, position: usize, bytes: &[u8]) {
-        if let Some(slot) = self.out.get_mut(position..position + bytes.len()) {
-            slot.copy_from_slice(bytes);
+    pub(super) fn patch(&mut self, position: usize, word: &[u8; 4]) {
+        if let Some(slot) = self.out.get_mut(position..position + 4) {
+            slot.copy_from_slice(word);
         }
     }
 

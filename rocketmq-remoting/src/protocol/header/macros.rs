@@ -45,7 +45,7 @@ macro_rules! headers {
                     return Err(error);
                 }
                 if !_is_whole {
-                    return Err($crate::protocol::fields::damaged(stringify!($header), fields));
+                    return Err($crate::protocol::fields::damaged(stringify!($header), fields.view()));
                 }
                 Ok(Self { $(
                     $field: $crate::protocol::fields::required(stringify!($header), $wire, $field $( .or(Some($default)) )?)?,

@@ -3,7 +3,7 @@
 use crate::protocol::codec::swar::find_quote_or_backslash;
 use crate::protocol::ext_fields::FieldValue;
 use crate::protocol::fields::{damaged, decode_value, required};
-use crate::protocol::{ExtFields, HeaderError};
+use crate::protocol::{FieldsView, HeaderError};
 use std::borrow::Cow;
 
 /// Where a message was stored, borrowed from the answer. Java `SendMessageResponseHeader`.
@@ -36,11 +36,12 @@ impl<'a> SendMessageAnswer<'a> {
     ///
     /// As those of [`SendMessageResponseHeader`](super::SendMessageResponseHeader): a required field is missing, or a
     /// value is not what the field holds.
-    pub fn read(fields: &'a ExtFields) -> Result<Self, HeaderError> {
-        match Self::read_plain(fields.as_sent()) {
-            Some(answer) => Ok(answer),
-            None => Self::read_any(fields),
-        }
+    pub fn read(fields: FieldsView<'a>) -> Result<Self, HeaderError> {
+        let plain = match fields {
+            FieldsView::Json(object) => std::str::from_utf8(object).ok().and_then(Self::read_plain),
+            _ => None,
+        };
+        plain.map_or_else(|| Self::read_any(fields), Ok)
     }
 
     /// Reads the object that Apache's brokers write for a plain message, in whatever order its members come. `None` for
@@ -53,29 +54,25 @@ impl<'a> SendMessageAnswer<'a> {
             // The letter behind the quote tells which one it is.
             match rest.as_bytes().get(1)? {
                 b'm' => {
-                    answer.msg_id = Cow::Borrowed(text(rest, "\"msgId\":\"", &mut rest)?);
+                    answer.msg_id = Cow::Borrowed(text("\"msgId\":\"", &mut rest)?);
                     has_id = true;
                 }
                 b't' => {
-                    let id = text(rest, "\"transactionId\":\"", &mut rest)?;
-                    answer.transaction_id = Some(Cow::Borrowed(id));
+                    answer.transaction_id = Some(Cow::Borrowed(text("\"transactionId\":\"", &mut rest)?));
                 }
                 b'q' if rest.as_bytes().get(6) == Some(&b'I') => {
-                    answer.queue_id = text(rest, "\"queueId\":\"", &mut rest)?.parse().ok()?;
+                    answer.queue_id = text("\"queueId\":\"", &mut rest)?.parse().ok()?;
                     has_queue = true;
                 }
                 b'q' => {
-                    answer.queue_offset = text(rest, "\"queueOffset\":\"", &mut rest)?.parse().ok()?;
+                    answer.queue_offset = text("\"queueOffset\":\"", &mut rest)?.parse().ok()?;
                     has_offset = true;
                 }
                 b'T' => {
                     rest = rest.strip_prefix("\"TRACE_ON\":\"true\"")?;
                     answer.trace_on = Some(true);
                 }
-                b'M' => {
-                    let region = text(rest, "\"MSG_REGION\":\"", &mut rest)?;
-                    answer.msg_region = Some(Cow::Borrowed(region));
-                }
+                b'M' => answer.msg_region = Some(Cow::Borrowed(text("\"MSG_REGION\":\"", &mut rest)?)),
                 _ => return None,
             }
             if let Some(behind) = rest.strip_prefix(',') {
@@ -86,7 +83,7 @@ impl<'a> SendMessageAnswer<'a> {
         }
     }
 
-    fn read_any(fields: &'a ExtFields) -> Result<Self, HeaderError> {
+    fn read_any(fields: FieldsView<'a>) -> Result<Self, HeaderError> {
         let (mut msg_id, mut queue_id, mut queue_offset) = (None, None, None);
         let (mut answer, mut invalid) = (Self::default(), None);
         let text = FieldValue::text;
@@ -118,12 +115,24 @@ impl<'a> SendMessageAnswer<'a> {
 /// The text between this key and the next quote; `rest` becomes what is behind that. `None` for one with an escape, or
 /// without an end.
 #[inline(always)]
-fn text<'a>(from: &'a str, key: &str, rest: &mut &'a str) -> Option<&'a str> {
-    let from = from.strip_prefix(key)?;
-    let end = find_quote_or_backslash(from.as_bytes(), 0)?;
+fn text<'a>(key: &str, rest: &mut &'a str) -> Option<&'a str> {
+    let from = rest.strip_prefix(key)?;
+    let end = match from.as_bytes().split_first_chunk::<ID_LENGTH>() {
+        // Looked at all at once.
+        Some((id, [b'"', ..])) if !has_quote_or_backslash(id) => ID_LENGTH,
+        _ => find_quote_or_backslash(from.as_bytes(), 0)?,
+    };
     let (text, behind) = from.split_at(end);
     *rest = behind.strip_prefix('"')?;
     Some(text)
+}
+
+/// Most ids are as long: those with an IPv4 address.
+const ID_LENGTH: usize = 32;
+
+#[inline(always)]
+fn has_quote_or_backslash(text: &[u8; ID_LENGTH]) -> bool {
+    text.iter().fold(false, |found, byte| found | matches!(byte, b'"' | b'\\'))
 }
 
 /// The value, or the error for later.
@@ -138,14 +147,14 @@ fn keep<T>(decoded: Result<Option<T>, HeaderError>, invalid: &mut Option<HeaderE
 mod tests {
     use super::super::SendMessageResponseHeader;
     use super::*;
-    use crate::protocol::DecodeHeader;
+    use crate::protocol::{DecodeHeader, ExtFields};
     use bytestring::ByteString;
 
     /// Both ways to read an answer say the same of it.
     fn read(object: &str) -> Result<SendMessageResponseHeader, HeaderError> {
         let fields = ExtFields::from_json(ByteString::from(object), 0, object.len());
         let text = |text: &Cow<'_, str>| ByteString::from(&**text);
-        let borrowed = SendMessageAnswer::read(&fields).map(|answer| SendMessageResponseHeader {
+        let borrowed = SendMessageAnswer::read(fields.view()).map(|answer| SendMessageResponseHeader {
             msg_id: text(&answer.msg_id),
             queue_id: answer.queue_id,
             queue_offset: answer.queue_offset,
@@ -172,6 +181,19 @@ mod tests {
             r#"{"msgId":"7F","queueId":"3","queueOffset":"7","queueOffset":"8","MSG_REGION":null}"#,
         ] {
             assert_eq!(&*read(other).unwrap().msg_id, "7F");
+        }
+    }
+
+    #[test]
+    fn ids_of_any_length_end_where_they_end() {
+        for length in 0..60 {
+            let id = "0123456789ABCDEF".repeat(4)[..length].to_owned();
+            for id in [id.clone(), format!("\\u0041{id}"), format!("{id}\\\"")] {
+                let object =
+                    format!(r#"{{"msgId":"{id}","queueId":"3","queueOffset":"7","transactionId":"{id}"}}"#);
+                let expected = id.replace("\\u0041", "A").replace("\\\"", "\"");
+                assert_eq!(&*read(&object).unwrap().msg_id, expected);
+            }
         }
     }
 

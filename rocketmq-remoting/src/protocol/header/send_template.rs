@@ -13,7 +13,7 @@ pub struct SendTemplate(EncodedFields);
 pub struct TemplatedSend<'a> {
     template: &'a SendTemplate,
     born_timestamp: i64,
-    properties: &'a str,
+    properties: &'a [&'a str],
 }
 
 impl SendTemplate {
@@ -27,9 +27,9 @@ impl SendTemplate {
         is_plain.then(|| EncodedFields::new(&Fixed(header)).map(Self)).transpose()
     }
 
-    /// The header for one message.
+    /// The header for one message, whose properties may come in several parts.
     #[inline]
-    pub fn send<'a>(&'a self, born_timestamp: i64, properties: &'a str) -> TemplatedSend<'a> {
+    pub fn send<'a>(&'a self, born_timestamp: i64, properties: &'a [&'a str]) -> TemplatedSend<'a> {
         TemplatedSend { template: self, born_timestamp, properties }
     }
 }
@@ -39,7 +39,7 @@ impl EncodeHeader for TemplatedSend<'_> {
     fn encode_fields<S: FieldSink + ?Sized>(&self, sink: &mut S) {
         sink.encoded(&self.template.0);
         sink.int("g", self.born_timestamp);
-        sink.text("i", self.properties);
+        sink.joined("i", self.properties);
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
             default_topic_queue_nums: 4,
             queue_id: 3,
             born_timestamp: 1_700_000_000_000,
-            properties: Some("A\u{1}b\u{2}"),
+            properties: Some("A\u{1}b\u{2}UNIQ_KEY\u{1}\"7F\"\u{2}"),
             reconsume_times: Some(0),
             unit_mode: Some(true),
             broker_name: Some("broker-a"),
@@ -111,7 +111,8 @@ mod tests {
     fn a_templated_send_has_the_fields_of_the_whole_header() {
         let whole = header();
         let template = SendTemplate::new(&whole).unwrap().unwrap();
-        let templated = template.send(whole.born_timestamp, whole.properties.unwrap());
+        let parts = ["A\u{1}b\u{2}", "", "UNIQ_KEY\u{1}", "\"7F\"\u{2}"];
+        let templated = template.send(whole.born_timestamp, &parts);
         let expected = RemotingCommand::request_with(&whole).ext_fields;
         for serialize_type in [SerializeType::RocketMq, SerializeType::Json] {
             let mut command = RemotingCommand::request_with(&templated);

@@ -1,0 +1,117 @@
+use std::sync::atomic::Ordering;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::callbacks::{Callback, guard};
+use super::connection::Shared;
+use crate::protocol::{CommandView, FrameError, FrameLimits, Layout, RemotingCommand, outline};
+use crate::session::{Matched, Told};
+
+/// Answers that are matched under one lock: callers who want it meanwhile would rather wait than sleep.
+const MATCH_AT_ONCE: usize = 32;
+
+/// Frames that were read. Answers to callbacks are read where they lie, all others share the memory.
+#[derive(Default)]
+pub(super) struct Inbox {
+    bytes: Bytes,
+    frames: Vec<Frame>,
+    /// Callbacks, each with the place of its answer.
+    matched: Vec<(Callback, usize)>,
+}
+
+/// A frame, by its place in the bytes.
+struct Frame {
+    start: usize,
+    end: usize,
+    layout: Layout,
+}
+
+impl Frame {
+    fn view<'a>(&self, bytes: &'a [u8]) -> CommandView<'a> {
+        CommandView::new(bytes.get(self.start..self.end).unwrap_or_default(), self.layout)
+    }
+}
+
+impl Inbox {
+    /// Takes so many frames, at most, that are there as a whole off the read buffer. The error is for what is behind them.
+    pub(super) fn fill(
+        &mut self,
+        read: &mut BytesMut,
+        at_most: usize,
+        limits: &FrameLimits,
+    ) -> Result<(), FrameError> {
+        let looked = self.look_at(read, at_most, limits);
+        let length = self.frames.last().map_or(0, |last| last.end);
+        self.bytes = read.split_to(length).freeze();
+        looked
+    }
+
+    fn look_at(&mut self, read: &[u8], at_most: usize, limits: &FrameLimits) -> Result<(), FrameError> {
+        let mut start = 0;
+        while self.frames.len() < at_most {
+            let Some(outline) = outline(&read[start..], limits)? else { break };
+            let end = start + outline.length;
+            let layout = Layout::read(&read[start..end], &outline)?;
+            self.frames.push(Frame { start, end, layout });
+            start = end;
+        }
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Hands out the requests.
+    pub(super) fn requests(&self, mut handle: impl FnMut(RemotingCommand)) -> Result<(), FrameError> {
+        for frame in self.frames.iter().filter(|frame| !frame.layout.flag.is_response()) {
+            handle(frame.view(&self.bytes).received(&self.bytes).into_command()?);
+        }
+        Ok(())
+    }
+
+    /// Gives the answers to those whose requests they belong to: to tasks that are still to be woken, and to callbacks,
+    /// which are `due` then.
+    pub(super) fn answers(
+        &mut self,
+        shared: &Shared,
+        now: Instant,
+        told: &mut Told<Callback>,
+        due: &mut Vec<Callback>,
+    ) {
+        let Self { bytes, frames, matched } = self;
+        let mut places =
+            (0..frames.len()).filter(|place| frames[*place].layout.flag.is_response()).peekable();
+        let (mut unmatched, mut going_away) = (0, false);
+        while places.peek().is_some() {
+            let mut core = shared.lock();
+            for place in places.by_ref().take(MATCH_AT_ONCE) {
+                match core.session.answer(&frames[place].view(bytes), bytes) {
+                    Matched::Callback(callback) => matched.push((callback, place)),
+                    Matched::Kept(waker) => told.wakers.extend(waker),
+                    Matched::Nobody => unmatched += 1,
+                }
+            }
+            going_away = core.session.is_going_away();
+        }
+        if going_away {
+            shared.usable.store(false, Ordering::Relaxed);
+        }
+        if unmatched > 0 {
+            shared.unmatched_answers.fetch_add(unmatched, Ordering::Relaxed);
+        }
+        for (mut callback, place) in matched.drain(..) {
+            let answer = frames[place].view(bytes);
+            if guard(|| callback.answered(&answer, now)) {
+                due.push(callback);
+            }
+        }
+    }
+
+    /// Lets go of the memory.
+    pub(super) fn clear(&mut self) {
+        self.bytes = Bytes::new();
+        self.frames.clear();
+    }
+}
