@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_remoting::client::RemotingError;
+use rocketmq_remoting::net::CallError;
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::model::SendResult;
@@ -309,6 +310,9 @@ impl MQClientError {
             RemotingError::BadAnswer { source, .. } => {
                 MQClientError::BadAnswer { peer: broker, source, report }
             }
+            RemotingError::Call { source: CallError::BadAnswer(source), .. } => {
+                MQClientError::BadAnswer { peer: broker, source: Box::new(source), report }
+            }
             other => MQClientError::Remoting { broker, source: Box::new(other), report },
         }
     }
@@ -321,4 +325,19 @@ fn remark_text(remark: &Option<Box<str>>) -> String {
 fn list(answers: &[NameServerAnswer]) -> String {
     let texts: Vec<String> = answers.iter().map(ToString::to_string).collect();
     texts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use rocketmq_remoting::protocol::FrameError;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_the_same_error_whoever_found_it() {
+        let unreadable = CallError::BadAnswer(Arc::new(FrameError::NotUtf8));
+        let error = MQClientError::from_remoting("broker-a", RemotingError::call("broker:1", unreadable));
+        assert!(matches!(&error, MQClientError::BadAnswer { peer, .. } if &**peer == "broker-a"), "{error}");
+        assert!(!error.is_retryable());
+    }
 }

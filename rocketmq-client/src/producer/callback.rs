@@ -207,15 +207,14 @@ impl Place {
     /// Goes on in a task.
     fn go_on(mut self: Box<Self>, running: &Running) {
         running.instance.tasks().spawn(async move {
-            let Some(CallbackSend { callback, stage: Stage::Sending(sending, onward), .. }) = &mut self.0
-            else {
-                return;
-            };
+            let Some(CallbackSend { callback, stage, .. }) = &mut self.0 else { return };
+            let Stage::Sending(sending, onward) = stage else { return };
             // Also while the producer shuts down and finishes what was admitted.
             let Some(running) = callback.producer.started() else { return };
             let onward = std::mem::replace(onward, Onward::Begin);
             let sent = callback.producer.boxed_deliver_prepared(running, sending, onward).await;
             callback.producer.note(&sent, sending.plan.began);
+            *stage = Stage::Ended(None);
             callback.call(sent.and_then(|sent| sent.ok_or(NO_RESULT)));
             spare::give_back(self);
         });
@@ -288,13 +287,14 @@ impl OnAnswer for Place {
 
     fn call(mut self: Box<Self>) {
         match &mut self.0 {
-            Some(CallbackSend {
-                callback,
-                stage: Stage::Sending(sending, Onward::Attempt(attempt)),
-                stored: Some(stored),
-            }) => {
-                let result = stored.result(callback.producer.option(), &sending.prepared, attempt.queue());
-                callback.call(Ok(result));
+            Some(CallbackSend { callback, stage, stored: Some(stored) }) => {
+                if let Stage::Sending(sending, Onward::Attempt(attempt)) = stage {
+                    let result =
+                        stored.result(callback.producer.option(), &sending.prepared, attempt.queue());
+                    // The message goes first: its bytes are given back before the callback runs.
+                    *stage = Stage::Ended(None);
+                    callback.call(Ok(result));
+                }
                 spare::give_back(self);
             }
             Some(CallbackSend { callback, stage: Stage::Ended(outcome), .. }) => {

@@ -39,10 +39,10 @@ pub enum Matched<C> {
     Callback(C),
 }
 
-/// Whom to tell that there is no answer, once all locks are released.
+/// Whom to tell how their requests ended, once all locks are released.
 #[derive(Debug)]
 pub struct Told<C> {
-    /// Tasks to wake.
+    /// Tasks to wake: they come to take the outcome.
     pub wakers: Vec<Waker>,
     /// Callbacks that get no answer. They have left the table.
     pub callbacks: Vec<(C, CallEnd)>,

@@ -129,7 +129,8 @@ fn wire_length(length: usize) -> Result<[u8; 4], EncodeError> {
     i32::try_from(length).map(i32::to_be_bytes).map_err(|_| EncodeError::HeaderTooLong { length })
 }
 
-/// Reads one header and checks all of it, so that reading its ext fields later cannot fail.
+/// Reads one header and checks its ext fields, so that reading them later cannot fail. The remark is looked at when it is
+/// read.
 pub(crate) fn read_layout(header: &[u8]) -> Result<Layout, FrameError> {
     let mut rest = header;
     let code = i16::from_be_bytes(array(&mut rest)?);
