@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cases::acl::{ACCESS_KEY, SECRET_KEY};
-use crate::shared::shared;
+use crate::stage::shared;
 use crate::support::ApacheCluster;
 
 /// Generous: the cluster may be busy with other tests.
@@ -38,7 +38,7 @@ fn on(cluster: &ApacheCluster) -> Environment {
 
 /// Those that need a cluster of their own kind.
 fn environments() -> BTreeMap<&'static str, Environment> {
-    let mut of_acl = on(super::acl::cluster());
+    let mut of_acl = on(crate::stage::with_acl());
     of_acl.extend([("ACCESS_KEY", ACCESS_KEY.to_owned()), ("SECRET_KEY", SECRET_KEY.to_owned())]);
     let mut environments = BTreeMap::from([("acl", of_acl)]);
     #[cfg(feature = "tls")]

@@ -2,22 +2,33 @@
 //!
 //! It needs a JVM and the jars that `apache/fetch` copies, so it is not part of a plain `cargo test`: run it by name,
 //! `cargo test --test apache`. `docs/testing.md` says more. Without JVM or jars every test fails and says what is missing.
+//!
+//! - `cases`: what holds on any cluster, as a user sees it; `tests/it` runs the same functions on the mock
+//! - `conformance`: what brokers answer to raw requests; the mock's `tests/mock` runs the same functions
+//! - `stage`: boots the clusters of both
+//! - `smoke`: the servers run, answer and end with their owner
+//! - `examples`: each example works on a real cluster
+//! - `java_table`: the table for readers from Java names every method of Java's classes
+//! - `ordered_topics`, `trace`: Apache's tool agrees with this client
+//! - `proxy`: the mock's proxy before Apache's servers
+//! - `tls`: servers that want certificates (feature `tls`)
+//! - `vip`, `zone`: the second port of a broker; brokers of other zones
+//! - `mqadmin`, `restarts`, `support`: Apache's tool, brokers that stop and start, servers in processes
 
-#![allow(clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod acl;
-mod brokers;
 #[path = "../cases/mod.rs"]
 mod cases;
-mod end_to_end;
+#[path = "../../rocketmq-namesrv-mock/tests/conformance/mod.rs"]
+mod conformance;
 mod examples;
 mod java_table;
 mod mqadmin;
+mod ordered_topics;
 mod proxy;
-mod recall;
 mod restarts;
-mod shared;
 mod smoke;
+mod stage;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;

@@ -8,7 +8,7 @@ use rocketmq_namesrv_mock::MockProxy;
 use rocketmq_remoting::protocol::{RequestCode, ResponseCode, SerializeType};
 
 use crate::cases::support::eventually;
-use crate::shared::shared;
+use crate::stage::shared;
 
 /// How many messages a topic has.
 async fn stored(admin: &MQAdmin, topic: &str) -> i64 {

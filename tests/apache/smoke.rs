@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 
-use crate::shared::shared;
+use crate::stage::shared;
 use crate::support::{ApacheCluster, wire};
 
 #[test]

@@ -9,7 +9,7 @@ use rocketmq::producer::{LocalTransactionState, Producer, TransactionListenerFn,
 
 use crate::cases::support::fresh_topic;
 use crate::mqadmin::mqadmin;
-use crate::shared::shared;
+use crate::stage::shared;
 
 /// The broker indexes messages a moment after it has stored them.
 const FOUND_WITHIN: Duration = Duration::from_secs(180);

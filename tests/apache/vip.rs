@@ -8,7 +8,7 @@ use rocketmq::model::{Message, SendStatus};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use crate::cases::support::{Site, eventually, fresh_topic};
-use crate::shared::shared;
+use crate::stage::shared;
 
 /// Where a send went, and what it said of the unit.
 type Seen = (String, Option<String>);

@@ -8,22 +8,14 @@ use rocketmq::producer::Producer;
 use rocketmq_remoting::protocol::{ResponseCode, SerializeType};
 
 use super::support::fresh_topic;
+use crate::stage;
 
 pub(crate) const ACCESS_KEY: &str = "case-user";
 pub(crate) const SECRET_KEY: &str = "case-secret-密钥";
 
-/// Calls `$run!` with the list of all cases, so that no suite leaves one out.
-#[macro_export]
-macro_rules! for_each_acl_case {
-    ($run:ident) => {
-        $run! {
-            who_has_the_key_is_served, a_wrong_secret_is_refused, who_has_no_key_is_refused,
-            an_unknown_user_is_refused, fields_of_every_request_are_signed_too
-        }
-    };
-}
-
-pub(crate) async fn who_has_the_key_is_served(name_server: &str) {
+#[tokio::test]
+async fn who_has_the_key_is_served() {
+    let name_server = &*stage::name_server_with_acl().await;
     for serialize_type in [SerializeType::Json, SerializeType::RocketMq] {
         send_and_read_back(name_server, |option| {
             option.set_credentials(ACCESS_KEY, SECRET_KEY).set_serialize_type(serialize_type);
@@ -32,7 +24,9 @@ pub(crate) async fn who_has_the_key_is_served(name_server: &str) {
     }
 }
 
-pub(crate) async fn fields_of_every_request_are_signed_too(name_server: &str) {
+#[tokio::test]
+async fn fields_of_every_request_are_signed_too() {
+    let name_server = &*stage::name_server_with_acl().await;
     send_and_read_back(name_server, |option| {
         option.set_credentials(ACCESS_KEY, SECRET_KEY).set_security_token("case-token");
         option.set_namespace_v2("case-namespace").set_enable_stream_request_type(true);
@@ -40,7 +34,9 @@ pub(crate) async fn fields_of_every_request_are_signed_too(name_server: &str) {
     .await;
 }
 
-pub(crate) async fn a_wrong_secret_is_refused(name_server: &str) {
+#[tokio::test]
+async fn a_wrong_secret_is_refused() {
+    let name_server = &*stage::name_server_with_acl().await;
     let error = refused(name_server, |option| {
         option.set_credentials(ACCESS_KEY, "another-secret");
     })
@@ -49,11 +45,15 @@ pub(crate) async fn a_wrong_secret_is_refused(name_server: &str) {
     assert!(!format!("{error} {error:?}").contains("another-secret"), "{error:?}");
 }
 
-pub(crate) async fn who_has_no_key_is_refused(name_server: &str) {
+#[tokio::test]
+async fn who_has_no_key_is_refused() {
+    let name_server = &*stage::name_server_with_acl().await;
     assert_refusal(&refused(name_server, |_| {}).await, "username cannot be null.");
 }
 
-pub(crate) async fn an_unknown_user_is_refused(name_server: &str) {
+#[tokio::test]
+async fn an_unknown_user_is_refused() {
+    let name_server = &*stage::name_server_with_acl().await;
     let error = refused(name_server, |option| {
         option.set_credentials("nobody", SECRET_KEY);
     })

@@ -12,6 +12,7 @@ use rocketmq_remoting::net::{ConnectionOptions, NoRequests};
 use rocketmq_remoting::protocol::header::UpdateConsumerOffsetRequestHeader;
 
 use super::support::{Site, eventually, fresh_topic};
+use crate::stage;
 
 /// Every broker creates this group by itself.
 const GROUP: &str = "TOOLS_CONSUMER";
@@ -27,7 +28,9 @@ async fn send_at_three_times(site: &Site, topic: &str) -> Vec<(SendResult, Messa
     sent
 }
 
-pub(crate) async fn a_topic_is_created_described_and_deleted(name_server: &str) {
+#[tokio::test]
+async fn a_topic_is_created_described_and_deleted() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let cluster = site.cluster().await;
     let topic = fresh_topic("created");
@@ -77,7 +80,9 @@ pub(crate) async fn a_topic_is_created_described_and_deleted(name_server: &str) 
     assert!(again.is_complete());
 }
 
-pub(crate) async fn an_empty_queue_has_no_times(name_server: &str) {
+#[tokio::test]
+async fn an_empty_queue_has_no_times() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = site.create("empty", 1).await;
     let described = site.admin.describe_topic(&topic).await.expect("it can be described");
@@ -90,7 +95,9 @@ pub(crate) async fn an_empty_queue_has_no_times(name_server: &str) {
     assert!(times.is_complete() && times.done.iter().all(|(_, time)| time.is_none()), "{times:?}");
 }
 
-pub(crate) async fn the_settings_of_a_topic_are_changed(name_server: &str) {
+#[tokio::test]
+async fn the_settings_of_a_topic_are_changed() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = fresh_topic("changed");
     let brokers = Brokers::All;
@@ -114,7 +121,9 @@ pub(crate) async fn the_settings_of_a_topic_are_changed(name_server: &str) {
     assert!(found.attributes.is_empty(), "{found:?}");
 }
 
-pub(crate) async fn topics_that_cannot_be_created_or_deleted(name_server: &str) {
+#[tokio::test]
+async fn topics_that_cannot_be_created_or_deleted() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let cluster = site.cluster().await;
     let code = |error: &MQClientError| error.response_code().map(|code| code.0);
@@ -140,7 +149,9 @@ pub(crate) async fn topics_that_cannot_be_created_or_deleted(name_server: &str) 
     assert!(matches!(error, MQClientError::InvalidArgument { argument: "broker", .. }), "{error}");
 }
 
-pub(crate) async fn offsets_of_a_queue(name_server: &str) {
+#[tokio::test]
+async fn offsets_of_a_queue() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = site.create("offsets", 1).await;
     let sent = send_at_three_times(&site, &topic).await;
@@ -164,7 +175,9 @@ pub(crate) async fn offsets_of_a_queue(name_server: &str) {
     assert_eq!(search(first.store_timestamp() - 1, BoundaryType::Upper).await, 0);
 }
 
-pub(crate) async fn offsets_of_all_queues_of_a_topic(name_server: &str) {
+#[tokio::test]
+async fn offsets_of_all_queues_of_a_topic() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = site.create("all", 20).await;
     let queues = site.admin.message_queues(&topic).await.expect("queues");
@@ -188,7 +201,9 @@ pub(crate) async fn offsets_of_all_queues_of_a_topic(name_server: &str) {
     assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
 }
 
-pub(crate) async fn offsets_of_a_consumer_group(name_server: &str) {
+#[tokio::test]
+async fn offsets_of_a_consumer_group() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = site.create("committed", 2).await;
     let (sent, _) = site.round_trip(Message::new(topic.as_str(), "x")).await;

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::support::{Site, fresh_topic};
+use crate::stage;
 
 /// Counts requests and the messages in them.
 #[derive(Default)]
@@ -56,7 +57,9 @@ async fn queue_of(site: &Site, topic: &str) -> MessageQueue {
     site.producer.fetch_publish_message_queues(topic).await.expect("queues")[0].clone()
 }
 
-pub(crate) async fn senders_share_requests_and_keep_their_own_results(name_server: &str) {
+#[tokio::test]
+async fn senders_share_requests_and_keep_their_own_results() {
+    let name_server = &*stage::name_server().await;
     let (site, requests) = batching(name_server, 20, |_| {}).await;
     let topic = fresh_topic("gathered");
     let mut sends = JoinSet::new();
@@ -89,7 +92,9 @@ pub(crate) async fn senders_share_requests_and_keep_their_own_results(name_serve
     assert_eq!((stats.send_success_count, stats.in_flight), (300, 0), "each sender counts");
 }
 
-pub(crate) async fn callbacks_are_gathered_too(name_server: &str) {
+#[tokio::test]
+async fn callbacks_are_gathered_too() {
+    let name_server = &*stage::name_server().await;
     let (site, requests) = batching(name_server, 20, |_| {}).await;
     let topic = fresh_topic("gathered_callbacks");
     let (outcomes, mut received) = mpsc::channel(100);
@@ -110,7 +115,9 @@ pub(crate) async fn callbacks_are_gathered_too(name_server: &str) {
     assert!(requests.seen().0 <= 10, "{:?}", requests.seen());
 }
 
-pub(crate) async fn what_cannot_be_in_a_batch_goes_alone(name_server: &str) {
+#[tokio::test]
+async fn what_cannot_be_in_a_batch_goes_alone() {
+    let name_server = &*stage::name_server().await;
     let (site, requests) = batching(name_server, 20, |option| {
         option.set_batch_max_bytes(2000);
     })
@@ -132,7 +139,9 @@ pub(crate) async fn what_cannot_be_in_a_batch_goes_alone(name_server: &str) {
     assert_eq!(requests.seen(), (5, 5));
 }
 
-pub(crate) async fn a_failed_batch_fails_each_sender(name_server: &str) {
+#[tokio::test]
+async fn a_failed_batch_fails_each_sender() {
+    let name_server = &*stage::name_server().await;
     let (site, _) = batching(name_server, 20, |_| {}).await;
     let topic = fresh_topic("failed");
     queue_of(&site, &topic).await;
@@ -149,7 +158,9 @@ pub(crate) async fn a_failed_batch_fails_each_sender(name_server: &str) {
     assert_eq!(site.producer.get_stats().expect("the producer runs").send_failure_count, 2);
 }
 
-pub(crate) async fn a_sender_that_gives_up_harms_nobody(name_server: &str) {
+#[tokio::test]
+async fn a_sender_that_gives_up_harms_nobody() {
+    let name_server = &*stage::name_server().await;
     let (site, _) = batching(name_server, 300, |_| {}).await;
     let topic = fresh_topic("given_up");
     let queue = queue_of(&site, &topic).await;
@@ -167,7 +178,9 @@ pub(crate) async fn a_sender_that_gives_up_harms_nobody(name_server: &str) {
     assert_eq!(site.pull_one(&queue, last.queue_offset).await.body(), "last");
 }
 
-pub(crate) async fn a_shutdown_sends_what_waits(name_server: &str) {
+#[tokio::test]
+async fn a_shutdown_sends_what_waits() {
+    let name_server = &*stage::name_server().await;
     let (site, requests) = batching(name_server, 30_000, |_| {}).await;
     let topic = fresh_topic("flushed");
     let began = Instant::now();

@@ -20,6 +20,7 @@ use rocketmq_remoting::protocol::header::{
 use rocketmq_remoting::protocol::{CommandRef, RequestHeader, ResponseCode};
 
 use super::support::{Site, fresh_topic};
+use crate::stage;
 
 /// Apache's brokers tell each other and the NameServer every ten seconds, at best.
 const NOTICED_WITHIN: Duration = Duration::from_secs(180);
@@ -32,19 +33,6 @@ pub(crate) trait Operator {
     fn addr_of(&self, broker: &str) -> String;
     async fn stop(&self, broker: &str);
     async fn start(&self, broker: &str);
-}
-
-/// Calls `$run!` with the list of all cases, so that no suite leaves one out.
-#[macro_export]
-macro_rules! for_each_case_of_brokers {
-    ($run:ident) => {
-        $run! {
-            routes_list_masters_and_slaves_and_sends_go_to_masters_in_turn,
-            a_slave_is_read_and_takes_no_sends, a_master_that_stops_leaves_its_sends_to_the_other,
-            a_slave_alone_is_no_broker_to_send_to, topics_grow_and_shrink,
-            ordered_topics_have_the_queues_that_were_written_down
-        }
-    };
 }
 
 /// A site whose producer looks for changed routes all the time.
@@ -130,9 +118,9 @@ fn a_send(topic: &str) -> SendMessageRequestHeader {
     }
 }
 
-pub(crate) async fn routes_list_masters_and_slaves_and_sends_go_to_masters_in_turn<O: Operator>(
-    operator: &O,
-) {
+#[tokio::test]
+async fn routes_list_masters_and_slaves_and_sends_go_to_masters_in_turn() {
+    let operator = &stage::masters_and_slaves().await;
     let site = site(operator).await;
     let topic = site.create("turns", 2).await;
     let route = site.admin.route(&topic).await.expect("it has a route");
@@ -153,7 +141,9 @@ pub(crate) async fn routes_list_masters_and_slaves_and_sends_go_to_masters_in_tu
     until("the figures of all masters and slaves", figures).await;
 }
 
-pub(crate) async fn a_slave_is_read_and_takes_no_sends<O: Operator>(operator: &O) {
+#[tokio::test]
+async fn a_slave_is_read_and_takes_no_sends() {
+    let operator = &stage::masters_and_slaves().await;
     let site = site(operator).await;
     let topic = fresh_topic("replicated");
     let config = TopicConfig::new(topic.as_str(), 1);
@@ -176,7 +166,9 @@ pub(crate) async fn a_slave_is_read_and_takes_no_sends<O: Operator>(operator: &O
     assert_eq!(code, ResponseCode::SLAVE_NOT_AVAILABLE);
 }
 
-pub(crate) async fn a_master_that_stops_leaves_its_sends_to_the_other<O: Operator>(operator: &O) {
+#[tokio::test]
+async fn a_master_that_stops_leaves_its_sends_to_the_other() {
+    let operator = &stage::masters_and_slaves().await;
     let site = site(operator).await;
     let topic = site.create("moved", 2).await;
     let before = send(&site, &topic, 4).await;
@@ -193,7 +185,9 @@ pub(crate) async fn a_master_that_stops_leaves_its_sends_to_the_other<O: Operato
     assert_eq!(send(&site, &topic, 4).await, before, "all queues in turn again");
 }
 
-pub(crate) async fn a_slave_alone_is_no_broker_to_send_to<O: Operator>(operator: &O) {
+#[tokio::test]
+async fn a_slave_alone_is_no_broker_to_send_to() {
+    let operator = &stage::masters_and_slaves().await;
     let site = site(operator).await;
     let topic = fresh_topic("alone");
     let config = TopicConfig::new(topic.as_str(), 1);
@@ -226,7 +220,9 @@ pub(crate) async fn a_slave_alone_is_no_broker_to_send_to<O: Operator>(operator:
     assert_eq!(site.producer.send(Message::new(topic.as_str(), "x")).await.expect("sent").queue_offset, 1);
 }
 
-pub(crate) async fn topics_grow_and_shrink<O: Operator>(operator: &O) {
+#[tokio::test]
+async fn topics_grow_and_shrink() {
+    let operator = &stage::masters_and_slaves().await;
     let site = site(operator).await;
     let topic = site.create("sizes", 1).await;
     assert_eq!(send(&site, &topic, 4).await.into_values().collect::<Vec<_>>(), [2, 2]);
@@ -245,7 +241,9 @@ pub(crate) async fn topics_grow_and_shrink<O: Operator>(operator: &O) {
     assert_eq!(send(&site, &topic, 2).await, BTreeMap::from([("broker-b:0".to_owned(), 2)]));
 }
 
-pub(crate) async fn ordered_topics_have_the_queues_that_were_written_down<O: Operator>(operator: &O) {
+#[tokio::test]
+async fn ordered_topics_have_the_queues_that_were_written_down() {
+    let operator = &stage::masters_and_slaves().await;
     let site = site(operator).await;
     let topic = fresh_topic("ordered");
     let config = |queues: u32| TopicConfig::new(topic.as_str(), queues).with_order(true);
@@ -291,7 +289,9 @@ pub(crate) async fn ordered_topics_have_the_queues_that_were_written_down<O: Ope
 }
 
 /// One master, which wants each message in two places, and `broker-a-s1`, which may not be read.
-pub(crate) async fn a_master_that_waits_for_its_slave_says_when_it_has_none<O: Operator>(operator: &O) {
+#[tokio::test]
+async fn a_master_that_waits_for_its_slave_says_when_it_has_none() {
+    let operator = &stage::a_master_that_waits_for_its_slave().await;
     let site = site(operator).await;
     let topic = site.create("both", 1).await;
     let statuses = async |expected: SendStatus| {

@@ -6,6 +6,7 @@ use rocketmq::model::{Message, MessageExt, SendResult};
 
 use super::support::{Site, fresh_topic};
 use super::trace::recalls;
+use crate::stage;
 
 /// When the first message of the queue that it was sent to is there, and how long after `began`.
 async fn delivered(site: &Site, sent: &SendResult, began: Instant) -> (MessageExt, Duration) {
@@ -13,7 +14,9 @@ async fn delivered(site: &Site, sent: &SendResult, began: Instant) -> (MessageEx
     (message, began.elapsed())
 }
 
-pub(crate) async fn a_delay_level_delivers_later(name_server: &str) {
+#[tokio::test]
+async fn a_delay_level_delivers_later() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let message = Message::new(fresh_topic("level"), "in a second").with_tags("T").with_delay_time_level(1);
     let began = Instant::now();
@@ -28,7 +31,9 @@ pub(crate) async fn a_delay_level_delivers_later(name_server: &str) {
     assert!(after >= Duration::from_secs(1), "delivered after {after:?}");
 }
 
-pub(crate) async fn timers_deliver_later_and_a_level_wins_over_them(name_server: &str) {
+#[tokio::test]
+async fn timers_deliver_later_and_a_level_wins_over_them() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let at = u64::try_from(now.as_millis()).expect("before year 584 million") + 2000;
@@ -55,7 +60,9 @@ pub(crate) async fn timers_deliver_later_and_a_level_wins_over_them(name_server:
     delivered(&site, &sent, Instant::now()).await;
 }
 
-pub(crate) async fn a_timer_of_more_than_three_days_is_refused(name_server: &str) {
+#[tokio::test]
+async fn a_timer_of_more_than_three_days_is_refused() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let message = Message::new(fresh_topic("far"), "x").with_delay_time_sec(259_201);
     let error = site.producer.send(message).await.expect_err("refused");
@@ -65,7 +72,9 @@ pub(crate) async fn a_timer_of_more_than_three_days_is_refused(name_server: &str
 }
 
 /// Needs a broker with `recallMessageEnable=true`.
-pub(crate) async fn a_recalled_message_does_not_arrive(name_server: &str) {
+#[tokio::test]
+async fn a_recalled_message_does_not_arrive() {
+    let name_server = &*stage::name_server_that_recalls().await;
     let (topic, trace_topic) = (fresh_topic("recalled"), fresh_topic("recall_trace"));
     let site = Site::with(name_server, |option| {
         option.set_enable_trace(true).set_trace_topic(trace_topic.as_str());
@@ -96,7 +105,9 @@ pub(crate) async fn a_recalled_message_does_not_arrive(name_server: &str) {
 }
 
 /// Needs a broker that does not recall, as is the default.
-pub(crate) async fn a_broker_that_does_not_recall_says_so(name_server: &str) {
+#[tokio::test]
+async fn a_broker_that_does_not_recall_says_so() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = fresh_topic("not_recalled");
     let timed = Message::new(topic.as_str(), "x").with_delay_time_sec(60);

@@ -6,6 +6,7 @@ use rocketmq::error::{MQClientError, Outcome};
 use rocketmq::model::{Message, MessageQueue};
 
 use super::support::{Site, fresh_topic};
+use crate::stage;
 
 /// The error and its causes, in one line.
 fn full_text(error: &MQClientError) -> String {
@@ -18,7 +19,9 @@ fn full_text(error: &MQClientError) -> String {
     text
 }
 
-pub(crate) async fn bad_messages_are_refused_before_any_io(name_server: &str) {
+#[tokio::test]
+async fn bad_messages_are_refused_before_any_io() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let fine = || Message::new("Fine", "body");
     let mut noise = vec![0_u8; 6_000_000];
@@ -53,7 +56,9 @@ pub(crate) async fn bad_messages_are_refused_before_any_io(name_server: &str) {
     }
 }
 
-pub(crate) async fn a_message_id_that_is_none(name_server: &str) {
+#[tokio::test]
+async fn a_message_id_that_is_none() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     for id in ["", "xyz", "7F0000010001251A69D70000000000AA"] {
         let error = site.admin.view_message(id).await.expect_err(id);
@@ -61,7 +66,9 @@ pub(crate) async fn a_message_id_that_is_none(name_server: &str) {
     }
 }
 
-pub(crate) async fn nothing_stored_at_an_offset(name_server: &str) {
+#[tokio::test]
+async fn nothing_stored_at_an_offset() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let sent = site.producer.send(Message::new(fresh_topic("hole"), "x")).await.expect("sent");
     let id = format!("{}7FFFFFFFFFFFFFF0", &sent.offset_msg_id[..16]);
@@ -71,7 +78,9 @@ pub(crate) async fn nothing_stored_at_an_offset(name_server: &str) {
     assert!(full_text(&error).contains(remark), "{}", full_text(&error));
 }
 
-pub(crate) async fn a_topic_that_does_not_exist_cannot_be_read(name_server: &str) {
+#[tokio::test]
+async fn a_topic_that_does_not_exist_cannot_be_read() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let queue = MessageQueue::new(fresh_topic("absent"), "broker-a", 0);
     let error = site.admin.pull(&queue, 0, 1).await.expect_err("there is no such topic");
@@ -82,7 +91,9 @@ pub(crate) async fn a_topic_that_does_not_exist_cannot_be_read(name_server: &str
     assert!(answers.iter().any(|answer| &*answer.address == name_server && answer.said.contains("17")));
 }
 
-pub(crate) async fn handles_are_checked_before_any_io(name_server: &str) {
+#[tokio::test]
+async fn handles_are_checked_before_any_io() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let handle = |text: &str| BASE64_URL_SAFE.encode(text);
     for (topic, handle, problem) in [

@@ -5,8 +5,11 @@ use rocketmq::error::MQClientError;
 use rocketmq::model::Message;
 
 use super::support::{Site, eventually, fresh_topic};
+use crate::stage;
 
-pub(crate) async fn messages_are_found_by_their_keys(name_server: &str) {
+#[tokio::test]
+async fn messages_are_found_by_their_keys() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = site.create("keys", 2).await;
     let mut stored = Vec::new();
@@ -50,7 +53,9 @@ pub(crate) async fn messages_are_found_by_their_keys(name_server: &str) {
     assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
 }
 
-pub(crate) async fn a_message_is_found_by_either_kind_of_id(name_server: &str) {
+#[tokio::test]
+async fn a_message_is_found_by_either_kind_of_id() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let (sent, stored) = site.round_trip(Message::new(fresh_topic("either"), "x")).await;
     let topic = stored.topic();
@@ -82,7 +87,9 @@ pub(crate) async fn a_message_is_found_by_either_kind_of_id(name_server: &str) {
     assert!(long_ago.expect("a result").messages.is_empty());
 }
 
-pub(crate) async fn who_is_in_the_cluster(name_server: &str) {
+#[tokio::test]
+async fn who_is_in_the_cluster() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     assert_eq!(site.admin.name_servers(), [name_server]);
     let info = site.admin.cluster_info().await.expect("an answer");
@@ -100,7 +107,9 @@ pub(crate) async fn who_is_in_the_cluster(name_server: &str) {
     }
 }
 
-pub(crate) async fn the_members_of_a_producer_group(name_server: &str) {
+#[tokio::test]
+async fn the_members_of_a_producer_group() {
+    let name_server = &*stage::name_server().await;
     let group = fresh_topic("group");
     let site = Site::with(name_server, |option| {
         option.set_group_name(group.as_str());

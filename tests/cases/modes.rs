@@ -15,8 +15,11 @@ use rocketmq::selector::{MessageQueueSelector, SelectMessageQueueByHash};
 use tokio::sync::mpsc;
 
 use super::support::{Site, eventually, fresh_topic};
+use crate::stage;
 
-pub(crate) async fn two_thousand_sends_awaited_at_once(name_server: &str) {
+#[tokio::test]
+async fn two_thousand_sends_awaited_at_once() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = fresh_topic("joined");
     let mut sends = tokio::task::JoinSet::new();
@@ -35,7 +38,9 @@ pub(crate) async fn two_thousand_sends_awaited_at_once(name_server: &str) {
     assert!(stats.average_rt > 0.0 && stats.p50_rt <= stats.p99_rt && stats.p99_rt <= stats.max_rt * 1.07);
 }
 
-pub(crate) async fn callbacks_run_exactly_once(name_server: &str) {
+#[tokio::test]
+async fn callbacks_run_exactly_once() {
+    let name_server = &*stage::name_server().await;
     let site = Site::with(name_server, |option| {
         // Back-pressure: the fifth send waits for the first.
         option.set_client_async_semaphore_value(4);
@@ -63,7 +68,9 @@ pub(crate) async fn callbacks_run_exactly_once(name_server: &str) {
     assert!(matches!(refused, Err(MQClientError::MessageIllegal { .. })));
 }
 
-pub(crate) async fn a_batch_arrives_in_order_in_one_queue(name_server: &str) {
+#[tokio::test]
+async fn a_batch_arrives_in_order_in_one_queue() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = fresh_topic("batch");
     let message = |index: i32| {
@@ -84,7 +91,9 @@ pub(crate) async fn a_batch_arrives_in_order_in_one_queue(name_server: &str) {
     }
 }
 
-pub(crate) async fn batches_that_brokers_refuse_are_refused_here(name_server: &str) {
+#[tokio::test]
+async fn batches_that_brokers_refuse_are_refused_here() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let plain = || Message::new("Fine", "x");
     let mut delayed = plain();
@@ -106,7 +115,9 @@ pub(crate) async fn batches_that_brokers_refuse_are_refused_here(name_server: &s
     }
 }
 
-pub(crate) async fn a_message_goes_to_the_queue_that_is_named(name_server: &str) {
+#[tokio::test]
+async fn a_message_goes_to_the_queue_that_is_named() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = fresh_topic("named");
     site.round_trip(Message::new(topic.as_str(), "creates the topic")).await;
@@ -128,7 +139,9 @@ pub(crate) async fn a_message_goes_to_the_queue_that_is_named(name_server: &str)
     assert!(matches!(error, MQClientError::InvalidArgument { .. }), "{error}");
 }
 
-pub(crate) async fn a_selector_keeps_a_key_in_one_queue(name_server: &str) {
+#[tokio::test]
+async fn a_selector_keeps_a_key_in_one_queue() {
+    let name_server = &*stage::name_server().await;
     struct Last;
     impl MessageQueueSelector for Last {
         fn select<'q>(&self, queues: &'q [MessageQueue], _: &Message, _: &str) -> &'q MessageQueue {
@@ -160,7 +173,9 @@ pub(crate) async fn a_selector_keeps_a_key_in_one_queue(name_server: &str) {
     assert_eq!(sent.message_queue.queue_id(), 3);
 }
 
-pub(crate) async fn hooks_see_every_attempt_and_may_forbid_it(name_server: &str) {
+#[tokio::test]
+async fn hooks_see_every_attempt_and_may_forbid_it() {
+    let name_server = &*stage::name_server().await;
     #[derive(Default)]
     struct Counting {
         before: AtomicU32,
@@ -206,7 +221,9 @@ pub(crate) async fn hooks_see_every_attempt_and_may_forbid_it(name_server: &str)
     assert_eq!((hook.before.load(Ordering::SeqCst), hook.stored.load(Ordering::SeqCst)), (2, 1));
 }
 
-pub(crate) async fn a_namespace_keeps_topics_apart(name_server: &str) {
+#[tokio::test]
+async fn a_namespace_keeps_topics_apart() {
+    let name_server = &*stage::name_server().await;
     let topic = fresh_topic("spaced");
     let spaced = Site::with(name_server, |option| {
         option.set_namespace("MQ_INST_1");
@@ -227,7 +244,9 @@ pub(crate) async fn a_namespace_keeps_topics_apart(name_server: &str) {
     assert_eq!(sent.message_queue, queues[1]);
 }
 
-pub(crate) async fn a_unit_marks_its_topics_and_clients(name_server: &str) {
+#[tokio::test]
+async fn a_unit_marks_its_topics_and_clients() {
+    let name_server = &*stage::name_server().await;
     let group = fresh_topic("unit");
     let site = Site::with(name_server, |option| {
         option.set_unit_mode(true).set_unit_name("unit7").set_group_name(group.as_str());

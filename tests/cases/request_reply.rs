@@ -7,6 +7,7 @@ use rocketmq::model::{Message, MessageExt, MessageQueue, SendStatus, reply_messa
 use rocketmq_remoting::protocol::ResponseCode;
 
 use super::support::{Site, fresh_topic};
+use crate::stage;
 
 /// A topic with one queue.
 async fn requests(site: &Site) -> (String, MessageQueue) {
@@ -27,7 +28,9 @@ async fn reply(site: &Site, queue: &MessageQueue, offset: i64) -> MessageExt {
     request
 }
 
-pub(crate) async fn a_request_gets_its_reply(name_server: &str) {
+#[tokio::test]
+async fn a_request_gets_its_reply() {
+    let name_server = &*stage::name_server().await;
     let (asking, replying) = (Site::new(name_server).await, Site::new(name_server).await);
     let (topic, queue) = requests(&replying).await;
     // The second is large enough to be compressed, both ways.
@@ -48,7 +51,9 @@ pub(crate) async fn a_request_gets_its_reply(name_server: &str) {
     assert_eq!((stats.send_success_count, stats.send_failure_count), (2, 0));
 }
 
-pub(crate) async fn many_requests_at_once_get_their_own_replies(name_server: &str) {
+#[tokio::test]
+async fn many_requests_at_once_get_their_own_replies() {
+    let name_server = &*stage::name_server().await;
     let (asking, replying) = (Site::new(name_server).await, Site::new(name_server).await);
     let (topic, queue) = requests(&replying).await;
     let mut asked = tokio::task::JoinSet::new();
@@ -68,7 +73,9 @@ pub(crate) async fn many_requests_at_once_get_their_own_replies(name_server: &st
     }
 }
 
-pub(crate) async fn no_reply_in_time_says_where_the_request_is(name_server: &str) {
+#[tokio::test]
+async fn no_reply_in_time_says_where_the_request_is() {
+    let name_server = &*stage::name_server().await;
     let (asking, replying) = (Site::new(name_server).await, Site::new(name_server).await);
     let (topic, queue) = requests(&replying).await;
     // Brokers and topic are known, so that the time goes into waiting.
@@ -83,7 +90,9 @@ pub(crate) async fn no_reply_in_time_says_where_the_request_is(name_server: &str
     assert_eq!(stored.msg_id(), request.msg_id);
 }
 
-pub(crate) async fn a_reply_to_someone_who_has_left(name_server: &str) {
+#[tokio::test]
+async fn a_reply_to_someone_who_has_left() {
+    let name_server = &*stage::name_server().await;
     let (asking, replying) = (Site::new(name_server).await, Site::new(name_server).await);
     let (topic, queue) = requests(&replying).await;
     let request = asking.producer.request(Message::new(topic.as_str(), "quick?"), 500).await;
@@ -95,7 +104,9 @@ pub(crate) async fn a_reply_to_someone_who_has_left(name_server: &str) {
     assert_eq!(error.response_code(), Some(ResponseCode::SYSTEM_ERROR), "{error}");
 }
 
-pub(crate) async fn requests_in_a_namespace(name_server: &str) {
+#[tokio::test]
+async fn requests_in_a_namespace() {
+    let name_server = &*stage::name_server().await;
     let spaced = |option: &mut rocketmq::conf::ProducerOption| {
         option.set_namespace("MQ_INST_1");
     };

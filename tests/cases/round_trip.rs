@@ -7,6 +7,7 @@ use rocketmq::conf::{CompressionType, SerializeType};
 use rocketmq::model::Message;
 
 use super::support::{Site, fresh_topic};
+use crate::stage;
 
 const MEBIBYTE: usize = 1024 * 1024;
 
@@ -52,15 +53,21 @@ async fn small_and_utf8_bodies(name_server: &str, serialize_type: SerializeType)
     }
 }
 
-pub(crate) async fn small_and_utf8_bodies_with_binary_headers(name_server: &str) {
+#[tokio::test]
+async fn small_and_utf8_bodies_with_binary_headers() {
+    let name_server = &*stage::name_server().await;
     small_and_utf8_bodies(name_server, SerializeType::RocketMq).await;
 }
 
-pub(crate) async fn small_and_utf8_bodies_with_json_headers(name_server: &str) {
+#[tokio::test]
+async fn small_and_utf8_bodies_with_json_headers() {
+    let name_server = &*stage::name_server().await;
     small_and_utf8_bodies(name_server, SerializeType::Json).await;
 }
 
-pub(crate) async fn bodies_around_the_compression_threshold(name_server: &str) {
+#[tokio::test]
+async fn bodies_around_the_compression_threshold() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = fresh_topic("threshold");
     for (body, compressed) in [
@@ -78,23 +85,31 @@ pub(crate) async fn bodies_around_the_compression_threshold(name_server: &str) {
     }
 }
 
-pub(crate) async fn a_large_body_that_compresses(name_server: &str) {
+#[tokio::test]
+async fn a_large_body_that_compresses() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let (_, stored) = site.round_trip(Message::new(fresh_topic("prose"), prose(MEBIBYTE))).await;
     assert!(stored.store_size() < MEBIBYTE / 10, "{}", stored.store_size());
 }
 
-pub(crate) async fn the_largest_body_that_does_not_compress(name_server: &str) {
+#[tokio::test]
+async fn the_largest_body_that_does_not_compress() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     site.round_trip(Message::new(fresh_topic("noise"), noise(4 * MEBIBYTE))).await;
 }
 
-pub(crate) async fn five_mebibytes_of_zeros_pass_the_limit(name_server: &str) {
+#[tokio::test]
+async fn five_mebibytes_of_zeros_pass_the_limit() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     site.round_trip(Message::new(fresh_topic("zeros"), vec![0; 5 * MEBIBYTE])).await;
 }
 
-pub(crate) async fn lz4_bodies(name_server: &str) {
+#[tokio::test]
+async fn lz4_bodies() {
+    let name_server = &*stage::name_server().await;
     let site = Site::with(name_server, |option| {
         option.set_compress_type(CompressionType::Lz4);
     })
@@ -107,7 +122,9 @@ pub(crate) async fn lz4_bodies(name_server: &str) {
 }
 
 /// Without the feature, zstd cannot be written, and that is said before anything is sent.
-pub(crate) async fn zstd_bodies(name_server: &str) {
+#[tokio::test]
+async fn zstd_bodies() {
+    let name_server = &*stage::name_server().await;
     let site = Site::with(name_server, |option| {
         option.set_compress_type(CompressionType::Zstd);
     })
@@ -125,7 +142,9 @@ pub(crate) async fn zstd_bodies(name_server: &str) {
     }
 }
 
-pub(crate) async fn properties_with_awkward_values(name_server: &str) {
+#[tokio::test]
+async fn properties_with_awkward_values() {
+    let name_server = &*stage::name_server().await;
     for serialize_type in [SerializeType::Json, SerializeType::RocketMq] {
         let site = Site::with(name_server, |option| {
             option.set_serialize_type(serialize_type);
@@ -149,7 +168,9 @@ pub(crate) async fn properties_with_awkward_values(name_server: &str) {
     }
 }
 
-pub(crate) async fn a_hundred_sends_at_once(name_server: &str) {
+#[tokio::test]
+async fn a_hundred_sends_at_once() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = fresh_topic("many");
     let mut tasks = tokio::task::JoinSet::new();
@@ -169,7 +190,9 @@ pub(crate) async fn a_hundred_sends_at_once(name_server: &str) {
     assert_eq!(ids.len(), 100);
 }
 
-pub(crate) async fn oneway_sends_arrive(name_server: &str) {
+#[tokio::test]
+async fn oneway_sends_arrive() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = fresh_topic("oneway");
     let (first, _) = site.round_trip(Message::new(topic.as_str(), "first")).await;
@@ -184,7 +207,9 @@ pub(crate) async fn oneway_sends_arrive(name_server: &str) {
     }
 }
 
-pub(crate) async fn offsets_count_up_in_each_queue(name_server: &str) {
+#[tokio::test]
+async fn offsets_count_up_in_each_queue() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = fresh_topic("offsets");
     let mut next = std::collections::HashMap::new();
@@ -199,7 +224,9 @@ pub(crate) async fn offsets_count_up_in_each_queue(name_server: &str) {
     assert!(next.values().all(|count| *count == 3), "{next:?}");
 }
 
-pub(crate) async fn a_message_that_has_an_id_keeps_it(name_server: &str) {
+#[tokio::test]
+async fn a_message_that_has_an_id_keeps_it() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let (sent, stored) = site.round_trip(Message::new(fresh_topic("again"), "once")).await;
     let again = site.producer.send(stored.into_message()).await;

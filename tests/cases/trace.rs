@@ -4,6 +4,7 @@ use rocketmq::model::{Message, SendStatus};
 use rocketmq::producer::{LocalTransactionState, TransactionListenerFn, TransactionProducer};
 
 use super::support::{Site, fresh_topic};
+use crate::stage;
 
 /// The trace messages of a topic, queue by queue: their keys and the fields of their records.
 async fn records(site: &Site, trace_topic: &str) -> Vec<(String, Vec<String>)> {
@@ -28,7 +29,9 @@ pub(super) async fn recalls(site: &Site, trace_topic: &str) -> Vec<String> {
     found.filter(|fields| fields[0] == "Recall").map(|fields| fields[6].clone()).collect()
 }
 
-pub(crate) async fn sends_are_recorded_and_failed_ones_too(name_server: &str) {
+#[tokio::test]
+async fn sends_are_recorded_and_failed_ones_too() {
+    let name_server = &*stage::name_server().await;
     let trace_topic = fresh_topic("trace");
     let traced = Site::with(name_server, |option| {
         option.set_enable_trace(true).set_trace_topic(trace_topic.as_str()).set_group_name("traced");
@@ -74,7 +77,9 @@ pub(crate) async fn sends_are_recorded_and_failed_ones_too(name_server: &str) {
     assert_eq!((failed.1[12].as_str(), failed.1[13].as_str()), ("", "false"));
 }
 
-pub(crate) async fn the_ends_of_transactions_are_recorded(name_server: &str) {
+#[tokio::test]
+async fn the_ends_of_transactions_are_recorded() {
+    let name_server = &*stage::name_server().await;
     let (topic, trace_topic) = (fresh_topic("ended"), fresh_topic("trace_ended"));
     let listener = TransactionListenerFn::new(
         |_, _| async { Ok(LocalTransactionState::Rollback) },

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::support::{Site, fresh_topic};
+use crate::stage;
 
 /// Brokers ask after some seconds; a busy machine takes longer.
 const ASKED_WITHIN: Duration = Duration::from_secs(60);
@@ -89,7 +90,9 @@ async fn only_queue(site: &Site, topic: &str) -> MessageQueue {
     queues.into_iter().next().expect("there is one")
 }
 
-pub(crate) async fn committed_messages_arrive_once_and_rolled_back_ones_never(name_server: &str) {
+#[tokio::test]
+async fn committed_messages_arrive_once_and_rolled_back_ones_never() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = site.create("ended", 1).await;
     let transactions = Transactions::start(name_server, &fresh_topic("group"), |_| {}).await;
@@ -123,7 +126,9 @@ pub(crate) async fn committed_messages_arrive_once_and_rolled_back_ones_never(na
     transactions.producer.shutdown().await.expect("it shuts down");
 }
 
-pub(crate) async fn a_broker_asks_about_what_it_does_not_know(name_server: &str) {
+#[tokio::test]
+async fn a_broker_asks_about_what_it_does_not_know() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = site.create("asked", 1).await;
     let group = fresh_topic("group");
@@ -162,7 +167,9 @@ pub(crate) async fn a_broker_asks_about_what_it_does_not_know(name_server: &str)
     assert_eq!(arrived, committed);
 }
 
-pub(crate) async fn a_restarted_producer_answers_for_its_group(name_server: &str) {
+#[tokio::test]
+async fn a_restarted_producer_answers_for_its_group() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let topic = site.create("restarted", 1).await;
     let group = fresh_topic("group");
@@ -200,7 +207,9 @@ pub(crate) async fn a_restarted_producer_answers_for_its_group(name_server: &str
     after.shutdown().await.expect("it shuts down");
 }
 
-pub(crate) async fn transactions_in_a_namespace(name_server: &str) {
+#[tokio::test]
+async fn transactions_in_a_namespace() {
+    let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;
     let (topic, group) = (fresh_topic("spaced"), fresh_topic("group"));
     let wrapped = format!("MQ_INST_1%{topic}");
@@ -223,7 +232,9 @@ pub(crate) async fn transactions_in_a_namespace(name_server: &str) {
     assert_eq!(site.pull_one(&queue, 1).await.body(), "later");
 }
 
-pub(crate) async fn a_transaction_cannot_be_delayed(name_server: &str) {
+#[tokio::test]
+async fn a_transaction_cannot_be_delayed() {
+    let name_server = &*stage::name_server().await;
     let transactions = Transactions::start(name_server, &fresh_topic("group"), |_| {}).await;
     let plain = || Message::new("Never", "x");
     for delayed in [

@@ -1,5 +1,5 @@
-//! Consumer groups as a test sees them, and by the clock that a test moves. What clients see of them is tested on
-//! Apache's broker, too: `tests/cases/groups.rs` of the workspace.
+//! Consumer groups through the mock's own methods, and by the clock that a test moves. `conformance/groups.rs` has what
+//! clients see of groups, on Apache's broker too.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! The mock seen from its sockets: frames in, frames out.
+//!
+//! `conformance` holds on Apache's broker too, and `stage` starts its clusters. The other rooms are named after what they
+//! send, or after what the mock can do that no broker does: faults, captures, a proxy. `support` is their client.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -6,6 +9,8 @@ mod batch;
 mod binary;
 mod clients;
 mod cluster;
+#[path = "../conformance/mod.rs"]
+mod conformance;
 mod discard;
 mod fault_lines;
 mod fault_rules;
@@ -30,6 +35,7 @@ mod send;
 mod settings;
 mod slaves;
 mod speed;
+mod stage;
 mod support;
 mod topics;
 mod transactions;

@@ -1,5 +1,5 @@
-//! Settings that are changed while the servers run. That they are told and refused as Apache's are is tested on Apache's
-//! servers, too: `tests/cases/settings.rs` of the workspace.
+//! Settings that change while the servers run. `conformance/settings.rs` has how servers report and refuse them, on
+//! Apache's servers too.
 
 use rocketmq_namesrv_mock::MockCluster;
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};

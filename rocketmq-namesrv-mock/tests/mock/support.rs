@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use rocketmq_common::MessageExt;
-use rocketmq_common::record::RecordDecoder;
 use rocketmq_namesrv_mock::MockCluster;
 use rocketmq_remoting::net::ByteStream;
 use rocketmq_remoting::protocol::{
@@ -15,6 +14,8 @@ use rocketmq_remoting::protocol::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+pub(crate) use crate::conformance::peer::{field, records, verdict};
 
 /// Far longer than anything here takes.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -205,21 +206,6 @@ pub(crate) fn pull_from(topic: &str, offset: i64) -> RemotingCommand {
         ("expressionType", "TAG"),
     ];
     request(RequestCode::PULL_MESSAGE, &fields)
-}
-
-/// The messages of a body.
-pub(crate) fn records(answer: &RemotingCommand) -> Vec<MessageExt> {
-    RecordDecoder::new(answer.body.clone()).collect::<Result<_, _>>().unwrap()
-}
-
-/// Code and remark.
-pub(crate) fn verdict(answer: &RemotingCommand) -> (i32, &str) {
-    (answer.code, answer.remark())
-}
-
-/// A field of an answer.
-pub(crate) fn field(answer: &RemotingCommand, name: &str) -> String {
-    answer.ext_fields.get(name).unwrap_or_else(|| panic!("no {name} in {answer:?}")).into_owned()
 }
 
 /// The fields of an answer in the order of their names.

@@ -1,0 +1,35 @@
+//! What the client allocates. Counted, not timed, so it holds on any machine.
+//!
+//! A binary of its own: its allocator counts for the whole process. For the same reason each test that counts waits
+//! for its [`TURN`], and the servers of `sends` run in another process.
+//!
+//! - `sends`: allocations of a send, and the size of its future
+//! - `hostile_lengths`: memory stays small whatever length a peer claims
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test's peers are tasks of their own")]
+
+mod hostile_lengths;
+mod sends;
+#[path = "../../benches/support/server_process.rs"]
+#[expect(dead_code, reason = "the benchmark uses the rest")]
+mod server_process;
+#[path = "../it/hostile_peers/support.rs"]
+mod support;
+
+use std::alloc::System;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio::sync::Mutex;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Held by each test that counts.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+#[test]
+#[ignore = "not a test: the server process that `sends` starts"]
+fn serve() {
+    server_process::serve_if_told();
+}

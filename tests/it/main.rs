@@ -1,0 +1,35 @@
+//! What a user of the client sees, on the mock and on scripted peers.
+//!
+//! One binary, because each binary is linked anew after every change of the client. Only `tests/allocations` is apart:
+//! it counts what its process allocates.
+//!
+//! - `cases`: holds on any cluster; `tests/apache` runs the same functions on Apache's broker
+//! - `stage`: starts the clusters of the cases
+//! - `promises`: names, defaults and types of the public API
+//! - `options`: options in setters, configuration files, the environment and the documents
+//! - `addresses`: address servers, translated addresses, IPv6 and names
+//! - `retries`: sends while brokers fail, are silent or move
+//! - `hostile_peers`: peers that are down, silent or garbled
+//! - `pushes`: requests of brokers to producers: transaction checks and replies
+//! - `background`: heartbeats, and tasks that end with their producer
+//! - `admin_in_parts`: admin calls of which a part fails
+//! - `secrets`: fields in each request, and secrets that no log shows
+//! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test's peers are tasks of their own")]
+
+mod addresses;
+mod admin_in_parts;
+mod background;
+#[path = "../cases/mod.rs"]
+mod cases;
+mod hostile_peers;
+mod options;
+mod promises;
+mod pushes;
+mod retries;
+mod secrets;
+mod stage;
+#[cfg(feature = "tls")]
+mod tls;

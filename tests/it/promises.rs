@@ -1,0 +1,133 @@
+//! The public API as it was promised: what people's code calls compiles and does what it says, names and defaults
+//! included.
+
+use bytes::Bytes;
+use rocketmq::conf::ProducerOption;
+use rocketmq::error::{MQClientError, Outcome};
+use rocketmq::model::{Message, MessageBatch, MessageExt, MessageQueue, SendResult, SendStatus};
+use rocketmq::producer::{DefaultMQProducer, Producer, ProducerStats};
+use rocketmq::selector::MessageQueueSelector;
+use rocketmq_namesrv_mock::MockCluster;
+
+#[test]
+fn messages_are_made_of_anything_that_is_bytes() {
+    let bodies = [
+        Message::new("T", String::from("body")),
+        Message::new(String::from("T"), Vec::from("body")),
+        Message::new("T", Bytes::from_static(b"body")),
+        Message::new("T", "body"),
+        Message::new("T", &b"body"[..]),
+    ];
+    assert!(bodies.iter().all(|message| message.body() == "body"));
+    let mut message = Message::new("T", "body");
+    message.set_topic("Other");
+    message.set_tags("TagA");
+    message.set_keys(String::from("k1 k2"));
+    message.put_property("name", "value");
+    message.set_delay_time_level(3);
+    assert_eq!((message.topic(), message.get_topic(), message.tags()), ("Other", "Other", Some("TagA")));
+    assert_eq!((message.keys(), message.property("name")), (Some("k1 k2"), Some("value")));
+    assert_eq!(message.delay_time_level(), 3);
+    let chained = Message::new("T", "body").with_tags("TagA").with_keys("k").with_property("name", "value");
+    assert_eq!(chained.clone().property("name"), Some("value"));
+}
+
+#[test]
+fn options_have_the_promised_defaults() {
+    let option = ProducerOption::default();
+    assert_eq!((option.name_server_addr(), option.group_name()), (None, None));
+    assert_eq!((option.send_msg_timeout(), option.send_msg_max_timeout_per_request()), (3000, 0));
+    assert_eq!((option.retry_times_when_send_failed(), option.retry_times_when_send_async_failed()), (2, 2));
+    assert!(!option.retry_next_server() && !option.send_latency_fault_enable());
+    assert_eq!((option.max_message_size(), option.compress_msg_body_over_threshold()), (4 << 20, 4 << 10));
+    assert_eq!(
+        (option.tcp_transport_try_lock_timeout(), option.tcp_transport_connect_timeout()),
+        (3000, 3000)
+    );
+    assert_eq!(option.client_channel_max_idle_time_seconds(), 120);
+    assert_eq!(option.client_channel_expire_timeout_seconds(), 180);
+    assert_eq!(
+        (option.client_async_semaphore_value(), option.client_async_semaphore_bytes()),
+        (65_535, 100 << 20)
+    );
+}
+
+#[test]
+fn handles_are_shared_and_errors_are_small() {
+    fn shared<T: Clone + Send + Sync + 'static>() {}
+    fn sendable<T: Send + Sync + 'static>() {}
+    shared::<Producer>();
+    sendable::<MQClientError>();
+    assert!(size_of::<MQClientError>() <= 64, "{}", size_of::<MQClientError>());
+    assert!(size_of::<Result<SendResult, MQClientError>>() <= 256);
+}
+
+#[test]
+fn queues_can_be_compared_sorted_hashed_and_printed() {
+    let queue = |id| MessageQueue::new("T", "broker-a", id);
+    assert_eq!((queue(1).topic(), queue(1).broker_name(), queue(1).queue_id()), ("T", "broker-a", 1));
+    assert!(queue(2) < queue(10) && queue(1) == queue(1));
+    assert_eq!(std::collections::HashSet::from([queue(1), queue(1), queue(2)]).len(), 2);
+    assert_eq!(queue(1).to_string(), "MessageQueue [topic=T, brokerName=broker-a, queueId=1]");
+}
+
+struct First;
+
+impl MessageQueueSelector for First {
+    fn select<'q>(&self, queues: &'q [MessageQueue], _message: &Message, _arg: &str) -> &'q MessageQueue {
+        &queues[0]
+    }
+}
+
+#[tokio::test]
+async fn a_producer_is_called_as_promised() {
+    let cluster = MockCluster::builder().brokers(3).start().await.unwrap();
+    let mut producer_option = ProducerOption::default();
+    producer_option.set_name_server_addr(cluster.name_server_addr());
+    producer_option.set_group_name("promised");
+    let producer: DefaultMQProducer = Producer::new(producer_option);
+    let early = producer.send(Message::new("TopicTest", "early")).await.unwrap_err();
+    assert_eq!(early.outcome(), Outcome::NotStored);
+    producer.start().await.unwrap();
+
+    let sent: SendResult = producer.send(Message::new("TopicTest", "one")).await.unwrap();
+    assert!(sent.send_status == SendStatus::SendOk && sent.queue_offset == 0);
+    assert!(!sent.msg_id.is_empty() && !sent.offset_msg_id.is_empty());
+    assert_eq!(sent.message_queue.topic(), "TopicTest");
+    assert_eq!(sent.transaction_id.as_deref(), Some(sent.msg_id.as_str()));
+    assert_eq!(sent.region_id.as_deref(), Some("DefaultRegion"));
+
+    let (done, outcome) = tokio::sync::oneshot::channel();
+    producer.send_async(Message::new("TopicTest", "two"), |result| _ = done.send(result)).await.unwrap();
+    outcome.await.unwrap().unwrap();
+    producer
+        .send_batch(vec![Message::new("TopicTest", "three"), Message::new("TopicTest", "four")])
+        .await
+        .unwrap();
+    producer.send_with_selector(Message::new("TopicTest", "five"), First, "arg").await.unwrap();
+    producer.send_with_selector(Message::new("TopicTest", "six"), &First, "arg").await.unwrap();
+    producer.send_to(Message::new("TopicTest", "seven"), &sent.message_queue).await.unwrap();
+
+    let stats: ProducerStats = producer.get_stats().unwrap();
+    assert_eq!((stats.send_success_count, stats.send_failure_count), (6, 0));
+    assert!(stats.average_rt >= 0.0);
+    let stored: Vec<MessageExt> = cluster.messages("TopicTest");
+    assert_eq!(stored.len(), 7);
+    assert_eq!(MessageBatch::new(vec![Message::new("T", "x")]).unwrap().message_count(), 1);
+
+    producer.send_oneway(Message::new("TopicTest", "eight")).await.unwrap();
+    assert!(producer.shutdown().await.unwrap().is_clean());
+    assert_eq!(cluster.message_count("TopicTest"), 8, "a shutdown writes out what is in the write buffers");
+}
+
+#[tokio::test]
+async fn errors_are_matched_as_the_documents_do() {
+    let cluster = MockCluster::builder().auto_create_topic(false).start().await.unwrap();
+    let producer =
+        Producer::builder("promised").name_server_addr(cluster.name_server_addr()).start().await.unwrap();
+    match producer.send(Message::new("NoSuchTopic", "x")).await {
+        Err(MQClientError::BrokerNotFound { .. }) => {}
+        Err(MQClientError::ServiceNotAvailable { .. }) => panic!("the broker refuses service"),
+        other => panic!("{other:?}"),
+    }
+}

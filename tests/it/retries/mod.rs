@@ -1,0 +1,26 @@
+//! Sends while brokers fail: where a send is tried again, what the message keeps, how long it takes, and what its error
+//! tells.
+//!
+//! - `codes`: answers that are retried, and answers that are final
+//! - `silence`: brokers that answer late or never
+//! - `down`: brokers that cannot be reached or send their clients away
+//! - `cut`: connections that end in the middle of an answer
+//! - `routes`: routes that change
+//! - `moved`: topics that move to another broker
+//! - `full`: write buffers that fill up
+//! - `cancelled`: sends whose futures are dropped
+//! - `runtimes`: producers used from another runtime
+//! - `site`: two scripted brokers, their NameServer, and a producer
+//! - `script`: the scripted broker
+
+mod cancelled;
+mod codes;
+mod cut;
+mod down;
+mod full;
+mod moved;
+mod routes;
+mod runtimes;
+mod script;
+mod silence;
+mod site;

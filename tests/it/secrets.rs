@@ -1,0 +1,96 @@
+//! Fields that name the client in every request, and secrets that no log shows. `tests/cases/acl.rs` has who is let in.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use rocketmq::admin::MQAdmin;
+use rocketmq::conf::{AdminOption, ProducerOption};
+use rocketmq::model::Message;
+use rocketmq::producer::Producer;
+use rocketmq_namesrv_mock::MockCluster;
+use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, Responder};
+use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
+use rocketmq_remoting::server::RemotingServer;
+use tracing_subscriber::util::SubscriberInitExt;
+
+const ACCESS_KEY: &str = "known-user";
+const SECRET_KEY: &str = "right-secret-4711";
+
+/// A NameServer that has no route for anybody, and remembers what it was asked.
+#[derive(Default)]
+struct Asked(Mutex<Vec<RemotingCommand>>);
+
+impl RequestHandler for Asked {
+    fn handle(&self, request: RemotingCommand, responder: Responder) {
+        self.0.lock().unwrap().push(request);
+        responder.answer_with(RemotingCommand::response(ResponseCode::TOPIC_NOT_EXIST));
+    }
+}
+
+#[tokio::test]
+async fn requests_name_namespace_zone_and_kind() {
+    let asked = Arc::new(Asked::default());
+    let server =
+        RemotingServer::bind("127.0.0.1:0", asked.clone(), ConnectionOptions::default()).await.unwrap();
+    let mut option = AdminOption::default();
+    option.set_name_server_addr(server.local_addr().to_string());
+    MQAdmin::with_option(&option).await.unwrap();
+    option.set_namespace_v2("orders").set_zone("zone-1").set_enable_stream_request_type(true);
+    MQAdmin::with_option(&option).await.unwrap();
+
+    let requests = std::mem::take(&mut *asked.0.lock().unwrap());
+    let [plain, named] = requests.as_slice() else { panic!("expected two requests: {requests:?}") };
+    for (name, value) in
+        [("nsd", "true"), ("ns", "orders"), ("__ZONE_NAME", "zone-1"), ("__ZONE_MODE", "true"), ("ReqT", "0")]
+    {
+        assert_eq!(plain.ext_fields.get(name), None, "{name}");
+        assert_eq!(named.ext_fields.get(name).as_deref(), Some(value), "{name}");
+    }
+}
+
+/// Takes what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_ever_logged() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
+    let _logging = subscriber.with_writer(move || writer.clone()).finish().set_default();
+
+    let cluster = MockCluster::builder().acl(ACCESS_KEY, SECRET_KEY).start().await.unwrap();
+    for (secret, token) in
+        [(SECRET_KEY, "token-4711"), ("wrong-secret-4711", "token-4711"), ("x\"\\{}-4711", "")]
+    {
+        let mut option = ProducerOption::default();
+        option.set_name_server_addr(cluster.name_server_addr()).set_group_name("secretive");
+        option.set_credentials(ACCESS_KEY, secret).set_security_token(token);
+        let producer = Producer::new(option);
+        producer.start().await.unwrap();
+        let outcome = producer.send(Message::new("SecretTopic", "hello")).await;
+        assert_eq!(outcome.is_ok(), secret == SECRET_KEY);
+        let told = format!("{outcome:?} {producer:?} {:?}", producer.shutdown().await);
+        for text in [told, log.text()] {
+            assert!(!text.contains(secret) && (token.is_empty() || !text.contains(token)), "{text}");
+        }
+    }
+    assert!(!log.text().is_empty(), "there was something to look at");
+}
