@@ -12,7 +12,7 @@ use super::MockCluster;
 use super::slot::{Service, Slot};
 use crate::MockError;
 use crate::broker::{
-    Acl, Broker, BrokerHandler, BrokerOptions, Identity, Obeyed, TransactionOptions, expire_held_pulls,
+    Acl, Broker, BrokerHandler, BrokerOptions, Identity, Obeyed, TransactionOptions, expire_held_requests,
     follow_master, keep_time, watch_for_silence,
 };
 use crate::capture::Capture;
@@ -332,7 +332,7 @@ impl MockClusterBuilder {
         let name = broker.server().clone();
         let (served, handler) = (Some(broker.clone()), Arc::new(handler));
         let slot = self.listen(name, served, handler, (self.ports.1, number), cluster).await?;
-        cluster.tasks.spawn(expire_held_pulls(broker.clone()));
+        cluster.tasks.spawn(expire_held_requests(broker.clone()));
         if !self.virtual_clock {
             cluster.tasks.spawn(watch_for_silence(broker.clone()));
         }

@@ -56,6 +56,27 @@ pub(crate) fn property_entries(wire: &str) -> impl Iterator<Item = (&str, &str)>
     entries.filter(|(name, value)| !name.is_empty() && !value.is_empty())
 }
 
+/// Properties with some put and others left out, in the order in which a broker stores them.
+pub(crate) fn with_properties<'a>(
+    wire: &'a str,
+    put: impl Iterator<Item = (&'a str, &'a str)>,
+    without: &[&str],
+) -> String {
+    let mut properties = JavaProperties::new();
+    for (name, value) in property_entries(wire).filter(|(name, _)| !without.contains(name)) {
+        properties.put(name, value);
+    }
+    for (name, value) in put {
+        properties.put(name, value);
+    }
+    properties.into_wire()
+}
+
+/// The value of a property; the last one if there are several.
+pub(crate) fn property<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
+    property_entries(wire).filter(|entry| entry.0 == name).last().map(|entry| entry.1)
+}
+
 /// Leaves one entry of each name, with its first place and its last value.
 fn without_repetitions(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     entries.sort_unstable_by_key(|entry| (entry.hash, entry.place));

@@ -6,4 +6,4 @@ mod java_properties;
 
 pub(crate) use commit_log::{AppendError, CommitLog};
 pub(crate) use consume_queue::{Boundary, ConsumeQueue, QueueEntry};
-pub(crate) use java_properties::{JavaProperties, property_entries};
+pub(crate) use java_properties::{JavaProperties, property, property_entries, with_properties};

@@ -6,6 +6,7 @@ pub(crate) mod answer_frames;
 mod fields;
 mod json;
 mod reply;
+mod request;
 mod texts;
 
 pub(crate) use answer::{Answer, Refusal};
@@ -14,4 +15,5 @@ pub(crate) use fields::{
 };
 pub(crate) use json::{json_answer, json_body, json_text, optional_json_body};
 pub(crate) use reply::{AnswerFault, Reply, answer_head};
-pub(crate) use texts::{SEE_FAQ, bare_numbers, java_time, peer_with_slash};
+pub(crate) use request::Request;
+pub(crate) use texts::{NOT_SET, SEE_FAQ, TRACE_ON, bare_numbers, java_time, peer_with_slash};

@@ -5,6 +5,12 @@ use std::net::SocketAddr;
 
 use rocketmq_common::calendar::Date;
 
+/// Java prepares each answer with this text and does not always take it away.
+pub(crate) const NOT_SET: &str = "not set any response code";
+
+/// Whether the broker wants messages to be traced, which messages and answers carry.
+pub(crate) const TRACE_ON: &str = "true";
+
 /// Ends many of Apache's remarks.
 pub(crate) const SEE_FAQ: &str =
     "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";

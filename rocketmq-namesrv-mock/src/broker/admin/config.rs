@@ -2,20 +2,19 @@
 
 use std::sync::PoisonError;
 
-use crate::broker::Broker;
-use crate::broker::table::Request;
-use crate::wire::{Answer, Refusal, json_text};
+use crate::broker::state::Broker;
+use crate::wire::{Answer, Refusal, Request, json_text};
 
 /// 26: all settings of Apache's broker, as the text of a properties file. Those that the mock obeys are its own; the others
 /// are Apache's, unless somebody has changed them.
-pub(in crate::broker) fn config(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn config(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     let settings = broker.settings.read().unwrap_or_else(PoisonError::into_inner);
     let version = json_text(settings.configuration.version())?;
     Ok(Answer::success().with_field("version", version).with_body(settings.configuration.text()))
 }
 
 /// 25. Without a body nothing happens.
-pub(in crate::broker) fn change(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn change(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let text = &request.command.body;
     if !text.is_empty() {
         broker.change_settings(text)?;

@@ -6,10 +6,8 @@ use serde::Serialize;
 
 use rocketmq_remoting::protocol::ResponseCode;
 
-use crate::broker::Broker;
-use crate::broker::figures::Growth;
-use crate::broker::table::Request;
-use crate::wire::{Answer, NumberPolicy, Refusal, json_answer, read_fields, request_fields};
+use crate::broker::state::{Broker, Growth};
+use crate::wire::{Answer, NumberPolicy, Refusal, Request, json_answer, read_fields, request_fields};
 
 request_fields! {
     /// Java: `ViewBrokerStatsDataRequestHeader`.
@@ -43,7 +41,7 @@ impl From<Growth> for Figures {
 }
 
 /// 315. Latencies are not measured.
-pub(in crate::broker) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: StatsFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
     let name = fields.name.as_deref().unwrap_or("null");
     let key = fields.key.as_deref().unwrap_or("null");

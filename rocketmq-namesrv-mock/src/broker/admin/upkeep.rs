@@ -3,15 +3,14 @@
 use rocketmq_remoting::protocol::RequestCode;
 use serde::Serialize;
 
-use crate::broker::Broker;
-use crate::broker::table::Request;
-use crate::wire::{Answer, Refusal, json_answer};
+use crate::broker::state::Broker;
+use crate::wire::{Answer, Refusal, Request, json_answer};
 
 /// The request that asks who reads what is not in memory any more.
-pub(in crate::broker) const COLD_DATA: RequestCode = RequestCode(2003);
+pub(crate) const COLD_DATA: RequestCode = RequestCode(2003);
 
 /// 306, 316, 329. There are no files and thus nothing to do.
-pub(in crate::broker) fn clean(_: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn clean(_: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::success())
 }
 
@@ -38,7 +37,7 @@ struct ClientInfo {
 }
 
 /// 907. Slaves of the mock have no connection of their own to list.
-pub(in crate::broker) fn replicas(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn replicas(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     let position = broker.lock().log.position();
     let master = !broker.is_slave();
     json_answer(&Replicas {
@@ -68,7 +67,7 @@ struct ColdData {
 struct NoEntries {}
 
 /// 2003. All messages are in memory, so that nobody reads cold ones.
-pub(in crate::broker) fn cold_data(_: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn cold_data(_: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     json_answer(&ColdData {
         runtime_table: NoEntries {},
         config_table: NoEntries {},

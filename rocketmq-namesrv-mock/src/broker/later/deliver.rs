@@ -1,127 +1,23 @@
-//! Moving on what has waited long enough, and the task that does so by the clock of the system.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! Moving a delayed message to its queue.
 
 use rocketmq_common::MessageExt;
-use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::message_const as names;
-use rocketmq_common::record::{RecordDecoder, RecordOptions};
-use tokio::time::sleep;
 
-use super::agenda::{Deleted, Waiting};
-use super::with_properties;
-use crate::broker::append::{NewRecord, append};
-use crate::broker::pop;
-use crate::broker::pull::HeldPull;
-use crate::broker::transaction::check_transactions;
-use crate::broker::{Broker, State};
+use crate::broker::records::{again, append, real_place, stored};
+use crate::broker::state::{AgendaItem, Broker, Deleted, HeldRequest, State};
+use crate::store::with_properties;
 
-impl Broker {
-    /// Notes that a record waits, and tells the task of the clock if nobody is up before.
-    pub(in crate::broker) fn wait_until(&self, state: &mut State, due_ms: i64, waiting: Waiting) {
-        if self.options.discard_messages {
-            return;
-        }
-        if state.agenda.add(due_ms, waiting) {
-            self.due_sooner.notify_one();
-        }
-    }
-
-    /// When something is to be done without being asked.
-    pub(crate) fn next_duty_ms(&self) -> i64 {
-        let state = self.lock();
-        let check_ms = state.halves.next_check_ms();
-        state.agenda.due().map_or(check_ms, |due_ms| due_ms.min(check_ms))
-    }
-
-    /// Does what is due now: delivers messages and asks what became of transactions.
-    pub(crate) async fn do_duties(&self) {
-        self.deliver();
-        let now_ms = self.now_ms();
-        let is_time =
-            self.lock().halves.is_time_to_check(now_ms, self.options.obeyed.transactions.check_interval);
-        if is_time {
-            check_transactions(self).await;
-        }
-        self.changes.tell();
-    }
-
-    /// Moves the messages to their queues whose time has come.
-    fn deliver(&self) {
-        let now_ms = self.now_ms();
-        let mut woken = Vec::new();
-        {
-            let mut state = self.lock();
-            while let Some(waiting) = state.agenda.take(now_ms) {
-                deliver_one(self, &mut state, waiting, now_ms, &mut woken);
-            }
-        }
-        for pull in woken {
-            pull.wake(self);
-        }
-    }
-}
-
-/// Does the duties of a broker as the clock of the system goes on. Runs as long as the broker does.
-pub(crate) async fn keep_time(broker: Arc<Broker>) {
-    loop {
-        let sooner = broker.due_sooner.notified();
-        let wait_ms = broker.next_duty_ms().saturating_sub(broker.now_ms()).max(0);
-        tokio::select! {
-            () = sooner => {}
-            () = sleep(Duration::from_millis(wait_ms.unsigned_abs())) => broker.do_duties().await,
-        }
-    }
-}
-
-/// A record as it is stored, its body still compressed.
-pub(in crate::broker) fn stored(state: &State, commit_log_offset: i64) -> Option<MessageExt> {
-    let options = RecordOptions { decompress: false, check_crc: false, ..RecordOptions::default() };
-    let record = state.log.record_at(commit_log_offset)?;
-    RecordDecoder::with_options(record.clone(), options).next()?.ok()
-}
-
-/// The topic and the queue where a message belongs that waits elsewhere.
-pub(in crate::broker) fn real_place(message: &MessageExt) -> Option<(&str, i32)> {
-    let topic = message.property(names::PROPERTY_REAL_TOPIC)?;
-    let queue_id = message.property(names::PROPERTY_REAL_QUEUE_ID)?;
-    Some((topic, queue_id.parse().ok()?))
-}
-
-/// A new record of a stored message.
-pub(in crate::broker) fn again<'a>(
-    message: &'a MessageExt,
-    (topic, queue_id): (&'a str, i32),
-    properties: &'a str,
+/// Moves a message with a delay level or a timer to its queue.
+pub(crate) fn deliver(
+    broker: &Broker,
+    state: &mut State,
+    waiting: AgendaItem,
     now_ms: i64,
-) -> NewRecord<'a> {
-    let header = message.header();
-    NewRecord {
-        topic,
-        queue_id,
-        flag: message.flag(),
-        sys_flag: header.sys_flag,
-        born_timestamp: header.born_timestamp,
-        born_host: header.born_host,
-        store_timestamp: now_ms,
-        reconsume_times: header.reconsume_times,
-        prepared_transaction_offset: header.prepared_transaction_offset,
-        tags_code: message.tags().map_or(0, java_string_hash),
-        body: message.body(),
-        properties,
-    }
-}
-
-fn deliver_one(broker: &Broker, state: &mut State, waiting: Waiting, now_ms: i64, woken: &mut Vec<HeldPull>) {
-    let (Waiting::Level { at } | Waiting::Timer { at, .. }) = waiting else {
-        if let Waiting::Pop { id } = waiting {
-            pop::due(broker, state, id, now_ms, woken);
-        }
-        return;
-    };
+    woken: &mut Vec<HeldRequest>,
+) {
+    let (AgendaItem::Level { at } | AgendaItem::Timer { at, .. }) = waiting else { return };
     let Some(message) = stored(state, at) else { return };
-    if matches!(waiting, Waiting::Level { .. }) {
+    if matches!(waiting, AgendaItem::Level { .. }) {
         // Each level has a queue of its own, from 0 on.
         state.agenda.note_delivered(message.queue_id() + 1, message.queue_offset());
     }
@@ -129,8 +25,8 @@ fn deliver_one(broker: &Broker, state: &mut State, waiting: Waiting, now_ms: i64
     let wire = message.properties().as_wire();
     let timed;
     let properties = match waiting {
-        Waiting::Level { .. } | Waiting::Pop { .. } => wire,
-        Waiting::Timer { out_ms, enqueued_ms, .. } => {
+        AgendaItem::Level { .. } | AgendaItem::Pop { .. } => wire,
+        AgendaItem::Timer { out_ms, enqueued_ms, .. } => {
             if is_deleted(state, &message, place.0, out_ms) {
                 return;
             }

@@ -1,12 +1,14 @@
-//! Messages that do not go to their queue at once: delay levels, timers and halves of transactions.
+//! Messages that do not go to their queue at once: delay levels, timers and halves of transactions. Java: `HookUtils`,
+//! `ScheduleMessageService`, `TimerMessageStore`.
 //!
-//! [`plan`] says what a message asks for, this file stores it in the topic where it waits, [`agenda`] remembers when
-//! its time comes, and [`deliver`] moves it on then. Java: `HookUtils`, `ScheduleMessageService`,
-//! `TimerMessageStore`.
+//! - [`plan`]: what a message asks for.
+//! - this file: stores it in the topic where it waits.
+//! - [`deliver`]: moves it on when its time has come.
+//! - [`recall`]: takes a timer message back: 370.
 
-pub(super) mod agenda;
-pub(super) mod deliver;
-pub(super) mod plan;
+mod deliver;
+pub(crate) mod plan;
+mod recall;
 
 use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::{
@@ -15,33 +17,31 @@ use rocketmq_common::mix_all::{
 use rocketmq_common::properties::MAX_PROPERTIES_BYTES;
 use rocketmq_common::sysflag::TransactionType;
 
-use super::append::{NewRecord, Place, append};
-use super::known_properties::KnownProperties;
-use super::pull::HeldPull;
-use super::send::message_illegal;
-use super::{Broker, State, recall};
-use crate::store::{JavaProperties, property_entries};
+use crate::broker::records::{KnownProperties, NewRecord, Place, append, message_illegal};
+use crate::broker::state::{AgendaItem, Broker, Deleted, HeldRequest, State};
+use crate::store::{property, with_properties};
 use crate::wire::Refusal;
-use agenda::{Deleted, Waiting};
+pub(crate) use deliver::deliver;
 use plan::Plan;
+pub(crate) use recall::recall;
 
 /// Where a message was stored, and what takes it back.
 #[derive(Debug)]
-pub(super) struct StoredLater {
-    pub(super) place: Place,
+pub(crate) struct StoredLater {
+    pub(crate) place: Place,
     /// Only timers have one.
-    pub(super) recall_handle: Option<String>,
+    pub(crate) recall_handle: Option<String>,
 }
 
 /// Stores a message that is not plain: at its place, or where it waits.
 ///
 /// `known` are the properties that the record has, which has none itself if it is to be discarded.
-pub(super) fn store(
+pub(crate) fn store(
     broker: &Broker,
     state: &mut State,
     record: &NewRecord<'_>,
     known: &KnownProperties<'_>,
-    woken: &mut Vec<HeldPull>,
+    woken: &mut Vec<HeldRequest>,
 ) -> Result<StoredLater, Refusal> {
     let now_ms = record.store_timestamp;
     let half = half(record, known)?;
@@ -59,7 +59,7 @@ pub(super) fn store(
     match plan {
         Plan::AtOnce => {}
         Plan::Level(level) => {
-            broker.wait_until(state, now_ms.saturating_add(plan::level_ms(level)), Waiting::Level { at });
+            broker.wait_until(state, now_ms.saturating_add(plan::level_ms(level)), AgendaItem::Level { at });
         }
         Plan::Timer { out_ms } => {
             if let Some(key) = known.timer_delete {
@@ -72,7 +72,7 @@ pub(super) fn store(
                 let enqueued_ms = now_ms - now_ms.rem_euclid(plan::TIMER_PRECISION_MS);
                 // The wheel hands a message out one turn after its time, so that none is early.
                 let due_ms = out_ms.saturating_add(plan::TIMER_PRECISION_MS);
-                broker.wait_until(state, due_ms, Waiting::Timer { at, out_ms, enqueued_ms });
+                broker.wait_until(state, due_ms, AgendaItem::Timer { at, out_ms, enqueued_ms });
             }
             recall_handle = (!is_retry_topic(record.topic))
                 .then(|| recall::handle_text(record.topic, &broker.name, out_ms, unique_key));
@@ -146,25 +146,4 @@ fn redirected(record: &NewRecord<'_>, added: &[(&str, &str)], without: &[&str]) 
     let place =
         [(names::PROPERTY_REAL_TOPIC, record.topic), (names::PROPERTY_REAL_QUEUE_ID, queue_id.as_str())];
     with_properties(record.properties, added.iter().copied().chain(place), without)
-}
-
-/// Properties with some put and others left out, in the order in which a broker stores them.
-pub(super) fn with_properties<'a>(
-    wire: &'a str,
-    put: impl Iterator<Item = (&'a str, &'a str)>,
-    without: &[&str],
-) -> String {
-    let mut properties = JavaProperties::new();
-    for (name, value) in property_entries(wire).filter(|(name, _)| !without.contains(name)) {
-        properties.put(name, value);
-    }
-    for (name, value) in put {
-        properties.put(name, value);
-    }
-    properties.into_wire()
-}
-
-/// The value of a property; the last one if there are several.
-pub(super) fn property<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
-    property_entries(wire).filter(|entry| entry.0 == name).last().map(|entry| entry.1)
 }

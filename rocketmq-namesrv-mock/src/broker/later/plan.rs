@@ -3,14 +3,14 @@
 use rocketmq_common::sysflag::{MessageSysFlag, TransactionType};
 use rocketmq_remoting::protocol::ResponseCode;
 
-use crate::broker::known_properties::KnownProperties;
+use crate::broker::records::KnownProperties;
 use crate::wire::Refusal;
 
 /// The farthest that a timer may reach: three days.
-pub(in crate::broker) const TIMER_MAX_DELAY_MS: i64 = 259_200_000;
+pub(crate) const TIMER_MAX_DELAY_MS: i64 = 259_200_000;
 
 /// How exactly a timer keeps its time. Java: `timerPrecisionMs`.
-pub(in crate::broker) const TIMER_PRECISION_MS: i64 = 1000;
+pub(crate) const TIMER_PRECISION_MS: i64 = 1000;
 
 /// The seconds of each delay level, from level 1 on.
 const LEVEL_SECONDS: [u16; 18] =
@@ -18,7 +18,7 @@ const LEVEL_SECONDS: [u16; 18] =
 
 /// What becomes of a message when it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::broker) enum Plan {
+pub(crate) enum Plan {
     /// It goes to its queue.
     AtOnce,
     /// It waits as long as this level says, from 1 to 18.
@@ -32,7 +32,7 @@ pub(in crate::broker) enum Plan {
 
 /// What a message asks for. A level counts more than a timer, and a timer whose time has come makes an ordinary
 /// message.
-pub(super) fn plan(
+pub(crate) fn plan(
     properties: &KnownProperties<'_>,
     sys_flag: MessageSysFlag,
     now_ms: i64,
@@ -56,13 +56,13 @@ pub(super) fn plan(
 }
 
 /// How long a level delays.
-pub(super) fn level_ms(level: i32) -> i64 {
+pub(crate) fn level_ms(level: i32) -> i64 {
     let seconds = usize::try_from(level - 1).ok().and_then(|index| LEVEL_SECONDS.get(index));
     seconds.map_or(0, |seconds| i64::from(*seconds) * 1000)
 }
 
 /// The level that a message asks for; 0 and less are none.
-pub(in crate::broker) fn delay_level(properties: &KnownProperties<'_>) -> Result<i32, Refusal> {
+pub(crate) fn delay_level(properties: &KnownProperties<'_>) -> Result<i32, Refusal> {
     match properties.delay_level {
         None => Ok(0),
         Some(text) => text.parse().map_err(|_| {
@@ -73,10 +73,7 @@ pub(in crate::broker) fn delay_level(properties: &KnownProperties<'_>) -> Result
 }
 
 /// When a timer message is due. None if there is no timer, or a broker has set it already.
-pub(in crate::broker) fn timer(
-    properties: &KnownProperties<'_>,
-    now_ms: i64,
-) -> Result<Option<i64>, Refusal> {
+pub(crate) fn timer(properties: &KnownProperties<'_>, now_ms: i64) -> Result<Option<i64>, Refusal> {
     if properties.timer_out_ms.is_some() {
         return Ok(None);
     }

@@ -5,17 +5,14 @@ use std::borrow::Cow;
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{BatchAck, BatchAckMessageRequestBody, decode_body};
 
-use super::QueueKey;
-use super::checkpoints::CheckpointKey;
 use super::checks::{illegal_queue, known_topic};
 use super::handle::{Handle, ORDERED, real_topic};
-use super::held::Kind;
-use super::orders::Committed;
 use super::take::queue;
-use crate::broker::pull::HeldPull;
-use crate::broker::table::Request;
-use crate::broker::{Broker, State};
-use crate::wire::{Answer, NumberPolicy, Refusal, peer_with_slash, read_fields, request_fields, required};
+use crate::broker::state::pops::{CheckpointKey, Committed, Kind, QueueKey};
+use crate::broker::state::{Broker, HeldRequest, State};
+use crate::wire::{
+    Answer, NumberPolicy, Refusal, Request, peer_with_slash, read_fields, request_fields, required,
+};
 
 request_fields! {
     /// Java: `AckMessageRequestHeader`, `ChangeInvisibleTimeRequestHeader`.
@@ -31,18 +28,18 @@ request_fields! {
 }
 
 /// A message of a queue that exists.
-pub(super) struct Named {
-    pub(super) key: QueueKey,
-    pub(super) offset: i64,
+pub(crate) struct Named {
+    pub(crate) key: QueueKey,
+    pub(crate) offset: i64,
 }
 
 impl HandleFields<'_> {
-    pub(super) fn read<'a>(request: &Request<'a>) -> Result<HandleFields<'a>, Refusal> {
+    pub(crate) fn read<'a>(request: &Request<'a>) -> Result<HandleFields<'a>, Refusal> {
         read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
     }
 
     /// The topic and the queue have to exist.
-    pub(super) fn named(&self, state: &State, request: &Request<'_>) -> Result<Named, Refusal> {
+    pub(crate) fn named(&self, state: &State, request: &Request<'_>) -> Result<Named, Refusal> {
         let topic = required(self.topic.as_deref(), "topic")?;
         let queues = known_topic(state, topic)?.read_queue_nums;
         let queue_id = required(self.queue_id, "queueId")?;
@@ -57,7 +54,7 @@ impl HandleFields<'_> {
 }
 
 /// 200051. A message that is not hidden, or was hidden again, does not matter.
-pub(in crate::broker) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = HandleFields::read(request)?;
     let mut woken = Vec::new();
     {
@@ -81,12 +78,12 @@ pub(in crate::broker) fn ack(broker: &Broker, request: &Request<'_>) -> Result<A
             state.figures.ack(broker.now_ms(), &point.queue.topic, &point.queue.group);
         }
     }
-    HeldPull::wake_all(woken, broker);
+    HeldRequest::wake_all(woken, broker);
     Ok(Answer::success())
 }
 
 /// 200151. What is not known does not matter, unless there is nothing at all.
-pub(in crate::broker) fn batch_ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn batch_ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let body = request.command.body.trim_ascii();
     let nothing = Answer { code: ResponseCode::NO_MESSAGE, ..Answer::success() };
     if body.is_empty() {
@@ -103,7 +100,7 @@ pub(in crate::broker) fn batch_ack(broker: &Broker, request: &Request<'_>) -> Re
     let done =
         body.acks.iter().try_for_each(|acks| ack_all(broker, &mut state, acks, is_ours, request, &mut woken));
     drop(state);
-    HeldPull::wake_all(woken, broker);
+    HeldRequest::wake_all(woken, broker);
     done.map(|()| Answer::success())
 }
 
@@ -113,7 +110,7 @@ fn ack_all(
     acks: &BatchAck,
     is_ours: bool,
     request: &Request<'_>,
-    woken: &mut Vec<HeldPull>,
+    woken: &mut Vec<HeldRequest>,
 ) -> Result<(), Refusal> {
     let topic = real_topic(&acks.topic, &acks.consumer_group, &acks.retry)?;
     let key = QueueKey::new(&topic, &acks.consumer_group, acks.queue_id);
@@ -142,7 +139,7 @@ fn ack_in_order(
     point: &CheckpointKey,
     offset: i64,
     request: &Request<'_>,
-    woken: &mut Vec<HeldPull>,
+    woken: &mut Vec<HeldRequest>,
 ) -> Result<(), Refusal> {
     let key = &point.queue;
     let QueueKey { topic, group, queue_id } = key;

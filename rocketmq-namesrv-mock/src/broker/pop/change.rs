@@ -2,22 +2,16 @@
 
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
-use super::QueueKey;
 use super::ack::{HandleFields, Named};
-use super::checkpoints::{Checkpoint, CheckpointKey};
 use super::handle::{Handle, ORDERED};
-use super::revive::{Event, remind};
+use super::revive::remind;
 use super::take::queue;
-use crate::broker::table::Request;
-use crate::broker::topics::NOT_SET;
-use crate::broker::{Broker, State};
-use crate::wire::{Answer, Refusal, required};
+use crate::broker::state::pops::{Checkpoint, CheckpointKey, Event, QueueKey};
+use crate::broker::state::{Broker, State};
+use crate::wire::{Answer, NOT_SET, Refusal, Request, required};
 
 /// 200053. Whether the message is still hidden does not matter.
-pub(in crate::broker) fn change_invisible_time(
-    broker: &Broker,
-    request: &Request<'_>,
-) -> Result<Answer, Refusal> {
+pub(crate) fn change_invisible_time(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = HandleFields::read(request)?;
     let state = &mut *broker.lock();
     let named = fields.named(state, request).map_err(|refusal| refusal.with_fields(unchanged()))?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 
-use super::QueueKey;
-use crate::broker::filter::{MessageFilter, Selector, Wanted};
-use crate::broker::{Broker, State};
+use crate::broker::filters::{MessageFilter, Selector, Wanted};
+use crate::broker::state::pops::QueueKey;
+use crate::broker::state::{Broker, State, TopicConfig};
 use crate::wire::{
     NumberPolicy, Refusal, Reply, SEE_FAQ, peer_with_slash, read_fields, request_fields, required,
 };
@@ -31,45 +31,45 @@ request_fields! {
 }
 
 impl<'a> PopFields<'a> {
-    pub(super) fn read(command: &'a RemotingCommand) -> Result<Self, Refusal> {
+    pub(crate) fn read(command: &'a RemotingCommand) -> Result<Self, Refusal> {
         read_fields(&command.ext_fields, NumberPolicy::Ignore)
     }
 
     /// When the request is answered, whether a message came or not, by the clock of the system.
-    pub(super) fn end_ms(&self) -> i64 {
+    pub(crate) fn end_ms(&self) -> i64 {
         self.born_time.unwrap_or(0).saturating_add(self.poll_time.unwrap_or(0))
     }
 
-    pub(super) fn max_msg_nums(&self) -> i32 {
+    pub(crate) fn max_msg_nums(&self) -> i32 {
         self.max_msg_nums.unwrap_or(0)
     }
 
     /// The queue that is asked for; negative for all.
-    pub(super) fn queue_id(&self) -> i32 {
+    pub(crate) fn queue_id(&self) -> i32 {
         self.queue_id.unwrap_or(0)
     }
 
-    pub(super) fn is_ordered(&self) -> bool {
+    pub(crate) fn is_ordered(&self) -> bool {
         self.order.unwrap_or(false)
     }
 }
 
 /// A topic that a group may read.
-pub(super) struct Allowed<'a> {
-    pub(super) topic: &'a str,
-    pub(super) group: &'a str,
-    pub(super) queues: i32,
+pub(crate) struct Allowed<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) group: &'a str,
+    pub(crate) queues: i32,
 }
 
 impl Allowed<'_> {
     /// Where such a request waits.
-    pub(super) fn place(&self, fields: &PopFields<'_>) -> QueueKey {
+    pub(crate) fn place(&self, fields: &PopFields<'_>) -> QueueKey {
         QueueKey::new(self.topic, self.group, fields.queue_id())
     }
 }
 
 /// The broker lets clients read at all; how it calls what they want to do.
-pub(super) fn check_broker(broker: &Broker, what: &str) -> Result<(), Refusal> {
+pub(crate) fn check_broker(broker: &Broker, what: &str) -> Result<(), Refusal> {
     if broker.permits().is_readable() {
         return Ok(());
     }
@@ -78,7 +78,7 @@ pub(super) fn check_broker(broker: &Broker, what: &str) -> Result<(), Refusal> {
 }
 
 /// The topic is there and readable, the queue exists, and so does the group.
-pub(super) fn check<'a>(
+pub(crate) fn check<'a>(
     state: &mut State,
     fields: &'a PopFields<'_>,
     responder: &Reply,
@@ -108,7 +108,7 @@ pub(super) fn check<'a>(
 }
 
 /// The settings of a topic.
-pub(super) fn known_topic(state: &State, topic: &str) -> Result<crate::broker::TopicConfig, Refusal> {
+pub(crate) fn known_topic(state: &State, topic: &str) -> Result<TopicConfig, Refusal> {
     match state.topics.get(topic) {
         Some(found) => Ok(found.config.clone()),
         None => {
@@ -119,7 +119,7 @@ pub(super) fn known_topic(state: &State, topic: &str) -> Result<crate::broker::T
 }
 
 /// What is said of a queue that does not exist.
-pub(super) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: &Reply) -> String {
+pub(crate) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: &Reply) -> String {
     let peer = responder.peer().map(peer_with_slash);
     format!(
         "queueId[{queue_id}] is illegal, topic:[{topic}] topicConfig.readQueueNums:[{queues}] consumer:[{}]",
@@ -128,7 +128,7 @@ pub(super) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: 
 }
 
 /// What the group wants of the topic; expressions over properties need no leave here.
-pub(super) fn filter(fields: &PopFields<'_>) -> Result<MessageFilter, Refusal> {
+pub(crate) fn filter(fields: &PopFields<'_>) -> Result<MessageFilter, Refusal> {
     let text = fields.expression.as_deref().unwrap_or_default();
     if text.is_empty() {
         return Ok(MessageFilter::Nothing);

@@ -1,18 +1,17 @@
 //! The text that names a popped message, which clients send back. Java: `ExtraInfoUtil`.
 
-use super::QueueKey;
-use super::checkpoints::CheckpointKey;
+use crate::broker::state::pops::{CheckpointKey, QueueKey};
 use crate::wire::Refusal;
 
 /// The number of the queue of pop records that stands for pops in order.
-pub(super) const ORDERED: i32 = 999;
+pub(crate) const ORDERED: i32 = 999;
 
 /// Start offset, pop time, invisible time, revive queue, kind of topic, broker, queue and offset, with blanks between
 /// them.
-pub(super) struct Handle<'a>(Vec<&'a str>);
+pub(crate) struct Handle<'a>(Vec<&'a str>);
 
 impl<'a> Handle<'a> {
-    pub(super) fn read(text: Option<&'a str>) -> Result<Self, Refusal> {
+    pub(crate) fn read(text: Option<&'a str>) -> Result<Self, Refusal> {
         let text = text.ok_or_else(|| illegal("split extraInfo is null"))?;
         let mut parts: Vec<_> = text.split(' ').collect();
         while parts.len() > 1 && parts.last().is_some_and(|part| part.is_empty()) {
@@ -21,28 +20,28 @@ impl<'a> Handle<'a> {
         Ok(Self(parts))
     }
 
-    pub(super) fn start_offset(&self) -> Result<i64, Refusal> {
+    pub(crate) fn start_offset(&self) -> Result<i64, Refusal> {
         self.number(0, "getCkQueueOffset")
     }
 
-    pub(super) fn pop_time(&self) -> Result<i64, Refusal> {
+    pub(crate) fn pop_time(&self) -> Result<i64, Refusal> {
         self.number(1, "getPopTime")
     }
 
-    pub(super) fn invisible_time(&self) -> Result<i64, Refusal> {
+    pub(crate) fn invisible_time(&self) -> Result<i64, Refusal> {
         self.number(2, "getInvisibleTime")
     }
 
-    pub(super) fn revive_queue_id(&self) -> Result<i32, Refusal> {
+    pub(crate) fn revive_queue_id(&self) -> Result<i32, Refusal> {
         self.number(3, "getReviveQid")
     }
 
-    pub(super) fn broker_name(&self) -> Result<&'a str, Refusal> {
+    pub(crate) fn broker_name(&self) -> Result<&'a str, Refusal> {
         self.part(5, "getBrokerName")
     }
 
     /// The checkpoint that it speaks of.
-    pub(super) fn checkpoint(&self, queue: QueueKey) -> Result<CheckpointKey, Refusal> {
+    pub(crate) fn checkpoint(&self, queue: QueueKey) -> Result<CheckpointKey, Refusal> {
         Ok(CheckpointKey { queue, start_offset: self.start_offset()?, pop_time: self.pop_time()? })
     }
 
@@ -68,7 +67,7 @@ fn illegal(detail: &str) -> Refusal {
 }
 
 /// What a handle calls a topic: `0` an ordinary one, `1` and `2` those of messages that come again.
-pub(super) fn kind_of(topic: &str) -> &'static str {
+pub(crate) fn kind_of(topic: &str) -> &'static str {
     match topic.starts_with("%RETRY%") {
         true if topic.contains('+') => "2",
         true => "1",
@@ -77,12 +76,12 @@ pub(super) fn kind_of(topic: &str) -> &'static str {
 }
 
 /// The topic where a group's messages of a topic come again.
-pub(super) fn retry_topic(topic: &str, group: &str) -> String {
+pub(crate) fn retry_topic(topic: &str, group: &str) -> String {
     format!("%RETRY%{group}_{topic}")
 }
 
 /// The topic that a kind means.
-pub(super) fn real_topic(topic: &str, group: &str, kind: &str) -> Result<String, Refusal> {
+pub(crate) fn real_topic(topic: &str, group: &str, kind: &str) -> Result<String, Refusal> {
     match kind {
         "0" => Ok(topic.to_owned()),
         "1" => Ok(retry_topic(topic, group)),

@@ -6,16 +6,13 @@ use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
 use super::checks::{Allowed, PopFields, check, check_broker, filter};
 use super::handle::retry_topic;
-use super::held::{Kind, Place};
 use super::take::queue;
-use super::{Outcome, QueueKey, finish, no_messages, stamp};
-use crate::broker::filter::MessageFilter;
-use crate::broker::pull::HeldPull;
-use crate::broker::pull::{joined, read};
-use crate::broker::table::Request;
-use crate::broker::topics::NOT_SET;
-use crate::broker::{Broker, State};
-use crate::wire::{Answer, Refusal, Reply};
+use super::{Outcome, finish, no_messages, stamp};
+use crate::broker::filters::MessageFilter;
+use crate::broker::records::{joined, read};
+use crate::broker::state::pops::{Kind, PopWait, QueueKey};
+use crate::broker::state::{Broker, HeldRequest, State};
+use crate::wire::{Answer, NOT_SET, Refusal, Reply, Request};
 
 /// How remarks call all that only looks.
 const PEEKING: &str = "peeking";
@@ -27,12 +24,12 @@ const MAX_FILTERED: i64 = 64;
 const SEEN: usize = 32;
 
 /// 200054.
-pub(in crate::broker) fn notification(broker: &Broker, mut command: RemotingCommand, responder: Reply) {
+pub(crate) fn notification(broker: &Broker, mut command: RemotingCommand, responder: Reply) {
     stamp(&mut command);
-    HeldPull::wake_all(serve(broker, command, responder), broker);
+    HeldRequest::wake_all(serve(broker, command, responder), broker);
 }
 
-fn serve(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldPull> {
+fn serve(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldRequest> {
     let mut state = broker.lock();
     let outcome = run(broker, &mut state, &command, &responder);
     finish(broker, state, outcome, (command, responder, serve));
@@ -59,7 +56,7 @@ fn run(
     if has_message(broker, state, &fields, &allowed, &filter) {
         return answer(true, false);
     }
-    let place = Place::new(allowed.place(&fields), Kind::Notification, fields.end_ms(), filter);
+    let place = PopWait::new(allowed.place(&fields), Kind::Notification, fields.end_ms(), filter);
     match place.check(&state.pops.held, fields.poll_time.unwrap_or(0)) {
         Ok(()) => Ok(Outcome::Hold(place)),
         Err(code) => answer(false, code == ResponseCode::POLLING_FULL),
@@ -115,7 +112,7 @@ fn notified(has_message: bool, is_full: bool) -> ExtFields {
 }
 
 /// 200055.
-pub(in crate::broker) fn polling_info(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn polling_info(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = PopFields::read(request.command)?;
     let state = &mut *broker.lock();
     let nobody = |refusal: Refusal| refusal.with_fields([("pollingNum", "0")].into_iter().collect());
@@ -126,7 +123,7 @@ pub(in crate::broker) fn polling_info(broker: &Broker, request: &Request<'_>) ->
 }
 
 /// 200052.
-pub(in crate::broker) fn peek(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn peek(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = PopFields::read(request.command)?;
     let state = &mut *broker.lock();
     let nothing = |refusal: Refusal| refusal.with_fields(no_messages());

@@ -1,42 +1,35 @@
 //! Popping: messages that a broker hands out one by one, hides for a while, and hands out again unless they are
 //! acknowledged. 200050 – 200055, 200151. Java: `PopMessageProcessor` and its kin.
 //!
-//! | to find | look in |
-//! |---|---|
-//! | who may ask | [`checks`] |
-//! | taking messages off queues | [`take`] |
-//! | what was handed out and is not acknowledged | [`checkpoints`], in order: [`orders`] |
-//! | acknowledging, hiding for longer | [`ack`], [`change`], [`handle`] |
-//! | handing out again | [`revive`] |
-//! | requests that wait for a message | [`held`] |
-//! | asking without taking | [`look`] |
+//! - this file: a pop from request to answer.
+//! - [`checks`]: who may ask.
+//! - [`take`]: takes messages off queues.
+//! - [`ack`], [`change`], [`handle`]: acknowledges messages or hides them for longer, by the handle of each.
+//! - [`revive`]: hands messages out again.
+//! - [`look`]: asks without taking.
+//!
+//! What was popped is in [`state::pops`](super::state::pops).
 
 mod ack;
 mod change;
-mod checkpoints;
 mod checks;
 mod handle;
-mod held;
 mod look;
-mod orders;
 mod revive;
 mod take;
 
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
-pub(super) use ack::{ack, batch_ack};
-pub(super) use change::change_invisible_time;
-use checkpoints::Checkpoints;
+pub(crate) use ack::{ack, batch_ack};
+pub(crate) use change::change_invisible_time;
 use checks::{PopFields, check, check_broker};
-use held::{HeldPops, Kind, Place};
-pub(super) use look::{notification, peek, polling_info};
-use orders::Orders;
-use revive::Event;
-pub(in crate::broker) use revive::due;
+pub(crate) use look::{notification, peek, polling_info};
+pub(crate) use revive::due;
 use take::{Pop, Popped};
 
-use super::pull::HeldPull;
-use super::{Broker, State};
+use crate::broker::records::joined;
+use crate::broker::state::pops::{Kind, PopWait};
+use crate::broker::state::{Broker, HeldRequest, Serve, State};
 use crate::clock::system_ms;
 use crate::wire::{Answer, Refusal, Reply};
 
@@ -49,43 +42,16 @@ const TOO_LATE_MS: i64 = 500;
 /// How often one request looks again when it only saw messages that it does not want.
 const MAX_ROUNDS: usize = 1000;
 
-/// A queue as a group pops it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(in crate::broker) struct QueueKey {
-    topic: String,
-    group: String,
-    queue_id: i32,
-}
-
-/// All that is to be remembered of pops.
-#[derive(Debug, Default)]
-pub(crate) struct PopTable {
-    checkpoints: Checkpoints,
-    orders: Orders,
-    events: std::collections::HashMap<u64, Event>,
-    /// How many events there were.
-    event_count: u64,
-    /// How many pops there were.
-    pop_count: i32,
-    pub(crate) held: HeldPops,
-}
-
 /// What becomes of a request.
 enum Outcome {
     Answer(Answer),
-    Hold(Place),
-}
-
-impl QueueKey {
-    fn new(topic: &str, group: &str, queue_id: i32) -> Self {
-        Self { topic: topic.to_owned(), group: group.to_owned(), queue_id }
-    }
+    Hold(PopWait),
 }
 
 /// 200050.
-pub(super) fn pop(broker: &Broker, mut command: RemotingCommand, responder: Reply) {
+pub(crate) fn pop(broker: &Broker, mut command: RemotingCommand, responder: Reply) {
     stamp(&mut command);
-    HeldPull::wake_all(serve(broker, command, responder), broker);
+    HeldRequest::wake_all(serve(broker, command, responder), broker);
 }
 
 /// A request without the time at which it was made was made now.
@@ -97,7 +63,7 @@ fn stamp(command: &mut RemotingCommand) {
 }
 
 /// Answers a pop or holds it. Returns the requests that others have woken.
-fn serve(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldPull> {
+fn serve(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldRequest> {
     let mut woken = Vec::new();
     let mut state = broker.lock();
     let outcome = run(broker, &mut state, &command, &responder, &mut woken);
@@ -110,7 +76,7 @@ fn finish(
     broker: &Broker,
     mut state: std::sync::MutexGuard<'_, State>,
     outcome: Result<Outcome, Refusal>,
-    (command, responder, serve): (RemotingCommand, Reply, held::Serve),
+    (command, responder, serve): (RemotingCommand, Reply, Serve),
 ) {
     match outcome {
         Ok(Outcome::Hold(place)) => {
@@ -136,7 +102,7 @@ fn run(
     state: &mut State,
     command: &RemotingCommand,
     responder: &Reply,
-    woken: &mut Vec<HeldPull>,
+    woken: &mut Vec<HeldRequest>,
 ) -> Result<Outcome, Refusal> {
     let fields = PopFields::read(command)?;
     let refuse = |code, remark| Err(Refusal { fields: no_messages(), ..Refusal::new(code, remark) });
@@ -163,7 +129,7 @@ fn run(
             }
             return Ok(Outcome::Answer(answer(ResponseCode::SUCCESS, "FOUND", &pop, popped)));
         }
-        let place = Place::new(allowed.place(&fields), Kind::Pop, end_ms, filter.clone());
+        let place = PopWait::new(allowed.place(&fields), Kind::Pop, end_ms, filter.clone());
         let code = match place.check(&state.pops.held, fields.poll_time.unwrap_or(0)) {
             Ok(()) if popped.rest > 0 && rounds < MAX_ROUNDS => {
                 rounds += 1;
@@ -190,7 +156,7 @@ fn answer(code: ResponseCode, remark: &'static str, pop: &Pop<'_>, popped: Poppe
         true => answer.with_field("orderCountInfo", &popped.order_counts),
         false => answer,
     };
-    answer.with_body(super::pull::joined(popped.records.iter()))
+    answer.with_body(joined(popped.records.iter()))
 }
 
 /// Java's header has numbers, and they are there even if nothing was popped.

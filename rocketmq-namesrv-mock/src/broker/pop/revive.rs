@@ -5,43 +5,23 @@ use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::is_retry_topic;
 use rocketmq_common::record::{RecordDecoder, RecordOptions};
 
-use super::QueueKey;
-use super::checkpoints::{Checkpoint, CheckpointKey};
 use super::handle::retry_topic;
-use super::held::Kind;
 use super::take::queue;
-use crate::broker::append::{NewRecord, append};
-use crate::broker::later::agenda::Waiting;
-use crate::broker::later::deliver::again;
-use crate::broker::later::with_properties;
-use crate::broker::pull::HeldPull;
-use crate::broker::{Broker, State, TopicConfig};
-
-/// Something that is due.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// Messages that were not acknowledged come again.
-    Revive(CheckpointKey),
-    /// A queue that is popped in order may go on.
-    Unblock(QueueKey),
-}
+use crate::broker::records::{NewRecord, again, append};
+use crate::broker::state::pops::{Checkpoint, CheckpointKey, Event, Kind, QueueKey};
+use crate::broker::state::{AgendaItem, Broker, HeldRequest, State, TopicConfig};
+use crate::store::with_properties;
 
 /// Notes that something is due.
-pub(super) fn remind(broker: &Broker, state: &mut State, due_ms: i64, event: Event) {
+pub(crate) fn remind(broker: &Broker, state: &mut State, due_ms: i64, event: Event) {
     let id = state.pops.event_count;
     state.pops.event_count += 1;
     state.pops.events.insert(id, event);
-    broker.wait_until(state, due_ms, Waiting::Pop { id });
+    broker.wait_until(state, due_ms, AgendaItem::Pop { id });
 }
 
 /// Does what is due.
-pub(in crate::broker) fn due(
-    broker: &Broker,
-    state: &mut State,
-    id: u64,
-    now_ms: i64,
-    woken: &mut Vec<HeldPull>,
-) {
+pub(crate) fn due(broker: &Broker, state: &mut State, id: u64, now_ms: i64, woken: &mut Vec<HeldRequest>) {
     match state.pops.events.remove(&id) {
         Some(Event::Revive(key)) => {
             if let Some(point) = state.pops.checkpoints.take(&key) {
@@ -54,7 +34,7 @@ pub(in crate::broker) fn due(
 }
 
 /// Wakes who waits for a queue, if there is something to pop.
-fn unblock(state: &mut State, key: QueueKey, now_ms: i64, woken: &mut Vec<HeldPull>) {
+fn unblock(state: &mut State, key: QueueKey, now_ms: i64, woken: &mut Vec<HeldRequest>) {
     let batch = state.pops.orders.get(&key);
     let is_free = batch.is_none_or(|batch| batch.free_ms(now_ms) <= now_ms);
     let committed = state.offsets.get(&key.topic, &key.group, key.queue_id).unwrap_or(0);
@@ -75,7 +55,7 @@ fn revive(
     key: &CheckpointKey,
     point: &Checkpoint,
     now_ms: i64,
-    woken: &mut Vec<HeldPull>,
+    woken: &mut Vec<HeldRequest>,
 ) {
     let QueueKey { topic, group, queue_id } = &key.queue;
     let target = if is_retry_topic(topic) { topic.clone() } else { retry_topic(topic, group) };

@@ -6,17 +6,14 @@ use rocketmq_common::mix_all::is_retry_topic;
 use rocketmq_common::record::{RecordDecoder, RecordFields, RecordOptions, encode_record};
 use rocketmq_remoting::net::random;
 
-use super::QueueKey;
-use super::checkpoints::{Checkpoint, CheckpointKey};
 use super::checks::{Allowed, PopFields};
 use super::handle::{ORDERED, kind_of, retry_topic};
-use super::orders::{Batch, Hidden};
-use super::revive::{Event, remind};
-use crate::broker::filter::MessageFilter;
-use crate::broker::later::with_properties;
-use crate::broker::pull::read::{Found, Status, read};
-use crate::broker::{Broker, State};
-use crate::store::{ConsumeQueue, property_entries};
+use super::revive::remind;
+use crate::broker::filters::MessageFilter;
+use crate::broker::records::read::{Found, Status, read};
+use crate::broker::state::pops::{Batch, Checkpoint, CheckpointKey, Event, Hidden, QueueKey};
+use crate::broker::state::{Broker, State};
+use crate::store::{ConsumeQueue, property_entries, with_properties};
 
 /// How many of a hundred pops look at messages that come again first. Java: `popFromRetryProbability`.
 const RETRY_FIRST: u64 = 20;
@@ -28,7 +25,7 @@ const REVIVE_QUEUES: i32 = 8;
 const INIT_MIN: i32 = 0;
 
 /// A pop.
-pub(super) struct Pop<'a> {
+pub(crate) struct Pop<'a> {
     topic: &'a str,
     group: &'a str,
     queue_id: i32,
@@ -37,26 +34,26 @@ pub(super) struct Pop<'a> {
     init_mode: i32,
     attempt_id: Option<&'a str>,
     filter: MessageFilter,
-    pub(super) is_ordered: bool,
+    pub(crate) is_ordered: bool,
     /// Milliseconds since 1970.
-    pub(super) pop_time: i64,
-    pub(super) invisible_time: i64,
-    pub(super) revive_queue_id: i32,
+    pub(crate) pop_time: i64,
+    pub(crate) invisible_time: i64,
+    pub(crate) revive_queue_id: i32,
 }
 
 /// What was popped.
 #[derive(Debug, Default)]
-pub(super) struct Popped {
-    pub(super) records: Vec<Bytes>,
+pub(crate) struct Popped {
+    pub(crate) records: Vec<Bytes>,
     /// How many messages are left.
-    pub(super) rest: i64,
-    pub(super) start_offsets: String,
-    pub(super) message_offsets: String,
-    pub(super) order_counts: String,
+    pub(crate) rest: i64,
+    pub(crate) start_offsets: String,
+    pub(crate) message_offsets: String,
+    pub(crate) order_counts: String,
 }
 
 impl<'a> Pop<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         broker: &Broker,
         state: &mut State,
         fields: &'a PopFields<'_>,
@@ -88,7 +85,7 @@ impl<'a> Pop<'a> {
     }
 
     /// Takes what there is. Messages that come again are looked at first now and then, else if there is room left.
-    pub(super) fn take(&self, broker: &Broker, state: &mut State) -> Popped {
+    pub(crate) fn take(&self, broker: &Broker, state: &mut State) -> Popped {
         let mut popped = Popped::default();
         let chance = random() % 100;
         let retry_first = chance < RETRY_FIRST;
@@ -258,7 +255,7 @@ impl<'a> Pop<'a> {
 }
 
 /// A queue to read.
-pub(super) fn queue<'a>(state: &'a State, key: &QueueKey) -> &'a ConsumeQueue {
+pub(crate) fn queue<'a>(state: &'a State, key: &QueueKey) -> &'a ConsumeQueue {
     state.topics.get(&key.topic).map_or(ConsumeQueue::EMPTY, |topic| topic.queue_or_empty(key.queue_id))
 }
 

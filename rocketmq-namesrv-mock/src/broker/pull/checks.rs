@@ -3,16 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::wire::Reply;
 use rocketmq_common::sysflag::PullSysFlag;
 use rocketmq_remoting::protocol::body::MessageModel;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
 use super::request::PullFields;
-use crate::broker::consumers::Subscribed;
-use crate::broker::filter::{MessageFilter, Selector, Wanted, no_property_filter};
-use crate::broker::{Broker, State};
-use crate::wire::{Refusal, SEE_FAQ, peer_with_slash, required};
+use crate::broker::filters::{MessageFilter, Selector, Wanted, no_property_filter};
+use crate::broker::state::{Broker, State, Subscribed};
+use crate::wire::{Refusal, Reply, SEE_FAQ, peer_with_slash, required};
 
 /// Java: `ForbiddenType`.
 const BROKER_FORBIDDEN: &str = "1";
@@ -22,17 +20,17 @@ const BROADCASTING_DISABLE_FORBIDDEN: &str = "4";
 const SUBSCRIPTION_FORBIDDEN: &str = "5";
 
 /// What a group may read.
-pub(super) struct Permitted<'a> {
-    pub(super) group: &'a str,
-    pub(super) topic: &'a str,
-    pub(super) queue_id: i32,
-    pub(super) topic_sys_flag: i32,
-    pub(super) group_sys_flag: i32,
-    pub(super) filter: MessageFilter,
+pub(crate) struct Permitted<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) topic: &'a str,
+    pub(crate) queue_id: i32,
+    pub(crate) topic_sys_flag: i32,
+    pub(crate) group_sys_flag: i32,
+    pub(crate) filter: MessageFilter,
 }
 
 /// The topic is there and readable, the queue exists and the subscription is known.
-pub(super) fn check<'a>(
+pub(crate) fn check<'a>(
     broker: &Broker,
     state: &mut State,
     fields: &'a PullFields<'_>,

@@ -1,29 +1,23 @@
 //! Pulls: 11, 361. Java: `PullMessageProcessor`.
 //!
-//! [`request`] reads the header, [`checks`] says who may read what, [`read`] takes messages off a queue, and
-//! [`hold`] keeps requests until a message comes.
+//! - this file: a pull from request to answer.
+//! - [`request`]: the header.
+//! - [`checks`]: who may read what.
 
 mod checks;
-mod hold;
-pub(super) mod read;
 mod request;
-mod waiting;
 
-use crate::wire::Reply;
 use bytes::Bytes;
 use rocketmq_common::sysflag::PullSysFlag;
 use rocketmq_remoting::protocol::{EncodeHeader, ExtFields, FieldSink, RemotingCommand, ResponseCode};
 
-use super::{Broker, State};
+use crate::broker::records::joined;
+use crate::broker::records::read::{self, Found};
+use crate::broker::state::{Broker, HeldRequest, PullWait, State};
 use crate::store::ConsumeQueue;
-use crate::wire::{Refusal, required};
+use crate::wire::{Refusal, Reply, required};
 use checks::Permitted;
-pub(super) use hold::HeldPull;
-pub(crate) use hold::HeldPulls;
-pub(crate) use hold::expire_held_pulls;
-use read::Found;
 use request::PullFields;
-pub(super) use waiting::{Waiting, due_in};
 
 /// Whether a pull that finds nothing may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +32,15 @@ enum Suspend {
 enum Outcome {
     Answer(PullAnswer, Bytes),
     /// Nothing is there, and the client wants to wait.
-    Hold(hold::Place),
+    Hold(PullWait),
 }
 
 /// 11, 361.
-pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) {
+pub(crate) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) {
     let mut state = broker.lock();
     match run(broker, &mut state, &command, &responder, Suspend::Allowed) {
         Ok(Outcome::Hold(place)) => {
-            let is_sooner = state.held.add(place, command, responder);
+            let is_sooner = state.held.add(place, command, responder, answer_now);
             drop(state);
             if is_sooner {
                 broker.held_sooner.notify_one();
@@ -64,7 +58,7 @@ pub(super) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) 
 }
 
 /// Answers a pull that was kept.
-fn answer_now(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldPull> {
+fn answer_now(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldRequest> {
     let outcome = run(broker, &mut broker.lock(), &command, &responder, Suspend::Never);
     match outcome {
         Ok(Outcome::Answer(header, body)) => answer(&header, &body, responder),
@@ -104,7 +98,7 @@ fn run(
     let may_wait = suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::SUSPEND);
     if may_wait && code == ResponseCode::PULL_NOT_FOUND {
         let timeout_ms = required(fields.suspend_timeout_millis, "suspendTimeoutMillis")?;
-        return Ok(Outcome::Hold(hold::Place::new(topic, queue_id, timeout_ms, filter)));
+        return Ok(Outcome::Hold(PullWait::new(topic, queue_id, timeout_ms, filter)));
     }
     let body = joined(found.messages.iter().filter_map(|(_, number)| state.log.record(*number)));
     if !found.messages.is_empty() {
@@ -134,20 +128,5 @@ impl EncodeHeader for PullAnswer {
         sink.int("maxOffset", self.found.max_offset);
         sink.int("minOffset", self.found.min_offset);
         sink.int("topicSysFlag", i64::from(self.topic_sys_flag));
-    }
-}
-
-/// A body of several records.
-pub(super) fn joined<'a>(records: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
-    let mut rest = records.clone();
-    match (rest.next(), rest.next()) {
-        (None, _) => Bytes::new(),
-        // What lies in the store goes out from there.
-        (Some(only), None) => only.clone(),
-        _ => {
-            let mut body = Vec::with_capacity(records.clone().map(Bytes::len).sum());
-            records.for_each(|record| body.extend_from_slice(record));
-            body.into()
-        }
     }
 }

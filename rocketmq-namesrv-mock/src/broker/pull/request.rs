@@ -24,7 +24,7 @@ request_fields! {
 }
 
 impl<'a> PullFields<'a> {
-    pub(super) fn read(command: &'a RemotingCommand) -> Result<Self, Refusal> {
+    pub(crate) fn read(command: &'a RemotingCommand) -> Result<Self, Refusal> {
         read_fields(&command.ext_fields, NumberPolicy::Refuse)
     }
 }

@@ -6,12 +6,12 @@ use rocketmq_common::OffsetMsgId;
 use rocketmq_remoting::protocol::{EncodeHeader, FieldSink};
 
 /// Java: `SendMessageResponseHeader`.
-pub(super) struct SendAnswer<'a> {
-    pub(super) queue_id: i32,
-    pub(super) queue_offset: i64,
-    pub(super) msg_id: &'a str,
-    pub(super) transaction_id: Option<&'a str>,
-    pub(super) recall_handle: Option<&'a str>,
+pub(crate) struct SendAnswer<'a> {
+    pub(crate) queue_id: i32,
+    pub(crate) queue_offset: i64,
+    pub(crate) msg_id: &'a str,
+    pub(crate) transaction_id: Option<&'a str>,
+    pub(crate) recall_handle: Option<&'a str>,
 }
 
 impl EncodeHeader for SendAnswer<'_> {
@@ -29,14 +29,14 @@ impl EncodeHeader for SendAnswer<'_> {
 }
 
 /// Offset ids as text, without an allocation for a single one.
-pub(in crate::broker) enum MsgId {
+pub(crate) enum MsgId {
     One { digits: [u8; 56], length: usize },
     Several(String),
 }
 
 impl MsgId {
     /// One id.
-    pub(in crate::broker) fn one(id: OffsetMsgId) -> Self {
+    pub(crate) fn one(id: OffsetMsgId) -> Self {
         let mut digits = [0; 56];
         let mut length = 0;
         let mut push = |bytes: &[u8]| {
@@ -56,7 +56,7 @@ impl MsgId {
     }
 
     /// The ids of a batch, with commas between them.
-    pub(super) fn several(ids: impl Iterator<Item = OffsetMsgId>) -> Self {
+    pub(crate) fn several(ids: impl Iterator<Item = OffsetMsgId>) -> Self {
         let mut joined = String::new();
         for id in ids {
             if !joined.is_empty() {
@@ -67,7 +67,7 @@ impl MsgId {
         Self::Several(joined)
     }
 
-    pub(in crate::broker) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         match self {
             // Hexadecimal digits are UTF-8, so that the empty text is never the answer.
             Self::One { digits, length } => std::str::from_utf8(&digits[..*length]).unwrap_or_default(),

@@ -7,15 +7,14 @@ use rocketmq_remoting::protocol::ResponseCode;
 
 use super::answer::MsgId;
 use super::request::SendRequest;
-use super::{MAX_BODY, Stored, TransactionId, checks, message_illegal};
-use crate::broker::Broker;
-use crate::broker::append::{NewRecord, append, check_room};
-use crate::broker::known_properties::KnownProperties;
+use super::{MAX_BODY, Stored, TransactionId, checks};
 use crate::broker::later::plan;
+use crate::broker::records::{KnownProperties, NewRecord, append, check_room, message_illegal};
+use crate::broker::state::Broker;
 use crate::wire::{Refusal, required};
 
 /// Checks and stores a batch: all of its messages or none.
-pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
+pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
     let now_ms = broker.now_ms();
     let known = KnownProperties::read(&request.properties);
     let mut state = broker.lock();

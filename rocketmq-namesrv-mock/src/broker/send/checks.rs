@@ -5,12 +5,9 @@ use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::net::random;
 use rocketmq_remoting::protocol::ResponseCode;
 
-use super::message_illegal;
 use super::request::SendRequest;
-use crate::broker::known_properties::KnownProperties;
-use crate::broker::names::{check_topic, is_forbidden_to_send};
-use crate::broker::topic_table::{TopicConfig, TopicFilterType};
-use crate::broker::{Broker, State};
+use crate::broker::records::{KnownProperties, message_illegal};
+use crate::broker::state::{Broker, State, TopicConfig, TopicFilterType, check_topic, is_forbidden_to_send};
 use crate::wire::{Refusal, SEE_FAQ, required};
 
 /// The longest topic that a record without a wide length field can hold, and so the longest of all but retry topics.
@@ -18,22 +15,22 @@ const STORED_TOPIC_MAX_LENGTH: usize = 127;
 
 /// Where a message is to be stored.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::broker) struct Target {
-    pub(in crate::broker) queue_id: i32,
+pub(crate) struct Target {
+    pub(crate) queue_id: i32,
     /// The topic lets messages have several tags.
     multi_tag: bool,
 }
 
 impl Target {
     /// The flags that are stored.
-    pub(super) fn sys_flag(self, request: &SendRequest<'_>) -> Result<MessageSysFlag, Refusal> {
+    pub(crate) fn sys_flag(self, request: &SendRequest<'_>) -> Result<MessageSysFlag, Refusal> {
         let sys_flag = MessageSysFlag::from_bits(required(request.sys_flag, "sysFlag")?);
         Ok(if self.multi_tag { sys_flag.with(MessageSysFlag::MULTI_TAGS) } else { sys_flag })
     }
 }
 
 /// The topic may be sent to and has the queue. A topic that is missing is created if that is allowed.
-pub(in crate::broker) fn check(
+pub(crate) fn check(
     broker: &Broker,
     state: &mut State,
     request: &SendRequest<'_>,
@@ -62,7 +59,7 @@ pub(in crate::broker) fn check(
 }
 
 /// The last checks before a message is stored, which single messages and batches share.
-pub(super) fn check_storable(
+pub(crate) fn check_storable(
     topic: &str,
     sys_flag: MessageSysFlag,
     properties: &KnownProperties<'_>,

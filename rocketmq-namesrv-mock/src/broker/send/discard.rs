@@ -15,11 +15,10 @@ use rocketmq_remoting::protocol::{
 use super::answer::SendAnswer;
 use super::request::SendRequest;
 use super::single::ADDED_PROPERTIES;
-use super::{MAX_BODY, MsgId, TRACE_ON, checks};
-use crate::broker::append::NewRecord;
-use crate::broker::known_properties::KnownProperties;
-use crate::broker::{Broker, State};
-use crate::wire::answer_head;
+use super::{MAX_BODY, MsgId, checks};
+use crate::broker::records::{KnownProperties, NewRecord};
+use crate::broker::state::{Broker, State};
+use crate::wire::{TRACE_ON, answer_head};
 
 /// Answers plain messages that came together. What it does not know by heart it leaves to others.
 pub(crate) struct Discarding<'a> {

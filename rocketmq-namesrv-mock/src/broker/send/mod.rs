@@ -1,34 +1,38 @@
 //! Sends: 10, 310, 320. Java: `SendMessageProcessor`.
 //!
-//! [`request`] reads the header, [`checks`] turns down what Apache's broker turns down, in its order, [`single`] and
-//! [`batch`] store, [`answer`] says where.
+//! - [`request`]: the header and the body.
+//! - [`checks`]: turns down what Apache's broker turns down, in its order.
+//! - [`single`], [`batch`]: store one message, or several of one request.
+//! - [`answer`]: says where the message was stored.
+//! - [`reply`]: the reply to a request of another client: 324, 325, 326.
+//! - [`send_back`]: a message that a consumer could not process: 36.
+//! - [`discard`]: sends to a broker that discards messages.
 
 mod answer;
 mod batch;
 mod checks;
 mod discard;
+mod reply;
 mod request;
+mod send_back;
 mod single;
 
-use crate::wire::Reply;
 use bytes::Bytes;
 use rocketmq_common::UniqueId;
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 
-use super::Broker;
-use super::pull::HeldPull;
-use crate::wire::Refusal;
-pub(super) use answer::MsgId;
+use crate::broker::state::{Broker, HeldRequest};
+use crate::wire::Reply;
+pub(crate) use answer::MsgId;
 use answer::SendAnswer;
-pub(super) use checks::{Target, check};
+pub(crate) use checks::{Target, check};
 pub(crate) use discard::Discarding;
+pub(crate) use reply::reply;
 pub(crate) use request::SendRequest;
+pub(crate) use send_back::send_back;
 
 /// The longest body, as it is transmitted. Java: `maxMessageSize`.
 const MAX_BODY: usize = 4 * 1024 * 1024;
-
-/// Whether the broker wants messages to be traced, which messages and answers carry.
-pub(super) const TRACE_ON: &str = "true";
 
 /// What was stored.
 struct Stored<'a> {
@@ -41,7 +45,7 @@ struct Stored<'a> {
     /// What takes back a timer message.
     recall_handle: Option<String>,
     /// Pulls that waited for it.
-    woken: Vec<HeldPull>,
+    woken: Vec<HeldRequest>,
 }
 
 /// The unique key of the message.
@@ -51,7 +55,7 @@ enum TransactionId<'a> {
 }
 
 /// 10, 310, 320.
-pub(super) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) {
+pub(crate) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) {
     let peer = responder.peer();
     let request = match SendRequest::read(&command, peer) {
         Ok(request) => request,
@@ -68,7 +72,7 @@ pub(super) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) 
                 transaction_id: stored.transaction_id.as_ref().map(TransactionId::as_str),
                 recall_handle: stored.recall_handle.as_deref(),
             };
-            let code = broker.replicated(&request);
+            let code = replicated(broker, &request);
             responder.answer(code, None, &answer, &broker.send_fields, &Bytes::new());
             for pull in stored.woken {
                 pull.wake(broker);
@@ -78,6 +82,16 @@ pub(super) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) 
     }
 }
 
+/// The code for a message that was stored. Apache's broker waits for `slaveTimeout` before it says that a copy is
+/// missing; the mock knows at once.
+fn replicated(broker: &Broker, request: &SendRequest<'_>) -> ResponseCode {
+    let wanted = broker.obeyed().in_sync_replicas;
+    if wanted > 1 && request.waits_until_stored() && broker.role.copies() < wanted {
+        return ResponseCode::FLUSH_SLAVE_TIMEOUT;
+    }
+    ResponseCode::SUCCESS
+}
+
 impl TransactionId<'_> {
     fn as_str(&self) -> &str {
         match self {
@@ -85,11 +99,4 @@ impl TransactionId<'_> {
             Self::Made(id) => id,
         }
     }
-}
-
-/// What is wrong with the message itself: too long, or with flags and properties that do not go together.
-pub(super) fn message_illegal() -> Refusal {
-    const REMARK: &str = "the message is illegal, maybe msg body or properties length not matched. \
-        msg body length limit 4194304B, msg properties length limit 32KB.";
-    Refusal::new(ResponseCode::MESSAGE_ILLEGAL, REMARK)
 }

@@ -72,10 +72,7 @@ pub(crate) struct SendRequest<'a> {
 
 impl<'a> SendRequest<'a> {
     /// Reads a send. What is needed only later may be missing still, as for Apache's broker.
-    pub(in crate::broker) fn read(
-        command: &'a RemotingCommand,
-        peer: Option<SocketAddr>,
-    ) -> Result<Self, Refusal> {
+    pub(crate) fn read(command: &'a RemotingCommand, peer: Option<SocketAddr>) -> Result<Self, Refusal> {
         let fields = &command.ext_fields;
         let names = match command.request_code() {
             RequestCode::SEND_MESSAGE | RequestCode::SEND_REPLY_MESSAGE => {
@@ -110,7 +107,7 @@ impl<'a> SendRequest<'a> {
 
 impl SendRequest<'_> {
     /// Whether the sender wants to hear of copies. Java: `Message.isWaitStoreMsgOK`.
-    pub(in crate::broker) fn waits_until_stored(&self) -> bool {
+    pub(crate) fn waits_until_stored(&self) -> bool {
         let wait =
             property_entries(&self.properties).filter(|(name, _)| *name == PROPERTY_WAIT_STORE_MSG_OK).last();
         wait.is_none_or(|(_, value)| value.eq_ignore_ascii_case("true"))

@@ -9,20 +9,18 @@ use rocketmq_remoting::protocol::{ResponseCode, mq_version};
 
 use super::answer::MsgId;
 use super::request::SendRequest;
-use super::{MAX_BODY, Stored, TransactionId, checks, message_illegal};
-use crate::broker::append::{NewRecord, append};
-use crate::broker::known_properties::KnownProperties;
+use super::{MAX_BODY, Stored, TransactionId, checks};
 use crate::broker::later;
-use crate::broker::topic_table::TopicConfig;
-use crate::broker::{Broker, State};
+use crate::broker::records::{KnownProperties, NewRecord, append, message_illegal};
+use crate::broker::state::{Broker, State, TopicConfig};
 use crate::store::{JavaProperties, property_entries};
-use crate::wire::{Refusal, SEE_FAQ, required};
+use crate::wire::{Refusal, SEE_FAQ, TRACE_ON, required};
 
 /// More than a broker ever adds to the properties of a message.
-pub(super) const ADDED_PROPERTIES: usize = 512;
+pub(crate) const ADDED_PROPERTIES: usize = 512;
 
 /// Checks and stores one message.
-pub(super) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
+pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
     let now_ms = broker.now_ms();
     let mut known = KnownProperties::read(&request.properties);
     let unique_key = match known.unique_key {
@@ -96,7 +94,7 @@ fn stored_properties(
         }
     }
     properties.put(names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID);
-    properties.put(names::PROPERTY_TRACE_SWITCH, super::TRACE_ON);
+    properties.put(names::PROPERTY_TRACE_SWITCH, TRACE_ON);
     if let Some(level) = delay_level {
         properties.put(names::PROPERTY_DELAY_TIME_LEVEL, level);
     }

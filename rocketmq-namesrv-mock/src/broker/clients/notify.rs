@@ -1,0 +1,28 @@
+//! Telling the members of a group that it changed: 40. Java: `DefaultConsumerIdsChangeListener`.
+
+use std::time::Duration;
+
+use rocketmq_remoting::protocol::header::NotifyConsumerIdsChangedRequestHeader;
+use rocketmq_remoting::protocol::{CommandRef, RequestCode};
+
+use crate::broker::state::{Broker, Changed};
+
+/// How long a notification may wait for room in the write buffer; one that cannot be written is lost.
+const WRITE_LIMIT: Duration = Duration::from_secs(3);
+
+impl Broker {
+    /// Tells all members of these groups, those included whose coming is the change.
+    pub(crate) fn notify_consumer_ids_changed(&self, changed: impl IntoIterator<Item = Changed>) {
+        for Changed { group, members } in changed {
+            let header = NotifyConsumerIdsChangedRequestHeader { consumer_group: group.into() };
+            let pushes = self.pushes();
+            self.tasks.spawn(async move {
+                let news = CommandRef::request(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, &header);
+                for member in members {
+                    // Whoever is gone meanwhile needs none.
+                    pushes.oneway(&member, &news, WRITE_LIMIT).await;
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a broker does without being asked, as time goes on.
+//!
+//! - this file: delivers delayed messages, revives popped ones, asks about transactions.
+//! - [`held`]: answers requests that have waited long enough.
+//! - [`silence`]: drops clients that are not heard of any more.
+
+mod held;
+mod silence;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+pub(crate) use held::expire_held_requests;
+pub(crate) use silence::{drop_silent_clients, watch_for_silence};
+
+use crate::broker::state::{AgendaItem, Broker};
+use crate::broker::transactions::check_transactions;
+use crate::broker::{later, pop};
+
+impl Broker {
+    /// When something is to be done without being asked.
+    pub(crate) fn next_duty_ms(&self) -> i64 {
+        let state = self.lock();
+        let check_ms = state.halves.next_check_ms();
+        state.agenda.due().map_or(check_ms, |due_ms| due_ms.min(check_ms))
+    }
+
+    /// Does what is due now: delivers messages and asks what became of transactions.
+    pub(crate) async fn do_duties(&self) {
+        self.deliver();
+        let now_ms = self.now_ms();
+        let is_time =
+            self.lock().halves.is_time_to_check(now_ms, self.options.obeyed.transactions.check_interval);
+        if is_time {
+            check_transactions(self).await;
+        }
+        self.changes.tell();
+    }
+
+    /// Moves the messages to their queues whose time has come.
+    fn deliver(&self) {
+        let now_ms = self.now_ms();
+        let mut woken = Vec::new();
+        {
+            let mut state = self.lock();
+            while let Some(waiting) = state.agenda.take(now_ms) {
+                match waiting {
+                    AgendaItem::Pop { id } => pop::due(self, &mut state, id, now_ms, &mut woken),
+                    item => later::deliver(self, &mut state, item, now_ms, &mut woken),
+                }
+            }
+        }
+        for pull in woken {
+            pull.wake(self);
+        }
+    }
+}
+
+/// Does the duties of a broker as the clock of the system goes on. Runs as long as the broker does.
+pub(crate) async fn keep_time(broker: Arc<Broker>) {
+    loop {
+        let sooner = broker.due_sooner.notified();
+        let wait_ms = broker.next_duty_ms().saturating_sub(broker.now_ms()).max(0);
+        tokio::select! {
+            () = sooner => {}
+            () = sleep(Duration::from_millis(wait_ms.unsigned_abs())) => broker.do_duties().await,
+        }
+    }
+}

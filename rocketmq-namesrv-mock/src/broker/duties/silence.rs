@@ -1,0 +1,40 @@
+//! Clients that are not heard of any more. Java: `ClientHousekeepingService`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::broker::state::Broker;
+
+/// How long a client may be silent. Java: `channelExpiredTimeout`.
+const SILENCE_LIMIT_MS: i64 = 120_000;
+
+/// How often a broker looks.
+const SCAN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Drops the clients from all groups that have sent no heartbeat for two minutes, and closes their connections. The
+/// other members of their groups are not told. Returns how many connections were closed.
+pub(crate) fn drop_silent_clients(broker: &Broker) -> usize {
+    let before_ms = broker.now_ms().saturating_sub(SILENCE_LIMIT_MS);
+    let mut state = broker.lock();
+    let mut silent = state.consumers.drop_silent(before_ms);
+    silent.extend(state.producers.drop_silent(before_ms));
+    drop(state);
+    silent.sort_unstable_by_key(|connection| connection.id());
+    silent.dedup_by_key(|connection| connection.id());
+    for connection in &silent {
+        connection.close();
+    }
+    silent.len()
+}
+
+/// Looks for silent clients as the clock of the system goes on. Runs as long as the broker does.
+pub(crate) async fn watch_for_silence(broker: Arc<Broker>) {
+    let mut next = Instant::now() + SCAN_INTERVAL;
+    loop {
+        sleep_until(next).await;
+        drop_silent_clients(&broker);
+        next += SCAN_INTERVAL;
+    }
+}

@@ -1,0 +1,130 @@
+//! How far groups are, and which groups and topics belong together: 208, 300, 314, 343, 345.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use rocketmq_common::MessageQueue;
+use rocketmq_remoting::protocol::body::{
+    ConsumeStats, GroupList, OffsetWrapper, QuerySubscriptionResponseBody, TopicList,
+};
+
+use crate::broker::state::{Broker, State, Subscribed, Topic};
+use crate::wire::{
+    Answer, NumberPolicy, Refusal, Request, json_answer, read_fields, request_fields, required,
+};
+
+request_fields! {
+    /// Java: `GetConsumeStatsRequestHeader`, `QueryTopicConsumeByWhoRequestHeader` and their kin.
+    StatsFields {
+        "consumerGroup" consumer_group: Cow<'a, str>,
+        "group" group: Cow<'a, str>,
+        "topic" topic: Cow<'a, str>,
+        "topicList" topic_list: Cow<'a, str>,
+        "srcGroup" source: Cow<'a, str>,
+        "destGroup" destination: Cow<'a, str>,
+        "offline" offline: bool,
+    }
+}
+
+/// 208. Topics that nobody knows are left out.
+pub(crate) fn consume_stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields = read(request)?;
+    let group = required(fields.consumer_group.as_deref(), "consumerGroup")?;
+    let state = broker.lock();
+    let mut stats = ConsumeStats::default();
+    for topic in topics(&state, group, &fields) {
+        let Some(found) = state.topics.get(topic) else { continue };
+        for queue_id in 0..found.config.read_queue_nums {
+            let queue = MessageQueue::new(topic, broker.name.clone(), queue_id);
+            stats.offset_table.insert(queue, progress(&state, found, group, queue_id));
+        }
+        stats.consume_tps += state.figures.get_tps(broker.now_ms(), topic, group);
+    }
+    json_answer(&stats)
+}
+
+/// Those that are listed, or the one that is named, or all that the group has committed offsets of; of the latter two
+/// only those that it has subscribed to, if it has members.
+fn topics<'a>(state: &'a State, group: &str, fields: &'a StatsFields<'_>) -> BTreeSet<&'a str> {
+    let listed: BTreeSet<&str> =
+        fields.topic_list.iter().flat_map(|list| list.split(';')).filter(|topic| !topic.is_empty()).collect();
+    if !listed.is_empty() {
+        return listed;
+    }
+    let mut topics = match fields.topic.as_deref().filter(|topic| !topic.trim().is_empty()) {
+        Some(topic) => [topic].into(),
+        None => state.offsets.topics(group),
+    };
+    topics.retain(|topic| is_consumed(state, group, topic));
+    topics
+}
+
+/// Whether a group has subscribed to a topic, or to none, so that nobody knows.
+pub(crate) fn is_consumed(state: &State, group: &str, topic: &str) -> bool {
+    let known = state.consumers.group(group).filter(|group| !group.subscriptions.is_empty());
+    known.is_none_or(|group| group.subscriptions.contains_key(topic))
+}
+
+pub(crate) fn progress(state: &State, topic: &Topic, group: &str, queue_id: i32) -> OffsetWrapper {
+    let name = topic.config.name.as_str();
+    let queue = topic.queue(queue_id);
+    let consumer_offset = state.offsets.get(name, group, queue_id).unwrap_or(0);
+    let pulled = state.offsets.pulled(name, group, queue_id).unwrap_or(0);
+    let last = consumer_offset.checked_sub(1).filter(|last| *last >= 0);
+    let last = last.and_then(|last| queue?.entries_from(last).next().copied());
+    OffsetWrapper {
+        broker_offset: queue.map_or(0, |queue| queue.max_offset()),
+        consumer_offset,
+        last_timestamp: last.map_or(0, |entry| entry.store_timestamp),
+        pull_offset: pulled.max(consumer_offset),
+    }
+}
+
+/// 300. The groups that have subscribed to a topic or committed offsets of it.
+pub(crate) fn consumed_by_whom(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let topic = required(read(request)?.topic, "topic")?;
+    let state = broker.lock();
+    let mut groups = state.consumers.groups_of(&topic);
+    groups.extend(state.offsets.groups(&topic));
+    json_answer(&GroupList { group_list: groups.into_iter().map(str::to_owned).collect() })
+}
+
+/// 343. The topics that a group has committed offsets of.
+pub(crate) fn topics_of_group(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields = read(request)?;
+    let group = fields.group.as_deref().unwrap_or("null");
+    let state = broker.lock();
+    let topic_list = state.offsets.topics(group).into_iter().map(str::to_owned).collect();
+    json_answer(&TopicList { broker_addr: Some(broker.address().to_string()), topic_list })
+}
+
+/// 345. What a group wants of a topic.
+pub(crate) fn subscription(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields = read(request)?;
+    let (group, topic) = (required(fields.group, "group")?, required(fields.topic, "topic")?);
+    let subscription_data = match broker.lock().consumers.subscription(&group, &topic) {
+        Subscribed::Yes(found) => Some(found.data.clone()),
+        Subscribed::NoGroup | Subscribed::NoTopic => None,
+    };
+    let (group, topic) = (group.into_owned(), topic.into_owned());
+    json_answer(&QuerySubscriptionResponseBody { group, subscription_data, topic })
+}
+
+/// 314. Without a topic nothing happens, as in Java.
+pub(crate) fn clone_offsets(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields = read(request)?;
+    let topic = fields.topic.as_deref().filter(|topic| !topic.trim().is_empty());
+    let groups = (fields.source.as_deref(), fields.destination.as_deref());
+    if let (Some(topic), (Some(from), Some(to))) = (topic, groups) {
+        let mut state = broker.lock();
+        let is_free = fields.offline == Some(true) || is_consumed(&state, from, topic);
+        if is_free && state.topics.get(topic).is_some() {
+            state.offsets.clone_group(topic, from, to);
+        }
+    }
+    Ok(Answer::success())
+}
+
+fn read<'a>(request: &Request<'a>) -> Result<StatsFields<'a>, Refusal> {
+    read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
+}

@@ -1,0 +1,129 @@
+//! Groups from outside: 200, 201, 207, 225, 352, 353.
+
+use std::borrow::Cow;
+
+use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::body::{
+    SubscriptionGroupConfig, SubscriptionGroupList, SubscriptionGroupWrapper,
+};
+use serde::Serialize;
+
+use crate::broker::state::{Broker, GroupTable, check_group, default_retry_policy};
+use crate::wire::{
+    Answer, NumberPolicy, Refusal, Request, json_answer, json_body, optional_json_body, read_fields,
+    request_fields, required,
+};
+
+request_fields! {
+    /// Java: `DeleteSubscriptionGroupRequestHeader`, `GetSubscriptionGroupConfigRequestHeader`,
+    /// `UpdateGroupForbiddenRequestHeader`.
+    GroupFields {
+        "groupName" group_name: Cow<'a, str>,
+        "cleanOffset" clean_offset: bool,
+        "group" group: Cow<'a, str>,
+        "topic" topic: Cow<'a, str>,
+        "readable" readable: bool,
+    }
+}
+
+/// 200. Without a body nothing happens.
+pub(crate) fn update(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let config: Option<SubscriptionGroupConfig> = optional_json_body(request.command)?;
+    if let Some(config) = config {
+        check_name(&config)?;
+        put(&mut broker.lock().groups, config)?;
+    }
+    Ok(Answer::success())
+}
+
+/// 225. All names are looked at before the first group is changed.
+pub(crate) fn update_list(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let list: SubscriptionGroupList = json_body(request.command, "subscriptionGroupList")?;
+    list.group_config_list.iter().try_for_each(check_name)?;
+    let mut state = broker.lock();
+    list.group_config_list.into_iter().try_for_each(|config| put(&mut state.groups, config))?;
+    Ok(Answer::success())
+}
+
+/// 201.
+pub(crate) fn all(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
+    let state = broker.lock();
+    let groups = &state.groups;
+    let wrapper = SubscriptionGroupWrapper {
+        data_version: groups.version().clone(),
+        forbidden_table: groups.forbidden().clone(),
+        subscription_group_table: groups.all().clone(),
+    };
+    Ok(json_answer(&wrapper)?.with_field("totalGroupNum", groups.all().len()))
+}
+
+/// 352. Who asks for a group creates it.
+pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let group = required(read(request)?.group, "group")?;
+    match broker.lock().groups.find(&group) {
+        Some(config) => json_answer(config),
+        None => Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, "No group in this broker")),
+    }
+}
+
+/// 207: members stay, and the group comes back with the next request of one; at once, with default settings, unless
+/// its offsets go, too: to find out whether it is of a special kind, Apache's broker asks for it again.
+pub(crate) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields = read(request)?;
+    let group = required(fields.group_name, "groupName")?;
+    let mut state = broker.lock();
+    state.groups.remove(&group);
+    state.figures.remove_group(&group);
+    if fields.clean_offset == Some(true) {
+        state.offsets.remove_group(&group);
+    } else {
+        state.groups.find_or_create(&group);
+    }
+    Ok(Answer::success())
+}
+
+/// Java: `GroupForbidden`.
+#[derive(Serialize)]
+struct GroupForbidden<'a> {
+    group: &'a str,
+    readable: bool,
+    topic: &'a str,
+}
+
+/// 353. Says whether a group may read a topic, and changes it before if asked to.
+pub(crate) fn forbidden(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields = read(request)?;
+    let (group, topic) = (required(fields.group, "group")?, required(fields.topic, "topic")?);
+    let groups = &mut broker.lock().groups;
+    if let Some(readable) = fields.readable {
+        groups.set_may_read(&group, &topic, readable);
+    }
+    let readable = groups.may_read(&group, &topic);
+    let answer = json_answer(&GroupForbidden { group: &group, readable, topic: &topic })?;
+    Ok(answer.with_remark(""))
+}
+
+fn read<'a>(request: &Request<'a>) -> Result<GroupFields<'a>, Refusal> {
+    read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
+}
+
+fn check_name(config: &SubscriptionGroupConfig) -> Result<(), Refusal> {
+    let name = config.group_name.as_deref().unwrap_or_default();
+    check_group(name).map_err(|remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark))
+}
+
+/// Takes over all settings of a request; those that it leaves out get their defaults.
+fn put(groups: &mut GroupTable, config: SubscriptionGroupConfig) -> Result<(), Refusal> {
+    if let Some(key) = config.attributes.keys().next() {
+        let name = key.trim_start_matches(['+', '-']);
+        if name == "priority.factor" || name.starts_with("lite.") {
+            return Err(Refusal::not_supported(&format!("the group attribute {name}")));
+        }
+        let class = "java.lang.RuntimeException";
+        return Err(Refusal::exception(class, format_args!("unsupported key: {name}")));
+    }
+    let group = config.group_name.clone().unwrap_or_default();
+    let group_retry_policy = config.group_retry_policy.or_else(|| Some(default_retry_policy()));
+    groups.put(&group, SubscriptionGroupConfig { group_retry_policy, ..config });
+    Ok(())
+}

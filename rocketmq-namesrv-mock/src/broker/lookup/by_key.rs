@@ -1,0 +1,87 @@
+//! Messages with a key: 12. Java: `QueryMessageProcessor`, `IndexService`.
+
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+use rocketmq_common::MessageExt;
+use rocketmq_common::record::{RecordDecoder, RecordOptions};
+use rocketmq_remoting::protocol::ResponseCode;
+
+use crate::broker::state::{Broker, State};
+use crate::wire::{Answer, NumberPolicy, Refusal, Request, read_fields, request_fields, required};
+
+/// How many messages with a unique key are looked for, whatever was asked. Java: `defaultQueryMaxNum`.
+const UNIQUE_MAX_NUM: usize = 32;
+
+/// How exactly the index knows the time.
+const INDEX_PRECISION_MS: i64 = 1000;
+
+request_fields! {
+    /// Java: `QueryMessageRequestHeader`.
+    QueryFields {
+        "topic" topic: Cow<'a, str>,
+        "key" key: Cow<'a, str>,
+        "maxNum" max_num: i32,
+        "beginTimestamp" begin_timestamp: i64,
+        "endTimestamp" end_timestamp: i64,
+        "_UNIQUE_KEY_QUERY" is_unique_key: bool,
+    }
+}
+
+/// 12. Of too many messages the newest are given, the oldest of them first.
+pub(crate) fn by_key(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
+    let fields: QueryFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let max_num = match fields.is_unique_key {
+        Some(true) => UNIQUE_MAX_NUM,
+        _ => usize::try_from(required(fields.max_num, "maxNum")?).unwrap_or(0),
+    };
+    let (topic, key) = (required(fields.topic, "topic")?, required(fields.key, "key")?);
+    let begin_ms = required(fields.begin_timestamp, "beginTimestamp")?;
+    let end_ms = required(fields.end_timestamp, "endTimestamp")?;
+    let state = broker.lock();
+    let first_ms = state.log.oldest().and_then(decoded).map_or(0, |message| message.store_timestamp());
+    let mut found: Vec<&Bytes> = Vec::new();
+    for number in record_numbers(&state, &topic).into_iter().rev() {
+        if found.len() >= max_num {
+            break;
+        }
+        let Some(record) = state.log.record(number) else { continue };
+        let Some(message) = decoded(record) else { continue };
+        let since_ms = message.store_timestamp() - first_ms;
+        let indexed_ms = first_ms + since_ms - since_ms.rem_euclid(INDEX_PRECISION_MS);
+        if has_key(&message, &key) && (begin_ms..=end_ms).contains(&indexed_ms) {
+            found.push(record);
+        }
+    }
+    let newest = found.first().copied().and_then(decoded);
+    let answer = Answer::success()
+        .with_field("indexLastUpdateTimestamp", newest.as_ref().map_or(0, MessageExt::store_timestamp))
+        .with_field("indexLastUpdatePhyoffset", newest.as_ref().map_or(0, MessageExt::commit_log_offset));
+    if found.is_empty() {
+        let remark = "can not find message, maybe time range not correct";
+        return Err(Refusal::new(ResponseCode::QUERY_NOT_FOUND, remark).with_fields(answer.fields));
+    }
+    let mut body = BytesMut::with_capacity(found.iter().map(|record| record.len()).sum());
+    found.iter().rev().for_each(|record| body.extend_from_slice(record));
+    Ok(answer.with_body(body))
+}
+
+/// The records of a topic in the order in which they were stored.
+fn record_numbers(state: &State, topic: &str) -> Vec<usize> {
+    let queues = state.topics.get(topic).map(|topic| topic.queues()).unwrap_or_default();
+    let mut numbers: Vec<_> =
+        queues.iter().flat_map(|queue| queue.entries()).map(|entry| entry.record).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Each word of a message's keys is indexed, and its unique key.
+fn has_key(message: &MessageExt, key: &str) -> bool {
+    let is_word = message.keys().is_some_and(|keys| keys.split(' ').any(|word| word == key));
+    is_word || message.unique_key() == Some(key)
+}
+
+fn decoded(record: &Bytes) -> Option<MessageExt> {
+    let options = RecordOptions { read_body: false, ..RecordOptions::default() };
+    RecordDecoder::with_options(record.clone(), options).next()?.ok()
+}

@@ -1,0 +1,161 @@
+//! The one place where a record enters the store.
+
+use std::net::SocketAddr;
+
+use rocketmq_common::record::{RecordDecoder, RecordFields, RecordHeader, RecordOptions};
+use rocketmq_common::sysflag::MessageSysFlag;
+use rocketmq_remoting::protocol::ResponseCode;
+
+use crate::broker::state::{Broker, HeldRequest, State};
+use crate::store::{AppendError, QueueEntry};
+use crate::wire::Refusal;
+
+/// A record but for its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewRecord<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) queue_id: i32,
+    pub(crate) flag: i32,
+    pub(crate) sys_flag: MessageSysFlag,
+    pub(crate) born_timestamp: i64,
+    pub(crate) born_host: SocketAddr,
+    pub(crate) store_timestamp: i64,
+    pub(crate) reconsume_times: i32,
+    /// Where the half is that this message was committed from, or 0.
+    pub(crate) prepared_transaction_offset: i64,
+    pub(crate) tags_code: i32,
+    pub(crate) body: &'a [u8],
+    pub(crate) properties: &'a str,
+}
+
+/// Where a record was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) queue_offset: i64,
+    pub(crate) commit_log_offset: i64,
+}
+
+/// For records whose length alone is of interest.
+const NOWHERE: Place = Place { queue_offset: 0, commit_log_offset: 0 };
+
+/// Stores a record at the end of its queue, and adds the pulls to `woken` that waited for it.
+pub(crate) fn append(
+    broker: &Broker,
+    state: &mut State,
+    record: &NewRecord<'_>,
+    woken: &mut Vec<HeldRequest>,
+) -> Result<Place, Refusal> {
+    if broker.is_slave() {
+        return Err(slave_refusal());
+    }
+    broker.role.tell_slaves();
+    let record_len = record.fields(NOWHERE, broker.address()).record_len();
+    drop_oldest(broker, state, record_len);
+    let State { topics, log, held, pops, figures, .. } = state;
+    let queue = topics.get_mut(record.topic).and_then(|topic| topic.queue_mut(record.queue_id));
+    let Some(queue) = queue else {
+        // The checks before have found the queue.
+        return Err(Refusal::exception("java.lang.IllegalStateException", "no such queue"));
+    };
+    let place = Place { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
+    let fields = record.fields(place, broker.address());
+    if broker.options.discard_messages || record.is_unreadable(broker.address()) {
+        queue.lose(1);
+        log.skip(fields.record_len());
+        return Ok(place);
+    }
+    let number = log.append(&fields).map_err(refusal)?;
+    queue.push(QueueEntry {
+        record: number,
+        size: fields.record_len(),
+        tags_code: record.tags_code,
+        store_timestamp: record.store_timestamp,
+    });
+    figures.put(record.store_timestamp, record.topic, fields.record_len());
+    let message = (record.tags_code, record.properties);
+    if held.wake(record.topic, record.queue_id, message, woken) {
+        broker.held_sooner.notify_one();
+    }
+    pops.held.wake(record.topic, record.queue_id, message, woken);
+    Ok(place)
+}
+
+/// Makes room for a new record, as if the files of the oldest ones had been deleted.
+fn drop_oldest(broker: &Broker, state: &mut State, record_len: usize) {
+    let Some(limit) = broker.options.memory_limit else { return };
+    while state.log.stored_bytes().saturating_add(record_len) > limit {
+        let Some((number, bytes)) = state.log.drop_oldest() else { return };
+        let options = RecordOptions { read_body: false, ..RecordOptions::default() };
+        let Some(Ok(oldest)) = RecordDecoder::with_options(bytes, options).next() else { continue };
+        let queue = state.topics.get_mut(oldest.topic()).and_then(|topic| topic.queue_mut(oldest.queue_id()));
+        if let Some(queue) = queue {
+            queue.drop_record(number);
+        }
+    }
+}
+
+/// Whether all of these records still fit into the memory of the mock.
+pub(crate) fn check_room(broker: &Broker, state: &State, records: &[NewRecord<'_>]) -> Result<(), Refusal> {
+    let length = |record: &NewRecord<'_>| record.fields(NOWHERE, broker.address()).record_len();
+    let full = state.log.check_room(records.iter().map(length).sum());
+    full.map_err(|full| refusal(AppendError::Full(full)))
+}
+
+impl NewRecord<'_> {
+    /// Takes a place for the record, and forgets it. `None` if there is no such queue.
+    pub(crate) fn discard(&self, state: &mut State, store_host: SocketAddr) -> Option<Place> {
+        let State { topics, log, .. } = state;
+        let queue = topics.get_mut(self.topic)?.queue_mut(self.queue_id)?;
+        let place = Place { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
+        let record_len = self.fields(place, store_host).record_len();
+        queue.lose(1);
+        log.skip(record_len);
+        Some(place)
+    }
+
+    fn fields(&self, place: Place, store_host: SocketAddr) -> RecordFields<'_> {
+        let header = RecordHeader {
+            queue_id: self.queue_id,
+            queue_offset: place.queue_offset,
+            commit_log_offset: place.commit_log_offset,
+            sys_flag: self.sys_flag,
+            born_timestamp: self.born_timestamp,
+            born_host: self.born_host,
+            store_timestamp: self.store_timestamp,
+            store_host,
+            reconsume_times: self.reconsume_times,
+            prepared_transaction_offset: self.prepared_transaction_offset,
+        };
+        let Self { flag, topic, body, properties, .. } = *self;
+        RecordFields { header, flag, topic, body, properties }
+    }
+
+    /// The client has set the bit of an IPv6 address where there is none. Apache's broker acknowledges such a record,
+    /// cannot read it back, and counts its offset nevertheless.
+    fn is_unreadable(&self, store_host: SocketAddr) -> bool {
+        self.sys_flag.contains(MessageSysFlag::BORNHOST_V6) && self.born_host.is_ipv4()
+            || self.sys_flag.contains(MessageSysFlag::STOREHOSTADDRESS_V6) && store_host.is_ipv4()
+    }
+}
+
+/// What a slave answers to anything that would store a message. Java: `HookUtils.checkBeforePutMessage`.
+fn slave_refusal() -> Refusal {
+    let remark = "service not available now. It may be caused by one of the following reasons: messages are put to \
+                  the slave, message store has been shut down, etc.";
+    Refusal::new(ResponseCode::SERVICE_NOT_AVAILABLE, remark)
+}
+
+/// The limit of the mock's memory stands for a full disk.
+fn refusal(error: AppendError) -> Refusal {
+    match error {
+        AppendError::Full(full) => {
+            let remark = format!(
+                "service not available now: the store of this mock is full [{} bytes]; raise the limit in its \
+                 builder",
+                full.limit
+            );
+            Refusal::new(ResponseCode::SERVICE_NOT_AVAILABLE, remark)
+        }
+        AppendError::Encode(error) => Refusal::new(ResponseCode::MESSAGE_ILLEGAL, error.to_string()),
+    }
+}

@@ -1,0 +1,47 @@
+//! Records that are in the store, and copies of them.
+
+use rocketmq_common::MessageExt;
+use rocketmq_common::java_hash::java_string_hash;
+use rocketmq_common::message_const as names;
+use rocketmq_common::record::{RecordDecoder, RecordOptions};
+
+use super::NewRecord;
+use crate::broker::state::State;
+
+/// A record as it is stored, its body still compressed.
+pub(crate) fn stored(state: &State, commit_log_offset: i64) -> Option<MessageExt> {
+    let options = RecordOptions { decompress: false, check_crc: false, ..RecordOptions::default() };
+    let record = state.log.record_at(commit_log_offset)?;
+    RecordDecoder::with_options(record.clone(), options).next()?.ok()
+}
+
+/// The topic and the queue where a message belongs that waits elsewhere.
+pub(crate) fn real_place(message: &MessageExt) -> Option<(&str, i32)> {
+    let topic = message.property(names::PROPERTY_REAL_TOPIC)?;
+    let queue_id = message.property(names::PROPERTY_REAL_QUEUE_ID)?;
+    Some((topic, queue_id.parse().ok()?))
+}
+
+/// A new record of a stored message.
+pub(crate) fn again<'a>(
+    message: &'a MessageExt,
+    (topic, queue_id): (&'a str, i32),
+    properties: &'a str,
+    now_ms: i64,
+) -> NewRecord<'a> {
+    let header = message.header();
+    NewRecord {
+        topic,
+        queue_id,
+        flag: message.flag(),
+        sys_flag: header.sys_flag,
+        born_timestamp: header.born_timestamp,
+        born_host: header.born_host,
+        store_timestamp: now_ms,
+        reconsume_times: header.reconsume_times,
+        prepared_transaction_offset: header.prepared_transaction_offset,
+        tags_code: message.tags().map_or(0, java_string_hash),
+        body: message.body(),
+        properties,
+    }
+}

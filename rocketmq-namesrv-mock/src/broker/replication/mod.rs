@@ -1,0 +1,76 @@
+//! Slaves, which have what their masters have. Java: `HAService`, `SlaveSynchronize`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rocketmq_common::MessageExt;
+use rocketmq_common::record::{RecordDecoder, RecordOptions};
+use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
+
+use crate::broker::state::{Broker, Role};
+use crate::wire::Refusal;
+
+impl Broker {
+    /// Lets a slave have all that its master has, and answers pulls that waited for it.
+    pub(crate) fn catch_up(&self) {
+        let Role::Slave { master, .. } = &self.role else { return };
+        let mut woken = Vec::new();
+        {
+            let mut state = self.lock();
+            let state = &mut *state;
+            let source = master.lock();
+            state.log.follow(&source.log);
+            state.offsets.follow(&source.offsets);
+            state.groups.clone_from(&source.groups);
+            let (log, held) = (&state.log, &mut state.held);
+            let mut is_sooner = false;
+            state.topics.follow(&source.topics, |topic, queue_id, entry| {
+                if held.count(topic) == 0 {
+                    return;
+                }
+                let message = log.record(entry.record).cloned().and_then(without_body);
+                let properties = message.as_ref().map_or("", |message| message.properties().as_wire());
+                is_sooner |= held.wake(topic, queue_id, (entry.tags_code, properties), &mut woken);
+            });
+            if is_sooner {
+                self.held_sooner.notify_one();
+            }
+        }
+        for pull in woken {
+            pull.wake(self);
+        }
+    }
+}
+
+fn without_body(record: Bytes) -> Option<MessageExt> {
+    let options = RecordOptions { read_body: false, ..RecordOptions::default() };
+    RecordDecoder::with_options(record, options).next()?.ok()
+}
+
+/// What a slave does not do. Java: the `rejectRequest` of each processor.
+pub(crate) fn refused_by_slave(broker: &Broker, code: RequestCode) -> Option<Refusal> {
+    const BUSY: &str = "[REJECTREQUEST]system busy, start flow control for a while";
+    let busy = || Some(Refusal::new(ResponseCode::SYSTEM_BUSY, BUSY));
+    match code {
+        RequestCode::SEND_MESSAGE
+        | RequestCode::SEND_MESSAGE_V2
+        | RequestCode::SEND_BATCH_MESSAGE
+        | RequestCode::CONSUMER_SEND_MSG_BACK => busy(),
+        RequestCode::PULL_MESSAGE | RequestCode::LITE_PULL_MESSAGE if !broker.obeyed().slave_read => busy(),
+        RequestCode::END_TRANSACTION => Some(Refusal::new(ResponseCode::SLAVE_NOT_AVAILABLE, "")),
+        RequestCode::RECALL_MESSAGE if broker.obeyed().recall => {
+            let remark = "recall failed, broker service not available";
+            Some(Refusal::new(ResponseCode::SLAVE_NOT_AVAILABLE, remark))
+        }
+        _ => None,
+    }
+}
+
+/// Copies what a master stores to its slave, as long as the slave lives.
+pub(crate) async fn follow_master(slave: Arc<Broker>) {
+    let Role::Slave { link, .. } = &slave.role else { return };
+    loop {
+        link.news.notified().await;
+        slave.catch_up();
+    }
+}

@@ -1,0 +1,120 @@
+//! What is due when.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
+
+use super::{Broker, State};
+
+/// A stored record that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AgendaItem {
+    /// A message with a delay level.
+    Level {
+        /// Its position in the commit log.
+        at: i64,
+    },
+    /// Something about messages that were popped.
+    Pop {
+        /// Which.
+        id: u64,
+    },
+    /// A message with a timer.
+    Timer {
+        /// Its position in the commit log.
+        at: i64,
+        /// The time that the broker noted, a whole second.
+        out_ms: i64,
+        /// When it came into the wheel, a whole second.
+        enqueued_ms: i64,
+    },
+}
+
+/// A timer message that was taken back.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Deleted {
+    pub(crate) topic: String,
+    pub(crate) unique_key: String,
+    pub(crate) out_ms: i64,
+}
+
+/// Records in the order in which their time comes.
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    /// Time, then the order of coming.
+    entries: BinaryHeap<Reverse<(i64, u64, AgendaItem)>>,
+    count: u64,
+    deleted: HashSet<Deleted>,
+    /// By delay level the offset of the next message to deliver.
+    delivered: BTreeMap<i32, i64>,
+}
+
+impl Agenda {
+    /// Enters a record. True if nothing else is due before it.
+    pub(crate) fn add(&mut self, due_ms: i64, waiting: AgendaItem) -> bool {
+        let is_first = self.due().is_none_or(|first| due_ms < first);
+        self.entries.push(Reverse((due_ms, self.count, waiting)));
+        self.count += 1;
+        is_first
+    }
+
+    /// When the first record is due.
+    pub(crate) fn due(&self) -> Option<i64> {
+        self.entries.peek().map(|Reverse((due_ms, ..))| *due_ms)
+    }
+
+    /// Takes out the first record whose time has come.
+    pub(crate) fn take(&mut self, now_ms: i64) -> Option<AgendaItem> {
+        if self.due()? > now_ms {
+            return None;
+        }
+        self.entries.pop().map(|Reverse((.., waiting))| waiting)
+    }
+
+    /// Notes that a message with a delay level was delivered.
+    pub(crate) fn note_delivered(&mut self, level: i32, offset: i64) {
+        self.delivered.insert(level, offset + 1);
+    }
+
+    /// How far messages with delay levels are delivered: for each level that was used the next offset.
+    pub(crate) fn delivered(&self) -> &BTreeMap<i32, i64> {
+        &self.delivered
+    }
+
+    /// Takes a timer message back, whether there is one or not.
+    pub(crate) fn delete(&mut self, deleted: Deleted) {
+        self.deleted.insert(deleted);
+    }
+
+    /// Whether a timer message was taken back.
+    pub(crate) fn is_deleted(&self, deleted: &Deleted) -> bool {
+        self.deleted.contains(deleted)
+    }
+}
+
+impl Broker {
+    /// Notes that a record waits, and tells the task of the clock if nobody is up before.
+    pub(crate) fn wait_until(&self, state: &mut State, due_ms: i64, waiting: AgendaItem) {
+        if self.options.discard_messages {
+            return;
+        }
+        if state.agenda.add(due_ms, waiting) {
+            self.due_sooner.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_out_when_they_are_due_and_in_the_order_of_coming() {
+        let mut agenda = Agenda::default();
+        assert!(agenda.add(20, AgendaItem::Level { at: 3 }));
+        assert!(agenda.add(10, AgendaItem::Level { at: 2 }));
+        assert!(!agenda.add(10, AgendaItem::Level { at: 1 }));
+        assert_eq!((agenda.due(), agenda.take(9)), (Some(10), None));
+        let taken: Vec<_> = std::iter::from_fn(|| agenda.take(20)).collect();
+        assert_eq!(taken, [2, 1, 3].map(|at| AgendaItem::Level { at }));
+    }
+}

@@ -1,0 +1,253 @@
+//! Who is in which consumer group, and what the groups have subscribed to. Java: `ConsumerManager`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use rocketmq_remoting::net::Connection;
+use rocketmq_remoting::protocol::body::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
+
+use super::ClientChannelInfo;
+use crate::broker::filters::TagFilter;
+
+/// The members and subscriptions of all groups that have members.
+#[derive(Debug, Default)]
+pub(crate) struct ConsumerTable {
+    groups: HashMap<String, ConsumerGroup>,
+    /// The fingerprint of the last heartbeat of each group.
+    fingerprints: HashMap<String, i32>,
+}
+
+/// A group that has members, as the last heartbeat describes it.
+#[derive(Debug, Default)]
+pub(crate) struct ConsumerGroup {
+    pub(crate) members: Vec<ClientChannelInfo>,
+    /// By topic.
+    pub(crate) subscriptions: BTreeMap<String, Subscription>,
+    pub(crate) mode: ConsumeMode,
+}
+
+/// How a group consumes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ConsumeMode {
+    pub(crate) consume_type: ConsumeType,
+    pub(crate) message_model: MessageModel,
+    pub(crate) consume_from_where: ConsumeFromWhere,
+}
+
+/// What a group wants of one topic.
+#[derive(Debug, Clone)]
+pub(crate) struct Subscription {
+    pub(crate) topic: String,
+    pub(crate) version: i64,
+    /// The language of the expression, if it is not that of tags.
+    pub(crate) other_language: Option<String>,
+    pub(crate) filter: Arc<TagFilter>,
+    /// As the client wrote it.
+    pub(crate) data: SubscriptionData,
+}
+
+/// What is known of a group's wish for a topic.
+#[derive(Debug)]
+pub(crate) enum Subscribed<'a> {
+    NoGroup,
+    NoTopic,
+    Yes(&'a Subscription),
+}
+
+/// A group whose members are to be told that something changed.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) group: String,
+    pub(crate) members: Vec<Connection>,
+}
+
+impl ConsumerTable {
+    /// A heartbeat of a member, with the group's subscriptions unless it leaves them as they are. Tells whom to tell
+    /// if there is a new member or another topic; whether they want to know is for the caller to say.
+    pub(crate) fn register(
+        &mut self,
+        name: &str,
+        member: ClientChannelInfo,
+        mode: ConsumeMode,
+        subscriptions: Option<Vec<Subscription>>,
+    ) -> Option<Changed> {
+        let group = self.groups.entry(name.to_owned()).or_default();
+        group.mode = mode;
+        let is_new = group.join(member);
+        let has_other_topics = subscriptions.is_some_and(|subscriptions| group.update(subscriptions));
+        (is_new || has_other_topics).then(|| group.changed(name)).flatten()
+    }
+
+    /// A member leaves; those that stay are to be told, also if it was none.
+    pub(crate) fn unregister(&mut self, name: &str, connection: u64) -> Option<Changed> {
+        let group = self.groups.get_mut(name)?;
+        group.leave(connection);
+        let changed = group.changed(name);
+        if group.members.is_empty() {
+            self.groups.remove(name);
+        }
+        changed
+    }
+
+    /// A connection ended: its client leaves all groups, and those that stay are to be told.
+    pub(crate) fn disconnect(&mut self, connection: u64) -> Vec<Changed> {
+        let mut changed = Vec::new();
+        self.groups.retain(|name, group| {
+            if group.leave(connection) {
+                changed.extend(group.changed(name));
+            }
+            !group.members.is_empty()
+        });
+        changed
+    }
+
+    /// Drops the members that were last heard of before this time, and tells nobody. Returns their connections.
+    pub(crate) fn drop_silent(&mut self, before_ms: i64) -> Vec<Connection> {
+        let mut dropped = Vec::new();
+        self.groups.retain(|_, group| {
+            group.members.retain(|member| {
+                let stays = member.heard_ms >= before_ms;
+                if !stays {
+                    dropped.push(member.connection.clone());
+                }
+                stays
+            });
+            !group.members.is_empty()
+        });
+        dropped
+    }
+
+    /// Notes the fingerprint of a heartbeat. True if the group's last one was another.
+    pub(crate) fn note_fingerprint(&mut self, group: &str, fingerprint: i32) -> bool {
+        let before = self.fingerprints.insert(group.to_owned(), fingerprint);
+        before.is_some_and(|before| before != fingerprint)
+    }
+
+    /// A group that has members.
+    pub(crate) fn group(&self, group: &str) -> Option<&ConsumerGroup> {
+        self.groups.get(group)
+    }
+
+    /// The client ids of a group; one that has two connections comes twice, as from Apache's broker.
+    pub(crate) fn client_ids(&self, group: &str) -> Vec<&str> {
+        let members = self.groups.get(group).map(|group| group.members.as_slice()).unwrap_or_default();
+        members.iter().map(|member| member.client_id.as_str()).collect()
+    }
+
+    /// A connection of a member.
+    pub(crate) fn find(&self, group: &str, client_id: &str) -> Option<&ClientChannelInfo> {
+        self.groups.get(group)?.members.iter().find(|member| member.client_id == client_id)
+    }
+
+    /// The groups with members that have subscribed to a topic.
+    pub(crate) fn groups_of(&self, topic: &str) -> BTreeSet<&str> {
+        let all = self.groups.iter();
+        all.filter(|(_, group)| group.subscriptions.contains_key(topic))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    /// What a group wants of a topic.
+    pub(crate) fn subscription(&self, group: &str, topic: &str) -> Subscribed<'_> {
+        match self.groups.get(group) {
+            None => Subscribed::NoGroup,
+            Some(group) => group.subscriptions.get(topic).map_or(Subscribed::NoTopic, Subscribed::Yes),
+        }
+    }
+}
+
+impl ConsumerGroup {
+    /// True if the connection is new here.
+    fn join(&mut self, member: ClientChannelInfo) -> bool {
+        match self.members.iter_mut().find(|known| known.connection.id() == member.connection.id()) {
+            Some(known) => {
+                *known = member;
+                false
+            }
+            None => {
+                self.members.push(member);
+                true
+            }
+        }
+    }
+
+    /// True if it was a member.
+    fn leave(&mut self, connection: u64) -> bool {
+        let before = self.members.len();
+        self.members.retain(|member| member.connection.id() != connection);
+        self.members.len() < before
+    }
+
+    /// Takes what is new or newer, and drops the topics that are not there any more. True if the topics are not the
+    /// same as before.
+    fn update(&mut self, subscriptions: Vec<Subscription>) -> bool {
+        let topics: BTreeSet<String> = subscriptions.iter().map(|new| new.topic.clone()).collect();
+        let is_other = !self.subscriptions.keys().eq(&topics);
+        self.subscriptions.retain(|topic, _| topics.contains(topic));
+        for new in subscriptions {
+            let is_news = self.subscriptions.get(&new.topic).is_none_or(|old| new.version > old.version);
+            if is_news {
+                self.subscriptions.insert(new.topic.clone(), new);
+            }
+        }
+        is_other
+    }
+
+    /// Whom to tell of a change: nobody where everybody gets all messages anyhow.
+    fn changed(&self, name: &str) -> Option<Changed> {
+        if self.mode.message_model == MessageModel::Broadcasting {
+            return None;
+        }
+        let members = self.members.iter().map(|member| member.connection.clone()).collect();
+        Some(Changed { group: name.to_owned(), members })
+    }
+}
+
+impl From<SubscriptionData> for Subscription {
+    fn from(data: SubscriptionData) -> Self {
+        let filter = match data.sub_string.as_str() {
+            "*" => TagFilter::All,
+            _ => TagFilter::Codes(data.code_set.clone()),
+        };
+        let language = data.expression_type.as_str();
+        Self {
+            topic: data.topic.clone(),
+            version: data.sub_version,
+            other_language: Some(language).filter(|kind| !matches!(*kind, "" | "TAG")).map(str::to_owned),
+            filter: Arc::new(filter),
+            data,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subscription(topic: &str, version: i64) -> Subscription {
+        let data =
+            SubscriptionData { topic: topic.to_owned(), sub_version: version, ..SubscriptionData::default() };
+        Subscription { filter: Arc::new(TagFilter::All), ..Subscription::from(data) }
+    }
+
+    #[test]
+    fn a_heartbeat_replaces_older_subscriptions_and_drops_missing_ones() {
+        let mut group = ConsumerGroup::default();
+        let version =
+            |group: &ConsumerGroup, topic| group.subscriptions.get(topic).map(|found| found.version);
+        assert!(group.update(vec![subscription("T", 5), subscription("S", 5)]));
+        assert!(group.update(vec![subscription("T", 4)]), "a topic is missing");
+        assert_eq!((version(&group, "T"), version(&group, "S")), (Some(5), None));
+        assert!(!group.update(vec![subscription("T", 6)]), "another version is no other topic");
+        assert_eq!(version(&group, "T"), Some(6));
+        assert!(group.update(vec![subscription("T", 6), subscription("S", 1)]), "a topic is new");
+    }
+
+    #[test]
+    fn another_fingerprint_is_noticed() {
+        let mut table = ConsumerTable::default();
+        assert!(!table.note_fingerprint("g", 7));
+        assert!(!table.note_fingerprint("g", 7));
+        assert!(table.note_fingerprint("g", 8));
+    }
+}

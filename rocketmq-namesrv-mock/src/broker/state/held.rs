@@ -1,0 +1,131 @@
+//! Pulls that wait for a message. Java: `PullRequestHoldService`.
+
+use std::time::Duration;
+
+use rocketmq_remoting::protocol::RemotingCommand;
+use tokio::time::Instant;
+
+use super::waiting::{HeldByPlace, due_in, extract};
+use super::{Broker, State};
+use crate::broker::filters::MessageFilter;
+use crate::wire::Reply;
+
+/// A message that does not match is noticed by the next sweep of Apache's broker, which comes every five seconds. The
+/// pull is answered then, with code 20.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// Where a pull waits, how long, and for what.
+pub(crate) struct PullWait {
+    topic: String,
+    queue_id: i32,
+    timeout_ms: i64,
+    filter: MessageFilter,
+}
+
+/// A pull that waits, or another request that does so in the same way.
+#[derive(Debug)]
+pub(crate) struct HeldRequest {
+    pub(crate) command: RemotingCommand,
+    pub(crate) responder: Reply,
+    /// When it is answered, whether a message came or not.
+    pub(crate) due: Instant,
+    pub(crate) filter: MessageFilter,
+    /// Looks what is there, once it is woken, and says who else is to be woken then.
+    pub(crate) serve: Serve,
+}
+
+/// Looks again what there is, and says who else is to be woken.
+pub(crate) type Serve = fn(&Broker, RemotingCommand, Reply) -> Vec<HeldRequest>;
+
+/// All pulls of a broker that wait.
+#[derive(Debug, Default)]
+pub(crate) struct HeldPulls {
+    /// By queue.
+    waiting: HeldByPlace<i32>,
+    /// Until when nobody looks at them.
+    asleep_until: Option<Instant>,
+}
+
+impl PullWait {
+    pub(crate) fn new(topic: &str, queue_id: i32, timeout_ms: i64, filter: MessageFilter) -> Self {
+        Self { topic: topic.to_owned(), queue_id, timeout_ms, filter }
+    }
+}
+
+impl HeldRequest {
+    /// Answers with what is there now.
+    pub(crate) fn wake(self, broker: &Broker) {
+        Self::wake_all(vec![self], broker);
+    }
+
+    /// Answers all of these, and those that they wake.
+    pub(crate) fn wake_all(mut woken: Vec<Self>, broker: &Broker) {
+        while let Some(pull) = woken.pop() {
+            woken.extend((pull.serve)(broker, pull.command, pull.responder));
+        }
+    }
+}
+
+impl HeldPulls {
+    /// Keeps a pull. True if it is due before anybody looks.
+    pub(crate) fn add(
+        &mut self,
+        place: PullWait,
+        command: RemotingCommand,
+        responder: Reply,
+        serve: Serve,
+    ) -> bool {
+        let PullWait { topic, queue_id, timeout_ms, filter } = place;
+        let due = due_in(timeout_ms);
+        let pull = HeldRequest { command, responder, due, filter, serve };
+        self.waiting.add(topic, queue_id, pull);
+        self.asleep_until.is_none_or(|until| due < until)
+    }
+
+    /// A message came: moves the pulls to `woken` that want it. The others are due at the next sweep; true if there
+    /// are any.
+    pub(crate) fn wake(
+        &mut self,
+        topic: &str,
+        queue_id: i32,
+        (tags_code, properties): (i32, &str),
+        woken: &mut Vec<HeldRequest>,
+    ) -> bool {
+        let Some(pulls) = self.waiting.at(topic, &queue_id) else { return false };
+        woken.extend(extract(pulls, |pull| pull.filter.matches(tags_code, || properties.into())));
+        let sweep = Instant::now() + SWEEP;
+        for pull in pulls.iter_mut() {
+            pull.due = pull.due.min(sweep);
+        }
+        !pulls.is_empty()
+    }
+
+    /// How many pulls of a topic wait.
+    pub(crate) fn count(&self, topic: &str) -> usize {
+        self.waiting.count(topic)
+    }
+
+    /// A connection ended, and with it the pulls that came on it.
+    pub(crate) fn disconnect(&mut self, connection: u64) {
+        self.waiting.take(|pull| pull.responder.connection().id() == connection);
+    }
+
+    /// When the first pull is due. Until then nobody looks, unless told to.
+    fn sleep(&mut self) -> Option<Instant> {
+        self.asleep_until = self.waiting.first_due();
+        self.asleep_until
+    }
+}
+
+impl State {
+    /// When the first request is due that waits. Until then nobody looks, unless told to.
+    pub(crate) fn next_held(&mut self) -> Option<Instant> {
+        [self.held.sleep(), self.pops.held.sleep()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<HeldRequest> {
+        let mut due = self.held.waiting.take(|pull| pull.due <= now);
+        due.extend(self.pops.held.take(|pop| pop.due <= now));
+        due
+    }
+}

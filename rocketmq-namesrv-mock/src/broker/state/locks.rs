@@ -1,0 +1,79 @@
+//! Locks of queues, for orderly consumers. Java: `RebalanceLockManager`.
+
+use std::collections::HashMap;
+
+use rocketmq_common::MessageQueue;
+
+/// How long a lock lives that is not refreshed. Java: `REBALANCE_LOCK_MAX_LIVE_TIME`.
+const LOCK_LIFE_MS: i64 = 60_000;
+
+/// Who has locked which queues, by group. Neither groups nor queues have to exist.
+#[derive(Debug, Default)]
+pub(crate) struct LockTable {
+    groups: HashMap<String, HashMap<MessageQueue, Lock>>,
+}
+
+#[derive(Debug)]
+struct Lock {
+    client_id: String,
+    /// When the client asked for it last.
+    refreshed_ms: i64,
+}
+
+impl LockTable {
+    /// Locks a queue or refreshes its lock. False if another client has it.
+    pub(crate) fn lock(&mut self, group: &str, queue: &MessageQueue, client_id: &str, now_ms: i64) -> bool {
+        let locks = self.groups.entry(group.to_owned()).or_default();
+        let is_others =
+            |lock: &Lock| lock.client_id != client_id && now_ms - lock.refreshed_ms <= LOCK_LIFE_MS;
+        if locks.get(queue).is_some_and(is_others) {
+            return false;
+        }
+        locks.insert(queue.clone(), Lock { client_id: client_id.to_owned(), refreshed_ms: now_ms });
+        true
+    }
+
+    /// Gives queues back that this client has locked.
+    pub(crate) fn unlock(&mut self, group: &str, queues: &[MessageQueue], client_id: &str) {
+        if let Some(locks) = self.groups.get_mut(group) {
+            for queue in queues {
+                if locks.get(queue).is_some_and(|lock| lock.client_id == client_id) {
+                    locks.remove(queue);
+                }
+            }
+        }
+    }
+
+    /// Whether a group has locked any queue.
+    pub(crate) fn is_any_alive(&self, group: &str, now_ms: i64) -> bool {
+        self.owners(group, now_ms).next().is_some()
+    }
+
+    /// The queues that a group has locked, and for which clients.
+    pub(crate) fn owners(&self, group: &str, now_ms: i64) -> impl Iterator<Item = (&MessageQueue, &str)> {
+        let locks = self.groups.get(group).into_iter().flatten();
+        let alive = locks.filter(move |(_, lock)| now_ms - lock.refreshed_ms <= LOCK_LIFE_MS);
+        alive.map(|(queue, lock)| (queue, lock.client_id.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_belongs_to_one_client_until_it_is_given_back_or_sixty_seconds_old() {
+        let mut locks = LockTable::default();
+        let queue = MessageQueue::new("T", "b", 0);
+        assert!(locks.lock("g", &queue, "a", 0) && !locks.lock("g", &queue, "b", 1));
+        assert!(locks.lock("h", &queue, "b", 1), "groups have locks of their own");
+        assert!(locks.lock("g", &queue, "a", 50_000));
+        assert!(!locks.lock("g", &queue, "b", 110_000), "it was refreshed");
+        assert!(locks.is_any_alive("g", 110_000) && !locks.is_any_alive("g", 110_001));
+        assert!(locks.lock("g", &queue, "b", 110_001));
+        locks.unlock("g", std::slice::from_ref(&queue), "a");
+        assert!(!locks.lock("g", &queue, "a", 110_002), "another's lock stays");
+        locks.unlock("g", std::slice::from_ref(&queue), "b");
+        assert!(locks.lock("g", &queue, "a", 110_002));
+    }
+}

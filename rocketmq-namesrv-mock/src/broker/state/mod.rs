@@ -1,0 +1,103 @@
+//! What a broker remembers: one file for each table, and the lock around all of them.
+//!
+//! Handlers in the other rooms read and change these tables; nothing here knows a handler.
+//!
+//! - [`broker`]: a broker, its place in the cluster and its clock.
+//! - [`settings`], [`acl`]: what it was told at the start and while it runs; who may ask.
+//! - [`role`]: master or slave.
+//! - [`names`]: which names topics and groups can have.
+//! - [`topics`], [`groups`], [`offsets`], [`request_modes`]: topics with their queues, groups, how far these have read
+//!   and how they get messages.
+//! - [`client`], [`consumers`], [`producers`], [`locks`]: clients, which groups they are in, which queues they have locked.
+//! - [`held`], [`waiting`]: requests that wait for a message.
+//! - [`pops`]: what was popped.
+//! - [`agenda`], [`halves`]: delayed messages and transactions.
+//! - [`figures`]: how many messages came and went.
+//! - [`pushes`]: requests to clients.
+
+mod acl;
+mod agenda;
+mod broker;
+mod client;
+mod consumers;
+mod figures;
+mod groups;
+mod halves;
+mod held;
+mod locks;
+mod names;
+mod offsets;
+pub(crate) mod pops;
+mod producers;
+mod pushes;
+mod request_modes;
+mod role;
+mod settings;
+mod topics;
+mod waiting;
+
+use std::sync::Arc;
+
+pub(crate) use acl::Acl;
+pub(crate) use agenda::{Agenda, AgendaItem, Deleted};
+pub(crate) use broker::{Broker, BrokerOptions, INVALID_GROUP, INVALID_TOPIC, Identity};
+pub(crate) use client::ClientChannelInfo;
+pub(crate) use consumers::{Changed, ConsumeMode, ConsumerTable, Subscribed, Subscription};
+pub(crate) use figures::{Figures, Growth};
+pub(crate) use groups::{GroupTable, default_retry_policy};
+pub(crate) use halves::{Halves, TransactionOptions, immunity_ms, millis};
+pub(crate) use held::{HeldPulls, HeldRequest, PullWait, Serve};
+pub(crate) use locks::LockTable;
+pub(crate) use names::{check_group, check_topic, is_forbidden_to_send, is_system_topic};
+pub(crate) use offsets::CommittedOffsets;
+pub(crate) use producers::ProducerTable;
+pub(crate) use request_modes::RequestModes;
+pub(crate) use role::Role;
+pub(crate) use settings::Obeyed;
+pub(crate) use topics::{Topic, TopicConfig, TopicFilterType, TopicTable};
+pub(crate) use waiting::{HeldByPlace, due_in};
+
+use crate::broker::filters::FilterTable;
+use crate::clock::Clock;
+use crate::store::CommitLog;
+use pops::PopTable;
+
+/// All that changes, behind one short lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) topics: TopicTable,
+    pub(crate) log: CommitLog,
+    pub(crate) offsets: CommittedOffsets,
+    pub(crate) groups: GroupTable,
+    pub(crate) consumers: ConsumerTable,
+    pub(crate) locks: LockTable,
+    pub(crate) filters: FilterTable,
+    pub(crate) producers: ProducerTable,
+    pub(crate) halves: Halves,
+    pub(crate) agenda: Agenda,
+    pub(crate) held: HeldPulls,
+    pub(crate) pops: PopTable,
+    pub(crate) modes: RequestModes,
+    pub(crate) figures: Figures,
+}
+
+impl State {
+    fn new(broker: &str, options: &BrokerOptions, clock: &Arc<Clock>) -> Self {
+        Self {
+            topics: TopicTable::new(&options.cluster, broker, options.obeyed.auto_create_topic),
+            log: CommitLog::new(options.store_limit),
+            offsets: CommittedOffsets::default(),
+            groups: GroupTable::new(options.obeyed.auto_create_group, clock.clone()),
+            consumers: ConsumerTable::default(),
+            filters: FilterTable::default(),
+            locks: LockTable::default(),
+            producers: ProducerTable::default(),
+            halves: Halves::new(clock.now_ms(), options.obeyed.transactions),
+            agenda: Agenda::default(),
+            held: HeldPulls::default(),
+            pops: PopTable::default(),
+            modes: RequestModes::default(),
+            figures: Figures::default(),
+        }
+    }
+}

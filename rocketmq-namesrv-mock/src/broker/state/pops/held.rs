@@ -1,0 +1,202 @@
+//! Pops and notifications that wait for a message. Java: `PopLongPollingService`.
+
+use std::borrow::Cow;
+
+use rocketmq_common::message_const as names;
+use rocketmq_common::mix_all::{RETRY_GROUP_TOPIC_PREFIX, is_retry_topic};
+use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
+use tokio::time::Instant;
+
+use super::QueueKey;
+use crate::broker::filters::MessageFilter;
+use crate::broker::state::{HeldByPlace, HeldRequest, Serve, due_in};
+use crate::clock::system_ms;
+use crate::store::property;
+use crate::wire::Reply;
+
+/// Requests are answered this much before their time is over.
+const EARLY_MS: i64 = 50;
+
+/// How many requests may wait for one queue and group, and for all. Java: `popPollingSize`, `maxPopPollingSize`.
+const MAX_AT_ONE_PLACE: usize = 1024;
+const MAX_IN_ALL: usize = 100_000;
+
+/// What waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Pop,
+    Notification,
+}
+
+/// By group and queue; -1 for all queues.
+type Waiters = HeldByPlace<(String, i32)>;
+
+/// All requests of a broker that wait for something to pop.
+#[derive(Debug, Default)]
+pub(crate) struct HeldPops {
+    pops: Waiters,
+    notifications: Waiters,
+    count: usize,
+    /// Until when nobody looks at them.
+    asleep_until: Option<Instant>,
+}
+
+/// Where a request waits, how long, and for what.
+pub(crate) struct PopWait {
+    key: QueueKey,
+    kind: Kind,
+    end_ms: i64,
+    filter: MessageFilter,
+}
+
+impl PopWait {
+    /// `end_ms` is by the clock of the system.
+    pub(crate) fn new(key: QueueKey, kind: Kind, end_ms: i64, filter: MessageFilter) -> Self {
+        Self { key, kind, end_ms, filter }
+    }
+
+    /// Whether a request may wait here; `Err` is the code of the answer that it gets else.
+    pub(crate) fn check(&self, held: &HeldPops, poll_time: i64) -> Result<(), ResponseCode> {
+        if poll_time <= 0 {
+            return Err(ResponseCode::POLLING_TIMEOUT);
+        }
+        if held.count >= MAX_IN_ALL {
+            return Err(ResponseCode::POLLING_FULL);
+        }
+        if system_ms() > self.end_ms.saturating_sub(EARLY_MS) {
+            return Err(ResponseCode::POLLING_TIMEOUT);
+        }
+        if held.count_at(self.kind, &self.key) > MAX_AT_ONE_PLACE {
+            return Err(ResponseCode::POLLING_FULL);
+        }
+        Ok(())
+    }
+}
+
+impl HeldPops {
+    /// Keeps a request. True if it is due before anybody looks.
+    pub(crate) fn add(
+        &mut self,
+        place: PopWait,
+        command: RemotingCommand,
+        responder: Reply,
+        serve: Serve,
+    ) -> bool {
+        let wait_ms = place.end_ms.saturating_sub(EARLY_MS - 1).saturating_sub(system_ms());
+        let due = due_in(wait_ms);
+        let PopWait { key: QueueKey { topic, group, queue_id }, kind, filter, .. } = place;
+        let pop = HeldRequest { command, responder, due, filter, serve };
+        self.waiters(kind).add(topic, (group, queue_id), pop);
+        self.count += 1;
+        self.asleep_until.is_none_or(|until| due < until)
+    }
+
+    /// A message came: wakes one request of each group for its queue and one for all queues.
+    pub(crate) fn wake(
+        &mut self,
+        topic: &str,
+        queue_id: i32,
+        (tags_code, properties): (i32, &str),
+        woken: &mut Vec<HeldRequest>,
+    ) {
+        if self.count == 0 {
+            return;
+        }
+        for kind in [Kind::Pop, Kind::Notification] {
+            if is_retry_topic(topic) {
+                // Only messages that come again have this property.
+                let Some(group) = property(properties, names::PROPERTY_ORIGIN_GROUP) else { continue };
+                let begin = RETRY_GROUP_TOPIC_PREFIX.len() + group.len() + 1;
+                let Some(origin) = topic.get(begin..).filter(|origin| !origin.is_empty()) else { continue };
+                self.wake_one(kind, QueueKey::new(origin, group, -1), woken);
+                self.wake_one(kind, QueueKey::new(origin, group, queue_id), woken);
+            } else {
+                self.wake_groups(kind, topic, queue_id, Some((tags_code, properties)), woken);
+            }
+        }
+    }
+
+    /// Wakes one request of each group for this queue and one for all queues, if they want the message.
+    pub(crate) fn wake_groups(
+        &mut self,
+        kind: Kind,
+        topic: &str,
+        queue_id: i32,
+        message: Option<(i32, &str)>,
+        woken: &mut Vec<HeldRequest>,
+    ) {
+        let mut count = 0;
+        let places = self.waiters(kind).of_topic(topic);
+        for (_, pulls) in places.filter(|((_, queue), _)| *queue == -1 || *queue == queue_id) {
+            let Some(index) = first(kind, pulls) else { continue };
+            let wants = message.is_none_or(|(tags_code, properties)| {
+                pulls[index].filter.matches(tags_code, || Cow::Borrowed(properties))
+            });
+            if wants {
+                woken.push(pulls.remove(index));
+                count += 1;
+            }
+        }
+        self.count -= count;
+    }
+
+    /// Wakes one request that waits here. False if there is none.
+    pub(crate) fn wake_one(&mut self, kind: Kind, key: QueueKey, woken: &mut Vec<HeldRequest>) -> bool {
+        let QueueKey { topic, group, queue_id } = key;
+        let Some(pulls) = self.waiters(kind).at(&topic, &(group, queue_id)) else { return false };
+        let Some(index) = first(kind, pulls) else { return false };
+        woken.push(pulls.remove(index));
+        self.count -= 1;
+        true
+    }
+
+    /// How many requests wait here.
+    pub(crate) fn count_at(&self, kind: Kind, key: &QueueKey) -> usize {
+        let waiters = match kind {
+            Kind::Pop => &self.pops,
+            Kind::Notification => &self.notifications,
+        };
+        waiters.count_at(&key.topic, &(key.group.clone(), key.queue_id))
+    }
+
+    /// How many pops of a topic wait.
+    pub(crate) fn count(&self, topic: &str) -> usize {
+        self.pops.count(topic)
+    }
+
+    /// A connection ended, and with it the requests that came on it.
+    pub(crate) fn disconnect(&mut self, connection: u64) {
+        self.take(|pull| pull.responder.connection().id() == connection);
+    }
+
+    /// When the first request is due. Until then nobody looks, unless told to.
+    pub(crate) fn sleep(&mut self) -> Option<Instant> {
+        self.asleep_until = self.pops.first_due().into_iter().chain(self.notifications.first_due()).min();
+        self.asleep_until
+    }
+
+    /// Takes out some requests, and the places where none are left.
+    pub(crate) fn take(&mut self, mut which: impl FnMut(&HeldRequest) -> bool) -> Vec<HeldRequest> {
+        let mut taken = self.pops.take(&mut which);
+        taken.extend(self.notifications.take(which));
+        self.count -= taken.len();
+        taken
+    }
+
+    fn waiters(&mut self, kind: Kind) -> &mut Waiters {
+        match kind {
+            Kind::Pop => &mut self.pops,
+            Kind::Notification => &mut self.notifications,
+        }
+    }
+}
+
+/// The pop that is due first, and the notification that is due last.
+fn first(kind: Kind, pulls: &[HeldRequest]) -> Option<usize> {
+    let by_due = pulls.iter().enumerate();
+    let found = match kind {
+        Kind::Pop => by_due.min_by_key(|(_, pull)| pull.due),
+        Kind::Notification => by_due.max_by_key(|(_, pull)| pull.due),
+    };
+    found.map(|(index, _)| index)
+}

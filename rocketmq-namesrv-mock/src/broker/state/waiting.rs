@@ -1,0 +1,83 @@
+//! Requests that wait, wherever they do.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::HeldRequest;
+
+/// The longest wait; longer ones could not be added to a point in time.
+const MAX_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Requests that wait, by topic, then by a place in it: a queue, or a queue of a group.
+#[derive(Debug)]
+pub(crate) struct HeldByPlace<K> {
+    topics: HashMap<String, HashMap<K, Vec<HeldRequest>>>,
+}
+
+impl<K: Eq + Hash> HeldByPlace<K> {
+    pub(crate) fn add(&mut self, topic: String, place: K, pull: HeldRequest) {
+        self.topics.entry(topic).or_default().entry(place).or_default().push(pull);
+    }
+
+    /// Those that wait at one place, in the order in which they came.
+    pub(crate) fn at(&mut self, topic: &str, place: &K) -> Option<&mut Vec<HeldRequest>> {
+        self.topics.get_mut(topic)?.get_mut(place)
+    }
+
+    /// Those that wait at each place of a topic.
+    pub(crate) fn of_topic(&mut self, topic: &str) -> impl Iterator<Item = (&K, &mut Vec<HeldRequest>)> {
+        self.topics.get_mut(topic).into_iter().flatten()
+    }
+
+    /// How many wait at one place.
+    pub(crate) fn count_at(&self, topic: &str, place: &K) -> usize {
+        self.topics.get(topic).and_then(|places| places.get(place)).map_or(0, Vec::len)
+    }
+
+    /// How many wait in a topic.
+    pub(crate) fn count(&self, topic: &str) -> usize {
+        self.topics.get(topic).map_or(0, |places| places.values().map(Vec::len).sum())
+    }
+
+    /// When the first of them is due.
+    pub(crate) fn first_due(&self) -> Option<Instant> {
+        self.topics.values().flat_map(HashMap::values).flatten().map(|pull| pull.due).min()
+    }
+
+    /// Takes out some of them, and the places where none are left.
+    pub(crate) fn take(&mut self, mut which: impl FnMut(&HeldRequest) -> bool) -> Vec<HeldRequest> {
+        let mut taken = Vec::new();
+        self.topics.retain(|_, places| {
+            places.retain(|_, pulls| {
+                taken.extend(extract(pulls, &mut which));
+                !pulls.is_empty()
+            });
+            !places.is_empty()
+        });
+        taken
+    }
+}
+
+impl<K> Default for HeldByPlace<K> {
+    fn default() -> Self {
+        Self { topics: HashMap::new() }
+    }
+}
+
+/// When a request is due that waits for so long.
+pub(crate) fn due_in(wait_ms: i64) -> Instant {
+    Instant::now() + Duration::from_millis(wait_ms.clamp(0, MAX_WAIT_MS).unsigned_abs())
+}
+
+/// Takes out some requests and leaves the others in their order.
+pub(crate) fn extract(
+    pulls: &mut Vec<HeldRequest>,
+    which: impl FnMut(&HeldRequest) -> bool,
+) -> Vec<HeldRequest> {
+    let (taken, left) = std::mem::take(pulls).into_iter().partition(which);
+    *pulls = left;
+    taken
+}

@@ -1,0 +1,140 @@
+//! Attributes of topics, as requests change them. Java: `AttributeParser`, `AttributeUtil`, `TopicAttributes`.
+
+use std::collections::BTreeMap;
+
+use rocketmq_remoting::protocol::ResponseCode;
+
+use crate::wire::Refusal;
+
+/// The attributes of a topic.
+pub(crate) type Attributes = BTreeMap<String, String>;
+
+const MESSAGE_TYPES: [&str; 8] =
+    ["UNSPECIFIED", "MIXED", "TRANSACTION", "PRIORITY", "FIFO", "DELAY", "LITE", "NORMAL"];
+const QUEUE_TYPES: [&str; 2] = ["SimpleCQ", "BatchCQ"];
+const CLEANUP_POLICIES: [&str; 2] = ["DELETE", "COMPACTION"];
+
+/// The attributes that a topic has after a request with this text, `+key=value,-key`. `current` is `None` for a topic
+/// that is only being created.
+pub(crate) fn changed(current: Option<&Attributes>, text: &str) -> Result<Attributes, Refusal> {
+    let mut attributes = current.cloned().unwrap_or_default();
+    for (key, value) in parse(text)? {
+        let name = &key[1..];
+        if name.is_empty() || name.contains(['+', '-']) {
+            return Err(illegal("kv string format wrong.".to_owned()));
+        }
+        match (key.as_bytes()[0], current) {
+            (b'+', _) => {
+                check(name, Some(value), current.is_none())?;
+                attributes.insert(name.to_owned(), value.to_owned());
+            }
+            (_, None) => {
+                let remark = format!("only add attribute is supported while creating topic. key: {name}");
+                return Err(illegal(remark));
+            }
+            (b'-', Some(_)) if attributes.remove(name).is_none() => {
+                return Err(illegal(format!("attempt to delete a nonexistent key: {name}")));
+            }
+            (b'-', Some(_)) => check(name, None, false)?,
+            (_, Some(_)) => return Err(illegal(format!("wrong format key: {name}"))),
+        }
+    }
+    Ok(attributes)
+}
+
+/// The keys with their signs and their values.
+fn parse(text: &str) -> Result<BTreeMap<&str, &str>, Refusal> {
+    let mut changes = BTreeMap::new();
+    for change in text.split(',').filter(|change| !change.is_empty()) {
+        let (key, value) = match change.split_once('=') {
+            Some((key, value)) if key.starts_with(|first: char| first.is_ascii()) && key.contains('+') => {
+                (key, value)
+            }
+            Some((key, _)) => return Err(illegal(format!("add/alter attribute format is wrong: {key}"))),
+            None if change.contains('-') && change.starts_with(|first: char| first.is_ascii()) => {
+                (change, "")
+            }
+            None => return Err(illegal(format!("delete attribute format is wrong: {change}"))),
+        };
+        if changes.insert(key, value).is_some() {
+            return Err(illegal(format!("key duplication: {key}")));
+        }
+    }
+    Ok(changes)
+}
+
+/// Whether an attribute may get this value, or be deleted if there is none.
+fn check(name: &str, value: Option<&str>, creates: bool) -> Result<(), Refusal> {
+    let (allowed, changeable): (&[&str], bool) = match name {
+        "message.type" => (&MESSAGE_TYPES, true),
+        "queue.type" => (&QUEUE_TYPES, false),
+        "cleanup.policy" => (&CLEANUP_POLICIES, false),
+        "reserve.time" => return Err(Refusal::not_supported("the topic attribute reserve.time")),
+        _ => return Err(illegal(format!("unsupported key: {name}"))),
+    };
+    if !creates && !changeable {
+        return Err(illegal(format!("attempt to update an unchangeable attribute. key: {name}")));
+    }
+    match value {
+        Some(value) if !allowed.contains(&value) => {
+            Err(illegal(format!("value is not in set: [{}]", allowed.join(", "))))
+        }
+        // Queues and logs of these kinds work in another way than those that the mock has.
+        Some(value @ ("BatchCQ" | "COMPACTION")) => {
+            Err(Refusal::not_supported(&format!("the topic attribute {name}={value}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn illegal(remark: String) -> Refusal {
+    Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remark(current: Option<&Attributes>, text: &str) -> String {
+        changed(current, text).map(|attributes| format!("{attributes:?}")).unwrap_or_else(|r| r.remark.into())
+    }
+
+    #[test]
+    fn a_new_topic_gets_attributes_and_loses_none() {
+        assert_eq!(remark(None, "+message.type=FIFO,+queue.type=SimpleCQ"), {
+            r#"{"message.type": "FIFO", "queue.type": "SimpleCQ"}"#
+        });
+        assert_eq!(remark(None, ""), "{}");
+        let refused = [
+            ("+foo=1", "unsupported key: foo"),
+            ("message.type=FIFO", "add/alter attribute format is wrong: message.type"),
+            ("+message.type", "delete attribute format is wrong: +message.type"),
+            ("-message.type", "only add attribute is supported while creating topic. key: message.type"),
+            ("+message.type=FIFO,+message.type=NORMAL", "key duplication: +message.type"),
+            ("+queue.type=X", "value is not in set: [SimpleCQ, BatchCQ]"),
+            ("+=x", "kv string format wrong."),
+            (
+                "+queue.type=BatchCQ",
+                "the topic attribute queue.type=BatchCQ is not supported by this mock yet",
+            ),
+        ];
+        for (text, expected) in refused {
+            assert_eq!(remark(None, text), expected);
+        }
+    }
+
+    #[test]
+    fn attributes_of_a_topic_are_changed_where_they_can_be() {
+        let current = changed(None, "+message.type=FIFO,+queue.type=SimpleCQ").ok();
+        let current = current.as_ref();
+        assert_eq!(remark(current, "-message.type"), r#"{"queue.type": "SimpleCQ"}"#);
+        assert!(remark(current, "+message.type=DELAY").contains("DELAY"));
+        assert_eq!(remark(current, ""), remark(None, "+message.type=FIFO,+queue.type=SimpleCQ"));
+        assert_eq!(remark(current, "-reserve.time"), "attempt to delete a nonexistent key: reserve.time");
+        let fixed = "attempt to update an unchangeable attribute. key: queue.type";
+        assert_eq!(remark(current, "+queue.type=SimpleCQ"), fixed);
+        for text in ["é=1", "é", "+é=1", "é-", "é+=1"] {
+            assert!(changed(current, text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Topics as tools see and change them.
+//!
+//! - [`settings`]: creates, changes, deletes and shows a topic: 17, 202, 215, 351.
+//! - [`attributes`]: the attributes that such a request changes.
+//! - [`lists`]: all topics, and the topics of the system: 21, 305.
+
+mod attributes;
+mod lists;
+mod settings;
+
+pub(crate) use lists::{all_configs, system_topics};
+pub(crate) use settings::{config, delete, stats, update_and_create};

@@ -1,0 +1,168 @@
+//! The question what became of a transaction: 39.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use rocketmq_common::MessageExt;
+use rocketmq_common::message_const as names;
+use rocketmq_common::mix_all::{RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC, RMQ_SYS_TRANS_HALF_TOPIC};
+use rocketmq_common::record::{RecordFields, RecordHeader, encode_record};
+use rocketmq_remoting::net::Connection;
+use rocketmq_remoting::protocol::header::CheckTransactionStateRequestHeader;
+use rocketmq_remoting::protocol::{CommandRef, RequestCode};
+
+use crate::broker::records::{Place, again, append, real_place, stored};
+use crate::broker::state::{Broker, HeldRequest, State, TopicConfig, immunity_ms, millis};
+use crate::store::with_properties;
+
+/// How long a question may wait for room in the write buffer.
+const WRITE_LIMIT: Duration = Duration::from_secs(3);
+
+/// A question on its way to a producer.
+struct Question {
+    connection: Connection,
+    header: CheckTransactionStateRequestHeader,
+    body: Bytes,
+}
+
+/// Looks at all halves without an end: asks about those that are old enough, and gives those up that were asked for
+/// too often. Returns how many questions went out.
+pub(crate) async fn check_transactions(broker: &Broker) -> usize {
+    let mut woken = Vec::new();
+    let questions = questions(broker, &mut broker.lock(), &mut woken);
+    for pull in woken {
+        pull.wake(broker);
+    }
+    let mut sent = 0;
+    for Question { connection, header, body } in questions {
+        let question = CommandRef::request(RequestCode::CHECK_TRANSACTION_STATE, &header).with_body(&body);
+        let asked = broker.pushes().oneway(&connection, &question, WRITE_LIMIT).await;
+        sent += usize::from(asked);
+    }
+    sent
+}
+
+fn questions(broker: &Broker, state: &mut State, woken: &mut Vec<HeldRequest>) -> Vec<Question> {
+    let options = broker.obeyed().transactions;
+    let end_offset = half_queue_end(state);
+    let mut questions = Vec::new();
+    let mut offset = state.halves.next_offset;
+    // Halves that stay where they are keep all behind them from being forgotten.
+    let mut all_settled = true;
+    // What is stored anew meanwhile lies behind the end, and waits for the next time.
+    while offset < end_offset {
+        let settled = match half_at(state, offset) {
+            _ if state.halves.ended.contains(&offset) => true,
+            None => true,
+            Some(half) if check_times(&half) >= options.check_max => {
+                give_up(broker, state, &half, woken);
+                true
+            }
+            Some(half) => {
+                let age_ms = state.halves.age_ms(broker, &half);
+                let immunity = immunity_ms(&half, options);
+                let limit_ms = immunity.unwrap_or(millis(options.timeout));
+                // A producer whose clock is ahead is asked at once.
+                if age_ms >= limit_ms || age_ms < 0 {
+                    questions.extend(ask(broker, state, &half, woken));
+                    true
+                } else if immunity.is_none() {
+                    // All that come later are younger.
+                    break;
+                } else {
+                    false
+                }
+            }
+        };
+        all_settled &= settled;
+        if settled {
+            state.halves.ended.insert(offset);
+        }
+        offset += 1;
+        if all_settled {
+            state.halves.forget_before(offset);
+        }
+    }
+    questions
+}
+
+/// Stores the half anew, and asks the next producer of its group about the new one.
+fn ask(
+    broker: &Broker,
+    state: &mut State,
+    half: &MessageExt,
+    woken: &mut Vec<HeldRequest>,
+) -> Option<Question> {
+    let times = (check_times(half) + 1).to_string();
+    let checked = [(names::PROPERTY_TRANSACTION_CHECK_TIMES, times.as_str())];
+    let wire = half.properties().as_wire();
+    let properties = with_properties(wire, checked.into_iter(), &[]);
+    let now_ms = broker.now_ms();
+    let record = again(half, (half.topic(), half.queue_id()), &properties, now_ms);
+    let place = append(broker, state, &record, woken).ok()?;
+    let halves = &mut state.halves;
+    let first = halves.first_stored.get(&half.queue_offset()).copied().unwrap_or(half.store_timestamp());
+    halves.first_stored.insert(place.queue_offset, first);
+
+    let group = half.property(names::PROPERTY_PRODUCER_GROUP)?;
+    let connection = state.producers.next(group)?;
+    let unique_key = half.unique_key().map(Into::into);
+    let header = CheckTransactionStateRequestHeader {
+        topic: Some(RMQ_SYS_TRANS_HALF_TOPIC.into()),
+        tran_state_table_offset: place.queue_offset,
+        commit_log_offset: place.commit_log_offset,
+        msg_id: unique_key.clone(),
+        transaction_id: unique_key,
+        offset_msg_id: Some(broker.offset_msg_id(place.commit_log_offset).to_string().into()),
+        broker_name: Some((&*broker.name).into()),
+    };
+    Some(Question { connection, header, body: body(half, place, &properties)? })
+}
+
+/// The half as the producer gets to see it: with the topic and the queue where it belongs, at its new place.
+fn body(half: &MessageExt, place: Place, properties: &str) -> Option<Bytes> {
+    let (topic, queue_id) = real_place(half)?;
+    let not_waited = [(names::PROPERTY_WAIT_STORE_MSG_OK, "false")];
+    let properties = with_properties(properties, not_waited.into_iter(), &[]);
+    let header = RecordHeader {
+        queue_id,
+        queue_offset: place.queue_offset,
+        commit_log_offset: place.commit_log_offset,
+        ..*half.header()
+    };
+    let fields =
+        RecordFields { header, flag: half.flag(), topic, body: half.body(), properties: &properties };
+    let mut record = BytesMut::new();
+    encode_record(&fields, &mut record).ok()?;
+    Some(record.freeze())
+}
+
+/// Nobody knows what became of the transaction: its half goes to a topic for such.
+fn give_up(broker: &Broker, state: &mut State, half: &MessageExt, woken: &mut Vec<HeldRequest>) {
+    let topic = RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC;
+    if state.topics.get(topic).is_none() {
+        let config = TopicConfig::new(topic, 1);
+        broker.announce_topic(&config);
+        state.topics.put(config);
+    }
+    let record = again(half, (topic, 0), half.properties().as_wire(), broker.now_ms());
+    // A full store loses it, and there is nobody to tell.
+    let _ = append(broker, state, &record, woken);
+}
+
+/// How often somebody was asked about a half.
+fn check_times(half: &MessageExt) -> u32 {
+    let times = half.property(names::PROPERTY_TRANSACTION_CHECK_TIMES);
+    times.and_then(|times| times.parse().ok()).unwrap_or(0)
+}
+
+fn half_at(state: &State, offset: i64) -> Option<MessageExt> {
+    let queue = state.topics.get(RMQ_SYS_TRANS_HALF_TOPIC)?.queue(0)?;
+    let position = state.log.position_of(queue.entries_from(offset).next()?.record)?;
+    stored(state, position)
+}
+
+fn half_queue_end(state: &State) -> i64 {
+    let queue = state.topics.get(RMQ_SYS_TRANS_HALF_TOPIC).and_then(|topic| topic.queue(0));
+    queue.map_or(0, |queue| queue.max_offset())
+}
