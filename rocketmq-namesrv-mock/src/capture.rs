@@ -9,6 +9,7 @@ use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, RequestCode, Respo
 
 use crate::MockError;
 use crate::changes::Changes;
+use crate::clock::Clock;
 use crate::wire::about;
 
 /// How many bytes the fields of all requests together may have.
@@ -20,7 +21,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub struct CapturedRequest {
     /// What was asked for.
     pub code: RequestCode,
-    /// When it was read from the socket.
+    /// When it was read from the socket, by the clock of the cluster.
     pub at: SystemTime,
     /// When it was answered; `None`: not yet, or never.
     pub answered_at: Option<SystemTime>,
@@ -62,6 +63,7 @@ impl CapturedRequest {
 #[derive(Debug)]
 pub(crate) struct Capture {
     capacity: usize,
+    clock: Arc<Clock>,
     kept: Mutex<Kept>,
 }
 
@@ -83,8 +85,8 @@ pub(crate) struct Noted {
 
 impl Capture {
     /// Keeps at most `capacity` requests; 0 switches it off.
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, kept: Mutex::default() }
+    pub(crate) fn new(capacity: usize, clock: Arc<Clock>) -> Self {
+        Self { capacity, clock, kept: Mutex::default() }
     }
 
     /// Notes a request, and forgets the oldest ones if there are too many.
@@ -99,7 +101,7 @@ impl Capture {
         }
         let captured = CapturedRequest {
             code: request.request_code(),
-            at: SystemTime::now(),
+            at: self.clock.system_time(),
             answered_at: None,
             answer: None,
             peer: peer.clone(),
@@ -158,7 +160,7 @@ impl Noted {
         let mut kept = self.capture.lock();
         let index = self.number.checked_sub(kept.first).and_then(|index| usize::try_from(index).ok());
         if let Some(request) = index.and_then(|index| kept.requests.get_mut(index)) {
-            request.answered_at = Some(SystemTime::now());
+            request.answered_at = Some(self.capture.clock.system_time());
             request.answer = Some(code);
         }
     }
@@ -167,11 +169,12 @@ impl Noted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ClockKind;
 
     #[test]
     fn the_oldest_requests_are_forgotten_by_number_and_by_size() {
         let (server, peer): (Arc<str>, Arc<str>) = ("s".into(), "p".into());
-        let capture = Arc::new(Capture::new(2));
+        let capture = Arc::new(Capture::new(2, Clock::new(ClockKind::System)));
         let request = |text: &str| {
             RemotingCommand::request(RequestCode::PULL_MESSAGE).with_field("topic", text.to_owned())
         };
@@ -188,6 +191,10 @@ mod tests {
         assert_eq!(topics(), [1, MAX_BYTES - 100]);
         capture.note(&server, &request(&"y".repeat(1000)), &peer);
         assert_eq!(topics(), [1000]);
-        assert!(Arc::new(Capture::new(0)).note(&server, &request("a"), &peer).is_none());
+        assert!(
+            Arc::new(Capture::new(0, Clock::new(ClockKind::System)))
+                .note(&server, &request("a"), &peer)
+                .is_none()
+        );
     }
 }

@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
+
+use crate::clock::deadline;
 
 /// Told after everything that a test could be waiting for.
 #[derive(Debug, Default)]
@@ -20,8 +22,7 @@ impl Changes {
 
     /// Looks at once and after each change until there is a value, at most for so long.
     pub(crate) async fn wait<T>(&self, limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-        let now = Instant::now();
-        let deadline = now.checked_add(limit).unwrap_or(now + Duration::from_secs(365 * 24 * 3600));
+        let deadline = deadline(limit);
         loop {
             let mut change = pin!(self.notify.notified());
             // Before looking, so that no change is missed.

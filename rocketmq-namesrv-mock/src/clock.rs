@@ -1,46 +1,214 @@
-//! The one place that asks for the time.
+//! The one place that asks for the time, and the one way to wait for it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The time that the brokers of a cluster go by.
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// A century: longer waits would overflow a point in time.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// The time that all servers of a cluster go by.
 #[derive(Debug)]
-pub(crate) enum Clock {
-    /// That of the system.
-    Wall,
-    /// One that stands still until it is moved.
-    Virtual(AtomicI64),
+pub(crate) struct Clock(Source);
+
+#[derive(Debug)]
+enum Source {
+    System,
+    /// Tokio's time, which a test may have paused, counted from the system's at the start.
+    Tokio {
+        start: Instant,
+        at_start: Duration,
+    },
+    /// Stands still until it is moved.
+    Standing {
+        now_ms: watch::Sender<i64>,
+        sleepers: Mutex<Sleepers>,
+    },
+}
+
+/// When each future is due that waits for a standing clock.
+#[derive(Debug, Default)]
+struct Sleepers {
+    due: BTreeSet<(i64, u64)>,
+    count: u64,
+}
+
+/// Which time a cluster goes by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum ClockKind {
+    #[default]
+    System,
+    Tokio,
+    Standing,
 }
 
 impl Clock {
-    /// A clock that stands at the time of the system.
-    pub(crate) fn standing() -> Self {
-        Self::Virtual(AtomicI64::new(system_ms()))
+    /// A clock that shows the system's time now, and goes on in its own way.
+    pub(crate) fn new(kind: ClockKind) -> Arc<Self> {
+        Arc::new(Self(match kind {
+            ClockKind::System => Source::System,
+            ClockKind::Tokio => Source::Tokio { start: Instant::now(), at_start: system() },
+            ClockKind::Standing => {
+                let now_ms = watch::Sender::new(millis(system()));
+                Source::Standing { now_ms, sleepers: Mutex::default() }
+            }
+        }))
+    }
+
+    /// The time since 1970.
+    pub(crate) fn now(&self) -> Duration {
+        match &self.0 {
+            Source::System => system(),
+            Source::Tokio { start, at_start } => *at_start + start.elapsed(),
+            Source::Standing { now_ms, .. } => Duration::from_millis(now_ms.borrow().unsigned_abs()),
+        }
     }
 
     /// Milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
-        match self {
-            Self::Wall => system_ms(),
-            Self::Virtual(now) => now.load(Ordering::Relaxed),
-        }
+        millis(self.now())
     }
 
-    /// Whether it stands still.
+    /// The time as Rust's library has it.
+    pub(crate) fn system_time(&self) -> SystemTime {
+        UNIX_EPOCH.checked_add(self.now()).unwrap_or(UNIX_EPOCH)
+    }
+
+    /// The first full millisecond at which `wait` is over.
+    pub(crate) fn after(&self, wait: Duration) -> i64 {
+        millis(self.now() + wait.min(LONGEST) + Duration::from_nanos(999_999))
+    }
+
+    /// Whether it is another time than that of the clients' system.
     pub(crate) fn is_virtual(&self) -> bool {
-        matches!(self, Self::Virtual(_))
+        !matches!(self.0, Source::System)
     }
 
-    /// Moves a standing clock forward; that of the system goes by itself.
+    /// Whether it stands until it is moved.
+    pub(crate) fn stands(&self) -> bool {
+        matches!(self.0, Source::Standing { .. })
+    }
+
+    /// Moves a standing clock forward; all others go by themselves.
     pub(crate) fn move_to(&self, ms: i64) {
-        if let Self::Virtual(now) = self {
-            now.fetch_max(ms, Ordering::Relaxed);
+        if let Source::Standing { now_ms, .. } = &self.0 {
+            now_ms.send_if_modified(|now| std::mem::replace(now, ms.max(*now)) < ms);
         }
+    }
+
+    /// Waits until the clock shows this time.
+    pub(crate) async fn sleep_until(&self, ms: i64) {
+        match &self.0 {
+            Source::Standing { now_ms, sleepers } => {
+                let _place = Place::new(sleepers, ms);
+                // The clock outlives the wait, so that there is no end of its time.
+                let _ = now_ms.subscribe().wait_for(|now| *now >= ms).await;
+            }
+            _ => {
+                let wait = Duration::from_millis(ms.max(0).unsigned_abs()).saturating_sub(self.now());
+                tokio::time::sleep(wait.min(LONGEST)).await;
+            }
+        }
+    }
+
+    /// Waits for so long.
+    pub(crate) async fn sleep(&self, wait: Duration) {
+        self.sleep_until(self.after(wait)).await;
+    }
+
+    /// When the first future is due that waits for a standing clock to move.
+    pub(crate) fn next_sleeper_ms(&self) -> Option<i64> {
+        let Source::Standing { now_ms, sleepers } = &self.0 else { return None };
+        let after = (now_ms.borrow().saturating_add(1), 0);
+        lock(sleepers).due.range(after..).next().map(|(due, _)| *due)
     }
 }
 
-/// The time of the system: milliseconds since 1970.
-pub(crate) fn system_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+/// Measures how long something takes that no clock of a cluster has to do with.
+pub(crate) fn stopwatch() -> impl Fn() -> Duration {
+    let since = std::time::Instant::now();
+    move || since.elapsed()
+}
+
+/// When a wait for a network or for a test ends. Sockets and tests know no clock but the runtime's.
+pub(crate) fn deadline(limit: Duration) -> Instant {
+    Instant::now() + limit.min(LONGEST)
+}
+
+/// A place among those that wait, given back on drop.
+struct Place<'a> {
+    sleepers: &'a Mutex<Sleepers>,
+    key: (i64, u64),
+}
+
+impl<'a> Place<'a> {
+    fn new(sleepers: &'a Mutex<Sleepers>, due_ms: i64) -> Self {
+        let mut all = lock(sleepers);
+        all.count += 1;
+        let key = (due_ms, all.count);
+        all.due.insert(key);
+        Self { sleepers, key }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        lock(self.sleepers).due.remove(&self.key);
+    }
+}
+
+fn lock(sleepers: &Mutex<Sleepers>) -> MutexGuard<'_, Sleepers> {
+    sleepers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn system() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_standing_clock_wakes_each_future_when_it_is_moved_there() {
+        let clock = Clock::new(ClockKind::Standing);
+        let start = clock.now_ms();
+        assert_eq!(clock.after(Duration::from_micros(1)), start + 1);
+        let mut first = std::pin::pin!(clock.sleep_until(start + 5));
+        let mut second = std::pin::pin!(clock.sleep(Duration::from_millis(9)));
+        assert!(futures_pending(&mut first).await && futures_pending(&mut second).await);
+        assert_eq!(clock.next_sleeper_ms(), Some(start + 5));
+        clock.move_to(start + 5);
+        first.await;
+        assert_eq!(clock.next_sleeper_ms(), Some(start + 9));
+        assert!(futures_pending(&mut second).await);
+        clock.move_to(start + 20);
+        clock.move_to(start);
+        second.await;
+        assert_eq!((clock.now_ms(), clock.next_sleeper_ms()), (start + 20, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokios_clock_goes_with_paused_time() {
+        let clock = Clock::new(ClockKind::Tokio);
+        let start = clock.now_ms();
+        clock.sleep(Duration::from_secs(3600)).await;
+        assert!((3_600_000..3_600_003).contains(&(clock.now_ms() - start)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(clock.now_ms() - start >= 3_601_000);
+    }
+
+    async fn futures_pending(future: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+        std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())
+        })
+        .await
+    }
 }

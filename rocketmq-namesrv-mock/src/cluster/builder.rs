@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rocketmq_common::UniqueIdGenerator;
 use rocketmq_remoting::net::{Acceptor, ConnectionOptions, RequestHandler, TaskOwner, random};
@@ -16,11 +16,11 @@ use crate::broker::{
     follow_master, keep_time, watch_for_silence,
 };
 use crate::capture::Capture;
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockKind, stopwatch};
 use crate::discard::DiscardAcceptor;
 use crate::error::next_port;
 use crate::faults::{Admission, Fault};
-use crate::lines::LineAcceptor;
+use crate::lines::{LineAcceptor, Lines};
 use crate::name_server::{NameServer, Routes, Setup};
 
 /// Settings of a [`MockCluster`]; see [`MockCluster::builder`]. All have defaults.
@@ -46,7 +46,7 @@ pub struct MockClusterBuilder {
     faults: Vec<Fault>,
     ipv6: bool,
     serialize_type: SerializeType,
-    virtual_clock: bool,
+    clock: ClockKind,
     transactions: TransactionOptions,
     recall_message: bool,
     enable_property_filter: bool,
@@ -76,7 +76,7 @@ impl Default for MockClusterBuilder {
             faults: Vec::new(),
             ipv6: false,
             serialize_type: SerializeType::Json,
-            virtual_clock: false,
+            clock: ClockKind::System,
             transactions: TransactionOptions {
                 timeout: Duration::from_secs(6),
                 check_interval: Duration::from_secs(30),
@@ -196,11 +196,19 @@ impl MockClusterBuilder {
         Self { serialize_type, ..self }
     }
 
-    /// Whether the time of the brokers stands still until [`MockCluster::advance`] moves it: what they note as the
-    /// time of storing, when they deliver messages with delay levels and timers, and when they ask about
-    /// transactions. Pulls are held by the clock of the system all the same. Default: false.
+    /// Whether the time of all servers stands still until [`MockCluster::advance`] moves it: the time of storing,
+    /// delay levels and timers, transactions, held pulls and pops, invisible times, locks, and the delays of faults.
+    /// Default: false, the system's time.
     pub fn virtual_clock(self, virtual_clock: bool) -> Self {
-        Self { virtual_clock, ..self }
+        let clock = if virtual_clock { ClockKind::Standing } else { ClockKind::System };
+        Self { clock, ..self }
+    }
+
+    /// Whether the time of all servers is tokio's, counted from the system's time at the start. A test that pauses
+    /// tokio's time then moves clients and servers together. Default: false, the system's time.
+    pub fn tokio_clock(self, tokio_clock: bool) -> Self {
+        let clock = if tokio_clock { ClockKind::Tokio } else { ClockKind::System };
+        Self { clock, ..self }
     }
 
     /// How old the half of a transaction is before its producer is asked about it. Java: `transactionTimeOut`.
@@ -261,31 +269,32 @@ impl MockClusterBuilder {
         if self.brokers == 0 {
             return Err(MockError::None { what: "broker" });
         }
-        let since = Instant::now();
+        let took = stopwatch();
         let tasks = TaskOwner::new().map_err(MockError::NoRuntime)?;
-        let clock = Arc::new(if self.virtual_clock { Clock::standing() } else { Clock::Wall });
+        let clock = Clock::new(self.clock);
         let mut cluster = MockCluster {
             name_servers: Vec::new(),
             brokers: Vec::new(),
             routes: (0..self.name_servers).map(|_| Arc::<Routes>::default()).collect(),
+            admission: Arc::new(self.admission(&tasks, &clock)),
             clock,
-            admission: Arc::new(self.admission(&tasks)),
             wait_limit: self.wait_limit,
             started_in: Duration::ZERO,
             tasks,
         };
         self.start_name_servers(&mut cluster).await?;
         self.start_brokers(&mut cluster).await?;
-        cluster.note_start(since);
+        cluster.started_in = took();
         Ok(cluster)
     }
 
-    fn admission(&self, tasks: &TaskOwner) -> Admission {
+    fn admission(&self, tasks: &TaskOwner, clock: &Arc<Clock>) -> Admission {
         let admission = Admission {
             faults: Arc::default(),
-            lines: Arc::default(),
-            capture: Arc::new(Capture::new(self.captured_requests)),
+            lines: Arc::new(Lines::new(clock.clone())),
+            capture: Arc::new(Capture::new(self.captured_requests, clock.clone())),
             changes: Arc::default(),
+            clock: clock.clone(),
             servers: Arc::default(),
             serialize_type: self.serialize_type,
             tasks: tasks.clone(),
@@ -298,7 +307,8 @@ impl MockClusterBuilder {
         for (index, routes) in cluster.routes.clone().into_iter().enumerate() {
             let name: Arc<str> = format!("namesrv-{index}").into();
             let admission = cluster.admission.clone();
-            let (settings, setup) = (Arc::default(), Arc::new(Setup::new(self.order_message)));
+            let (settings, setup) =
+                (Arc::default(), Arc::new(Setup::new(self.order_message, cluster.clock.clone())));
             let server = NameServer { name: name.clone(), routes, settings, setup: setup.clone(), admission };
             let slot = self.listen(name, None, Arc::new(server), (self.ports.0, index), cluster).await?;
             setup.note_place(slot.address());
@@ -333,12 +343,12 @@ impl MockClusterBuilder {
         let (served, handler) = (Some(broker.clone()), Arc::new(handler));
         let slot = self.listen(name, served, handler, (self.ports.1, number), cluster).await?;
         cluster.tasks.spawn(expire_held_requests(broker.clone()));
-        if !self.virtual_clock {
+        if !cluster.clock.stands() {
             cluster.tasks.spawn(watch_for_silence(broker.clone()));
         }
         if id > 0 {
             cluster.tasks.spawn(follow_master(broker.clone()));
-        } else if !self.virtual_clock {
+        } else if !cluster.clock.stands() {
             cluster.tasks.spawn(keep_time(broker.clone()));
         }
         cluster.brokers.push((broker, slot));
@@ -381,7 +391,7 @@ impl MockClusterBuilder {
         let mut options = ConnectionOptions::default();
         options.language = LanguageCode::JAVA;
         options.serialize_type = self.serialize_type;
-        let changes = cluster.admission.changes.clone();
+        let (changes, clock) = (cluster.admission.changes.clone(), cluster.clock.clone());
         let lines: Arc<dyn Acceptor> =
             Arc::new(LineAcceptor::new(cluster.admission.lines.clone(), self.upper()?));
         let acceptor = match &broker {
@@ -392,8 +402,8 @@ impl MockClusterBuilder {
             _ => lines,
         };
         let address = (self.address(), next_port(first_port, index)?).into();
-        let slot =
-            Slot::start(Service { name, broker, acceptor, address, handler, options, changes }).await?;
+        let slot = Slot::start(Service { name, broker, acceptor, address, handler, options, changes, clock })
+            .await?;
         cluster.admission.servers.add(&slot);
         Ok(slot)
     }

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use crate::MockError;
 use crate::broker::Broker;
 use crate::changes::Changes;
+use crate::clock::Clock;
 
 /// How long a server may take to close its connections.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -26,6 +27,7 @@ pub(crate) struct Slot {
     handler: Arc<dyn RequestHandler>,
     options: ConnectionOptions,
     changes: Arc<Changes>,
+    clock: Arc<Clock>,
     running: Mutex<Option<RemotingServer>>,
 }
 
@@ -40,6 +42,8 @@ pub(super) struct Service {
     pub(super) options: ConnectionOptions,
     /// Told when it is down or back.
     pub(super) changes: Arc<Changes>,
+    /// Says when it comes back.
+    pub(super) clock: Arc<Clock>,
 }
 
 /// The servers of a cluster, for faults that take them down.
@@ -67,10 +71,19 @@ pub(crate) enum ServerChange {
 impl Slot {
     /// Starts a server. A broker announces itself.
     pub(super) async fn start(service: Service) -> Result<Arc<Self>, MockError> {
-        let Service { name, broker, acceptor, address, handler, options, changes } = service;
+        let Service { name, broker, acceptor, address, handler, options, changes, clock } = service;
         let address = RwLock::new(address);
-        let slot =
-            Self { name, broker, acceptor, address, handler, options, changes, running: Mutex::new(None) };
+        let slot = Self {
+            name,
+            broker,
+            acceptor,
+            address,
+            handler,
+            options,
+            changes,
+            clock,
+            running: Mutex::new(None),
+        };
         slot.restart(false).await?;
         Ok(Arc::new(slot))
     }
@@ -144,7 +157,7 @@ impl Slot {
                 broker.set_perm(PermName::READ);
                 self.changes.tell();
                 if let Some(time) = time {
-                    tokio::time::sleep(time).await;
+                    self.clock.sleep(time).await;
                     broker.set_perm(PermName::READ_WRITE);
                     self.changes.tell();
                 }
@@ -155,7 +168,7 @@ impl Slot {
                 }
                 self.stop().await;
                 if let Some(time) = back_after {
-                    tokio::time::sleep(time).await;
+                    self.clock.sleep(time).await;
                     if let Err(error) = self.restart(new_port).await {
                         tracing::warn!(server = %self.name, %error, "a server cannot come back");
                     }

@@ -1,6 +1,6 @@
 //! Time as a test moves it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use super::MockCluster;
 use crate::broker::{check_transactions, drop_silent_clients};
@@ -8,24 +8,34 @@ use crate::broker::{check_transactions, drop_silent_clients};
 impl MockCluster {
     /// Moves the clock of a cluster with a [virtual clock](super::MockClusterBuilder::virtual_clock) forward. What
     /// falls due in between is done before this returns, in order and each at its time: messages with delay levels
-    /// and timers are delivered, and producers are asked about their transactions. Dropping the future leaves the
-    /// clock wherever it has come to. Without a virtual clock nothing happens.
+    /// and timers are delivered, held pulls and pops are answered, and producers are asked about their transactions.
+    /// Delays of faults end on the way as well; on a runtime of several threads, perhaps a moment later. Dropping the
+    /// future leaves the clock wherever it has come to. Without a virtual clock nothing happens.
     pub async fn advance(&self, duration: Duration) {
-        if !self.clock.is_virtual() {
+        if !self.clock.stands() {
             return;
         }
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let until_ms = self.clock.now_ms().saturating_add(millis);
-        while let Some(next_ms) = self.brokers().map(|broker| broker.next_duty_ms()).min() {
+        loop {
+            let duties = self.brokers().map(|broker| broker.next_duty_ms());
+            let Some(next_ms) = duties.chain(self.clock.next_sleeper_ms()).min() else { break };
             if next_ms > until_ms {
                 break;
             }
-            self.clock.move_to(next_ms);
-            for broker in self.brokers() {
-                broker.do_duties().await;
-            }
+            self.step_to(next_ms).await;
         }
-        self.clock.move_to(until_ms);
+        self.step_to(until_ms).await;
+    }
+
+    async fn step_to(&self, ms: i64) {
+        self.clock.move_to(ms);
+        for broker in self.brokers() {
+            broker.answer_due();
+            broker.do_duties().await;
+        }
+        // Lets the tasks run that slept until now.
+        tokio::task::yield_now().await;
     }
 
     /// Lets all brokers give up the clients now that have sent no heartbeat for 120 s of their clock, whenever they
@@ -39,8 +49,7 @@ impl MockCluster {
 
     /// The time that the brokers go by.
     pub fn now(&self) -> SystemTime {
-        let since = Duration::from_millis(u64::try_from(self.clock.now_ms()).unwrap_or(0));
-        UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+        self.clock.system_time()
     }
 
     /// Lets all brokers look for unfinished transactions now, whenever they would do so by themselves. Those that are

@@ -1,7 +1,7 @@
 //! Waiting for something to happen, without sleeping.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rocketmq_common::MessageExt;
 use rocketmq_remoting::protocol::RequestCode;
@@ -79,9 +79,5 @@ impl MockCluster {
     /// How long this cluster took to start.
     pub fn started_in(&self) -> Duration {
         self.started_in
-    }
-
-    pub(super) fn note_start(&mut self, since: Instant) {
-        self.started_in = since.elapsed();
     }
 }

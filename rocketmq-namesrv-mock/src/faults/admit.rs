@@ -10,6 +10,7 @@ use rocketmq_remoting::protocol::{ExtFields, NoHeader, RemotingCommand, Response
 use super::{FaultAction, Faults, Hit};
 use crate::capture::Capture;
 use crate::changes::Changes;
+use crate::clock::Clock;
 use crate::cluster::{ServerChange, Servers};
 use crate::lines::{Line, Lines};
 use crate::wire::{AnswerFault, Reply};
@@ -27,6 +28,7 @@ pub(crate) struct Admission {
     pub(crate) lines: Arc<Lines>,
     pub(crate) capture: Arc<Capture>,
     pub(crate) changes: Arc<Changes>,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) servers: Arc<Servers>,
     /// The header encoding of answers.
     pub(crate) serialize_type: SerializeType,
@@ -74,7 +76,7 @@ impl Admission {
                 let (door, server) = (self.clone(), server.clone());
                 self.changes.tell();
                 self.tasks.spawn(async move {
-                    tokio::time::sleep(delay).await;
+                    door.clock.sleep(delay).await;
                     carry_out(request, reply);
                     door.finish(&server, afterwards);
                 });

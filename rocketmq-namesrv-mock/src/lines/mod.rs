@@ -12,20 +12,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rocketmq_remoting::net::Accepted;
-use tokio::time::Instant;
+
+use crate::clock::Clock;
 
 pub(crate) use acceptor::LineAcceptor;
 pub(crate) use stream::LineStream;
 
 /// The connections that servers have accepted, each with its [`Line`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lines {
+    clock: Arc<Clock>,
     lines: Mutex<HashMap<(SocketAddr, SocketAddr), Arc<Line>>>,
 }
 
 /// What one connection is to do besides what its server writes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Line {
+    clock: Arc<Clock>,
     /// There is something to write: the one thing that every write looks at.
     busy: AtomicBool,
     /// Nothing is to be read: the one thing that every read looks at.
@@ -36,7 +39,8 @@ pub(crate) struct Line {
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Emission>,
-    deaf_until: Option<Instant>,
+    /// By the clock.
+    deaf_until_ms: Option<i64>,
     /// Whoever reads from the stream, and so notices news.
     reader: Option<Waker>,
 }
@@ -69,13 +73,17 @@ impl Emission {
 }
 
 impl Lines {
+    pub(crate) fn new(clock: Arc<Clock>) -> Self {
+        Self { clock, lines: Mutex::default() }
+    }
+
     /// The line of an accepted connection, while its socket is open.
     pub(crate) fn find(&self, ends: Accepted) -> Option<Arc<Line>> {
         self.lock().get(&(ends.remote, ends.local)).cloned()
     }
 
     fn open(&self, remote: SocketAddr, local: SocketAddr) -> Arc<Line> {
-        let line = Arc::new(Line::default());
+        let line = Arc::new(Line::new(self.clock.clone()));
         self.lock().insert((remote, local), line.clone());
         line
     }
@@ -90,6 +98,16 @@ impl Lines {
 }
 
 impl Line {
+    fn new(clock: Arc<Clock>) -> Self {
+        let (busy, deaf, state) = (AtomicBool::default(), AtomicBool::default(), Mutex::default());
+        Self { clock, busy, deaf, state }
+    }
+
+    /// The clock that its delays go by.
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
     /// Writes something as soon as the frame that is being written is done.
     pub(crate) fn emit(&self, emission: Emission) {
         let mut state = self.lock();
@@ -102,8 +120,7 @@ impl Line {
     /// Reads nothing for so long, or never again.
     pub(crate) fn stop_reading(&self, time: Option<Duration>) {
         let mut state = self.lock();
-        // Centuries must not overflow the clock.
-        state.deaf_until = time.and_then(|time| Instant::now().checked_add(time));
+        state.deaf_until_ms = time.map(|time| self.clock.after(time));
         self.deaf.store(true, Ordering::Release);
         drop(state);
         self.wake_reader();
@@ -129,14 +146,14 @@ impl Line {
     }
 
     /// Until when nothing is read: `Err` if it is read again already, `Ok(None)` for ever.
-    fn deaf_until(&self) -> Result<Option<Instant>, ()> {
+    fn deaf_until(&self) -> Result<Option<i64>, ()> {
         let mut state = self.lock();
-        if state.deaf_until.is_some_and(|until| until <= Instant::now()) {
-            state.deaf_until = None;
+        if state.deaf_until_ms.is_some_and(|until| until <= self.clock.now_ms()) {
+            state.deaf_until_ms = None;
             self.deaf.store(false, Ordering::Release);
             return Err(());
         }
-        Ok(state.deaf_until)
+        Ok(state.deaf_until_ms)
     }
 
     fn wake_reader(&self) {

@@ -10,7 +10,6 @@ use bytes::Buf;
 use rocketmq_remoting::net::ByteStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::{Emission, Line, Lines, Then};
 
@@ -26,13 +25,16 @@ pub(crate) struct LineStream {
     between_frames: bool,
     current: Option<Emission>,
     /// When the next byte of a slow emission may be written.
-    pace: Option<Pin<Box<Sleep>>>,
+    pace: Option<Wait>,
     /// Whoever waits for an emission to end before it writes.
     writer: Option<Waker>,
     /// When it is read again.
-    deaf: Option<Pin<Box<Sleep>>>,
+    deaf: Option<(i64, Wait)>,
     end: Option<Then>,
 }
+
+/// A wait for the clock.
+type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is below.
 pub(super) enum Socket {
@@ -104,7 +106,10 @@ impl LineStream {
             let written = ready!(self.below().poll_write(cx, part))?;
             emission.bytes.advance(written);
             if let Some(time) = emission.pace {
-                self.pace = emission.bytes.has_remaining().then(|| Box::pin(sleep(time)));
+                self.pace = emission.bytes.has_remaining().then(|| {
+                    let clock = self.line.clock().clone();
+                    Box::pin(async move { clock.sleep(time).await }) as Wait
+                });
             }
         }
         self.below().poll_flush(cx)
@@ -128,9 +133,14 @@ impl LineStream {
         while self.line.is_deaf() {
             let Ok(until) = self.line.deaf_until() else { break };
             let Some(until) = until else { return Poll::Pending };
-            let timer = self.deaf.get_or_insert_with(|| Box::pin(sleep_until(until)));
-            timer.as_mut().reset(until);
-            ready!(timer.as_mut().poll(cx));
+            let clock = self.line.clock();
+            let known = self.deaf.take_if(|(due, _)| *due == until);
+            let (_, wait) = self.deaf.insert(known.unwrap_or_else(|| {
+                let clock = clock.clone();
+                (until, Box::pin(async move { clock.sleep_until(until).await }))
+            }));
+            ready!(wait.as_mut().poll(cx));
+            self.deaf = None;
         }
         Poll::Ready(())
     }

@@ -1,25 +1,28 @@
 //! How a NameServer is set up: 318, 319. Java: `Configuration`.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 
-use crate::clock::system_ms;
+use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::wire::{Answer, Refusal};
 
 /// The settings of one NameServer. It obeys three of them: `orderMessageEnable`, `enableTopicList` and
 /// `enableAllTopicList`.
 #[derive(Debug)]
-pub(crate) struct Setup(Mutex<Configuration>);
+pub(crate) struct Setup {
+    clock: Arc<Clock>,
+    configuration: Mutex<Configuration>,
+}
 
 impl Setup {
     /// One that starts now. Whether routes name the queues that the settings list for a topic is asked for.
-    pub(crate) fn new(order_message: bool) -> Self {
-        let mut configuration = Configuration::of_name_server(system_ms());
+    pub(crate) fn new(order_message: bool, clock: Arc<Clock>) -> Self {
+        let mut configuration = Configuration::of_name_server(clock.now_ms());
         configuration.set("orderMessageEnable", order_message);
-        Self(Mutex::new(configuration))
+        Self { clock, configuration: Mutex::new(configuration) }
     }
 
     /// Notes where it listens.
@@ -45,7 +48,7 @@ impl Setup {
     /// 318. Without a body nothing happens.
     pub(super) fn change(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         if !request.body.is_empty() {
-            let _ = self.lock().update(&request.body, system_ms())?;
+            let _ = self.lock().update(&request.body, self.clock.now_ms())?;
         }
         Ok(Answer::success())
     }
@@ -56,6 +59,6 @@ impl Setup {
     }
 
     fn lock(&self) -> MutexGuard<'_, Configuration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.configuration.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -53,14 +53,12 @@ impl Gate {
     /// Goes down, and comes back if it is to.
     pub(super) async fn crash(self: Arc<Self>, back_after: Option<Duration>, new_port: bool) {
         self.stop().await;
-        if let Some(time) = back_after {
-            tokio::time::sleep(time).await;
+        if let (Some(time), Some(site)) = (back_after, self.site.upgrade()) {
+            site.clock.sleep(time).await;
             if let Err(error) = self.listen(new_port).await {
                 tracing::warn!(server = %self.name, %error, "a gate of the proxy cannot come back");
             }
-            if let Some(site) = self.site.upgrade() {
-                site.changes.tell();
-            }
+            site.changes.tell();
         }
     }
 
@@ -115,7 +113,7 @@ async fn accept_all(listener: TcpListener, gate: Arc<Gate>, tasks: TaskOwner) {
         match listener.accept().await {
             Ok((client, _)) => tasks.spawn(serve(site, gate.clone(), client)),
             // Out of file descriptors, mostly: accepting again at once would spin.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(_) => site.clock.sleep(Duration::from_millis(100)).await,
         }
     }
 }

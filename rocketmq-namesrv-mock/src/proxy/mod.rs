@@ -27,9 +27,10 @@ use rocketmq_remoting::protocol::RequestCode;
 use crate::MockError;
 use crate::capture::{Capture, CapturedRequest};
 use crate::changes::Changes;
+use crate::clock::{Clock, ClockKind};
 use crate::error::next_port;
 use crate::faults::{Fault, FaultAction, FaultError, Faults};
-use crate::lines::LineAcceptor;
+use crate::lines::{LineAcceptor, Lines};
 use gate::Gate;
 
 /// Stands before the NameServers and brokers of a cluster, real or not, and lets requests go wrong by the same rules as
@@ -86,6 +87,7 @@ struct Site {
     transport: Arc<dyn Transport>,
     capture: Arc<Capture>,
     changes: Arc<Changes>,
+    clock: Arc<Clock>,
     /// For what comes late.
     tasks: TaskOwner,
     name_servers: Mutex<Vec<Arc<Gate>>>,
@@ -222,13 +224,15 @@ impl MockProxyBuilder {
         if upstreams.is_empty() {
             return Err(MockError::None { what: "NameServer" });
         }
+        let clock = Clock::new(ClockKind::System);
         let site = Arc::new(Site {
             address: self.address,
             faults: Faults::default(),
-            acceptor: self.acceptor()?,
+            acceptor: self.acceptor(&clock)?,
             transport: self.transport()?,
-            capture: Arc::new(Capture::new(self.captured_requests)),
+            capture: Arc::new(Capture::new(self.captured_requests, clock.clone())),
             changes: Arc::default(),
+            clock,
             tasks: TaskOwner::new().map_err(MockError::NoRuntime)?,
             name_servers: Mutex::default(),
             brokers: Mutex::default(),
@@ -244,13 +248,14 @@ impl MockProxyBuilder {
         Ok(proxy)
     }
 
-    fn acceptor(&self) -> Result<LineAcceptor, MockError> {
+    fn acceptor(&self, clock: &Arc<Clock>) -> Result<LineAcceptor, MockError> {
+        let lines = Arc::new(Lines::new(clock.clone()));
         #[cfg(feature = "tls")]
         if let Some(config) = &self.tls {
             let tls = rocketmq_remoting::net::tls::TlsAcceptor::new(config)?;
-            return Ok(LineAcceptor::new(Arc::default(), Some(Arc::new(tls))));
+            return Ok(LineAcceptor::new(lines, Some(Arc::new(tls))));
         }
-        Ok(LineAcceptor::new(Arc::default(), None))
+        Ok(LineAcceptor::new(lines, None))
     }
 
     fn transport(&self) -> Result<Arc<dyn Transport>, MockError> {

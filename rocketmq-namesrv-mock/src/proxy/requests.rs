@@ -33,7 +33,7 @@ pub(super) async fn pass(relay: &Arc<Relay>, frame: Bytes) -> io::Result<()> {
             let relay = relay.clone();
             let tasks = relay.site.tasks.clone();
             tasks.spawn(async move {
-                tokio::time::sleep(delay).await;
+                relay.site.clock.sleep(delay).await;
                 // A connection that ended meanwhile needs nothing.
                 let _ = forward(&relay, frame, &request, noted, None).await;
             });

@@ -27,7 +27,7 @@ pub(crate) fn write(
         FaultAction::DelayAnswer(delay) => {
             let (line, delay) = (line.clone(), *delay);
             tasks.spawn(async move {
-                tokio::time::sleep(delay).await;
+                line.clock().sleep(delay).await;
                 line.emit(whole(frame));
             });
         }

@@ -8,6 +8,7 @@
 mod batch;
 mod binary;
 mod clients;
+mod clocks;
 mod cluster;
 #[path = "../conformance/mod.rs"]
 mod conformance;

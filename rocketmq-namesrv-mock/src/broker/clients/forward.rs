@@ -11,9 +11,9 @@ use rocketmq_remoting::protocol::body::{GetConsumerStatusBody, decode_body};
 use rocketmq_remoting::protocol::{
     CommandRef, ExtFields, NoHeader, RemotingCommand, RequestCode, ResponseCode,
 };
-use tokio::time::Instant;
 
 use crate::broker::state::{Broker, ClientChannelInfo, State};
+use crate::clock::deadline;
 use crate::wire::{
     NOT_SET, NumberPolicy, Refusal, Reply, json_answer, read_fields, request_fields, required,
 };
@@ -53,7 +53,7 @@ pub(crate) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
     broker.tasks.spawn(async move {
         let question = CommandRef::request(command.request_code(), &NoHeader);
         let question = question.with_fields(&fields).with_body(&body);
-        match member.connection.call(&question, Instant::now() + CALL_LIMIT).await {
+        match member.connection.call(&question, deadline(CALL_LIMIT)).await {
             Ok(answer) => reply.forward(&answer),
             Err(error) => failure(&who, &error).send(reply),
         }
@@ -155,7 +155,7 @@ fn asked(state: &State, command: &RemotingCommand) -> Result<(Vec<ClientChannelI
 async fn status(member: &ClientChannelInfo, fields: &ExtFields) -> Option<serde_json::Value> {
     let code = RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT;
     let question = CommandRef::request(code, &NoHeader).with_fields(fields);
-    let answer = member.connection.call(&question, Instant::now() + STATUS_LIMIT).await.ok()?;
+    let answer = member.connection.call(&question, deadline(STATUS_LIMIT)).await.ok()?;
     if answer.code != ResponseCode::SUCCESS.0 || answer.body.is_empty() {
         return None;
     }

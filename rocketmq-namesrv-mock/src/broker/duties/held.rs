@@ -2,25 +2,27 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep_until};
-
 use crate::broker::state::Broker;
+
+impl Broker {
+    /// Answers the requests whose time has come.
+    pub(crate) fn answer_due(&self) {
+        let due = self.lock().take_due(self.now_ms());
+        due.into_iter().for_each(|pull| pull.wake(self));
+    }
+}
 
 /// Answers requests when their time has come. Runs as long as the broker does.
 pub(crate) async fn expire_held_requests(broker: Arc<Broker>) {
     loop {
-        let next = broker.lock().next_held();
+        let next = broker.lock().next_held_ms();
         let sooner = broker.held_sooner.notified();
         match next {
             None => sooner.await,
-            Some(due) => {
+            Some(due_ms) => {
                 tokio::select! {
                     () = sooner => {}
-                    () = sleep_until(due) => {
-                        let now = Instant::now();
-                        let due = broker.lock().take_due(now);
-                        due.into_iter().for_each(|pull| pull.wake(&broker));
-                    }
+                    () = broker.clock.sleep_until(due_ms) => broker.answer_due(),
                 }
             }
         }

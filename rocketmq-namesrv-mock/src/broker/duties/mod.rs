@@ -8,9 +8,6 @@ mod held;
 mod silence;
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::time::sleep;
 
 pub(crate) use held::expire_held_requests;
 pub(crate) use silence::{drop_silent_clients, watch_for_silence};
@@ -58,14 +55,14 @@ impl Broker {
     }
 }
 
-/// Does the duties of a broker as the clock of the system goes on. Runs as long as the broker does.
+/// Does the duties of a broker as the clock goes on. Runs as long as the broker does.
 pub(crate) async fn keep_time(broker: Arc<Broker>) {
     loop {
         let sooner = broker.due_sooner.notified();
-        let wait_ms = broker.next_duty_ms().saturating_sub(broker.now_ms()).max(0);
+        let next_ms = broker.next_duty_ms();
         tokio::select! {
             () = sooner => {}
-            () = sleep(Duration::from_millis(wait_ms.unsigned_abs())) => broker.do_duties().await,
+            () = broker.clock.sleep_until(next_ms) => broker.do_duties().await,
         }
     }
 }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
-
 use crate::broker::state::Broker;
 
 /// How long a client may be silent. Java: `channelExpiredTimeout`.
@@ -29,12 +27,10 @@ pub(crate) fn drop_silent_clients(broker: &Broker) -> usize {
     silent.len()
 }
 
-/// Looks for silent clients as the clock of the system goes on. Runs as long as the broker does.
+/// Looks for silent clients as the clock goes on. Runs as long as the broker does.
 pub(crate) async fn watch_for_silence(broker: Arc<Broker>) {
-    let mut next = Instant::now() + SCAN_INTERVAL;
     loop {
-        sleep_until(next).await;
+        broker.clock.sleep(SCAN_INTERVAL).await;
         drop_silent_clients(&broker);
-        next += SCAN_INTERVAL;
     }
 }

@@ -35,7 +35,7 @@ impl<'a> PopFields<'a> {
         read_fields(&command.ext_fields, NumberPolicy::Ignore)
     }
 
-    /// When the request is answered, whether a message came or not, by the clock of the system.
+    /// When the request is answered, whether a message came or not.
     pub(crate) fn end_ms(&self) -> i64 {
         self.born_time.unwrap_or(0).saturating_add(self.poll_time.unwrap_or(0))
     }

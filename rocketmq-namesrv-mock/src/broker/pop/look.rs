@@ -25,7 +25,7 @@ const SEEN: usize = 32;
 
 /// 200054.
 pub(crate) fn notification(broker: &Broker, mut command: RemotingCommand, responder: Reply) {
-    stamp(&mut command);
+    stamp(broker, &mut command);
     HeldRequest::wake_all(serve(broker, command, responder), broker);
 }
 

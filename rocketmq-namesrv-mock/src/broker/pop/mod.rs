@@ -30,7 +30,6 @@ use take::{Pop, Popped};
 use crate::broker::records::joined;
 use crate::broker::state::pops::{Kind, PopWait};
 use crate::broker::state::{Broker, HeldRequest, Serve, State};
-use crate::clock::system_ms;
 use crate::wire::{Answer, Refusal, Reply};
 
 /// The most messages of one pop.
@@ -50,15 +49,16 @@ enum Outcome {
 
 /// 200050.
 pub(crate) fn pop(broker: &Broker, mut command: RemotingCommand, responder: Reply) {
-    stamp(&mut command);
+    stamp(broker, &mut command);
     HeldRequest::wake_all(serve(broker, command, responder), broker);
 }
 
-/// A request without the time at which it was made was made now.
-fn stamp(command: &mut RemotingCommand) {
+/// A request without the time at which it was made was made now. So was any request to a broker that does not go by
+/// the clock of the client.
+fn stamp(broker: &Broker, command: &mut RemotingCommand) {
     let born = command.ext_fields.get("bornTime").and_then(|text| text.parse().ok()).unwrap_or(0);
-    if born == 0 {
-        command.ext_fields.insert("bornTime", system_ms().to_string());
+    if born == 0 || broker.clock.is_virtual() {
+        command.ext_fields.insert("bornTime", broker.now_ms().to_string());
     }
 }
 
@@ -108,7 +108,7 @@ fn run(
     let refuse = |code, remark| Err(Refusal { fields: no_messages(), ..Refusal::new(code, remark) });
     let host = broker.address().ip();
     let end_ms = fields.end_ms();
-    if system_ms().saturating_sub(end_ms) > TOO_LATE_MS {
+    if broker.now_ms().saturating_sub(end_ms) > TOO_LATE_MS {
         let remark = format!("the broker[{host}] pop message is timeout too much");
         return refuse(ResponseCode::POLLING_TIMEOUT, remark);
     }

@@ -7,6 +7,8 @@
 mod checks;
 mod request;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rocketmq_common::sysflag::PullSysFlag;
 use rocketmq_remoting::protocol::{EncodeHeader, ExtFields, FieldSink, RemotingCommand, ResponseCode};
@@ -98,7 +100,8 @@ fn run(
     let may_wait = suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::SUSPEND);
     if may_wait && code == ResponseCode::PULL_NOT_FOUND {
         let timeout_ms = required(fields.suspend_timeout_millis, "suspendTimeoutMillis")?;
-        return Ok(Outcome::Hold(PullWait::new(topic, queue_id, timeout_ms, filter)));
+        let due_ms = broker.clock.after(Duration::from_millis(timeout_ms.max(0).unsigned_abs()));
+        return Ok(Outcome::Hold(PullWait::new(topic, queue_id, due_ms, filter)));
     }
     let body = joined(found.messages.iter().filter_map(|(_, number)| state.log.record(*number)));
     if !found.messages.is_empty() {

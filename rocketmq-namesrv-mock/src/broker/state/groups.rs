@@ -146,20 +146,21 @@ fn read_bit() -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ClockKind;
 
     #[test]
     fn a_group_is_created_if_its_name_is_one_and_the_broker_may() {
-        let mut groups = GroupTable::new(true, Arc::new(Clock::Wall));
+        let mut groups = GroupTable::new(true, Clock::new(ClockKind::System));
         assert!(!groups.contains("g"));
         assert!(groups.find_or_create("g") && groups.contains("g"));
         assert!(!groups.find_or_create("a.b") && !groups.find_or_create(&"g".repeat(121)));
-        let mut groups = GroupTable::new(false, Arc::new(Clock::Wall));
+        let mut groups = GroupTable::new(false, Clock::new(ClockKind::System));
         assert!(!groups.find_or_create("g") && groups.find_or_create("TOOLS_CONSUMER"));
     }
 
     #[test]
     fn allowing_one_topic_allows_all() {
-        let mut groups = GroupTable::new(true, Arc::new(Clock::Wall));
+        let mut groups = GroupTable::new(true, Clock::new(ClockKind::System));
         groups.set_may_read("g", "T", false);
         groups.set_may_read("g", "S", false);
         assert!(!groups.may_read("g", "T") && !groups.may_read("g", "S") && groups.may_read("h", "T"));

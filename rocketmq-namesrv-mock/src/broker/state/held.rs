@@ -1,24 +1,24 @@
 //! Pulls that wait for a message. Java: `PullRequestHoldService`.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use rocketmq_remoting::protocol::RemotingCommand;
-use tokio::time::Instant;
 
-use super::waiting::{HeldByPlace, due_in, extract};
+use super::waiting::{HeldByPlace, extract};
 use super::{Broker, State};
 use crate::broker::filters::MessageFilter;
+use crate::clock::Clock;
 use crate::wire::Reply;
 
 /// A message that does not match is noticed by the next sweep of Apache's broker, which comes every five seconds. The
 /// pull is answered then, with code 20.
-const SWEEP: Duration = Duration::from_secs(5);
+const SWEEP_MS: i64 = 5000;
 
-/// Where a pull waits, how long, and for what.
+/// Where a pull waits, until when, and for what.
 pub(crate) struct PullWait {
     topic: String,
     queue_id: i32,
-    timeout_ms: i64,
+    due_ms: i64,
     filter: MessageFilter,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct HeldRequest {
     pub(crate) command: RemotingCommand,
     pub(crate) responder: Reply,
     /// When it is answered, whether a message came or not.
-    pub(crate) due: Instant,
+    pub(crate) due_ms: i64,
     pub(crate) filter: MessageFilter,
     /// Looks what is there, once it is woken, and says who else is to be woken then.
     pub(crate) serve: Serve,
@@ -38,17 +38,18 @@ pub(crate) struct HeldRequest {
 pub(crate) type Serve = fn(&Broker, RemotingCommand, Reply) -> Vec<HeldRequest>;
 
 /// All pulls of a broker that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HeldPulls {
+    clock: Arc<Clock>,
     /// By queue.
     waiting: HeldByPlace<i32>,
     /// Until when nobody looks at them.
-    asleep_until: Option<Instant>,
+    asleep_until_ms: Option<i64>,
 }
 
 impl PullWait {
-    pub(crate) fn new(topic: &str, queue_id: i32, timeout_ms: i64, filter: MessageFilter) -> Self {
-        Self { topic: topic.to_owned(), queue_id, timeout_ms, filter }
+    pub(crate) fn new(topic: &str, queue_id: i32, due_ms: i64, filter: MessageFilter) -> Self {
+        Self { topic: topic.to_owned(), queue_id, due_ms, filter }
     }
 }
 
@@ -67,6 +68,10 @@ impl HeldRequest {
 }
 
 impl HeldPulls {
+    pub(super) fn new(clock: Arc<Clock>) -> Self {
+        Self { clock, waiting: HeldByPlace::default(), asleep_until_ms: None }
+    }
+
     /// Keeps a pull. True if it is due before anybody looks.
     pub(crate) fn add(
         &mut self,
@@ -75,11 +80,10 @@ impl HeldPulls {
         responder: Reply,
         serve: Serve,
     ) -> bool {
-        let PullWait { topic, queue_id, timeout_ms, filter } = place;
-        let due = due_in(timeout_ms);
-        let pull = HeldRequest { command, responder, due, filter, serve };
+        let PullWait { topic, queue_id, due_ms, filter } = place;
+        let pull = HeldRequest { command, responder, due_ms, filter, serve };
         self.waiting.add(topic, queue_id, pull);
-        self.asleep_until.is_none_or(|until| due < until)
+        self.asleep_until_ms.is_none_or(|until| due_ms < until)
     }
 
     /// A message came: moves the pulls to `woken` that want it. The others are due at the next sweep; true if there
@@ -93,9 +97,9 @@ impl HeldPulls {
     ) -> bool {
         let Some(pulls) = self.waiting.at(topic, &queue_id) else { return false };
         woken.extend(extract(pulls, |pull| pull.filter.matches(tags_code, || properties.into())));
-        let sweep = Instant::now() + SWEEP;
+        let sweep_ms = self.clock.now_ms().saturating_add(SWEEP_MS);
         for pull in pulls.iter_mut() {
-            pull.due = pull.due.min(sweep);
+            pull.due_ms = pull.due_ms.min(sweep_ms);
         }
         !pulls.is_empty()
     }
@@ -111,21 +115,21 @@ impl HeldPulls {
     }
 
     /// When the first pull is due. Until then nobody looks, unless told to.
-    fn sleep(&mut self) -> Option<Instant> {
-        self.asleep_until = self.waiting.first_due();
-        self.asleep_until
+    fn sleep(&mut self) -> Option<i64> {
+        self.asleep_until_ms = self.waiting.first_due_ms();
+        self.asleep_until_ms
     }
 }
 
 impl State {
     /// When the first request is due that waits. Until then nobody looks, unless told to.
-    pub(crate) fn next_held(&mut self) -> Option<Instant> {
+    pub(crate) fn next_held_ms(&mut self) -> Option<i64> {
         [self.held.sleep(), self.pops.held.sleep()].into_iter().flatten().min()
     }
 
-    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<HeldRequest> {
-        let mut due = self.held.waiting.take(|pull| pull.due <= now);
-        due.extend(self.pops.held.take(|pop| pop.due <= now));
+    pub(crate) fn take_due(&mut self, now_ms: i64) -> Vec<HeldRequest> {
+        let mut due = self.held.waiting.take(|pull| pull.due_ms <= now_ms);
+        due.extend(self.pops.held.take(|pop| pop.due_ms <= now_ms));
         due
     }
 }

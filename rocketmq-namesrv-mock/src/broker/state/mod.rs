@@ -55,7 +55,7 @@ pub(crate) use request_modes::RequestModes;
 pub(crate) use role::Role;
 pub(crate) use settings::Obeyed;
 pub(crate) use topics::{Topic, TopicConfig, TopicFilterType, TopicTable};
-pub(crate) use waiting::{HeldByPlace, due_in};
+pub(crate) use waiting::HeldByPlace;
 
 use crate::broker::filters::FilterTable;
 use crate::clock::Clock;
@@ -94,8 +94,8 @@ impl State {
             producers: ProducerTable::default(),
             halves: Halves::new(clock.now_ms(), options.obeyed.transactions),
             agenda: Agenda::default(),
-            held: HeldPulls::default(),
-            pops: PopTable::default(),
+            held: HeldPulls::new(clock.clone()),
+            pops: PopTable::new(clock.clone()),
             modes: RequestModes::default(),
             figures: Figures::default(),
         }

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use rocketmq_remoting::net::Connection;
 use rocketmq_remoting::protocol::{CommandRef, EncodeHeader, RemotingCommand, RequestCode, ResponseCode};
-use tokio::time::{Instant, sleep};
 
 use super::Broker;
+use crate::clock::{Clock, deadline};
 use crate::faults::{FaultAction, Faults};
 
 /// The way from a broker to clients.
 #[derive(Debug, Clone)]
 pub(crate) struct Pushes {
     faults: Arc<Faults>,
+    clock: Arc<Clock>,
     server: Arc<str>,
     address: SocketAddr,
 }
@@ -30,7 +31,12 @@ enum Fate {
 impl Broker {
     /// The way to clients.
     pub(crate) fn pushes(&self) -> Pushes {
-        Pushes { faults: self.faults.clone(), server: self.server.clone(), address: self.address() }
+        Pushes {
+            faults: self.faults.clone(),
+            clock: self.clock.clone(),
+            server: self.server.clone(),
+            address: self.address(),
+        }
     }
 }
 
@@ -45,7 +51,7 @@ impl Pushes {
     ) -> bool {
         let Fate::Goes(times) = self.fate(connection, request).await else { return true };
         for _ in 0..times {
-            let deadline = Instant::now() + limit;
+            let deadline = deadline(limit);
             if connection.oneway(request, deadline).await.is_err() {
                 return false;
             }
@@ -60,7 +66,7 @@ impl Pushes {
         request: &CommandRef<'_, H>,
         limit: Duration,
     ) -> bool {
-        let deadline = Instant::now() + limit;
+        let deadline = deadline(limit);
         let Fate::Goes(times) = self.fate(connection, request).await else {
             tokio::time::sleep_until(deadline).await;
             return false;
@@ -91,7 +97,7 @@ impl Pushes {
                 Fate::Lost
             }
             Some(FaultAction::Delay(delay) | FaultAction::DelayAnswer(delay)) => {
-                sleep(delay).await;
+                self.clock.sleep(delay).await;
                 Fate::Goes(1)
             }
             Some(FaultAction::AnswerTwice) => Fate::Goes(2),

@@ -2,14 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::HeldRequest;
-
-/// The longest wait; longer ones could not be added to a point in time.
-const MAX_WAIT_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Requests that wait, by topic, then by a place in it: a queue, or a queue of a group.
 #[derive(Debug)]
@@ -43,8 +37,8 @@ impl<K: Eq + Hash> HeldByPlace<K> {
     }
 
     /// When the first of them is due.
-    pub(crate) fn first_due(&self) -> Option<Instant> {
-        self.topics.values().flat_map(HashMap::values).flatten().map(|pull| pull.due).min()
+    pub(crate) fn first_due_ms(&self) -> Option<i64> {
+        self.topics.values().flat_map(HashMap::values).flatten().map(|pull| pull.due_ms).min()
     }
 
     /// Takes out some of them, and the places where none are left.
@@ -65,11 +59,6 @@ impl<K> Default for HeldByPlace<K> {
     fn default() -> Self {
         Self { topics: HashMap::new() }
     }
-}
-
-/// When a request is due that waits for so long.
-pub(crate) fn due_in(wait_ms: i64) -> Instant {
-    Instant::now() + Duration::from_millis(wait_ms.clamp(0, MAX_WAIT_MS).unsigned_abs())
 }
 
 /// Takes out some requests and leaves the others in their order.

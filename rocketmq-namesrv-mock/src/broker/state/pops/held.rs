@@ -1,16 +1,16 @@
 //! Pops and notifications that wait for a message. Java: `PopLongPollingService`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::{RETRY_GROUP_TOPIC_PREFIX, is_retry_topic};
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
-use tokio::time::Instant;
 
 use super::QueueKey;
 use crate::broker::filters::MessageFilter;
-use crate::broker::state::{HeldByPlace, HeldRequest, Serve, due_in};
-use crate::clock::system_ms;
+use crate::broker::state::{HeldByPlace, HeldRequest, Serve};
+use crate::clock::Clock;
 use crate::store::property;
 use crate::wire::Reply;
 
@@ -32,13 +32,14 @@ pub(crate) enum Kind {
 type Waiters = HeldByPlace<(String, i32)>;
 
 /// All requests of a broker that wait for something to pop.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HeldPops {
+    clock: Arc<Clock>,
     pops: Waiters,
     notifications: Waiters,
     count: usize,
     /// Until when nobody looks at them.
-    asleep_until: Option<Instant>,
+    asleep_until_ms: Option<i64>,
 }
 
 /// Where a request waits, how long, and for what.
@@ -50,7 +51,6 @@ pub(crate) struct PopWait {
 }
 
 impl PopWait {
-    /// `end_ms` is by the clock of the system.
     pub(crate) fn new(key: QueueKey, kind: Kind, end_ms: i64, filter: MessageFilter) -> Self {
         Self { key, kind, end_ms, filter }
     }
@@ -63,7 +63,7 @@ impl PopWait {
         if held.count >= MAX_IN_ALL {
             return Err(ResponseCode::POLLING_FULL);
         }
-        if system_ms() > self.end_ms.saturating_sub(EARLY_MS) {
+        if held.clock.now_ms() > self.end_ms.saturating_sub(EARLY_MS) {
             return Err(ResponseCode::POLLING_TIMEOUT);
         }
         if held.count_at(self.kind, &self.key) > MAX_AT_ONE_PLACE {
@@ -74,6 +74,11 @@ impl PopWait {
 }
 
 impl HeldPops {
+    pub(super) fn new(clock: Arc<Clock>) -> Self {
+        let (pops, notifications) = (Waiters::default(), Waiters::default());
+        Self { clock, pops, notifications, count: 0, asleep_until_ms: None }
+    }
+
     /// Keeps a request. True if it is due before anybody looks.
     pub(crate) fn add(
         &mut self,
@@ -82,13 +87,12 @@ impl HeldPops {
         responder: Reply,
         serve: Serve,
     ) -> bool {
-        let wait_ms = place.end_ms.saturating_sub(EARLY_MS - 1).saturating_sub(system_ms());
-        let due = due_in(wait_ms);
+        let due_ms = place.end_ms.saturating_sub(EARLY_MS - 1);
         let PopWait { key: QueueKey { topic, group, queue_id }, kind, filter, .. } = place;
-        let pop = HeldRequest { command, responder, due, filter, serve };
+        let pop = HeldRequest { command, responder, due_ms, filter, serve };
         self.waiters(kind).add(topic, (group, queue_id), pop);
         self.count += 1;
-        self.asleep_until.is_none_or(|until| due < until)
+        self.asleep_until_ms.is_none_or(|until| due_ms < until)
     }
 
     /// A message came: wakes one request of each group for its queue and one for all queues.
@@ -170,9 +174,10 @@ impl HeldPops {
     }
 
     /// When the first request is due. Until then nobody looks, unless told to.
-    pub(crate) fn sleep(&mut self) -> Option<Instant> {
-        self.asleep_until = self.pops.first_due().into_iter().chain(self.notifications.first_due()).min();
-        self.asleep_until
+    pub(crate) fn sleep(&mut self) -> Option<i64> {
+        let due = [self.pops.first_due_ms(), self.notifications.first_due_ms()];
+        self.asleep_until_ms = due.into_iter().flatten().min();
+        self.asleep_until_ms
     }
 
     /// Takes out some requests, and the places where none are left.
@@ -195,8 +200,8 @@ impl HeldPops {
 fn first(kind: Kind, pulls: &[HeldRequest]) -> Option<usize> {
     let by_due = pulls.iter().enumerate();
     let found = match kind {
-        Kind::Pop => by_due.min_by_key(|(_, pull)| pull.due),
-        Kind::Notification => by_due.max_by_key(|(_, pull)| pull.due),
+        Kind::Pop => by_due.min_by_key(|(_, pull)| pull.due_ms),
+        Kind::Notification => by_due.max_by_key(|(_, pull)| pull.due_ms),
     };
     found.map(|(index, _)| index)
 }

@@ -9,10 +9,13 @@ mod held;
 mod orders;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub(crate) use checkpoints::{Checkpoint, CheckpointKey, Checkpoints};
 pub(crate) use held::{HeldPops, Kind, PopWait};
 pub(crate) use orders::{Batch, Committed, Hidden, Orders};
+
+use crate::clock::Clock;
 
 /// A queue as a group pops it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,7 +26,7 @@ pub(crate) struct QueueKey {
 }
 
 /// All that is to be remembered of pops.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PopTable {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) orders: Orders,
@@ -42,6 +45,19 @@ pub(crate) enum Event {
     Revive(CheckpointKey),
     /// A queue that is popped in order may go on.
     Unblock(QueueKey),
+}
+
+impl PopTable {
+    pub(super) fn new(clock: Arc<Clock>) -> Self {
+        Self {
+            checkpoints: Checkpoints::default(),
+            orders: Orders::default(),
+            events: HashMap::new(),
+            event_count: 0,
+            pop_count: 0,
+            held: HeldPops::new(clock),
+        }
+    }
 }
 
 impl QueueKey {
