@@ -68,7 +68,7 @@ impl Pushes {
     ) -> bool {
         let deadline = deadline(limit);
         let Fate::Goes(times) = self.fate(connection, request).await else {
-            tokio::time::sleep_until(deadline).await;
+            self.clock.sleep(limit).await;
             return false;
         };
         let mut is_taken = false;
