@@ -10,6 +10,9 @@
 #![allow(clippy::disallowed_methods, reason = "a test's peers are tasks of their own")]
 
 mod hostile_lengths;
+#[path = "../it/peer.rs"]
+#[expect(dead_code, reason = "`tests/it` uses the rest")]
+mod peer;
 mod sends;
 #[path = "../../benches/support/server_process.rs"]
 #[expect(dead_code, reason = "the benchmark uses the rest")]

@@ -15,6 +15,7 @@
 //! - `admin_in_parts`: admin calls of which a part fails
 //! - `secrets`: fields in each request, and secrets that no log shows
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
+//! - `peer`: the scripted server behind `retries`, `hostile_peers`, `pushes`, `admin_in_parts` and `secrets`
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a test's peers are tasks of their own")]
@@ -26,6 +27,7 @@ mod background;
 mod cases;
 mod hostile_peers;
 mod options;
+mod peer;
 mod promises;
 mod pushes;
 mod retries;

@@ -8,43 +8,32 @@ use rocketmq::conf::{AdminOption, ProducerOption};
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::MockCluster;
-use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, Responder};
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
-use rocketmq_remoting::server::RemotingServer;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::peer::{Peer, Reply};
 
 const ACCESS_KEY: &str = "known-user";
 const SECRET_KEY: &str = "right-secret-4711";
 
-/// A NameServer that has no route for anybody, and remembers what it was asked.
-#[derive(Default)]
-struct Asked(Mutex<Vec<RemotingCommand>>);
-
-impl RequestHandler for Asked {
-    fn handle(&self, request: RemotingCommand, responder: Responder) {
-        self.0.lock().unwrap().push(request);
-        responder.answer_with(RemotingCommand::response(ResponseCode::TOPIC_NOT_EXIST));
-    }
-}
-
 #[tokio::test]
 async fn requests_name_namespace_zone_and_kind() {
-    let asked = Arc::new(Asked::default());
-    let server =
-        RemotingServer::bind("127.0.0.1:0", asked.clone(), ConnectionOptions::default()).await.unwrap();
+    let no_route =
+        |_: &RemotingCommand, _| Reply::Now(RemotingCommand::response(ResponseCode::TOPIC_NOT_EXIST));
+    let name_server = Peer::start(no_route).await;
     let mut option = AdminOption::default();
-    option.set_name_server_addr(server.local_addr().to_string());
+    option.set_name_server_addr(name_server.address());
     MQAdmin::with_option(&option).await.unwrap();
     option.set_namespace_v2("orders").set_zone("zone-1").set_enable_stream_request_type(true);
     MQAdmin::with_option(&option).await.unwrap();
 
-    let requests = std::mem::take(&mut *asked.0.lock().unwrap());
+    let requests = name_server.unread();
     let [plain, named] = requests.as_slice() else { panic!("expected two requests: {requests:?}") };
     for (name, value) in
         [("nsd", "true"), ("ns", "orders"), ("__ZONE_NAME", "zone-1"), ("__ZONE_MODE", "true"), ("ReqT", "0")]
     {
-        assert_eq!(plain.ext_fields.get(name), None, "{name}");
-        assert_eq!(named.ext_fields.get(name).as_deref(), Some(value), "{name}");
+        assert_eq!(plain.request.ext_fields.get(name), None, "{name}");
+        assert_eq!(named.request.ext_fields.get(name).as_deref(), Some(value), "{name}");
     }
 }
 

@@ -1,17 +1,14 @@
-//! Peers played by the test, and a producer that meets them.
+//! Peers that answer with given bytes, and a producer that meets them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq::conf::ProducerOption;
 use rocketmq::producer::Producer;
-use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, Responder};
-use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData, encode_body};
-use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
-use rocketmq_remoting::server::RemotingServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::peer::NameServer;
 
 /// What the deadline of these tests may be exceeded by, on a busy machine.
 pub(crate) const SLACK: Duration = Duration::from_secs(2);
@@ -56,38 +53,10 @@ pub(crate) async fn answers_with(bytes: &'static [u8], repeat: usize) -> (String
     (address, serving)
 }
 
-/// A NameServer that sends everybody to one broker.
-struct Points {
-    to: String,
-}
-
-impl RequestHandler for Points {
-    fn handle(&self, _: RemotingCommand, responder: Responder) {
-        let (broker_name, cluster) = ("broker-a".to_owned(), "DefaultCluster".to_owned());
-        let queue = QueueData {
-            broker_name: broker_name.clone(),
-            read_queue_nums: 1,
-            write_queue_nums: 1,
-            perm: 6,
-            ..QueueData::default()
-        };
-        let broker_addrs = [(0, self.to.clone())].into();
-        let broker = BrokerData { cluster, broker_name, broker_addrs, ..BrokerData::default() };
-        let route = TopicRouteData {
-            queue_datas: vec![queue],
-            broker_datas: vec![broker],
-            ..TopicRouteData::default()
-        };
-        let body = encode_body(&route).unwrap();
-        responder.answer_with(RemotingCommand::response(ResponseCode::SUCCESS).with_body(body));
-    }
-}
-
 /// A started producer whose only broker is at this address.
-pub(crate) async fn producer_of(broker: &str) -> (Producer, RemotingServer) {
-    let handler = Arc::new(Points { to: broker.to_owned() });
-    let server = RemotingServer::bind("127.0.0.1:0", handler, ConnectionOptions::default()).await.unwrap();
-    let producer = Producer::new(option(&server.local_addr().to_string()));
+pub(crate) async fn producer_of(broker: &str) -> (Producer, NameServer) {
+    let name_server = NameServer::of_broker(broker).await;
+    let producer = Producer::new(option(&name_server.address()));
     producer.start().await.unwrap();
-    (producer, server)
+    (producer, name_server)
 }

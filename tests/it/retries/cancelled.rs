@@ -7,8 +7,8 @@ use std::task::Poll;
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 
-use super::script::Act;
 use super::site::{Site, until};
+use crate::peer::Act;
 
 /// Polls a future at most so often, then drops it. Returns whether it was done.
 async fn poll_times(future: impl Future, times: usize) -> bool {

@@ -6,8 +6,8 @@ use rocketmq::error::{MQClientError, Outcome};
 use rocketmq::model::{Message, SendStatus};
 use rocketmq::producer::SendOptions;
 
-use super::script::Act;
 use super::site::{MODES, Mode, Site, timed};
+use crate::peer::Act;
 
 /// The codes after which another broker is tried: TOPIC_NOT_EXIST, SERVICE_NOT_AVAILABLE, SYSTEM_ERROR, SYSTEM_BUSY,
 /// NO_PERMISSION, NO_BUYER_ID, NOT_IN_CURRENT_UNIT, GO_AWAY.
@@ -86,7 +86,7 @@ async fn a_busy_broker_is_given_time() {
         let site = Site::of_acts(&[Act::Answer(2), Act::Answer(2), Act::Store], |_| {}).await;
         mode.send(&site.producer).await.unwrap();
         let mut at: Vec<_> =
-            site.brokers.iter().flat_map(|broker| broker.seen()).map(|seen| seen.at).collect();
+            site.brokers.iter().flat_map(|broker| broker.sends()).map(|seen| seen.at).collect();
         at.sort();
         assert!(at[1] - at[0] >= Duration::from_millis(25), "{:?}", at[1] - at[0]);
         assert!(at[2] - at[1] >= Duration::from_millis(50), "it grows: {:?}", at[2] - at[1]);

@@ -10,8 +10,8 @@ use rocketmq_remoting::protocol::{CommandFlag, FrameLimits, RemotingCommand, Req
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::script::{stored, unique_key};
-use super::site::{NameServer, producer};
+use super::site::producer;
+use crate::peer::{NameServer, stored, unique_key};
 
 /// What the broker below saw and is to do.
 #[derive(Default)]
@@ -67,7 +67,7 @@ fn note(cuts: &Mutex<Cuts>, request: &RemotingCommand, answer_length: usize) -> 
 async fn after_a_send() -> (Arc<Mutex<Cuts>>, Producer) {
     let cuts = Arc::new(Mutex::new(Cuts::default()));
     let address = broker(cuts.clone()).await;
-    let (_, name_server) = NameServer::start(&[("broker-a", 0, &address, 1, 6)]).await;
+    let name_server = NameServer::of_broker(&address).await;
     let producer = producer(&name_server, |_| {}).await;
     producer.send(Message::new("T", "x")).await.unwrap();
     (cuts, producer)

@@ -9,8 +9,8 @@ use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::net::DialError;
 use tokio::net::TcpListener;
 
-use super::script::{Act, Broker};
-use super::site::{MODES, NameServer, SLACK, producer, timed};
+use super::site::{MODES, SLACK, producer, timed};
+use crate::peer::{Act, NameServer, Peer};
 
 /// An address at which nobody listens.
 async fn nobody() -> String {
@@ -19,10 +19,9 @@ async fn nobody() -> String {
 
 #[tokio::test]
 async fn a_broker_that_is_down_costs_a_send_to_the_other_nothing() {
-    let (broker, server) = Broker::start(|_| Act::Store).await;
-    let (up, down) = (server.local_addr().to_string(), nobody().await);
-    let (_, name_server) =
-        NameServer::start(&[("broker-a", 0, &up, 1, 6), ("broker-b", 0, &down, 1, 6)]).await;
+    let broker = Peer::broker(|_| Act::Store).await;
+    let (up, down) = (broker.address(), nobody().await);
+    let name_server = NameServer::start(&[("broker-a", 0, &up, 1, 6), ("broker-b", 0, &down, 1, 6)]).await;
     for mode in MODES {
         let producer = producer(&name_server, |_| {}).await;
         let (sent, took) = timed(async {
@@ -35,7 +34,7 @@ async fn a_broker_that_is_down_costs_a_send_to_the_other_nothing() {
         let () = sent;
         assert!(producer.get_stats().unwrap().retry_count > 0);
     }
-    assert_eq!(broker.seen().len(), 40);
+    assert_eq!(broker.sends().len(), 40);
 }
 
 /// The system's answer to the dial that an error tells of. Errors that share a dial share it.
@@ -51,7 +50,7 @@ fn dial(error: &MQClientError) -> *const std::io::Error {
 
 #[tokio::test]
 async fn ten_thousand_sends_share_a_few_dials() {
-    let (_, name_server) = NameServer::start(&[("broker-a", 0, &nobody().await, 1, 6)]).await;
+    let name_server = NameServer::of_broker(&nobody().await).await;
     let producer = producer(&name_server, |option| {
         // Long enough for a busy machine: what counts is how often it dials, not how fast it gives up.
         option.set_send_msg_timeout(60_000);
@@ -73,12 +72,11 @@ async fn ten_thousand_sends_share_a_few_dials() {
 
 #[tokio::test]
 async fn go_away_moves_sends_to_a_new_connection() {
-    let (broker, server) = Broker::start(|nth| if nth == 1 { Act::Answer(1500) } else { Act::Store }).await;
-    let address = server.local_addr().to_string();
-    let (_, name_server) = NameServer::start(&[("broker-a", 0, &address, 1, 6)]).await;
+    let broker = Peer::broker(|nth| if nth == 1 { Act::Answer(1500) } else { Act::Store }).await;
+    let name_server = NameServer::of_broker(&broker.address()).await;
     for mode in MODES {
         let producer = producer(&name_server, |_| {}).await;
-        let before = broker.seen().len();
+        let before = broker.sends().len();
         for _ in 0..3 {
             mode.send(&producer).await.unwrap();
         }
@@ -90,13 +88,12 @@ async fn go_away_moves_sends_to_a_new_connection() {
 
 #[tokio::test]
 async fn a_broker_that_always_says_go_away_does_not_keep_a_send_forever() {
-    let (broker, server) = Broker::start(|_| Act::Answer(1500)).await;
-    let address = server.local_addr().to_string();
-    let (_, name_server) = NameServer::start(&[("broker-a", 0, &address, 1, 6)]).await;
+    let broker = Peer::broker(|_| Act::Answer(1500)).await;
+    let name_server = NameServer::of_broker(&broker.address()).await;
     for (round, mode) in MODES.into_iter().enumerate() {
         let producer = producer(&name_server, |_| {}).await;
         let error = mode.send(&producer).await.unwrap_err();
         assert!(matches!(&error, MQClientError::Broker { code, .. } if code.0 == 1500), "{error}");
-        assert_eq!(broker.seen().len(), 3 * (round + 1));
+        assert_eq!(broker.sends().len(), 3 * (round + 1));
     }
 }

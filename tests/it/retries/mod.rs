@@ -11,7 +11,6 @@
 //! - `cancelled`: sends whose futures are dropped
 //! - `runtimes`: producers used from another runtime
 //! - `site`: two scripted brokers, their NameServer, and a producer
-//! - `script`: the scripted broker
 
 mod cancelled;
 mod codes;
@@ -21,6 +20,5 @@ mod full;
 mod moved;
 mod routes;
 mod runtimes;
-mod script;
 mod silence;
 mod site;

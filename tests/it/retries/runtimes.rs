@@ -8,28 +8,26 @@ use std::time::Duration;
 use rocketmq::error::MQClientError;
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
-use rocketmq_remoting::server::RemotingServer;
 use tokio::runtime::{Builder, Runtime};
 
-use super::script::{Act, Broker};
-use super::site::{MODES, NameServer, SLACK, producer, timed};
+use super::site::{MODES, SLACK, producer, timed};
+use crate::peer::{Act, NameServer, Peer};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 /// A broker and its NameServer on a runtime that lives on.
-fn servers(on: &Runtime) -> (RemotingServer, RemotingServer) {
+fn servers(on: &Runtime) -> (Peer, NameServer) {
     on.block_on(async {
-        let (_, broker) = Broker::start(|_| Act::Store).await;
-        let address = broker.local_addr().to_string();
-        let (_, name_server) = NameServer::start(&[("broker-a", 0, &address, 1, 6)]).await;
+        let broker = Peer::broker(|_| Act::Store).await;
+        let name_server = NameServer::of_broker(&broker.address()).await;
         (broker, name_server)
     })
 }
 
 /// A producer that has sent a message on this runtime.
-fn started(on: &Runtime, name_server: &RemotingServer) -> Producer {
+fn started(on: &Runtime, name_server: &NameServer) -> Producer {
     on.block_on(async {
         let producer = producer(name_server, |option| {
             option.set_send_msg_timeout(300);

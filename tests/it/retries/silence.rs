@@ -5,8 +5,8 @@ use std::time::Duration;
 use rocketmq::error::{MQClientError, Outcome};
 use rocketmq::model::Message;
 
-use super::script::{Act, Broker};
-use super::site::{MODES, NameServer, SLACK, Site, producer, timed};
+use super::site::{MODES, SLACK, Site, producer, timed};
+use crate::peer::{Act, NameServer, Peer};
 
 #[tokio::test]
 async fn with_a_limit_of_one_attempt_a_silent_broker_leaves_time_for_another() {
@@ -90,9 +90,8 @@ async fn a_lost_answer_leaves_a_duplicate_that_has_the_same_id() {
 #[tokio::test]
 async fn a_late_answer_is_nobody_else_s() {
     let acts = |nth| if nth % 2 == 0 { Act::StoreInSilence } else { Act::Store };
-    let (broker, server) = Broker::start(acts).await;
-    let address = server.local_addr().to_string();
-    let (_, name_server) = NameServer::start(&[("broker-a", 0, &address, 1, 6)]).await;
+    let broker = Peer::broker(acts).await;
+    let name_server = NameServer::of_broker(&broker.address()).await;
     let producer = producer(&name_server, |option| {
         option.set_send_msg_timeout(50);
     })
@@ -104,5 +103,5 @@ async fn a_late_answer_is_nobody_else_s() {
         let sent = producer.send_with(Message::new("T", "waited for"), options).await.unwrap();
         assert_eq!(broker.ids().last(), Some(&sent.msg_id), "round {round}");
     }
-    assert_eq!(server.connections().len(), 1, "a time-out ends its own request only");
+    assert_eq!(broker.server.connections().len(), 1, "a time-out ends its own request only");
 }

@@ -9,72 +9,16 @@ use rocketmq::conf::ProducerOption;
 use rocketmq::error::MQClientError;
 use rocketmq::model::{Message, SendResult};
 use rocketmq::producer::Producer;
-use rocketmq_remoting::net::{ConnectionOptions, RequestHandler, Responder};
-use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData, encode_body};
-use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
-use rocketmq_remoting::server::RemotingServer;
 
-use super::script::{Act, Broker};
+use crate::peer::{Act, InRoute, NameServer, Peer};
 
 /// By how much a deadline may be missed on a busy machine.
 pub(crate) const SLACK: Duration = Duration::from_secs(2);
 
-/// A broker in a route: its name, the id of the one replica, its address, how many queues and the permissions.
-pub(crate) type InRoute<'a> = (&'a str, i64, &'a str, i32, i32);
-
-/// A NameServer that gives everybody the same route.
-pub(crate) struct NameServer {
-    route: Mutex<TopicRouteData>,
-}
-
-impl NameServer {
-    pub(crate) async fn start(brokers: &[InRoute<'_>]) -> (Arc<Self>, RemotingServer) {
-        let name_server = Arc::new(Self { route: Mutex::new(route(brokers)) });
-        let options = ConnectionOptions::default();
-        let server = RemotingServer::bind("127.0.0.1:0", name_server.clone(), options).await.unwrap();
-        (name_server, server)
-    }
-
-    pub(crate) fn set_route(&self, brokers: &[InRoute<'_>]) {
-        *self.route.lock().unwrap() = route(brokers);
-    }
-}
-
-impl RequestHandler for NameServer {
-    fn handle(&self, _: RemotingCommand, responder: Responder) {
-        let body = encode_body(&*self.route.lock().unwrap()).unwrap();
-        responder.answer_with(RemotingCommand::response(ResponseCode::SUCCESS).with_body(body));
-    }
-}
-
-fn route(brokers: &[InRoute<'_>]) -> TopicRouteData {
-    let queues = brokers.iter().map(|(name, _, _, queues, perm)| QueueData {
-        broker_name: (*name).to_owned(),
-        read_queue_nums: *queues,
-        write_queue_nums: *queues,
-        perm: *perm,
-        ..QueueData::default()
-    });
-    let replicas = brokers.iter().map(|(name, id, address, _, _)| BrokerData {
-        cluster: "DefaultCluster".to_owned(),
-        broker_name: (*name).to_owned(),
-        broker_addrs: [(*id, (*address).to_owned())].into(),
-        ..BrokerData::default()
-    });
-    TopicRouteData {
-        queue_datas: queues.collect(),
-        broker_datas: replicas.collect(),
-        ..TopicRouteData::default()
-    }
-}
-
 /// A started producer of this NameServer.
-pub(crate) async fn producer(
-    name_server: &RemotingServer,
-    change: impl FnOnce(&mut ProducerOption),
-) -> Producer {
+pub(crate) async fn producer(name_server: &NameServer, change: impl FnOnce(&mut ProducerOption)) -> Producer {
     let mut option = ProducerOption::default();
-    option.set_name_server_addr(name_server.local_addr().to_string()).set_group_name("retries");
+    option.set_name_server_addr(name_server.address()).set_group_name("retries");
     change(&mut option);
     let producer = Producer::new(option);
     producer.start().await.unwrap();
@@ -83,10 +27,10 @@ pub(crate) async fn producer(
 
 /// Two brokers with four queues each: the next queue in turn is mostly one of the same broker.
 pub(crate) struct Site {
-    pub(crate) brokers: [Arc<Broker>; 2],
+    pub(crate) brokers: [Peer; 2],
     pub(crate) producer: Producer,
     pub(crate) addresses: [String; 2],
-    _servers: [RemotingServer; 3],
+    _name_server: NameServer,
 }
 
 impl Site {
@@ -98,15 +42,13 @@ impl Site {
             let acts = acts.clone();
             move |_| acts.lock().unwrap().pop().unwrap_or(Act::Store)
         };
-        let (first, first_server) = Broker::start(next()).await;
-        let (second, second_server) = Broker::start(next()).await;
-        let addresses = [&first_server, &second_server].map(|server| server.local_addr().to_string());
+        let brokers = [Peer::broker(next()).await, Peer::broker(next()).await];
+        let addresses = brokers.each_ref().map(Peer::address);
         let in_route: [InRoute<'_>; 2] =
             [("broker-a", 0, &addresses[0], 4, 6), ("broker-b", 0, &addresses[1], 4, 6)];
-        let (_, name_server) = NameServer::start(&in_route).await;
+        let name_server = NameServer::start(&in_route).await;
         let producer = producer(&name_server, change).await;
-        let _servers = [first_server, second_server, name_server];
-        Self { brokers: [first, second], producer, addresses, _servers }
+        Self { brokers, producer, addresses, _name_server: name_server }
     }
 
     /// The ids that each broker saw.

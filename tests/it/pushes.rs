@@ -1,7 +1,5 @@
 //! Requests of brokers to producers: transaction checks (39) and replies (326). The broker is scripted.
 
-mod broker;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,19 +22,44 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::broker::{Broker, COMMIT_LOG_OFFSET, QUEUE_OFFSET};
+use crate::peer::{Act, COMMIT_LOG_OFFSET, NameServer, Peer, QUEUE_OFFSET};
 
 const GROUP: &str = "pushed_to";
 
-fn option(broker: &Broker) -> ProducerOption {
+/// A broker behind a NameServer.
+struct Site {
+    broker: Peer,
+    name_server: NameServer,
+}
+
+impl Site {
+    /// Each send is answered with this code.
+    async fn start(code: ResponseCode) -> Self {
+        let broker = Peer::broker(move |_| Act::Answer(code.0)).await;
+        let name_server = NameServer::of_broker(&broker.address()).await;
+        Self { broker, name_server }
+    }
+
+    async fn next(&self, code: RequestCode) -> (RemotingCommand, Connection) {
+        let seen = self.broker.next(code).await;
+        (seen.request, seen.connection)
+    }
+
+    fn unread_ends(&self) -> usize {
+        let unread = self.broker.unread();
+        unread.iter().filter(|seen| seen.request.request_code() == RequestCode::END_TRANSACTION).count()
+    }
+}
+
+fn option(site: &Site) -> ProducerOption {
     let mut option = ProducerOption::default();
-    option.set_name_server_addr(broker.address.as_str()).set_group_name(GROUP);
+    option.set_name_server_addr(site.name_server.address()).set_group_name(GROUP);
     option.set_send_msg_timeout(10_000);
     option
 }
 
-async fn transactions(broker: &Broker, listener: impl TransactionListener) -> TransactionProducer {
-    let producer = TransactionProducer::new(option(broker), listener);
+async fn transactions(site: &Site, listener: impl TransactionListener) -> TransactionProducer {
+    let producer = TransactionProducer::new(option(site), listener);
     producer.start().await.unwrap();
     producer
 }
@@ -72,7 +95,7 @@ async fn ask(client: &Connection, group: &str, body: Option<Bytes>) {
 
 #[tokio::test]
 async fn a_transaction_ends_once_and_says_where_its_half_is() {
-    let mut broker = Broker::start(&[]).await;
+    let site = Site::start(ResponseCode::SUCCESS).await;
     let listener = TransactionListenerFn::new(
         |_, id| async move {
             assert_eq!(id, "the id of the transaction");
@@ -80,14 +103,14 @@ async fn a_transaction_ends_once_and_says_where_its_half_is() {
         },
         |_| async { Ok(LocalTransactionState::Unknown) },
     );
-    let producer = transactions(&broker, listener).await;
+    let producer = transactions(&site, listener).await;
     let sent = producer.send_in_transaction(Message::new("Orders", "order")).await.unwrap();
-    let (half, _) = broker.next(RequestCode::SEND_MESSAGE_V2).await;
+    let (half, _) = site.next(RequestCode::SEND_MESSAGE_V2).await;
     let half = SendMessageRequestHeader::decode(RequestCode::SEND_MESSAGE_V2, &half.ext_fields).unwrap();
     let properties = half.properties.unwrap();
     assert_eq!(half.sys_flag, 4);
     assert!(properties.contains("TRAN_MSG\u{1}true\u{2}PGROUP\u{1}pushed_to\u{2}"), "{properties:?}");
-    let (end, _) = broker.next(RequestCode::END_TRANSACTION).await;
+    let (end, _) = site.next(RequestCode::END_TRANSACTION).await;
     assert_eq!((end.is_oneway(), end.remark()), (true, "not today"));
     let header = end_of(&end);
     assert_eq!((header.tran_state_table_offset, header.commit_log_offset), (QUEUE_OFFSET, COMMIT_LOG_OFFSET));
@@ -96,8 +119,7 @@ async fn a_transaction_ends_once_and_says_where_its_half_is() {
     assert_eq!((header.topic.as_deref(), header.broker_name.as_deref()), (Some("Orders"), Some("broker-a")));
     assert_eq!(header.transaction_id.as_deref(), Some("the id of the transaction"));
     producer.shutdown().await.unwrap();
-    let more = broker.so_far();
-    assert!(more.iter().all(|request| request.request_code() != RequestCode::END_TRANSACTION), "{more:?}");
+    assert_eq!(site.unread_ends(), 0);
 }
 
 #[tokio::test]
@@ -107,22 +129,22 @@ async fn a_half_that_is_stored_weakly_is_rolled_back_without_the_listener() {
         ResponseCode::FLUSH_SLAVE_TIMEOUT,
         ResponseCode::SLAVE_NOT_AVAILABLE,
     ] {
-        let mut broker = Broker::start(&[status]).await;
+        let site = Site::start(status).await;
         let listener = TransactionListenerFn::new(
             |_, _| async { panic!("it must not run") },
             |_| async { Ok(LocalTransactionState::Unknown) },
         );
-        let producer = transactions(&broker, listener).await;
+        let producer = transactions(&site, listener).await;
         let sent = producer.send_in_transaction(Message::new("Orders", "order")).await.unwrap();
         assert_eq!(sent.local_transaction_state, LocalTransactionState::Rollback);
-        let (end, _) = broker.next(RequestCode::END_TRANSACTION).await;
+        let (end, _) = site.next(RequestCode::END_TRANSACTION).await;
         assert_eq!(end_of(&end).commit_or_rollback, 12);
     }
 }
 
 #[tokio::test]
 async fn a_question_is_answered_where_it_was_asked_and_with_its_own_offsets() {
-    let mut broker = Broker::start(&[]).await;
+    let site = Site::start(ResponseCode::SUCCESS).await;
     let listener = TransactionListenerFn::new(
         |_, _| async { Ok(LocalTransactionState::Unknown) },
         |message: MessageExt| async move {
@@ -130,13 +152,13 @@ async fn a_question_is_answered_where_it_was_asked_and_with_its_own_offsets() {
             Ok(LocalTransactionState::Commit)
         },
     );
-    let producer = transactions(&broker, listener).await;
+    let producer = transactions(&site, listener).await;
     // It sends nothing: a producer of the group can be asked as soon as it runs.
-    let (_, client) = broker.next(RequestCode::HEART_BEAT).await;
+    let (_, client) = site.next(RequestCode::HEART_BEAT).await;
     ask(&client, "another_group", None).await;
     ask(&client, GROUP, Some(Bytes::from_static(b"no record"))).await;
     ask(&client, GROUP, None).await;
-    let (end, connection) = broker.next(RequestCode::END_TRANSACTION).await;
+    let (end, connection) = site.next(RequestCode::END_TRANSACTION).await;
     assert_eq!((connection.id(), end.is_oneway()), (client.id(), true));
     let header = end_of(&end);
     assert_eq!((header.tran_state_table_offset, header.commit_log_offset), (100, 200));
@@ -149,7 +171,7 @@ async fn a_question_is_answered_where_it_was_asked_and_with_its_own_offsets() {
 
 #[tokio::test]
 async fn questions_wait_in_a_bounded_queue_and_keep_nobody_waiting() {
-    let mut broker = Broker::start(&[]).await;
+    let site = Site::start(ResponseCode::SUCCESS).await;
     let (gate, (asked, mut questions)) = (Arc::new(Semaphore::new(0)), mpsc::channel(10));
     let held = gate.clone();
     let listener = TransactionListenerFn::new(
@@ -163,11 +185,11 @@ async fn questions_wait_in_a_bounded_queue_and_keep_nobody_waiting() {
             }
         },
     );
-    let mut option = option(&broker);
+    let mut option = option(&site);
     option.set_check_request_hold_max(2).set_check_thread_pool_max_size(2);
     let producer = TransactionProducer::new(option, listener);
     producer.start().await.unwrap();
-    let (_, client) = broker.next(RequestCode::HEART_BEAT).await;
+    let (_, client) = site.next(RequestCode::HEART_BEAT).await;
     ask(&client, GROUP, None).await;
     ask(&client, GROUP, None).await;
     questions.recv().await.unwrap();
@@ -180,11 +202,11 @@ async fn questions_wait_in_a_bounded_queue_and_keep_nobody_waiting() {
     producer.producer().send(Message::new("Orders", "not in a transaction")).await.unwrap();
     gate.add_permits(100);
     for _ in 0..4 {
-        let (end, _) = broker.next(RequestCode::END_TRANSACTION).await;
+        let (end, _) = site.next(RequestCode::END_TRANSACTION).await;
         assert_eq!(end_of(&end).commit_or_rollback, 12);
     }
     producer.shutdown().await.unwrap();
-    assert!(broker.so_far().iter().all(|request| request.request_code() != RequestCode::END_TRANSACTION));
+    assert_eq!(site.unread_ends(), 0);
 }
 
 /// Pushes a reply; returns the client's answer.
@@ -203,10 +225,8 @@ async fn push(client: &Connection, correlation_id: &str, sys_flag: i32, body: &[
 }
 
 /// Starts a request; returns the broker's connection to the client and the correlation id.
-async fn request(
-    broker: &mut Broker,
-) -> (Producer, JoinSet<Result<Message, MQClientError>>, Connection, String) {
-    let mut option = option(broker);
+async fn request(site: &Site) -> (Producer, JoinSet<Result<Message, MQClientError>>, Connection, String) {
+    let mut option = option(site);
     option.set_send_msg_timeout(500);
     let producer = Producer::new(option);
     producer.start().await.unwrap();
@@ -214,8 +234,8 @@ async fn request(
     let mut asked = JoinSet::new();
     asked.spawn(async move { asking.request(Message::new("Orders", "ok?"), 30_000).await });
     // The broker can only push to clients that it knows: the heartbeat comes first, on the same connection.
-    let (_, known) = broker.next(RequestCode::HEART_BEAT).await;
-    let (sent, client) = broker.next(RequestCode::SEND_MESSAGE_V2).await;
+    let (_, known) = site.next(RequestCode::HEART_BEAT).await;
+    let (sent, client) = site.next(RequestCode::SEND_MESSAGE_V2).await;
     assert_eq!(known.id(), client.id());
     let header = SendMessageRequestHeader::decode(RequestCode::SEND_MESSAGE_V2, &sent.ext_fields).unwrap();
     let properties = header.properties.unwrap();
@@ -226,8 +246,8 @@ async fn request(
 
 #[tokio::test]
 async fn every_pushed_reply_is_acknowledged_and_the_right_one_is_delivered() {
-    let mut broker = Broker::start(&[]).await;
-    let (_producer, mut asked, client, correlation_id) = request(&mut broker).await;
+    let site = Site::start(ResponseCode::SUCCESS).await;
+    let (_producer, mut asked, client, correlation_id) = request(&site).await;
     assert_eq!(push(&client, "unknown", 0, b"for nobody").await.code, ResponseCode::SUCCESS.0);
     let push_nothing = CommandRef::request(RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, &NoHeader);
     let broken = client.call(&push_nothing, deadline()).await.unwrap();
@@ -242,8 +262,8 @@ async fn every_pushed_reply_is_acknowledged_and_the_right_one_is_delivered() {
 
 #[tokio::test]
 async fn a_reply_that_cannot_be_inflated_is_an_error_that_says_so() {
-    let mut broker = Broker::start(&[]).await;
-    let (_producer, mut asked, client, correlation_id) = request(&mut broker).await;
+    let site = Site::start(ResponseCode::SUCCESS).await;
+    let (_producer, mut asked, client, correlation_id) = request(&site).await;
     assert_eq!(push(&client, &correlation_id, 0x301, b"no zlib").await.code, ResponseCode::SUCCESS.0);
     let error = asked.join_next().await.unwrap().unwrap().unwrap_err();
     assert!(matches!(error, MQClientError::BadReply { .. }), "{error}");
@@ -252,8 +272,8 @@ async fn a_reply_that_cannot_be_inflated_is_an_error_that_says_so() {
 
 #[tokio::test]
 async fn a_shutdown_ends_requests_that_wait() {
-    let mut broker = Broker::start(&[]).await;
-    let (producer, mut asked, ..) = request(&mut broker).await;
+    let site = Site::start(ResponseCode::SUCCESS).await;
+    let (producer, mut asked, ..) = request(&site).await;
     // It waits for what is in flight, a request too, for as long as the send time-out.
     let report = producer.shutdown().await.unwrap();
     assert_eq!(report.unfinished_sends, 1);
