@@ -12,7 +12,7 @@ use rocketmq_namesrv_mock::MockCluster;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    tracing_subscriber::fmt::init();
 
     let mut option = AdminOption::from_env()?;
     let mock = if option.name_server_addr().is_none() { Some(MockCluster::start().await?) } else { None };

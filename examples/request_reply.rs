@@ -16,7 +16,7 @@ const TOPIC: &str = "RequestTopic";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    tracing_subscriber::fmt::init();
 
     let mut option = ProducerOption::from_env()?;
     let mock = if option.name_server_addr().is_none() { Some(MockCluster::start().await?) } else { None };

@@ -48,7 +48,7 @@ impl TransactionListener for Orders {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    tracing_subscriber::fmt::init();
 
     let mut option = ProducerOption::from_env()?;
     let mock = match option.name_server_addr() {

@@ -1,20 +1,13 @@
 //! Work whose instructions are counted, where time is too noisy to hold anything to.
 //!
-//! `instructions list` names the works, `instructions WORK COUNT` does one of them so many times. `.ci/instructions` runs
-//! each under valgrind with two counts, and holds the difference to the figure in `benches/instructions/limits`.
+//! `instructions list` names the works, `instructions WORK COUNT` does one of them COUNT times. `.ci/instructions` runs
+//! each under valgrind with two counts, and holds the difference to the figure in `benches/instructions/counts`.
 
 #![allow(clippy::expect_used, reason = "a measurement that went wrong has no other answer")]
 
-#[path = "../../rocketmq-common/benches/samples/mod.rs"]
-mod records;
-#[path = "../../rocketmq-remoting/benches/samples/mod.rs"]
-mod samples;
-#[path = "../support/server_process.rs"]
-#[expect(dead_code, reason = "other benchmarks use the rest")]
-mod server_process;
 mod work;
 
-use server_process::serve_if_told;
+use rocketmq_benches::server::serve_if_told;
 use work::WORKS;
 
 fn main() {

@@ -6,6 +6,8 @@ use bytes::{Bytes, BytesMut};
 use rocketmq::conf::SerializeType;
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
+use rocketmq_benches::process::{ServerProcess, TOPIC};
+use rocketmq_benches::samples::{answer, records, send_header};
 use rocketmq_common::MessageProperties;
 use rocketmq_common::record::RecordDecoder;
 use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendTemplate};
@@ -14,11 +16,7 @@ use rocketmq_remoting::protocol::{
 };
 use tokio::runtime::Builder;
 
-use crate::records::records;
-use crate::samples::{answer, send_header};
-use crate::server_process::{ServerProcess, TOPIC};
-
-/// Does something so many times.
+/// Does something as often as it is told.
 type Work = fn(usize);
 
 pub(crate) const WORKS: [(&str, Work); 8] = [

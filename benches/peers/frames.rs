@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rocketmq::conf::SerializeType;
+use rocketmq_benches::raw::{Answers, frame};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::latencies::Latencies;
 use crate::load::{Load, Report, TOPIC};
-use crate::raw::{Answers, frame};
 
 pub(crate) async fn run(broker: &str, headers: SerializeType) {
     while let Some(load) = Load::next() {
@@ -23,7 +23,7 @@ pub(crate) async fn run(broker: &str, headers: SerializeType) {
     }
 }
 
-/// Writes so many sends at once, waits for all their answers, and so on: a ping-pong if it is one.
+/// Writes as many sends at once as are to be in flight, waits for all their answers, and so on: a ping-pong if it is one.
 async fn write_in_batches(mut stream: TcpStream, frame: Vec<u8>, load: Load) -> Report {
     let batch = frame.repeat(load.in_flight);
     let count = u32::try_from(load.in_flight).expect("a number that fits");

@@ -9,8 +9,6 @@ mod frames;
 mod latencies;
 mod load;
 mod ours;
-#[path = "../support/raw.rs"]
-mod raw;
 mod serve;
 
 use rocketmq::conf::SerializeType;

@@ -14,7 +14,6 @@
 //! | standing before real servers | `proxy` |
 //! | settings under Java's names | `configuration` |
 //! | the program | `main.rs`, `command` |
-//! | answering sends that nobody stores | `discard` |
 //! | records and queues | `store` |
 //! | reading requests and refusing them | `wire` |
 
@@ -26,7 +25,6 @@ mod changes;
 mod clock;
 mod cluster;
 mod configuration;
-mod discard;
 mod error;
 mod faults;
 mod lines;

@@ -14,14 +14,16 @@ mod hostile_lengths;
 #[expect(dead_code, reason = "`tests/it` uses the rest")]
 mod peer;
 mod sends;
-#[path = "../../benches/support/server_process.rs"]
-#[expect(dead_code, reason = "the benchmark uses the rest")]
+#[path = "../../benches/src/process.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the benchmarks use all of it, from another crate")]
 mod server_process;
 #[path = "../it/hostile_peers/support.rs"]
 mod support;
 
 use std::alloc::System;
 
+use rocketmq_namesrv_mock::MockCluster;
+use server_process::{TOPIC, serve_if_told};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::sync::Mutex;
 
@@ -34,5 +36,12 @@ static TURN: Mutex<()> = Mutex::const_new(());
 #[test]
 #[ignore = "not a test: the server process that `sends` starts"]
 fn serve() {
-    server_process::serve_if_told();
+    serve_if_told(async {
+        let builder = MockCluster::builder().captured_requests(0).memory_limit(1 << 20);
+        let cluster = builder.start().await.expect("free ports");
+        cluster.create_topic(TOPIC, 4).expect("a legal topic");
+        let broker = cluster.broker_addr("broker-a").expect("the only broker");
+        let name_server = cluster.name_server_addr();
+        (cluster, name_server, broker)
+    });
 }

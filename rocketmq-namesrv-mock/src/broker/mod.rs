@@ -33,7 +33,6 @@ mod transactions;
 pub(crate) use dispatch::BrokerHandler;
 pub(crate) use duties::{drop_silent_clients, expire_held_requests, keep_time, watch_for_silence};
 pub(crate) use replication::follow_master;
-pub(crate) use send::{Discarding, SendRequest};
 pub(crate) use state::{
     Acl, Broker, BrokerOptions, INVALID_GROUP, INVALID_TOPIC, Identity, Obeyed, TopicConfig,
     TransactionOptions, check_group, check_topic,

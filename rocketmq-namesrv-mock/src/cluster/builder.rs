@@ -17,7 +17,6 @@ use crate::broker::{
 };
 use crate::capture::Capture;
 use crate::clock::{Clock, ClockKind, stopwatch};
-use crate::discard::DiscardAcceptor;
 use crate::error::next_port;
 use crate::faults::{Admission, Fault};
 use crate::lines::{LineAcceptor, Lines};
@@ -36,7 +35,6 @@ pub struct MockClusterBuilder {
     cluster_name: String,
     auto_create_topic: bool,
     auto_create_group: bool,
-    discard_messages: bool,
     store_limit: usize,
     memory_limit: Option<usize>,
     captured_requests: usize,
@@ -67,7 +65,6 @@ impl Default for MockClusterBuilder {
             cluster_name: "DefaultCluster".to_owned(),
             auto_create_topic: true,
             auto_create_group: true,
-            discard_messages: false,
             store_limit: 512 * 1024 * 1024,
             memory_limit: None,
             captured_requests: 10_000,
@@ -143,12 +140,6 @@ impl MockClusterBuilder {
     /// true.
     pub fn auto_create_group(self, auto_create_group: bool) -> Self {
         Self { auto_create_group, ..self }
-    }
-
-    /// Whether sends are checked and answered as ever, with increasing offsets, but nothing is stored: for
-    /// benchmarks. Default: false.
-    pub fn discard_messages(self, discard_messages: bool) -> Self {
-        Self { discard_messages, ..self }
     }
 
     /// How many bytes of messages one broker keeps, by dropping the oldest ones when new ones come, as if their files
@@ -360,7 +351,6 @@ impl MockClusterBuilder {
             cluster: self.cluster_name.as_str().into(),
             store_limit: self.store_limit,
             memory_limit: self.memory_limit,
-            discard_messages: self.discard_messages,
             obeyed: Obeyed {
                 auto_create_topic: self.auto_create_topic,
                 auto_create_group: self.auto_create_group,
@@ -392,15 +382,8 @@ impl MockClusterBuilder {
         options.language = LanguageCode::JAVA;
         options.serialize_type = self.serialize_type;
         let (changes, clock) = (cluster.admission.changes.clone(), cluster.clock.clone());
-        let lines: Arc<dyn Acceptor> =
+        let acceptor: Arc<dyn Acceptor> =
             Arc::new(LineAcceptor::new(cluster.admission.lines.clone(), self.upper()?));
-        let acceptor = match &broker {
-            // Where nobody has to be let in, and nobody looks at what came.
-            Some(broker) if self.discard_messages && self.acl.is_none() && self.captured_requests == 0 => {
-                Arc::new(DiscardAcceptor::new(lines, broker.clone(), self.serialize_type))
-            }
-            _ => lines,
-        };
         let address = (self.address(), next_port(first_port, index)?).into();
         let slot = Slot::start(Service { name, broker, acceptor, address, handler, options, changes, clock })
             .await?;

@@ -63,7 +63,7 @@ impl Arguments {
             json: false,
             until_stdin_closes: false,
         };
-        let (mut broker_port, mut discard) = (0, false);
+        let mut broker_port = 0;
         let mut line = Line { rest: arguments, option: String::new(), value: None };
         while line.advance()? {
             let cluster = read.cluster.clone();
@@ -105,7 +105,6 @@ impl Arguments {
                 "--store-limit" => read.cluster = cluster.store_limit(line.bytes()?),
                 "--property-filter" => read.cluster = cluster.enable_property_filter(line.flag()?),
                 "--captured" => read.captured = line.number("a whole number is")?,
-                "--discard" => discard = line.flag()?,
                 "--binary-headers" => {
                     line.flag()?;
                     read.cluster = cluster.serialize_type(SerializeType::RocketMq);
@@ -119,11 +118,7 @@ impl Arguments {
                 _ => return Err(ArgumentError::Unknown(line.option)),
             }
         }
-        if discard {
-            read.captured = 0;
-        }
-        let cluster = read.cluster.discard_messages(discard).captured_requests(read.captured);
-        read.cluster = cluster.ports(read.port, broker_port);
+        read.cluster = read.cluster.captured_requests(read.captured).ports(read.port, broker_port);
         Ok(Wish::Run(Box::new(read)))
     }
 }
@@ -281,7 +276,6 @@ mod tests {
         assert_eq!(read.topics, [("A".to_owned(), 8), ("B".to_owned(), 2)]);
         assert_eq!((read.faults.len(), read.port, read.json), (1, 9876, true));
         assert_eq!(run(&["--captured=5"]).captured, 5);
-        assert_eq!(run(&["--captured=5", "--discard"]).captured, 0);
         assert!(matches!(read_wish(&["--port", "1", "--help"]), Wish::Help));
     }
 

@@ -14,6 +14,6 @@ pub(crate) use fields::{
     FieldValue, NotANumber, NumberPolicy, RequestFields, read_fields, request_fields, required,
 };
 pub(crate) use json::{json_answer, json_body, json_text, optional_json_body};
-pub(crate) use reply::{AnswerFault, Reply, answer_head};
+pub(crate) use reply::{AnswerFault, Reply};
 pub(crate) use request::Request;
 pub(crate) use texts::{NOT_SET, SEE_FAQ, TRACE_ON, bare_numbers, java_time, peer_with_slash};

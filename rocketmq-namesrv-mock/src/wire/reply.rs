@@ -147,7 +147,7 @@ impl AnswerFault {
 }
 
 /// The fixed fields of an answer that does not go through the connection of its request.
-pub(crate) fn answer_head(serialize_type: SerializeType, code: ResponseCode, opaque: i32) -> FrameHead {
+fn answer_head(serialize_type: SerializeType, code: ResponseCode, opaque: i32) -> FrameHead {
     FrameHead {
         serialize_type,
         code: code.0,

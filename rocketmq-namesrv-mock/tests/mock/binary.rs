@@ -169,17 +169,6 @@ async fn rules_come_from_the_command_line_and_from_files() {
 }
 
 #[tokio::test]
-async fn benchmarks_get_answers_and_nothing_is_stored() {
-    let program = Program::start(&["--json", "--discard"]);
-    let ready: Value = serde_json::from_str(&program.ready).unwrap();
-    let mut peer = Peer::connect(ready["brokers"]["broker-a"].as_str().unwrap()).await;
-    for offset in ["0", "1"] {
-        assert_eq!(field(&peer.call(send_to("T")).await, "queueOffset"), offset);
-    }
-    assert_eq!(peer.call(pull_from("T", 0)).await.code, 19, "no message, and offsets that nobody can pull");
-}
-
-#[tokio::test]
 async fn it_stands_before_other_servers() {
     let cluster = MockCluster::start().await.unwrap();
     cluster.create_topic("T", 1).unwrap();

@@ -39,22 +39,6 @@ async fn messages_are_kept_for_each_broker_and_topic() {
 }
 
 #[tokio::test]
-async fn discarded_messages_are_acknowledged_and_stored_nowhere() {
-    let cluster = MockCluster::builder().discard_messages(true).start().await.unwrap();
-    let mut peer = Peer::broker(&cluster).await;
-    let mut ids = Vec::new();
-    for offset in 0..3 {
-        let answer = peer.call(with(send_to("T"), &[("i", &wire("UNIQ_KEY=abc"))])).await;
-        assert_eq!((answer.code, field(&answer, "queueOffset")), (0, offset.to_string()));
-        assert_eq!(field(&answer, "transactionId"), "abc");
-        ids.push(field(&answer, "msgId"));
-    }
-    ids.dedup();
-    assert_eq!((ids.len(), cluster.message_count("T")), (3, 0));
-    assert_eq!(peer.call(with(send_to("T"), &[("e", "9")])).await.code, 29);
-}
-
-#[tokio::test]
 async fn a_full_store_says_so_and_what_to_do() {
     let cluster = MockCluster::builder().store_limit(10_000).start().await.unwrap();
     let mut peer = Peer::broker(&cluster).await;

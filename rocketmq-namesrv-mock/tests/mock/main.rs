@@ -12,7 +12,6 @@ mod clocks;
 mod cluster;
 #[path = "../conformance/mod.rs"]
 mod conformance;
-mod discard;
 mod fault_lines;
 mod fault_rules;
 mod fault_servers;

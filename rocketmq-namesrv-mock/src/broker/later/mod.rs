@@ -33,9 +33,7 @@ pub(crate) struct StoredLater {
     pub(crate) recall_handle: Option<String>,
 }
 
-/// Stores a message that is not plain: at its place, or where it waits.
-///
-/// `known` are the properties that the record has, which has none itself if it is to be discarded.
+/// Stores a message that is not plain: at its place, or where it waits. `known` are the properties of the record.
 pub(crate) fn store(
     broker: &Broker,
     state: &mut State,

@@ -59,7 +59,7 @@ pub(crate) fn append(
     };
     let place = Place { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
     let fields = record.fields(place, broker.address());
-    if broker.options.discard_messages || record.is_unreadable(broker.address()) {
+    if record.is_unreadable(broker.address()) {
         queue.lose(1);
         log.skip(fields.record_len());
         return Ok(place);
@@ -102,17 +102,6 @@ pub(crate) fn check_room(broker: &Broker, state: &State, records: &[NewRecord<'_
 }
 
 impl NewRecord<'_> {
-    /// Takes a place for the record, and forgets it. `None` if there is no such queue.
-    pub(crate) fn discard(&self, state: &mut State, store_host: SocketAddr) -> Option<Place> {
-        let State { topics, log, .. } = state;
-        let queue = topics.get_mut(self.topic)?.queue_mut(self.queue_id)?;
-        let place = Place { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
-        let record_len = self.fields(place, store_host).record_len();
-        queue.lose(1);
-        log.skip(record_len);
-        Some(place)
-    }
-
     fn fields(&self, place: Place, store_host: SocketAddr) -> RecordFields<'_> {
         let header = RecordHeader {
             queue_id: self.queue_id,

@@ -6,12 +6,10 @@
 //! - [`answer`]: says where the message was stored.
 //! - [`reply`]: the reply to a request of another client: 324, 325, 326.
 //! - [`send_back`]: a message that a consumer could not process: 36.
-//! - [`discard`]: sends to a broker that discards messages.
 
 mod answer;
 mod batch;
 mod checks;
-mod discard;
 mod reply;
 mod request;
 mod send_back;
@@ -26,7 +24,6 @@ use crate::wire::Reply;
 pub(crate) use answer::MsgId;
 use answer::SendAnswer;
 pub(crate) use checks::{Target, check};
-pub(crate) use discard::Discarding;
 pub(crate) use reply::reply;
 pub(crate) use request::SendRequest;
 pub(crate) use send_back::send_back;

@@ -16,9 +16,6 @@ use crate::broker::state::{Broker, State, TopicConfig};
 use crate::store::{JavaProperties, property_entries};
 use crate::wire::{Refusal, SEE_FAQ, TRACE_ON, required};
 
-/// More than a broker ever adds to the properties of a message.
-pub(crate) const ADDED_PROPERTIES: usize = 512;
-
 /// Checks and stores one message.
 pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result<Stored<'a>, Refusal> {
     let now_ms = broker.now_ms();
@@ -27,11 +24,7 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
         Some(id) => TransactionId::Sent(id),
         None => TransactionId::Made(broker.ids.next(now_ms)),
     };
-    let properties = match broker.options.discard_messages {
-        // What is not stored has to be checked only if it could be too long.
-        true if request.properties.len() + ADDED_PROPERTIES <= MAX_PROPERTIES_BYTES => String::new(),
-        _ => stored_properties(broker, request, unique_key.as_str(), None),
-    };
+    let properties = stored_properties(broker, request, unique_key.as_str(), None);
 
     let mut state = broker.lock();
     let target = checks::check(broker, &mut state, request)?;

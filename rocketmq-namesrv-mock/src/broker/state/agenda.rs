@@ -94,9 +94,6 @@ impl Agenda {
 impl Broker {
     /// Notes that a record waits, and tells the task of the clock if nobody is up before.
     pub(crate) fn wait_until(&self, state: &mut State, due_ms: i64, waiting: AgendaItem) {
-        if self.options.discard_messages {
-            return;
-        }
         if state.agenda.add(due_ms, waiting) {
             self.due_sooner.notify_one();
         }

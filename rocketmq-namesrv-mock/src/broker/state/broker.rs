@@ -32,8 +32,6 @@ pub(crate) struct BrokerOptions {
     pub(crate) store_limit: usize,
     /// Bytes of records above which the oldest ones are dropped.
     pub(crate) memory_limit: Option<usize>,
-    /// Acknowledge sends and store nothing.
-    pub(crate) discard_messages: bool,
     /// What can be changed while it runs.
     pub(crate) obeyed: Obeyed,
     /// Where its NameServers are.
@@ -175,16 +173,6 @@ impl Broker {
         self.note_setting("listenPort", address.port());
         // Nobody listens there: slaves of the mock need no connection.
         self.note_setting("haListenPort", u32::from(address.port()) + 1);
-    }
-
-    /// Whether something may go wrong with any request.
-    pub(crate) fn meets_faults(&self) -> bool {
-        self.faults.is_armed()
-    }
-
-    /// Tells whoever waits for something to happen.
-    pub(crate) fn tell_changes(&self) {
-        self.changes.tell();
     }
 
     pub(crate) fn is_slave(&self) -> bool {

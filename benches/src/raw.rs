@@ -1,18 +1,14 @@
 //! Frames that were encoded before, and their answers, skipped: what the machine allows without any client.
 
-#[path = "../../rocketmq-remoting/benches/samples/mod.rs"]
-#[expect(dead_code, reason = "other benchmarks use the rest")]
-mod samples;
-
 use bytes::{Buf, BytesMut};
 use rocketmq_remoting::protocol::{FrameLimits, RemotingCommand, ResponseCode, SerializeType, decode_frame};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use samples::send_header;
+use crate::samples::send_header;
 
 /// A send as a producer writes it. All have the same opaque, which nobody looks at here.
-pub(crate) fn frame(topic: &str, headers: SerializeType, bytes: usize) -> Vec<u8> {
+pub fn frame(topic: &str, headers: SerializeType, bytes: usize) -> Vec<u8> {
     let header = send_header(topic);
     let mut command = RemotingCommand::request_with(&header).with_body(vec![b'x'; bytes]);
     command.serialize_type = headers;
@@ -21,16 +17,19 @@ pub(crate) fn frame(topic: &str, headers: SerializeType, bytes: usize) -> Vec<u8
     frame.to_vec()
 }
 
-/// Reads answers of one connection.
-#[derive(Default)]
-pub(crate) struct Answers {
+/// Reads the answers of one connection.
+#[derive(Debug, Default)]
+pub struct Answers {
     buffer: BytesMut,
     checked: bool,
 }
 
 impl Answers {
-    /// Reads until so many answers are there, and skips them by their length.
-    pub(crate) async fn wait_for(&mut self, stream: &mut TcpStream, mut count: usize) {
+    /// Reads until `count` answers are there, and skips them by their length.
+    ///
+    /// # Panics
+    /// When the broker closes the connection, or refuses the first frame.
+    pub async fn wait_for(&mut self, stream: &mut TcpStream, mut count: usize) {
         while count > 0 {
             while let Some(answer) = self.skip_one() {
                 count -= 1;
@@ -47,7 +46,7 @@ impl Answers {
         }
     }
 
-    /// Skips one answer if it is there. Returns the code of the very first, 0 for all others.
+    /// Skips one answer if it is there. Returns the code of the first answer, and 0 for all others.
     fn skip_one(&mut self) -> Option<i32> {
         if !self.checked {
             let answer = decode_frame(&mut self.buffer, &FrameLimits::default());

@@ -1,7 +1,7 @@
 //! The servers of a measurement, in a process of their own: what is measured is the client alone.
 //!
-//! The process is this same executable again, told by an environment variable to serve. It ends with the handle,
-//! also in a panic, and when its standard input closes, so that it never outlives the measurement.
+//! The process is the executable that measures, started again and told by an environment variable to serve. It ends
+//! with its handle, also in a panic, and when its standard input closes: it never outlives the measurement.
 
 use std::future::pending;
 use std::io::{BufRead, BufReader, copy, sink, stdin};
@@ -9,27 +9,31 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio, exit};
 use std::thread;
 
-use rocketmq_namesrv_mock::MockCluster;
 use tokio::runtime;
 
 /// A topic that exists, with four queues on the one broker.
-pub(crate) const TOPIC: &str = "Bench";
+pub const TOPIC: &str = "Bench";
 
 const SERVE: &str = "ROCKETMQ_BENCH_SERVE";
-/// What the line with the addresses begins with; the harness of a test may print lines of its own.
+/// The beginning of the line with the addresses; the harness of a test may print lines of its own.
 const SERVING: &str = "serving ";
 
-/// A NameServer and a broker that answer sends and store nothing.
+/// A NameServer and a broker in another process.
 #[derive(Debug)]
-pub(crate) struct ServerProcess {
+pub struct ServerProcess {
     child: Child,
-    pub(crate) name_server_addr: String,
-    pub(crate) broker_addr: SocketAddr,
+    /// Where the NameServer listens.
+    pub name_server_addr: String,
+    /// Where the broker listens.
+    pub broker_addr: SocketAddr,
 }
 
 impl ServerProcess {
-    /// Starts this executable with arguments that lead it to [`serve_if_told`].
-    pub(crate) fn start(arguments: &[&str]) -> Self {
+    /// Starts this executable again, with arguments that lead it to [`serve_if_told`].
+    ///
+    /// # Panics
+    /// When the process cannot be started, or ends before it serves.
+    pub fn start(arguments: &[&str]) -> Self {
         let this = std::env::current_exe().expect("the path of this executable");
         let mut child = Command::new(this)
             .args(arguments)
@@ -58,11 +62,28 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Serves until the process is ended, if this is the server process; otherwise returns at once.
-pub(crate) fn serve_if_told() {
+/// Serves until the process is ended, if this is the server process; otherwise returns at once. `start` starts the
+/// servers, which run until they are dropped, and returns the addresses of the NameServer and the broker beside them.
+///
+/// # Panics
+/// When there is no runtime to be had.
+pub fn serve_if_told<S>(start: impl Future<Output = (S, String, SocketAddr)>) {
     if std::env::var_os(SERVE).is_none() {
         return;
     }
+    serve_until_stdin_closes(async {
+        let (servers, name_server, broker) = start.await;
+        // A line of its own, whatever the harness of a test has printed before.
+        println!("\n{SERVING}{name_server} {broker}");
+        servers
+    });
+}
+
+/// Runs what `start` returns until standard input closes, and ends the process.
+///
+/// # Panics
+/// When there is no runtime to be had.
+pub fn serve_until_stdin_closes<S>(start: impl Future<Output = S>) {
     thread::spawn(|| {
         let _ = copy(&mut stdin(), &mut sink());
         exit(0);
@@ -70,12 +91,7 @@ pub(crate) fn serve_if_told() {
     // One thread is what serves one connection best.
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let builder = MockCluster::builder().discard_messages(true).captured_requests(0);
-        let cluster = builder.start().await.expect("free ports");
-        cluster.create_topic(TOPIC, 4).expect("a legal topic");
-        let broker = cluster.broker_addr("broker-a").expect("the only broker");
-        // A line of its own, whatever the harness of a test has printed before.
-        println!("\n{SERVING}{} {broker}", cluster.name_server_addr());
+        let _servers = start.await;
         pending::<()>().await;
     });
 }

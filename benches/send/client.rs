@@ -6,10 +6,10 @@ use bytes::Bytes;
 use rocketmq::conf::SerializeType;
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
+use rocketmq_benches::process::TOPIC;
 use tokio::task::JoinSet;
 
 use super::run::{Latencies, Measured, Stopwatch, Until, latency};
-use super::server_process::TOPIC;
 
 pub(crate) const BODY: Bytes = Bytes::from_static(&[b'x'; 128]);
 
@@ -19,7 +19,7 @@ pub(crate) async fn producer(name_server_addr: &str, headers: SerializeType) -> 
     builder.option(|option| _ = option.set_serialize_type(headers)).start().await.expect("a started producer")
 }
 
-/// Sends with so many tasks, each of which has one message in flight.
+/// Sends with `in_flight` tasks, each of which has one message in flight.
 pub(crate) async fn run(producer: &Producer, in_flight: usize, until: Until) -> Measured {
     let message = Message::new(TOPIC, BODY);
     let tasks = in_flight as u64;
@@ -38,7 +38,7 @@ async fn send_in_turn(producer: Producer, message: Message, until: Until) -> Lat
     let mut latencies = Latencies::new();
     let mut before = Instant::now();
     while until.next(latencies.len(), before, 1) > 0 {
-        producer.send(message.clone()).await.expect("the mock refuses nothing");
+        producer.send(message.clone()).await.expect("the server refuses nothing");
         let now = Instant::now();
         latencies.push(latency(before, now));
         before = now;

@@ -1,31 +1,24 @@
 //! What the protocol's share of a send costs: its frame, its entry in the in-flight table, its answer.
 
-#![allow(clippy::expect_used, missing_docs, reason = "a benchmark; its entry points come from macros")]
-
-mod samples;
-
 use std::hint::black_box;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
+use rocketmq_benches::samples::{answer, send_header};
 use rocketmq_remoting::protocol::header::{SendMessageAnswer, SendTemplate};
 use rocketmq_remoting::protocol::{
     CommandView, ExtFields, FrameHead, FrameLimits, RequestCode, SerializeType, encode_frame,
 };
 use rocketmq_remoting::session::{InFlightTable, Waiter};
-use samples::{answer, send_header};
 
 const FORMS: [(SerializeType, &str); 2] =
     [(SerializeType::RocketMq, "binary"), (SerializeType::Json, "json")];
 /// What one read brings when many sends are in flight.
 const ANSWERS: usize = 100;
 
-criterion_group!(benches, encode_send, read_answers, in_flight_table);
-criterion_main!(benches);
-
-fn encode_send(criterion: &mut Criterion) {
+pub(crate) fn encode_send(criterion: &mut Criterion) {
     let header = send_header("TopicTest");
     let fields = ExtFields::default();
     let mut group = criterion.benchmark_group("encode a send header");
@@ -55,7 +48,7 @@ fn encode_send(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn read_answers(criterion: &mut Criterion) {
+pub(crate) fn read_answers(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read the answers to sends");
     group.throughput(Throughput::Elements(ANSWERS as u64));
     for (serialize_type, name) in FORMS {
@@ -75,7 +68,7 @@ fn read_answers(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn in_flight_table(criterion: &mut Criterion) {
+pub(crate) fn in_flight_table(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("in-flight table");
     group.throughput(Throughput::Elements(1));
     for waiting in [0, 1000] {

@@ -1,16 +1,12 @@
 //! What a pulled message costs to decode, and its properties to read and write.
 
-#![allow(clippy::expect_used, missing_docs, reason = "a benchmark; its entry points come from macros")]
-
-mod samples;
-
 use std::hint::black_box;
 
 use bytes::Bytes;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
+use rocketmq_benches::samples::records;
 use rocketmq_common::MessageProperties;
 use rocketmq_common::record::RecordDecoder;
-use samples::records;
 
 /// What a producer of 5.x and its broker put on a message with tags and keys.
 const PROPERTIES: &str = "MSG_REGION\u{1}DefaultRegion\u{2}UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}\
@@ -19,10 +15,7 @@ const PROPERTIES: &str = "MSG_REGION\u{1}DefaultRegion\u{2}UNIQ_KEY\u{1}7F000001
 /// One pull by default.
 const RECORDS: usize = 32;
 
-criterion_group!(benches, decode, properties);
-criterion_main!(benches);
-
-fn decode(criterion: &mut Criterion) {
+pub(crate) fn decode(criterion: &mut Criterion) {
     let records = records(RECORDS, PROPERTIES);
     let mut group = criterion.benchmark_group("record");
     group.throughput(Throughput::Elements(RECORDS as u64));
@@ -36,7 +29,7 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn properties(criterion: &mut Criterion) {
+pub(crate) fn properties(criterion: &mut Criterion) {
     let wire = Bytes::from_static(PROPERTIES.as_bytes());
     let wire = bytestring::ByteString::try_from(wire).expect("text");
     let received = MessageProperties::from_wire(wire);

@@ -1,12 +1,15 @@
-//! `Producer::send` from call to result, against a mock in a process of its own.
+//! `Producer::send` from call to result, against servers in a process of their own that store nothing.
 //!
-//! `cargo bench --bench send` lets criterion report the throughput of each load and then prints one table with CPU
-//! time and latencies, beside what the machine allows for frames without a client. `cargo bench --bench send -- table`
-//! prints the table alone; any other argument goes to criterion, which then runs alone.
+//! `cargo bench -p rocketmq-benches --bench send` lets criterion report the throughput of each load and then prints one table with CPU
+//! time and latencies, beside what the machine allows for frames without a client. With the argument
+//! `table` it prints the table alone; any other argument goes to criterion, which then runs alone.
 
 #![allow(clippy::expect_used, reason = "a measurement that went wrong has no other answer")]
 
-mod support;
+mod baseline;
+mod client;
+mod run;
+mod table;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,10 +17,10 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use rocketmq::conf::SerializeType;
 use rocketmq::producer::Producer;
-use support::run::{Measured, Until};
-use support::server_process::{ServerProcess, serve_if_told};
-use support::table::{self, Row};
-use support::{baseline, client};
+use rocketmq_benches::process::ServerProcess;
+use rocketmq_benches::server::serve_if_told;
+use run::{Measured, Until};
+use table::Row;
 use tokio::runtime::{self, Runtime};
 
 const IN_FLIGHT: [usize; 3] = [1, 64, 1000];

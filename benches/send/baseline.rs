@@ -3,17 +3,17 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use rocketmq_benches::process::TOPIC;
+use rocketmq_benches::raw::{Answers, frame};
 use rocketmq_remoting::protocol::SerializeType;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::client::BODY;
-use super::raw::{Answers, frame};
 use super::run::{Latencies, Measured, Stopwatch, Until, latency};
-use super::server_process::TOPIC;
 
-/// Writes so many sends at once, waits for all their answers, and so on: a ping-pong if it is one.
+/// Writes `in_flight` sends at once, waits for all their answers, and so on: a ping-pong if it is one.
 pub(crate) async fn run(broker: SocketAddr, in_flight: usize, until: Until) -> Measured {
     let stream = TcpStream::connect(broker).await.expect("the broker listens");
     stream.set_nodelay(true).expect("a socket that is connected");
