@@ -1,4 +1,7 @@
 //! The asking side: typed requests in, typed answers out, by address.
+//!
+//! * `error`: why a request has no usable answer.
+//! * `hook`: code that sees and changes every request.
 
 mod error;
 mod hook;
@@ -140,7 +143,8 @@ impl RemotingClient {
             connection.call(request, deadline).await
         } else {
             // Boxed: it would make the future of every request larger.
-            Box::pin(self.call_hooked(connection, self.hooked(connection, request), deadline)).await
+            let hooked = self.hooked(connection, request);
+            Box::pin(self.call_hooked(connection, hooked, request.hold, deadline)).await
         };
         answer.map_err(|source| RemotingError::call(connection.peer(), source))
     }
@@ -237,9 +241,10 @@ impl RemotingClient {
         &self,
         connection: &Connection,
         request: RemotingCommand,
+        hold: Duration,
         deadline: Instant,
     ) -> Result<RemotingCommand, CallError> {
-        let answer = connection.call(&CommandRef::from(&request), deadline).await?;
+        let answer = connection.call(&CommandRef::from(&request).held_for(hold), deadline).await?;
         for hook in &self.hooks {
             hook.after_response(connection.peer(), &request, &answer);
         }

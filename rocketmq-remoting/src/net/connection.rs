@@ -4,19 +4,19 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::callbacks::{Callback, Callbacks};
 use super::outgoing::Outgoing;
-use super::{CallError, ConnectionEnd, ConnectionOptions, OnAnswer};
+use super::{BegunCall, CallError, ConnectionEnd, ConnectionOptions, later};
 use crate::protocol::{
-    CommandFlag, CommandRef, EncodeHeader, FrameHead, NoHeader, ReceivedFrame, RemotingCommand, ResponseCode,
-    SerializeType, encode_frame,
+    CommandFlag, CommandRef, EncodeHeader, FrameHead, NoHeader, RemotingCommand, ResponseCode, SerializeType,
+    encode_frame,
 };
-use crate::session::{Session, Waiter};
+use crate::session::{Progress, Session, Waiter};
 
 /// One connection to a peer, in both directions: requests with answers, one-way requests, and answers to what
 /// the peer asks. A cheap handle; the socket belongs to a task that lives until either side ends it.
@@ -50,13 +50,23 @@ impl Accepted {
     }
 }
 
+/// A peer that owes an answer for a shorter time is not called silent: one lost packet takes 200 ms to be sent again.
+const SILENT_AT_LEAST_MS: u64 = 250;
+
 /// What the handles and the task of one connection share.
 pub(super) struct Shared {
     id: u64,
     ends: Ends,
     pub(super) options: Arc<ConnectionOptions>,
-    /// False once new requests belong elsewhere: the connection ended, or the peer said GO_AWAY.
+    /// False once new requests belong elsewhere: the connection ended or is retired.
     pub(super) usable: AtomicBool,
+    /// Bytes that the socket took, ever. The connection's task counts them.
+    pub(super) written: AtomicU64,
+    /// Bytes that the socket had taken when the peer last gave a sign of life.
+    pub(super) heard: AtomicU64,
+    opened: Instant,
+    /// When the first byte after that was written, in ms since the connection was opened.
+    owed_since: AtomicU64,
     pub(super) unmatched_answers: AtomicU64,
     /// Told when the write buffer has room again.
     pub(super) room: Notify,
@@ -83,6 +93,37 @@ impl Shared {
         // Nothing under this lock runs foreign code, so a poisoned lock still guards a sound state.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Notes that the socket took bytes, so that it has taken `written` in all.
+    pub(super) fn note_written(&self, before: u64, written: u64, now: Instant) {
+        self.written.store(written, Ordering::Relaxed);
+        if before == self.heard.load(Ordering::Relaxed) {
+            self.owed_since.store(self.since_opened(now), Ordering::Relaxed);
+        }
+    }
+
+    /// How far the stream has come, to tell whether the peer is silent. A peer that connected here never is: it may
+    /// take its time, and this side could not dial it.
+    pub(super) fn progress(&self, now: Instant) -> Progress {
+        let owed_for = self.since_opened(now).saturating_sub(self.owed_since.load(Ordering::Relaxed));
+        let heard = match self.ends.accepted {
+            None if owed_for >= SILENT_AT_LEAST_MS => self.heard.load(Ordering::Relaxed),
+            _ => u64::MAX,
+        };
+        Progress { written: self.written.load(Ordering::Relaxed), heard }
+    }
+
+    fn since_opened(&self, now: Instant) -> u64 {
+        u64::try_from(now.duration_since(self.opened).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Sends new requests elsewhere, because the peer is silent: the network may have lost it without a word.
+    pub(super) fn retire(&self) {
+        if self.usable.swap(false, Ordering::Relaxed) {
+            let peer = &self.ends.peer;
+            tracing::warn!(%peer, "a request timed out without one byte from the peer: the next one gets a new connection");
+        }
+    }
 }
 
 impl Connection {
@@ -102,6 +143,10 @@ impl Connection {
             ends,
             options,
             usable: AtomicBool::new(true),
+            written: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            opened: Instant::now(),
+            owed_since: AtomicU64::new(0),
             unmatched_answers: AtomicU64::new(0),
             room: Notify::new(),
             callbacks: Arc::default(),
@@ -125,7 +170,9 @@ impl Connection {
         self.shared.ends.accepted
     }
 
-    /// Whether new requests may go here: it has not ended, and the peer has not said GO_AWAY.
+    /// Whether new requests may go here. They may not once the connection has ended, the peer has said GO_AWAY, or a
+    /// request has timed out and the peer had not sent one byte since that request was written. In the last two cases
+    /// requests in flight may still be answered here; the connection closes when none is left.
     pub fn is_usable(&self) -> bool {
         self.shared.usable.load(Ordering::Relaxed)
     }
@@ -187,7 +234,12 @@ impl Connection {
             // The task's timer may be set to a later time.
             core.io_awake = false;
         }
-        let opaque = core.session.begin(deadline.into_std(), frame_start, Waiter::Nobody);
+        let opaque = if request.hold.is_zero() {
+            core.session.begin(deadline.into_std(), frame_start, Waiter::Nobody)
+        } else {
+            let held_until = later(Instant::now(), request.hold).into_std();
+            core.session.park(deadline.into_std(), frame_start, held_until, Waiter::Nobody)
+        };
         if let Err(error) =
             self.append(&mut core, request, self.head(request.code, opaque, CommandFlag::REQUEST))
         {
@@ -314,7 +366,7 @@ impl Connection {
     }
 
     /// Releases the lock and wakes the connection's task if it sleeps.
-    fn notify(&self, mut core: MutexGuard<'_, Core>) {
+    pub(super) fn notify(&self, mut core: MutexGuard<'_, Core>) {
         let io = if std::mem::replace(&mut core.io_awake, true) { None } else { core.io.clone() };
         drop(core);
         if let Some(io) = io {
@@ -358,90 +410,5 @@ impl fmt::Debug for Connection {
             .field("peer", self.peer())
             .field("usable", &self.is_usable())
             .finish_non_exhaustive()
-    }
-}
-
-/// A request whose frame is in the write buffer, and whose answer nobody waits for yet. Dropped, it stays so: the peer
-/// acts on the request, and its answer is counted as unmatched.
-#[must_use = "without a callback nobody gets the answer"]
-pub struct BegunCall<'a> {
-    connection: &'a Connection,
-    /// Until the callback is known.
-    core: Option<MutexGuard<'a, Core>>,
-    opaque: i32,
-}
-
-impl<'a> BegunCall<'a> {
-    /// Has the answer, or why there is none, come to whoever awaits what is returned: the task of this waker.
-    pub fn wait(mut self, waker: &Waker) -> PendingCall<'a> {
-        if let Some(mut core) = self.core.take() {
-            core.session.wait(self.opaque, Waiter::Task(waker.clone()));
-            self.connection.notify(core);
-        }
-        PendingCall { connection: self.connection, opaque: Some(self.opaque) }
-    }
-
-    /// Has the answer, or why there is none, go to a callback.
-    pub fn then(mut self, callback: Box<dyn OnAnswer>) {
-        if let Some(mut core) = self.core.take() {
-            core.session.wait(self.opaque, Waiter::Callback(callback));
-            self.connection.notify(core);
-        }
-    }
-}
-
-impl Drop for BegunCall<'_> {
-    fn drop(&mut self) {
-        if let Some(mut core) = self.core.take() {
-            core.session.cancel(self.opaque);
-            self.connection.notify(core);
-        }
-    }
-}
-
-impl fmt::Debug for BegunCall<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BegunCall").field("opaque", &self.opaque).finish_non_exhaustive()
-    }
-}
-
-/// The answer to a request that was sent, whatever response code it has, or why there is none. Dropping it forgets the
-/// request: the peer may still act on it, and its answer is counted as unmatched.
-#[must_use = "futures do nothing unless polled"]
-pub struct PendingCall<'a> {
-    connection: &'a Connection,
-    /// Until there is an outcome.
-    opaque: Option<i32>,
-}
-
-impl Future for PendingCall<'_> {
-    type Output = Result<ReceivedFrame, CallError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(opaque) = self.opaque else { return Poll::Pending };
-        let mut core = self.connection.shared.lock();
-        let ended = std::task::ready!(core.session.poll(opaque, cx.waker()));
-        if core.session.is_over() {
-            // The last one after GO_AWAY: let the task close the connection.
-            self.connection.notify(core);
-        } else {
-            drop(core);
-        }
-        self.opaque = None;
-        Poll::Ready(ended.map_err(|end| CallError::new(end, || self.connection.end_reason())))
-    }
-}
-
-impl Drop for PendingCall<'_> {
-    fn drop(&mut self) {
-        if let Some(opaque) = self.opaque {
-            self.connection.shared.lock().session.cancel(opaque);
-        }
-    }
-}
-
-impl fmt::Debug for PendingCall<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingCall").field("opaque", &self.opaque).finish_non_exhaustive()
     }
 }

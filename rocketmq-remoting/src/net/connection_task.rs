@@ -6,34 +6,28 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep};
-use tokio_util::io::poll_read_buf;
 
 use super::callbacks::{Callback, guard};
 use super::inbox::Inbox;
 use super::later;
 use super::outgoing::Outgoing;
+use super::read_buffer::ReadBuffer;
 use super::transport::ByteStream;
 use super::{CallError, Connection, ConnectionEnd, RequestHandler, Responder};
 use crate::protocol::FrameError;
 use crate::session::Told;
 
-/// Room that a read finds at least.
-const READ_AT_LEAST: usize = 8 * 1024;
-
-/// Room that is made when there is less.
-const READ_CHUNK: usize = 64 * 1024;
-
 /// Reads in one turn, before others on the same thread get theirs.
 const READS_PER_TURN: usize = 16;
 
-/// With more requests in flight than this, the task yields once before it writes, so that callers which
-/// are about to run put their frames into the same write. With few in flight that would only add latency.
+/// With more requests in flight than this, parked long polls not counted, the task yields once before it writes, so
+/// that callers which are about to run put their frames into the same write. With few in flight that would only add
+/// latency.
 const YIELD_ABOVE_IN_FLIGHT: usize = 8;
 
-/// Answers are handed out in parts of what is in flight. While the callers of one part send again, the peer works on what
+/// Answers are handed out in parts of what is in flight, parked long polls not counted. While the callers of one part send again, the peer works on what
 /// those of the part before sent: if all came at once, one side would always wait for the other.
 const PARTS: usize = 4;
 
@@ -46,6 +40,9 @@ const FRAMES_AT_ONCE: usize = 1024;
 /// Deadlines are precise to this; between sweeps of the in-flight table lies at least so much time.
 const SWEEP_EVERY: Duration = Duration::from_millis(10);
 
+/// A peer that holds nothing but long polls is silent by design; it is given up this long after the last of them was due.
+const HELD_MARGIN: Duration = Duration::from_secs(10);
+
 /// The one task of a connection: reads, writes, and minds the time.
 pub(super) struct ConnectionTask {
     connection: Connection,
@@ -53,12 +50,12 @@ pub(super) struct ConnectionTask {
     handler: Arc<dyn RequestHandler>,
     /// Stop reading while answers pile up: for the side that serves requests.
     reads_wait_for_writes: bool,
-    read: BytesMut,
+    read: ReadBuffer,
     inbox: Inbox,
     /// There may be more frames in `read`.
     left: bool,
-    /// Requests that were in flight a moment ago.
-    in_flight: usize,
+    /// Requests that were in flight a moment ago, parked long polls not counted.
+    load: usize,
     told: Told<Callback>,
     /// Callbacks that know how their request ended.
     due: Vec<Callback>,
@@ -66,6 +63,8 @@ pub(super) struct ConnectionTask {
     /// Bytes that the socket took, ever.
     written: u64,
     yielded: bool,
+    /// The socket took less than it was offered.
+    blocked: bool,
     /// The stream may hold back bytes that it took: TLS has a buffer of its own.
     unflushed: bool,
     timer: Pin<Box<Sleep>>,
@@ -90,15 +89,16 @@ impl ConnectionTask {
             stream,
             handler,
             reads_wait_for_writes: connection.accepted().is_some(),
-            read: BytesMut::new(),
+            read: ReadBuffer::default(),
             inbox: Inbox::default(),
             left: false,
-            in_flight: 0,
+            load: 0,
             told: Told::default(),
             due: Vec::new(),
             writing: Outgoing::default(),
             written: 0,
             yielded: false,
+            blocked: false,
             unflushed: false,
             timer,
             last_read: now,
@@ -123,11 +123,10 @@ impl ConnectionTask {
                 return Ok(());
             }
             if !self.left {
-                self.make_room();
-                match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read) {
+                match self.read.poll_read(&mut self.stream, cx) {
                     Poll::Pending => return Ok(()),
                     Poll::Ready(Ok(0)) => return Err(ConnectionEnd::ClosedByPeer),
-                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Ok(_)) => self.hear(),
                     // TLS says so when the peer closed without its farewell; frames have lengths, so nothing is lost on us.
                     Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                         return Err(ConnectionEnd::ClosedByPeer);
@@ -155,19 +154,12 @@ impl ConnectionTask {
         self.unflushed || !self.writing.is_empty()
     }
 
-    /// Grows the buffer with what has arrived, not with what a length field claims.
-    fn make_room(&mut self) {
-        if self.read.capacity() - self.read.len() < READ_AT_LEAST {
-            self.read.reserve(READ_CHUNK.max(self.read.len()));
-        }
-    }
-
     fn take_frames(&mut self) -> Result<(), ConnectionEnd> {
         let now = Instant::now();
         (self.last_read, self.last_traffic) = (now, now);
         let at_most = match self.reads_wait_for_writes {
             true => FRAMES_AT_ONCE,
-            false => (self.in_flight / PARTS).clamp(LEAST_OF_A_PART, FRAMES_AT_ONCE),
+            false => (self.load / PARTS).clamp(LEAST_OF_A_PART, FRAMES_AT_ONCE),
         };
         let end = self.inbox.fill(&mut self.read, at_most, &self.connection.shared.options.limits);
         let count = self.inbox.len();
@@ -181,6 +173,11 @@ impl ConnectionTask {
             self.wake_by(later(now, self.connection.shared.options.frame_timeout));
         }
         end.map_err(|error| ConnectionEnd::BadFrame(Arc::new(error)))
+    }
+
+    /// Notes a sign of life from the peer.
+    fn hear(&self) {
+        self.connection.shared.heard.store(self.written, Ordering::Relaxed);
     }
 
     /// Hands requests to the handler, and answers to those who wait for them.
@@ -238,11 +235,20 @@ impl ConnectionTask {
                 many => stream.poll_write_vectored(cx, many),
             };
             match wrote {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => {
+                    self.blocked = true;
+                    return Ok(());
+                }
                 Poll::Ready(Ok(0)) => return Err(ConnectionEnd::ClosedByPeer),
                 Poll::Ready(Ok(count)) => {
+                    if std::mem::take(&mut self.blocked) {
+                        // There is room again: the peer's side has acknowledged bytes. A slow upload is no silence.
+                        self.hear();
+                    }
+                    let before = self.written;
                     self.written += count as u64;
                     self.last_traffic = Instant::now();
+                    self.connection.shared.note_written(before, self.written, self.last_traffic);
                     self.unflushed = self.writing.advance(count);
                 }
                 Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
@@ -257,7 +263,7 @@ impl ConnectionTask {
         if !core.io.as_ref().is_some_and(|io| io.will_wake(cx.waker())) {
             core.io = Some(cx.waker().clone());
         }
-        self.in_flight = core.session.in_flight();
+        self.load = core.session.load();
         if core.out.is_empty() {
             if core.close_requested || core.session.is_over() {
                 return Err(ConnectionEnd::ClosedHere);
@@ -266,7 +272,7 @@ impl ConnectionTask {
             return Ok(false);
         }
         core.io_awake = true;
-        if self.in_flight > YIELD_ABOVE_IN_FLIGHT && !self.yielded {
+        if self.load > YIELD_ABOVE_IN_FLIGHT && !self.yielded {
             self.yielded = true;
             cx.waker().wake_by_ref();
             return Ok(false);
@@ -288,29 +294,54 @@ impl ConnectionTask {
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
-            let shared = &self.connection.shared;
-            let mut core = shared.lock();
-            core.session.expire(now.into_std(), &mut self.told);
-            let (in_flight, earliest) = (core.session.in_flight(), core.session.earliest_deadline());
-            drop(core);
-            self.last_sweep = now;
-            self.tell();
-
-            let mut next = self.check_traffic(now, in_flight)?;
-            if let Some(earliest) = earliest {
-                next = next.min(Instant::from_std(earliest).max(now + SWEEP_EVERY));
+            let owed = self.sweep(now);
+            if owed.nothing_more {
+                // The turn that follows closes the connection.
+                cx.waker().wake_by_ref();
+            }
+            let mut next = self.check_traffic(now, &owed)?;
+            if let Some(earliest) = owed.earliest {
+                next = next.min(earliest.max(now + SWEEP_EVERY));
             }
             self.timer.as_mut().reset(next);
         }
         Ok(())
     }
 
+    /// Ends requests that are overdue, and tells what the peer owes after that.
+    fn sweep(&mut self, now: Instant) -> Owed {
+        let shared = &self.connection.shared;
+        let progress = shared.progress(now);
+        let mut core = shared.lock();
+        core.session.expire(now.into_std(), progress, &mut self.told);
+        let session = &core.session;
+        let owed = Owed {
+            in_flight: session.in_flight(),
+            load: session.load(),
+            held_until: session.held_until().map(Instant::from_std),
+            earliest: session.earliest_deadline().map(Instant::from_std),
+            nothing_more: session.is_over(),
+        };
+        if session.is_retired() {
+            // Before the callers are told: what they send next must not go here.
+            shared.retire();
+        }
+        drop(core);
+        self.last_sweep = now;
+        self.tell();
+        owed
+    }
+
     /// Ends a connection that is idle, silent or too slow; otherwise tells when to look again.
-    fn check_traffic(&self, now: Instant, in_flight: usize) -> Result<Instant, ConnectionEnd> {
+    fn check_traffic(&self, now: Instant, owed: &Owed) -> Result<Instant, ConnectionEnd> {
         let options = &self.connection.shared.options;
-        let outstanding = in_flight > 0 || self.is_writing();
-        let (quiet, silent) =
-            (later(self.last_traffic, options.max_idle), later(self.last_read, options.expire));
+        let writing = self.is_writing();
+        let quiet = later(self.last_traffic, options.max_idle);
+        let mut silent = later(self.last_read, options.expire);
+        if owed.load == 0 && !writing {
+            silent = owed.held_until.map_or(silent, |held_until| silent.max(later(held_until, HELD_MARGIN)));
+        }
+        let outstanding = owed.in_flight > 0 || writing;
         if !outstanding && quiet <= now {
             return Err(ConnectionEnd::Idle(options.max_idle));
         }
@@ -345,6 +376,20 @@ impl ConnectionTask {
         shared.room.notify_waiters();
         self.handler.disconnected(&self.connection, &end);
     }
+}
+
+/// What a peer owes.
+struct Owed {
+    /// All requests that have not left the table.
+    in_flight: usize,
+    /// Those among them that are not parked.
+    load: usize,
+    /// The latest instant until which the peer may hold a parked one.
+    held_until: Option<Instant>,
+    /// When the next one may be overdue.
+    earliest: Option<Instant>,
+    /// The connection is retired, and nothing is in flight.
+    nothing_more: bool,
 }
 
 impl Future for ConnectionTask {

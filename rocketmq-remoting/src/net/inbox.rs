@@ -1,11 +1,11 @@
 use std::sync::atomic::Ordering;
 
-use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::callbacks::{Callback, guard};
 use super::connection::Shared;
-use crate::protocol::{CommandView, FrameError, FrameLimits, Layout, RemotingCommand, outline};
+use super::read_buffer::ReadBuffer;
+use crate::protocol::{CommandView, FrameError, FrameLimits, Layout, ReadBytes, RemotingCommand, outline};
 use crate::session::{Matched, Told};
 
 /// Answers that are matched under one lock: callers who want it meanwhile would rather wait than sleep.
@@ -14,7 +14,7 @@ const MATCH_AT_ONCE: usize = 32;
 /// Frames that were read. Answers to callbacks are read where they lie, all others share the memory.
 #[derive(Default)]
 pub(super) struct Inbox {
-    bytes: Bytes,
+    bytes: ReadBytes,
     frames: Vec<Frame>,
     /// Callbacks, each with the place of its answer.
     matched: Vec<(Callback, usize)>,
@@ -28,22 +28,22 @@ struct Frame {
 }
 
 impl Frame {
-    fn view<'a>(&self, bytes: &'a [u8]) -> CommandView<'a> {
-        CommandView::new(bytes.get(self.start..self.end).unwrap_or_default(), self.layout)
+    fn view<'a>(&self, bytes: &'a ReadBytes) -> CommandView<'a> {
+        CommandView::new(bytes, self.start..self.end, self.layout)
     }
 }
 
 impl Inbox {
-    /// Takes so many frames, at most, that are there as a whole off the read buffer. The error is for what is behind them.
+    /// Takes up to `at_most` complete frames from the read buffer. The error is for what is behind them.
     pub(super) fn fill(
         &mut self,
-        read: &mut BytesMut,
+        read: &mut ReadBuffer,
         at_most: usize,
         limits: &FrameLimits,
     ) -> Result<(), FrameError> {
-        let looked = self.look_at(read, at_most, limits);
+        let looked = self.look_at(read.bytes(), at_most, limits);
         let length = self.frames.last().map_or(0, |last| last.end);
-        self.bytes = read.split_to(length).freeze();
+        self.bytes = read.split_to(length);
         looked
     }
 
@@ -66,7 +66,7 @@ impl Inbox {
     /// Hands out the requests.
     pub(super) fn requests(&self, mut handle: impl FnMut(RemotingCommand)) -> Result<(), FrameError> {
         for frame in self.frames.iter().filter(|frame| !frame.layout.flag.is_response()) {
-            handle(frame.view(&self.bytes).received(&self.bytes).into_command()?);
+            handle(frame.view(&self.bytes).received().into_command()?);
         }
         Ok(())
     }
@@ -83,19 +83,19 @@ impl Inbox {
         let Self { bytes, frames, matched } = self;
         let mut places =
             (0..frames.len()).filter(|place| frames[*place].layout.flag.is_response()).peekable();
-        let (mut unmatched, mut going_away) = (0, false);
+        let (mut unmatched, mut retired) = (0, false);
         while places.peek().is_some() {
             let mut core = shared.lock();
             for place in places.by_ref().take(MATCH_AT_ONCE) {
-                match core.session.answer(&frames[place].view(bytes), bytes) {
+                match core.session.answer(&frames[place].view(bytes)) {
                     Matched::Callback(callback) => matched.push((callback, place)),
                     Matched::Kept(waker) => told.wakers.extend(waker),
                     Matched::Nobody => unmatched += 1,
                 }
             }
-            going_away = core.session.is_going_away();
+            retired = core.session.is_retired();
         }
-        if going_away {
+        if retired {
             shared.usable.store(false, Ordering::Relaxed);
         }
         if unmatched > 0 {
@@ -111,7 +111,7 @@ impl Inbox {
 
     /// Lets go of the memory.
     pub(super) fn clear(&mut self) {
-        self.bytes = Bytes::new();
+        self.bytes = ReadBytes::default();
         self.frames.clear();
     }
 }

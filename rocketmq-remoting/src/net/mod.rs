@@ -7,6 +7,7 @@
 //! it. There is no task, timer or channel per request.
 
 mod back_off;
+mod call;
 mod callbacks;
 mod connection;
 mod connection_cell;
@@ -17,14 +18,16 @@ mod inbox;
 mod options;
 mod outgoing;
 mod pool;
+mod read_buffer;
 mod tasks;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
 
 pub use back_off::{BackOff, random};
+pub use call::{BegunCall, PendingCall};
 pub use callbacks::OnAnswer;
-pub use connection::{Accepted, BegunCall, Connection, PendingCall};
+pub use connection::{Accepted, Connection};
 pub use connection_cell::ConnectionCell;
 pub use error::{CallError, ConnectionEnd, DialError};
 pub use handler::{NoRequests, RequestHandler, Responder};

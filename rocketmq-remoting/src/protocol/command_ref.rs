@@ -2,6 +2,7 @@
 
 use super::{EncodeHeader, ExtFields, NoHeader, RemotingCommand, RequestCode, ResponseCode};
 use bytes::Bytes;
+use std::time::Duration;
 
 static NO_FIELDS: ExtFields = ExtFields::ABSENT;
 static NO_BODY: Bytes = Bytes::new();
@@ -21,19 +22,21 @@ pub struct CommandRef<'a, H: ?Sized> {
     pub fields: &'a ExtFields,
     /// The body.
     pub body: &'a Bytes,
+    /// How long the peer may hold its answer back; zero for requests that are answered at once.
+    pub hold: Duration,
 }
 
 impl<'a, H: EncodeHeader + ?Sized> CommandRef<'a, H> {
     /// A request with this header.
     #[must_use]
     pub fn request(code: RequestCode, header: &'a H) -> Self {
-        Self { code: code.0, remark: None, header, fields: &NO_FIELDS, body: &NO_BODY }
+        Self { code: code.0, remark: None, header, fields: &NO_FIELDS, body: &NO_BODY, hold: Duration::ZERO }
     }
 
     /// An answer with this header.
     #[must_use]
     pub fn response(code: ResponseCode, header: &'a H) -> Self {
-        Self { code: code.0, remark: None, header, fields: &NO_FIELDS, body: &NO_BODY }
+        Self { code: code.0, remark: None, header, fields: &NO_FIELDS, body: &NO_BODY, hold: Duration::ZERO }
     }
 
     /// Sets the body.
@@ -46,6 +49,14 @@ impl<'a, H: EncodeHeader + ?Sized> CommandRef<'a, H> {
     #[must_use]
     pub fn with_remark(self, remark: Option<&'a str>) -> Self {
         Self { remark, ..self }
+    }
+
+    /// Says that this is a long poll: the peer may hold its answer back for this long. While it is held it does not
+    /// count as load of its connection, and its silence says nothing about the peer. Let the deadline be some seconds
+    /// later than that: it ends up to 250 ms late. Nothing of this is written; the header says what the peer is to do.
+    #[must_use]
+    pub fn held_for(self, hold: Duration) -> Self {
+        Self { hold, ..self }
     }
 
     /// Adds fields beside the header's own.
@@ -63,6 +74,7 @@ impl<'a> From<&'a RemotingCommand> for CommandRef<'a, NoHeader> {
             header: &NoHeader,
             fields: &command.ext_fields,
             body: &command.body,
+            hold: Duration::ZERO,
         }
     }
 }

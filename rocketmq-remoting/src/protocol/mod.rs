@@ -21,6 +21,7 @@ mod fields;
 mod frame;
 mod frame_error;
 pub mod header;
+mod kept_body;
 mod language_code;
 pub mod mq_version;
 mod open_code;
@@ -47,6 +48,8 @@ pub use fields::{DecodeHeader, EncodeHeader, FieldSink, HeaderError, NoHeader, R
 pub(crate) use frame::outline;
 pub use frame::{FrameHead, FrameLimits, MAX_FRAME_LENGTH, decode_frame, encode_frame};
 pub use frame_error::{EncodeError, FrameError, PeerHint};
+pub use kept_body::KeptBody;
+pub(crate) use kept_body::ReadBytes;
 pub use language_code::LanguageCode;
 pub use request_code::RequestCode;
 pub use response_code::ResponseCode;

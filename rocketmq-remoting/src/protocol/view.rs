@@ -5,7 +5,8 @@ use super::codec::{binary, json_reader};
 use super::ext_fields::FieldsView;
 use super::frame::{self, Outline, PREFIX};
 use super::{
-    CommandFlag, FrameError, FrameLimits, LanguageCode, RemotingCommand, ResponseCode, SerializeType,
+    CommandFlag, FrameError, FrameLimits, KeptBody, LanguageCode, ReadBytes, RemotingCommand, ResponseCode,
+    SerializeType,
 };
 use bytes::{Buf, Bytes};
 use std::borrow::Cow;
@@ -18,12 +19,14 @@ use std::ops::Range;
 pub struct CommandView<'a> {
     frame: &'a [u8],
     layout: Layout,
+    /// The memory that the frame lies in, if it can be shared.
+    owner: Option<&'a ReadBytes>,
 }
 
 /// The same with its frame, to be kept.
 #[derive(Clone, Debug)]
 pub struct ReceivedFrame {
-    frame: Bytes,
+    frame: ReadBytes,
     layout: Layout,
 }
 
@@ -71,12 +74,12 @@ impl<'a> CommandView<'a> {
     pub fn first(bytes: &'a [u8], limits: &FrameLimits) -> Result<Option<(Self, &'a [u8])>, FrameError> {
         let Some(outline) = frame::outline(bytes, limits)? else { return Ok(None) };
         let (frame, rest) = bytes.split_at(outline.length);
-        Ok(Some((Self { frame, layout: Layout::read(frame, &outline)? }, rest)))
+        Ok(Some((Self { frame, layout: Layout::read(frame, &outline)?, owner: None }, rest)))
     }
 
-    /// A frame that was looked at before.
-    pub(crate) fn new(frame: &'a [u8], layout: Layout) -> Self {
-        Self { frame, layout }
+    /// A frame that was looked at before, by its place in the bytes.
+    pub(crate) fn new(owner: &'a ReadBytes, place: Range<usize>, layout: Layout) -> Self {
+        Self { frame: owner.bytes.get(place).unwrap_or_default(), layout, owner: Some(owner) }
     }
 
     /// Request or response code.
@@ -123,9 +126,18 @@ impl<'a> CommandView<'a> {
         self.frame.get(PREFIX + self.layout.header as usize..).unwrap_or_default()
     }
 
-    /// The same to be kept, sharing the memory of `owner`, in which it lies.
-    pub(crate) fn received(&self, owner: &Bytes) -> ReceivedFrame {
-        ReceivedFrame { frame: owner.slice_ref(self.frame), layout: self.layout }
+    /// The body to be kept, mostly without a copy; see [`KeptBody`].
+    pub fn keep_body(&self) -> KeptBody {
+        KeptBody::new(self.body(), self.owner.map(|owner| (&owner.bytes, owner.memory)))
+    }
+
+    /// The command with its frame, which shares the memory that it lies in, or is copied if that cannot be shared.
+    pub(crate) fn received(&self) -> ReceivedFrame {
+        let (bytes, memory) = match self.owner {
+            Some(owner) => (owner.bytes.slice_ref(self.frame), owner.memory),
+            None => (Bytes::copy_from_slice(self.frame), self.frame.len()),
+        };
+        ReceivedFrame { frame: ReadBytes { bytes, memory }, layout: self.layout }
     }
 
     fn header_part(&self, span: Span) -> &'a [u8] {
@@ -137,12 +149,13 @@ impl ReceivedFrame {
     /// One whole frame.
     pub(super) fn read(frame: Bytes, outline: &Outline) -> Result<Self, FrameError> {
         let layout = Layout::read(&frame, outline)?;
-        Ok(Self { frame, layout })
+        // How much memory the caller's buffer has is not known.
+        Ok(Self { frame: ReadBytes { bytes: frame, memory: usize::MAX }, layout })
     }
 
     /// The command.
     pub fn view(&self) -> CommandView<'_> {
-        CommandView { frame: &self.frame, layout: self.layout }
+        CommandView { frame: &self.frame.bytes, layout: self.layout, owner: Some(&self.frame) }
     }
 
     /// The command with parts of its own, which share the memory of the frame.
@@ -151,7 +164,7 @@ impl ReceivedFrame {
     ///
     /// When one of its texts is no UTF-8.
     pub fn into_command(self) -> Result<RemotingCommand, FrameError> {
-        let Self { mut frame, layout } = self;
+        let Self { frame: ReadBytes { bytes: mut frame, .. }, layout } = self;
         frame.advance(PREFIX);
         let header_length = layout.header as usize;
         // Most answers have no body, which then need not share the memory.

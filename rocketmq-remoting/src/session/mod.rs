@@ -1,6 +1,9 @@
-//! What a connection is without its socket: opaque ids, requests in flight and their deadlines, GO_AWAY.
+//! What a connection is without its socket: opaque ids, requests in flight and their deadlines, and when a
+//! connection is to be replaced.
 //!
-//! Nothing here does I/O or reads a clock: bytes positions and `now` are arguments, so that time-outs, late
+//! * `in_flight`: the table of requests that wait for their answers.
+//!
+//! Nothing here does I/O or reads a clock: byte positions and `now` are arguments, so that time-outs, late
 //! answers and wrap-around are plain unit tests.
 
 mod in_flight;
@@ -8,8 +11,7 @@ mod in_flight;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use bytes::Bytes;
-pub use in_flight::{CallEnd, InFlightTable, Matched, Told, Waiter};
+pub use in_flight::{CallEnd, InFlightTable, Matched, Progress, Told, Waiter};
 
 use crate::protocol::{CommandView, ReceivedFrame, ResponseCode};
 
@@ -17,13 +19,13 @@ use crate::protocol::{CommandView, ReceivedFrame, ResponseCode};
 #[derive(Debug)]
 pub struct Session<C> {
     in_flight: InFlightTable<C, ReceivedFrame>,
-    going_away: bool,
+    retired: bool,
 }
 
 impl<C> Session<C> {
     /// A conversation without requests. `first_opaque` is the first id it gives out.
     pub fn new(first_opaque: i32) -> Self {
-        Self { in_flight: InFlightTable::new(first_opaque), going_away: false }
+        Self { in_flight: InFlightTable::new(first_opaque), retired: false }
     }
 
     /// Enters a request; see [`InFlightTable::insert`].
@@ -31,18 +33,29 @@ impl<C> Session<C> {
         self.in_flight.insert(deadline, frame_start, waiter)
     }
 
+    /// Enters a long poll; see [`InFlightTable::park`].
+    pub fn park(
+        &mut self,
+        deadline: Instant,
+        frame_start: u64,
+        held_until: Instant,
+        waiter: Waiter<C>,
+    ) -> i32 {
+        self.in_flight.park(deadline, frame_start, held_until, waiter)
+    }
+
     /// Says who is told how a request ended; see [`InFlightTable::wait`].
     pub fn wait(&mut self, opaque: i32, waiter: Waiter<C>) {
         self.in_flight.wait(opaque, waiter);
     }
 
-    /// Takes an answer from the peer, which lies in `owner`. An answer with code 1500 (GO_AWAY) also marks the session as
-    /// [going away](Self::is_going_away).
-    pub fn answer(&mut self, answer: &CommandView<'_>, owner: &Bytes) -> Matched<C> {
+    /// Takes an answer from the peer. An answer with code 1500 (GO_AWAY) also
+    /// [retires](Self::is_retired) the session.
+    pub fn answer(&mut self, answer: &CommandView<'_>) -> Matched<C> {
         if answer.code() == ResponseCode::GO_AWAY.0 {
-            self.going_away = true;
+            self.retired = true;
         }
-        self.in_flight.complete(answer.opaque(), || answer.received(owner))
+        self.in_flight.complete(answer.opaque(), || answer.received())
     }
 
     /// Takes the outcome of a request; see [`InFlightTable::poll`].
@@ -50,14 +63,20 @@ impl<C> Session<C> {
         self.in_flight.poll(opaque, waker)
     }
 
-    /// The caller of a request went away.
+    /// Forgets a request; see [`InFlightTable::cancel`].
     pub fn cancel(&mut self, opaque: i32) {
         self.in_flight.cancel(opaque);
     }
 
-    /// Ends what is overdue; see [`InFlightTable::expire`].
-    pub fn expire(&mut self, now: Instant, told: &mut Told<C>) {
-        self.in_flight.expire(now, told);
+    /// The caller of a request went away; see [`InFlightTable::abandon`]. A silent peer [retires](Self::is_retired) the
+    /// session.
+    pub fn abandon(&mut self, opaque: i32, now: Instant, progress: Progress) {
+        self.retired |= self.in_flight.abandon(opaque, now, progress);
+    }
+
+    /// Ends what is overdue; see [`InFlightTable::expire`]. A silent peer [retires](Self::is_retired) the session.
+    pub fn expire(&mut self, now: Instant, progress: Progress, told: &mut Told<C>) {
+        self.retired |= self.in_flight.expire(now, progress, told);
     }
 
     /// The connection ended after `written` bytes; see [`InFlightTable::end_all`].
@@ -70,6 +89,16 @@ impl<C> Session<C> {
         self.in_flight.len()
     }
 
+    /// Requests that the peer owes something now; see [`InFlightTable::load`].
+    pub fn load(&self) -> usize {
+        self.in_flight.load()
+    }
+
+    /// Until when the peer may hold a long poll; see [`InFlightTable::held_until`].
+    pub fn held_until(&self) -> Option<Instant> {
+        self.in_flight.held_until()
+    }
+
     /// When [`expire`](Self::expire) is due, at the earliest.
     pub fn earliest_deadline(&self) -> Option<Instant> {
         self.in_flight.earliest_deadline()
@@ -77,12 +106,13 @@ impl<C> Session<C> {
 
     /// Nothing is left to wait for, and nothing new will come: the connection can be closed.
     pub fn is_over(&self) -> bool {
-        self.going_away && self.in_flight.is_empty()
+        self.retired && self.in_flight.is_empty()
     }
 
-    /// The peer is shutting down: what is in flight may finish here, new requests belong elsewhere.
-    pub fn is_going_away(&self) -> bool {
-        self.going_away
+    /// What is in flight may finish here, new requests belong on another connection: the peer is shutting down
+    /// (GO_AWAY), or a request timed out and the peer had not sent one byte since that request was written.
+    pub fn is_retired(&self) -> bool {
+        self.retired
     }
 }
 
@@ -106,8 +136,8 @@ mod tests {
             RemotingCommand::response(code).with_opaque(opaque).encode(&mut frame).unwrap();
             let frame = frame.freeze();
             let (answer, _) = CommandView::first(&frame, &FrameLimits::default()).unwrap().unwrap();
-            assert!(matches!(session.answer(&answer, &frame), Matched::Kept(None)));
-            assert!(session.is_going_away());
+            assert!(matches!(session.answer(&answer), Matched::Kept(None)));
+            assert!(session.is_retired());
             assert!(!session.is_over());
             let polled = session.poll(opaque, Waker::noop());
             assert!(matches!(polled, Poll::Ready(Ok(frame)) if frame.view().code() == code.0));

@@ -5,8 +5,11 @@
 
 mod callbacks;
 mod held_back;
+mod kept;
+mod parked;
 mod peer;
 mod pool;
+mod silence;
 mod written;
 
 use std::time::Duration;

@@ -1,5 +1,11 @@
+//! The requests of one connection that wait for their answers, found by opaque id.
+
 use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How much later than its deadline a parked request may end. 4,096 long polls whose deadlines are spread over half a
+/// minute cost four sweeps of the table in a second, not a hundred.
+const PARKED_SLACK: Duration = Duration::from_millis(250);
 
 /// Slots that a new table starts with; a power of two, as every later size is.
 const INITIAL_SLOTS: usize = 64;
@@ -15,6 +21,22 @@ pub enum CallEnd {
         /// acted on the request.
         written: bool,
     },
+}
+
+/// How far the byte stream of a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that the socket has taken.
+    pub written: u64,
+    /// Bytes that the socket had taken when the peer last gave a sign of life.
+    pub heard: u64,
+}
+
+impl Progress {
+    /// Whether a frame that begins at `frame_start` was written, and the peer has given no sign of life since.
+    fn is_silent_since(self, frame_start: u64) -> bool {
+        self.heard <= frame_start && frame_start < self.written
+    }
 }
 
 /// Who is told how a request ended. `C` is a callback, for requests that no task waits for.
@@ -69,9 +91,22 @@ pub struct InFlightTable<C, A> {
     /// Free places in `answers`.
     free_places: Vec<usize>,
     live: usize,
+    /// How many of `live` are parked: the peer holds them until it has something to say.
+    parked: usize,
+    /// The latest instant until which a peer may hold a parked request. A bound: it falls when none is parked.
+    held_until: Option<Instant>,
+    /// The first request whose caller gave up, until its deadline shows whether the peer was silent all the time.
+    /// Further ones would tell no more.
+    abandoned: Option<Abandoned>,
     next_opaque: i32,
     /// No deadline of a waiting entry is before this.
     earliest: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Abandoned {
+    deadline: Instant,
+    frame_start: u64,
 }
 
 #[derive(Debug)]
@@ -79,6 +114,7 @@ enum Slot<C> {
     Free,
     Waiting {
         opaque: i32,
+        hold: Hold,
         deadline: Instant,
         frame_start: u64,
         waiter: Waiter<C>,
@@ -92,6 +128,28 @@ enum Slot<C> {
         opaque: i32,
         end: CallEnd,
     },
+}
+
+/// Whether a peer may hold a request back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// No: it is answered at once.
+    No,
+    /// Yes, and its deadline is later than that.
+    Covered,
+    /// Yes, and perhaps beyond its deadline: such a time-out says nothing about the peer.
+    Beyond,
+}
+
+impl Hold {
+    fn is_parked(self) -> bool {
+        self != Hold::No
+    }
+
+    /// When the table must be swept for an entry with this deadline.
+    fn due(self, deadline: Instant) -> Instant {
+        if self.is_parked() { deadline + PARKED_SLACK } else { deadline }
+    }
 }
 
 impl<C> Slot<C> {
@@ -130,6 +188,9 @@ impl<C, A> InFlightTable<C, A> {
             answers: Vec::new(),
             free_places: Vec::new(),
             live: 0,
+            parked: 0,
+            held_until: None,
+            abandoned: None,
             next_opaque: first_opaque,
             earliest: None,
         }
@@ -150,9 +211,39 @@ impl<C, A> InFlightTable<C, A> {
         self.earliest
     }
 
+    /// Entries that the peer owes something now: all but the parked ones.
+    pub fn load(&self) -> usize {
+        self.live - self.parked
+    }
+
+    /// The latest instant until which the peer may hold a parked entry; `None` when none is parked.
+    pub fn held_until(&self) -> Option<Instant> {
+        self.held_until.filter(|_| self.parked > 0)
+    }
+
     /// Enters a request and gives it an opaque id. `frame_start` is the position in the connection's byte
     /// stream at which its frame begins.
     pub fn insert(&mut self, deadline: Instant, frame_start: u64, waiter: Waiter<C>) -> i32 {
+        self.enter(deadline, frame_start, Hold::No, waiter)
+    }
+
+    /// Enters a long poll: the peer may hold its answer back until `held_until`. It counts in [`len`](Self::len) but
+    /// not in [`load`](Self::load), and ends up to 250 ms after its deadline.
+    pub fn park(
+        &mut self,
+        deadline: Instant,
+        frame_start: u64,
+        held_until: Instant,
+        waiter: Waiter<C>,
+    ) -> i32 {
+        self.held_until = Some(self.held_until().map_or(held_until, |latest| latest.max(held_until)));
+        self.parked += 1;
+        let hold = if deadline < held_until { Hold::Beyond } else { Hold::Covered };
+        self.enter(deadline, frame_start, hold, waiter)
+    }
+
+    #[inline]
+    fn enter(&mut self, deadline: Instant, frame_start: u64, hold: Hold, waiter: Waiter<C>) -> i32 {
         if self.live >= self.slots.len() / 4 * 3 {
             self.grow();
         }
@@ -162,9 +253,10 @@ impl<C, A> InFlightTable<C, A> {
         }
         self.next_opaque = opaque.wrapping_add(1);
         let index = self.index(opaque);
-        self.slots[index] = Slot::Waiting { opaque, deadline, frame_start, waiter };
+        self.slots[index] = Slot::Waiting { opaque, hold, deadline, frame_start, waiter };
         self.live += 1;
-        self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+        let due = hold.due(deadline);
+        self.earliest = Some(self.earliest.map_or(due, |earliest| earliest.min(due)));
         opaque
     }
 
@@ -178,16 +270,19 @@ impl<C, A> InFlightTable<C, A> {
     /// Finds the request that an answer belongs to. The answer itself is only needed if its caller has yet to take it.
     pub fn complete(&mut self, opaque: i32, answer: impl FnOnce() -> A) -> Matched<C> {
         let Some(slot) = self.slot_of(opaque) else { return Matched::Nobody };
-        let Slot::Waiting { waiter, .. } = slot else { return Matched::Nobody };
+        let Slot::Waiting { waiter, hold, .. } = slot else { return Matched::Nobody };
+        let parked = usize::from(hold.is_parked());
         let waker = match std::mem::replace(waiter, Waiter::Nobody) {
             Waiter::Callback(callback) => {
                 *slot = Slot::Free;
                 self.live -= 1;
+                self.parked -= parked;
                 return Matched::Callback(callback);
             }
             Waiter::Task(waker) => Some(waker),
             Waiter::Nobody => None,
         };
+        self.parked -= parked;
         let place = self.keep(answer());
         let index = self.index(opaque);
         self.slots[index] = Slot::Answered { opaque, place };
@@ -216,31 +311,53 @@ impl<C, A> InFlightTable<C, A> {
         })
     }
 
-    /// Removes an entry whose caller went away. Its answer, should it come, is unmatched.
+    /// Removes an entry. Its answer, should it come, is unmatched.
     pub fn cancel(&mut self, opaque: i32) {
-        if let Some(slot) = self.slot_of(opaque) {
-            if let Slot::Answered { place, .. } = std::mem::replace(slot, Slot::Free) {
-                self.take(place);
-            }
-            self.live -= 1;
-        }
+        self.remove(opaque);
     }
 
-    /// Ends every waiting entry whose deadline is not after `now`; adds whom to tell to `told`.
+    /// Removes an entry whose caller went away. Its answer, should it come, is unmatched. Returns whether its deadline
+    /// has passed and the peer was silent, see [`expire`](Self::expire); before its deadline it is looked at there.
+    pub fn abandon(&mut self, opaque: i32, now: Instant, progress: Progress) -> bool {
+        let Some(Slot::Waiting { deadline, frame_start, hold, .. }) = self.remove(opaque) else {
+            return false;
+        };
+        if hold == Hold::Beyond {
+            return false;
+        }
+        if deadline <= now {
+            return progress.is_silent_since(frame_start);
+        }
+        self.abandoned.get_or_insert(Abandoned { deadline, frame_start });
+        false
+    }
+
+    /// Ends every waiting entry whose deadline is not after `now`; adds whom to tell to `told`. Returns whether the
+    /// peer has been silent since the frame of such an entry was written.
+    ///
     /// Looks at each slot once, so call it at [`earliest_deadline`](Self::earliest_deadline) but not more
     /// often than deadlines need to be precise.
-    pub fn expire(&mut self, now: Instant, told: &mut Told<C>) {
+    pub fn expire(&mut self, now: Instant, progress: Progress, told: &mut Told<C>) -> bool {
         if self.earliest.is_none_or(|earliest| earliest > now) {
-            return;
+            return false;
         }
-        let mut earliest: Option<Instant> = None;
+        let (mut silent, mut earliest) = (false, None::<Instant>);
+        match self.abandoned {
+            Some(abandoned) if abandoned.deadline <= now => {
+                silent = progress.is_silent_since(abandoned.frame_start);
+                self.abandoned = None;
+            }
+            abandoned => earliest = abandoned.map(|abandoned| abandoned.deadline),
+        }
         for slot in &mut self.slots {
-            if let Slot::Waiting { deadline, .. } = slot {
-                if *deadline <= now {
-                    self.live -= usize::from(slot.end(CallEnd::DeadlinePassed, told));
-                } else {
-                    earliest = Some(earliest.map_or(*deadline, |earliest| earliest.min(*deadline)));
-                }
+            let Slot::Waiting { deadline, frame_start, hold, .. } = slot else { continue };
+            if *deadline <= now {
+                silent |= *hold != Hold::Beyond && progress.is_silent_since(*frame_start);
+                self.parked -= usize::from(hold.is_parked());
+                self.live -= usize::from(slot.end(CallEnd::DeadlinePassed, told));
+            } else {
+                let due = hold.due(*deadline);
+                earliest = Some(earliest.map_or(due, |earliest| earliest.min(due)));
             }
         }
         self.earliest = earliest;
@@ -248,6 +365,7 @@ impl<C, A> InFlightTable<C, A> {
             // A burst is over: give its memory back.
             (self.slots, self.answers, self.free_places) = (Vec::new(), Vec::new(), Vec::new());
         }
+        silent
     }
 
     /// Ends every waiting entry because the connection ended after `written` bytes of its stream.
@@ -258,7 +376,19 @@ impl<C, A> InFlightTable<C, A> {
                 self.live -= usize::from(slot.end(end, told));
             }
         }
-        self.earliest = None;
+        (self.earliest, self.abandoned, self.parked) = (None, None, 0);
+    }
+
+    /// Takes an entry out, with the answer that its task has not taken.
+    fn remove(&mut self, opaque: i32) -> Option<Slot<C>> {
+        let removed = std::mem::replace(self.slot_of(opaque)?, Slot::Free);
+        self.live -= 1;
+        match removed {
+            Slot::Answered { place, .. } => drop(self.take(place)),
+            Slot::Waiting { hold, .. } => self.parked -= usize::from(hold.is_parked()),
+            _ => {}
+        }
+        Some(removed)
     }
 
     /// Keeps an answer until its task takes it.
@@ -309,143 +439,4 @@ impl<C, A> InFlightTable<C, A> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    /// With names for callbacks; an answer is the id that it came with.
-    type Table = InFlightTable<&'static str, i32>;
-
-    fn poll(table: &mut Table, opaque: i32) -> Poll<Result<i32, CallEnd>> {
-        table.poll(opaque, Waker::noop())
-    }
-
-    /// Whether there is a task that comes to take the answer.
-    fn answer(table: &mut Table, opaque: i32) -> bool {
-        matches!(table.complete(opaque, || opaque), Matched::Kept(_))
-    }
-
-    fn later(seconds: u64) -> Instant {
-        Instant::now() + Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn each_caller_gets_its_own_answer_whatever_the_order() {
-        let mut table = Table::new(0);
-        let ids: Vec<i32> = (0..1000).map(|_| table.insert(later(3), 0, Waiter::Nobody)).collect();
-        for id in ids.iter().rev() {
-            assert!(answer(&mut table, *id));
-        }
-        for id in ids {
-            assert!(matches!(poll(&mut table, id), Poll::Ready(Ok(found)) if found == id));
-        }
-        assert!(table.is_empty());
-    }
-
-    #[test]
-    fn late_repeated_and_invented_answers_match_nobody() {
-        let mut table = Table::new(7);
-        assert!(!answer(&mut table, 7));
-        let id = table.insert(later(3), 0, Waiter::Nobody);
-        assert!(!answer(&mut table, id + 64));
-        assert!(answer(&mut table, id));
-        assert!(!answer(&mut table, id));
-        assert!(poll(&mut table, id).is_ready());
-        let next = table.insert(later(3), 0, Waiter::Nobody);
-        table.cancel(next);
-        assert!(!answer(&mut table, next));
-        assert!(table.is_empty());
-    }
-
-    #[test]
-    fn ids_wrap_and_skip_slots_that_are_still_waiting() {
-        let mut table = Table::new(i32::MAX - 1);
-        let slow = table.insert(later(30), 0, Waiter::Nobody);
-        let mut seen = vec![slow];
-        for _ in 0..500 {
-            let id = table.insert(later(3), 0, Waiter::Nobody);
-            assert!(!seen.contains(&id), "a live id was given out twice");
-            seen.push(id);
-            assert!(answer(&mut table, id));
-            assert!(poll(&mut table, id).is_ready());
-        }
-        assert!(seen.iter().any(|id| *id < 0), "the counter wrapped");
-        assert!(answer(&mut table, slow));
-        assert!(matches!(poll(&mut table, slow), Poll::Ready(Ok(_))));
-    }
-
-    #[test]
-    fn a_deadline_ends_its_own_entry_only() {
-        let mut table = Table::new(0);
-        let start = Instant::now();
-        let short = table.insert(start + Duration::from_millis(10), 0, Waiter::Nobody);
-        let long = table.insert(start + Duration::from_millis(50), 0, Waiter::Nobody);
-        let mut told = Told::default();
-        table.expire(start + Duration::from_millis(9), &mut told);
-        assert!(poll(&mut table, short).is_pending());
-        table.expire(start + Duration::from_millis(10), &mut told);
-        assert_eq!(told.wakers.len(), 1);
-        assert!(matches!(poll(&mut table, short), Poll::Ready(Err(CallEnd::DeadlinePassed))));
-        assert!(poll(&mut table, long).is_pending());
-        assert_eq!(table.earliest_deadline(), Some(start + Duration::from_millis(50)));
-    }
-
-    #[test]
-    fn the_end_of_a_connection_tells_what_the_peer_may_have_seen() {
-        let mut table = Table::new(0);
-        let sent = table.insert(later(3), 0, Waiter::Nobody);
-        let begun = table.insert(later(3), 100, Waiter::Nobody);
-        let unsent = table.insert(later(3), 200, Waiter::Nobody);
-        table.end_all(101, &mut Told::default());
-        for (id, written) in [(sent, true), (begun, true), (unsent, false)] {
-            let end = CallEnd::ConnectionEnded { written };
-            assert!(matches!(poll(&mut table, id), Poll::Ready(Err(found)) if found == end));
-        }
-    }
-
-    #[test]
-    fn memory_of_a_burst_is_given_back() {
-        let mut table = Table::new(0);
-        let start = Instant::now();
-        let ids: Vec<i32> = (0..10_000).map(|_| table.insert(start, 0, Waiter::Nobody)).collect();
-        for id in ids {
-            table.cancel(id);
-        }
-        table.expire(start, &mut Told::default());
-        assert_eq!(table.slots.len(), 0);
-    }
-
-    #[test]
-    fn a_callback_gets_its_outcome_and_leaves_no_entry() {
-        let mut table = Table::new(0);
-        let (now, mut told) = (Instant::now(), Told::default());
-        let answered = table.insert(later(3), 0, Waiter::Callback("answered"));
-        table.insert(now, 0, Waiter::Callback("late"));
-        table.insert(later(3), 0, Waiter::Callback("written"));
-        table.insert(later(3), 100, Waiter::Callback("unsent"));
-        assert!(matches!(table.complete(answered, || answered), Matched::Callback("answered")));
-        table.expire(now, &mut told);
-        table.end_all(100, &mut told);
-        assert!(table.is_empty() && told.wakers.is_empty());
-        let ended = |written| CallEnd::ConnectionEnded { written };
-        let ends = [("late", CallEnd::DeadlinePassed), ("written", ended(true)), ("unsent", ended(false))];
-        assert_eq!(told.callbacks, ends);
-        assert!(!answer(&mut table, answered));
-    }
-
-    #[test]
-    fn answers_that_nobody_takes_leave_their_place_to_others() {
-        let mut table = Table::new(0);
-        for _ in 0..100 {
-            let (taken, given_up) =
-                (table.insert(later(3), 0, Waiter::Nobody), table.insert(later(3), 0, Waiter::Nobody));
-            for opaque in [taken, given_up] {
-                assert!(answer(&mut table, opaque));
-            }
-            table.cancel(given_up);
-            assert!(matches!(poll(&mut table, taken), Poll::Ready(Ok(found)) if found == taken));
-        }
-        assert_eq!((table.answers.len(), table.len()), (2, 0));
-    }
-}
+mod tests;
