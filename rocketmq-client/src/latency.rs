@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn refused() -> MQClientError {
-        MQClientError::ServiceNotAvailable { broker: "a".into(), remark: None, report: Box::default() }
+        MQClientError::ServiceNotAvailable { broker: "a".into(), remark: None, context: Box::default() }
     }
 
     fn brokers_of(strategy: &MQFaultStrategy, route: &TopicPublishInfo) -> Vec<String> {

@@ -31,3 +31,9 @@ pub mod producer;
 pub mod selector;
 mod top_addressing;
 mod trace;
+
+#[doc(inline)]
+pub use error::MQClientError as Error;
+
+/// A result whose error is [`Error`], unless another type is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

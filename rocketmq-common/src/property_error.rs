@@ -12,7 +12,6 @@ use crate::shorten::Shorten;
 #[error("property `{}`: {problem}", Shorten(.name))]
 pub struct PropertyError {
     pub(crate) name: String,
-    #[source]
     pub(crate) problem: PropertyProblem,
 }
 

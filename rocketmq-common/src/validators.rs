@@ -83,7 +83,6 @@ pub enum Named {
 pub struct NameError {
     named: Named,
     name: String,
-    #[source]
     rule: NameRule,
 }
 

@@ -2,22 +2,11 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE;
-use rocketmq::error::{MQClientError, Outcome};
+use rocketmq::error::{MQClientError, Outcome, with_causes};
 use rocketmq::model::{Message, MessageQueue};
 
 use super::support::{Site, fresh_topic};
 use crate::stage;
-
-/// The error and its causes, in one line.
-fn full_text(error: &MQClientError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
 
 #[tokio::test]
 async fn bad_messages_are_refused_before_any_io() {
@@ -48,7 +37,7 @@ async fn bad_messages_are_refused_before_any_io() {
         (fine().with_property("long", "v".repeat(40_000)), "property `long`"),
     ] {
         let error = site.producer.send(message).await.expect_err(reason);
-        let text = full_text(&error);
+        let text = with_causes(&error);
         assert!(matches!(error, MQClientError::MessageIllegal { .. }), "{text}");
         assert!(text.contains(reason), "expected \"{reason}\" in: {text}");
         assert_eq!(error.outcome(), Outcome::NotStored);
@@ -62,7 +51,7 @@ async fn a_message_id_that_is_none() {
     let site = Site::new(name_server).await;
     for id in ["", "xyz", "7F0000010001251A69D70000000000AA"] {
         let error = site.admin.view_message(id).await.expect_err(id);
-        assert!(matches!(error, MQClientError::InvalidArgument { .. }), "{}", full_text(&error));
+        assert!(matches!(error, MQClientError::InvalidArgument { .. }), "{}", with_causes(&error));
     }
 }
 
@@ -73,9 +62,9 @@ async fn nothing_stored_at_an_offset() {
     let sent = site.producer.send(Message::new(fresh_topic("hole"), "x")).await.expect("sent");
     let id = format!("{}7FFFFFFFFFFFFFF0", &sent.offset_msg_id[..16]);
     let error = site.admin.view_message(&id).await.expect_err("nothing is there");
-    assert_eq!(error.response_code().map(|code| code.0), Some(1), "{}", full_text(&error));
+    assert_eq!(error.response_code().map(|code| code.0), Some(1), "{}", with_causes(&error));
     let remark = "can not find message by the offset, 9223372036854775792";
-    assert!(full_text(&error).contains(remark), "{}", full_text(&error));
+    assert!(with_causes(&error).contains(remark), "{}", with_causes(&error));
 }
 
 #[tokio::test]
@@ -85,7 +74,7 @@ async fn a_topic_that_does_not_exist_cannot_be_read() {
     let queue = MessageQueue::new(fresh_topic("absent"), "broker-a", 0);
     let error = site.admin.pull(&queue, 0, 1).await.expect_err("there is no such topic");
     let MQClientError::BrokerNotFound { topic, answers, .. } = &error else {
-        panic!("{}", full_text(&error))
+        panic!("{}", with_causes(&error))
     };
     assert_eq!(&**topic, queue.topic());
     assert!(answers.iter().any(|answer| &*answer.address == name_server && answer.said.contains("17")));

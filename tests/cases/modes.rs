@@ -216,7 +216,7 @@ async fn hooks_see_every_attempt_and_may_forbid_it() {
         .await
         .expect_err("forbidden");
     assert!(
-        matches!(&error, MQClientError::MessageIllegal { source } if source.to_string().contains("at home"))
+        matches!(&error, MQClientError::MessageIllegal { source, .. } if source.to_string().contains("at home"))
     );
     assert_eq!((hook.before.load(Ordering::SeqCst), hook.stored.load(Ordering::SeqCst)), (2, 1));
 }

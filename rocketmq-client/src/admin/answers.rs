@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn refused(code: ResponseCode) -> MQClientError {
-        MQClientError::Broker { broker: "b".into(), code, remark: None, report: Box::default() }
+        MQClientError::Broker { broker: "b".into(), code, remark: None, context: Box::default() }
     }
 
     #[tokio::test(start_paused = true)]

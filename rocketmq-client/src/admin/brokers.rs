@@ -189,9 +189,7 @@ mod tests {
 
     fn chosen(brokers: &Brokers) -> Result<String, String> {
         let info = info();
-        let chosen = brokers.choose(&info).map_err(|error| {
-            std::error::Error::source(&error).map_or_else(String::new, ToString::to_string)
-        })?;
+        let chosen = brokers.choose(&info).map_err(|error| error.to_string())?;
         Ok(chosen.iter().map(|data| data.broker_name.as_str()).collect::<Vec<_>>().join(" "))
     }
 
@@ -205,9 +203,9 @@ mod tests {
     #[test]
     fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
         let error = chosen(&Brokers::cluster("C3"));
-        assert_eq!(error, Err("there is no \"C3\", but: C1, C2".to_owned()));
+        assert_eq!(error, Err("invalid cluster: there is no \"C3\", but: C1, C2".to_owned()));
         let error = chosen(&Brokers::named(["b", "x"]));
-        assert_eq!(error, Err("there is no \"x\", but: a, a2, b, c".to_owned()));
+        assert_eq!(error, Err("invalid broker: there is no \"x\", but: a, a2, b, c".to_owned()));
     }
 
     #[test]

@@ -277,7 +277,7 @@ fn is_nothing_stored(error: &MQClientError) -> bool {
 }
 
 fn bad_answer(peer: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> MQClientError {
-    MQClientError::BadAnswer { peer: Arc::from(peer), source: source.into(), report: Box::default() }
+    MQClientError::bad_answer(peer, source)
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ fn invalid(
     argument: &'static str,
     reason: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> MQClientError {
-    MQClientError::InvalidArgument { argument, source: reason.into() }
+    MQClientError::argument(argument, reason)
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_common::MessageQueue;
@@ -163,11 +162,10 @@ impl MQAdmin {
             tokio::try_join!(api.topic_config(&address, topic), api.topic_stats(&address, topic))?;
         let config = match config.map(|config| TopicConfig::from_body(topic, config)) {
             Some(None) => {
-                return Err(MQClientError::BadAnswer {
-                    peer: Arc::from(&*address),
-                    source: "the topic has a negative number of queues".into(),
-                    report: Box::default(),
-                });
+                return Err(MQClientError::bad_answer(
+                    &*address,
+                    "the topic has a negative number of queues",
+                ));
             }
             config => config.flatten(),
         };

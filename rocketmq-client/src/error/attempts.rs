@@ -46,7 +46,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Brokers advertise an address of their own choice, which containers and tunnels make a wrong one.
+    /// Where the address came from. Brokers advertise an address of their own choice, which is wrong behind containers
+    /// and tunnels.
     fn origin(&self) -> String {
         let Self { address, advertised, name_server, .. } = self;
         let dialled = if address == advertised {
@@ -54,7 +55,7 @@ impl Attempt {
         } else {
             format!(", which the address translator made {address}")
         };
-        format!(": NameServer {name_server} says that it is at {advertised}{dialled}")
+        format!("; NameServer {name_server} says that it is at {advertised}{dialled}")
     }
 }
 
@@ -108,16 +109,4 @@ impl SendReport {
     pub fn waited_for_route(&self) -> Duration {
         self.waited_for_route
     }
-}
-
-/// An error and its causes in one line: `Display` of an error speaks for its own layer only.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -3,10 +3,10 @@ use rocketmq_remoting::protocol::ResponseCode;
 use super::{MQClientError, with_causes};
 
 /// The failure of one of several servers or queues.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The server or the queue.
+    /// The name of the server or queue.
     pub of: Box<str>,
     /// What happened.
     pub error: MQClientError,

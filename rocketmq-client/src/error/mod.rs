@@ -1,10 +1,24 @@
 //! What can go wrong, and what it means for the message.
+//!
+//! - `chain`: an error and its causes in one line.
+//! - `codes`: which response codes are worth another attempt.
+//! - `context`, `attempts`: what was done, for which topic, how often it was tried, and where the time went.
+//! - `display`, `debug`: the line that an error prints, and its fields.
+//! - `fan_out`: the failures of several servers.
+//! - `outcome`: *not stored* or *maybe stored*.
 
 mod attempts;
+mod chain;
+mod codes;
+mod context;
+mod debug;
+mod display;
 mod fan_out;
-mod shared;
+mod outcome;
+#[cfg(test)]
+mod tests;
 
-use std::fmt;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,92 +26,77 @@ use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::net::CallError;
 use rocketmq_remoting::protocol::ResponseCode;
 
-use crate::model::SendResult;
-pub(crate) use attempts::with_causes;
+use crate::model::{MessageQueue, SendResult};
 pub use attempts::{Attempt, NameServerAnswer, SendReport};
+pub use chain::with_causes;
+pub(crate) use codes::is_retryable;
+pub use context::Context;
 pub use fan_out::Failure;
+pub use outcome::Outcome;
 
-/// What became of a message whose send failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// No broker has it: sending it again makes no duplicate.
-    NotStored,
-    /// A broker may have stored it: sending it again may make a duplicate. Consumers tell one by its
-    /// `UNIQ_KEY`, if the same `Message` with the same id is sent again.
-    Unknown,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Outcome::NotStored => "not stored",
-            Outcome::Unknown => "may be stored",
-        })
-    }
-}
+/// An error of any type, shared so that an [`MQClientError`] can be cloned. `source.downcast_ref::<T>()` gives it back
+/// with its type.
+pub type SharedError = Arc<dyn Error + Send + Sync>;
 
 /// Any failure of this client. Java: `MQClientException`, `MQBrokerException`, `RemotingException` and its kin.
 ///
 /// The variant is the cause of the last attempt; [`attempts`](Self::attempts) tells of all of them.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum MQClientError {
     /// `start` was not called, or has not finished.
-    #[error("the {client} is not started: call start first")]
     NotStarted {
         /// What kind of client.
         client: &'static str,
     },
     /// `start` was called a second time.
-    #[error("the {client} was started before")]
     AlreadyStarted {
         /// What kind of client.
         client: &'static str,
     },
     /// `shutdown` was called. A client does not start again: make a new one.
-    #[error("the {client} is shut down: make a new one")]
     ShutDown {
         /// What kind of client.
         client: &'static str,
     },
     /// There is no tokio runtime to run on.
-    #[error("this must be called within a tokio runtime")]
     NoRuntime,
-    /// An option cannot be what it is.
-    #[error("option {option}: {reason}")]
+    /// An option has an invalid value.
     InvalidOption {
         /// The name of the option: its setter without `set_`.
         option: &'static str,
-        /// What is wrong and what would do.
+        /// What is wrong, and which values are valid.
         reason: String,
     },
     /// An argument, such as an id, is malformed.
-    #[error("invalid {argument}")]
     InvalidArgument {
-        /// Which one.
+        /// The name of the argument.
         argument: &'static str,
         /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: SharedError,
     },
     /// The message cannot be sent as it is; nothing was tried.
-    #[error("illegal message")]
     MessageIllegal {
-        /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What is wrong with it: an error of this client, or the error that a
+        /// [hook](crate::hook::CheckForbiddenHook) returned.
+        source: SharedError,
+        /// The operation and the topic.
+        context: Box<Context>,
+    },
+    /// A value cannot be written as JSON, or JSON cannot be read as a value; no message was sent. Made by `?` in a
+    /// function that serializes and sends, so that it needs one type of error.
+    Json {
+        /// What serde says.
+        source: Arc<serde_json::Error>,
     },
     /// No NameServer answered.
-    #[error("no NameServer answered: {}", list(answers))]
     NameServerUnreachable {
         /// Each NameServer that was asked, and what happened.
         answers: Box<[NameServerAnswer]>,
-        /// How far the send got, if it was one.
-        report: Box<SendReport>,
+        /// What the look-up was for.
+        context: Box<Context>,
     },
     /// There is no broker, or no route, for the topic.
-    #[error("no route for topic {topic}: {}; {hint}", list(answers))]
     BrokerNotFound {
         /// The topic.
         topic: Arc<str>,
@@ -105,21 +104,19 @@ pub enum MQClientError {
         answers: Box<[NameServerAnswer]>,
         /// What to do.
         hint: &'static str,
-        /// How far the send got.
-        report: Box<SendReport>,
+        /// What the route was for.
+        context: Box<Context>,
     },
     /// The broker refuses service (code 14): it is starting, shutting down, a slave, or its disk is full.
-    #[error("broker {broker} refuses service{}", remark_text(remark))]
     ServiceNotAvailable {
         /// The broker's name or address.
         broker: Arc<str>,
         /// Its explanation.
         remark: Option<Box<str>>,
-        /// The attempts.
-        report: Box<SendReport>,
+        /// What was done, and the attempts.
+        context: Box<Context>,
     },
     /// The broker refused with another code.
-    #[error("broker {broker} answered {code}{}", remark_text(remark))]
     Broker {
         /// The broker's name or address.
         broker: Arc<str>,
@@ -127,46 +124,39 @@ pub enum MQClientError {
         code: ResponseCode,
         /// Its explanation.
         remark: Option<Box<str>>,
-        /// The attempts.
-        report: Box<SendReport>,
+        /// What was done, and the attempts.
+        context: Box<Context>,
     },
     /// The broker could not be reached, did not answer in time, or its connection ended.
-    #[error("no answer from broker {broker}{}", report.dialled())]
     Remoting {
         /// The broker's name or address.
         broker: Arc<str>,
         /// What happened.
-        #[source]
-        source: Box<RemotingError>,
-        /// The attempts.
-        report: Box<SendReport>,
+        source: Arc<RemotingError>,
+        /// What was done, and the attempts.
+        context: Box<Context>,
     },
-    /// The deadline passed before the message could be handed to a broker: while it waited for permits, for a
+    /// The deadline passed before a request could be handed to a broker: while it waited for permits, for a
     /// route, or between attempts.
-    #[error("not sent within {timeout:?}: {waited_for}")]
     TimedOut {
         /// The whole budget.
         timeout: Duration,
         /// What it was waiting for.
         waited_for: &'static str,
-        /// The attempts, if there were any.
-        report: Box<SendReport>,
+        /// What was done, and the attempts.
+        context: Box<Context>,
     },
     /// The broker that a request was meant for could not be told who this client is, so that no reply could have
     /// reached it: the request was not sent.
-    #[error("broker {broker} does not know this client yet, and the heartbeat to it failed")]
     NotRegistered {
         /// The broker's name or address.
         broker: Arc<str>,
         /// What happened to the heartbeat.
-        #[source]
-        source: Box<RemotingError>,
-        /// The attempts.
-        report: Box<SendReport>,
+        source: Arc<RemotingError>,
+        /// What was done, and the attempts.
+        context: Box<Context>,
     },
     /// The request is stored, but no reply came in time. Java: `RequestTimeoutException`, code 10006.
-    #[error("no reply within {timeout:?} to request {}, which is stored in {} at offset {}: is there a consumer \
-             that replies?", request.msg_id, request.message_queue, request.queue_offset)]
     NoReply {
         /// The whole budget of the request.
         timeout: Duration,
@@ -174,72 +164,66 @@ pub enum MQClientError {
         request: Box<SendResult>,
     },
     /// The request is stored and a reply came, but its body cannot be inflated.
-    #[error("the reply to request {} cannot be read", request.msg_id)]
     BadReply {
         /// Where the request is stored.
         request: Box<SendResult>,
         /// What is wrong with the reply.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: SharedError,
     },
     /// The producer was shut down, or its runtime ended, while the message was on its way.
-    #[error("given up on the way: the producer was shut down, or its runtime ended")]
     Abandoned {
-        /// How far it got is not known.
-        report: Box<SendReport>,
+        /// What was done. How far it got is not known.
+        context: Box<Context>,
     },
     /// What a broker or NameServer sent cannot be read.
-    #[error("what {peer} sent cannot be read")]
     BadAnswer {
-        /// Who sent it.
+        /// The name or the address of the sender.
         peer: Arc<str>,
         /// What is wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-        /// The attempts, if it was the answer to a send.
-        report: Box<SendReport>,
+        source: SharedError,
+        /// What was done, and the attempts.
+        context: Box<Context>,
     },
-    /// A broker that has to be written to has no master now: it is down, or its slaves elect a new one.
-    #[error("broker {broker} has no master now")]
+    /// A write needs a master, and the broker has none now: its master is down, or its slaves elect a new one.
     NoMaster {
         /// The broker's name.
         broker: Arc<str>,
     },
-    /// Of several servers or queues that were asked, all failed; or some did, where all were needed.
-    #[error("{} of {asked} failed: {}", failures.len(), fan_out::list(failures))]
+    /// Of several servers or queues, all failed; or some failed where all were needed.
     FanOut {
         /// How many were asked.
         asked: usize,
-        /// Those that failed, and why.
+        /// The servers or queues that failed, and why.
         failures: Box<[Failure]>,
     },
 }
 
-/// The report in those errors that have one, for reading or for writing.
-macro_rules! report_of {
+/// The context of an error that has one, for reading or for writing.
+macro_rules! context_of {
     ($error:expr) => {
         match $error {
-            MQClientError::NameServerUnreachable { report, .. }
-            | MQClientError::BrokerNotFound { report, .. }
-            | MQClientError::ServiceNotAvailable { report, .. }
-            | MQClientError::Broker { report, .. }
-            | MQClientError::Remoting { report, .. }
-            | MQClientError::TimedOut { report, .. }
-            | MQClientError::NotRegistered { report, .. }
-            | MQClientError::Abandoned { report }
-            | MQClientError::BadAnswer { report, .. } => Some(report),
+            MQClientError::MessageIllegal { context, .. }
+            | MQClientError::NameServerUnreachable { context, .. }
+            | MQClientError::BrokerNotFound { context, .. }
+            | MQClientError::ServiceNotAvailable { context, .. }
+            | MQClientError::Broker { context, .. }
+            | MQClientError::Remoting { context, .. }
+            | MQClientError::TimedOut { context, .. }
+            | MQClientError::NotRegistered { context, .. }
+            | MQClientError::Abandoned { context }
+            | MQClientError::BadAnswer { context, .. } => Some(context),
             _ => None,
         }
     };
 }
 
 impl MQClientError {
-    /// What became of the message: *unknown* as soon as one attempt may have stored it. A request that found no reply
-    /// is stored for sure; `NoReply` says where.
+    /// What became of the message: *maybe stored* as soon as one attempt may have stored it. A request without a
+    /// reply is stored for sure; `NoReply` says where.
     pub fn outcome(&self) -> Outcome {
         match (self, self.report()) {
-            (MQClientError::NoReply { .. } | MQClientError::BadReply { .. }, _) => Outcome::Unknown,
-            (_, Some(report)) if report.maybe_stored() => Outcome::Unknown,
+            (MQClientError::NoReply { .. } | MQClientError::BadReply { .. }, _) => Outcome::MaybeStored,
+            (_, Some(report)) if report.maybe_stored() => Outcome::MaybeStored,
             _ => Outcome::NotStored,
         }
     }
@@ -258,7 +242,7 @@ impl MQClientError {
             MQClientError::FanOut { failures, .. } => {
                 failures.iter().all(|failure| failure.error.is_retryable())
             }
-            MQClientError::Broker { code, .. } => crate::producer::retry::is_retryable(*code),
+            MQClientError::Broker { code, .. } => is_retryable(*code),
             _ => false,
         }
     }
@@ -273,71 +257,116 @@ impl MQClientError {
         }
     }
 
-    /// What was tried, in order. Empty when no broker was reached for.
+    /// The broker that failed: its name, or its address if the client knows no name.
+    pub fn broker(&self) -> Option<&str> {
+        match self {
+            MQClientError::ServiceNotAvailable { broker, .. }
+            | MQClientError::Broker { broker, .. }
+            | MQClientError::Remoting { broker, .. }
+            | MQClientError::NotRegistered { broker, .. }
+            | MQClientError::NoMaster { broker } => Some(broker),
+            MQClientError::BadAnswer { peer, .. } => Some(peer),
+            _ => self.context()?.queue().map(|queue| queue.broker_name()),
+        }
+    }
+
+    /// What the client was doing: the operation, its topic, queue and group, the attempts, and where the time went.
+    pub fn context(&self) -> Option<&Context> {
+        context_of!(self).map(|context| &**context)
+    }
+
+    /// The attempts, in order. Empty if no broker was asked.
     pub fn attempts(&self) -> &[Attempt] {
         self.report().map_or(&[], SendReport::attempts)
     }
 
-    /// How far a send got and where its time went.
+    /// How far a send got, and where its time went.
     pub fn report(&self) -> Option<&SendReport> {
-        report_of!(self).map(|report| &**report)
+        self.context().map(Context::report)
     }
 
-    /// The same error, with what was tried before it.
-    pub(crate) fn with_report(mut self, full: SendReport) -> Self {
-        if let Some(report) = report_of!(&mut self) {
-            **report = full;
+    /// Adds to the error what was tried before it.
+    pub(crate) fn with_report(self, full: SendReport) -> Self {
+        self.noting(|context| context.report = full)
+    }
+
+    /// Adds to the error what was done, unless a place nearer to the failure has said it.
+    pub(crate) fn during(self, operation: &'static str) -> Self {
+        self.noting(|context| context.operation = context.operation.or(Some(operation)))
+    }
+
+    /// Adds to the error the topic that the operation was for.
+    pub(crate) fn of_topic(self, topic: &str) -> Self {
+        self.noting(|context| context.topic = Some(topic.into()))
+    }
+
+    /// Adds to the error the queue that the operation was for.
+    pub(crate) fn of_queue(self, queue: &MessageQueue) -> Self {
+        self.noting(|context| context.queue = Some(queue.clone()))
+    }
+
+    /// Adds to the error the group that the operation was for.
+    pub(crate) fn of_group(self, group: &str) -> Self {
+        self.noting(|context| context.group = Some(group.into()))
+    }
+
+    fn noting(mut self, note: impl FnOnce(&mut Context)) -> Self {
+        if let Some(context) = context_of!(&mut self) {
+            note(context);
         }
         self
     }
 
-    pub(crate) fn illegal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        MQClientError::MessageIllegal { source: source.into() }
+    /// A message that cannot be sent.
+    pub(crate) fn illegal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        MQClientError::MessageIllegal { source: Arc::from(source.into()), context: Box::default() }
+    }
+
+    /// An argument that is malformed.
+    pub(crate) fn argument(argument: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        MQClientError::InvalidArgument { argument, source: Arc::from(source.into()) }
+    }
+
+    /// An answer that cannot be read.
+    pub(crate) fn bad_answer(
+        peer: impl Into<Arc<str>>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        MQClientError::BadAnswer {
+            peer: peer.into(),
+            source: Arc::from(source.into()),
+            context: Box::default(),
+        }
+    }
+
+    /// A reply that cannot be read.
+    pub(crate) fn bad_reply(request: Box<SendResult>, source: Box<dyn Error + Send + Sync>) -> Self {
+        MQClientError::BadReply { request, source: Arc::from(source) }
     }
 
     /// A broker's refusal, or its silence, as the error of one request to it.
     pub(crate) fn from_remoting(broker: &str, error: RemotingError) -> Self {
-        let (broker, report) = (Arc::from(broker), Box::default());
+        let (broker, context) = (Arc::from(broker), Box::default());
         match error {
             RemotingError::Refused { code, remark, .. } => {
                 let remark = remark.map(|text| Box::from(&*text));
                 if code == ResponseCode::SERVICE_NOT_AVAILABLE {
-                    MQClientError::ServiceNotAvailable { broker, remark, report }
+                    MQClientError::ServiceNotAvailable { broker, remark, context }
                 } else {
-                    MQClientError::Broker { broker, code, remark, report }
+                    MQClientError::Broker { broker, code, remark, context }
                 }
             }
-            RemotingError::BadAnswer { source, .. } => {
-                MQClientError::BadAnswer { peer: broker, source, report }
-            }
+            RemotingError::BadAnswer { source, .. } => MQClientError::bad_answer(broker, source),
             RemotingError::Call { source: CallError::BadAnswer(source), .. } => {
-                MQClientError::BadAnswer { peer: broker, source: Box::new(source), report }
+                MQClientError::BadAnswer { peer: broker, source, context }
             }
-            other => MQClientError::Remoting { broker, source: Box::new(other), report },
+            other => MQClientError::Remoting { broker, source: Arc::new(other), context },
         }
     }
 }
 
-fn remark_text(remark: &Option<Box<str>>) -> String {
-    remark.as_deref().map_or_else(String::new, |remark| format!(": {remark}"))
-}
-
-fn list(answers: &[NameServerAnswer]) -> String {
-    let texts: Vec<String> = answers.iter().map(ToString::to_string).collect();
-    texts.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use rocketmq_remoting::protocol::FrameError;
-
-    use super::*;
-
-    #[test]
-    fn an_answer_that_cannot_be_read_is_the_same_error_whoever_found_it() {
-        let unreadable = CallError::BadAnswer(Arc::new(FrameError::NotUtf8));
-        let error = MQClientError::from_remoting("broker-a", RemotingError::call("broker:1", unreadable));
-        assert!(matches!(&error, MQClientError::BadAnswer { peer, .. } if &**peer == "broker-a"), "{error}");
-        assert!(!error.is_retryable());
+impl From<serde_json::Error> for MQClientError {
+    fn from(source: serde_json::Error) -> Self {
+        MQClientError::Json { source: Arc::new(source) }
     }
 }

@@ -50,13 +50,13 @@ impl Heartbeats {
         match reached.await {
             Ok(reached) => reached.map_err(|source| MQClientError::NotRegistered {
                 broker: address.clone(),
-                source: Box::new(source),
-                report: Box::default(),
+                source: Arc::new(source),
+                context: Box::default(),
             }),
             Err(_) => Err(MQClientError::TimedOut {
                 timeout: deadline.saturating_duration_since(began),
                 waited_for: "a heartbeat that makes this client known to the broker",
-                report: Box::default(),
+                context: Box::default(),
             }),
         }
     }

@@ -157,12 +157,12 @@ impl MQClientInstance {
         deadline: Instant,
     ) -> Result<TopicRouteData, MQClientError> {
         self.api.topic_route(topic, deadline).await.map_err(|no_route| {
-            let (answers, report) = (no_route.answers.into_boxed_slice(), Box::default());
+            let (answers, context) = (no_route.answers.into_boxed_slice(), Box::default());
             if !no_route.is_no {
-                return MQClientError::NameServerUnreachable { answers, report };
+                return MQClientError::NameServerUnreachable { answers, context };
             }
             let hint = "check the name of the topic";
-            MQClientError::BrokerNotFound { topic: topic.into(), answers, hint, report }
+            MQClientError::BrokerNotFound { topic: topic.into(), answers, hint, context }
         })
     }
 
@@ -180,7 +180,7 @@ impl MQClientInstance {
             topic: topic.into(),
             answers: Box::default(),
             hint: "it has a route, but not on the broker of this queue: check the name of the broker",
-            report: Box::default(),
+            context: Box::default(),
         })
     }
 
@@ -244,7 +244,7 @@ impl MQClientInstance {
         match self.api.topic_route(topic, Instant::now() + self.api.timeout()).await {
             Err(no_route) if !no_route.is_no => Err(MQClientError::NameServerUnreachable {
                 answers: no_route.answers.into_boxed_slice(),
-                report: Box::default(),
+                context: Box::default(),
             }),
             _ => Ok(()),
         }
@@ -295,8 +295,5 @@ fn heartbeat_data(client_id: &str, group: &str) -> Result<Bytes, MQClientError> 
         producer_data_set: vec![ProducerData { group_name: group.into() }],
         ..HeartbeatData::default()
     };
-    encode_body(&data).map_err(|source| MQClientError::InvalidArgument {
-        argument: "client id or group",
-        source: Box::new(source),
-    })
+    encode_body(&data).map_err(|source| MQClientError::argument("client id or group", source))
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::TopicPublishInfo;
 use crate::conf::AddressTranslator;
-use crate::error::{MQClientError, SendReport};
+use crate::error::MQClientError;
 use crate::mq_client_api::MQClientApi;
 use crate::name_servers::NoAnswer;
 
@@ -93,7 +93,7 @@ impl RouteTable {
         let timed_out = |_| MQClientError::TimedOut {
             timeout,
             waited_for: "the route of the topic",
-            report: Box::default(),
+            context: Box::default(),
         };
         // Whoever has to wait here shares the outcome of the lookup that it waited for, a failure too.
         let (mut outcome, waited) = match lookup.try_lock() {
@@ -244,7 +244,7 @@ impl RouteTable {
                 answers: Box::default(),
                 hint: "it has a route, but no writable queue on a broker with a master: check its permissions \
                        and that its brokers are up",
-                report: Box::<SendReport>::default(),
+                context: Box::default(),
             });
         }
         self.insert(topic, info.clone());
@@ -263,15 +263,15 @@ impl RouteTable {
 }
 
 fn not_found(topic: &str, no_route: &NoAnswer) -> MQClientError {
-    let (answers, report) = (no_route.answers.clone().into_boxed_slice(), Box::default());
+    let (answers, context) = (no_route.answers.clone().into_boxed_slice(), Box::default());
     if !no_route.is_no {
-        return MQClientError::NameServerUnreachable { answers, report };
+        return MQClientError::NameServerUnreachable { answers, context };
     }
     MQClientError::BrokerNotFound {
         topic: topic.into(),
         answers,
         hint: "create it with mqadmin updateTopic, or let the brokers create topics on the first send \
                (autoCreateTopicEnable)",
-        report,
+        context,
     }
 }

@@ -14,9 +14,9 @@ use crate::error::MQClientError;
 /// `InvalidArgument` if the message is no request, or does not say which cluster stores it.
 pub fn reply_message(request: &MessageExt, body: impl Into<Bytes>) -> Result<Message, MQClientError> {
     let property = |name: &'static str, why: &str| {
-        request.property(name).ok_or_else(|| MQClientError::InvalidArgument {
-            argument: "request",
-            source: format!("message {} has no property {name}: {why}", request.msg_id()).into(),
+        request.property(name).ok_or_else(|| {
+            let reason = format!("message {} has no property {name}: {why}", request.msg_id());
+            MQClientError::argument("request", reason)
         })
     };
     let not_asked = "it was not sent with Producer::request";

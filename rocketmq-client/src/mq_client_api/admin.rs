@@ -201,7 +201,7 @@ impl MQClientApi {
         match self.ask(address, &header).await {
             Ok(reply) => Ok(Some(reply.header.offset)),
             Err(error) if error.response_code() == Some(ResponseCode::QUERY_NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(error.of_queue(queue).of_group(group)),
         }
     }
 
@@ -227,7 +227,10 @@ impl MQClientApi {
         header: &H,
     ) -> Result<Reply<H::Response>, MQClientError> {
         let reply = self.remoting.call(address, header, &Bytes::new(), self.timeout).await;
-        reply.map_err(|error| MQClientError::from_remoting(address, error))
+        reply.map_err(|error| {
+            let operation = header.code().name().unwrap_or("request");
+            MQClientError::from_remoting(address, error).during(operation)
+        })
     }
 
     /// One request to one server, with an answer in JSON.
@@ -237,11 +240,7 @@ impl MQClientApi {
         header: &H,
     ) -> Result<T, MQClientError> {
         let reply = self.ask(address, header).await?;
-        decode_body(&reply.body).map_err(|error| MQClientError::BadAnswer {
-            peer: Arc::from(address),
-            source: Box::new(error),
-            report: Box::default(),
-        })
+        decode_body(&reply.body).map_err(|error| MQClientError::bad_answer(address, error))
     }
 
     /// One request that any NameServer can answer, with an answer in JSON.
@@ -257,7 +256,7 @@ impl MQClientApi {
         let answer = self.name_servers.ask(deadline, ask).await;
         let (_, answer) = answer.map_err(|no_answer| MQClientError::NameServerUnreachable {
             answers: no_answer.answers.into_boxed_slice(),
-            report: Box::default(),
+            context: Box::default(),
         })?;
         Ok(answer)
     }

@@ -230,11 +230,7 @@ impl MQClientApi {
         if !known.contains(&code) {
             return Err(MQClientError::from_remoting(address, RemotingError::refused(address, &answer)));
         }
-        let header = answer.header().map_err(|source| MQClientError::BadAnswer {
-            peer: Arc::from(address),
-            source: Box::new(source),
-            report: Box::default(),
-        })?;
+        let header = answer.header().map_err(|source| MQClientError::bad_answer(address, source))?;
         Ok((code, Reply::new(header, answer)))
     }
 }

@@ -15,7 +15,7 @@ use super::send::Admitted;
 use super::sending::{Onward, SendPlan, Sending, Step};
 use super::stored::Stored;
 use super::{SendOptions, spare};
-use crate::error::{MQClientError, SendReport};
+use crate::error::{Context, MQClientError, SendReport};
 use crate::hook::CommunicationMode;
 use crate::model::{Message, SendResult};
 
@@ -318,8 +318,8 @@ impl Drop for Callback {
     fn drop(&mut self) {
         if self.callback.is_some() {
             // Its task, or that of its connection, was stopped: by a shutdown whose time was over or with its runtime.
-            let report = Box::new(SendReport { given_up: true, ..SendReport::default() });
-            self.call(Err(MQClientError::Abandoned { report }));
+            let context = Context::of(SendReport { given_up: true, ..SendReport::default() });
+            self.call(Err(MQClientError::Abandoned { context }));
         }
     }
 }

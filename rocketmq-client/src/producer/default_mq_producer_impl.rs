@@ -157,7 +157,7 @@ impl DefaultMQProducerImpl {
         match sent {
             Ok(_) => self.stats.succeeded(ended - began),
             Err(MQClientError::MessageIllegal { .. }) => {}
-            Err(error) => self.stats.failed(error.outcome() == Outcome::Unknown),
+            Err(error) => self.stats.failed(error.outcome() == Outcome::MaybeStored),
         }
     }
 

@@ -44,7 +44,7 @@ pub type DefaultMQProducer = Producer;
 ///
 /// A producer is a handle: clones share everything, and each method takes `&self`. It runs on the tokio runtime
 /// in which [`start`](Self::start) was called. Messages are delivered at least once: after an error whose
-/// [`outcome`](MQClientError::outcome) is *unknown*, a message that is sent again may arrive twice.
+/// [`outcome`](MQClientError::outcome) is *maybe stored*, a message that is sent again may arrive twice.
 #[derive(Debug, Clone)]
 pub struct Producer {
     inner: Arc<DefaultMQProducerImpl>,
@@ -104,7 +104,7 @@ impl Producer {
         if queue.topic() != message.topic() {
             let problem =
                 format!("the message is for topic {}, the queue is of {}", message.topic(), queue.topic());
-            return Err(MQClientError::InvalidArgument { argument: "queue", source: problem.into() });
+            return Err(MQClientError::argument("queue", problem));
         }
         self.send_with(message, SendOptions::new().queue(queue.clone())).await
     }

@@ -197,7 +197,7 @@ impl Preparation<'_> {
         let message = &prepared.message;
         let wrapped_topic = self.wrap(message, known);
         check(message, wrapped_topic.as_deref())?;
-        self.check_size(message.body())?;
+        self.check_size(message.body()).map_err(|error| error.of_topic(message.topic()))?;
         prepared.born_timestamp = now_ms();
         (prepared.msg_id, prepared.properties) = self.identify(message, known, prepared.born_timestamp);
         prepared.wrapped_topic = wrapped_topic;
@@ -319,10 +319,11 @@ impl Known {
 
 fn check(message: &Message, wrapped_topic: Option<&str>) -> Result<(), MQClientError> {
     let topic = wrapped_topic.unwrap_or_else(|| message.topic());
+    let named = |error: MQClientError| error.of_topic(topic);
     validators::check_sendable_topic(topic).map_err(MQClientError::illegal)?;
-    message.properties().check().map_err(MQClientError::illegal)?;
+    message.properties().check().map_err(|error| named(MQClientError::illegal(error)))?;
     if message.body().is_empty() {
-        return Err(MQClientError::illegal(IllegalBody::Empty));
+        return Err(named(MQClientError::illegal(IllegalBody::Empty)));
     }
     Ok(())
 }

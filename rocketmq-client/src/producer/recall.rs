@@ -60,7 +60,9 @@ impl DefaultMQProducerImpl {
     /// Takes a timer message back. Java: `DefaultMQProducerImpl.recallMessage`.
     pub(super) async fn recall(&self, given: &str, handle: &str) -> Result<RecallResult, MQClientError> {
         let running = self.running()?;
-        let illegal = |argument, source| MQClientError::InvalidArgument { argument, source };
+        let illegal = |argument, source: Box<dyn std::error::Error + Send + Sync>| {
+            MQClientError::argument(argument, source)
+        };
         validators::check_topic(given).map_err(|error| illegal("topic", error.into()))?;
         let topic = self.option().namespace().map_or(given.into(), |ns| namespace::wrap_namespace(ns, given));
         if mix_all::is_retry_topic(&topic) || mix_all::is_dlq_topic(&topic) {

@@ -9,7 +9,7 @@ use super::SendOptions;
 use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
 use super::prepared::now_ms;
 use super::sending::SendPlan;
-use crate::error::{MQClientError, SendReport};
+use crate::error::{Context, MQClientError, SendReport};
 use crate::factory::{PendingReply, PushedReply};
 use crate::hook::CommunicationMode;
 use crate::model::SendResult;
@@ -90,7 +90,7 @@ async fn reply_to(
         (Ok(Some(request)), Some(reply)) => {
             return into_message(reply)
                 .await
-                .map_err(|source| MQClientError::BadReply { request: Box::new(request), source });
+                .map_err(|source| MQClientError::bad_reply(Box::new(request), source));
         }
         // The broker has the request, although its answer to the sending was lost.
         (Err(error), Some(reply)) => return into_message(reply).await.map_err(|_| error),
@@ -100,10 +100,10 @@ async fn reply_to(
     };
     match timeout_at(plan.deadline(), pending.reply()).await {
         Ok(Some(reply)) => {
-            into_message(reply).await.map_err(|source| MQClientError::BadReply { request, source })
+            into_message(reply).await.map_err(|source| MQClientError::bad_reply(request, source))
         }
         Ok(None) => Err(MQClientError::Abandoned {
-            report: Box::new(SendReport { given_up: true, ..SendReport::default() }),
+            context: Context::of(SendReport { given_up: true, ..SendReport::default() }),
         }),
         Err(_) => Err(MQClientError::NoReply { timeout: plan.timeout, request }),
     }

@@ -4,28 +4,10 @@ use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::net::{BackOff, DialError, random};
 use rocketmq_remoting::protocol::ResponseCode;
 
-use crate::error::MQClientError;
-
-/// The answers after which another attempt may succeed: one table for all ways to send.
-/// Java: `DefaultMQProducer.retryResponseCodes`.
-const RETRYABLE: [ResponseCode; 8] = [
-    ResponseCode::TOPIC_NOT_EXIST,
-    ResponseCode::SERVICE_NOT_AVAILABLE,
-    ResponseCode::SYSTEM_ERROR,
-    ResponseCode::SYSTEM_BUSY,
-    ResponseCode::NO_PERMISSION,
-    ResponseCode::NO_BUYER_ID,
-    ResponseCode::NOT_IN_CURRENT_UNIT,
-    ResponseCode::GO_AWAY,
-];
+use crate::error::{MQClientError, is_retryable};
 
 /// The waits after a broker said that it is busy.
 const BUSY: BackOff = BackOff { first: Duration::from_millis(50), cap: Duration::from_secs(1) };
-
-/// Whether an answer with this code is worth another attempt.
-pub(crate) fn is_retryable(code: ResponseCode) -> bool {
-    RETRYABLE.contains(&code)
-}
 
 /// What the failure of one attempt means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::default_mq_producer_impl::{
 use super::permits::{NoPermit, Permit, Permits};
 use super::prepared::Prepared;
 use super::sending::{CurrentAttempt, Means, Onward, SendPlan, Sending, Step};
-use crate::error::{MQClientError, SendReport};
+use crate::error::{Context, MQClientError, SendReport};
 use crate::hook::CommunicationMode;
 use crate::model::{Message, SendResult};
 
@@ -150,7 +150,7 @@ impl DefaultMQProducerImpl {
             Err(MQClientError::TimedOut {
                 timeout: plan.timeout,
                 waited_for: "the runtime on which the producer was started: it does not run any more, or is blocked",
-                report: Box::new(SendReport { given_up: true, ..SendReport::default() }),
+                context: Context::of(SendReport { given_up: true, ..SendReport::default() }),
             })
         })
     }
@@ -179,7 +179,7 @@ impl DefaultMQProducerImpl {
                 Err(MQClientError::TimedOut {
                     timeout: plan.timeout,
                     waited_for: "permits: too many sends, or bytes, in flight",
-                    report,
+                    context: Context::of(*report),
                 })
             }
         }

@@ -400,7 +400,7 @@ impl Sending {
             topic: self.prepared.message.topic().into(),
             answers: Box::default(),
             hint: "the topic has a route, but not this queue on a broker with a master: fetch its queues again",
-            report: Box::default(),
+            context: Box::default(),
         }
     }
 
@@ -454,7 +454,8 @@ impl Sending {
             (None, None) => Ok(None),
         };
         outcome.map_err(|error| {
-            error.with_report(self.report.take().map_or_else(SendReport::default, |report| *report))
+            let report = self.report.take().map_or_else(SendReport::default, |report| *report);
+            error.with_report(report).during("send").of_topic(self.prepared.topic())
         })
     }
 }

@@ -116,11 +116,8 @@ pub(super) fn send_result(
             ));
         }
     };
-    let stored = SendMessageAnswer::read(answer.fields).map_err(|source| MQClientError::BadAnswer {
-        peer: broker.clone(),
-        source: Box::new(source),
-        report: Box::default(),
-    })?;
+    let stored = SendMessageAnswer::read(answer.fields)
+        .map_err(|source| MQClientError::bad_answer(broker.clone(), source))?;
     let region_id = stored.msg_region.map(|region| match &*region {
         DEFAULT_TRACE_REGION_ID => Cow::Borrowed(DEFAULT_TRACE_REGION_ID),
         other => Cow::Owned(other.to_owned()),

@@ -20,17 +20,6 @@ pub(crate) fn option(name_server: &str) -> ProducerOption {
     option
 }
 
-/// The error and its causes, in one line.
-pub(crate) fn full_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 /// Accepts connections, and on each waits for a first byte and answers with these bytes. Then it keeps the
 /// connection open and reads on.
 pub(crate) async fn answers_with(bytes: &'static [u8], repeat: usize) -> (String, JoinHandle<()>) {

@@ -36,7 +36,7 @@ async fn when_every_broker_refuses_the_error_lists_the_attempts() {
             assert_eq!(error.response_code().map(|code| code.0), Some(code));
             assert_eq!(matches!(error, MQClientError::ServiceNotAvailable { .. }), code == 14, "{error}");
             assert!(error.is_retryable());
-            let outcome = if code == 1 { Outcome::Unknown } else { Outcome::NotStored };
+            let outcome = if code == 1 { Outcome::MaybeStored } else { Outcome::NotStored };
             assert_eq!(error.outcome(), outcome, "{code}");
             assert_eq!(error.attempts().len(), 3);
             for attempt in error.attempts() {

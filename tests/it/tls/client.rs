@@ -2,12 +2,12 @@
 
 use rocketmq::admin::MQAdmin;
 use rocketmq::conf::{AdminOption, ProducerOption, TlsConfig};
-use rocketmq::error::MQClientError;
+use rocketmq::error::{MQClientError, with_causes};
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::MockCluster;
 
-use super::support::{authority, serving, trusting, with_causes};
+use super::support::{authority, serving, trusting};
 
 fn option(cluster: &MockCluster, tls: TlsConfig) -> ProducerOption {
     let mut option = ProducerOption::default();

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rocketmq::error::with_causes;
 use rocketmq_namesrv_mock::{MockAuthority, MockCertificate};
 use rocketmq_remoting::client::{RemotingClient, RemotingError};
 use rocketmq_remoting::net::tls::{TlsAcceptor, TlsConfig, TlsError, TlsServerConfig, TlsTransport};
@@ -88,9 +89,4 @@ pub(crate) fn tls_error(error: &std::io::Error) -> &TlsError {
         .get_ref()
         .and_then(|inner| inner.downcast_ref())
         .unwrap_or_else(|| panic!("no TLS error: {error:?}"))
-}
-
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -20,7 +20,7 @@ use super::permits::Permit;
 use super::prepared::now_ms;
 use super::sending::SendPlan;
 use crate::conf::ProducerOption;
-use crate::error::{MQClientError, SendReport};
+use crate::error::{Context, MQClientError, SendReport};
 use crate::hook::CommunicationMode;
 use crate::model::SendResult;
 use open_batches::{Batch, Limits, Newcomer, OpenBatches};
@@ -238,7 +238,7 @@ pub(super) async fn outcome_of(
     answer.await.unwrap_or_else(|_| {
         // The task that sends was stopped, by a shutdown whose time was over or with its runtime.
         let report = SendReport { given_up: true, ..SendReport::default() };
-        Err(MQClientError::Abandoned { report: Box::new(report) })
+        Err(MQClientError::Abandoned { context: Context::of(report) })
     })
 }
 

@@ -37,10 +37,9 @@ fn results(sent: &SendResult, ids: Vec<String>) -> Vec<SendResult> {
 }
 
 fn own_error(error: &MQClientError, before: &SendReport) -> MQClientError {
-    let shared = error.share();
-    let Some(report) = shared.report().cloned() else { return shared };
+    let Some(report) = error.report().cloned() else { return error.clone() };
     let waited_for_batch = before.waited_for_batch;
-    shared.with_report(SendReport {
+    error.clone().with_report(SendReport {
         waited_for_permits: before.waited_for_permits,
         waited_for_batch,
         prepared: report.prepared.saturating_sub(waited_for_batch),
@@ -51,6 +50,7 @@ fn own_error(error: &MQClientError, before: &SendReport) -> MQClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Context;
     use crate::model::{MessageQueue, SendStatus};
 
     fn sent(offset_msg_id: &str) -> SendResult {
@@ -95,7 +95,11 @@ mod tests {
         let error = MQClientError::TimedOut {
             timeout: ms(3000),
             waited_for: "x",
-            report: Box::new(SendReport { prepared: ms(12), waited_for_route: ms(5), ..Default::default() }),
+            context: Context::of(SendReport {
+                prepared: ms(12),
+                waited_for_route: ms(5),
+                ..SendReport::default()
+            }),
         };
         let before = SendReport { waited_for_permits: ms(3), waited_for_batch: ms(10), ..Default::default() };
         let own = of_each(Err(error), Vec::new(), std::iter::once(&before)).remove(0).unwrap_err();
