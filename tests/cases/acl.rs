@@ -97,7 +97,7 @@ async fn refused(name_server: &str, change: impl FnOnce(&mut ProducerOption)) ->
 
 fn assert_refusal(error: &MQClientError, remark: &str) {
     assert_eq!(error.response_code(), Some(ResponseCode::NO_PERMISSION), "{error:?}");
-    assert!(error.to_string().ends_with(&format!(": {remark}")), "{error}");
+    assert!(error.to_string().contains(&format!(": {remark} (send, ")), "{error}");
     assert_eq!(error.outcome(), Outcome::NotStored);
     let attempts = error.attempts().len();
     assert!((1..=3).contains(&attempts), "{attempts} attempts, two retries are the default");

@@ -338,6 +338,9 @@ mod tests {
         let server = Server::NameServer { address: "x:1".into() };
         let failed = vec![(server, MQClientError::NoMaster { broker: "b".into() })];
         let error = result(failed).into_first().unwrap_err();
-        assert_eq!(error.to_string(), "1 of 1 failed: NameServer x:1: broker b has no master now");
+        assert_eq!(
+            error.to_string(),
+            "1 of 1 failed: NameServer x:1: broker b has no master now: start it, or wait until a slave takes over"
+        );
     }
 }

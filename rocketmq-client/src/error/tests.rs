@@ -124,7 +124,7 @@ fn table() -> Vec<(MQClientError, &'static str, &'static str)> {
         ),
         (
             MQClientError::NoReply { timeout, request: stored() },
-            "no reply within 3s to request ID, which is stored in orders@broker-a:3 at offset 42: is there a consumer \
+            "no reply within 3s to request ID, which is stored in MessageQueue [topic=orders, brokerName=broker-a, queueId=3] at offset 42: is there a consumer \
              that replies?",
             "",
         ),
