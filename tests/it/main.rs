@@ -9,6 +9,7 @@
 //! - `options`: options in setters, configuration files, the environment and the documents
 //! - `addresses`: address servers, translated addresses, IPv6 and names
 //! - `retries`: sends while brokers fail, are silent or move
+//! - `latency_fault`: slow and failing brokers that a producer avoids
 //! - `hostile_peers`: peers that are down, silent or garbled
 //! - `pushes`: requests of brokers to producers: transaction checks and replies
 //! - `background`: heartbeats, and tasks that end with their producer
@@ -26,6 +27,7 @@ mod background;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod hostile_peers;
+mod latency_fault;
 mod options;
 mod peer;
 mod promises;

@@ -1,15 +1,13 @@
-//! The latency fault strategy end to end: which brokers a producer keeps away from, for how long, and how they come back.
-//! The clock stands still but for the steps that a test makes.
-
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+//! The latency fault strategy end to end: which brokers a producer avoids, for how long, and how it returns to them. The
+//! clock stands still except for the steps that a test makes.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rocketmq_client::conf::ProducerOption;
-use rocketmq_client::model::{Message, MessageQueue};
-use rocketmq_client::producer::{Producer, SendOptions};
+use rocketmq::conf::ProducerOption;
+use rocketmq::model::{Message, MessageQueue};
+use rocketmq::producer::{Producer, SendOptions};
 use rocketmq_namesrv_mock::{Fault, FaultAction, MockCluster};
 use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 
