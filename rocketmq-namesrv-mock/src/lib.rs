@@ -11,6 +11,8 @@
 //! | which request goes where | `broker/table.rs`, one file or room beside it for each family |
 //! | what goes wrong on request | `faults`, and `lines` below the frames |
 //! | what a test waits for | `changes.rs`, `capture.rs`, `cluster/wait.rs` |
+//! | what happened, for checkers | `history.rs` |
+//! | the time | `clock.rs` |
 //! | standing before real servers | `proxy` |
 //! | settings under Java's names | `configuration` |
 //! | the program | `main.rs`, `command` |
@@ -27,16 +29,19 @@ mod cluster;
 mod configuration;
 mod error;
 mod faults;
+mod history;
 mod lines;
 mod name_server;
 mod proxy;
 mod store;
 mod wire;
 
+pub use broker::{BrokerSnapshot, SlaveLag};
 pub use capture::CapturedRequest;
 #[cfg(feature = "tls")]
 pub use certificates::{MockAuthority, MockCertificate};
 pub use cluster::{GroupConnection, GroupMode, MockCluster, MockClusterBuilder, QueueOffsets};
 pub use error::MockError;
 pub use faults::{Fault, FaultAction, FaultError};
+pub use history::{BrokerEvent, HistoryEntry};
 pub use proxy::{MockProxy, MockProxyBuilder};

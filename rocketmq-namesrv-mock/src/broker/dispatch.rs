@@ -10,6 +10,7 @@ use super::{
     admin, clients, groups, later, lookup, offsets, pop, pull, replication, send, topics, transactions,
 };
 use crate::faults::Admission;
+use crate::history::BrokerEvent;
 use crate::wire::{Answer, Refusal, Reply, Request};
 
 /// Who serves a request.
@@ -143,8 +144,13 @@ impl RequestHandler for BrokerHandler {
         self.admission.serve(&self.broker.server, request, responder, carry_out);
     }
 
+    fn connected(&self, connection: &Connection) {
+        self.broker.recorder.note(|| BrokerEvent::Connected { peer: connection.peer().clone() });
+    }
+
     fn disconnected(&self, connection: &Connection, _: &ConnectionEnd) {
         let mut state = self.broker.lock();
+        self.broker.recorder.note(|| BrokerEvent::Disconnected { peer: connection.peer().clone() });
         let changed = state.consumers.disconnect(connection.id());
         state.producers.disconnect(connection.id());
         state.held.disconnect(connection.id());

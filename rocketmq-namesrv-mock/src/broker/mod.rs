@@ -31,10 +31,13 @@ mod topics;
 mod transactions;
 
 pub(crate) use dispatch::BrokerHandler;
-pub(crate) use duties::{drop_silent_clients, expire_held_requests, keep_time, watch_for_silence};
+pub(crate) use duties::{
+    drop_clients, drop_silent_clients, expire_held_requests, keep_time, watch_for_silence,
+};
 pub(crate) use replication::follow_master;
 pub(crate) use state::{
     Acl, Broker, BrokerOptions, INVALID_GROUP, INVALID_TOPIC, Identity, Obeyed, TopicConfig,
     TransactionOptions, check_group, check_topic,
 };
+pub use state::{BrokerSnapshot, SlaveLag};
 pub(crate) use transactions::check_transactions;

@@ -19,6 +19,7 @@ use crate::capture::Capture;
 use crate::clock::{Clock, ClockKind, stopwatch};
 use crate::error::next_port;
 use crate::faults::{Admission, Fault};
+use crate::history::History;
 use crate::lines::{LineAcceptor, Lines};
 use crate::name_server::{NameServer, Routes, Setup};
 
@@ -38,6 +39,7 @@ pub struct MockClusterBuilder {
     store_limit: usize,
     memory_limit: Option<usize>,
     captured_requests: usize,
+    history: usize,
     /// Of the first NameServer and the first broker.
     ports: (u16, u16),
     wait_limit: Duration,
@@ -68,6 +70,7 @@ impl Default for MockClusterBuilder {
             store_limit: 512 * 1024 * 1024,
             memory_limit: None,
             captured_requests: 10_000,
+            history: 0,
             ports: (0, 0),
             wait_limit: Duration::from_secs(10),
             faults: Vec::new(),
@@ -187,6 +190,12 @@ impl MockClusterBuilder {
         Self { serialize_type, ..self }
     }
 
+    /// How many events [`MockCluster::history`] keeps, the latest ones. Default: 0, so that nothing is noted and noting
+    /// costs nothing.
+    pub fn history(self, events: usize) -> Self {
+        Self { history: events, ..self }
+    }
+
     /// Whether the time of all servers stands still until [`MockCluster::advance`] moves it: the time of storing,
     /// delay levels and timers, transactions, held pulls and pops, invisible times, locks, and the delays of faults.
     /// Default: false, the system's time.
@@ -284,6 +293,7 @@ impl MockClusterBuilder {
             faults: Arc::default(),
             lines: Arc::new(Lines::new(clock.clone())),
             capture: Arc::new(Capture::new(self.captured_requests, clock.clone())),
+            history: Arc::new(History::new(self.history, clock.clone())),
             changes: Arc::default(),
             clock: clock.clone(),
             servers: Arc::default(),

@@ -167,7 +167,7 @@ impl MockCluster {
         Ok(())
     }
 
-    fn broker_slot(&self, name: &str) -> Result<&(Arc<Broker>, Arc<Slot>), MockError> {
+    pub(super) fn broker_slot(&self, name: &str) -> Result<&(Arc<Broker>, Arc<Slot>), MockError> {
         let found = self.brokers.iter().find(|(broker, _)| **broker.server() == *name);
         found.ok_or_else(|| MockError::NoServer { server: name.to_owned() })
     }

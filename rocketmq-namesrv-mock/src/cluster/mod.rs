@@ -3,6 +3,8 @@
 mod builder;
 mod faults;
 mod groups;
+mod positions;
+mod preload;
 mod slot;
 mod time;
 mod wait;
@@ -24,6 +26,7 @@ use crate::broker::{self, Broker, TopicConfig};
 use crate::capture::CapturedRequest;
 use crate::clock::Clock;
 use crate::faults::Admission;
+use crate::history::HistoryEntry;
 use crate::name_server::Routes;
 
 /// NameServers and brokers on free ports of the loopback, in memory, which answer as Apache RocketMQ 5.5.0 does.
@@ -169,6 +172,26 @@ impl MockCluster {
     /// The last requests that all servers got, oldest first; see [`MockClusterBuilder::captured_requests`].
     pub fn requests(&self) -> Vec<CapturedRequest> {
         self.admission.capture.requests()
+    }
+
+    /// What happened at the brokers, oldest first: messages stored, pulled, popped, acknowledged and sent back, offsets
+    /// committed, locks, members, notices, connections. The order is that of each broker. Empty unless
+    /// [`MockClusterBuilder::history`] says how many events are kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), rocketmq_namesrv_mock::MockError> {
+    /// use rocketmq_namesrv_mock::{BrokerEvent, MockCluster};
+    ///
+    /// let cluster = MockCluster::builder().history(100_000).start().await?;
+    /// // Consumers work …
+    /// let denied = |event: &BrokerEvent| matches!(event, BrokerEvent::Locked { granted: false, .. });
+    /// assert!(!cluster.history().iter().any(|entry| denied(&entry.event)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn history(&self) -> Vec<HistoryEntry> {
+        self.admission.history.entries()
     }
 
     /// Stops all servers and closes their connections; what is stored can still be read. Dropping the future leaves them stopping.

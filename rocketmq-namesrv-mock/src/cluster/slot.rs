@@ -13,6 +13,7 @@ use crate::MockError;
 use crate::broker::Broker;
 use crate::changes::Changes;
 use crate::clock::Clock;
+use crate::history::BrokerEvent;
 
 /// How long a server may take to close its connections.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -100,6 +101,9 @@ impl Slot {
                 broker.set_up(false);
             }
             server.shutdown(STOP_LIMIT).await;
+            if let Some(broker) = &self.broker {
+                broker.forget_memory();
+            }
             self.changes.tell();
         }
     }
@@ -127,6 +131,7 @@ impl Slot {
         *running = Some(bound);
         if let Some(broker) = &self.broker {
             broker.announce(self.address());
+            broker.recorder.note(|| BrokerEvent::Started);
         }
         self.changes.tell();
         Ok(())

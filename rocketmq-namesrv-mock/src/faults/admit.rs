@@ -12,6 +12,7 @@ use crate::capture::Capture;
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::cluster::{ServerChange, Servers};
+use crate::history::History;
 use crate::lines::{Line, Lines};
 use crate::wire::{AnswerFault, Reply};
 
@@ -27,6 +28,7 @@ pub(crate) struct Admission {
     pub(crate) faults: Arc<Faults>,
     pub(crate) lines: Arc<Lines>,
     pub(crate) capture: Arc<Capture>,
+    pub(crate) history: Arc<History>,
     pub(crate) changes: Arc<Changes>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) servers: Arc<Servers>,

@@ -1,6 +1,7 @@
 //! The records of a broker, one after the other.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use rocketmq_common::record::{RecordEncodeError, RecordFields, encode_record};
@@ -8,7 +9,7 @@ use rocketmq_common::record::{RecordEncodeError, RecordFields, encode_record};
 /// Records in the order in which they were stored, at the positions that they would have in Apache's files.
 ///
 /// Records are written into shared chunks of memory, and reading one copies nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct CommitLog {
     records: VecDeque<Record>,
     /// The number of the first record that is there.
@@ -16,12 +17,23 @@ pub(crate) struct CommitLog {
     /// Where the next record will be.
     position: i64,
     chunk: BytesMut,
+    blocks: Vec<Block>,
     stored_bytes: usize,
     limit: usize,
 }
 
 #[derive(Debug, Clone)]
 struct Record {
+    position: i64,
+    bytes: Bytes,
+}
+
+/// Records that lie in one piece of memory.
+#[derive(Debug, Clone)]
+struct Block {
+    /// The numbers of the records.
+    numbers: Range<usize>,
+    /// Where the first one starts.
     position: i64,
     bytes: Bytes,
 }
@@ -48,6 +60,7 @@ impl CommitLog {
             first: 0,
             position: 0,
             chunk: BytesMut::new(),
+            blocks: Vec::new(),
             stored_bytes: 0,
             limit,
         }
@@ -78,6 +91,31 @@ impl CommitLog {
         Ok(self.first + self.records.len() - 1)
     }
 
+    /// Stores records of `size` bytes each that lie in one piece of memory. Returns their numbers.
+    pub(crate) fn append_block(&mut self, bytes: Bytes, size: usize) -> Range<usize> {
+        let (first, position) = (self.end(), self.position);
+        for at in (0..bytes.len()).step_by(size.max(1)) {
+            self.records.push_back(Record { position: self.position, bytes: bytes.slice(at..at + size) });
+            self.skip(size);
+        }
+        self.stored_bytes += bytes.len();
+        let numbers = first..self.end();
+        self.blocks.push(Block { numbers: numbers.clone(), position, bytes });
+        numbers
+    }
+
+    /// The records from the first to the last of these numbers, if they lie in one piece of memory.
+    pub(crate) fn in_one_piece(&self, first: usize, last: usize) -> Option<Bytes> {
+        let index = self.blocks.partition_point(|block| block.numbers.end <= first);
+        let block = self.blocks.get(index)?;
+        if first < block.numbers.start || last >= block.numbers.end {
+            return None;
+        }
+        let place = |position: i64| usize::try_from(position - block.position).ok();
+        let (first, last) = (self.at(first)?, self.at(last)?);
+        Some(block.bytes.slice(place(first.position)?..place(last.position)? + last.bytes.len()))
+    }
+
     /// Bytes of the records that are there.
     pub(crate) fn stored_bytes(&self) -> usize {
         self.stored_bytes
@@ -88,6 +126,7 @@ impl CommitLog {
         let oldest = self.records.pop_front()?;
         self.stored_bytes -= oldest.bytes.len();
         self.first += 1;
+        self.blocks.retain(|block| block.numbers.end > self.first);
         Some((self.first - 1, oldest.bytes))
     }
 
@@ -106,15 +145,27 @@ impl CommitLog {
         self.position = self.position.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Takes over what another log has, from which alone this one was filled.
-    pub(crate) fn follow(&mut self, other: &Self) {
+    /// The number behind the last record.
+    pub(crate) fn end(&self) -> usize {
+        self.first + self.records.len()
+    }
+
+    /// Takes over what another log has, from which alone this one was filled, up to the record with the number `end`.
+    pub(crate) fn follow(&mut self, other: &Self, end: usize) {
+        // The other log may have lost its end.
+        self.records.truncate(other.end().saturating_sub(self.first));
         while self.first < other.first && self.records.pop_front().is_some() {
             self.first += 1;
         }
         self.first = self.first.max(other.first);
-        let known = self.first + self.records.len() - other.first;
-        self.records.extend(other.records.range(known.min(other.records.len())..).cloned());
+        let known = self.end() - other.first;
+        let wanted = end.saturating_sub(other.first).clamp(known, other.records.len());
+        self.records.extend(other.records.range(known..wanted).cloned());
         (self.position, self.stored_bytes) = (other.position, other.stored_bytes);
+        if let Some(next) = other.at(self.end()) {
+            self.position = next.position;
+            self.stored_bytes = self.records.iter().map(|record| record.bytes.len()).sum();
+        }
     }
 
     /// The record with this number.

@@ -16,7 +16,7 @@ pub(crate) struct QueueEntry {
 }
 
 /// The entries of one queue.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct ConsumeQueue {
     entries: VecDeque<QueueEntry>,
     /// The offset of the first entry.
@@ -69,17 +69,27 @@ impl ConsumeQueue {
         self.lost += count;
     }
 
-    /// Takes over what another queue has, from which alone this one was filled. Returns what was new.
-    pub(crate) fn follow(&mut self, other: &Self) -> impl Iterator<Item = &QueueEntry> {
-        while self.first < other.first && self.entries.pop_front().is_some() {
-            self.first += 1;
+    /// Takes over what another queue has, from which alone this one was filled, up to the record with the number
+    /// `end`. Returns what was new.
+    pub(crate) fn follow(&mut self, other: &Self, end: usize) -> impl Iterator<Item = &QueueEntry> {
+        // The other queue may have lost its end.
+        self.entries.truncate(usize::try_from(other.max_offset() - self.first).unwrap_or(0));
+        self.trim(other.first);
+        if self.entries.is_empty() {
+            self.first = other.first;
         }
-        self.first = self.first.max(other.first);
         let known = self.entries.len();
-        let end = self.max_offset();
-        self.entries.extend(other.entries_from(end));
+        let from = self.max_offset();
+        self.entries.extend(other.entries_from(from).take_while(|entry| entry.record < end));
         self.lost = other.lost;
         self.entries.range(known..)
+    }
+
+    /// Drops the entries before an offset, at most all.
+    pub(crate) fn trim(&mut self, min_offset: i64) {
+        while self.first < min_offset && self.entries.pop_front().is_some() {
+            self.first += 1;
+        }
     }
 
     /// Drops the first entry if it is that of this record.

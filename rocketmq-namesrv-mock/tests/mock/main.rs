@@ -20,12 +20,15 @@ mod frames;
 mod golden;
 mod golden_later;
 mod groups;
+mod history;
 mod later;
 mod long_poll;
 mod lookup;
 mod name_server;
 mod offsets;
 mod pop;
+mod positions;
+mod preload;
 mod proxy;
 #[cfg(feature = "tls")]
 mod proxy_tls;

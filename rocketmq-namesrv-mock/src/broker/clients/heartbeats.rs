@@ -11,6 +11,7 @@ use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 use crate::broker::state::{
     Broker, Changed, ClientChannelInfo, ConsumeMode, State, Subscription, TopicConfig,
 };
+use crate::history::BrokerEvent;
 use crate::wire::{
     Answer, NumberPolicy, Refusal, Request, json_answer, json_body, read_fields, request_fields, required,
 };
@@ -36,6 +37,10 @@ pub(crate) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answe
         version: request.command.version,
         heard_ms: broker.now_ms(),
     };
+    broker.recorder.note(|| BrokerEvent::Heartbeat {
+        client: client.client_id.as_str().into(),
+        groups: data.consumer_data_set.iter().map(|consumer| consumer.group_name.clone()).collect(),
+    });
     // Without a fingerprint it is the first version of the protocol, which always reports a change.
     let is_first_version = data.heartbeat_fingerprint == 0;
     let with_subscriptions = is_first_version || !data.without_sub;

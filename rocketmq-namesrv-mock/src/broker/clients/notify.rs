@@ -6,6 +6,7 @@ use rocketmq_remoting::protocol::header::NotifyConsumerIdsChangedRequestHeader;
 use rocketmq_remoting::protocol::{CommandRef, RequestCode};
 
 use crate::broker::state::{Broker, Changed};
+use crate::history::BrokerEvent;
 
 /// How long a notification may wait for room in the write buffer; one that cannot be written is lost.
 const WRITE_LIMIT: Duration = Duration::from_secs(3);
@@ -13,7 +14,11 @@ const WRITE_LIMIT: Duration = Duration::from_secs(3);
 impl Broker {
     /// Tells all members of these groups, those included whose coming is the change.
     pub(crate) fn notify_consumer_ids_changed(&self, changed: impl IntoIterator<Item = Changed>) {
-        for Changed { group, members } in changed {
+        for Changed { group, members } in changed.into_iter().filter(|changed| !changed.members.is_empty()) {
+            self.recorder.note(|| BrokerEvent::Notified {
+                group: group.as_str().into(),
+                peers: members.iter().map(|member| member.peer().clone()).collect(),
+            });
             let header = NotifyConsumerIdsChangedRequestHeader { consumer_group: group.into() };
             let pushes = self.pushes();
             self.tasks.spawn(async move {

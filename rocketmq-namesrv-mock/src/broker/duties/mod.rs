@@ -10,7 +10,7 @@ mod silence;
 use std::sync::Arc;
 
 pub(crate) use held::expire_held_requests;
-pub(crate) use silence::{drop_silent_clients, watch_for_silence};
+pub(crate) use silence::{drop_clients, drop_silent_clients, watch_for_silence};
 
 use crate::broker::state::{AgendaItem, Broker};
 use crate::broker::transactions::check_transactions;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::broker::state::Broker;
+use crate::history::BrokerEvent;
 use crate::store::{Boundary, ConsumeQueue};
 use crate::wire::{Answer, NumberPolicy, Refusal, Request, read_fields, request_fields, required};
 
@@ -67,6 +68,12 @@ pub(crate) fn update_consumer_offset(broker: &Broker, request: &Request<'_>) -> 
         return Ok(Answer::success().with_empty_fields().with_remark("Offset has been previously reset"));
     }
     state.offsets.commit(&topic, group, queue_id, offset);
+    broker.recorder.note(|| BrokerEvent::Committed {
+        group: group.into(),
+        client: state.consumers.client(group, request.responder.connection()),
+        queue: broker.queue(&topic, queue_id),
+        offset,
+    });
     Ok(Answer::success().with_empty_fields())
 }
 

@@ -10,6 +10,7 @@ use super::handle::{Handle, ORDERED, real_topic};
 use super::take::queue;
 use crate::broker::state::pops::{CheckpointKey, Committed, Kind, QueueKey};
 use crate::broker::state::{Broker, HeldRequest, State};
+use crate::history::BrokerEvent;
 use crate::wire::{
     Answer, NumberPolicy, Refusal, Request, peer_with_slash, read_fields, request_fields, required,
 };
@@ -71,6 +72,7 @@ pub(crate) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refu
         let broker_name = handle.broker_name()?;
         let point = handle.checkpoint(key)?;
         handle.invisible_time()?;
+        note(broker, &point.queue, offset);
         if handle.revive_queue_id()? == ORDERED {
             ack_in_order(broker, state, &point, offset, request, &mut woken)?;
         } else if broker_name.trim().is_empty() || *broker_name == **broker.name() {
@@ -122,6 +124,7 @@ fn ack_all(
         if !(min..=max).contains(&offset) {
             continue;
         }
+        note(broker, &point.queue, offset);
         if acks.revive_queue_id == ORDERED {
             ack_in_order(broker, state, &point, offset, request, woken)?;
         } else if is_ours {
@@ -130,6 +133,14 @@ fn ack_all(
         }
     }
     Ok(())
+}
+
+fn note(broker: &Broker, key: &QueueKey, offset: i64) {
+    broker.recorder.note(|| BrokerEvent::Acknowledged {
+        group: key.group.as_str().into(),
+        queue: broker.queue(&key.topic, key.queue_id),
+        offset,
+    });
 }
 
 /// The group goes on behind all messages that are done, and the queue is free when all are.

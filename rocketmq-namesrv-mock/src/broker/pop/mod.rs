@@ -30,6 +30,7 @@ use take::{Pop, Popped};
 use crate::broker::records::joined;
 use crate::broker::state::pops::{Kind, PopWait};
 use crate::broker::state::{Broker, HeldRequest, Serve, State};
+use crate::history::BrokerEvent;
 use crate::wire::{Answer, Refusal, Reply};
 
 /// The most messages of one pop.
@@ -122,7 +123,12 @@ fn run(
     let pop = Pop::new(broker, state, &fields, &allowed, filter.clone());
     let mut rounds = 0;
     loop {
-        let popped = pop.take(broker, state);
+        let mut popped = pop.take(broker, state);
+        for (queue, offsets) in popped.taken.drain(..) {
+            let client = state.consumers.client(allowed.group, responder.connection());
+            let group = allowed.group.into();
+            broker.recorder.note(|| BrokerEvent::Popped { group, client, queue, offsets });
+        }
         if !popped.records.is_empty() {
             if popped.rest > 0 {
                 state.pops.held.wake_one(Kind::Pop, allowed.place(&fields), woken);

@@ -1,6 +1,7 @@
 //! Taking messages off queues.
 
 use bytes::{Bytes, BytesMut};
+use rocketmq_common::MessageQueue;
 use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::is_retry_topic;
 use rocketmq_common::record::{RecordDecoder, RecordFields, RecordOptions, encode_record};
@@ -50,6 +51,8 @@ pub(crate) struct Popped {
     pub(crate) start_offsets: String,
     pub(crate) message_offsets: String,
     pub(crate) order_counts: String,
+    /// For a history that wants to know: the queues with the offsets of the messages.
+    pub(crate) taken: Vec<(MessageQueue, Vec<i64>)>,
 }
 
 impl<'a> Pop<'a> {
@@ -236,6 +239,10 @@ impl<'a> Pop<'a> {
         add(&mut popped.start_offsets, &format!("{kind} {queue_id} {start}"));
         let offsets: Vec<_> = found.messages.iter().map(|(offset, _)| offset.to_string()).collect();
         add(&mut popped.message_offsets, &format!("{kind} {queue_id} {}", offsets.join(",")));
+        if broker.recorder.is_on() {
+            let offsets = found.messages.iter().map(|(offset, _)| *offset).collect();
+            popped.taken.push((broker.queue(&key.topic, queue_id), offsets));
+        }
         for (offset, number) in &found.messages {
             let Some(record) = state.log.record(*number) else { continue };
             if *key.topic == *self.topic {

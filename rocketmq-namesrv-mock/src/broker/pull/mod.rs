@@ -16,6 +16,7 @@ use rocketmq_remoting::protocol::{EncodeHeader, ExtFields, FieldSink, RemotingCo
 use crate::broker::records::joined;
 use crate::broker::records::read::{self, Found};
 use crate::broker::state::{Broker, HeldRequest, PullWait, State};
+use crate::history::BrokerEvent;
 use crate::store::ConsumeQueue;
 use crate::wire::{Refusal, Reply, required};
 use checks::Permitted;
@@ -96,6 +97,12 @@ fn run(
     if suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::COMMIT_OFFSET) {
         let offset = required(fields.commit_offset, "commitOffset")?;
         state.offsets.commit(topic, group, queue_id, offset);
+        broker.recorder.note(|| BrokerEvent::Committed {
+            group: group.into(),
+            client: state.consumers.client(group, responder.connection()),
+            queue: broker.queue(topic, queue_id),
+            offset,
+        });
     }
     let may_wait = suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::SUSPEND);
     if may_wait && code == ResponseCode::PULL_NOT_FOUND {
@@ -103,11 +110,32 @@ fn run(
         let due_ms = broker.clock.after(Duration::from_millis(timeout_ms.max(0).unsigned_abs()));
         return Ok(Outcome::Hold(PullWait::new(topic, queue_id, due_ms, filter)));
     }
-    let body = joined(found.messages.iter().filter_map(|(_, number)| state.log.record(*number)));
+    broker.recorder.note(|| BrokerEvent::Pulled {
+        group: group.into(),
+        client: state.consumers.client(group, responder.connection()),
+        queue: broker.queue(topic, queue_id),
+        from: offset,
+        to: found.next_begin_offset,
+        count: found.messages.len(),
+    });
+    let body = body(state, &found);
     if !found.messages.is_empty() {
         state.figures.get(broker.now_ms(), topic, group, found.messages.len(), body.len());
     }
-    Ok(Outcome::Answer(PullAnswer { code, found, topic_sys_flag, group_sys_flag }, body))
+    let suggested = broker.suggested();
+    Ok(Outcome::Answer(PullAnswer { code, found, topic_sys_flag, group_sys_flag, suggested }, body))
+}
+
+/// The records, from where they lie if they lie there as they are wanted.
+fn body(state: &State, found: &Found) -> Bytes {
+    if let [(_, first), .., (_, last)] = found.messages[..] {
+        // They are in the order of their numbers.
+        let whole = (last - first + 1 == found.messages.len()).then(|| state.log.in_one_piece(first, last));
+        if let Some(whole) = whole.flatten() {
+            return whole;
+        }
+    }
+    joined(found.messages.iter().filter_map(|(_, number)| state.log.record(*number)))
 }
 
 fn answer(header: &PullAnswer, body: &Bytes, responder: Reply) {
@@ -121,11 +149,13 @@ struct PullAnswer {
     found: Found,
     topic_sys_flag: i32,
     group_sys_flag: i32,
+    /// The id of the broker to pull from next.
+    suggested: i64,
 }
 
 impl EncodeHeader for PullAnswer {
     fn encode_fields<S: FieldSink + ?Sized>(&self, sink: &mut S) {
-        sink.int("suggestWhichBrokerId", 0);
+        sink.int("suggestWhichBrokerId", self.suggested);
         sink.int("groupSysFlag", i64::from(self.group_sys_flag));
         sink.int("nextBeginOffset", self.found.next_begin_offset);
         sink.int("maxOffset", self.found.max_offset);

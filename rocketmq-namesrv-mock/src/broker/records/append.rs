@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use rocketmq_common::message_const::UNIQ_KEY;
 use rocketmq_common::record::{RecordDecoder, RecordFields, RecordHeader, RecordOptions};
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::broker::state::{Broker, HeldRequest, State};
-use crate::store::{AppendError, QueueEntry};
+use crate::history::BrokerEvent;
+use crate::store::{AppendError, QueueEntry, property};
 use crate::wire::Refusal;
 
 /// A record but for its place.
@@ -70,6 +72,13 @@ pub(crate) fn append(
         size: fields.record_len(),
         tags_code: record.tags_code,
         store_timestamp: record.store_timestamp,
+    });
+    broker.recorder.note(|| BrokerEvent::Stored {
+        queue: broker.queue(record.topic, record.queue_id),
+        offset: place.queue_offset,
+        id: property(record.properties, UNIQ_KEY)
+            .map_or_else(|| broker.offset_msg_id(place.commit_log_offset).to_string(), str::to_owned),
+        reconsume_times: record.reconsume_times,
     });
     figures.put(record.store_timestamp, record.topic, fields.record_len());
     let message = (record.tags_code, record.properties);

@@ -7,24 +7,30 @@ use rocketmq_common::MessageExt;
 use rocketmq_common::record::{RecordDecoder, RecordOptions};
 use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 
-use crate::broker::state::{Broker, Role};
+use crate::broker::state::{Broker, Role, SlaveLag};
 use crate::wire::Refusal;
 
 impl Broker {
-    /// Lets a slave have all that its master has, and answers pulls that waited for it.
+    /// Lets a slave have what its master has, as far as it does not lag, and answers pulls that waited for it.
     pub(crate) fn catch_up(&self) {
-        let Role::Slave { master, .. } = &self.role else { return };
+        let Role::Slave { master, link } = &self.role else { return };
+        let lag = match link.lag() {
+            SlaveLag::None => 0,
+            SlaveLag::Messages(lag) => lag,
+            SlaveLag::Stopped => return,
+        };
         let mut woken = Vec::new();
         {
             let mut state = self.lock();
             let state = &mut *state;
             let source = master.lock();
-            state.log.follow(&source.log);
+            let end = source.log.end().saturating_sub(lag);
+            state.log.follow(&source.log, end);
             state.offsets.follow(&source.offsets);
             state.groups.clone_from(&source.groups);
             let (log, held) = (&state.log, &mut state.held);
             let mut is_sooner = false;
-            state.topics.follow(&source.topics, |topic, queue_id, entry| {
+            state.topics.follow(&source.topics, end, |topic, queue_id, entry| {
                 if held.count(topic) == 0 {
                     return;
                 }

@@ -11,6 +11,7 @@ use rocketmq_remoting::protocol::{ResponseCode, mq_version};
 use crate::broker::later;
 use crate::broker::records::{KnownProperties, NewRecord, again, stored};
 use crate::broker::state::{Broker, HeldRequest, State, TopicConfig};
+use crate::history::BrokerEvent;
 use crate::store::with_properties;
 use crate::wire::{Answer, NumberPolicy, Refusal, Request, SEE_FAQ, read_fields, request_fields, required};
 
@@ -46,7 +47,7 @@ pub(crate) fn send_back(broker: &Broker, request: &Request<'_>) -> Result<Answer
     let mut woken = Vec::new();
     let answer = {
         let mut state = broker.lock();
-        run(broker, &mut state, &fields, request.command.version, &mut woken)
+        run(broker, &mut state, &fields, request, &mut woken)
     };
     for pull in woken {
         pull.wake(broker);
@@ -58,7 +59,7 @@ fn run(
     broker: &Broker,
     state: &mut State,
     fields: &SendBackFields<'_>,
-    version: i32,
+    request: &Request<'_>,
     woken: &mut Vec<HeldRequest>,
 ) -> Result<Answer, Refusal> {
     let group = required(fields.group.as_deref(), "group")?;
@@ -88,7 +89,10 @@ fn run(
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
     };
     let level = required(fields.delay_level, "delayLevel")?;
-    let times = fields.max_reconsume_times.filter(|_| version >= mq_version::V3_4_9).unwrap_or(group_times);
+    let times = fields
+        .max_reconsume_times
+        .filter(|_| request.command.version >= mq_version::V3_4_9)
+        .unwrap_or(group_times);
     let way = if level < 0 || message.reconsume_times() >= times {
         // Java counts the dead letters of each topic by what the consumer says, and stumbles if it says nothing.
         required(fields.origin_topic.as_deref(), "originTopic")?;
@@ -101,6 +105,13 @@ fn run(
         Way { topic: retry, queue_id: (random() % queues) as i32, delay_level }
     };
     let answer = store(broker, state, &message, &way, woken)?;
+    broker.recorder.note(|| BrokerEvent::SentBack {
+        group: group.into(),
+        client: state.consumers.client(group, request.responder.connection()),
+        queue: broker.queue(message.topic(), message.queue_id()),
+        offset: message.queue_offset(),
+        to: way.topic.clone(),
+    });
     let topic = message.property(names::PROPERTY_RETRY_TOPIC).unwrap_or(message.topic());
     state.figures.send_back(broker.now_ms(), topic, group);
     Ok(answer)

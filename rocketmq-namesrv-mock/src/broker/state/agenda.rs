@@ -30,7 +30,7 @@ pub(crate) enum AgendaItem {
 }
 
 /// A timer message that was taken back.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Deleted {
     pub(crate) topic: String,
     pub(crate) unique_key: String,
@@ -38,7 +38,7 @@ pub(crate) struct Deleted {
 }
 
 /// Records in the order in which their time comes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Agenda {
     /// Time, then the order of coming.
     entries: BinaryHeap<Reverse<(i64, u64, AgendaItem)>>,

@@ -1,11 +1,11 @@
 //! A broker: a master, or a slave of one.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
-use rocketmq_common::{OffsetMsgId, PermName, UniqueIdGenerator};
+use rocketmq_common::{MessageQueue, OffsetMsgId, PermName, UniqueIdGenerator};
 use rocketmq_remoting::net::TaskOwner;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 use tokio::sync::Notify;
@@ -15,6 +15,7 @@ use super::{Acl, Obeyed, Role, State, TopicConfig};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::faults::{Admission, Faults};
+use crate::history::Recorder;
 use crate::name_server::Routes;
 use crate::wire::TRACE_ON;
 
@@ -67,6 +68,7 @@ pub(crate) struct Broker {
     pub(crate) changes: Arc<Changes>,
     /// Met by what it asks of clients.
     pub(crate) faults: Arc<Faults>,
+    pub(crate) recorder: Recorder,
     pub(crate) clock: Arc<Clock>,
     /// When the broker came to be.
     pub(crate) boot_ms: i64,
@@ -81,6 +83,8 @@ pub(crate) struct Broker {
     /// What nearly every answer to a send carries.
     pub(crate) send_fields: ExtFields,
     pub(crate) state: Mutex<State>,
+    /// The broker id that pull answers suggest.
+    pub(super) suggested: AtomicI64,
     /// Told when a pull is held that is due before all others.
     pub(crate) held_sooner: Notify,
     /// Told when something is due before all else.
@@ -98,7 +102,8 @@ impl Broker {
         ids: UniqueIdGenerator,
     ) -> Self {
         let Identity { name, id, server, master } = identity;
-        let state = State::new(&name, &options, &clock);
+        let recorder = Recorder::new(&admission.history, &server);
+        let state = State::new(&name, &options, &clock, &recorder);
         Self {
             name,
             id,
@@ -109,6 +114,7 @@ impl Broker {
             name_servers,
             changes: admission.changes.clone(),
             faults: admission.faults.clone(),
+            recorder,
             boot_ms: clock.now_ms(),
             clock,
             tasks,
@@ -120,6 +126,7 @@ impl Broker {
                 .into_iter()
                 .collect(),
             state: Mutex::new(state),
+            suggested: AtomicI64::new(0),
             held_sooner: Notify::new(),
             due_sooner: Notify::new(),
         }
@@ -133,6 +140,11 @@ impl Broker {
     /// What the mock calls this server.
     pub(crate) fn server(&self) -> &Arc<str> {
         &self.server
+    }
+
+    /// A queue of this broker.
+    pub(crate) fn queue(&self, topic: &str, queue_id: i32) -> MessageQueue {
+        MessageQueue::new(topic, self.name.clone(), queue_id)
     }
 
     /// The time that this broker goes by.

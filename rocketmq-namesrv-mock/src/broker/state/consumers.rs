@@ -8,10 +8,12 @@ use rocketmq_remoting::protocol::body::{ConsumeFromWhere, ConsumeType, MessageMo
 
 use super::ClientChannelInfo;
 use crate::broker::filters::TagFilter;
+use crate::history::{BrokerEvent, Recorder};
 
 /// The members and subscriptions of all groups that have members.
 #[derive(Debug, Default)]
 pub(crate) struct ConsumerTable {
+    recorder: Recorder,
     groups: HashMap<String, ConsumerGroup>,
     /// The fingerprint of the last heartbeat of each group.
     fingerprints: HashMap<String, i32>,
@@ -62,6 +64,10 @@ pub(crate) struct Changed {
 }
 
 impl ConsumerTable {
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Self { recorder, ..Self::default() }
+    }
+
     /// A heartbeat of a member, with the group's subscriptions unless it leaves them as they are. Tells whom to tell
     /// if there is a new member or another topic; whether they want to know is for the caller to say.
     pub(crate) fn register(
@@ -73,7 +79,11 @@ impl ConsumerTable {
     ) -> Option<Changed> {
         let group = self.groups.entry(name.to_owned()).or_default();
         group.mode = mode;
+        let client_id = member.client_id.clone();
         let is_new = group.join(member);
+        if is_new {
+            self.recorder.note(|| BrokerEvent::Joined { group: name.into(), client: client_id.into() });
+        }
         let has_other_topics = subscriptions.is_some_and(|subscriptions| group.update(subscriptions));
         (is_new || has_other_topics).then(|| group.changed(name)).flatten()
     }
@@ -81,7 +91,7 @@ impl ConsumerTable {
     /// A member leaves; those that stay are to be told, also if it was none.
     pub(crate) fn unregister(&mut self, name: &str, connection: u64) -> Option<Changed> {
         let group = self.groups.get_mut(name)?;
-        group.leave(connection);
+        group.leave(name, connection, &self.recorder);
         let changed = group.changed(name);
         if group.members.is_empty() {
             self.groups.remove(name);
@@ -93,7 +103,7 @@ impl ConsumerTable {
     pub(crate) fn disconnect(&mut self, connection: u64) -> Vec<Changed> {
         let mut changed = Vec::new();
         self.groups.retain(|name, group| {
-            if group.leave(connection) {
+            if group.leave(name, connection, &self.recorder) {
                 changed.extend(group.changed(name));
             }
             !group.members.is_empty()
@@ -101,20 +111,21 @@ impl ConsumerTable {
         changed
     }
 
-    /// Drops the members that were last heard of before this time, and tells nobody. Returns their connections.
-    pub(crate) fn drop_silent(&mut self, before_ms: i64) -> Vec<Connection> {
-        let mut dropped = Vec::new();
-        self.groups.retain(|_, group| {
-            group.members.retain(|member| {
-                let stays = member.heard_ms >= before_ms;
-                if !stays {
-                    dropped.push(member.connection.clone());
-                }
-                stays
-            });
-            !group.members.is_empty()
-        });
+    /// Drops members, and tells nobody. Returns their connections.
+    pub(crate) fn drop_members(&mut self, which: impl Fn(&ClientChannelInfo) -> bool) -> Vec<Connection> {
+        let all = self.groups.values().flat_map(|group| &group.members).filter(|member| which(member));
+        let dropped: Vec<_> = all.map(|member| member.connection.clone()).collect();
+        for connection in &dropped {
+            self.disconnect(connection.id());
+        }
         dropped
+    }
+
+    /// What a history calls the client behind a connection: its client id if it is a member of the group.
+    pub(crate) fn client(&self, group: &str, connection: &Connection) -> Arc<str> {
+        let mut members = self.groups.get(group).into_iter().flat_map(|group| &group.members);
+        let found = members.find(|member| member.connection.id() == connection.id());
+        found.map_or_else(|| connection.peer().clone(), |member| member.client_id.as_str().into())
     }
 
     /// Notes the fingerprint of a heartbeat. True if the group's last one was another.
@@ -172,10 +183,13 @@ impl ConsumerGroup {
     }
 
     /// True if it was a member.
-    fn leave(&mut self, connection: u64) -> bool {
-        let before = self.members.len();
-        self.members.retain(|member| member.connection.id() != connection);
-        self.members.len() < before
+    fn leave(&mut self, name: &str, connection: u64, recorder: &Recorder) -> bool {
+        let Some(index) = self.members.iter().position(|member| member.connection.id() == connection) else {
+            return false;
+        };
+        let client = self.members.remove(index).client_id;
+        recorder.note(|| BrokerEvent::Left { group: name.into(), client: client.into() });
+        true
     }
 
     /// Takes what is new or newer, and drops the topics that are not there any more. True if the topics are not the

@@ -20,7 +20,7 @@ pub(crate) struct TransactionOptions {
 }
 
 /// What is known of the halves beside their records.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Halves {
     /// All halves before this offset are settled or were stored anew.
     pub(crate) next_offset: i64,

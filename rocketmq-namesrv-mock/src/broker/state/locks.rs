@@ -4,12 +4,15 @@ use std::collections::HashMap;
 
 use rocketmq_common::MessageQueue;
 
+use crate::history::{BrokerEvent, Recorder};
+
 /// How long a lock lives that is not refreshed. Java: `REBALANCE_LOCK_MAX_LIVE_TIME`.
 const LOCK_LIFE_MS: i64 = 60_000;
 
 /// Who has locked which queues, by group. Neither groups nor queues have to exist.
 #[derive(Debug, Default)]
 pub(crate) struct LockTable {
+    recorder: Recorder,
     groups: HashMap<String, HashMap<MessageQueue, Lock>>,
 }
 
@@ -21,27 +24,59 @@ struct Lock {
 }
 
 impl LockTable {
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Self { recorder, groups: HashMap::new() }
+    }
+
     /// Locks a queue or refreshes its lock. False if another client has it.
     pub(crate) fn lock(&mut self, group: &str, queue: &MessageQueue, client_id: &str, now_ms: i64) -> bool {
         let locks = self.groups.entry(group.to_owned()).or_default();
-        let is_others =
-            |lock: &Lock| lock.client_id != client_id && now_ms - lock.refreshed_ms <= LOCK_LIFE_MS;
-        if locks.get(queue).is_some_and(is_others) {
-            return false;
+        let others = locks.get(queue).filter(|lock| lock.client_id != client_id);
+        let granted = others.is_none_or(|lock| now_ms - lock.refreshed_ms > LOCK_LIFE_MS);
+        let event = |client: &str| (group.into(), client.into(), queue.clone());
+        if let Some(lock) = others.filter(|_| granted) {
+            self.recorder.note(|| {
+                let (group, client, queue) = event(&lock.client_id);
+                BrokerEvent::LockExpired { group, client, queue }
+            });
         }
-        locks.insert(queue.clone(), Lock { client_id: client_id.to_owned(), refreshed_ms: now_ms });
-        true
+        self.recorder.note(|| {
+            let (group, client, queue) = event(client_id);
+            BrokerEvent::Locked { group, client, queue, granted }
+        });
+        if granted {
+            locks.insert(queue.clone(), Lock { client_id: client_id.to_owned(), refreshed_ms: now_ms });
+        }
+        granted
+    }
+
+    /// Gives the lock of a queue to a client, whoever has it.
+    pub(crate) fn steal(&mut self, group: &str, queue: &MessageQueue, client_id: &str, now_ms: i64) {
+        self.forget(|locked_group, locked, _| locked_group == group && locked == queue);
+        self.lock(group, queue, client_id, now_ms);
+    }
+
+    /// Takes away the locks that are chosen by group, queue and client. Returns how many there were.
+    pub(crate) fn forget(&mut self, mut which: impl FnMut(&str, &MessageQueue, &str) -> bool) -> usize {
+        let mut count = 0;
+        for (group, locks) in &mut self.groups {
+            locks.retain(|queue, lock| {
+                let goes = which(group, queue, &lock.client_id);
+                if goes {
+                    count += 1;
+                    let (group, client, queue) =
+                        (group.as_str().into(), lock.client_id.as_str().into(), queue.clone());
+                    self.recorder.note(|| BrokerEvent::Unlocked { group, client, queue });
+                }
+                !goes
+            });
+        }
+        count
     }
 
     /// Gives queues back that this client has locked.
     pub(crate) fn unlock(&mut self, group: &str, queues: &[MessageQueue], client_id: &str) {
-        if let Some(locks) = self.groups.get_mut(group) {
-            for queue in queues {
-                if locks.get(queue).is_some_and(|lock| lock.client_id == client_id) {
-                    locks.remove(queue);
-                }
-            }
-        }
+        self.forget(|locked, queue, client| locked == group && client == client_id && queues.contains(queue));
     }
 
     /// Whether a group has locked any queue.

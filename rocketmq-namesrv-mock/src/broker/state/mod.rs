@@ -4,7 +4,8 @@
 //!
 //! - [`broker`]: a broker, its place in the cluster and its clock.
 //! - [`settings`], [`acl`]: what it was told at the start and while it runs; who may ask.
-//! - [`role`]: master or slave.
+//! - [`role`]: master or slave, and how far slaves lag.
+//! - [`snapshot`]: what a restart may bring back, and what it forgets.
 //! - [`names`]: which names topics and groups can have.
 //! - [`topics`], [`groups`], [`offsets`], [`request_modes`]: topics with their queues, groups, how far these have read
 //!   and how they get messages.
@@ -33,6 +34,7 @@ mod pushes;
 mod request_modes;
 mod role;
 mod settings;
+mod snapshot;
 mod topics;
 mod waiting;
 
@@ -53,12 +55,15 @@ pub(crate) use offsets::CommittedOffsets;
 pub(crate) use producers::ProducerTable;
 pub(crate) use request_modes::RequestModes;
 pub(crate) use role::Role;
+pub use role::SlaveLag;
 pub(crate) use settings::Obeyed;
+pub use snapshot::BrokerSnapshot;
 pub(crate) use topics::{Topic, TopicConfig, TopicFilterType, TopicTable};
 pub(crate) use waiting::HeldByPlace;
 
 use crate::broker::filters::FilterTable;
 use crate::clock::Clock;
+use crate::history::Recorder;
 use crate::store::CommitLog;
 use pops::PopTable;
 
@@ -82,15 +87,15 @@ pub(crate) struct State {
 }
 
 impl State {
-    fn new(broker: &str, options: &BrokerOptions, clock: &Arc<Clock>) -> Self {
+    fn new(broker: &str, options: &BrokerOptions, clock: &Arc<Clock>, recorder: &Recorder) -> Self {
         Self {
             topics: TopicTable::new(&options.cluster, broker, options.obeyed.auto_create_topic),
             log: CommitLog::new(options.store_limit),
             offsets: CommittedOffsets::default(),
             groups: GroupTable::new(options.obeyed.auto_create_group, clock.clone()),
-            consumers: ConsumerTable::default(),
+            consumers: ConsumerTable::new(recorder.clone()),
             filters: FilterTable::default(),
-            locks: LockTable::default(),
+            locks: LockTable::new(recorder.clone()),
             producers: ProducerTable::default(),
             halves: Halves::new(clock.now_ms(), options.obeyed.transactions),
             agenda: Agenda::default(),

@@ -12,7 +12,7 @@ struct Offsets {
 }
 
 /// How far each group has read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct CommittedOffsets {
     committed: Offsets,
     /// Where the next pull will be sent to.
@@ -37,6 +37,11 @@ impl CommittedOffsets {
     /// Takes over what a master has committed. That groups were moved there is not for its slaves.
     pub(crate) fn follow(&mut self, master: &Self) {
         self.committed.clone_from(&master.committed);
+    }
+
+    /// Forgets where groups were moved and have not gone yet.
+    pub(crate) fn forget_resets(&mut self) {
+        self.resets = Offsets::default();
     }
 
     /// The committed offsets of a group by queue, without those that are still to be reset.

@@ -37,9 +37,9 @@ impl ProducerTable {
         self.leave(connection, |_| true);
     }
 
-    /// Drops the members that were last heard of before this time. Returns their connections.
-    pub(crate) fn drop_silent(&mut self, before_ms: i64) -> Vec<Connection> {
-        let all = self.groups.values().flatten().filter(|member| member.heard_ms < before_ms);
+    /// Drops members. Returns their connections.
+    pub(crate) fn drop_members(&mut self, which: impl Fn(&ClientChannelInfo) -> bool) -> Vec<Connection> {
+        let all = self.groups.values().flatten().filter(|member| which(member));
         let dropped: Vec<Connection> = all.map(|member| member.connection.clone()).collect();
         for connection in &dropped {
             self.disconnect(connection.id());

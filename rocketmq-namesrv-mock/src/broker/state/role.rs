@@ -26,6 +26,26 @@ pub(crate) struct Link {
     /// Told when the master stored something.
     pub(crate) news: Notify,
     is_up: AtomicBool,
+    lag: Mutex<SlaveLag>,
+}
+
+/// How far a slave is behind its master; see [`MockCluster::set_slave_lag`](crate::MockCluster::set_slave_lag).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlaveLag {
+    /// It has all messages.
+    #[default]
+    None,
+    /// It lacks the latest N messages of its master, whatever their topics.
+    Messages(usize),
+    /// It copies nothing, neither messages nor offsets.
+    Stopped,
+}
+
+impl Link {
+    pub(crate) fn lag(&self) -> SlaveLag {
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Role {
@@ -57,12 +77,18 @@ impl Role {
         }
     }
 
+    /// Lets a slave lag. False if it is none.
+    pub(crate) fn set_lag(&self, lag: SlaveLag) -> bool {
+        let Self::Slave { link, .. } = self else { return false };
+        *link.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+        true
+    }
+
     /// In how many places there is what a master stores.
     pub(crate) fn copies(&self) -> usize {
-        let up =
-            |slaves: &Slaves| slaves.links().iter().filter(|link| link.is_up.load(Ordering::SeqCst)).count();
+        let is_copy = |link: &&Arc<Link>| link.is_up.load(Ordering::SeqCst) && link.lag() == SlaveLag::None;
         match self {
-            Self::Master(slaves) => 1 + up(slaves),
+            Self::Master(slaves) => 1 + slaves.links().iter().filter(is_copy).count(),
             Self::Slave { .. } => 1,
         }
     }

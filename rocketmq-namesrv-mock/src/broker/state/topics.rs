@@ -37,14 +37,14 @@ pub(crate) enum TopicFilterType {
 }
 
 /// A topic with its queues.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Topic {
     pub(crate) config: TopicConfig,
     queues: Vec<ConsumeQueue>,
 }
 
 /// All topics of a broker.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TopicTable {
     topics: HashMap<String, Topic>,
     /// Named after cluster and broker, or made at the start: nobody may change them.
@@ -125,9 +125,14 @@ impl TopicTable {
         self.topics.remove(topic);
     }
 
-    /// Takes over what another table has, from which alone this one was filled. Calls `is_new` for each new entry of
-    /// a queue.
-    pub(crate) fn follow(&mut self, other: &Self, mut is_new: impl FnMut(&str, i32, &QueueEntry)) {
+    /// Takes over what another table has, from which alone this one was filled, up to the record with the number `end`.
+    /// Calls `is_new` for each new entry of a queue.
+    pub(crate) fn follow(
+        &mut self,
+        other: &Self,
+        end: usize,
+        mut is_new: impl FnMut(&str, i32, &QueueEntry),
+    ) {
         self.topics.retain(|name, _| other.topics.contains_key(name));
         for (name, source) in &other.topics {
             if self.get(name).is_none_or(|known| known.config != source.config) {
@@ -137,8 +142,15 @@ impl TopicTable {
             copy.queues.resize_with(source.queues.len(), ConsumeQueue::default);
             // There are fewer queues than 32 bits count.
             for (queue_id, (copy, source)) in copy.queues.iter_mut().zip(&source.queues).enumerate() {
-                copy.follow(source).for_each(|entry| is_new(name, queue_id as i32, entry));
+                copy.follow(source, end).for_each(|entry| is_new(name, queue_id as i32, entry));
             }
+        }
+    }
+
+    /// Puts all queues back as they were in another table. Topics that it lacks are empty.
+    pub(crate) fn restore_queues(&mut self, other: &Self) {
+        for (name, topic) in &mut self.topics {
+            topic.queues = other.get(name).map(|topic| topic.queues.clone()).unwrap_or_default();
         }
     }
 
