@@ -119,6 +119,7 @@ mod tests {
     use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
 
     use super::*;
+    use crate::factory::TopicRoute;
 
     fn strategy(detecting: bool) -> MQFaultStrategy {
         let tables = LatencyTables {
@@ -145,7 +146,7 @@ mod tests {
             broker_datas: brokers.iter().map(broker).collect(),
             ..TopicRouteData::default()
         };
-        TopicPublishInfo::of_topic("T", route, None)
+        TopicPublishInfo::new("T", Arc::new(TopicRoute::new("ns".into(), route, false)), 4, None)
     }
 
     fn refused() -> MQClientError {

@@ -19,11 +19,14 @@
 
 pub mod acl;
 pub mod admin;
+pub mod client;
+mod clock;
 pub mod conf;
 pub mod error;
 mod factory;
 pub mod hook;
 mod latency;
+mod life_cycle;
 pub mod model;
 mod mq_client_api;
 mod name_servers;
@@ -31,6 +34,7 @@ pub mod producer;
 pub mod selector;
 mod top_addressing;
 mod trace;
+mod waiting;
 
 #[doc(inline)]
 pub use error::MQClientError as Error;

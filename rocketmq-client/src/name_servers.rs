@@ -1,14 +1,14 @@
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::Poll;
 use std::time::Duration;
 
 use rocketmq_remoting::net::random;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::NameServerAnswer;
+use crate::waiting::first_ready;
 
 /// A server that has not answered for that long is not waited for alone: the next one is asked too.
 const ASK_NEXT_AFTER: Duration = Duration::from_millis(200);
@@ -147,22 +147,6 @@ impl List {
     fn current(&self) -> Option<&Arc<str>> {
         self.addresses.get(self.current.load(Ordering::Relaxed))
     }
-}
-
-/// The first of several futures that is ready, taken out of the list. `None` of an empty list.
-async fn first_ready<T>(asking: &mut Vec<(usize, Asking<'_, T>)>) -> Option<(usize, Result<T, Said>)> {
-    poll_fn(|cx| {
-        if asking.is_empty() {
-            return Poll::Ready(None);
-        }
-        for place in 0..asking.len() {
-            if let Poll::Ready(said) = asking[place].1.as_mut().poll(cx) {
-                return Poll::Ready(Some((asking.swap_remove(place).0, said)));
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ fn requests_are_signed_as_java_signs_them() {
 
 #[test]
 fn half_a_pair_of_credentials_is_an_error_that_names_the_other_half() {
-    let reason = |option: &AdminOption| option.client_config().unwrap_err().to_string();
+    let reason = |option: &AdminOption| option.client_option().client_config().unwrap_err().to_string();
     let mut option = AdminOption::default();
     option.set_name_server_addr("ns:9876").set_access_key("key");
     assert_eq!(reason(&option), "option secret_key: an access key needs one: set the credentials");
@@ -52,14 +52,14 @@ fn half_a_pair_of_credentials_is_an_error_that_names_the_other_half() {
     option.set_credentials("", "").set_security_token("token");
     assert!(reason(&option).starts_with("option access_key: "), "{}", reason(&option));
     option.set_credentials("key", "secret");
-    assert!(option.client_config().unwrap().credentials.is_some());
+    assert!(option.client_option().client_config().unwrap().credentials.is_some());
 }
 
 #[test]
 fn a_configuration_file_may_hold_credentials() {
     let json = r#"{"name_server_addr": "ns:9876", "access_key": "key", "secret_key": "s-e-c", "security_token": "t-o-k"}"#;
     let option: ProducerOption = serde_json::from_str(json).unwrap();
-    let credentials = option.client_config().unwrap().credentials.unwrap();
+    let credentials = option.client_option().client_config().unwrap().credentials.unwrap();
     assert_eq!(credentials.access_key(), "key");
     assert_eq!((credentials.secret_key.expose(), credentials.security_token.expose()), ("s-e-c", "t-o-k"));
 }

@@ -1,9 +1,9 @@
 use std::fmt::Display;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
-use std::task::Poll;
 
 use crate::error::{Failure, MQClientError};
+use crate::waiting::first_ready;
 
 /// How many requests of one call are under way at a time.
 const AT_ONCE: usize = 16;
@@ -84,17 +84,13 @@ where
     F: Future<Output = Result<T, MQClientError>>,
 {
     let mut waiting = keys.into_iter().enumerate();
-    let mut asking: Vec<(usize, K, Pin<Box<F>>)> = Vec::new();
+    let mut asking: Vec<((usize, K), Pin<Box<F>>)> = Vec::new();
     let mut answered = Vec::new();
     loop {
         for (index, key) in waiting.by_ref().take(AT_ONCE.saturating_sub(asking.len())) {
-            asking.push((index, key.clone(), Box::pin(ask(key))));
+            asking.push(((index, key.clone()), Box::pin(ask(key))));
         }
-        if asking.is_empty() {
-            break;
-        }
-        let (place, answer) = first_ready(&mut asking).await;
-        let (index, key, _) = asking.swap_remove(place);
+        let Some(((index, key), answer)) = first_ready(&mut asking).await else { break };
         answered.push((index, key, answer));
     }
     answered.sort_unstable_by_key(|(index, ..)| *index);
@@ -106,19 +102,6 @@ where
         }
     }
     answers
-}
-
-/// The first that is ready: its place, and what it gave.
-async fn first_ready<K, F: Future>(asking: &mut [(usize, K, Pin<Box<F>>)]) -> (usize, F::Output) {
-    poll_fn(|cx| {
-        for (place, (_, _, future)) in asking.iter_mut().enumerate() {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready((place, output));
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{ClusterInfo, Connection};
@@ -15,7 +16,7 @@ impl MQAdmin {
     /// # Errors
     /// `NameServerUnreachable` when none answered.
     pub async fn cluster_info(&self) -> Result<ClusterInfo, MQClientError> {
-        self.instance.api().cluster_info().await
+        self.instance()?.api().cluster_info().await
     }
 
     /// The figures of brokers, masters and slaves, by Java's names: `brokerVersionDesc`, `putTps`,
@@ -33,7 +34,7 @@ impl MQAdmin {
         let servers = self.masters_and_slaves(brokers).await?;
         fan_out(servers, |server| async move {
             let address = self.dial_address(&server)?;
-            Ok(self.instance.api().broker_runtime_info(&address).await?.table)
+            Ok(self.instance()?.api().broker_runtime_info(&address).await?.table)
         })
         .await
         .any()
@@ -57,7 +58,7 @@ impl MQAdmin {
         let route = self.route(topic).await?;
         fan_out(readers(&route.broker_datas), |broker| async move {
             let address = self.dial_address(&broker)?;
-            match self.instance.api().producer_connection(&address, group).await {
+            match self.instance()?.api().producer_connection(&address, group).await {
                 Ok(connections) => Ok(connections.connection_set),
                 Err(error) if is_no_such_group(&error) => Ok(Vec::new()),
                 Err(error) => Err(error),
@@ -67,15 +68,18 @@ impl MQAdmin {
         .any()
     }
 
-    /// The NameServers that this admin asks, as they were configured or the address server gave them.
-    /// Java: `MQAdminExt.getNameServerAddressList`.
+    /// The NameServers that this admin asks, as they were configured or the address server gave them; none before the
+    /// start and after the shutdown of its client. Java: `MQAdminExt.getNameServerAddressList`.
     pub fn name_servers(&self) -> Vec<String> {
-        self.instance.api().name_servers().addresses().iter().map(ToString::to_string).collect()
+        self.name_server_addresses().iter().map(ToString::to_string).collect()
+    }
+
+    fn name_server_addresses(&self) -> Vec<Arc<str>> {
+        self.instance().map(|instance| instance.api().name_servers().addresses()).unwrap_or_default()
     }
 
     pub(super) fn name_server_list(&self) -> Vec<Server> {
-        let addresses = self.instance.api().name_servers().addresses();
-        addresses.into_iter().map(|address| Server::NameServer { address }).collect()
+        self.name_server_addresses().into_iter().map(|address| Server::NameServer { address }).collect()
     }
 }
 

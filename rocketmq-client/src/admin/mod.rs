@@ -30,9 +30,10 @@ pub use pull::{PullResult, PullStatus};
 pub use topic_config::TopicConfig;
 pub use topics::{QueueStats, TopicOnBroker};
 
+use crate::client::MQClient;
 use crate::conf::AdminOption;
 use crate::error::MQClientError;
-use crate::factory::{MQClientInstance, Role};
+use crate::factory::MQClientInstance;
 
 /// Looks into a cluster and changes its topics, as `mqadmin` does. Java: `DefaultMQAdminExt`.
 ///
@@ -49,9 +50,9 @@ use crate::factory::{MQClientInstance, Role};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MQAdmin {
-    instance: MQClientInstance,
+    client: MQClient,
 }
 
 impl MQAdmin {
@@ -78,8 +79,17 @@ impl MQAdmin {
                 reason: "an admin needs the full names of topics and groups: namespace%name".to_owned(),
             });
         }
-        let instance = MQClientInstance::start(option.client_config()?, Role::default()).await?;
-        Ok(Self { instance })
+        let client = MQClient::new(option.clone());
+        client.start().await?;
+        Ok(Self::of_client(client))
+    }
+
+    pub(crate) fn of_client(client: MQClient) -> Self {
+        Self { client }
+    }
+
+    fn instance(&self) -> Result<&MQClientInstance, MQClientError> {
+        Ok(self.client.running()?)
     }
 }
 

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -7,8 +6,6 @@ use rocketmq_remoting::protocol::header::BoundaryType;
 use tokio::time::Instant;
 
 use super::answers::fan_out;
-use super::brokers::readers;
-use super::routes::readable_queues;
 use super::{Answers, MQAdmin};
 use crate::error::MQClientError;
 
@@ -40,7 +37,7 @@ impl MQAdmin {
     /// # Errors
     /// As [`max_offset`](Self::max_offset).
     pub async fn min_offset(&self, queue: &MessageQueue) -> Result<i64, MQClientError> {
-        self.instance.api().min_offset(&self.read_address(queue).await?, queue).await
+        self.instance()?.api().min_offset(&self.read_address(queue).await?, queue).await
     }
 
     /// The offsets of the first messages that all queues still have; see [`min_offset`](Self::min_offset).
@@ -48,7 +45,7 @@ impl MQAdmin {
     /// # Errors
     /// As [`max_offsets`](Self::max_offsets).
     pub async fn min_offsets(&self, topic: &str) -> Result<Answers<MessageQueue, i64>, MQClientError> {
-        let api = self.instance.api();
+        let api = self.instance()?.api();
         self.each_queue(topic, async |address, queue| api.min_offset(&address, &queue).await).await
     }
 
@@ -58,7 +55,7 @@ impl MQAdmin {
     /// # Errors
     /// As [`max_offset`](Self::max_offset).
     pub async fn earliest_store_time(&self, queue: &MessageQueue) -> Result<Option<i64>, MQClientError> {
-        self.instance.api().earliest_store_time(&self.read_address(queue).await?, queue).await
+        self.instance()?.api().earliest_store_time(&self.read_address(queue).await?, queue).await
     }
 
     /// When the first messages that all queues still have were stored; see
@@ -70,7 +67,7 @@ impl MQAdmin {
         &self,
         topic: &str,
     ) -> Result<Answers<MessageQueue, Option<i64>>, MQClientError> {
-        let api = self.instance.api();
+        let api = self.instance()?.api();
         self.each_queue(topic, async |address, queue| api.earliest_store_time(&address, &queue).await).await
     }
 
@@ -89,7 +86,7 @@ impl MQAdmin {
         boundary: BoundaryType,
     ) -> Result<i64, MQClientError> {
         let address = self.read_address(queue).await?;
-        self.instance.api().search_offset(&address, queue, timestamp, boundary).await
+        self.instance()?.api().search_offset(&address, queue, timestamp, boundary).await
     }
 
     /// The offsets of all queues at a store time; see [`search_offset`](Self::search_offset).
@@ -102,7 +99,7 @@ impl MQAdmin {
         timestamp: i64,
         boundary: BoundaryType,
     ) -> Result<Answers<MessageQueue, i64>, MQClientError> {
-        let api = self.instance.api();
+        let api = self.instance()?.api();
         self.each_queue(topic, async |address, queue| {
             api.search_offset(&address, &queue, timestamp, boundary).await
         })
@@ -120,7 +117,7 @@ impl MQAdmin {
         group: &str,
         queue: &MessageQueue,
     ) -> Result<Option<i64>, MQClientError> {
-        self.instance.api().consumer_offset(&self.read_address(queue).await?, group, queue).await
+        self.instance()?.api().consumer_offset(&self.read_address(queue).await?, group, queue).await
     }
 
     /// The offsets that a consumer group has committed of all queues of a topic; see
@@ -133,21 +130,21 @@ impl MQAdmin {
         group: &str,
         topic: &str,
     ) -> Result<Answers<MessageQueue, Option<i64>>, MQClientError> {
-        let api = self.instance.api();
+        let api = self.instance()?.api();
         self.each_queue(topic, async |address, queue| api.consumer_offset(&address, group, &queue).await)
             .await
     }
 
     async fn max_offset_at(&self, address: &str, queue: &MessageQueue) -> Result<i64, MQClientError> {
-        let api = self.instance.api();
+        let api = self.instance()?.api();
         let offset = api.max_offset(address, queue, api.timeout()).await;
         offset.map_err(|error| MQClientError::from_remoting(address, error))
     }
 
     /// Where to read a queue.
     async fn read_address(&self, queue: &MessageQueue) -> Result<Arc<str>, MQClientError> {
-        let deadline = Instant::now() + self.instance.api().timeout();
-        self.instance.read_address(queue.topic(), queue.broker_name(), deadline).await
+        let deadline = Instant::now() + self.instance()?.api().timeout();
+        self.instance()?.read_address(queue.topic(), queue.broker_name(), deadline).await
     }
 
     /// Asks for each queue of a topic that can be read, at the broker to read it from.
@@ -159,14 +156,10 @@ impl MQAdmin {
     where
         F: Future<Output = Result<T, MQClientError>>,
     {
-        let route = self.route(topic).await?;
-        let addresses: HashMap<String, Arc<str>> = readers(&route.broker_datas)
-            .iter()
-            .filter_map(|server| Some((server.broker_name()?.to_owned(), self.dial_address(server).ok()?)))
-            .collect();
-        let (addresses, ask) = (&addresses, &ask);
-        fan_out(readable_queues(topic, &route), |queue| async move {
-            let Some(address) = addresses.get(queue.broker_name()) else {
+        let info = self.subscribe_info(topic).await?;
+        let (info, ask) = (&info, &ask);
+        fan_out(info.queues().to_vec(), |queue| async move {
+            let Some(address) = info.reader(queue.broker_name()) else {
                 return Err(MQClientError::NoMaster { broker: queue.shared_broker_name().clone() });
             };
             ask(address.clone(), queue).await

@@ -17,8 +17,9 @@ impl MQAdmin {
     ) -> Answers<Server, ()> {
         let names: Vec<&str> = created.done.iter().filter_map(|(server, ())| server.broker_name()).collect();
         let names = names.as_slice();
-        let (topic, api) = (config.topic.as_str(), self.instance.api());
+        let topic = config.topic.as_str();
         fan_out(self.name_server_list(), |server| async move {
+            let api = self.instance()?.api();
             let known = match brokers {
                 Brokers::Named(_) => api.kv_config(server.address(), ORDER_TOPIC_CONFIG, topic).await?,
                 Brokers::All | Brokers::Cluster(_) => None,

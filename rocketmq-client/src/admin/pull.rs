@@ -51,8 +51,8 @@ impl MQAdmin {
         offset: i64,
         max: u32,
     ) -> Result<PullResult, MQClientError> {
-        let deadline = Instant::now() + self.instance.api().timeout();
-        let address = self.instance.read_address(queue.topic(), queue.broker_name(), deadline).await?;
+        let deadline = Instant::now() + self.instance()?.api().timeout();
+        let address = self.instance()?.read_address(queue.topic(), queue.broker_name(), deadline).await?;
         let header = PullMessageRequestHeader {
             consumer_group: mix_all::TOOLS_CONSUMER_GROUP.into(),
             topic: queue.topic().into(),
@@ -65,7 +65,7 @@ impl MQAdmin {
             broker_name: Some(queue.broker_name().into()),
             ..PullMessageRequestHeader::default()
         };
-        let (code, reply) = self.instance.api().pull_message(&address, &header).await?;
+        let (code, reply) = self.instance()?.api().pull_message(&address, &header).await?;
         let status = match code {
             ResponseCode::PULL_NOT_FOUND => PullStatus::NoNewMessage,
             ResponseCode::PULL_RETRY_IMMEDIATELY => PullStatus::NoMatchedMessage,

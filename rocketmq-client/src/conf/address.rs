@@ -16,8 +16,14 @@ impl AddressTranslator {
         Self(Arc::new(translate))
     }
 
-    pub(crate) fn translate(&self, advertised: &str) -> Option<String> {
-        (self.0)(advertised)
+    /// Where to dial a server that advertises this address.
+    pub(crate) fn dial_address(translator: Option<&Self>, advertised: &str) -> Arc<str> {
+        let translated = translator.and_then(|translator| (translator.0)(advertised));
+        translated.map_or_else(|| Arc::from(advertised), Arc::from)
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) struct ClientConfig {
     pub(crate) heartbeat_broker_interval: Duration,
     pub(crate) api_timeout: Duration,
     pub(crate) retry_on_initial_connect: bool,
+    pub(crate) own_thread: bool,
 }
 
 /// What every request says besides its own header.

@@ -1,7 +1,8 @@
-/// Declares the options of one kind of client: its own fields and those that all clients share.
+/// Declares the options of one kind of client: its own fields and those of every client.
 ///
 /// For each field: its documentation, `plain`, `list`, `text` or `secret`, its name, its setter, its type and default. From that come
-/// the struct, its `Default`, the setter, a reader of the field's name, and the name in configuration files. A
+/// the struct, its `Default`, the setter, a reader of the field's name, and the name in configuration files. The fields
+/// behind `@client` are those of the client, which it may share with others. A
 /// `text` setter takes anything that becomes a `String`, and its reader is `None` while the text is empty. A
 /// `secret` has no reader, and is never printed.
 macro_rules! client_options {
@@ -13,6 +14,7 @@ macro_rules! client_options {
             $(#[$meta])*
             pub struct $name {
                 $($own)*
+                @client
                 /// The NameServers, as `host:port;host:port`. Host names, IPv4, IPv6 in brackets. Required, unless
                 /// an address server is named.
                 text name_server_addr / set_name_server_addr: String = String::new();
@@ -70,6 +72,11 @@ macro_rules! client_options {
                 /// Whether every request says that this client reads and writes streams (`ReqT`), for proxies
                 /// that treat them differently. Default: false. Java: `enableStreamRequestType`.
                 plain enable_stream_request_type / set_enable_stream_request_type: bool = false;
+                /// Whether the connections, heartbeats and callbacks have a thread of their own, which is stopped at the
+                /// shutdown. A runtime whose threads are blocked then loses neither its heartbeats nor the locks that
+                /// they keep. Sends from other threads pay for it: each wakes that thread, and is woken by it. Default:
+                /// false, the runtime in which the client is started.
+                plain own_thread / set_own_thread: bool = false;
             }
         }
 
@@ -128,55 +135,6 @@ macro_rules! client_options {
             pub fn tls(&self) -> Option<&$crate::conf::TlsConfig> {
                 self.tls.as_ref()
             }
-
-            /// What the shared part of a client needs to know of these options, checked.
-            pub(crate) fn client_config(&self) -> Result<$crate::conf::ClientConfig, MQClientError> {
-                use std::time::Duration;
-
-                $crate::conf::at_least_one(&[
-                    ("tcp_transport_try_lock_timeout", self.tcp_transport_try_lock_timeout),
-                    ("tcp_transport_connect_timeout", self.tcp_transport_connect_timeout),
-                    ("client_channel_max_idle_time_seconds", self.client_channel_max_idle_time_seconds),
-                    ("client_channel_expire_timeout_seconds", self.client_channel_expire_timeout_seconds),
-                    ("poll_name_server_interval", self.poll_name_server_interval),
-                    ("heartbeat_broker_interval", self.heartbeat_broker_interval),
-                    ("mq_client_api_timeout", self.mq_client_api_timeout),
-                ])?;
-                let mut connection = rocketmq_remoting::net::ConnectionOptions::default();
-                connection.serialize_type = self.serialize_type;
-                connection.connect_timeout = $crate::conf::millis(self.tcp_transport_connect_timeout);
-                connection.try_lock_timeout = $crate::conf::millis(self.tcp_transport_try_lock_timeout);
-                connection.max_idle = Duration::from_secs(self.client_channel_max_idle_time_seconds);
-                connection.expire = Duration::from_secs(self.client_channel_expire_timeout_seconds);
-                Ok($crate::conf::ClientConfig {
-                    name_servers: $crate::conf::NameServerSource::from_options(
-                        &self.name_server_addr,
-                        &self.name_server_http_address,
-                    )?,
-                    instance_name: self.instance_name().map(str::to_owned),
-                    client_ip: self.client_ip().map(str::to_owned),
-                    unit_name: self.unit_name().map(str::to_owned),
-                    connection,
-                    address_translator: self.address_translator.clone(),
-                    #[cfg(feature = "tls")]
-                    tls: self.tls.clone(),
-                    credentials: $crate::acl::SessionCredentials::from_options(
-                        &self.access_key,
-                        &self.secret_key,
-                        &self.security_token,
-                    )?,
-                    fixed_fields: $crate::conf::FixedFields {
-                        namespace_v2: self.namespace_v2().map(str::to_owned),
-                        zone: self.zone().map(str::to_owned),
-                        stream_request_type: self.enable_stream_request_type,
-                    },
-                    hooks: self.hooks.clone(),
-                    poll_name_server_interval: $crate::conf::millis(self.poll_name_server_interval),
-                    heartbeat_broker_interval: $crate::conf::millis(self.heartbeat_broker_interval),
-                    api_timeout: $crate::conf::millis(self.mq_client_api_timeout),
-                    retry_on_initial_connect: self.retry_on_initial_connect,
-                })
-            }
         }
     };
 }
@@ -187,6 +145,11 @@ macro_rules! options {
         $(#[$meta:meta])*
         pub struct $name:ident {
             $($(#[doc = $doc:literal])+ $kind:ident $field:ident / $setter:ident: $type:ty = $default:expr;)*
+            @client
+            $(
+                $(#[doc = $shared_doc:literal])+ $shared_kind:ident $shared:ident / $shared_setter:ident:
+                    $shared_type:ty = $shared_default:expr;
+            )*
         }
     ) => {
         $(#[$meta])*
@@ -195,19 +158,21 @@ macro_rules! options {
         #[non_exhaustive]
         pub struct $name {
             $($field: $type,)*
+            $(pub(super) $shared: $shared_type,)*
             #[serde(skip)]
-            address_translator: Option<$crate::conf::AddressTranslator>,
+            pub(super) address_translator: Option<$crate::conf::AddressTranslator>,
             #[cfg(feature = "tls")]
             #[serde(skip)]
-            tls: Option<$crate::conf::TlsConfig>,
+            pub(super) tls: Option<$crate::conf::TlsConfig>,
             #[serde(skip)]
-            hooks: $crate::hook::Hooks,
+            pub(super) hooks: $crate::hook::Hooks,
         }
 
         impl Default for $name {
             fn default() -> Self {
                 Self {
                     $($field: $default,)*
+                    $($shared: $shared_default,)*
                     address_translator: None,
                     hooks: $crate::hook::Hooks::default(),
                     #[cfg(feature = "tls")]
@@ -218,6 +183,48 @@ macro_rules! options {
 
         impl $name {
             $($crate::conf::macros::accessors!($kind [$($doc)+] $field $setter $type);)*
+            $(
+                $crate::conf::macros::accessors!(
+                    $shared_kind [$($shared_doc)+] $shared $shared_setter $shared_type
+                );
+            )*
+
+            /// The options that the client has, of these.
+            #[allow(dead_code, reason = "of no use for the options of a client itself")]
+            pub(crate) fn client_option(&self) -> $crate::conf::ClientOption {
+                let mut option = $crate::conf::ClientOption::default();
+                $(option.$shared = self.$shared.clone();)*
+                option.address_translator = self.address_translator.clone();
+                option.hooks.rpc = self.hooks.rpc.clone();
+                #[cfg(feature = "tls")]
+                {
+                    option.tls = self.tls.clone();
+                }
+                option
+            }
+
+            /// Takes over the options of a client.
+            #[allow(dead_code, reason = "of no use for the options of a client itself")]
+            pub(crate) fn set_client_option(&mut self, client: &$crate::conf::ClientOption) {
+                $(self.$shared = client.$shared.clone();)*
+                self.address_translator = client.address_translator.clone();
+                self.hooks.rpc = client.hooks.rpc.clone();
+                #[cfg(feature = "tls")]
+                {
+                    self.tls = client.tls.clone();
+                }
+            }
+
+            /// An option of the client that is not as that client has it.
+            #[allow(dead_code, reason = "of no use for the options of a client itself")]
+            pub(crate) fn differs_from(&self, client: &$crate::conf::ClientOption) -> Option<&'static str> {
+                $(
+                    if self.$shared != client.$shared {
+                        return Some(stringify!($shared));
+                    }
+                )*
+                self.client_option().differs_in_parts(client)
+            }
         }
     };
 }

@@ -2,8 +2,8 @@
 //! and the same name in configuration files (serde); unknown names there are an error.
 
 mod address;
-mod admin_option;
 mod client_config;
+mod client_option;
 pub(crate) mod env;
 mod macros;
 mod producer_option;
@@ -14,7 +14,7 @@ pub use rocketmq_remoting::net::tls::TlsConfig;
 pub use rocketmq_remoting::protocol::SerializeType;
 
 pub use address::AddressTranslator;
-pub use admin_option::AdminOption;
+pub use client_option::{AdminOption, ClientOption};
 pub use producer_option::ProducerOption;
 
 pub(crate) use address::{NameServerSource, parse_name_servers};

@@ -1,44 +1,34 @@
+use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use rocketmq_common::MessageProperties;
-use rocketmq_common::message_const::PROPERTY_CORRELATION_ID;
+use rocketmq_common::message_const::PROPERTY_PRODUCER_GROUP;
+use rocketmq_common::record::RecordDecoder;
 use rocketmq_remoting::net::{Connection, RequestHandler, Responder};
-use rocketmq_remoting::protocol::header::ReplyMessageRequestHeader;
-use rocketmq_remoting::protocol::{ExtFields, NoHeader, RemotingCommand, RequestCode, ResponseCode};
-use tokio::sync::{Notify, mpsc};
+use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
+use tokio::sync::Notify;
 
-use super::pending_replies::{PendingReplies, PushedReply};
+use super::groups::{BrokerRequestHandler, Groups, Handlers};
 
 /// What this client does with requests from brokers. Java: `ClientRemotingProcessor`.
 ///
-/// It runs on the tasks of the connections, so it only hands things over: a reply to the request that waits for it, a
-/// question about a transaction to the queue of the transaction producer.
-#[derive(Debug)]
+/// It runs on the tasks of the connections, so it only finds the handler: that of the code, or that of the group which the
+/// request names.
 pub(super) struct ClientRemotingProcessor {
     pub(super) heartbeat_wanted: Arc<Notify>,
-    pub(super) replies: Arc<PendingReplies>,
-    /// Where questions about transactions go, if this client answers any.
-    pub(super) checks: Option<mpsc::Sender<TransactionCheck>>,
-}
-
-/// A broker's question what became of a transaction (39), not looked at yet.
-#[derive(Debug)]
-pub(crate) struct TransactionCheck {
-    pub(crate) request: RemotingCommand,
-    /// Where the answer goes.
-    pub(crate) connection: Connection,
+    pub(super) groups: Arc<Groups>,
+    /// What answers for the client as a whole.
+    pub(super) of_client: Handlers,
 }
 
 impl RequestHandler for ClientRemotingProcessor {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
-        match (request.request_code(), &self.checks) {
-            (RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, _) => self.receive_reply_message(request, responder),
-            (RequestCode::CHECK_TRANSACTION_STATE, Some(checks)) => {
-                check_transaction_state(checks, request, &responder);
+        match self.handler(&request) {
+            Some(handler) => handler.handle(request, responder),
+            None => {
+                let (code, broker) = (request.code, responder.connection().peer());
+                tracing::debug!(code, %broker, "a request of a broker that nothing here handles");
+                responder.not_supported(&request);
             }
-            _ => responder.not_supported(&request),
         }
     }
 
@@ -49,47 +39,60 @@ impl RequestHandler for ClientRemotingProcessor {
 }
 
 impl ClientRemotingProcessor {
-    /// A reply for which nobody waits any more is fine: its request timed out or was given up.
-    fn receive_reply_message(&self, request: RemotingCommand, responder: Responder) {
-        let peer = responder.connection().peer().clone();
-        let header: ReplyMessageRequestHeader = match request.header() {
-            Ok(header) => header,
-            Err(error) => {
-                tracing::warn!(broker = %peer, %error, "a reply message cannot be read");
-                let remark = Some("process reply message fail");
-                let (fields, code) = (ExtFields::default(), ResponseCode::SYSTEM_ERROR);
-                return responder.answer(code, remark, &NoHeader, &fields, &Bytes::new());
-            }
-        };
-        let (fields, code) = (ExtFields::default(), ResponseCode::SUCCESS);
-        responder.answer(code, None, &NoHeader, &fields, &Bytes::new());
-        let properties = MessageProperties::from_wire(header.properties.clone().unwrap_or_default());
-        let correlation_id = properties.get(PROPERTY_CORRELATION_ID).unwrap_or_default();
-        let reply = PushedReply { header, body: request.body, arrived: now_ms() };
-        if !self.replies.arrived(correlation_id, reply) {
-            tracing::debug!(broker = %peer, correlation_id, "a reply for which nobody waits");
+    fn handler(&self, request: &RemotingCommand) -> Option<Arc<dyn BrokerRequestHandler>> {
+        let code = request.request_code();
+        let of_client = self.of_client.iter().find(|(handled, _)| *handled == code);
+        of_client
+            .map(|(_, handler)| handler.clone())
+            .or_else(|| self.groups.handler(code, &group_of(request)?))
+    }
+}
+
+/// The group that a request is for, if requests of its code name one.
+fn group_of(request: &RemotingCommand) -> Option<String> {
+    let field = match request.request_code() {
+        RequestCode::CHECK_TRANSACTION_STATE => return producer_group_of(request),
+        RequestCode::NOTIFY_CONSUMER_IDS_CHANGED
+        | RequestCode::GET_CONSUMER_RUNNING_INFO
+        | RequestCode::CONSUME_MESSAGE_DIRECTLY => "consumerGroup",
+        RequestCode::RESET_CONSUMER_CLIENT_OFFSET | RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT => "group",
+        _ => return None,
+    };
+    request.ext_fields.get(field).map(|group| group.into_owned())
+}
+
+/// The group of the half message that a broker asks about: its header does not name it.
+fn producer_group_of(request: &RemotingCommand) -> Option<String> {
+    match RecordDecoder::new(request.body.clone()).next() {
+        Some(Ok(message)) => message.property(PROPERTY_PRODUCER_GROUP).map(str::to_owned),
+        Some(Err(error)) => {
+            tracing::warn!(%error, "the half message of a question about a transaction cannot be read");
+            None
         }
+        None => None,
     }
 }
 
-/// While too many of them wait, more are dropped: the broker asks again.
-fn check_transaction_state(
-    checks: &mpsc::Sender<TransactionCheck>,
-    request: RemotingCommand,
-    responder: &Responder,
-) {
-    let connection = responder.connection().clone();
-    if let Err(error) = checks.try_send(TransactionCheck { request, connection }) {
-        let broker = responder.connection().peer();
-        let reason = match error {
-            mpsc::error::TrySendError::Full(_) => "too many wait: see check_request_hold_max",
-            mpsc::error::TrySendError::Closed(_) => "the producer is not ready, or shut down",
+impl fmt::Debug for ClientRemotingProcessor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRemotingProcessor").field("groups", &self.groups).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_for_the_group_in_its_header() {
+        let of = |code, field: &'static str| {
+            let mut request = RemotingCommand::request(code);
+            request.ext_fields.insert(field, "g");
+            group_of(&request)
         };
-        tracing::warn!(%broker, reason, "a question about a transaction is dropped; the broker asks again");
+        assert_eq!(of(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, "consumerGroup").as_deref(), Some("g"));
+        assert_eq!(of(RequestCode::RESET_CONSUMER_CLIENT_OFFSET, "group").as_deref(), Some("g"));
+        assert_eq!(of(RequestCode::RESET_CONSUMER_CLIENT_OFFSET, "consumerGroup"), None);
+        assert_eq!(of(RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, "consumerGroup"), None);
     }
-}
-
-fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

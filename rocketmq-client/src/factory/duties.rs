@@ -29,7 +29,7 @@ pub(super) async fn refresh_routes(
     }
 }
 
-/// Sends heartbeats to all masters: regularly, and soon when `wanted`, such as after a connection was opened.
+/// Sends heartbeats to all masters, and to all slaves while there is a consumer: regularly, and soon when `wanted`, such as after a connection was opened.
 pub(super) async fn send_heartbeats(
     heartbeats: Arc<Heartbeats>,
     routes: Arc<RouteTable>,
@@ -39,9 +39,9 @@ pub(super) async fn send_heartbeats(
 ) {
     loop {
         pause(every, &wanted).await;
-        let masters = routes.masters();
-        heartbeats.keep(&masters);
-        for address in masters {
+        let servers = routes.servers(heartbeats.groups().have_consumer());
+        heartbeats.keep(&servers);
+        for address in servers {
             let heartbeats = heartbeats.clone();
             tasks.spawn(async move {
                 if let Err(error) = heartbeats.send(&address).await {

@@ -1,29 +1,46 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use rocketmq_remoting::client::RemotingError;
+use rocketmq_remoting::protocol::body::encode_body;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::MQClientError;
-use crate::mq_client_api::MQClientApi;
+use super::groups::{Group, Groups, Membership};
+use crate::error::{MQClientError, with_causes};
+use crate::mq_client_api::{HeartbeatAnswer, MQClientApi};
+use crate::waiting;
 
-/// Tells brokers who this client is, and knows whom it has told. A broker remembers it for as long as the connection
-/// lasts: what it pushes (replies, questions about transactions) comes on that connection.
+/// Tells brokers which groups this client is a member of, and knows what it has told to whom. A broker remembers it for as
+/// long as the connection lasts: what it pushes (replies, questions about transactions) comes on that connection.
 #[derive(Debug)]
 pub(crate) struct Heartbeats {
     api: Arc<MQClientApi>,
-    /// A `HeartbeatData`.
-    data: Bytes,
+    client_id: Arc<str>,
+    groups: Arc<Groups>,
     told: Mutex<HashMap<Arc<str>, Arc<Told>>>,
 }
 
-/// The id of the connection on which a broker was told. One heartbeat to a broker at a time.
-type Told = tokio::sync::Mutex<Option<u64>>;
+/// What one broker was told last. The lock lets one request to it be on its way at a time, so that no heartbeat which still
+/// names a group comes after the group's goodbye.
+type Told = tokio::sync::Mutex<Option<LastTold>>;
+
+#[derive(Debug, Clone, Copy)]
+struct LastTold {
+    /// The id of the connection.
+    connection: u64,
+    /// The version of the registry.
+    version: u64,
+    /// What the broker said about itself.
+    answer: HeartbeatAnswer,
+}
 
 impl Heartbeats {
-    pub(crate) fn new(api: Arc<MQClientApi>, data: Bytes) -> Self {
-        Self { api, data, told: Mutex::default() }
+    pub(crate) fn new(api: Arc<MQClientApi>, client_id: Arc<str>, groups: Arc<Groups>) -> Self {
+        Self { api, client_id, groups, told: Mutex::default() }
+    }
+
+    pub(crate) fn groups(&self) -> &Arc<Groups> {
+        &self.groups
     }
 
     /// Tells a broker, whether it knows or not.
@@ -33,15 +50,21 @@ impl Heartbeats {
         self.tell(address, &mut told, Instant::now() + self.api.timeout()).await
     }
 
-    /// Makes sure that a broker knows this client on the connection that is open now. It costs a request only if it
-    /// does not.
+    /// The version (`MQVersion`) of a broker, as its last answer to a heartbeat had it.
+    #[allow(dead_code, reason = "consumers with SQL filters, which come next, ask for it before they pull")]
+    pub(crate) async fn broker_version(&self, address: &Arc<str>) -> Option<i32> {
+        Some(self.told(address).lock().await.as_ref()?.answer.broker_version)
+    }
+
+    /// Makes sure that a broker knows all groups of this client on the connection that is open now. It costs a request only
+    /// if the broker does not.
     pub(crate) async fn reach(&self, address: &Arc<str>, deadline: Instant) -> Result<(), MQClientError> {
         let began = Instant::now();
         let told = self.told(address);
         let reached = timeout_at(deadline, async {
             let mut told = told.lock().await;
-            let open = self.api.remoting().connection(address);
-            if open.is_some_and(|connection| *told == Some(connection.id())) {
+            let open = self.api.remoting().connection(address).map(|connection| connection.id());
+            if told.is_some_and(|told| told.covers(open, self.groups.version())) {
                 return Ok(());
             }
             let deadline = deadline.min(Instant::now() + self.api.timeout());
@@ -61,26 +84,98 @@ impl Heartbeats {
         }
     }
 
-    /// Forgets the brokers that are not among these.
+    /// Takes a group out of the registry and says goodbye to every broker that was told of this client. Returns the brokers
+    /// that could not be told before the deadline.
+    pub(crate) async fn leave(&self, membership: &Membership, deadline: Instant) -> Vec<Arc<str>> {
+        // First, so that no later heartbeat names the group.
+        membership.end();
+        let told: Vec<(Arc<str>, Arc<Told>)> = {
+            let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.iter().map(|(address, told)| (address.clone(), told.clone())).collect()
+        };
+        let goodbyes = told.into_iter().map(|(address, told)| async move {
+            let said = timeout_at(deadline, self.say_goodbye(&address, &told, membership.group(), deadline));
+            match said.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => {
+                    tracing::debug!(broker = %address, error = with_causes(&error), "cannot unregister");
+                    Some(address)
+                }
+                Err(_) => Some(address),
+            }
+        });
+        waiting::all(goodbyes).await.into_iter().flatten().collect()
+    }
+
+    /// Forgets the brokers that are not among these, unless they are connected.
     pub(crate) fn keep(&self, addresses: &[Arc<str>]) {
+        let connected = |address: &str| self.api.remoting().connection(address).is_some();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|address, _| addresses.contains(address));
+        told.retain(|address, _| addresses.contains(address) || connected(address));
+    }
+
+    async fn say_goodbye(
+        &self,
+        address: &Arc<str>,
+        told: &Told,
+        group: &Group,
+        deadline: Instant,
+    ) -> Result<(), RemotingError> {
+        let told = told.lock().await;
+        let open = self.api.remoting().connection(address).map(|connection| connection.id());
+        // A broker has forgotten what it was told on a connection that has ended.
+        if told.is_none_or(|told| open != Some(told.connection)) {
+            return Ok(());
+        }
+        self.api.unregister(address, &self.client_id, group, deadline).await
     }
 
     async fn tell(
         &self,
         address: &str,
-        told: &mut Option<u64>,
+        told: &mut Option<LastTold>,
         deadline: Instant,
     ) -> Result<(), RemotingError> {
+        let Some((version, data)) = self.groups.heartbeat(&self.client_id) else { return Ok(()) };
+        // Texts and numbers can always be written as JSON.
+        let data = encode_body(&data).unwrap_or_default();
         let connection = self.api.remoting().connect(address, deadline).await?;
-        self.api.heartbeat(&connection, &self.data, deadline).await?;
-        *told = Some(connection.id());
+        let answer = self.api.heartbeat(&connection, &data, deadline).await?;
+        if answer.subscription_changed && told.is_some_and(|told| told.connection == connection.id()) {
+            tracing::debug!(
+                broker = address,
+                version = answer.broker_version,
+                "the broker takes a changed subscription"
+            );
+        }
+        *told = Some(LastTold { connection: connection.id(), version, answer });
         Ok(())
     }
 
     fn told(&self, address: &Arc<str>) -> Arc<Told> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.entry(address.clone()).or_default().clone()
+    }
+}
+
+impl LastTold {
+    /// Whether a broker that was told this knows this version of the registry on the connection that is open.
+    fn covers(&self, open: Option<u64>, version: u64) -> bool {
+        open == Some(self.connection) && self.version >= version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_knows_what_it_was_told_on_the_connection_that_is_open() {
+        let told = LastTold { connection: 7, version: 3, answer: HeartbeatAnswer::default() };
+        assert!(told.covers(Some(7), 3), "told");
+        assert!(told.covers(Some(7), 2), "told, and of more");
+        assert!(!told.covers(Some(7), 4), "a group came later");
+        assert!(!told.covers(Some(8), 3), "another connection");
+        assert!(!told.covers(None, 3), "no connection");
     }
 }

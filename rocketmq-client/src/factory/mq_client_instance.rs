@@ -1,74 +1,82 @@
-use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rocketmq_remoting::net::TaskOwner;
-use rocketmq_remoting::protocol::body::{HeartbeatData, ProducerData, TopicRouteData, encode_body};
-use tokio::sync::{Notify, mpsc};
+use rocketmq_remoting::protocol::RequestCode;
+use rocketmq_remoting::protocol::body::TopicRouteData;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::TopicPublishInfo;
 use super::client_id::{client_id, local_ip};
-use super::client_remoting_processor::{ClientRemotingProcessor, TransactionCheck};
+use super::client_remoting_processor::ClientRemotingProcessor;
 use super::duties::{detect_reachable, refresh_routes, send_heartbeats};
+use super::groups::{Groups, Handlers, Membership};
 use super::heartbeats::Heartbeats;
+use super::own_thread::OwnThread;
 use super::pending_replies::{PendingReplies, PendingReply};
 use super::remoting::remoting_client;
 use super::route_table::RouteTable;
+use super::{PublishRoutes, TopicSubscribeInfo};
 use crate::conf::{ClientConfig, NameServerSource};
-use crate::error::{MQClientError, with_causes};
+use crate::error::MQClientError;
 use crate::latency::MQFaultStrategy;
 use crate::mq_client_api::MQClientApi;
 use crate::name_servers::NameServers;
 use crate::top_addressing::TopAddressing;
+use crate::waiting;
 
-/// One client as the cluster sees it: an id, its connections, the routes it knows, its heartbeats.
-/// Java: `MQClientInstance`. Each producer or admin has its own.
+/// One client as the cluster sees it: an id, its connections, the routes it knows, its groups and their heartbeats.
+/// Java: `MQClientInstance`. Any number of producers, consumers and admins share it.
 #[derive(Debug)]
 pub(crate) struct MQClientInstance {
-    client_id: String,
+    client_id: Arc<str>,
     ip: IpAddr,
-    producer_group: Option<String>,
     api: Arc<MQClientApi>,
     routes: Arc<RouteTable>,
+    groups: Arc<Groups>,
+    heartbeats: Arc<Heartbeats>,
+    replies: Arc<PendingReplies>,
     tasks: TaskOwner,
     routes_wanted: Arc<Notify>,
     heartbeat_wanted: Arc<Notify>,
-    /// None for clients that brokers need not know.
-    heartbeats: Option<Arc<Heartbeats>>,
-    replies: Arc<PendingReplies>,
-}
-
-/// What the instance is for.
-#[derive(Debug, Default)]
-pub(crate) struct Role {
-    /// The group that heartbeats tell of.
-    pub(crate) producer_group: Option<String>,
-    /// How many queues a topic is taken to have that does not exist yet.
-    pub(crate) default_topic_queue_nums: u32,
-    /// Where brokers' questions about transactions go.
-    pub(crate) transaction_checks: Option<mpsc::Sender<TransactionCheck>>,
+    /// The thread on which the tasks run, if it is their own.
+    own_thread: Option<OwnThread>,
 }
 
 impl MQClientInstance {
-    /// Makes the instance, starts its background duties on the current runtime, and makes sure that a NameServer
-    /// answers, unless it may come later.
-    pub(crate) async fn start(config: ClientConfig, role: Role) -> Result<Self, MQClientError> {
+    /// Makes the instance, starts its background duties, on the current runtime or on a thread of their own, and makes
+    /// sure that a NameServer answers, unless it may come later.
+    pub(crate) async fn start(config: ClientConfig) -> Result<Self, MQClientError> {
+        if !config.own_thread {
+            return Self::start_here(config).await;
+        }
+        tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
+        let thread = OwnThread::start()?;
+        let (started, instance) = oneshot::channel();
+        let starting = thread.tasks()?;
+        starting.spawn(async move {
+            // Nobody takes it if the start was given up: it ends with that.
+            let _ = started.send(Self::start_here(config).await);
+        });
+        // The thread ends without an answer only when the process does.
+        let mut instance = instance.await.map_err(|_| MQClientError::NoRuntime)??;
+        instance.own_thread = Some(thread);
+        Ok(instance)
+    }
+
+    async fn start_here(config: ClientConfig) -> Result<Self, MQClientError> {
         let retry_on_initial_connect = config.retry_on_initial_connect;
-        let instance = Self::new(config, role).await?;
+        let instance = Self::new(config).await?;
         if !retry_on_initial_connect {
             instance.check_name_servers().await?;
         }
         Ok(instance)
     }
 
-    async fn new(config: ClientConfig, role: Role) -> Result<Self, MQClientError> {
-        let no_runtime = |_| MQClientError::NoRuntime;
-        // Before the first name look-up, which needs it.
-        let tasks = TaskOwner::new().map_err(no_runtime)?;
+    async fn new(config: ClientConfig) -> Result<Self, MQClientError> {
+        // Before the first name look-up, which needs a runtime.
+        let tasks = TaskOwner::new().map_err(|_| MQClientError::NoRuntime)?;
         let (name_servers, top_addressing) = match config.name_servers.clone() {
             NameServerSource::Fixed(addresses) => (NameServers::new(addresses), None),
             NameServerSource::Http(url) => (NameServers::new(Vec::new()), Some(TopAddressing::new(url))),
@@ -77,48 +85,49 @@ impl MQClientInstance {
             top_addressing.update(&name_servers).await;
         }
         let ip = local_ip(&name_servers.addresses()).await;
-        let client_id = client_id(
+        let client_id: Arc<str> = client_id(
             ip,
             config.client_ip.as_deref(),
             config.instance_name.as_deref(),
             config.unit_name.as_deref(),
-        );
-        let (heartbeat_wanted, replies) = (Arc::new(Notify::new()), Arc::new(PendingReplies::new()));
+        )
+        .into();
+        let (groups, replies) = (Arc::new(Groups::default()), Arc::new(PendingReplies::new()));
+        let heartbeat_wanted = Arc::new(Notify::new());
         let handler = Arc::new(ClientRemotingProcessor {
             heartbeat_wanted: heartbeat_wanted.clone(),
-            replies: replies.clone(),
-            checks: role.transaction_checks,
+            groups: groups.clone(),
+            of_client: vec![(RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, replies.clone())],
         });
         let remoting = remoting_client(&config, handler).await?;
         let api = Arc::new(MQClientApi::new(remoting, name_servers, config.api_timeout));
         if let Some(top_addressing) = top_addressing {
             tasks.spawn(top_addressing.keep_updating(api.clone()));
         }
-        let translator = config.address_translator;
-        let routes = Arc::new(RouteTable::new(api.clone(), translator, role.default_topic_queue_nums));
-
-        let routes_wanted = Arc::new(Notify::new());
-        let every = config.poll_name_server_interval;
-        tasks.spawn(refresh_routes(routes.clone(), every, config.api_timeout, routes_wanted.clone()));
-        let mut heartbeats = None;
-        if let Some(group) = &role.producer_group {
-            let beats = Arc::new(Heartbeats::new(api.clone(), heartbeat_data(&client_id, group)?));
-            let (every, wanted) = (config.heartbeat_broker_interval, heartbeat_wanted.clone());
-            tasks.spawn(send_heartbeats(beats.clone(), routes.clone(), tasks.clone(), every, wanted));
-            heartbeats = Some(beats);
-        }
-        Ok(Self {
+        let instance = Self {
+            routes: Arc::new(RouteTable::new(api.clone(), config.address_translator.clone())),
+            heartbeats: Arc::new(Heartbeats::new(api.clone(), client_id.clone(), groups.clone())),
             client_id,
             ip,
-            producer_group: role.producer_group,
             api,
-            routes,
-            tasks,
-            routes_wanted,
-            heartbeat_wanted,
-            heartbeats,
+            groups,
             replies,
-        })
+            tasks,
+            routes_wanted: Arc::new(Notify::new()),
+            heartbeat_wanted,
+            own_thread: None,
+        };
+        instance.start_duties(&config);
+        Ok(instance)
+    }
+
+    fn start_duties(&self, config: &ClientConfig) {
+        let (every, limit) = (config.poll_name_server_interval, config.api_timeout);
+        let wanted = self.routes_wanted.clone();
+        self.tasks.spawn(refresh_routes(self.routes.clone(), every, limit, wanted));
+        let (every, wanted) = (config.heartbeat_broker_interval, self.heartbeat_wanted.clone());
+        let (heartbeats, routes) = (self.heartbeats.clone(), self.routes.clone());
+        self.tasks.spawn(send_heartbeats(heartbeats, routes, self.tasks.clone(), every, wanted));
     }
 
     pub(crate) fn client_id(&self) -> &str {
@@ -129,19 +138,25 @@ impl MQClientInstance {
         &self.api
     }
 
-    /// The queues to which messages of a topic can go, if they are known and there are any.
-    pub(crate) fn known_route(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
-        self.routes.known(topic)
+    /// Makes this client a member of a producer group. Brokers are told soon, and each before it is to push something.
+    pub(crate) fn join_producer_group(
+        &self,
+        group: Arc<str>,
+        handlers: Handlers,
+    ) -> Result<Membership, MQClientError> {
+        let membership = self.groups.register_producer(group, handlers)?;
+        self.want_heartbeat();
+        Ok(membership)
     }
 
-    /// The queues to which messages of a topic can go.
-    pub(crate) async fn find_route(
-        &self,
-        topic: &str,
-        timeout: Duration,
-        deadline: Instant,
-    ) -> Result<Arc<TopicPublishInfo>, MQClientError> {
-        self.routes.find(topic, timeout, deadline).await
+    /// Takes this client out of a group. Returns the brokers that could not be told before the deadline.
+    pub(crate) async fn leave_group(&self, membership: &Membership, deadline: Instant) -> Vec<Arc<str>> {
+        self.heartbeats.leave(membership, deadline).await
+    }
+
+    /// The routes as a producer sees them.
+    pub(crate) fn publish_routes(&self, default_topic_queue_nums: u32) -> PublishRoutes {
+        PublishRoutes::new(self.routes.clone(), default_topic_queue_nums)
     }
 
     /// Makes sure that the route of a topic is as the NameServers had it after `since`; if they do not answer before
@@ -166,6 +181,16 @@ impl MQClientInstance {
         })
     }
 
+    /// The queues of a topic that can be read, and the servers that have them, as the NameServers have them now.
+    pub(crate) async fn subscribe_info(
+        &self,
+        topic: &str,
+        deadline: Instant,
+    ) -> Result<TopicSubscribeInfo, MQClientError> {
+        let route = self.topic_route(topic, deadline).await?;
+        Ok(TopicSubscribeInfo::of_topic(topic, &route, self.routes.translator()))
+    }
+
     /// Where to read queues of a broker: its master, or else its slave with the smallest id.
     pub(crate) async fn read_address(
         &self,
@@ -173,10 +198,8 @@ impl MQClientInstance {
         broker: &str,
         deadline: Instant,
     ) -> Result<Arc<str>, MQClientError> {
-        let route = self.topic_route(topic, deadline).await?;
-        let broker = route.broker_datas.iter().find(|data| data.broker_name == broker);
-        let address = broker.and_then(|data| data.broker_addrs.values().next());
-        address.map(|address| self.dial_address(address)).ok_or_else(|| MQClientError::BrokerNotFound {
+        let info = self.subscribe_info(topic, deadline).await?;
+        info.reader(broker).cloned().ok_or_else(|| MQClientError::BrokerNotFound {
             topic: topic.into(),
             answers: Box::default(),
             hint: "it has a route, but not on the broker of this queue: check the name of the broker",
@@ -199,23 +222,14 @@ impl MQClientInstance {
         self.heartbeat_wanted.notify_one();
     }
 
-    /// Makes sure that the broker at this address can push to this client.
+    /// Makes sure that the broker at this address knows all groups of this client, so that it can push to them.
     pub(crate) async fn reach(&self, address: &Arc<str>, deadline: Instant) -> Result<(), MQClientError> {
-        match &self.heartbeats {
-            Some(heartbeats) => heartbeats.reach(address, deadline).await,
-            None => Ok(()),
-        }
+        self.heartbeats.reach(address, deadline).await
     }
 
     /// [`reach`](Self::reach) for several brokers at once; each may fail.
     pub(crate) async fn reach_all(&self, addresses: Vec<Arc<str>>, deadline: Instant) {
-        let mut left: Vec<_> =
-            addresses.iter().map(|address| Box::pin(self.reach(address, deadline))).collect();
-        let all = poll_fn(|cx| {
-            left.retain_mut(|reaching| reaching.as_mut().poll(cx).is_pending());
-            if left.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-        });
-        all.await;
+        waiting::all(addresses.iter().map(|address| self.reach(address, deadline))).await;
     }
 
     /// A place for the reply to a request.
@@ -223,14 +237,25 @@ impl MQClientInstance {
         self.replies.wait_for(correlation_id)
     }
 
-    /// The tasks that are stopped and joined with this instance.
-    pub(crate) fn tasks(&self) -> &TaskOwner {
-        &self.tasks
+    /// The runtime on which the connections are, unless that is a thread of their own.
+    pub(crate) fn home(&self) -> Option<tokio::runtime::Id> {
+        self.own_thread.is_none().then(|| self.tasks.runtime())
     }
 
-    /// Looks after brokers that could not be reached.
-    pub(crate) fn start_detector(&self, faults: Arc<MQFaultStrategy>, every: Duration, limit: Duration) {
-        self.tasks.spawn(detect_reachable(self.api.clone(), self.routes.clone(), faults, every, limit));
+    /// An owner of further tasks on the runtime of this instance: those of a producer, which ends before it.
+    pub(crate) fn more_tasks(&self) -> TaskOwner {
+        self.tasks.sibling()
+    }
+
+    /// Looks after brokers that could not be reached, as long as `tasks` run.
+    pub(crate) fn start_detector(
+        &self,
+        tasks: &TaskOwner,
+        faults: Arc<MQFaultStrategy>,
+        every: Duration,
+        limit: Duration,
+    ) {
+        tasks.spawn(detect_reachable(self.api.clone(), self.routes.clone(), faults, every, limit));
     }
 
     /// The local address towards the cluster.
@@ -250,34 +275,19 @@ impl MQClientInstance {
         }
     }
 
-    /// Tells the brokers that this client leaves, closes its connections and joins its tasks, at most for
-    /// `limit`. Returns the brokers that could not be told, and whether all tasks ended in time.
-    pub(crate) async fn shutdown(&self, limit: Duration) -> (Vec<Arc<str>>, bool) {
+    /// Closes the connections and joins the tasks, at most for `limit`. Returns whether all tasks ended in time.
+    pub(crate) async fn shutdown(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         self.replies.close();
         let stopped = self.tasks.shutdown(limit).await;
-        let mut untold = Vec::new();
-        if let Some(group) = &self.producer_group {
-            for broker in self.routes.masters() {
-                // A broker without a connection has forgotten this client, or never knew it.
-                if self.api.remoting().connection(&broker).is_none() {
-                    continue;
-                }
-                let left = deadline.saturating_duration_since(Instant::now());
-                let told = self.api.unregister_producer(&broker, &self.client_id, group);
-                match tokio::time::timeout(left, told).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => {
-                        tracing::debug!(%broker, error = with_causes(&error), "cannot unregister");
-                        untold.push(broker);
-                    }
-                    Err(_) => untold.push(broker),
-                }
-            }
-        }
         let left = deadline.saturating_duration_since(Instant::now());
         let closed = self.api.remoting().shutdown(left).await;
-        (untold, stopped && closed)
+        let left = deadline.saturating_duration_since(Instant::now());
+        let joined = match &self.own_thread {
+            Some(thread) => thread.join(left).await,
+            None => true,
+        };
+        stopped && closed && joined
     }
 }
 
@@ -286,14 +296,4 @@ impl Drop for MQClientInstance {
         // The remoting client stops its own.
         self.tasks.stop();
     }
-}
-
-/// The body of a heartbeat.
-fn heartbeat_data(client_id: &str, group: &str) -> Result<Bytes, MQClientError> {
-    let data = HeartbeatData {
-        client_id: client_id.into(),
-        producer_data_set: vec![ProducerData { group_name: group.into() }],
-        ..HeartbeatData::default()
-    };
-    encode_body(&data).map_err(|source| MQClientError::argument("client id or group", source))
 }

@@ -2,12 +2,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use rocketmq_common::MessageProperties;
+use rocketmq_common::message_const::PROPERTY_CORRELATION_ID;
+use rocketmq_remoting::net::Responder;
 use rocketmq_remoting::protocol::header::ReplyMessageRequestHeader;
+use rocketmq_remoting::protocol::{ExtFields, NoHeader, RemotingCommand, ResponseCode};
 use tokio::sync::oneshot;
+
+use super::groups::BrokerRequestHandler;
+use crate::clock::now_ms;
 
 /// The requests that wait for their replies, by correlation id. Java: `RequestFutureHolder`.
 ///
-/// It holds as many as the producer admits at once; an entry goes with whoever waits for it.
+/// It holds as many as the producers admit at once; an entry goes with whoever waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct PendingReplies {
     /// None once the client is shut down.
@@ -59,6 +66,31 @@ impl PendingReplies {
 
     fn lock(&self) -> MutexGuard<'_, Option<HashMap<Arc<str>, oneshot::Sender<PushedReply>>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes what brokers push (326) and acknowledges it. A reply for which nobody waits any more is fine: its request timed
+/// out or was given up.
+impl BrokerRequestHandler for PendingReplies {
+    fn handle(&self, request: RemotingCommand, responder: Responder) {
+        let peer = responder.connection().peer().clone();
+        let fields = ExtFields::default();
+        let header: ReplyMessageRequestHeader = match request.header() {
+            Ok(header) => header,
+            Err(error) => {
+                tracing::warn!(broker = %peer, %error, "a reply message cannot be read");
+                let remark = Some("process reply message fail");
+                let code = ResponseCode::SYSTEM_ERROR;
+                return responder.answer(code, remark, &NoHeader, &fields, &Bytes::new());
+            }
+        };
+        responder.answer(ResponseCode::SUCCESS, None, &NoHeader, &fields, &Bytes::new());
+        let properties = MessageProperties::from_wire(header.properties.clone().unwrap_or_default());
+        let correlation_id = properties.get(PROPERTY_CORRELATION_ID).unwrap_or_default();
+        let reply = PushedReply { header, body: request.body, arrived: now_ms() };
+        if !self.arrived(correlation_id, reply) {
+            tracing::debug!(broker = %peer, correlation_id, "a reply for which nobody waits");
+        }
     }
 }
 

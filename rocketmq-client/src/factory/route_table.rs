@@ -1,22 +1,24 @@
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use rocketmq_common::{MessageQueue, mix_all};
+use rocketmq_common::{MessageQueue, PermName, mix_all};
 use rocketmq_remoting::protocol::body::TopicRouteData;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxHashMap;
+use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout_at};
 
-use super::TopicPublishInfo;
 use crate::conf::AddressTranslator;
 use crate::error::MQClientError;
 use crate::mq_client_api::MQClientApi;
 use crate::name_servers::NoAnswer;
 
-/// The routes of the topics that this client sends to.
+/// Changes that a slow reader may leave unread; it is told that it missed some.
+const UNREAD_CHANGES: usize = 64;
+
+/// The routes of the topics that this client uses, as the NameServers tell them. What producers and consumers make of
+/// them are views: [`PublishRoutes`](super::PublishRoutes), [`TopicSubscribeInfo`](super::TopicSubscribeInfo).
 ///
 /// A lookup runs once for all callers that need the same topic. A route that was found stays until a better
 /// one is found: a NameServer that is down, or has just restarted and knows nothing yet, stops no send.
@@ -24,31 +26,30 @@ use crate::name_servers::NoAnswer;
 pub(crate) struct RouteTable {
     api: Arc<MQClientApi>,
     translator: Option<AddressTranslator>,
-    default_topic_queue_nums: u32,
-    topics: RwLock<FxHashMap<Arc<str>, Arc<TopicPublishInfo>>>,
-    /// Another number whenever the topics change, which no other table has.
+    topics: RwLock<FxHashMap<Arc<str>, Arc<TopicRoute>>>,
+    /// Grows whenever a route changes.
     version: AtomicU64,
-    lookups: Mutex<HashMap<Arc<str>, Arc<Lookup>>>,
+    changes: broadcast::Sender<Arc<str>>,
+    lookups: Mutex<HashMap<(Arc<str>, Missing), Arc<Lookup>>>,
 }
 
-/// A route that this thread asked for: a lock, if only for reading, is one for all threads.
-struct Seen {
-    version: u64,
-    topic: Arc<str>,
-    route: Weak<TopicPublishInfo>,
+/// The route of one topic. A snapshot: a change makes a new one.
+#[derive(Debug)]
+pub(crate) struct TopicRoute {
+    /// The NameServer that told it.
+    pub(crate) name_server: Arc<str>,
+    pub(crate) data: TopicRouteData,
+    /// The topic does not exist yet: the route is that of the template topic. Only producers use it.
+    pub(crate) is_template: bool,
 }
 
-/// Most threads send to few topics.
-const SEEN: usize = 8;
-
-thread_local! {
-    /// Each at a place that follows from its topic.
-    static ROUTES: RefCell<[Option<Seen>; SEEN]> = const { RefCell::new([const { None }; SEEN]) };
-}
-
-fn next_version() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+/// What is asked about a topic that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Missing {
+    /// The route of the template topic: a first send creates the topic from it.
+    TakeTemplate,
+    /// Nothing: consumers cannot create topics.
+    IsError,
 }
 
 /// The lookup of one topic: whoever holds the lock asks; what it learned is there for those who waited.
@@ -62,34 +63,51 @@ struct Looked {
     at: Option<Instant>,
 }
 
+impl TopicRoute {
+    pub(crate) fn new(name_server: Arc<str>, data: TopicRouteData, is_template: bool) -> Self {
+        Self { name_server, data, is_template }
+    }
+}
+
 impl RouteTable {
-    pub(crate) fn new(
-        api: Arc<MQClientApi>,
-        translator: Option<AddressTranslator>,
-        default_topic_queue_nums: u32,
-    ) -> Self {
-        let (topics, lookups) = (RwLock::default(), Mutex::default());
-        let version = AtomicU64::new(next_version());
-        Self { api, translator, default_topic_queue_nums, topics, version, lookups }
+    pub(crate) fn new(api: Arc<MQClientApi>, translator: Option<AddressTranslator>) -> Self {
+        let (changes, _) = broadcast::channel(UNREAD_CHANGES);
+        let (topics, lookups, version) = (RwLock::default(), Mutex::default(), AtomicU64::new(0));
+        Self { api, translator, topics, version, changes, lookups }
     }
 
-    /// The route of a topic, if it is known and has a queue.
-    pub(crate) fn known(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
-        self.get(topic).filter(|info| !info.is_empty())
+    pub(crate) fn translator(&self) -> Option<&AddressTranslator> {
+        self.translator.as_ref()
     }
 
-    /// The route of a topic, looked up if need be. It has at least one queue. Dropping the future gives the
-    /// lookup up, and the next caller begins anew.
-    pub(crate) async fn find(
+    /// Another number whenever any route changed. Read it before a route: what changes in between has another version.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The topics whose routes change from now on. A reader that is too slow loses the oldest and is told how many.
+    #[cfg_attr(not(test), expect(dead_code, reason = "consumers, which come next, rebalance then"))]
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Arc<str>> {
+        self.changes.subscribe()
+    }
+
+    /// The topic by its shared name, and its route, if it is known.
+    pub(super) fn get(&self, topic: &str) -> Option<(Arc<str>, Arc<TopicRoute>)> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.get_key_value(topic).map(|(topic, route)| (topic.clone(), route.clone()))
+    }
+
+    /// Looks a route up until `usable` makes something of it. Dropping the future gives the lookup up, and the next caller
+    /// begins anew.
+    pub(super) async fn find<T>(
         &self,
         topic: &str,
+        missing: Missing,
         timeout: Duration,
         deadline: Instant,
-    ) -> Result<Arc<TopicPublishInfo>, MQClientError> {
-        if let Some(info) = self.known(topic) {
-            return Ok(info);
-        }
-        let lookup = self.lookup(topic);
+        usable: impl Fn() -> Option<T>,
+    ) -> Result<T, MQClientError> {
+        let lookup = self.lookup(topic, missing);
         let timed_out = |_| MQClientError::TimedOut {
             timeout,
             waited_for: "the route of the topic",
@@ -100,23 +118,25 @@ impl RouteTable {
             Ok(outcome) => (outcome, false),
             Err(_) => (timeout_at(deadline, lookup.lock()).await.map_err(timed_out)?, true),
         };
-        if let Some(info) = self.known(topic) {
-            return Ok(info);
+        if let Some(found) = usable() {
+            return Ok(found);
         }
         if let Some(no_route) = outcome.no_route.as_ref().filter(|_| waited) {
             return Err(not_found(topic, no_route));
         }
         outcome.no_route = None;
-        let found = self.look_up(topic, deadline).await;
-        let result = match found {
-            Ok(info) => self.put(topic, info),
+        let result = match self.look_up(topic, missing, deadline).await {
+            Ok(route) => {
+                self.learn(topic, route);
+                usable().ok_or_else(|| no_usable_queue(topic))
+            }
             Err(no_route) => {
                 let error = not_found(topic, &no_route);
                 outcome.no_route = Some(Arc::new(no_route));
                 Err(error)
             }
         };
-        self.forget_lookup(topic);
+        self.forget_lookup(topic, missing);
         result
     }
 
@@ -131,134 +151,113 @@ impl RouteTable {
 
     /// Fetches a known route again, unless somebody did who began after `since`. Returns at the deadline at the latest.
     pub(crate) async fn refresh_since(&self, topic: &str, since: Instant, deadline: Instant) {
-        let lookup = self.lookup(topic);
+        let lookup = self.lookup(topic, Missing::TakeTemplate);
         let Ok(mut looked) = timeout_at(deadline, lookup.lock()).await else { return };
         if looked.at.is_none_or(|at| at < since) {
             let began = Instant::now();
             if timeout_at(deadline, self.look_again(topic, deadline)).await.is_ok() {
                 looked.at = Some(began);
             }
-            self.forget_lookup(topic);
+            self.forget_lookup(topic, Missing::TakeTemplate);
         }
     }
 
     async fn look_again(&self, topic: &str, deadline: Instant) {
         match self.api.topic_route_and_source(topic, deadline).await {
-            Ok((name_server, route)) => self.update(topic, name_server, route),
+            Ok((name_server, data)) => self.learn(topic, TopicRoute::new(name_server, data, false)),
             Err(no_route) => {
                 tracing::debug!(%topic, answers = ?no_route.answers, "route not refreshed, the old one stays");
             }
         }
     }
 
-    /// Any queue of a broker, and the broker's address.
+    /// Any writable queue of a broker, and the address of the broker's master.
     pub(crate) fn a_queue_of(&self, broker: &str) -> Option<(MessageQueue, Arc<str>)> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        let choice = topics.values().filter(|info| !info.is_template()).find_map(|info| info.find(broker, 0));
-        choice.map(|choice| (choice.queue.clone(), choice.address.clone()))
+        topics.iter().filter(|(_, route)| !route.is_template).find_map(|(topic, route)| {
+            let data = &route.data;
+            let mut queues = data.queue_datas.iter().filter(|queues| queues.broker_name == broker);
+            queues.find(|queues| PermName(queues.perm).is_writable() && queues.write_queue_nums > 0)?;
+            let servers = data.broker_datas.iter().find(|data| data.broker_name == broker)?;
+            let master = servers.broker_addrs.get(&mix_all::MASTER_ID)?;
+            Some((MessageQueue::new(topic.clone(), broker, 0), self.dial_address(master)))
+        })
     }
 
-    /// The addresses of the masters of all known routes, each once.
-    pub(crate) fn masters(&self) -> Vec<Arc<str>> {
+    /// Where to dial the masters of all known routes, and their slaves if these are wanted; each address once.
+    pub(crate) fn servers(&self, with_slaves: bool) -> Vec<Arc<str>> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        let mut masters: Vec<Arc<str>> = topics.values().flat_map(|info| info.masters().cloned()).collect();
-        masters.sort_unstable();
-        masters.dedup();
-        masters
+        let brokers = topics.values().flat_map(|route| &route.data.broker_datas);
+        let addresses = brokers.flat_map(|broker| &broker.broker_addrs);
+        let wanted = addresses.filter(|(id, _)| with_slaves || **id == mix_all::MASTER_ID);
+        let mut advertised: Vec<&str> = wanted.map(|(_, address)| address.as_str()).collect();
+        advertised.sort_unstable();
+        advertised.dedup();
+        let mut servers: Vec<_> = advertised.into_iter().map(|address| self.dial_address(address)).collect();
+        servers.sort_unstable();
+        servers.dedup();
+        servers
     }
 
     /// Where to dial a broker that advertises this address.
     pub(crate) fn dial_address(&self, advertised: &str) -> Arc<str> {
-        let translated = self.translator.as_ref().and_then(|translator| translator.translate(advertised));
-        translated.map_or_else(|| Arc::from(advertised), Arc::from)
+        AddressTranslator::dial_address(self.translator(), advertised)
     }
 
-    fn get(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
-        // Looked at before the topics: what changes in between has another version.
-        let version = self.version.load(Ordering::Acquire);
-        let find = |seen: Option<&mut Option<Seen>>| {
-            let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-            let (topic, route) = topics.get_key_value(topic)?;
-            if let Some(seen) = seen {
-                *seen = Some(Seen { version, topic: topic.clone(), route: Arc::downgrade(route) });
-            }
-            Some(route.clone())
-        };
-        let found = ROUTES.try_with(|routes| {
-            let place = FxBuildHasher.hash_one(topic) as usize % SEEN;
-            match &mut routes.borrow_mut()[place] {
-                Some(seen) if seen.version == version && *seen.topic == *topic => seen.route.upgrade(),
-                seen => find(Some(seen)),
-            }
-        });
-        // A thread that is about to end remembers nothing.
-        found.unwrap_or_else(|_| find(None))
-    }
-
-    fn insert(&self, topic: &str, info: Arc<TopicPublishInfo>) {
+    /// Takes a route, and tells of it if it differs from the known one. A template replaces nothing that exists.
+    pub(super) fn learn(&self, topic: &str, route: TopicRoute) {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        topics.insert(topic.into(), info);
-        self.version.store(next_version(), Ordering::Release);
+        let known = topics.get_key_value(topic);
+        let unchanged = |known: &TopicRoute| {
+            let same = known.is_template == route.is_template && known.data == route.data;
+            same || (route.is_template && !known.is_template)
+        };
+        if known.is_some_and(|(_, known)| unchanged(known)) {
+            return;
+        }
+        if known.is_some() {
+            tracing::info!(topic, "route changed");
+        }
+        let topic: Arc<str> = known.map_or_else(|| topic.into(), |(topic, _)| topic.clone());
+        topics.insert(topic.clone(), Arc::new(route));
+        self.version.fetch_add(1, Ordering::Release);
+        drop(topics);
+        // It fails while nobody listens.
+        let _ = self.changes.send(topic);
     }
 
-    fn lookup(&self, topic: &str) -> Arc<Lookup> {
+    fn lookup(&self, topic: &str, missing: Missing) -> Arc<Lookup> {
         let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
-        lookups.entry(topic.into()).or_default().clone()
+        lookups.entry((topic.into(), missing)).or_default().clone()
     }
 
-    fn forget_lookup(&self, topic: &str) {
-        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
+    fn forget_lookup(&self, topic: &str, missing: Missing) {
+        let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        lookups.remove(&(Arc::from(topic), missing));
     }
 
     /// The topic's own route, or that of the template topic if it does not exist yet.
-    async fn look_up(&self, topic: &str, deadline: Instant) -> Result<TopicPublishInfo, NoAnswer> {
-        let translator = self.translator.as_ref();
+    async fn look_up(
+        &self,
+        topic: &str,
+        missing: Missing,
+        deadline: Instant,
+    ) -> Result<TopicRoute, NoAnswer> {
         let mut no_route = match self.api.topic_route_and_source(topic, deadline).await {
-            Ok((name_server, route)) => {
-                return Ok(TopicPublishInfo::of_topic(topic, route, translator).told_by(name_server));
-            }
+            Ok((name_server, data)) => return Ok(TopicRoute::new(name_server, data, false)),
             Err(no_route) => no_route,
         };
-        if !no_route.is_no {
+        if !no_route.is_no || missing == Missing::IsError {
             return Err(no_route);
         }
         let template = mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC;
         match self.api.topic_route_and_source(template, deadline).await {
-            Ok((name_server, route)) => {
-                let queues = self.default_topic_queue_nums;
-                let info = TopicPublishInfo::of_template(topic, route, queues, translator);
-                Ok(info.told_by(name_server))
-            }
+            Ok((name_server, data)) => Ok(TopicRoute::new(name_server, data, true)),
             Err(no_template) => {
                 no_route.answers.extend(no_template.answers);
                 Err(no_route)
             }
         }
-    }
-
-    fn put(&self, topic: &str, info: TopicPublishInfo) -> Result<Arc<TopicPublishInfo>, MQClientError> {
-        let info = Arc::new(info);
-        if info.is_empty() {
-            return Err(MQClientError::BrokerNotFound {
-                topic: topic.into(),
-                answers: Box::default(),
-                hint: "it has a route, but no writable queue on a broker with a master: check its permissions \
-                       and that its brokers are up",
-                context: Box::default(),
-            });
-        }
-        self.insert(topic, info.clone());
-        Ok(info)
-    }
-
-    fn update(&self, topic: &str, name_server: Arc<str>, route: TopicRouteData) {
-        let unchanged = |info: &Arc<TopicPublishInfo>| !info.is_template() && *info.route() == route;
-        if self.get(topic).as_ref().is_some_and(unchanged) {
-            return;
-        }
-        let info = TopicPublishInfo::of_topic(topic, route, self.translator.as_ref()).told_by(name_server);
-        tracing::info!(topic, empty = info.is_empty(), "route changed");
-        self.insert(topic, Arc::new(info));
     }
 }
 
@@ -273,5 +272,15 @@ fn not_found(topic: &str, no_route: &NoAnswer) -> MQClientError {
         hint: "create it with mqadmin updateTopic, or let the brokers create topics on the first send \
                (autoCreateTopicEnable)",
         context,
+    }
+}
+
+fn no_usable_queue(topic: &str) -> MQClientError {
+    MQClientError::BrokerNotFound {
+        topic: topic.into(),
+        answers: Box::default(),
+        hint: "it has a route, but no writable queue on a broker with a master: check its permissions \
+               and that its brokers are up",
+        context: Box::default(),
     }
 }

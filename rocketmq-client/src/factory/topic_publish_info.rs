@@ -6,10 +6,11 @@ use rocketmq_remoting::net::{ConnectionCell, random};
 use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
 use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendTemplate};
 
+use super::route_table::TopicRoute;
 use crate::conf::AddressTranslator;
 
-/// The queues that messages of one topic can go to. A snapshot: a changed route makes a new one.
-/// Java: `TopicPublishInfo`.
+/// The queues that messages of one topic can go to, as one producer sees them. A snapshot: a changed route makes a new
+/// one. Java: `TopicPublishInfo`.
 #[derive(Debug)]
 pub(crate) struct TopicPublishInfo {
     queues: Vec<MessageQueue>,
@@ -17,12 +18,8 @@ pub(crate) struct TopicPublishInfo {
     brokers: Vec<RouteBroker>,
     /// The broker of each queue.
     broker_of: Vec<usize>,
-    /// The NameServer that gave the route.
-    name_server: Arc<str>,
     /// The route that it was made from.
-    route: TopicRouteData,
-    /// The topic does not exist yet: the queues are those that the first send will create.
-    is_template: bool,
+    route: Arc<TopicRoute>,
     cursor: AtomicUsize,
     /// What plain messages to each queue have in common, once one was sent there.
     templates: Box<[OnceLock<Option<SendTemplate>>]>,
@@ -53,44 +50,29 @@ pub(crate) struct Choice<'a> {
 }
 
 impl TopicPublishInfo {
-    /// The queues of an existing topic: those of writable brokers that have a master, sorted by broker name,
-    /// or just what an order configuration lists: all of that, because a key keeps its queue only as long as no queue
-    /// leaves the list.
-    pub(crate) fn of_topic(
+    /// The view of an existing topic: the queues of writable brokers that have a master, sorted by broker name, or just
+    /// what an order configuration lists: all of that, because a key keeps its queue only as long as no queue leaves the
+    /// list. If the topic does not exist yet, the route is that of the template topic, and the queues are those that a
+    /// first send will create: up to `template_queues` of each broker.
+    pub(crate) fn new(
         topic: &str,
-        route: TopicRouteData,
-        translator: Option<&AddressTranslator>,
-    ) -> Self {
-        Self::build(topic, route, None, translator)
-    }
-
-    /// The queues that a first send to `topic` will create, from the route of the template topic.
-    pub(crate) fn of_template(
-        topic: &str,
-        template: TopicRouteData,
-        queue_nums: u32,
-        translator: Option<&AddressTranslator>,
-    ) -> Self {
-        Self::build(topic, template, Some(queue_nums), translator)
-    }
-
-    fn build(
-        topic: &str,
-        route: TopicRouteData,
-        template_queues: Option<u32>,
+        route: Arc<TopicRoute>,
+        template_queues: u32,
         translator: Option<&AddressTranslator>,
     ) -> Self {
         let topic: Arc<str> = topic.into();
         let (mut queues, mut brokers, mut broker_of) = (Vec::new(), Vec::new(), Vec::new());
-        let is_ordered = order_config(&route).is_some();
-        for (broker, count) in queue_counts(&route, template_queues) {
-            let advertised = match master_address(&route.broker_datas, broker) {
+        let is_ordered = order_config(&route.data).is_some();
+        for (broker, count) in queue_counts(&route.data, route.is_template.then_some(template_queues)) {
+            let advertised = match master_address(&route.data.broker_datas, broker) {
                 Some(advertised) => advertised,
                 None if is_ordered => Arc::default(),
                 None => continue,
             };
-            let translated = translator.and_then(|translator| translator.translate(&advertised));
-            let address = translated.map_or_else(|| advertised.clone(), Arc::from);
+            let address = match advertised.is_empty() {
+                true => advertised.clone(),
+                false => AddressTranslator::dial_address(translator, &advertised),
+            };
             let first = MessageQueue::new(topic.clone(), broker, 0);
             for queue_id in 0..count {
                 queues.push(first.with_queue_id(queue_id));
@@ -106,30 +88,24 @@ impl TopicPublishInfo {
             queues,
             brokers,
             broker_of,
-            name_server: Arc::default(),
             route,
-            is_template: template_queues.is_some(),
             cursor,
             without_namespace: OnceLock::new(),
         }
     }
 
-    /// The same, with the NameServer that gave the route.
-    pub(crate) fn told_by(self, name_server: Arc<str>) -> Self {
-        Self { name_server, ..self }
-    }
-
     /// The NameServer that gave the route.
     pub(crate) fn name_server(&self) -> &Arc<str> {
-        &self.name_server
+        &self.route.name_server
     }
 
     pub(crate) fn route(&self) -> &TopicRouteData {
-        &self.route
+        &self.route.data
     }
 
-    pub(crate) fn is_template(&self) -> bool {
-        self.is_template
+    /// Whether it was made from this snapshot of the route.
+    pub(super) fn is_of(&self, route: &Arc<TopicRoute>) -> bool {
+        Arc::ptr_eq(&self.route, route)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -197,7 +173,7 @@ impl TopicPublishInfo {
         Choice { place, queue: &self.queues[place], address, advertised, connection }
     }
 
-    /// What plain messages to the queue at this place have in common, from the header of any message to it: a route
+    /// What plain messages to the queue at this place have in common, from the header of any message to it: this view
     /// belongs to one producer, so that only time, properties and flags differ. `None` if that header is not plain.
     pub(crate) fn template<'h>(
         &self,
@@ -277,6 +253,14 @@ mod tests {
         TopicRouteData { queue_datas, broker_datas, ..TopicRouteData::default() }
     }
 
+    fn of_topic(data: TopicRouteData, translator: Option<&AddressTranslator>) -> TopicPublishInfo {
+        TopicPublishInfo::new("T", Arc::new(TopicRoute::new("ns".into(), data, false)), 4, translator)
+    }
+
+    fn of_template(data: TopicRouteData, queues: u32) -> TopicPublishInfo {
+        TopicPublishInfo::new("T", Arc::new(TopicRoute::new("ns".into(), data, true)), queues, None)
+    }
+
     fn names(info: &TopicPublishInfo) -> Vec<String> {
         let name = |queue: &MessageQueue| format!("{}:{}", queue.broker_name(), queue.queue_id());
         info.queues.iter().map(name).collect()
@@ -288,7 +272,7 @@ mod tests {
             vec![queues("b", 2, 6), queues("a", 1, 6), queues("read-only", 4, 4), queues("slave", 4, 6)],
             vec![broker("a", &[0, 1]), broker("b", &[0]), broker("read-only", &[0]), broker("slave", &[1])],
         );
-        let info = TopicPublishInfo::of_topic("T", route, None);
+        let info = of_topic(route, None);
         assert_eq!(names(&info), ["a:0", "b:0", "b:1"]);
         assert_eq!(info.masters().map(|address| &**address).collect::<Vec<_>>(), ["a-0:10911", "b-0:10911"]);
     }
@@ -296,8 +280,8 @@ mod tests {
     #[test]
     fn a_template_gives_no_more_queues_than_asked_for() {
         let route = route(vec![queues("a", 8, 7)], vec![broker("a", &[0])]);
-        assert_eq!(TopicPublishInfo::of_template("T", route.clone(), 4, None).queues.len(), 4);
-        assert_eq!(TopicPublishInfo::of_template("T", route, 16, None).queues.len(), 8);
+        assert_eq!(of_template(route.clone(), 4).queues.len(), 4);
+        assert_eq!(of_template(route, 16).queues.len(), 8);
     }
 
     #[test]
@@ -305,7 +289,7 @@ mod tests {
         let mut route =
             route(vec![queues("a", 8, 6), queues("b", 8, 6)], vec![broker("a", &[0]), broker("b", &[0])]);
         route.order_topic_conf = Some("b:1;a:2".to_owned());
-        assert_eq!(names(&TopicPublishInfo::of_topic("T", route, None)), ["b:0", "a:0", "a:1"]);
+        assert_eq!(names(&of_topic(route, None)), ["b:0", "a:0", "a:1"]);
     }
 
     #[test]
@@ -313,7 +297,7 @@ mod tests {
         let mut route =
             route(vec![queues("a", 1, 6), queues("b", 1, 6)], vec![broker("a", &[1]), broker("b", &[0])]);
         route.order_topic_conf = Some("a:1;b:1".to_owned());
-        let info = TopicPublishInfo::of_topic("T", route, None);
+        let info = of_topic(route, None);
         assert_eq!(names(&info), ["a:0", "b:0"]);
         assert!((0..4).all(|_| info.select(|_| true).unwrap().queue.broker_name() == "b"));
         assert!(info.find("a", 0).is_none() && info.find("b", 0).is_some());
@@ -327,9 +311,9 @@ mod tests {
             vec![broker("a", &[1]), broker("b", &[0]), broker("c", &[0])],
         );
         route.order_topic_conf = Some("a:1;b:1".to_owned());
-        assert!(!TopicPublishInfo::of_topic("T", route.clone(), None).has_other_broker("b"));
+        assert!(!of_topic(route.clone(), None).has_other_broker("b"));
         route.order_topic_conf = Some("a:1;b:1;c:1".to_owned());
-        let info = TopicPublishInfo::of_topic("T", route, None);
+        let info = of_topic(route, None);
         assert!(info.has_other_broker("a") && info.has_other_broker("b"));
     }
 
@@ -337,7 +321,7 @@ mod tests {
     fn queues_take_turns_and_a_failed_broker_is_avoided() {
         let route =
             route(vec![queues("a", 2, 6), queues("b", 2, 6)], vec![broker("a", &[0]), broker("b", &[0])]);
-        let info = TopicPublishInfo::of_topic("T", route, None);
+        let info = of_topic(route, None);
         let mut turns: Vec<String> =
             (0..4).map(|_| info.select(|_| true).unwrap().queue.to_string()).collect();
         turns.sort();
@@ -350,7 +334,7 @@ mod tests {
     #[test]
     fn the_only_broker_is_used_even_if_it_failed_before() {
         let route = route(vec![queues("a", 2, 6)], vec![broker("a", &[0])]);
-        let info = TopicPublishInfo::of_topic("T", route, None);
+        let info = of_topic(route, None);
         assert_eq!(info.select(|broker| broker != "a").unwrap().queue.broker_name(), "a");
     }
 
@@ -360,7 +344,7 @@ mod tests {
         let translator = AddressTranslator::new(|advertised| {
             advertised.strip_suffix(":10911").map(|host| format!("{host}:1"))
         });
-        let info = TopicPublishInfo::of_topic("T", route, Some(&translator));
+        let info = of_topic(route, Some(&translator));
         let choice = info.select(|_| true).unwrap();
         assert_eq!((&**choice.address, &**choice.advertised), ("a-0:1", "a-0:10911"));
     }

@@ -11,8 +11,8 @@ use rocketmq_remoting::net::{CallError, Connection};
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
 use rocketmq_remoting::protocol::header::{
     EndTransactionRequestHeader, GetMaxOffsetRequestHeader, GetRouteInfoRequestHeader,
-    HeartbeatRequestHeader, PullMessageRequestHeader, PullMessageResponseHeader, RecallMessageRequestHeader,
-    UnregisterClientRequestHeader, ViewMessageRequestHeader,
+    HeartbeatRequestHeader, HeartbeatResponseHeader, PullMessageRequestHeader, PullMessageResponseHeader,
+    RecallMessageRequestHeader, UnregisterClientRequestHeader, ViewMessageRequestHeader,
 };
 use rocketmq_remoting::protocol::{
     CommandRef, EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode,
@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::error::{MQClientError, with_causes};
+use crate::factory::Group;
 use crate::name_servers::{NameServers, NoAnswer, Said};
 
 /// The requests that this client makes, one method each. Java: `MQClientAPIImpl`.
@@ -30,6 +31,15 @@ pub(crate) struct MQClientApi {
     name_servers: NameServers,
     /// The limit for requests that are no sends.
     timeout: Duration,
+}
+
+/// What a broker says when it takes a heartbeat.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct HeartbeatAnswer {
+    /// The broker's version (`MQVersion`), which decides what it can be asked.
+    pub(crate) broker_version: i32,
+    /// Whether it takes a subscription that differs from the one it had.
+    pub(crate) subscription_changed: bool,
 }
 
 impl MQClientApi {
@@ -129,14 +139,17 @@ impl MQClientApi {
         connection: &Connection,
         data: &Bytes,
         deadline: Instant,
-    ) -> Result<(), RemotingError> {
+    ) -> Result<HeartbeatAnswer, RemotingError> {
         let header = HeartbeatRequestHeader::default();
         let request = CommandRef::request(RequestCode::HEART_BEAT, &header).with_body(data);
         let answer = self.remoting.invoke_on(connection, &request, deadline).await?;
         if answer.code != ResponseCode::SUCCESS.0 {
             return Err(RemotingError::refused(connection.peer(), &answer));
         }
-        Ok(())
+        // The broker took the heartbeat, whatever it adds.
+        let header: HeartbeatResponseHeader = answer.header().unwrap_or_default();
+        let subscription_changed = header.is_sub_change.unwrap_or_default();
+        Ok(HeartbeatAnswer { broker_version: answer.version, subscription_changed })
     }
 
     /// Tells a broker what became of a transaction (37), one way. The remark says why, if there is more to say.
@@ -150,19 +163,23 @@ impl MQClientApi {
         self.remoting.oneway_on(connection, &request, Instant::now() + self.timeout).await
     }
 
-    /// Tells a broker that a producer of this client is gone (35).
-    pub(crate) async fn unregister_producer(
+    /// Tells a broker that this client leaves a group (35).
+    pub(crate) async fn unregister(
         &self,
         address: &str,
         client_id: &str,
-        group: &str,
+        group: &Group,
+        deadline: Instant,
     ) -> Result<(), RemotingError> {
-        let header = UnregisterClientRequestHeader {
-            client_id: client_id.into(),
-            producer_group: Some(group.into()),
-            consumer_group: None,
+        let name = Some((&**group.name()).into());
+        let (producer_group, consumer_group) = match group {
+            Group::Producer(_) => (name, None),
+            Group::Consumer(_) => (None, name),
         };
-        self.remoting.call(address, &header, &Bytes::new(), self.timeout).await?;
+        let header =
+            UnregisterClientRequestHeader { client_id: client_id.into(), producer_group, consumer_group };
+        let left = deadline.saturating_duration_since(Instant::now()).min(self.timeout);
+        self.remoting.call(address, &header, &Bytes::new(), left).await?;
         Ok(())
     }
 

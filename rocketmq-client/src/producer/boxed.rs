@@ -12,7 +12,7 @@ use crate::factory::TopicPublishInfo;
 use crate::model::{Message, RecallResult, SendResult};
 
 /// A future in a box, of which nobody outside needs to know the code.
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, MQClientError>> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, MQClientError>> + Send + 'a>>;
 
 /// What is not on the way of every awaited or called-back message, in boxes.
 ///
@@ -24,7 +24,7 @@ impl DefaultMQProducerImpl {
         Box::pin(self.start())
     }
 
-    pub(super) fn boxed_shutdown(self: &Arc<Self>) -> BoxFuture<'_, ShutdownReport> {
+    pub(crate) fn boxed_shutdown(self: &Arc<Self>) -> BoxFuture<'_, ShutdownReport> {
         Box::pin(self.shutdown())
     }
 

@@ -206,7 +206,7 @@ impl Drop for Unstarted {
 impl Place {
     /// Goes on in a task.
     fn go_on(mut self: Box<Self>, running: &Running) {
-        running.instance.tasks().spawn(async move {
+        running.tasks.spawn(async move {
             let Some(CallbackSend { callback, stage, .. }) = &mut self.0 else { return };
             let Stage::Sending(sending, onward) = stage else { return };
             // Also while the producer shuts down and finishes what was admitted.

@@ -1,9 +1,9 @@
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_common::{UniqueIdGenerator, namespace};
+use rocketmq_remoting::net::TaskOwner;
 use tokio::runtime::{self, Handle};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -13,13 +13,15 @@ use super::permits::{HasPermits, Permits};
 use super::prepared::Preparation;
 use super::sending::SendPlan;
 use super::stats::Recorder;
-use super::transaction::{Checker, DynListener};
-use super::{ProducerStats, SendOptions, ShutdownReport};
+use super::transaction::{Checker, DynListener, TransactionCheck, check_queue};
+use super::{Producer, ProducerStats, SendOptions, ShutdownReport};
+use crate::client::MQClient;
 use crate::conf::{ProducerOption, millis};
 use crate::error::{MQClientError, Outcome, with_causes};
-use crate::factory::{MQClientInstance, Role, TopicPublishInfo, TransactionCheck, unique_ids};
+use crate::factory::{MQClientInstance, Membership, PublishRoutes, TopicPublishInfo, unique_ids};
 use crate::hook::CommunicationMode;
 use crate::latency::MQFaultStrategy;
+use crate::life_cycle::LifeCycle;
 use crate::model::{Message, MessageBatch, MessageQueue};
 use crate::trace::{SendMessageTraceHook, TraceDispatcher, inner_group};
 
@@ -28,17 +30,14 @@ pub(super) const CLIENT: &str = "producer";
 /// Only one-way sends have no result.
 pub(super) const NO_RESULT: MQClientError = MQClientError::NotStarted { client: CLIENT };
 
-const CREATED: u8 = 0;
-const STARTING: u8 = 1;
-const RUNNING: u8 = 2;
-const SHUT_DOWN: u8 = 3;
-
 /// The working part of a producer. Java: `DefaultMQProducerImpl`.
 #[derive(Debug)]
 pub(crate) struct DefaultMQProducerImpl {
     pub(super) option: ProducerOption,
-    state: AtomicU8,
-    running: OnceLock<Running>,
+    client: MQClient,
+    /// Whether nobody else uses the client.
+    is_alone: bool,
+    life: LifeCycle<Running>,
     pub(super) permits: Permits,
     pub(super) stats: Recorder,
     /// Decides about transactions, if the producer sends any.
@@ -49,14 +48,17 @@ pub(crate) struct DefaultMQProducerImpl {
 /// What exists once the producer is started.
 #[derive(Debug)]
 pub(crate) struct Running {
-    pub(crate) instance: MQClientInstance,
+    pub(crate) instance: Arc<MQClientInstance>,
+    /// The routes as this producer sees them.
+    pub(super) routes: PublishRoutes,
+    /// What ends with this producer, while the instance may go on.
+    pub(super) tasks: TaskOwner,
+    membership: Membership,
     /// The group as brokers know it.
     pub(crate) producer_group: Arc<str>,
     pub(super) ids: &'static UniqueIdGenerator,
     pub(super) faults: Arc<MQFaultStrategy>,
     accumulator: Option<Arc<Accumulator>>,
-    /// Where the tasks of the connections run.
-    pub(super) runtime: runtime::Id,
 }
 
 /// What one call hands in.
@@ -79,17 +81,19 @@ impl Outgoing {
     }
 }
 
-/// Puts a producer back where it was, unless starting it succeeds.
-struct Starting<'a>(&'a AtomicU8);
-
-impl Drop for Starting<'_> {
-    fn drop(&mut self) {
-        let _ = self.0.compare_exchange(STARTING, CREATED, Ordering::AcqRel, Ordering::Acquire);
-    }
-}
-
 impl DefaultMQProducerImpl {
-    pub(super) fn new(mut option: ProducerOption, listener: Option<Arc<dyn DynListener>>) -> Self {
+    /// A producer with a client of its own.
+    pub(super) fn new(option: ProducerOption, listener: Option<Arc<dyn DynListener>>) -> Self {
+        let client = MQClient::new(option.client_option());
+        Self { is_alone: true, ..Self::of_client(client, option, listener) }
+    }
+
+    /// A producer of a client that others use too.
+    pub(super) fn of_client(
+        client: MQClient,
+        mut option: ProducerOption,
+        listener: Option<Arc<dyn DynListener>>,
+    ) -> Self {
         let trace_topic = option.trace_topic().filter(|_| option.enable_trace());
         let trace = trace_topic.map(TraceDispatcher::new);
         if let Some(trace) = &trace {
@@ -97,54 +101,62 @@ impl DefaultMQProducerImpl {
         }
         let permits =
             Permits::new(option.client_async_semaphore_value(), option.client_async_semaphore_bytes());
-        let (state, stats) = (AtomicU8::new(CREATED), Recorder::default());
-        let running = OnceLock::new();
-        Self { option, state, running, permits, stats, listener, trace }
+        let (life, stats) = (LifeCycle::new(CLIENT), Recorder::default());
+        Self { option, client, is_alone: false, life, permits, stats, listener, trace }
     }
 
     pub(super) async fn start(self: &Arc<Self>) -> Result<(), MQClientError> {
-        match self.state.compare_exchange(CREATED, STARTING, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => {}
-            Err(SHUT_DOWN) => return Err(MQClientError::ShutDown { client: CLIENT }),
-            Err(_) => return Err(MQClientError::AlreadyStarted { client: CLIENT }),
-        }
-        let starting = Starting(&self.state);
+        let starting = self.life.begin()?;
         self.option.validate()?;
+        let instance =
+            if self.is_alone { self.client.started().await? } else { self.client.running()?.clone() };
+        let (checks, waiting_checks) = check_queue(self.option.check_request_hold_max());
+        let handlers = self.listener.is_some().then_some(checks).into_iter().collect();
         let group = self.option.group_name().unwrap_or_default();
         let producer_group: Arc<str> = match self.option.namespace() {
             Some(namespace) => Arc::from(&*namespace::wrap_namespace(namespace, group)),
             None => Arc::from(group),
         };
-        let (checks, waiting_checks) = mpsc::channel(self.option.check_request_hold_max() as usize);
-        let role = Role {
-            producer_group: Some(producer_group.to_string()),
-            default_topic_queue_nums: self.option.default_topic_queue_nums(),
-            transaction_checks: self.listener.is_some().then_some(checks),
-        };
-        let instance = MQClientInstance::start(self.option.client_config()?, role).await?;
-        let detecting = self.option.start_detector_enable();
-        let faults = Arc::new(MQFaultStrategy::new(self.option.latency_tables(), detecting));
-        if detecting {
-            let (every, limit) = (self.option.detect_interval(), self.option.detect_timeout());
-            instance.start_detector(faults.clone(), millis(every), millis(limit));
-        }
+        let membership = instance.join_producer_group(producer_group.clone(), handlers)?;
         let ids = unique_ids(instance.ip());
-        let accumulator = Accumulator::new(&self.option, ids);
-        if let Some(accumulator) = &accumulator {
-            instance.tasks().spawn(send_due_batches(accumulator.clone(), Arc::downgrade(self)));
-        }
-        let runtime = Handle::current().id();
-        let running = Running { instance, producer_group, ids, faults, accumulator, runtime };
+        let running = Running {
+            routes: instance.publish_routes(self.option.default_topic_queue_nums()),
+            tasks: instance.more_tasks(),
+            membership,
+            producer_group,
+            ids,
+            faults: self.faults(),
+            accumulator: Accumulator::new(&self.option, ids),
+            instance,
+        };
+        self.start_duties(&running);
         self.preload_routes(&running).await;
         self.start_trace(&running).await;
         if let Some(listener) = &self.listener {
             self.start_checks(&running, listener, waiting_checks).await;
         }
-        tracing::debug!(client_id = running.instance.client_id(), "producer started");
-        let _ = self.running.set(running);
-        let _ = self.state.compare_exchange(STARTING, RUNNING, Ordering::AcqRel, Ordering::Acquire);
-        drop(starting);
+        tracing::debug!(client_id = running.instance.client_id(), %group, "producer started");
+        starting.finish(running);
+        if !self.is_alone {
+            self.client.adopt(self);
+        }
         Ok(())
+    }
+
+    fn faults(&self) -> Arc<MQFaultStrategy> {
+        let detecting = self.option.start_detector_enable();
+        Arc::new(MQFaultStrategy::new(self.option.latency_tables(), detecting))
+    }
+
+    fn start_duties(self: &Arc<Self>, running: &Running) {
+        let Running { instance, tasks, faults, accumulator, .. } = running;
+        if self.option.start_detector_enable() {
+            let (every, limit) = (self.option.detect_interval(), self.option.detect_timeout());
+            instance.start_detector(tasks, faults.clone(), millis(every), millis(limit));
+        }
+        if let Some(accumulator) = accumulator {
+            tasks.spawn(send_due_batches(accumulator.clone(), Arc::downgrade(self)));
+        }
     }
 
     /// Counts the outcome of one send.
@@ -189,9 +201,9 @@ impl DefaultMQProducerImpl {
         current_runtime()?;
         let timeout = self.timeout();
         let topic = self.wrap_topic(topic);
-        match running.instance.known_route(&topic) {
+        match running.routes.known(&topic) {
             Some(info) => Ok(info),
-            None => Box::pin(running.instance.find_route(&topic, timeout, Instant::now() + timeout)).await,
+            None => Box::pin(running.routes.find(&topic, timeout, Instant::now() + timeout)).await,
         }
     }
 
@@ -204,16 +216,12 @@ impl DefaultMQProducerImpl {
     }
 
     pub(super) fn running(&self) -> Result<&Running, MQClientError> {
-        match self.state.load(Ordering::Acquire) {
-            RUNNING => self.running.get().ok_or(MQClientError::NotStarted { client: CLIENT }),
-            SHUT_DOWN => Err(MQClientError::ShutDown { client: CLIENT }),
-            _ => Err(MQClientError::NotStarted { client: CLIENT }),
-        }
+        self.life.running()
     }
 
     /// What there is from `start` on, also while the producer shuts down and finishes what was admitted.
     pub(super) fn started(&self) -> Option<&Running> {
-        self.running.get()
+        self.life.started()
     }
 
     pub(super) fn option(&self) -> &ProducerOption {
@@ -240,11 +248,9 @@ impl DefaultMQProducerImpl {
     }
 
     pub(super) async fn shutdown(self: &Arc<Self>) -> Result<ShutdownReport, MQClientError> {
-        let Some(running) = self.running.get() else {
-            return Err(MQClientError::NotStarted { client: CLIENT });
-        };
+        let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
         current_runtime()?;
-        self.state.store(SHUT_DOWN, Ordering::Release);
+        self.life.shut_down()?;
         let began = Instant::now();
         if let Some(accumulator) = &running.accumulator {
             accumulator.close(self, running);
@@ -253,7 +259,12 @@ impl DefaultMQProducerImpl {
         if let Some(trace) = &self.trace {
             trace.shutdown(self.timeout()).await;
         }
-        let (untold, _) = running.instance.shutdown(self.timeout()).await;
+        let deadline = Instant::now() + self.timeout();
+        running.tasks.shutdown(self.timeout()).await;
+        let untold = running.instance.leave_group(&running.membership, deadline).await;
+        if self.is_alone {
+            self.client.close(deadline.saturating_duration_since(Instant::now())).await;
+        }
         Ok(ShutdownReport {
             unfinished_sends,
             brokers_not_told: untold.iter().map(ToString::to_string).collect(),
@@ -269,7 +280,8 @@ impl DefaultMQProducerImpl {
     async fn start_trace(&self, running: &Running) {
         let Some(trace) = &self.trace else { return };
         let option = self.option.for_trace(inner_group(&running.producer_group, "PRODUCE"));
-        if let Err(error) = trace.start(option, running.instance.tasks()).await {
+        let producer = Self::of_client(self.client.clone(), option, None);
+        if let Err(error) = trace.start(Producer { inner: Arc::new(producer) }, &running.tasks).await {
             tracing::warn!(error = with_causes(&error), "messages are not traced");
         }
     }
@@ -284,7 +296,7 @@ impl DefaultMQProducerImpl {
     async fn preload_route(&self, running: &Running, topic: &str) {
         let topic = self.wrap_topic(topic);
         let deadline = Instant::now() + self.timeout();
-        if let Err(error) = running.instance.find_route(&topic, self.timeout(), deadline).await {
+        if let Err(error) = running.routes.find(&topic, self.timeout(), deadline).await {
             tracing::warn!(%topic, %error, "route not loaded in advance");
         }
     }
@@ -306,7 +318,7 @@ impl DefaultMQProducerImpl {
             waiting: tokio::sync::Mutex::new(waiting),
         });
         for _ in 0..self.option.check_thread_pool_max_size() {
-            running.instance.tasks().spawn(checker.clone().work());
+            running.tasks.spawn(checker.clone().work());
         }
         self.preload_route(running, self.option.create_topic_key().unwrap_or_default()).await;
         running.instance.want_heartbeat();
@@ -329,6 +341,13 @@ pub(super) fn current_runtime() -> Result<runtime::Id, MQClientError> {
     Ok(Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id())
 }
 
+/// What runs for a producer that is dropped without a shutdown ends, too.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.tasks.stop();
+    }
+}
+
 impl HasPermits for Arc<DefaultMQProducerImpl> {
     fn permits(&self) -> &Permits {
         &self.permits
@@ -336,6 +355,12 @@ impl HasPermits for Arc<DefaultMQProducerImpl> {
 }
 
 impl Running {
+    /// Whether a runtime cannot tell if the one lives on which the connections are. A client with a thread of its own
+    /// lives as long as it is used.
+    pub(super) fn is_elsewhere(&self, runtime: runtime::Id) -> bool {
+        self.instance.home().is_some_and(|home| home != runtime)
+    }
+
     /// Room in a batch for a message, if messages are gathered and this one may go with others.
     pub(super) fn reserve(&self, message: &Message) -> Option<Reserved<'_>> {
         self.accumulator.as_deref()?.reserve(message)

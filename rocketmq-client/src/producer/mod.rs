@@ -20,16 +20,20 @@ mod transaction;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::client::MQClient;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::model::{Message, MessageBatch, MessageQueue, RecallResult, SendResult};
 use crate::selector::MessageQueueSelector;
-use default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing};
+use default_mq_producer_impl::Outgoing;
+use transaction::DynListener;
 
+pub(crate) use default_mq_producer_impl::DefaultMQProducerImpl;
+
+pub use crate::life_cycle::ShutdownReport;
 pub use send_options::SendOptions;
 pub use stats::ProducerStats;
 pub use transaction::{
@@ -60,7 +64,7 @@ impl Producer {
     pub fn builder(group: impl Into<String>) -> ProducerBuilder {
         let mut option = ProducerOption::default();
         option.set_group_name(group);
-        ProducerBuilder { option }
+        ProducerBuilder { option, client: None }
     }
 
     /// Checks the options, makes sure that a NameServer answers, and starts the background duties. When it
@@ -240,9 +244,18 @@ impl Producer {
 #[must_use = "a builder does nothing until it is started"]
 pub struct ProducerBuilder {
     option: ProducerOption,
+    /// The client that it shares; none for one of its own.
+    client: Option<MQClient>,
 }
 
 impl ProducerBuilder {
+    pub(crate) fn of_client(client: MQClient, group: String) -> Self {
+        let mut option = ProducerOption::default();
+        option.set_client_option(client.option());
+        option.set_group_name(group);
+        Self { option, client: Some(client) }
+    }
+
     /// The NameServers, as `host:port;host:port`.
     pub fn name_server_addr(mut self, addresses: impl Into<String>) -> Self {
         self.option.set_name_server_addr(addresses);
@@ -260,27 +273,19 @@ impl ProducerBuilder {
     /// # Errors
     /// As [`Producer::start`].
     pub async fn start(self) -> Result<Producer, MQClientError> {
-        let producer = Producer::new(self.option);
+        let producer = self.build(None)?;
         producer.start().await?;
         Ok(producer)
     }
-}
 
-/// What a shutdown left behind.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct ShutdownReport {
-    /// Sends that had no outcome when their time was over; each of them has failed by now.
-    pub unfinished_sends: u32,
-    /// Brokers that could not be told that this producer leaves; they notice when the connection closes.
-    pub brokers_not_told: Vec<String>,
-    /// How long it took.
-    pub took: Duration,
-}
-
-impl ShutdownReport {
-    /// Whether nothing was left.
-    pub fn is_clean(&self) -> bool {
-        self.unfinished_sends == 0 && self.brokers_not_told.is_empty()
+    fn build(self, listener: Option<Arc<dyn DynListener>>) -> Result<Producer, MQClientError> {
+        let inner = match self.client {
+            None => DefaultMQProducerImpl::new(self.option, listener),
+            Some(client) => {
+                client.check(&self.option)?;
+                DefaultMQProducerImpl::of_client(client, self.option, listener)
+            }
+        };
+        Ok(Producer { inner: Arc::new(inner) })
     }
 }

@@ -1,5 +1,3 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 use rocketmq_common::message_const::{
     PROPERTY_DELAY_TIME_LEVEL, PROPERTY_INSTANCE_ID, PROPERTY_MESSAGE_TYPE, PROPERTY_TIMER_DELAY_MS,
@@ -12,6 +10,7 @@ use rocketmq_common::{
 use rocketmq_remoting::protocol::header::SendRequestKind;
 
 use super::default_mq_producer_impl::Outgoing;
+use crate::clock::now_ms;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::hook::MessageType;
@@ -326,11 +325,6 @@ fn check(message: &Message, wrapped_topic: Option<&str>) -> Result<(), MQClientE
         return Err(named(MQClientError::illegal(IllegalBody::Empty)));
     }
     Ok(())
-}
-
-pub(super) fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn compress(body: Bytes, kind: CompressionType, level: u32) -> Result<Bytes, MQClientError> {

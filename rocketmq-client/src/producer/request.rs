@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::SendOptions;
 use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
-use super::prepared::now_ms;
 use super::sending::SendPlan;
+use crate::clock::now_ms;
 use crate::error::{Context, MQClientError, SendReport};
 use crate::factory::{PendingReply, PushedReply};
 use crate::hook::CommunicationMode;
@@ -50,7 +50,11 @@ impl DefaultMQProducerImpl {
             let sent = self.deliver(running, outgoing, &plan, report).await;
             self.note(&sent, plan.began);
             permit.release_bytes();
-            reply_to(sent, &mut pending, &plan).await
+            tokio::select! {
+                reply = reply_to(sent, &mut pending, &plan) => reply,
+                // A client that others use goes on when this producer ends.
+                () = running.tasks.stopped() => Err(abandoned()),
+            }
         });
         self.within_deadline(running, &plan, exchange).await
     }
@@ -69,7 +73,7 @@ impl DefaultMQProducerImpl {
         clusters.dedup();
         for cluster in clusters.into_iter().filter(|cluster| !cluster.is_empty()) {
             let reply_topic = mix_all::reply_topic(cluster);
-            if let Ok(info) = running.instance.find_route(&reply_topic, plan.timeout, deadline).await {
+            if let Ok(info) = running.routes.find(&reply_topic, plan.timeout, deadline).await {
                 masters.extend(info.masters().cloned());
             }
         }
@@ -102,11 +106,14 @@ async fn reply_to(
         Ok(Some(reply)) => {
             into_message(reply).await.map_err(|source| MQClientError::bad_reply(request, source))
         }
-        Ok(None) => Err(MQClientError::Abandoned {
-            context: Context::of(SendReport { given_up: true, ..SendReport::default() }),
-        }),
+        Ok(None) => Err(abandoned()),
         Err(_) => Err(MQClientError::NoReply { timeout: plan.timeout, request }),
     }
+}
+
+/// The producer was shut down while it waited for the reply.
+fn abandoned() -> MQClientError {
+    MQClientError::Abandoned { context: Context::of(SendReport { given_up: true, ..SendReport::default() }) }
 }
 
 async fn into_message(reply: PushedReply) -> Result<Message, BoxError> {

@@ -37,7 +37,7 @@ impl DefaultMQProducerImpl {
     ) -> Result<SendResult, MQClientError> {
         let running = self.running()?;
         let plan = self.plan(CommunicationMode::Sync, options);
-        if current_runtime()? != running.runtime {
+        if running.is_elsewhere(current_runtime()?) {
             return self.boxed_send_from_elsewhere(running, outgoing, plan).await;
         }
         let (permit, report) = self.admit(outgoing.body_len(), &plan).await?;
@@ -142,7 +142,7 @@ impl DefaultMQProducerImpl {
         plan: &SendPlan,
         sending: Pin<&mut impl Future<Output = Result<T, MQClientError>>>,
     ) -> Result<T, MQClientError> {
-        if current_runtime()? == running.runtime {
+        if !running.is_elsewhere(current_runtime()?) {
             return sending.await;
         }
         let timed = timeout_at(plan.deadline() + ELSEWHERE_GRACE, sending);
@@ -224,6 +224,7 @@ impl DefaultMQProducerImpl {
     pub(super) fn means<'a>(&'a self, running: &'a Running) -> Means<'a> {
         Means {
             instance: &running.instance,
+            routes: &running.routes,
             option: &self.option,
             faults: &running.faults,
             producer_group: &running.producer_group,

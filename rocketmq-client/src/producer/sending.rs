@@ -15,7 +15,7 @@ use super::send_kernel::{Attempted, dialled_address, header, send_kernel_impl};
 use super::stored::{Stored, send_result};
 use crate::conf::{ProducerOption, millis};
 use crate::error::{Attempt, MQClientError, SendReport, with_causes};
-use crate::factory::{Choice, MQClientInstance, TopicPublishInfo};
+use crate::factory::{Choice, MQClientInstance, PublishRoutes, TopicPublishInfo};
 use crate::hook::CommunicationMode;
 use crate::latency::MQFaultStrategy;
 use crate::model::{SendResult, SendStatus};
@@ -45,6 +45,7 @@ impl SendPlan {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Means<'a> {
     pub(super) instance: &'a MQClientInstance,
+    pub(super) routes: &'a PublishRoutes,
     pub(super) option: &'a ProducerOption,
     pub(super) faults: &'a MQFaultStrategy,
     /// The group as brokers know it.
@@ -163,7 +164,7 @@ impl Sending {
         means: Means<'_>,
         now: Instant,
     ) -> Option<Result<CurrentAttempt, MQClientError>> {
-        let route = means.instance.known_route(self.prepared.topic())?;
+        let route = means.routes.known(self.prepared.topic())?;
         Some(self.choose(means, route, now))
     }
 
@@ -174,7 +175,7 @@ impl Sending {
         }
         let (timeout, asked) = (self.plan.timeout, Instant::now());
         self.note_prepared(asked);
-        let route = means.instance.find_route(self.prepared.topic(), timeout, self.plan.deadline()).await;
+        let route = means.routes.find(self.prepared.topic(), timeout, self.plan.deadline()).await;
         let began = Instant::now();
         self.report().waited_for_route += began - asked;
         self.choose(means, route?, began)

@@ -8,7 +8,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::bundle::Bundle;
 use super::record::TraceRecord;
-use crate::conf::ProducerOption;
 use crate::error::{MQClientError, with_causes};
 use crate::producer::Producer;
 
@@ -19,8 +18,8 @@ const FLUSH_EVERY: Duration = Duration::from_secs(5);
 /// What a group name may have.
 const GROUP_CHARS: usize = 120;
 
-/// Takes records, and sends them in bundles with a producer of its own, which is not traced itself. Java:
-/// `AsyncTraceDispatcher`.
+/// Takes records, and sends them in bundles with an inner producer: one of the traced producer's client, with a group of
+/// its own, which is not traced itself. Java: `AsyncTraceDispatcher`.
 #[derive(Debug)]
 pub(crate) struct TraceDispatcher {
     topic: String,
@@ -66,9 +65,8 @@ impl TraceDispatcher {
         }
     }
 
-    /// Starts the inner producer with these options, and sending, as one of `tasks`.
-    pub(crate) async fn start(&self, option: ProducerOption, tasks: &TaskOwner) -> Result<(), MQClientError> {
-        let producer = Producer::new(option);
+    /// Starts the inner producer, and sending with it, as one of `tasks`.
+    pub(crate) async fn start(&self, producer: Producer, tasks: &TaskOwner) -> Result<(), MQClientError> {
         // Boxed, for this is a producer that starts a producer.
         Box::pin(producer.start()).await?;
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -1,8 +1,9 @@
 use std::fmt::{Display, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 
+use crate::clock::now_ms;
 use crate::hook::MessageType;
 use crate::model::Message;
 use crate::producer::LocalTransactionState;
@@ -26,7 +27,7 @@ pub(crate) struct TraceRecord {
 /// An attempt to send one message. Java: `TraceType.Pub`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pub<'a> {
-    pub(super) began_ms: u128,
+    pub(super) began_ms: i64,
     pub(super) region_id: Option<&'a str>,
     pub(super) group: &'a str,
     pub(super) topic: &'a str,
@@ -121,10 +122,6 @@ fn state_name(state: LocalTransactionState) -> &'static str {
         LocalTransactionState::Rollback => "ROLLBACK_MESSAGE",
         LocalTransactionState::Unknown => "UNKNOW",
     }
-}
-
-pub(super) fn now_ms() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
 
 /// Fields with a separator between them.

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use super::TraceDispatcher;
-use super::record::{Pub, TraceRecord, now_ms};
+use super::record::{Pub, TraceRecord};
+use crate::clock::now_ms;
 use crate::error::MQClientError;
 use crate::hook::{CommunicationMode, SendMessageContext, SendMessageHook, SendMessageOutcome};
 use crate::model::{SendResult, SendStatus};
@@ -42,7 +43,7 @@ impl SendMessageTraceHook {
         outcome: &SendMessageOutcome<'_>,
         result: Option<&SendResult>,
     ) {
-        let began_ms = now_ms().saturating_sub(outcome.took.as_millis());
+        let began_ms = now_ms().saturating_sub_unsigned(outcome.took.as_millis() as u64);
         let mut offset_ids = result.map(|result| result.offset_msg_id.split(','));
         let mut offset_id = None;
         let alone = context.messages.len() == 1;

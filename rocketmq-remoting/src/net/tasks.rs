@@ -25,6 +25,16 @@ impl TaskOwner {
         Ok(Self { handle, live: watch::Sender::new(0), stop: CancellationToken::new() })
     }
 
+    /// Another owner on the same runtime: its tasks are stopped and joined apart from these.
+    pub fn sibling(&self) -> Self {
+        Self { handle: self.handle.clone(), live: watch::Sender::new(0), stop: CancellationToken::new() }
+    }
+
+    /// The runtime on which the tasks run.
+    pub fn runtime(&self) -> tokio::runtime::Id {
+        self.handle.id()
+    }
+
     /// Starts a task. It is dropped at its next await point once [`shutdown`](Self::shutdown) has asked
     /// all tasks to stop; after that, or when the runtime is gone, it is dropped at once.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

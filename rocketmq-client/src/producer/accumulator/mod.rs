@@ -17,8 +17,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::default_mq_producer_impl::{DefaultMQProducerImpl, NO_RESULT, Outgoing, Running};
 use super::permits::Permit;
-use super::prepared::now_ms;
 use super::sending::SendPlan;
+use crate::clock::now_ms;
 use crate::conf::ProducerOption;
 use crate::error::{Context, MQClientError, SendReport};
 use crate::hook::CommunicationMode;
@@ -263,7 +263,7 @@ pub(super) async fn send_due_batches(accumulator: Arc<Accumulator>, producer: We
 
 /// A task of its own for each batch: a slow broker delays no other batch, and a sender that goes away harms nobody.
 fn dispatch(producer: &Arc<DefaultMQProducerImpl>, running: &Running, batch: Batch<Member>) {
-    running.instance.tasks().spawn(send(producer.clone(), batch));
+    running.tasks.spawn(send(producer.clone(), batch));
 }
 
 async fn send(producer: Arc<DefaultMQProducerImpl>, batch: Batch<Member>) {

@@ -4,16 +4,53 @@ use bytestring::ByteString;
 use rocketmq_common::message_const::PROPERTY_PRODUCER_GROUP;
 use rocketmq_common::record::RecordDecoder;
 use rocketmq_common::{MessageExt, namespace};
+use rocketmq_remoting::net::{Connection, Responder};
 use rocketmq_remoting::protocol::header::{CheckTransactionStateRequestHeader, EndTransactionRequestHeader};
+use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 use tokio::sync::{Mutex, mpsc};
 
 use super::listener::DynListener;
 use crate::error::with_causes;
-use crate::factory::TransactionCheck;
+use crate::factory::BrokerRequestHandler;
 use crate::mq_client_api::MQClientApi;
 use crate::trace::{EndOfTransaction, TraceDispatcher, TraceRecord};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A broker's question what became of a transaction (39), not looked at yet.
+#[derive(Debug)]
+pub(in crate::producer) struct TransactionCheck {
+    request: RemotingCommand,
+    /// Where the answer goes.
+    connection: Connection,
+}
+
+/// Where the questions for one group wait.
+#[derive(Debug)]
+struct CheckQueue(mpsc::Sender<TransactionCheck>);
+
+/// What takes the questions of brokers, and a queue from which up to `limit` of them are taken to be answered.
+pub(in crate::producer) fn check_queue(
+    limit: u32,
+) -> ((RequestCode, Arc<dyn BrokerRequestHandler>), mpsc::Receiver<TransactionCheck>) {
+    let (checks, waiting) = mpsc::channel(limit as usize);
+    ((RequestCode::CHECK_TRANSACTION_STATE, Arc::new(CheckQueue(checks))), waiting)
+}
+
+impl BrokerRequestHandler for CheckQueue {
+    /// While too many of them wait, more are dropped: the broker asks again.
+    fn handle(&self, request: RemotingCommand, responder: Responder) {
+        let connection = responder.connection().clone();
+        if let Err(error) = self.0.try_send(TransactionCheck { request, connection }) {
+            let broker = responder.connection().peer();
+            let reason = match error {
+                mpsc::error::TrySendError::Full(_) => "too many wait: see check_request_hold_max",
+                mpsc::error::TrySendError::Closed(_) => "the producer is not ready, or shut down",
+            };
+            tracing::warn!(%broker, reason, "a question about a transaction is dropped; the broker asks again");
+        }
+    }
+}
 
 /// Answers brokers' questions about transactions. Java: `DefaultMQProducerImpl.checkTransactionState`.
 #[derive(Debug)]

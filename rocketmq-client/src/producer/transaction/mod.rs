@@ -19,7 +19,7 @@ use crate::model::{Message, SendResult, SendStatus};
 use crate::trace::{EndOfTransaction, TraceRecord};
 use listener::Decision;
 
-pub(super) use checks::Checker;
+pub(super) use checks::{Checker, TransactionCheck, check_queue};
 pub(super) use listener::DynListener;
 pub use listener::{
     LocalTransactionResult, LocalTransactionState, TransactionListener, TransactionListenerFn,
@@ -94,10 +94,7 @@ struct DelayedHalf;
 impl TransactionProducer {
     /// A producer with these options, which `start` checks, and whose transactions the listener decides.
     pub fn new(option: ProducerOption, listener: impl TransactionListener) -> Self {
-        Self::with_listener(option, Arc::new(listener))
-    }
-
-    fn with_listener(option: ProducerOption, listener: Arc<dyn DynListener>) -> Self {
+        let listener: Arc<dyn DynListener> = Arc::new(listener);
         let inner = Arc::new(DefaultMQProducerImpl::new(option, Some(listener.clone())));
         Self { producer: Producer { inner }, listener }
     }
@@ -107,7 +104,7 @@ impl TransactionProducer {
         group: impl Into<String>,
         listener: impl TransactionListener,
     ) -> TransactionProducerBuilder {
-        TransactionProducerBuilder { producer: Producer::builder(group), listener: Arc::new(listener) }
+        TransactionProducerBuilder::new(Producer::builder(group), listener)
     }
 
     /// Starts it, as [`Producer::start`] does. From now on brokers can ask about transactions of the group: all brokers
@@ -192,6 +189,10 @@ pub struct TransactionProducerBuilder {
 }
 
 impl TransactionProducerBuilder {
+    pub(crate) fn new(producer: ProducerBuilder, listener: impl TransactionListener) -> Self {
+        Self { producer, listener: Arc::new(listener) }
+    }
+
     /// The NameServers, as `host:port;host:port`.
     pub fn name_server_addr(self, addresses: impl Into<String>) -> Self {
         Self { producer: self.producer.name_server_addr(addresses), ..self }
@@ -207,9 +208,10 @@ impl TransactionProducerBuilder {
     /// # Errors
     /// As [`Producer::start`].
     pub async fn start(self) -> Result<TransactionProducer, MQClientError> {
-        let producer = TransactionProducer::with_listener(self.producer.option, self.listener);
+        let Self { producer, listener } = self;
+        let producer = producer.build(Some(listener.clone()))?;
         producer.start().await?;
-        Ok(producer)
+        Ok(TransactionProducer { producer, listener })
     }
 }
 

@@ -23,7 +23,7 @@ use super::{TlsConfigError, provider};
 ///     .with_identity_files("client.pem", "client.key")
 ///     .with_server_name("broker.example");
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "settings do nothing by themselves"]
 pub struct TlsConfig {
     roots: Vec<PemSource>,

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::TlsConfigError;
 
 /// Where PEM text comes from. Files are read when the configuration is used, not when it is made.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum PemSource {
     File(PathBuf),
     /// It may hold a private key, so that it is wiped from memory in the end.
@@ -96,7 +96,7 @@ impl fmt::Debug for PemSource {
 }
 
 /// A certificate chain, the own certificate first, and the key that belongs to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) chain: PemSource,
     pub(super) key: PemSource,

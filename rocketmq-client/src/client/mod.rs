@@ -1,0 +1,184 @@
+//! One client of a cluster, which any number of producers and admins of a service share.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::admin::MQAdmin;
+use crate::conf::{ClientOption, ProducerOption, invalid};
+use crate::error::MQClientError;
+use crate::factory::MQClientInstance;
+use crate::life_cycle::LifeCycle;
+use crate::producer::{
+    DefaultMQProducerImpl, ProducerBuilder, TransactionListener, TransactionProducerBuilder,
+};
+use crate::waiting;
+
+pub use crate::life_cycle::ShutdownReport;
+
+/// A client that its producers and admins share: one connection to each server, one client id, one heartbeat that names
+/// all groups, one copy of each route.
+///
+/// It is a handle: clones share everything. Only what is made with its methods shares it; a [`Producer`] or an [`MQAdmin`]
+/// made alone has a client of its own. Java: `MQClientInstance`, which Java shares by instance name.
+///
+/// The options of the client are set here, and its producers have them too. A producer that is given another value for one
+/// of them does not start: `InvalidOption` names it.
+///
+/// ```
+/// use rocketmq_client::client::MQClient;
+/// use rocketmq_client::model::Message;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+/// # let name_servers = cluster.name_server_addr();
+/// let client = MQClient::connect(name_servers).await?;
+/// let orders = client.producer("orders").start().await?;
+/// let invoices = client.producer("invoices").start().await?;
+/// orders.send(Message::new("Orders", "an order")).await?;
+/// let sent = invoices.send(Message::new("Invoices", "an invoice")).await?;
+/// let stored = client.admin().view_message(&sent.offset_msg_id).await?;
+/// assert_eq!(&stored.body()[..], b"an invoice");
+/// assert!(client.shutdown().await?.is_clean());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`Producer`]: crate::producer::Producer
+#[derive(Debug, Clone)]
+pub struct MQClient {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    option: ClientOption,
+    life: LifeCycle<Arc<MQClientInstance>>,
+    /// What is shut down before the client.
+    producers: Mutex<Vec<Weak<DefaultMQProducerImpl>>>,
+}
+
+impl MQClient {
+    /// A client with these options, which `start` checks.
+    pub fn new(option: ClientOption) -> Self {
+        let (life, producers) = (LifeCycle::new("client"), Mutex::default());
+        Self { shared: Arc::new(Shared { option, life, producers }) }
+    }
+
+    /// Makes and starts a client of the cluster behind these NameServers (`host:port;host:port`), with the defaults
+    /// otherwise.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn connect(name_server_addr: impl Into<String>) -> Result<Self, MQClientError> {
+        let mut option = ClientOption::default();
+        option.set_name_server_addr(name_server_addr);
+        let client = Self::new(option);
+        client.start().await?;
+        Ok(client)
+    }
+
+    /// Checks the options, makes sure that a NameServer answers, and starts the background duties. When it fails, or its
+    /// future is dropped, the client is as before and `start` may be called again.
+    ///
+    /// # Errors
+    /// `InvalidOption`, `NameServerUnreachable`, `AlreadyStarted`, `ShutDown`, or `NoRuntime`.
+    pub async fn start(&self) -> Result<(), MQClientError> {
+        let starting = self.shared.life.begin()?;
+        let config = self.shared.option.client_config()?;
+        let instance = Box::pin(MQClientInstance::start(config)).await?;
+        tracing::debug!(client_id = instance.client_id(), "client started");
+        starting.finish(Arc::new(instance));
+        Ok(())
+    }
+
+    /// A producer of this client, in the making. Each group has one producer on a client.
+    pub fn producer(&self, group: impl Into<String>) -> ProducerBuilder {
+        ProducerBuilder::of_client(self.clone(), group.into())
+    }
+
+    /// A producer of this client that sends transactions, in the making.
+    pub fn transaction_producer(
+        &self,
+        group: impl Into<String>,
+        listener: impl TransactionListener,
+    ) -> TransactionProducerBuilder {
+        TransactionProducerBuilder::new(self.producer(group), listener)
+    }
+
+    /// An admin of this client. Its methods answer `NotStarted` before the client is started and `ShutDown` after its
+    /// shutdown. Topics and groups have their full names for an admin, whatever namespace the client has.
+    pub fn admin(&self) -> MQAdmin {
+        MQAdmin::of_client(self.clone())
+    }
+
+    /// Shuts down all producers of this client, as their own `shutdown` does and at the same time, then closes the
+    /// connections. The report is the sum. A second call finds nothing to do. Dropping the future leaves the client closed
+    /// for new messages; call it again to finish.
+    ///
+    /// # Errors
+    /// `NotStarted`, or `NoRuntime` outside a tokio runtime.
+    pub async fn shutdown(&self) -> Result<ShutdownReport, MQClientError> {
+        let began = Instant::now();
+        self.shared.life.started().ok_or(MQClientError::NotStarted { client: "client" })?;
+        tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
+        let instance = self.shared.life.shut_down()?;
+        let producers: Vec<_> = self.producers().iter().filter_map(Weak::upgrade).collect();
+        let mut report = ShutdownReport::default();
+        for left in waiting::all(producers.iter().map(DefaultMQProducerImpl::boxed_shutdown)).await {
+            match left {
+                Ok(left) => report.add(left),
+                Err(error) => tracing::debug!(%error, "a producer is not shut down with its client"),
+            }
+        }
+        instance.shutdown(instance.api().timeout()).await;
+        report.took = began.elapsed();
+        Ok(report)
+    }
+
+    /// The instance of a client that belongs to one producer. A start that was interrupted is made good.
+    pub(crate) async fn started(&self) -> Result<Arc<MQClientInstance>, MQClientError> {
+        if let Err(MQClientError::NotStarted { .. }) = self.running() {
+            self.start().await?;
+        }
+        self.running().cloned()
+    }
+
+    pub(crate) fn running(&self) -> Result<&Arc<MQClientInstance>, MQClientError> {
+        self.shared.life.running()
+    }
+
+    /// Closes a client whose last producer is shut down.
+    pub(crate) async fn close(&self, limit: Duration) {
+        if let Ok(instance) = self.shared.life.shut_down() {
+            instance.shutdown(limit).await;
+        }
+    }
+
+    pub(crate) fn option(&self) -> &ClientOption {
+        &self.shared.option
+    }
+
+    /// Refuses options of a producer that would change the client.
+    pub(crate) fn check(&self, option: &ProducerOption) -> Result<(), MQClientError> {
+        match option.differs_from(&self.shared.option) {
+            Some(option) => {
+                Err(invalid(option, "it belongs to the client that is shared: set it in ClientOption"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Shuts this producer down with the client.
+    pub(crate) fn adopt(&self, producer: &Arc<DefaultMQProducerImpl>) {
+        let mut producers = self.producers();
+        producers.retain(|producer| producer.strong_count() > 0);
+        producers.push(Arc::downgrade(producer));
+    }
+
+    fn producers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<DefaultMQProducerImpl>>> {
+        self.shared.producers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

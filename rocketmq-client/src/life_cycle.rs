@@ -1,0 +1,153 @@
+//! What every client goes through: created, starting, running, shut down; and what its shutdown reports.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use crate::error::MQClientError;
+
+const CREATED: u8 = 0;
+const STARTING: u8 = 1;
+const RUNNING: u8 = 2;
+const SHUT_DOWN: u8 = 3;
+
+/// The state of a client, and what exists once it runs. A client runs once: after a shutdown it does not start again.
+#[derive(Debug)]
+pub(crate) struct LifeCycle<T> {
+    /// The kind of client, for errors.
+    client: &'static str,
+    state: AtomicU8,
+    running: OnceLock<T>,
+}
+
+/// A start under way. Dropping it before [`finish`](Self::finish) puts the client back to where it was.
+#[derive(Debug)]
+pub(crate) struct Starting<'a, T>(&'a LifeCycle<T>);
+
+impl<T> LifeCycle<T> {
+    pub(crate) fn new(client: &'static str) -> Self {
+        Self { client, state: AtomicU8::new(CREATED), running: OnceLock::new() }
+    }
+
+    /// Begins a start, unless another start has begun before.
+    pub(crate) fn begin(&self) -> Result<Starting<'_, T>, MQClientError> {
+        let client = self.client;
+        match self.state.compare_exchange(CREATED, STARTING, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(Starting(self)),
+            Err(SHUT_DOWN) => Err(MQClientError::ShutDown { client }),
+            Err(_) => Err(MQClientError::AlreadyStarted { client }),
+        }
+    }
+
+    /// What exists while the client runs.
+    pub(crate) fn running(&self) -> Result<&T, MQClientError> {
+        let client = self.client;
+        match self.state.load(Ordering::Acquire) {
+            RUNNING => self.running.get().ok_or(MQClientError::NotStarted { client }),
+            SHUT_DOWN => Err(MQClientError::ShutDown { client }),
+            _ => Err(MQClientError::NotStarted { client }),
+        }
+    }
+
+    /// What exists from the start on, also after the shutdown.
+    pub(crate) fn started(&self) -> Option<&T> {
+        self.running.get()
+    }
+
+    /// Ends the running state, for good. It may be called again: whoever was interrupted finishes the shutdown then.
+    pub(crate) fn shut_down(&self) -> Result<&T, MQClientError> {
+        let running = self.running.get().ok_or(MQClientError::NotStarted { client: self.client })?;
+        self.state.store(SHUT_DOWN, Ordering::Release);
+        Ok(running)
+    }
+}
+
+impl<'a, T> Starting<'a, T> {
+    /// The client runs.
+    pub(crate) fn finish(self, running: T) -> &'a T {
+        let Self(life) = &self;
+        let running = life.running.get_or_init(|| running);
+        let _ = life.state.compare_exchange(STARTING, RUNNING, Ordering::AcqRel, Ordering::Acquire);
+        running
+    }
+}
+
+impl<T> Drop for Starting<'_, T> {
+    fn drop(&mut self) {
+        let _ = self.0.state.compare_exchange(STARTING, CREATED, Ordering::AcqRel, Ordering::Acquire);
+    }
+}
+
+/// What a shutdown left behind.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Sends that had no outcome when their time was over. Each fails when its connection is closed; on a client that
+    /// others go on using, at its own deadline.
+    pub unfinished_sends: u32,
+    /// Brokers that could not be told that this client, or one of its groups, leaves. They notice when the connection
+    /// closes, or when no heartbeat has named the group for two minutes.
+    pub brokers_not_told: Vec<String>,
+    /// How long the shutdown took.
+    pub took: Duration,
+}
+
+impl ShutdownReport {
+    /// Whether nothing was left.
+    pub fn is_clean(&self) -> bool {
+        self.unfinished_sends == 0 && self.brokers_not_told.is_empty()
+    }
+
+    /// Adds what another part of the client left behind. Each broker is listed once.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.unfinished_sends += other.unfinished_sends;
+        self.brokers_not_told.extend(other.brokers_not_told);
+        self.brokers_not_told.sort_unstable();
+        self.brokers_not_told.dedup();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life() -> LifeCycle<u8> {
+        LifeCycle::new("client")
+    }
+
+    #[test]
+    fn a_start_that_does_not_finish_leaves_the_client_as_it_was() {
+        let life = life();
+        drop(life.begin().unwrap());
+        assert!(matches!(life.running(), Err(MQClientError::NotStarted { .. })));
+        let starting = life.begin().unwrap();
+        assert!(matches!(life.begin(), Err(MQClientError::AlreadyStarted { .. })), "two starts at once");
+        assert_eq!(starting.finish(7), &7);
+        assert_eq!(life.running().unwrap(), &7);
+        assert!(matches!(life.begin(), Err(MQClientError::AlreadyStarted { .. })));
+    }
+
+    #[test]
+    fn a_client_that_was_shut_down_stays_so_but_can_finish_what_it_took() {
+        let life = life();
+        assert!(matches!(life.shut_down(), Err(MQClientError::NotStarted { .. })));
+        life.begin().unwrap().finish(7);
+        assert_eq!(life.shut_down().unwrap(), &7);
+        assert!(matches!(life.running(), Err(MQClientError::ShutDown { .. })));
+        assert!(matches!(life.begin(), Err(MQClientError::ShutDown { .. })));
+        assert_eq!((life.started(), life.shut_down().unwrap()), (Some(&7), &7));
+    }
+
+    #[test]
+    fn reports_add_up_and_name_each_broker_once() {
+        let report = |sends, brokers: &[&str]| ShutdownReport {
+            unfinished_sends: sends,
+            brokers_not_told: brokers.iter().map(ToString::to_string).collect(),
+            took: Duration::ZERO,
+        };
+        let mut sum = report(1, &["b"]);
+        sum.add(report(2, &["a", "b"]));
+        assert_eq!((sum.unfinished_sends, sum.brokers_not_told.join(" ")), (3, "a b".to_owned()));
+        assert!(!sum.is_clean() && ShutdownReport::default().is_clean());
+    }
+}

@@ -1,0 +1,30 @@
+//! Waiting for several futures at once.
+
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
+/// The first of several futures that is ready, taken out of the list. `None` of an empty list.
+pub(crate) async fn first_ready<K, F: Future + Unpin>(waiting: &mut Vec<(K, F)>) -> Option<(K, F::Output)> {
+    poll_fn(|cx| {
+        if waiting.is_empty() {
+            return Poll::Ready(None);
+        }
+        for place in 0..waiting.len() {
+            if let Poll::Ready(output) = std::pin::Pin::new(&mut waiting[place].1).poll(cx) {
+                return Poll::Ready(Some((waiting.swap_remove(place).0, output)));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// The outputs of all futures, in the order in which they became ready.
+pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.into_iter().map(|future| ((), Box::pin(future))).collect();
+    let mut outputs = Vec::with_capacity(waiting.len());
+    while let Some(((), output)) = first_ready(&mut waiting).await {
+        outputs.push(output);
+    }
+    outputs
+}
