@@ -1,3 +1,5 @@
+//! Requests to NameServers and brokers, each with its header, body and answer; `admin` holds those of tools.
+
 mod admin;
 
 use std::future::Future;
