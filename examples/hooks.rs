@@ -9,8 +9,8 @@ use rocketmq::conf::ProducerOption;
 use rocketmq::hook::{CheckForbiddenHook, RpcHook, SendMessageContext, SendMessageHook, SendMessageOutcome};
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
+use rocketmq::remoting::RemotingCommand;
 use rocketmq_namesrv_mock::MockCluster;
-use rocketmq_remoting::protocol::RemotingCommand;
 
 struct Log;
 

@@ -6,8 +6,7 @@
 use rocketmq::error::MQClientError;
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::MockCluster;
-use rocketmq_remoting::protocol::RequestCode;
+use rocketmq_namesrv_mock::{MockCluster, RequestCode};
 
 /// The service: it announces orders.
 struct Orders {

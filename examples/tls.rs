@@ -13,8 +13,7 @@ use rocketmq::admin::MQAdmin;
 use rocketmq::conf::{AdminOption, ProducerOption, TlsConfig};
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::{MockAuthority, MockCluster};
-use rocketmq_remoting::net::tls::TlsServerConfig;
+use rocketmq_namesrv_mock::{MockAuthority, MockCluster, TlsServerConfig};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -16,6 +16,20 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! | to find | look in |
+//! |---|---|
+//! | sending, transactions, requests and replies | [`producer`] |
+//! | messages, results, queues | [`model`] |
+//! | options, from code, files or the environment | [`conf`] |
+//! | what went wrong, and whether the message is stored | [`error`] |
+//! | topics, offsets, stored messages, the cluster | [`admin`] |
+//! | which queue a message goes to | [`selector`] |
+//! | looking at what is sent, or refusing it | [`hook`] |
+//! | signed requests | [`acl`] |
+//! | requests, codes and fields, for hooks and tests | [`remoting`] |
+//!
+//! Every type of these interfaces is found under this crate: no other crate of the workspace is needed.
 
 pub mod acl;
 pub mod admin;
@@ -31,6 +45,7 @@ pub mod model;
 mod mq_client_api;
 mod name_servers;
 pub mod producer;
+pub mod remoting;
 pub mod selector;
 mod top_addressing;
 mod trace;

@@ -45,3 +45,6 @@ pub use error::MockError;
 pub use faults::{Fault, FaultAction, FaultError};
 pub use history::{BrokerEvent, HistoryEntry};
 pub use proxy::{MockProxy, MockProxyBuilder};
+#[cfg(feature = "tls")]
+pub use rocketmq_remoting::net::tls::{TlsConfig, TlsServerConfig};
+pub use rocketmq_remoting::protocol::{ExtFields, LanguageCode, RequestCode, ResponseCode, SerializeType};

@@ -6,6 +6,7 @@
 //! - `cases`: holds on any cluster; `tests/apache` runs the same functions on Apache's broker
 //! - `stage`: starts the clusters of the cases
 //! - `promises`: names, defaults and types of the public API
+//! - `one_crate`: each type of the public interface has a path under `rocketmq`
 //! - `options`: options in setters, configuration files, the environment and the documents
 //! - `addresses`: address servers, translated addresses, IPv6 and names
 //! - `retries`: sends while brokers fail, are silent or move
@@ -28,6 +29,7 @@ mod background;
 mod cases;
 mod hostile_peers;
 mod latency_fault;
+mod one_crate;
 mod options;
 mod peer;
 mod promises;

@@ -22,9 +22,18 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketmq_remoting::client::RemotingError;
-use rocketmq_remoting::net::CallError;
-use rocketmq_remoting::protocol::ResponseCode;
+pub use rocketmq_common::compression::{CompressError, DecompressError, UnknownCompressionType};
+pub use rocketmq_common::message_batch::BatchError;
+pub use rocketmq_common::offset_msg_id::OffsetMsgIdError;
+pub use rocketmq_common::record::{RecordError, RecordProblem};
+pub use rocketmq_common::validators::{NameError, NameRule, Named};
+pub use rocketmq_common::{PropertyError, PropertyProblem};
+pub use rocketmq_remoting::client::RemotingError;
+#[cfg(feature = "tls")]
+pub use rocketmq_remoting::net::tls::{TlsConfigError, TlsError};
+pub use rocketmq_remoting::net::{CallError, ConnectionEnd, DialError};
+pub use rocketmq_remoting::protocol::body::BodyError;
+pub use rocketmq_remoting::protocol::{EncodeError, FrameError, HeaderError, PeerHint, ResponseCode};
 
 use crate::model::{MessageQueue, SendResult};
 pub use attempts::{Attempt, NameServerAnswer, SendReport};

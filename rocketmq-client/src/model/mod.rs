@@ -5,7 +5,14 @@ mod reply;
 use std::borrow::Cow;
 use std::fmt;
 
-pub use rocketmq_common::{Message, MessageBatch, MessageExt, MessageProperties, MessageQueue};
+pub use bytes::Bytes;
+pub use rocketmq_common::message_ext::RecordHeader;
+pub use rocketmq_common::sysflag::TransactionType;
+pub use rocketmq_common::unique_id::UniqueIdParts;
+pub use rocketmq_common::{
+    CompressionType, Message, MessageBatch, MessageExt, MessageProperties, MessageQueue, MessageSysFlag,
+    OffsetMsgId, message_const, mix_all, namespace, validators,
+};
 
 pub use reply::reply_message;
 

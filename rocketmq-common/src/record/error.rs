@@ -95,15 +95,12 @@ impl fmt::Display for RecordError {
         if let Some(offset) = self.queue_offset() {
             write!(f, ", queue offset {offset}")?;
         }
-        f.write_str(" cannot be read")
+        write!(f, " cannot be read: {}", self.0.problem)
     }
 }
 
-impl std::error::Error for RecordError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0.problem)
-    }
-}
+/// The text names the problem; [`RecordError::problem`] has it.
+impl std::error::Error for RecordError {}
 
 /// The kinds of [`RecordError`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -170,18 +167,17 @@ pub enum RecordProblem {
         actual: u32,
     },
     /// The body is compressed in an unknown way.
-    #[error("its body cannot be inflated")]
-    CompressionType(#[source] UnknownCompressionType),
+    #[error("its body cannot be inflated: {0}")]
+    CompressionType(UnknownCompressionType),
     /// The body cannot be inflated, or not within the limit.
-    #[error("its body cannot be inflated")]
-    Decompress(#[source] DecompressError),
+    #[error("its body cannot be inflated: {0}")]
+    Decompress(DecompressError),
     /// One message of a batch that is stored whole cannot be read.
-    #[error("message {index} of the batch in it cannot be read")]
+    #[error("message {index} of the batch in it cannot be read: {problem}")]
     InnerBatch {
         /// Which message of the batch, from 0.
         index: usize,
         /// What is wrong with it.
-        #[source]
         problem: Box<RecordProblem>,
     },
     /// There are more messages than are to be read.

@@ -84,8 +84,9 @@ fn an_error_says_which_message_it_is_about() {
     let error = read(records.clone()).remove(1).unwrap_err();
     assert_eq!((error.topic(), error.queue_id()), (Some("T"), Some(3)));
     assert_eq!((error.queue_offset(), error.commit_log_offset()), (Some(11), Some(77)));
-    let message = format!("record at byte {second}, topic `T`, queue 3, queue offset 11 cannot be read");
-    assert_eq!(error.to_string(), message);
+    let message =
+        format!("record at byte {second}, topic `T`, queue 3, queue offset 11 cannot be read: the checksum");
+    assert!(error.to_string().starts_with(&message), "{error}");
     assert!(matches!(error.problem(), RecordProblem::Checksum { .. }));
 
     records[second + 4] = 0;
