@@ -1,41 +1,36 @@
 //! What an admin changes and lists: 205, 217, 224, 304, 311 – 313, 327.
 
-use std::borrow::Cow;
-
 use rocketmq_common::PermName;
 use rocketmq_remoting::protocol::RemotingCommand;
 use rocketmq_remoting::protocol::body::{TopicList, TopicRouteData, decode_body, encode_body};
+use rocketmq_remoting::protocol::header::{
+    GetTopicsByClusterFields, RegisterTopicFields, WipeWritePermOfBrokerFields,
+};
 
 use super::{NameServer, QueueData};
-use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields, required};
-
-request_fields! {
-    /// The one field that each of these requests has.
-    AdminFields {
-        "brokerName" broker_name: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "cluster" cluster: Cow<'a, str>,
-    }
-}
+use crate::wire::{Answer, Refusal, read_fields, required};
 
 impl NameServer {
     /// 205. It lasts until the broker announces its topics again.
     pub(super) fn wipe_write_perm(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
-        let broker = required(read(request)?.broker_name, "brokerName")?;
+        let fields: WipeWritePermOfBrokerFields<'_> = read_fields(&request.ext_fields)?;
+        let broker = required(fields.broker_name, "brokerName")?;
         let changed = self.routes.change_perm(&broker, |perm| PermName(perm.0 & !PermName::WRITE.0));
         Ok(Answer::success().with_field("wipeTopicCount", changed))
     }
 
     /// 327. Topics lose the permission to be inherited from by that.
     pub(super) fn add_write_perm(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
-        let broker = required(read(request)?.broker_name, "brokerName")?;
+        let fields: WipeWritePermOfBrokerFields<'_> = read_fields(&request.ext_fields)?;
+        let broker = required(fields.broker_name, "brokerName")?;
         let changed = self.routes.change_perm(&broker, |_| PermName::READ_WRITE);
         Ok(Answer::success().with_field("addTopicCount", changed))
     }
 
     /// 217. Queues of brokers that are not known end it without a word.
     pub(super) fn register_topic(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
-        let topic = required(read(request)?.topic, "topic")?;
+        let fields: RegisterTopicFields<'_> = read_fields(&request.ext_fields)?;
+        let topic = required(fields.topic, "topic")?;
         let no_json = |error| Refusal::exception("com.alibaba.fastjson2.JSONException", error);
         let route: TopicRouteData = decode_body(&request.body).map_err(no_json)?;
         let brokers = self.routes.brokers();
@@ -61,7 +56,8 @@ impl NameServer {
     /// 224.
     pub(super) fn topics_by_cluster(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         self.setup.check("enableTopicList")?;
-        let cluster = read(request)?.cluster.unwrap_or_default();
+        let fields: GetTopicsByClusterFields<'_> = read_fields(&request.ext_fields)?;
+        let cluster = fields.cluster.unwrap_or_default();
         let topic_list = self.routes.topics_of_cluster(&cluster);
         list(&TopicList { broker_addr: None, topic_list })
     }
@@ -88,10 +84,6 @@ pub(super) fn is_unit(sys_flag: i32) -> bool {
 /// Java: `TopicSysFlag.hasUnitSubFlag`.
 pub(super) fn has_unit_sub(sys_flag: i32) -> bool {
     sys_flag & 2 != 0
-}
-
-fn read(request: &RemotingCommand) -> Result<AdminFields<'_>, Refusal> {
-    read_fields(&request.ext_fields, NumberPolicy::Ignore)
 }
 
 fn list(topics: &TopicList) -> Result<Answer, Refusal> {

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use admin::{has_unit_sub, is_unit};
 use rocketmq_remoting::net::{RequestHandler, Responder};
+use rocketmq_remoting::protocol::header::{DeleteTopicInNameServerFields, GetRouteInfoFields};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode, ResponseCode};
 
 use crate::faults::Admission;
-use crate::wire::{Answer, NumberPolicy, Refusal, Reply, SEE_FAQ, read_fields, request_fields};
+use crate::wire::{Answer, Refusal, Reply, SEE_FAQ, read_fields};
 pub(crate) use config::Setup;
 use json::Keys;
 pub(crate) use routes::{QueueData, Routes};
@@ -33,15 +34,6 @@ pub(crate) struct NameServer {
     pub(crate) settings: Arc<Settings>,
     pub(crate) setup: Arc<Setup>,
     pub(crate) admission: Arc<Admission>,
-}
-
-request_fields! {
-    /// Names of a topic and what goes with it.
-    TopicFields {
-        "topic" topic: std::borrow::Cow<'a, str>,
-        "clusterName" cluster_name: std::borrow::Cow<'a, str>,
-        "acceptStandardJsonOnly" accept_standard_json_only: bool,
-    }
 }
 
 impl NameServer {
@@ -77,7 +69,7 @@ impl NameServer {
 
     /// 105.
     fn route(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
-        let fields: TopicFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let fields: GetRouteInfoFields<'_> = read_fields(&request.ext_fields)?;
         // Java prints a missing topic like that, and finds no such route.
         let topic = fields.topic.as_deref().unwrap_or("null");
         let Some(route) = self.routes.route(topic) else {
@@ -107,7 +99,7 @@ impl NameServer {
 
     /// 216.
     fn delete_topic(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
-        let fields: TopicFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let fields: DeleteTopicInNameServerFields<'_> = read_fields(&request.ext_fields)?;
         if let Some(topic) = &fields.topic {
             let cluster = fields.cluster_name.as_deref().filter(|cluster| !cluster.is_empty());
             self.routes.delete_topic(topic, cluster);

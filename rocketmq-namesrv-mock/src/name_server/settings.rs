@@ -5,23 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rocketmq_remoting::protocol::body::{KVTable, encode_body};
+use rocketmq_remoting::protocol::header::PutKvConfigFields;
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
-use crate::wire::{Answer, NumberPolicy, Refusal, read_fields, request_fields};
+use crate::wire::{Answer, Refusal, read_fields};
 
 /// By namespace, then by key.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     namespaces: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
-}
-
-request_fields! {
-    /// Java: `PutKVConfigRequestHeader` and its kin.
-    SettingFields {
-        "namespace" namespace: Cow<'a, str>,
-        "key" key: Cow<'a, str>,
-        "value" value: Cow<'a, str>,
-    }
 }
 
 impl Settings {
@@ -32,7 +24,7 @@ impl Settings {
 
     /// 100.
     pub(super) fn put(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
-        let fields: SettingFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let fields: PutKvConfigFields<'_> = read_fields(&request.ext_fields)?;
         let (namespace, key) = named(fields.namespace, fields.key)?;
         let value = fields.value.unwrap_or_default().into_owned();
         self.lock().entry(namespace).or_default().insert(key, value);
@@ -41,7 +33,7 @@ impl Settings {
 
     /// 101.
     pub(super) fn get(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
-        let fields: SettingFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let fields: PutKvConfigFields<'_> = read_fields(&request.ext_fields)?;
         let (namespace, key) =
             (fields.namespace.unwrap_or("null".into()), fields.key.unwrap_or("null".into()));
         match self.lock().get(&*namespace).and_then(|keys| keys.get(&*key)) {
@@ -56,7 +48,7 @@ impl Settings {
 
     /// 102. Whether there was such a setting is not told.
     pub(super) fn delete(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
-        let fields: SettingFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let fields: PutKvConfigFields<'_> = read_fields(&request.ext_fields)?;
         let (namespace, key) = named(fields.namespace, fields.key)?;
         if let Some(keys) = self.lock().get_mut(&namespace) {
             keys.remove(&key);
@@ -66,7 +58,7 @@ impl Settings {
 
     /// 219.
     pub(super) fn list(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
-        let fields: SettingFields<'_> = read_fields(&request.ext_fields, NumberPolicy::Ignore)?;
+        let fields: PutKvConfigFields<'_> = read_fields(&request.ext_fields)?;
         let namespace = fields.namespace.unwrap_or("null".into());
         let Some(table) = self.lock().get(&*namespace).cloned() else {
             let remark = format!("No config item, Namespace: {namespace}");

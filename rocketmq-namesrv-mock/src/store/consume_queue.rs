@@ -1,5 +1,6 @@
 //! One queue of a topic: which records it has, in which order.
 
+use rocketmq_remoting::protocol::header::BoundaryType;
 use std::collections::VecDeque;
 
 /// An entry of a queue: what a pull looks at before it reads the record.
@@ -23,15 +24,6 @@ pub(crate) struct ConsumeQueue {
     first: i64,
     /// Offsets that were given away without an entry.
     lost: i64,
-}
-
-/// Which of several entries a search by time means. Java: `BoundaryType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Boundary {
-    /// The first entry that is not older.
-    Lower,
-    /// The last entry that is not younger.
-    Upper,
 }
 
 impl ConsumeQueue {
@@ -112,14 +104,14 @@ impl ConsumeQueue {
     }
 
     /// The offset that belongs to a point in time; 0 if the queue is empty.
-    pub(crate) fn offset_by_time(&self, timestamp: i64, boundary: Boundary) -> i64 {
+    pub(crate) fn offset_by_time(&self, timestamp: i64, boundary: BoundaryType) -> i64 {
         let older = match boundary {
-            Boundary::Lower => self.entries.partition_point(|entry| entry.store_timestamp < timestamp),
-            Boundary::Upper => self.entries.partition_point(|entry| entry.store_timestamp <= timestamp),
+            BoundaryType::Lower => self.entries.partition_point(|entry| entry.store_timestamp < timestamp),
+            BoundaryType::Upper => self.entries.partition_point(|entry| entry.store_timestamp <= timestamp),
         };
         match boundary {
-            Boundary::Lower => self.first + older as i64,
-            Boundary::Upper => self.first + older.saturating_sub(1) as i64,
+            BoundaryType::Lower => self.first + older as i64,
+            BoundaryType::Upper => self.first + older.saturating_sub(1) as i64,
         }
     }
 }
@@ -140,8 +132,9 @@ mod tests {
     #[test]
     fn a_search_by_time_takes_the_first_or_the_last_message() {
         let queue = queue(&[10, 20, 20, 30]);
-        let found =
-            |timestamp| [Boundary::Lower, Boundary::Upper].map(|b| queue.offset_by_time(timestamp, b));
+        let found = |timestamp| {
+            [BoundaryType::Lower, BoundaryType::Upper].map(|b| queue.offset_by_time(timestamp, b))
+        };
         assert_eq!(found(20), [1, 2]);
         assert_eq!(found(25), [3, 2]);
         assert_eq!(found(5), [0, 0]);
@@ -150,8 +143,8 @@ mod tests {
 
     #[test]
     fn an_empty_queue_has_offset_0_for_all_times() {
-        assert_eq!(queue(&[]).offset_by_time(7, Boundary::Lower), 0);
-        assert_eq!(queue(&[]).offset_by_time(7, Boundary::Upper), 0);
+        assert_eq!(queue(&[]).offset_by_time(7, BoundaryType::Lower), 0);
+        assert_eq!(queue(&[]).offset_by_time(7, BoundaryType::Upper), 0);
     }
 
     #[test]
@@ -175,6 +168,6 @@ mod tests {
         assert_eq!((queue.min_offset(), queue.max_offset(), queue.next_offset()), (2, 3, 3));
         let records = |offset| queue.entries_from(offset).map(|entry| entry.record).collect::<Vec<_>>();
         assert_eq!([records(1), records(2), records(3)], [vec![], vec![2], vec![]]);
-        assert_eq!([0, 9].map(|time| queue.offset_by_time(time, Boundary::Lower)), [2, 3]);
+        assert_eq!([0, 9].map(|time| queue.offset_by_time(time, BoundaryType::Lower)), [2, 3]);
     }
 }

@@ -5,5 +5,5 @@ mod consume_queue;
 mod java_properties;
 
 pub(crate) use commit_log::{AppendError, CommitLog};
-pub(crate) use consume_queue::{Boundary, ConsumeQueue, QueueEntry};
+pub(crate) use consume_queue::{ConsumeQueue, QueueEntry};
 pub(crate) use java_properties::{JavaProperties, property, property_entries, with_properties};

@@ -10,9 +10,7 @@ mod request;
 mod texts;
 
 pub(crate) use answer::{Answer, Refusal};
-pub(crate) use fields::{
-    FieldValue, NotANumber, NumberPolicy, RequestFields, read_fields, request_fields, required,
-};
+pub(crate) use fields::{read_fields, required};
 pub(crate) use json::{json_answer, json_body, json_text, optional_json_body};
 pub(crate) use reply::{AnswerFault, Reply};
 pub(crate) use request::Request;

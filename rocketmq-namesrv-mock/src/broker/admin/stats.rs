@@ -1,21 +1,12 @@
 //! Counters: 315. Java: `BrokerStatsManager`.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::header::ViewBrokerStatsDataFields;
 
 use crate::broker::state::{Broker, Growth};
-use crate::wire::{Answer, NumberPolicy, Refusal, Request, json_answer, read_fields, request_fields};
-
-request_fields! {
-    /// Java: `ViewBrokerStatsDataRequestHeader`.
-    StatsFields {
-        "statsName" name: Cow<'a, str>,
-        "statsKey" key: Cow<'a, str>,
-    }
-}
+use crate::wire::{Answer, Refusal, Request, json_answer};
 
 /// Java: `BrokerStatsData`.
 #[derive(Serialize)]
@@ -42,9 +33,9 @@ impl From<Growth> for Figures {
 
 /// 315. Latencies are not measured.
 pub(crate) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: StatsFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
-    let name = fields.name.as_deref().unwrap_or("null");
-    let key = fields.key.as_deref().unwrap_or("null");
+    let fields: ViewBrokerStatsDataFields<'_> = request.fields()?;
+    let name = fields.stats_name.as_deref().unwrap_or("null");
+    let key = fields.stats_key.as_deref().unwrap_or("null");
     let state = broker.lock();
     let Some(counter) = state.figures.find(name, key, &broker.options.cluster) else {
         let remark = format!("The stats <{name}> <{key}> not exist");

@@ -1,26 +1,15 @@
 //! Who is connected: 203, 204.
 
-use std::borrow::Cow;
-
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{Connection, ConsumerConnection, ProducerConnection};
+use rocketmq_remoting::protocol::header::UnregisterClientFields;
 
 use crate::broker::state::{Broker, ClientChannelInfo};
-use crate::wire::{
-    Answer, NumberPolicy, Refusal, Request, json_answer, read_fields, request_fields, required,
-};
-
-request_fields! {
-    /// Java: `GetConsumerConnectionListRequestHeader`, `GetProducerConnectionListRequestHeader`.
-    GroupFields {
-        "consumerGroup" consumer_group: Cow<'a, str>,
-        "producerGroup" producer_group: Cow<'a, str>,
-    }
-}
+use crate::wire::{Answer, Refusal, Request, json_answer, required};
 
 /// 203.
 pub(crate) fn consumer_connections(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: GroupFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: UnregisterClientFields<'_> = request.fields()?;
     let group = required(fields.consumer_group, "consumerGroup")?;
     let state = broker.lock();
     let Some(found) = state.consumers.group(&group) else {
@@ -40,7 +29,7 @@ pub(crate) fn consumer_connections(broker: &Broker, request: &Request<'_>) -> Re
 
 /// 204.
 pub(crate) fn producer_connections(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: GroupFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: UnregisterClientFields<'_> = request.fields()?;
     let group = required(fields.producer_group, "producerGroup")?;
     let connection_set: Vec<_> = broker.lock().producers.members(&group).iter().map(connection).collect();
     if connection_set.is_empty() {

@@ -1,6 +1,5 @@
 //! Requests that are put to a client: 307, 309, and 223, which asks with 221. Java: `Broker2Client`.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,15 +7,14 @@ use bytes::Bytes;
 use rocketmq_common::OffsetMsgId;
 use rocketmq_remoting::net::CallError;
 use rocketmq_remoting::protocol::body::{GetConsumerStatusBody, decode_body};
+use rocketmq_remoting::protocol::header::{ConsumeMessageDirectlyFields, GetConsumerStatusFields};
 use rocketmq_remoting::protocol::{
     CommandRef, ExtFields, NoHeader, RemotingCommand, RequestCode, ResponseCode,
 };
 
 use crate::broker::state::{Broker, ClientChannelInfo, State};
 use crate::clock::deadline;
-use crate::wire::{
-    NOT_SET, NumberPolicy, Refusal, Reply, json_answer, read_fields, request_fields, required,
-};
+use crate::wire::{NOT_SET, Refusal, Reply, json_answer, read_fields, required};
 
 /// How long a client may take to answer.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -29,19 +27,6 @@ const V3_1_8_SNAPSHOT: i32 = 62;
 
 /// Clients below cannot be asked how far they are (3.0.7).
 const V3_0_7_SNAPSHOT: i32 = 28;
-
-request_fields! {
-    /// Java: `GetConsumerRunningInfoRequestHeader`, `ConsumeMessageDirectlyResultRequestHeader`,
-    /// `GetConsumerStatusRequestHeader`.
-    ForwardFields {
-        "consumerGroup" consumer_group: Cow<'a, str>,
-        "clientId" client_id: Cow<'a, str>,
-        "msgId" msg_id: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "group" group: Cow<'a, str>,
-        "clientAddr" client_addr: Cow<'a, str>,
-    }
-}
 
 /// 307, 309. The client's answer goes back as it is, its language and version included.
 pub(crate) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
@@ -64,7 +49,7 @@ pub(crate) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
 type Prepared = (ClientChannelInfo, ExtFields, Bytes, String);
 
 fn prepare(broker: &Broker, state: &mut State, command: &RemotingCommand) -> Result<Prepared, Refusal> {
-    let fields: ForwardFields<'_> = read_fields(&command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: ConsumeMessageDirectlyFields<'_> = read_fields(&command.ext_fields)?;
     let group = required(fields.consumer_group.as_deref(), "consumerGroup")?;
     let (mut extra, mut body) = (command.ext_fields.clone(), command.body.clone());
     if command.request_code() == RequestCode::CONSUME_MESSAGE_DIRECTLY {
@@ -136,7 +121,7 @@ pub(crate) fn consumer_status(broker: &Broker, command: RemotingCommand, reply: 
 
 /// The clients to ask, and the fields of the question.
 fn asked(state: &State, command: &RemotingCommand) -> Result<(Vec<ClientChannelInfo>, ExtFields), Refusal> {
-    let fields: ForwardFields<'_> = read_fields(&command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: GetConsumerStatusFields<'_> = read_fields(&command.ext_fields)?;
     let group = required(fields.group.as_deref(), "group")?;
     let found = required(state.consumers.group(group), "getConsumerGroupInfo(String)")?;
     if let Some(old) = found.members.iter().find(|member| member.version < V3_0_7_SNAPSHOT) {

@@ -1,31 +1,20 @@
 //! Clients that come, stay and go: 34, 35, 38. Java: `ClientManageProcessor`.
 
-use std::borrow::Cow;
-
 use rocketmq_common::mix_all::retry_topic;
 use rocketmq_remoting::protocol::body::{
     ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, SubscriptionData,
 };
+use rocketmq_remoting::protocol::header::UnregisterClientFields;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
 use crate::broker::state::{
     Broker, Changed, ClientChannelInfo, ConsumeMode, State, Subscription, TopicConfig,
 };
 use crate::history::BrokerEvent;
-use crate::wire::{
-    Answer, NumberPolicy, Refusal, Request, json_answer, json_body, read_fields, request_fields, required,
-};
+use crate::wire::{Answer, Refusal, Request, json_answer, json_body, required};
 
 /// Java: `TopicSysFlag.FLAG_UNIT_SUB`.
 const UNIT_SUB: i32 = 2;
-
-request_fields! {
-    /// Java: `UnregisterClientRequestHeader`, `GetConsumerListByGroupRequestHeader`.
-    ClientFields {
-        "consumerGroup" consumer_group: Cow<'a, str>,
-        "producerGroup" producer_group: Cow<'a, str>,
-    }
-}
 
 /// 34.
 pub(crate) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
@@ -94,7 +83,7 @@ fn register(
 
 /// 35. Groups and clients that are not known do not matter.
 pub(crate) fn unregister(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: ClientFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: UnregisterClientFields<'_> = request.fields()?;
     let connection = request.responder.connection().id();
     let mut changed = None;
     let mut state = broker.lock();
@@ -113,7 +102,7 @@ pub(crate) fn unregister(broker: &Broker, request: &Request<'_>) -> Result<Answe
 
 /// 38.
 pub(crate) fn consumer_list(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: ClientFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: UnregisterClientFields<'_> = request.fields()?;
     let group = required(fields.consumer_group, "consumerGroup")?;
     let state = broker.lock();
     let consumer_id_list: Vec<String> =

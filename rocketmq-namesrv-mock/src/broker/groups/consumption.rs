@@ -1,31 +1,19 @@
 //! How far all groups are (317), when messages of a queue were stored and consumed (303), and the lowest offset that any group
 //! has committed (308).
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{ConsumeStats, OffsetWrapper};
+use rocketmq_remoting::protocol::header::{
+    GetConsumeStatsInBrokerHeader, QueryConsumeTimeSpanFields, QueryCorrectionOffsetFields,
+};
 use serde::Serialize;
 
 use super::progress::{is_consumed, progress};
 use crate::broker::state::{Broker, State, Topic};
-use crate::wire::{
-    Answer, NumberPolicy, Refusal, Request, bare_numbers, java_time, json_answer, read_fields,
-    request_fields, required,
-};
-
-request_fields! {
-    /// Java: `GetConsumeStatsInBrokerHeader`, `QueryConsumeTimeSpanRequestHeader`, `QueryCorrectionOffsetHeader`.
-    ConsumptionFields {
-        "isOrder" is_order: bool,
-        "topic" topic: Cow<'a, str>,
-        "group" group: Cow<'a, str>,
-        "compareGroup" compare_group: Cow<'a, str>,
-        "filterGroups" filter_groups: Cow<'a, str>,
-    }
-}
+use crate::wire::{Answer, Refusal, Request, bare_numbers, java_time, json_answer, required};
 
 /// Java: `ConsumeStatsList`.
 #[derive(Serialize)]
@@ -40,7 +28,8 @@ struct ConsumeStatsList<'a> {
 
 /// 317. How far the last pulls came is not told, so that what is on its way counts below zero, as in Java.
 pub(crate) fn all_groups(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let is_order = read(request)?.is_order == Some(true);
+    let is_order =
+        request.command.header().is_ok_and(|header: GetConsumeStatsInBrokerHeader| header.is_order);
     let (broker_addr, now_ms) = (broker.address().to_string(), broker.now_ms());
     let state = &*broker.lock();
     let stats = |group: &str, topic: &Topic| {
@@ -95,7 +84,7 @@ struct TimeSpans {
 
 /// 303. The texts are in UTC.
 pub(crate) fn time_spans(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: QueryConsumeTimeSpanFields<'_> = request.fields()?;
     let topic = required(fields.topic.as_deref(), "topic")?;
     let group = fields.group.as_deref().unwrap_or("null");
     let state = broker.lock();
@@ -140,7 +129,7 @@ fn time_span(
 
 /// 308. The groups that are to be left out lose all their offsets by that, as in Java.
 pub(crate) fn correction_offsets(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: QueryCorrectionOffsetFields<'_> = request.fields()?;
     let mut state = broker.lock();
     for group in fields.filter_groups.iter().flat_map(|groups| groups.split(',')) {
         state.offsets.forget_committed(group);
@@ -165,8 +154,4 @@ pub(crate) fn correction_offsets(broker: &Broker, request: &Request<'_>) -> Resu
         }
     }
     Ok(Answer::success().with_body(format!(r#"{{"correctionOffsets":{}}}"#, bare_numbers(&lowest))))
-}
-
-fn read<'a>(request: &Request<'a>) -> Result<ConsumptionFields<'a>, Refusal> {
-    read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
 }

@@ -1,34 +1,21 @@
 //! How far groups are, and which groups and topics belong together: 208, 300, 314, 343, 345.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::body::{
     ConsumeStats, GroupList, OffsetWrapper, QuerySubscriptionResponseBody, TopicList,
 };
-
-use crate::broker::state::{Broker, State, Subscribed, Topic};
-use crate::wire::{
-    Answer, NumberPolicy, Refusal, Request, json_answer, read_fields, request_fields, required,
+use rocketmq_remoting::protocol::header::{
+    CloneGroupOffsetFields, GetConsumeStatsFields, QuerySubscriptionByConsumerFields,
 };
 
-request_fields! {
-    /// Java: `GetConsumeStatsRequestHeader`, `QueryTopicConsumeByWhoRequestHeader` and their kin.
-    StatsFields {
-        "consumerGroup" consumer_group: Cow<'a, str>,
-        "group" group: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "topicList" topic_list: Cow<'a, str>,
-        "srcGroup" source: Cow<'a, str>,
-        "destGroup" destination: Cow<'a, str>,
-        "offline" offline: bool,
-    }
-}
+use crate::broker::state::{Broker, State, Subscribed, Topic};
+use crate::wire::{Answer, Refusal, Request, json_answer, required};
 
 /// 208. Topics that nobody knows are left out.
 pub(crate) fn consume_stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: GetConsumeStatsFields<'_> = request.fields()?;
     let group = required(fields.consumer_group.as_deref(), "consumerGroup")?;
     let state = broker.lock();
     let mut stats = ConsumeStats::default();
@@ -45,7 +32,7 @@ pub(crate) fn consume_stats(broker: &Broker, request: &Request<'_>) -> Result<An
 
 /// Those that are listed, or the one that is named, or all that the group has committed offsets of; of the latter two
 /// only those that it has subscribed to, if it has members.
-fn topics<'a>(state: &'a State, group: &str, fields: &'a StatsFields<'_>) -> BTreeSet<&'a str> {
+fn topics<'a>(state: &'a State, group: &str, fields: &'a GetConsumeStatsFields<'_>) -> BTreeSet<&'a str> {
     let listed: BTreeSet<&str> =
         fields.topic_list.iter().flat_map(|list| list.split(';')).filter(|topic| !topic.is_empty()).collect();
     if !listed.is_empty() {
@@ -82,7 +69,8 @@ pub(crate) fn progress(state: &State, topic: &Topic, group: &str, queue_id: i32)
 
 /// 300. The groups that have subscribed to a topic or committed offsets of it.
 pub(crate) fn consumed_by_whom(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let topic = required(read(request)?.topic, "topic")?;
+    let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
+    let topic = required(fields.topic, "topic")?;
     let state = broker.lock();
     let mut groups = state.consumers.groups_of(&topic);
     groups.extend(state.offsets.groups(&topic));
@@ -91,7 +79,7 @@ pub(crate) fn consumed_by_whom(broker: &Broker, request: &Request<'_>) -> Result
 
 /// 343. The topics that a group has committed offsets of.
 pub(crate) fn topics_of_group(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
     let group = fields.group.as_deref().unwrap_or("null");
     let state = broker.lock();
     let topic_list = state.offsets.topics(group).into_iter().map(str::to_owned).collect();
@@ -100,7 +88,7 @@ pub(crate) fn topics_of_group(broker: &Broker, request: &Request<'_>) -> Result<
 
 /// 345. What a group wants of a topic.
 pub(crate) fn subscription(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
     let (group, topic) = (required(fields.group, "group")?, required(fields.topic, "topic")?);
     let subscription_data = match broker.lock().consumers.subscription(&group, &topic) {
         Subscribed::Yes(found) => Some(found.data.clone()),
@@ -112,9 +100,9 @@ pub(crate) fn subscription(broker: &Broker, request: &Request<'_>) -> Result<Ans
 
 /// 314. Without a topic nothing happens, as in Java.
 pub(crate) fn clone_offsets(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: CloneGroupOffsetFields<'_> = request.fields()?;
     let topic = fields.topic.as_deref().filter(|topic| !topic.trim().is_empty());
-    let groups = (fields.source.as_deref(), fields.destination.as_deref());
+    let groups = (fields.src_group.as_deref(), fields.dest_group.as_deref());
     if let (Some(topic), (Some(from), Some(to))) = (topic, groups) {
         let mut state = broker.lock();
         let is_free = fields.offline == Some(true) || is_consumed(&state, from, topic);
@@ -123,8 +111,4 @@ pub(crate) fn clone_offsets(broker: &Broker, request: &Request<'_>) -> Result<An
         }
     }
     Ok(Answer::success())
-}
-
-fn read<'a>(request: &Request<'a>) -> Result<StatsFields<'a>, Refusal> {
-    read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
 }

@@ -1,30 +1,16 @@
 //! Groups from outside: 200, 201, 207, 225, 352, 353.
 
-use std::borrow::Cow;
-
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{
     SubscriptionGroupConfig, SubscriptionGroupList, SubscriptionGroupWrapper,
 };
+use rocketmq_remoting::protocol::header::{
+    DeleteSubscriptionGroupFields, QuerySubscriptionByConsumerFields, UpdateGroupForbiddenFields,
+};
 use serde::Serialize;
 
 use crate::broker::state::{Broker, GroupTable, check_group, default_retry_policy};
-use crate::wire::{
-    Answer, NumberPolicy, Refusal, Request, json_answer, json_body, optional_json_body, read_fields,
-    request_fields, required,
-};
-
-request_fields! {
-    /// Java: `DeleteSubscriptionGroupRequestHeader`, `GetSubscriptionGroupConfigRequestHeader`,
-    /// `UpdateGroupForbiddenRequestHeader`.
-    GroupFields {
-        "groupName" group_name: Cow<'a, str>,
-        "cleanOffset" clean_offset: bool,
-        "group" group: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "readable" readable: bool,
-    }
-}
+use crate::wire::{Answer, Refusal, Request, json_answer, json_body, optional_json_body, required};
 
 /// 200. Without a body nothing happens.
 pub(crate) fn update(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
@@ -59,7 +45,8 @@ pub(crate) fn all(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
 
 /// 352. Who asks for a group creates it.
 pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let group = required(read(request)?.group, "group")?;
+    let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
+    let group = required(fields.group, "group")?;
     match broker.lock().groups.find(&group) {
         Some(config) => json_answer(config),
         None => Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, "No group in this broker")),
@@ -69,7 +56,7 @@ pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
 /// 207: members stay, and the group comes back with the next request of one; at once, with default settings, unless
 /// its offsets go, too: to find out whether it is of a special kind, Apache's broker asks for it again.
 pub(crate) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: DeleteSubscriptionGroupFields<'_> = request.fields()?;
     let group = required(fields.group_name, "groupName")?;
     let mut state = broker.lock();
     state.groups.remove(&group);
@@ -92,7 +79,7 @@ struct GroupForbidden<'a> {
 
 /// 353. Says whether a group may read a topic, and changes it before if asked to.
 pub(crate) fn forbidden(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: UpdateGroupForbiddenFields<'_> = request.fields()?;
     let (group, topic) = (required(fields.group, "group")?, required(fields.topic, "topic")?);
     let groups = &mut broker.lock().groups;
     if let Some(readable) = fields.readable {
@@ -101,10 +88,6 @@ pub(crate) fn forbidden(broker: &Broker, request: &Request<'_>) -> Result<Answer
     let readable = groups.may_read(&group, &topic);
     let answer = json_answer(&GroupForbidden { group: &group, readable, topic: &topic })?;
     Ok(answer.with_remark(""))
-}
-
-fn read<'a>(request: &Request<'a>) -> Result<GroupFields<'a>, Refusal> {
-    read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
 }
 
 fn check_name(config: &SubscriptionGroupConfig) -> Result<(), Refusal> {

@@ -1,6 +1,5 @@
 //! Taking back a timer message: 370. Java: `RecallMessageProcessor`.
 
-use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use base64::Engine;
@@ -11,12 +10,13 @@ use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::header::RecallMessageFields;
 
 use super::plan::TIMER_MAX_DELAY_MS;
 use crate::broker::records::{KnownProperties, NewRecord};
 use crate::broker::state::Broker;
 use crate::store::with_properties;
-use crate::wire::{Answer, NOT_SET, NumberPolicy, Refusal, Request, read_fields, request_fields, required};
+use crate::wire::{Answer, NOT_SET, Refusal, Request, required};
 
 /// Tag and body of the message that takes another one back.
 const RECALL_TAG: &str = "_RECALL_TAG_";
@@ -29,15 +29,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
-
-request_fields! {
-    /// Java: `RecallMessageRequestHeader`.
-    RecallFields {
-        "producerGroup" producer_group: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "recallHandle" recall_handle: Cow<'a, str>,
-    }
-}
 
 /// What a handle says.
 struct Handle {
@@ -64,11 +55,11 @@ pub(crate) fn recall(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
 }
 
 /// The handle, if it belongs to a message that this broker may still hold. Whether it does is not looked at.
-fn checked<'a>(broker: &Broker, request: &Request<'a>) -> Result<(RecallFields<'a>, Handle), Refusal> {
+fn checked<'a>(broker: &Broker, request: &Request<'a>) -> Result<(RecallMessageFields<'a>, Handle), Refusal> {
     if !broker.obeyed().recall {
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, "recall failed, operation is forbidden"));
     }
-    let fields: RecallFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: RecallMessageFields<'_> = request.fields()?;
     let topic = &*required(fields.topic.clone(), "topic")?;
     if broker.lock().topics.get(topic).is_none() {
         let remark = format!("recall failed, the topic[{topic}] not exist");

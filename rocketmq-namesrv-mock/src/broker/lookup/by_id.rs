@@ -1,21 +1,14 @@
 //! Reading one message at its place in the commit log: 33.
 
 use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::header::ViewMessageFields;
 
 use crate::broker::state::Broker;
-use crate::wire::{Answer, NumberPolicy, Refusal, Request, read_fields, request_fields, required};
-
-request_fields! {
-    /// Java: `ViewMessageRequestHeader`. The topic is there, but nobody looks at it.
-    ViewFields {
-        "topic" _topic: std::borrow::Cow<'a, str>,
-        "offset" offset: i64,
-    }
-}
+use crate::wire::{Answer, Refusal, Request, required};
 
 /// 33.
 pub(crate) fn by_id(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: ViewFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: ViewMessageFields<'_> = request.fields()?;
     let offset = required(fields.offset, "offset")?;
     match broker.lock().log.record_at(offset) {
         Some(record) => Ok(Answer::success().with_body(record.clone())),

@@ -1,14 +1,13 @@
 //! Messages with a key: 12. Java: `QueryMessageProcessor`, `IndexService`.
 
-use std::borrow::Cow;
-
 use bytes::{Bytes, BytesMut};
 use rocketmq_common::MessageExt;
 use rocketmq_common::record::{RecordDecoder, RecordOptions};
 use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::header::QueryMessageFields;
 
 use crate::broker::state::{Broker, State};
-use crate::wire::{Answer, NumberPolicy, Refusal, Request, read_fields, request_fields, required};
+use crate::wire::{Answer, Refusal, Request, required};
 
 /// How many messages with a unique key are looked for, whatever was asked. Java: `defaultQueryMaxNum`.
 const UNIQUE_MAX_NUM: usize = 32;
@@ -16,22 +15,10 @@ const UNIQUE_MAX_NUM: usize = 32;
 /// How exactly the index knows the time.
 const INDEX_PRECISION_MS: i64 = 1000;
 
-request_fields! {
-    /// Java: `QueryMessageRequestHeader`.
-    QueryFields {
-        "topic" topic: Cow<'a, str>,
-        "key" key: Cow<'a, str>,
-        "maxNum" max_num: i32,
-        "beginTimestamp" begin_timestamp: i64,
-        "endTimestamp" end_timestamp: i64,
-        "_UNIQUE_KEY_QUERY" is_unique_key: bool,
-    }
-}
-
 /// 12. Of too many messages the newest are given, the oldest of them first.
 pub(crate) fn by_key(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: QueryFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
-    let max_num = match fields.is_unique_key {
+    let fields: QueryMessageFields<'_> = request.fields()?;
+    let max_num = match fields.unique_key_query {
         Some(true) => UNIQUE_MAX_NUM,
         _ => usize::try_from(required(fields.max_num, "maxNum")?).unwrap_or(0),
     };

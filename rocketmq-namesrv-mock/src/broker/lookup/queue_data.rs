@@ -1,24 +1,10 @@
 //! The entries of a queue: 321. Java: `AdminBrokerProcessor.queryConsumeQueue`.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 
 use crate::broker::state::Broker;
-use crate::wire::{
-    Answer, NOT_SET, NumberPolicy, Refusal, Request, json_answer, read_fields, request_fields, required,
-};
-
-request_fields! {
-    /// Java: `QueryConsumeQueueRequestHeader`.
-    QueueFields {
-        "topic" topic: Cow<'a, str>,
-        "queueId" queue_id: i32,
-        "index" index: i64,
-        "count" count: i32,
-        "consumerGroup" group: Cow<'a, str>,
-    }
-}
+use crate::wire::{Answer, NOT_SET, Refusal, Request, json_answer, required};
+use rocketmq_remoting::protocol::header::QueryConsumeQueueFields;
 
 /// Java: `QueryConsumeQueueResponseBody`.
 #[derive(Serialize)]
@@ -43,7 +29,7 @@ struct Entry {
 
 /// 321.
 pub(crate) fn queue_data(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: QueueFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: QueryConsumeQueueFields<'_> = request.fields()?;
     let topic = required(fields.topic, "topic")?;
     let (queue_id, index) = (fields.queue_id.unwrap_or(0), fields.index.unwrap_or(0));
     let state = broker.lock();
@@ -63,7 +49,7 @@ pub(crate) fn queue_data(broker: &Broker, request: &Request<'_>) -> Result<Answe
         physic_size: entry.size,
         tags_code: entry.tags_code,
     });
-    let group = fields.group.filter(|group| !group.is_empty());
+    let group = fields.consumer_group.filter(|group| !group.is_empty());
     let body = QueueData {
         filter_data: group.map(|group| format!("{group}@{topic} is not online!")),
         max_queue_index: queue.max_offset(),

@@ -1,33 +1,21 @@
 //! Offsets of groups and of queues: 14, 15, 29–32.
 
-use std::borrow::Cow;
-
 use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::header::{
+    QueryConsumerOffsetFields, SearchOffsetFields, UpdateConsumerOffsetFields,
+};
 
 use crate::broker::state::Broker;
 use crate::history::BrokerEvent;
-use crate::store::{Boundary, ConsumeQueue};
-use crate::wire::{Answer, NumberPolicy, Refusal, Request, read_fields, request_fields, required};
-
-request_fields! {
-    /// What the requests about offsets have. Java: `QueryConsumerOffsetRequestHeader` and its kin.
-    OffsetFields {
-        "consumerGroup" group: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "queueId" queue_id: i32,
-        "commitOffset" commit_offset: i64,
-        "setZeroIfNotFound" set_zero_if_not_found: bool,
-        "timestamp" timestamp: i64,
-        "boundaryType" boundary_type: Cow<'a, str>,
-    }
-}
+use crate::store::ConsumeQueue;
+use crate::wire::{Answer, Refusal, Request, required};
 
 /// 14.
 pub(crate) fn query_consumer_offset(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: QueryConsumerOffsetFields<'_> = request.fields()?;
     let topic = required(fields.topic, "topic")?;
     let queue_id = required(fields.queue_id, "queueId")?;
-    let group = fields.group.as_deref().unwrap_or("null");
+    let group = fields.consumer_group.as_deref().unwrap_or("null");
     let state = broker.lock();
     if let Some(offset) = state.offsets.get(&topic, group, queue_id) {
         return Ok(Answer::success().with_field("offset", offset));
@@ -46,9 +34,9 @@ pub(crate) fn query_consumer_offset(broker: &Broker, request: &Request<'_>) -> R
 
 /// 15.
 pub(crate) fn update_consumer_offset(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: UpdateConsumerOffsetFields<'_> = request.fields()?;
     let topic = required(fields.topic, "topic")?;
-    let group = fields.group.as_deref().unwrap_or("null");
+    let group = fields.consumer_group.as_deref().unwrap_or("null");
     let refuse = |code, remark| Err(Refusal::new(code, remark).with_fields(empty()));
     let mut state = broker.lock();
     if !state.groups.contains(group) {
@@ -79,43 +67,36 @@ pub(crate) fn update_consumer_offset(broker: &Broker, request: &Request<'_>) -> 
 
 /// 29.
 pub(crate) fn search_by_timestamp(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = read(request)?;
+    let fields: SearchOffsetFields<'_> = request.fields()?;
     let timestamp = required(fields.timestamp, "timestamp")?;
-    let boundary = match fields.boundary_type.as_deref() {
-        Some(text) if text.eq_ignore_ascii_case("upper") => Boundary::Upper,
-        _ => Boundary::Lower,
-    };
+    let boundary = fields.boundary_type.unwrap_or_default();
     let offset = with_queue(broker, fields, |queue| queue.offset_by_time(timestamp, boundary))?;
     Ok(Answer::success().with_field("offset", offset.unwrap_or(0)))
 }
 
 /// 30.
 pub(crate) fn max_offset(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let offset = with_queue(broker, read(request)?, ConsumeQueue::max_offset)?;
+    let offset = with_queue(broker, request.fields()?, ConsumeQueue::max_offset)?;
     Ok(Answer::success().with_field("offset", offset.unwrap_or(0)))
 }
 
 /// 31.
 pub(crate) fn min_offset(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let offset = with_queue(broker, read(request)?, ConsumeQueue::min_offset)?;
+    let offset = with_queue(broker, request.fields()?, ConsumeQueue::min_offset)?;
     Ok(Answer::success().with_field("offset", offset.unwrap_or(0)).with_remark(""))
 }
 
 /// 32.
 pub(crate) fn earliest_store_time(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let first = |queue: &ConsumeQueue| queue.entries().front().map(|entry| entry.store_timestamp);
-    let timestamp = with_queue(broker, read(request)?, first)?.flatten();
+    let timestamp = with_queue(broker, request.fields()?, first)?.flatten();
     Ok(Answer::success().with_field("timestamp", timestamp.unwrap_or(-1)))
-}
-
-fn read<'a>(request: &Request<'a>) -> Result<OffsetFields<'a>, Refusal> {
-    read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
 }
 
 /// Looks at a queue; `None` if there is no such topic or nothing was ever stored in the queue.
 fn with_queue<T>(
     broker: &Broker,
-    fields: OffsetFields<'_>,
+    fields: SearchOffsetFields<'_>,
     look: impl FnOnce(&ConsumeQueue) -> T,
 ) -> Result<Option<T>, Refusal> {
     let topic = required(fields.topic, "topic")?;

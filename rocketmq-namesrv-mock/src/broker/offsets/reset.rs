@@ -1,38 +1,23 @@
 //! Moving a group to other offsets: 222, and 220 to its members. Java: `AdminBrokerProcessor.resetOffset`.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::body::{
     MessageQueueForC, ResetOffsetBody, ResetOffsetBodyForC, encode_body,
 };
+use rocketmq_remoting::protocol::header::{BoundaryType, ResetOffsetFields};
 use rocketmq_remoting::protocol::{CommandRef, ExtFields, LanguageCode, NoHeader, RequestCode, ResponseCode};
 
 use crate::broker::state::{Broker, Topic};
-use crate::store::Boundary;
-use crate::wire::{
-    Answer, NOT_SET, NumberPolicy, Refusal, Request, json_answer, read_fields, request_fields, required,
-};
+use crate::wire::{Answer, NOT_SET, Refusal, Request, json_answer, required};
 
 /// How long an order to a member may wait for room in the write buffer.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
-request_fields! {
-    /// Java: `ResetOffsetRequestHeader`.
-    ResetFields {
-        "group" group: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "queueId" queue_id: i32,
-        "offset" offset: i64,
-        "timestamp" timestamp: i64,
-        "isForce" is_force: bool,
-    }
-}
-
 /// 222. The members are told by the answer to their next pull, unless the broker leaves it to them.
 pub(crate) fn reset_offset(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: ResetFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: ResetOffsetFields<'_> = request.fields()?;
     if !broker.resets_by_itself() {
         return tell_members(broker, request, &fields);
     }
@@ -63,7 +48,11 @@ pub(crate) fn reset_offset(broker: &Broker, request: &Request<'_>) -> Result<Ans
 }
 
 /// What a group is told to do, by a broker that does not move groups by itself. Java: `Broker2Client.resetOffset`.
-fn tell_members(broker: &Broker, request: &Request<'_>, fields: &ResetFields<'_>) -> Result<Answer, Refusal> {
+fn tell_members(
+    broker: &Broker,
+    request: &Request<'_>,
+    fields: &ResetOffsetFields<'_>,
+) -> Result<Answer, Refusal> {
     let topic = required(fields.topic.as_deref(), "topic")?;
     let group = fields.group.as_deref().unwrap_or("null");
     let timestamp = fields.timestamp.unwrap_or(0);
@@ -123,7 +112,7 @@ fn for_c(body: &ResetOffsetBody) -> ResetOffsetBodyForC {
 }
 
 /// The queues with their new offsets: the one that was named, which need not exist, or all to read.
-fn targets(topic: &Topic, fields: &ResetFields<'_>) -> Result<Vec<(i32, i64)>, Refusal> {
+fn targets(topic: &Topic, fields: &ResetOffsetFields<'_>) -> Result<Vec<(i32, i64)>, Refusal> {
     let timestamp = fields.timestamp.unwrap_or(0);
     match (fields.queue_id, fields.offset) {
         (Some(queue_id @ 0..), Some(offset)) if offset != -1 => {
@@ -147,7 +136,7 @@ fn targets(topic: &Topic, fields: &ResetFields<'_>) -> Result<Vec<(i32, i64)>, R
 fn offset_at(topic: &Topic, queue_id: i32, timestamp: i64) -> i64 {
     let offset = topic.queue(queue_id).map(|queue| match timestamp {
         ..0 => queue.max_offset(),
-        _ => queue.offset_by_time(timestamp, Boundary::Lower),
+        _ => queue.offset_by_time(timestamp, BoundaryType::Lower),
     });
     offset.unwrap_or(0)
 }

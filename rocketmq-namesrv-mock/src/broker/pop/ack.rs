@@ -1,9 +1,8 @@
 //! Popped messages that are done: 200051, 200151. Java: `AckMessageProcessor`.
 
-use std::borrow::Cow;
-
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{BatchAck, BatchAckMessageRequestBody, decode_body};
+use rocketmq_remoting::protocol::header::ChangeInvisibleTimeFields;
 
 use super::checks::{illegal_queue, known_topic};
 use super::handle::{Handle, ORDERED, real_topic};
@@ -11,22 +10,7 @@ use super::take::queue;
 use crate::broker::state::pops::{CheckpointKey, Committed, Kind, QueueKey};
 use crate::broker::state::{Broker, HeldRequest, State};
 use crate::history::BrokerEvent;
-use crate::wire::{
-    Answer, NumberPolicy, Refusal, Request, peer_with_slash, read_fields, request_fields, required,
-};
-
-request_fields! {
-    /// Java: `AckMessageRequestHeader`, `ChangeInvisibleTimeRequestHeader`.
-    HandleFields {
-        "consumerGroup" group: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "queueId" queue_id: i32,
-        "extraInfo" extra_info: Cow<'a, str>,
-        "offset" offset: i64,
-        "invisibleTime" invisible_time: i64,
-        "suspend" suspend: bool,
-    }
-}
+use crate::wire::{Answer, Refusal, Request, peer_with_slash, required};
 
 /// A message of a queue that exists.
 pub(crate) struct Named {
@@ -34,33 +18,33 @@ pub(crate) struct Named {
     pub(crate) offset: i64,
 }
 
-impl HandleFields<'_> {
-    pub(crate) fn read<'a>(request: &Request<'a>) -> Result<HandleFields<'a>, Refusal> {
-        read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
-    }
-
-    /// The topic and the queue have to exist.
-    pub(crate) fn named(&self, state: &State, request: &Request<'_>) -> Result<Named, Refusal> {
-        let topic = required(self.topic.as_deref(), "topic")?;
+impl Named {
+    /// The message that a request names. The topic and the queue have to exist.
+    pub(crate) fn of(
+        fields: &ChangeInvisibleTimeFields<'_>,
+        state: &State,
+        request: &Request<'_>,
+    ) -> Result<Self, Refusal> {
+        let topic = required(fields.topic.as_deref(), "topic")?;
         let queues = known_topic(state, topic)?.read_queue_nums;
-        let queue_id = required(self.queue_id, "queueId")?;
+        let queue_id = required(fields.queue_id, "queueId")?;
         if !(0..queues).contains(&queue_id) {
             let remark = illegal_queue(topic, queue_id, queues, request.responder);
             return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
-        let group = self.group.as_deref().unwrap_or("null");
-        let offset = required(self.offset, "offset")?;
-        Ok(Named { key: QueueKey::new(topic, group, queue_id), offset })
+        let group = fields.consumer_group.as_deref().unwrap_or("null");
+        let offset = required(fields.offset, "offset")?;
+        Ok(Self { key: QueueKey::new(topic, group, queue_id), offset })
     }
 }
 
 /// 200051. A message that is not hidden, or was hidden again, does not matter.
 pub(crate) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = HandleFields::read(request)?;
+    let fields: ChangeInvisibleTimeFields<'_> = request.fields()?;
     let mut woken = Vec::new();
     {
         let state = &mut *broker.lock();
-        let Named { key, offset } = fields.named(state, request)?;
+        let Named { key, offset } = Named::of(&fields, state, request)?;
         let (min, max) = queue(state, &key).range();
         if !(min..=max).contains(&offset) {
             let QueueKey { topic, queue_id, .. } = &key;

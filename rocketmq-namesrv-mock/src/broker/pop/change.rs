@@ -1,8 +1,9 @@
 //! Hiding a popped message for longer: 200053. Java: `ChangeInvisibleTimeProcessor`.
 
+use rocketmq_remoting::protocol::header::ChangeInvisibleTimeFields;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
-use super::ack::{HandleFields, Named};
+use super::ack::Named;
 use super::handle::{Handle, ORDERED};
 use super::revive::remind;
 use super::take::queue;
@@ -12,9 +13,9 @@ use crate::wire::{Answer, NOT_SET, Refusal, Request, required};
 
 /// 200053. Whether the message is still hidden does not matter.
 pub(crate) fn change_invisible_time(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = HandleFields::read(request)?;
+    let fields: ChangeInvisibleTimeFields<'_> = request.fields()?;
     let state = &mut *broker.lock();
-    let named = fields.named(state, request).map_err(|refusal| refusal.with_fields(unchanged()))?;
+    let named = Named::of(&fields, state, request).map_err(|refusal| refusal.with_fields(unchanged()))?;
     let (min, max) = queue(state, &named.key).range();
     if !(min..max).contains(&named.offset) {
         return Err(Refusal::new(ResponseCode::NO_MESSAGE, NOT_SET).with_fields(unchanged()));

@@ -1,57 +1,20 @@
 //! Whether a group may pop a queue, and what of it.
+//!
+//! Pops, peeks, notifications and polling questions have the same fields. Numbers that are missing are 0.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
+use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::header::PopMessageFields;
 
 use crate::broker::filters::{MessageFilter, Selector, Wanted};
 use crate::broker::state::pops::QueueKey;
 use crate::broker::state::{Broker, State, TopicConfig};
-use crate::wire::{
-    NumberPolicy, Refusal, Reply, SEE_FAQ, peer_with_slash, read_fields, request_fields, required,
-};
+use crate::wire::{Refusal, Reply, SEE_FAQ, peer_with_slash, required};
 
-request_fields! {
-    /// Java: `PopMessageRequestHeader`, `NotificationRequestHeader` and their kin. Numbers that are missing are 0.
-    PopFields {
-        "consumerGroup" group: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "queueId" queue_id: i32,
-        "maxMsgNums" max_msg_nums: i32,
-        "invisibleTime" invisible_time: i64,
-        "pollTime" poll_time: i64,
-        "bornTime" born_time: i64,
-        "initMode" init_mode: i32,
-        "expType" expression_type: Cow<'a, str>,
-        "exp" expression: Cow<'a, str>,
-        "order" order: bool,
-        "attemptId" attempt_id: Cow<'a, str>,
-    }
-}
-
-impl<'a> PopFields<'a> {
-    pub(crate) fn read(command: &'a RemotingCommand) -> Result<Self, Refusal> {
-        read_fields(&command.ext_fields, NumberPolicy::Ignore)
-    }
-
-    /// When the request is answered, whether a message came or not.
-    pub(crate) fn end_ms(&self) -> i64 {
-        self.born_time.unwrap_or(0).saturating_add(self.poll_time.unwrap_or(0))
-    }
-
-    pub(crate) fn max_msg_nums(&self) -> i32 {
-        self.max_msg_nums.unwrap_or(0)
-    }
-
-    /// The queue that is asked for; negative for all.
-    pub(crate) fn queue_id(&self) -> i32 {
-        self.queue_id.unwrap_or(0)
-    }
-
-    pub(crate) fn is_ordered(&self) -> bool {
-        self.order.unwrap_or(false)
-    }
+/// When the request is answered, whether a message came or not.
+pub(crate) fn end_ms(fields: &PopMessageFields<'_>) -> i64 {
+    fields.born_time.unwrap_or(0).saturating_add(fields.poll_time.unwrap_or(0))
 }
 
 /// A topic that a group may read.
@@ -63,8 +26,8 @@ pub(crate) struct Allowed<'a> {
 
 impl Allowed<'_> {
     /// Where such a request waits.
-    pub(crate) fn place(&self, fields: &PopFields<'_>) -> QueueKey {
-        QueueKey::new(self.topic, self.group, fields.queue_id())
+    pub(crate) fn place(&self, fields: &PopMessageFields<'_>) -> QueueKey {
+        QueueKey::new(self.topic, self.group, fields.queue_id.unwrap_or(0))
     }
 }
 
@@ -80,7 +43,7 @@ pub(crate) fn check_broker(broker: &Broker, what: &str) -> Result<(), Refusal> {
 /// The topic is there and readable, the queue exists, and so does the group.
 pub(crate) fn check<'a>(
     state: &mut State,
-    fields: &'a PopFields<'_>,
+    fields: &'a PopMessageFields<'_>,
     responder: &Reply,
 ) -> Result<Allowed<'a>, Refusal> {
     let topic = required(fields.topic.as_deref(), "topic")?;
@@ -90,12 +53,12 @@ pub(crate) fn check<'a>(
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
     let queues = config.read_queue_nums;
-    let queue_id = fields.queue_id();
+    let queue_id = fields.queue_id.unwrap_or(0);
     if queue_id >= queues {
         let remark = illegal_queue(topic, queue_id, queues, responder);
         return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
     }
-    let group = required(fields.group.as_deref(), "consumerGroup")?;
+    let group = required(fields.consumer_group.as_deref(), "consumerGroup")?;
     let Some(config) = state.groups.find(group) else {
         let remark = format!("subscription group [{group}] does not exist, {SEE_FAQ}");
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
@@ -128,8 +91,8 @@ pub(crate) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: 
 }
 
 /// What the group wants of the topic; expressions over properties need no leave here.
-pub(crate) fn filter(fields: &PopFields<'_>) -> Result<MessageFilter, Refusal> {
-    let text = fields.expression.as_deref().unwrap_or_default();
+pub(crate) fn filter(fields: &PopMessageFields<'_>) -> Result<MessageFilter, Refusal> {
+    let text = fields.exp.as_deref().unwrap_or_default();
     if text.is_empty() {
         return Ok(MessageFilter::Nothing);
     }
@@ -137,7 +100,7 @@ pub(crate) fn filter(fields: &PopFields<'_>) -> Result<MessageFilter, Refusal> {
         let remark = "parse the consumer's subscription failed";
         Refusal::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark)
     };
-    match Wanted::parse(text, fields.expression_type.as_deref()).map_err(|_| bad())? {
+    match Wanted::parse(text, fields.exp_type.as_deref()).map_err(|_| bad())? {
         Wanted::Tags(tags) => Ok(MessageFilter::Tags(Arc::new(tags))),
         Wanted::Other(language) => {
             let selector = Selector::compile(&language, text).map_err(|_| bad())?;

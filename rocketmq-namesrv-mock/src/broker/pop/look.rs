@@ -2,9 +2,10 @@
 //! next (200052). Java: `NotificationProcessor`, `PollingInfoProcessor`, `PeekMessageProcessor`.
 
 use rocketmq_remoting::net::random;
+use rocketmq_remoting::protocol::header::PopMessageFields;
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
-use super::checks::{Allowed, PopFields, check, check_broker, filter};
+use super::checks::{Allowed, check, check_broker, end_ms, filter};
 use super::handle::retry_topic;
 use super::take::queue;
 use super::{Outcome, finish, no_messages, stamp};
@@ -12,7 +13,7 @@ use crate::broker::filters::MessageFilter;
 use crate::broker::records::{joined, read};
 use crate::broker::state::pops::{Kind, PopWait, QueueKey};
 use crate::broker::state::{Broker, HeldRequest, State};
-use crate::wire::{Answer, NOT_SET, Refusal, Reply, Request};
+use crate::wire::{Answer, NOT_SET, Refusal, Reply, Request, read_fields};
 
 /// How remarks call all that only looks.
 const PEEKING: &str = "peeking";
@@ -42,12 +43,12 @@ fn run(
     command: &RemotingCommand,
     responder: &Reply,
 ) -> Result<Outcome, Refusal> {
-    let fields = PopFields::read(command)?;
+    let fields: PopMessageFields<'_> = read_fields(&command.ext_fields)?;
     let with_fields = |refusal: Refusal| refusal.with_fields(notified(false, false));
     check_broker(broker, PEEKING).map_err(with_fields)?;
     let allowed = check(state, &fields, responder).map_err(with_fields)?;
     // Only if the language is named, too.
-    let is_filtered = fields.expression_type.as_deref().is_some_and(|language| !language.is_empty());
+    let is_filtered = fields.exp_type.as_deref().is_some_and(|language| !language.is_empty());
     let filter = if is_filtered { filter(&fields).map_err(with_fields)? } else { MessageFilter::Nothing };
     let answer = |has_message, is_full| {
         let fields = notified(has_message, is_full);
@@ -56,7 +57,7 @@ fn run(
     if has_message(broker, state, &fields, &allowed, &filter) {
         return answer(true, false);
     }
-    let place = PopWait::new(allowed.place(&fields), Kind::Notification, fields.end_ms(), filter);
+    let place = PopWait::new(allowed.place(&fields), Kind::Notification, end_ms(&fields), filter);
     match place.check(&state.pops.held, fields.poll_time.unwrap_or(0)) {
         Ok(()) => Ok(Outcome::Hold(place)),
         Err(code) => answer(false, code == ResponseCode::POLLING_FULL),
@@ -66,17 +67,17 @@ fn run(
 fn has_message(
     broker: &Broker,
     state: &mut State,
-    fields: &PopFields<'_>,
+    fields: &PopMessageFields<'_>,
     allowed: &Allowed<'_>,
     filter: &MessageFilter,
 ) -> bool {
     let now_ms = broker.now_ms();
-    let queues = match fields.queue_id() {
-        0.. => fields.queue_id()..fields.queue_id() + 1,
+    let queues = match fields.queue_id.unwrap_or(0) {
+        0.. => fields.queue_id.unwrap_or(0)..fields.queue_id.unwrap_or(0) + 1,
         _ => 0..allowed.queues,
     };
     let mut has_some = |topic: &str, queue_id: i32, filter: &MessageFilter| {
-        if fields.is_ordered() {
+        if fields.order.unwrap_or(false) {
             let key = QueueKey::new(allowed.topic, allowed.group, queue_id);
             if state.pops.orders.is_blocked(&key, fields.attempt_id.as_deref(), 0, now_ms) {
                 return false;
@@ -113,7 +114,7 @@ fn notified(has_message: bool, is_full: bool) -> ExtFields {
 
 /// 200055.
 pub(crate) fn polling_info(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = PopFields::read(request.command)?;
+    let fields: PopMessageFields<'_> = request.fields()?;
     let state = &mut *broker.lock();
     let nobody = |refusal: Refusal| refusal.with_fields([("pollingNum", "0")].into_iter().collect());
     check_broker(broker, PEEKING).map_err(nobody)?;
@@ -124,16 +125,16 @@ pub(crate) fn polling_info(broker: &Broker, request: &Request<'_>) -> Result<Ans
 
 /// 200052.
 pub(crate) fn peek(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields = PopFields::read(request.command)?;
+    let fields: PopMessageFields<'_> = request.fields()?;
     let state = &mut *broker.lock();
     let nothing = |refusal: Refusal| refusal.with_fields(no_messages());
     check_broker(broker, PEEKING).map_err(nothing)?;
     let allowed = check(state, &fields, request.responder).map_err(nothing)?;
     let (mut records, mut rest) = (Vec::new(), 0);
-    let wanted = usize::try_from(fields.max_msg_nums()).unwrap_or(0);
+    let wanted = usize::try_from(fields.max_msg_nums.unwrap_or(0)).unwrap_or(0);
     let retry = retry_topic(allowed.topic, allowed.group);
     let first = random() as i32 & 0xFF;
-    let mut queues: Vec<(&str, i32)> = match fields.queue_id() {
+    let mut queues: Vec<(&str, i32)> = match fields.queue_id.unwrap_or(0) {
         queue_id @ 0.. => vec![(allowed.topic, queue_id)],
         _ => (0..allowed.queues).map(|index| (allowed.topic, (first + index) % allowed.queues)).collect(),
     };

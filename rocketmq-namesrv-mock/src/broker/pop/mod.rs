@@ -18,11 +18,12 @@ mod look;
 mod revive;
 mod take;
 
+use rocketmq_remoting::protocol::header::PopMessageFields;
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
 pub(crate) use ack::{ack, batch_ack};
 pub(crate) use change::change_invisible_time;
-use checks::{PopFields, check, check_broker};
+use checks::{check, check_broker};
 pub(crate) use look::{notification, peek, polling_info};
 pub(crate) use revive::due;
 use take::{Pop, Popped};
@@ -31,7 +32,7 @@ use crate::broker::records::joined;
 use crate::broker::state::pops::{Kind, PopWait};
 use crate::broker::state::{Broker, HeldRequest, Serve, State};
 use crate::history::BrokerEvent;
-use crate::wire::{Answer, Refusal, Reply};
+use crate::wire::{Answer, Refusal, Reply, read_fields};
 
 /// The most messages of one pop.
 const MAX_MSG_NUMS: i32 = 32;
@@ -105,16 +106,16 @@ fn run(
     responder: &Reply,
     woken: &mut Vec<HeldRequest>,
 ) -> Result<Outcome, Refusal> {
-    let fields = PopFields::read(command)?;
+    let fields: PopMessageFields<'_> = read_fields(&command.ext_fields)?;
     let refuse = |code, remark| Err(Refusal { fields: no_messages(), ..Refusal::new(code, remark) });
     let host = broker.address().ip();
-    let end_ms = fields.end_ms();
+    let end_ms = checks::end_ms(&fields);
     if broker.now_ms().saturating_sub(end_ms) > TOO_LATE_MS {
         let remark = format!("the broker[{host}] pop message is timeout too much");
         return refuse(ResponseCode::POLLING_TIMEOUT, remark);
     }
     check_broker(broker, "pop").map_err(|refusal| refusal.with_fields(no_messages()))?;
-    if fields.max_msg_nums() > MAX_MSG_NUMS {
+    if fields.max_msg_nums.unwrap_or(0) > MAX_MSG_NUMS {
         let remark = format!("the broker[{host}] pop message's num is greater than 32");
         return refuse(ResponseCode::INVALID_PARAMETER, remark);
     }

@@ -6,8 +6,9 @@ use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::is_retry_topic;
 use rocketmq_common::record::{RecordDecoder, RecordFields, RecordOptions, encode_record};
 use rocketmq_remoting::net::random;
+use rocketmq_remoting::protocol::header::PopMessageFields;
 
-use super::checks::{Allowed, PopFields};
+use super::checks::Allowed;
 use super::handle::{ORDERED, kind_of, retry_topic};
 use super::revive::remind;
 use crate::broker::filters::MessageFilter;
@@ -59,11 +60,11 @@ impl<'a> Pop<'a> {
     pub(crate) fn new(
         broker: &Broker,
         state: &mut State,
-        fields: &'a PopFields<'_>,
+        fields: &'a PopMessageFields<'_>,
         allowed: &Allowed<'a>,
         filter: MessageFilter,
     ) -> Self {
-        let is_ordered = fields.is_ordered();
+        let is_ordered = fields.order.unwrap_or(false);
         let turn = state.pops.pop_count;
         let revive_queue_id = if is_ordered {
             ORDERED
@@ -74,9 +75,9 @@ impl<'a> Pop<'a> {
         Self {
             topic: allowed.topic,
             group: allowed.group,
-            queue_id: fields.queue_id(),
+            queue_id: fields.queue_id.unwrap_or(0),
             queues: allowed.queues,
-            max_msg_nums: usize::try_from(fields.max_msg_nums()).unwrap_or(0),
+            max_msg_nums: usize::try_from(fields.max_msg_nums.unwrap_or(0)).unwrap_or(0),
             init_mode: fields.init_mode.unwrap_or(0),
             attempt_id: fields.attempt_id.as_deref(),
             filter,

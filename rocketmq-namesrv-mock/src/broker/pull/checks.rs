@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use rocketmq_common::sysflag::PullSysFlag;
 use rocketmq_remoting::protocol::body::MessageModel;
+use rocketmq_remoting::protocol::header::PullMessageFields;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
-use super::request::PullFields;
 use crate::broker::filters::{MessageFilter, Selector, Wanted, no_property_filter};
 use crate::broker::state::{Broker, State, Subscribed};
 use crate::wire::{Refusal, Reply, SEE_FAQ, peer_with_slash, required};
@@ -33,7 +33,7 @@ pub(crate) struct Permitted<'a> {
 pub(crate) fn check<'a>(
     broker: &Broker,
     state: &mut State,
-    fields: &'a PullFields<'_>,
+    fields: &'a PullMessageFields<'_>,
     responder: &Reply,
 ) -> Result<Permitted<'a>, Refusal> {
     if !broker.permits().is_readable() {
@@ -77,7 +77,7 @@ pub(crate) fn check<'a>(
 fn filter(
     broker: &Broker,
     state: &State,
-    fields: &PullFields<'_>,
+    fields: &PullMessageFields<'_>,
     group: &str,
     topic: &str,
 ) -> Result<MessageFilter, Refusal> {

@@ -1,16 +1,15 @@
 //! Pulls: 11, 361. Java: `PullMessageProcessor`.
 //!
 //! - this file: a pull from request to answer.
-//! - [`request`]: the header.
 //! - [`checks`]: who may read what.
 
 mod checks;
-mod request;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use rocketmq_common::sysflag::PullSysFlag;
+use rocketmq_remoting::protocol::header::{LenientFields, NumberPolicy, PullMessageFields};
 use rocketmq_remoting::protocol::{EncodeHeader, ExtFields, FieldSink, RemotingCommand, ResponseCode};
 
 use crate::broker::records::joined;
@@ -20,7 +19,6 @@ use crate::history::BrokerEvent;
 use crate::store::ConsumeQueue;
 use crate::wire::{Refusal, Reply, required};
 use checks::Permitted;
-use request::PullFields;
 
 /// Whether a pull that finds nothing may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +77,7 @@ fn run(
     responder: &Reply,
     suspend: Suspend,
 ) -> Result<Outcome, Refusal> {
-    let fields = PullFields::read(command)?;
+    let fields = PullMessageFields::read(&command.ext_fields, NumberPolicy::Refuse)?;
     let Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, filter } =
         checks::check(broker, state, &fields, responder)?;
     let offset = required(fields.queue_offset, "queueOffset")?;

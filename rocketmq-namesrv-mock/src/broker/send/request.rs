@@ -4,48 +4,11 @@ use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rocketmq_common::message_const::PROPERTY_WAIT_STORE_MSG_OK;
-use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
+use rocketmq_remoting::protocol::RemotingCommand;
+use rocketmq_remoting::protocol::header::SendMessageFields;
 
 use crate::store::property_entries;
-use crate::wire::{NumberPolicy, Refusal, read_fields, request_fields, required};
-
-request_fields! {
-    /// Java: `SendMessageRequestHeader`.
-    LongNames {
-        "producerGroup" producer_group: Cow<'a, str>,
-        "topic" topic: Cow<'a, str>,
-        "defaultTopic" default_topic: Cow<'a, str>,
-        "defaultTopicQueueNums" default_topic_queue_nums: i32,
-        "queueId" queue_id: i32,
-        "sysFlag" sys_flag: i32,
-        "bornTimestamp" born_timestamp: i64,
-        "flag" flag: i32,
-        "properties" properties: Cow<'a, str>,
-        "reconsumeTimes" reconsume_times: i32,
-        "unitMode" unit_mode: bool,
-        "batch" batch: bool,
-        "maxReconsumeTimes" max_reconsume_times: i32,
-    }
-}
-
-request_fields! {
-    /// Java: `SendMessageRequestHeaderV2`.
-    ShortNames {
-        "a" producer_group: Cow<'a, str>,
-        "b" topic: Cow<'a, str>,
-        "c" default_topic: Cow<'a, str>,
-        "d" default_topic_queue_nums: i32,
-        "e" queue_id: i32,
-        "f" sys_flag: i32,
-        "g" born_timestamp: i64,
-        "h" flag: i32,
-        "i" properties: Cow<'a, str>,
-        "j" reconsume_times: i32,
-        "k" unit_mode: bool,
-        "m" batch: bool,
-        "l" max_reconsume_times: i32,
-    }
-}
+use crate::wire::{Refusal, required};
 
 /// A send, with all that is needed before the topic is looked at.
 #[derive(Debug)]
@@ -73,13 +36,7 @@ pub(crate) struct SendRequest<'a> {
 impl<'a> SendRequest<'a> {
     /// Reads a send. What is needed only later may be missing still, as for Apache's broker.
     pub(crate) fn read(command: &'a RemotingCommand, peer: Option<SocketAddr>) -> Result<Self, Refusal> {
-        let fields = &command.ext_fields;
-        let names = match command.request_code() {
-            RequestCode::SEND_MESSAGE | RequestCode::SEND_REPLY_MESSAGE => {
-                read_fields(fields, NumberPolicy::Ignore)?
-            }
-            _ => LongNames::from(read_fields::<ShortNames<'_>>(fields, NumberPolicy::Refuse)?),
-        };
+        let names = SendMessageFields::read_named(command.request_code(), &command.ext_fields)?;
         let topic = required(names.topic, "topic")?;
         if command.body.is_empty() {
             return Err(Refusal::null("body"));
@@ -111,25 +68,5 @@ impl SendRequest<'_> {
         let wait =
             property_entries(&self.properties).filter(|(name, _)| *name == PROPERTY_WAIT_STORE_MSG_OK).last();
         wait.is_none_or(|(_, value)| value.eq_ignore_ascii_case("true"))
-    }
-}
-
-impl<'a> From<ShortNames<'a>> for LongNames<'a> {
-    fn from(short: ShortNames<'a>) -> Self {
-        Self {
-            producer_group: short.producer_group,
-            topic: short.topic,
-            default_topic: short.default_topic,
-            default_topic_queue_nums: short.default_topic_queue_nums,
-            queue_id: short.queue_id,
-            sys_flag: short.sys_flag,
-            born_timestamp: short.born_timestamp,
-            flag: short.flag,
-            properties: short.properties,
-            reconsume_times: short.reconsume_times,
-            unit_mode: short.unit_mode,
-            batch: short.batch,
-            max_reconsume_times: short.max_reconsume_times,
-        }
     }
 }

@@ -1,11 +1,10 @@
 //! Messages that a consumer could not consume: 36. Java: `AbstractSendMessageProcessor.consumerSendMsgBack`.
 
-use std::borrow::Cow;
-
 use rocketmq_common::MessageExt;
 use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::{dlq_topic, retry_topic};
 use rocketmq_remoting::net::random;
+use rocketmq_remoting::protocol::header::ConsumerSendMsgBackFields;
 use rocketmq_remoting::protocol::{ResponseCode, mq_version};
 
 use crate::broker::later;
@@ -13,25 +12,13 @@ use crate::broker::records::{KnownProperties, NewRecord, again, stored};
 use crate::broker::state::{Broker, HeldRequest, State, TopicConfig};
 use crate::history::BrokerEvent;
 use crate::store::with_properties;
-use crate::wire::{Answer, NumberPolicy, Refusal, Request, SEE_FAQ, read_fields, request_fields, required};
+use crate::wire::{Answer, Refusal, Request, SEE_FAQ, required};
 
 /// The level of the first retry, if the consumer names none.
 const FIRST_LEVEL: i32 = 3;
 
 /// Java: `TopicSysFlag.FLAG_UNIT_SUB`.
 const UNIT_SUB: i32 = 2;
-
-request_fields! {
-    /// Java: `ConsumerSendMsgBackRequestHeader`, as far as it is looked at.
-    SendBackFields {
-        "offset" offset: i64,
-        "group" group: Cow<'a, str>,
-        "delayLevel" delay_level: i32,
-        "originTopic" origin_topic: Cow<'a, str>,
-        "unitMode" unit_mode: bool,
-        "maxReconsumeTimes" max_reconsume_times: i32,
-    }
-}
 
 /// Where a message goes that is sent back.
 struct Way {
@@ -43,7 +30,7 @@ struct Way {
 
 /// 36. The message goes to the group's retry topic, or to its dead letters once it was tried often enough.
 pub(crate) fn send_back(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let fields: SendBackFields<'_> = read_fields(&request.command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: ConsumerSendMsgBackFields<'_> = request.fields()?;
     let mut woken = Vec::new();
     let answer = {
         let mut state = broker.lock();
@@ -58,7 +45,7 @@ pub(crate) fn send_back(broker: &Broker, request: &Request<'_>) -> Result<Answer
 fn run(
     broker: &Broker,
     state: &mut State,
-    fields: &SendBackFields<'_>,
+    fields: &ConsumerSendMsgBackFields<'_>,
     request: &Request<'_>,
     woken: &mut Vec<HeldRequest>,
 ) -> Result<Answer, Refusal> {

@@ -1,35 +1,18 @@
 //! Topics from outside: 17, 202, 215, 351.
 
-use std::borrow::Cow;
-
 use rocketmq_common::{MessageQueue, PermName};
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{self, TopicConfigAndQueueMapping, TopicOffset, TopicStatsTable};
+use rocketmq_remoting::protocol::header::CreateTopicFields;
 
 use super::attributes::changed;
 use crate::broker::state::{Broker, TopicConfig, TopicFilterType, check_topic, is_system_topic};
-use crate::wire::{
-    Answer, NOT_SET, NumberPolicy, Refusal, Request, json_answer, read_fields, request_fields, required,
-};
-
-request_fields! {
-    /// Java: `CreateTopicRequestHeader`, and those that have only the topic.
-    TopicFields {
-        "topic" topic: Cow<'a, str>,
-        "readQueueNums" read_queue_nums: i32,
-        "writeQueueNums" write_queue_nums: i32,
-        "perm" perm: i32,
-        "topicFilterType" filter_type: Cow<'a, str>,
-        "topicSysFlag" sys_flag: i32,
-        "order" order: bool,
-        "attributes" attributes: Cow<'a, str>,
-    }
-}
+use crate::wire::{Answer, NOT_SET, Refusal, Request, json_answer, required};
 
 /// 17. The permission bits are not checked.
 pub(crate) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = read(request)?;
-    let filter_type = match fields.filter_type.as_deref() {
+    let filter_type = match fields.topic_filter_type.as_deref() {
         Some("SINGLE_TAG") => TopicFilterType::SingleTag,
         Some("MULTI_TAG") => TopicFilterType::MultiTag,
         other => {
@@ -47,7 +30,7 @@ pub(crate) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Resul
         write_queue_nums: required(fields.write_queue_nums, "writeQueueNums")?,
         perm: PermName(required(fields.perm, "perm")?),
         filter_type,
-        sys_flag: fields.sys_flag.unwrap_or(0),
+        sys_flag: fields.topic_sys_flag.unwrap_or(0),
         order: fields.order.unwrap_or(false),
         attributes: changed(current.as_ref(), fields.attributes.as_deref().unwrap_or_default())?,
     };
@@ -114,8 +97,8 @@ pub(crate) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Re
     json_answer(&TopicStatsTable { offset_table: queue_ids.map(offsets).collect(), topic_put_tps })
 }
 
-fn read<'a>(request: &Request<'a>) -> Result<TopicFields<'a>, Refusal> {
-    read_fields(&request.command.ext_fields, NumberPolicy::Ignore)
+fn read<'a>(request: &Request<'a>) -> Result<CreateTopicFields<'a>, Refusal> {
+    request.fields()
 }
 
 /// The name is that of a topic, and of one that belongs to users.

@@ -1,28 +1,16 @@
 //! The end of a transaction: 37.
 
-use std::borrow::Cow;
-
 use rocketmq_common::MessageExt;
 use rocketmq_common::message_const as names;
 use rocketmq_common::sysflag::TransactionType;
+use rocketmq_remoting::protocol::header::EndTransactionFields;
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 
 use crate::broker::later;
 use crate::broker::records::{KnownProperties, again, real_place, stored};
 use crate::broker::state::{Broker, HeldRequest, State, immunity_ms};
 use crate::store::with_properties;
-use crate::wire::{Answer, NOT_SET, NumberPolicy, Refusal, Reply, read_fields, request_fields, required};
-
-request_fields! {
-    /// Java: `EndTransactionRequestHeader`.
-    EndFields {
-        "producerGroup" producer_group: Cow<'a, str>,
-        "tranStateTableOffset" queue_offset: i64,
-        "commitLogOffset" commit_log_offset: i64,
-        "commitOrRollback" commit_or_rollback: i32,
-        "fromTransactionCheck" from_check: bool,
-    }
-}
+use crate::wire::{Answer, NOT_SET, Refusal, Reply, read_fields, required};
 
 /// 37. That a half was ended before is not noticed: each commit makes a message.
 pub(crate) fn end_transaction(broker: &Broker, command: RemotingCommand, responder: Reply) {
@@ -35,7 +23,7 @@ pub(crate) fn end_transaction(broker: &Broker, command: RemotingCommand, respond
 }
 
 fn end(broker: &Broker, command: &RemotingCommand) -> Result<Option<Answer>, Refusal> {
-    let fields: EndFields<'_> = read_fields(&command.ext_fields, NumberPolicy::Ignore)?;
+    let fields: EndTransactionFields<'_> = read_fields(&command.ext_fields)?;
     let commits = match required(fields.commit_or_rollback, "commitOrRollback")? {
         0 => return Ok(None),
         8 => true,
@@ -50,7 +38,7 @@ fn end(broker: &Broker, command: &RemotingCommand) -> Result<Option<Answer>, Ref
     let Some(half) = stored(&state, at) else {
         return Err(wrong("Find prepared transaction message failed"));
     };
-    if !fields.from_check.unwrap_or(false) {
+    if !fields.from_transaction_check.unwrap_or(false) {
         check_immunity(broker, &state, &half)?;
     }
     check_half(&half, &fields)?;
@@ -77,12 +65,12 @@ fn check_immunity(broker: &Broker, state: &State, half: &MessageExt) -> Result<(
 }
 
 /// It is the half that the producer means.
-fn check_half(half: &MessageExt, fields: &EndFields<'_>) -> Result<(), Refusal> {
+fn check_half(half: &MessageExt, fields: &EndTransactionFields<'_>) -> Result<(), Refusal> {
     let group = required(half.property(names::PROPERTY_PRODUCER_GROUP), "pgroupRead")?;
     if fields.producer_group.as_deref() != Some(group) {
         return Err(wrong("The producer group wrong"));
     }
-    if required(fields.queue_offset, "tranStateTableOffset")? != half.queue_offset() {
+    if required(fields.tran_state_table_offset, "tranStateTableOffset")? != half.queue_offset() {
         return Err(wrong("The transaction state table offset wrong"));
     }
     Ok(())

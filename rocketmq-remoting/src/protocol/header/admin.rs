@@ -1,5 +1,5 @@
-//! Topics, groups and figures of a broker: 17, 18, 26, 28, 200–204, 207, 208, 215, 225, 300, 315, 343, 345,
-//! 351, 352.
+//! Topics, groups and figures of a broker: 17, 18, 26, 28, 200–204, 207, 208, 215, 225, 300, 303, 308, 314, 315, 317,
+//! 321, 343, 345, 351–353.
 
 use super::macros::{bare_requests, headers};
 use crate::protocol::NoHeader;
@@ -40,7 +40,7 @@ bare_requests! {
 
 headers! {
     /// Creates or changes a topic on one broker. Java `CreateTopicRequestHeader`; `UPDATE_AND_CREATE_TOPIC` 17.
-    pub struct CreateTopicRequestHeader(UPDATE_AND_CREATE_TOPIC -> NoHeader) {
+    pub struct CreateTopicRequestHeader(UPDATE_AND_CREATE_TOPIC -> NoHeader) as CreateTopicFields {
         /// The topic.
         "topic" topic: ByteString,
         /// The topic whose settings apply; brokers ignore it.
@@ -93,7 +93,8 @@ headers! {
     }
 
     /// Deletes a consumer group. Java `DeleteSubscriptionGroupRequestHeader`; `DELETE_SUBSCRIPTIONGROUP` 207.
-    pub struct DeleteSubscriptionGroupRequestHeader(DELETE_SUBSCRIPTIONGROUP -> NoHeader) {
+    pub struct DeleteSubscriptionGroupRequestHeader(DELETE_SUBSCRIPTIONGROUP -> NoHeader)
+        as DeleteSubscriptionGroupFields {
         /// The consumer group.
         "groupName" group_name: ByteString,
         /// Whether its offsets go, too.
@@ -102,11 +103,13 @@ headers! {
 
     /// How far a group has consumed. Java `GetConsumeStatsRequestHeader`; `GET_CONSUME_STATS` 208. The answer's
     /// body is a [`ConsumeStats`](crate::protocol::body::ConsumeStats).
-    pub struct GetConsumeStatsRequestHeader(GET_CONSUME_STATS -> NoHeader) {
+    pub struct GetConsumeStatsRequestHeader(GET_CONSUME_STATS -> NoHeader) as GetConsumeStatsFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
         /// One topic only.
         "topic" topic: Option<ByteString>,
+        /// Several topics, with semicolons between them (5.4).
+        "topicList" topic_list: Option<ByteString>,
     }
 
     /// Deletes a topic. Java `DeleteTopicRequestHeader`; `DELETE_TOPIC_IN_BROKER` 215. NameServers keep the
@@ -126,7 +129,8 @@ headers! {
 
     /// A broker's counter. Java `ViewBrokerStatsDataRequestHeader`; `VIEW_BROKER_STATS_DATA` 315. The answer's
     /// body is a [`BrokerStatsData`](crate::protocol::body::BrokerStatsData).
-    pub struct ViewBrokerStatsDataRequestHeader(VIEW_BROKER_STATS_DATA -> NoHeader) {
+    pub struct ViewBrokerStatsDataRequestHeader(VIEW_BROKER_STATS_DATA -> NoHeader)
+        as ViewBrokerStatsDataFields {
         /// What is counted, such as `TOPIC_PUT_NUMS`.
         "statsName" stats_name: ByteString,
         /// For what: a topic, or `topic@group`.
@@ -144,7 +148,8 @@ headers! {
     /// A group's subscription of a topic. Java `QuerySubscriptionByConsumerRequestHeader`;
     /// `QUERY_SUBSCRIPTION_BY_CONSUMER` 345. The answer's body is a
     /// [`QuerySubscriptionResponseBody`](crate::protocol::body::QuerySubscriptionResponseBody).
-    pub struct QuerySubscriptionByConsumerRequestHeader(QUERY_SUBSCRIPTION_BY_CONSUMER -> NoHeader) {
+    pub struct QuerySubscriptionByConsumerRequestHeader(QUERY_SUBSCRIPTION_BY_CONSUMER -> NoHeader)
+        as QuerySubscriptionByConsumerFields {
         /// The consumer group.
         "group" group: ByteString,
         /// The topic.
@@ -166,5 +171,74 @@ headers! {
     pub struct GetSubscriptionGroupConfigRequestHeader(GET_SUBSCRIPTIONGROUP_CONFIG -> NoHeader) {
         /// The consumer group.
         "group" group: ByteString,
+    }
+
+    /// Says whether a group may read a topic, and changes it before if told to. Java `UpdateGroupForbiddenRequestHeader`;
+    /// `UPDATE_AND_GET_GROUP_FORBIDDEN` 353. The answer's body is Java's `GroupForbidden`.
+    pub struct UpdateGroupForbiddenRequestHeader(UPDATE_AND_GET_GROUP_FORBIDDEN -> NoHeader)
+        as UpdateGroupForbiddenFields {
+        /// The consumer group.
+        "group" group: ByteString,
+        /// The topic.
+        "topic" topic: ByteString,
+        /// Allows or forbids to read; nothing changes without it.
+        "readable" readable: Option<bool>,
+    }
+
+    /// Gives a group the committed offsets of another one. Java `CloneGroupOffsetRequestHeader`;
+    /// `CLONE_GROUP_OFFSET` 314.
+    pub struct CloneGroupOffsetRequestHeader(CLONE_GROUP_OFFSET -> NoHeader) as CloneGroupOffsetFields {
+        /// The group that has the offsets.
+        "srcGroup" src_group: ByteString,
+        /// The group that gets them.
+        "destGroup" dest_group: ByteString,
+        /// The topic; without it brokers do nothing.
+        "topic" topic: Option<ByteString>,
+        /// Also while the group has members.
+        "offline" offline: bool = false,
+    }
+
+    /// How far all groups have consumed. Java `GetConsumeStatsInBrokerHeader`; `GET_BROKER_CONSUME_STATS` 317. The
+    /// answer's body is Java's `ConsumeStatsList`.
+    pub struct GetConsumeStatsInBrokerHeader(GET_BROKER_CONSUME_STATS -> NoHeader) {
+        /// Only ordered topics.
+        "isOrder" is_order: bool = false,
+    }
+
+    /// When messages of each queue were stored and consumed. Java `QueryConsumeTimeSpanRequestHeader`;
+    /// `QUERY_CONSUME_TIME_SPAN` 303. The answer's body is Java's `QueryConsumeTimeSpanBody`.
+    pub struct QueryConsumeTimeSpanRequestHeader(QUERY_CONSUME_TIME_SPAN -> NoHeader)
+        as QueryConsumeTimeSpanFields {
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The consumer group.
+        "group" group: ByteString,
+    }
+
+    /// The lowest offset that any group has committed. Java `QueryCorrectionOffsetHeader`; `QUERY_CORRECTION_OFFSET` 308.
+    /// The answer's body is Java's `QueryCorrectionOffsetBody`.
+    pub struct QueryCorrectionOffsetHeader(QUERY_CORRECTION_OFFSET -> NoHeader)
+        as QueryCorrectionOffsetFields {
+        /// Groups that do not count and lose their offsets, with commas between them.
+        "filterGroups" filter_groups: Option<ByteString>,
+        /// A group to compare with.
+        "compareGroup" compare_group: Option<ByteString>,
+        /// The topic.
+        "topic" topic: ByteString,
+    }
+
+    /// Entries of a queue. Java `QueryConsumeQueueRequestHeader`; `QUERY_CONSUME_QUEUE` 321. The answer's body is Java's
+    /// `QueryConsumeQueueResponseBody`.
+    pub struct QueryConsumeQueueRequestHeader(QUERY_CONSUME_QUEUE -> NoHeader) as QueryConsumeQueueFields {
+        /// The topic.
+        "topic" topic: ByteString,
+        /// The queue.
+        "queueId" queue_id: i32,
+        /// The first offset.
+        "index" index: i64,
+        /// How many entries at most.
+        "count" count: i32,
+        /// The group whose filter is tried on them.
+        "consumerGroup" consumer_group: Option<ByteString>,
     }
 }

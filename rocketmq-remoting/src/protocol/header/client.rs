@@ -34,7 +34,7 @@ headers! {
 
     /// Takes a client out of one group. Java `UnregisterClientRequestHeader`; `UNREGISTER_CLIENT` 35. Java
     /// sends one request per group.
-    pub struct UnregisterClientRequestHeader(UNREGISTER_CLIENT -> NoHeader) {
+    pub struct UnregisterClientRequestHeader(UNREGISTER_CLIENT -> NoHeader) as UnregisterClientFields {
         /// The client's id.
         "clientID" client_id: ByteString,
         /// The producer group to leave.

@@ -3,19 +3,44 @@
 /// Declares headers: their structs, and how they are written and read.
 ///
 /// A field is its name on the wire, then that of the struct, then its type. A field of type `Option` may
-/// be missing, one with a default reads as that when it is missing, any other is required. A header with
-/// a code and the type of its answer is a request.
+/// be missing, one with a default reads as that when it is missing, any other is required. A short name for the wire
+/// may follow the long one, with a bar between them; it is read, not written. A header with a code and the type of its
+/// answer is a request. `as` names the form that servers read, see
+/// [`LenientFields`](crate::protocol::header::LenientFields).
 macro_rules! headers {
     ($(
         $(#[$meta:meta])*
-        $vis:vis struct $header:ident $( ($code:ident -> $response:ty) )? {
-            $( $(#[$field_meta:meta])* $wire:literal $field:ident : $type:ty $( = $default:expr )?, )*
-        }
+        $vis:vis struct $header:ident $( ($code:ident -> $response:ty) )? $( as $fields:ident )? { $($body:tt)* }
     )*) => {$(
+        $crate::protocol::header::macros::header! { $(#[$meta])* $vis struct $header { $($body)* } }
+
+        $crate::protocol::header::lenient::lenient_fields! { [$($fields)?] of $header { $($body)* } }
+
+        $(
+            impl $crate::protocol::RequestHeader for $header {
+                type Response = $response;
+
+                fn code(&self) -> $crate::protocol::RequestCode {
+                    $crate::protocol::RequestCode::$code
+                }
+            }
+        )?
+    )*};
+}
+
+/// Declares the struct of one header, and how it is written and read.
+macro_rules! header {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $header:ident {
+            $( $(#[$field_meta:meta])* $wire:literal $(| $short:literal)? $field:ident
+                : $type:ident $(<$inner:ident>)? $( = $default:expr )?, )*
+        }
+    ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         $vis struct $header {
-            $( $(#[$field_meta])* $vis $field: $type, )*
+            $( $(#[$field_meta])* $vis $field: $type $(<$inner>)?, )*
         }
 
         impl $crate::protocol::EncodeHeader for $header {
@@ -30,13 +55,26 @@ macro_rules! headers {
             fn decode_fields(
                 fields: &$crate::protocol::ExtFields,
             ) -> Result<Self, $crate::protocol::HeaderError> {
-                $( let mut $field: Option<$type> = None; )*
+                Self::decode_named(fields, |_| true)
+            }
+        }
+
+        impl $header {
+            /// Reads the fields whose names are `wanted`.
+            #[inline]
+            fn decode_named(
+                fields: &$crate::protocol::ExtFields,
+                _wanted: impl Fn(&str) -> bool,
+            ) -> Result<Self, $crate::protocol::HeaderError> {
+                $( let mut $field: Option<$type $(<$inner>)?> = None; )*
                 let mut _error = None;
                 let _is_whole = fields.visit(&mut |_name, _value| {
-                    $( if _name == $wire {
-                        match $crate::protocol::fields::decode_value(stringify!($header), $wire, _value) {
-                            Ok(value) => $field = value,
-                            Err(invalid) => _error = Some(invalid),
+                    $( if _name == $wire $(|| _name == $short)? {
+                        if _wanted(_name) {
+                            match $crate::protocol::fields::decode_value(stringify!($header), $wire, _value) {
+                                Ok(value) => $field = value,
+                                Err(invalid) => _error = Some(invalid),
+                            }
                         }
                         return;
                     } )*
@@ -52,17 +90,7 @@ macro_rules! headers {
                 )* })
             }
         }
-
-        $(
-            impl $crate::protocol::RequestHeader for $header {
-                type Response = $response;
-
-                fn code(&self) -> $crate::protocol::RequestCode {
-                    $crate::protocol::RequestCode::$code
-                }
-            }
-        )?
-    )*};
+    };
 }
 
 /// Declares requests that have no header at all.
@@ -90,4 +118,4 @@ macro_rules! bare_requests {
     )*};
 }
 
-pub(crate) use {bare_requests, headers};
+pub(crate) use {bare_requests, header, headers};

@@ -6,10 +6,12 @@
 //!
 //! Build one with `..Default::default()` for what is optional; send it with
 //! [`encode_frame`](super::encode_frame) or [`RemotingCommand::request_with`](super::RemotingCommand::request_with);
-//! read it with [`RemotingCommand::header`](super::RemotingCommand::header).
+//! read it with [`RemotingCommand::header`](super::RemotingCommand::header). Servers that are as lenient as Apache's read
+//! the `Fields` beside it, see [`LenientFields`].
 
 mod admin;
 mod client;
+mod lenient;
 mod macros;
 mod name_server;
 mod offset;
@@ -29,16 +31,18 @@ mod transaction;
 
 pub use admin::*;
 pub use client::*;
+pub use lenient::{LenientFields, NotANumber, NumberPolicy};
 pub use name_server::*;
 pub use offset::*;
 pub use pop::*;
-pub use pull::{PullMessageRequestHeader, PullMessageResponseHeader};
+pub use pull::{PullMessageFields, PullMessageRequestHeader, PullMessageResponseHeader};
 pub use query::*;
 pub use recall::*;
 pub use remote::*;
 pub use reply::*;
 pub use send::{
-    SendMessageRequestHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader, SendRequestKind,
+    SendMessageFields, SendMessageRequestHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader,
+    SendRequestKind,
 };
 pub use send_answer::SendMessageAnswer;
 pub use send_back::*;

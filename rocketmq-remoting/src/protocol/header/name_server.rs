@@ -22,7 +22,7 @@ bare_requests! {
 headers! {
     /// The route of a topic. Java `GetRouteInfoRequestHeader`; `GET_ROUTEINFO_BY_TOPIC` 105. The answer's
     /// body is a [`TopicRouteData`](crate::protocol::body::TopicRouteData).
-    pub struct GetRouteInfoRequestHeader(GET_ROUTEINFO_BY_TOPIC -> NoHeader) {
+    pub struct GetRouteInfoRequestHeader(GET_ROUTEINFO_BY_TOPIC -> NoHeader) as GetRouteInfoFields {
         /// The topic.
         "topic" topic: ByteString,
         /// Asks for strict JSON also below version 4.9.4.
@@ -30,7 +30,7 @@ headers! {
     }
 
     /// Java `PutKVConfigRequestHeader`; `PUT_KV_CONFIG` 100.
-    pub struct PutKvConfigRequestHeader(PUT_KV_CONFIG -> NoHeader) {
+    pub struct PutKvConfigRequestHeader(PUT_KV_CONFIG -> NoHeader) as PutKvConfigFields {
         /// The namespace, such as `ORDER_TOPIC_CONFIG`.
         "namespace" namespace: ByteString,
         /// The key.
@@ -111,7 +111,8 @@ headers! {
     }
 
     /// Java `WipeWritePermOfBrokerRequestHeader`; `WIPE_WRITE_PERM_OF_BROKER` 205.
-    pub struct WipeWritePermOfBrokerRequestHeader(WIPE_WRITE_PERM_OF_BROKER -> WipeWritePermOfBrokerResponseHeader) {
+    pub struct WipeWritePermOfBrokerRequestHeader(WIPE_WRITE_PERM_OF_BROKER -> WipeWritePermOfBrokerResponseHeader)
+        as WipeWritePermOfBrokerFields {
         /// The broker's name.
         "brokerName" broker_name: ByteString,
     }
@@ -135,7 +136,8 @@ headers! {
     }
 
     /// Java `DeleteTopicFromNamesrvRequestHeader`; `DELETE_TOPIC_IN_NAMESRV` 216.
-    pub struct DeleteTopicInNameServerRequestHeader(DELETE_TOPIC_IN_NAMESRV -> NoHeader) {
+    pub struct DeleteTopicInNameServerRequestHeader(DELETE_TOPIC_IN_NAMESRV -> NoHeader)
+        as DeleteTopicInNameServerFields {
         /// The topic.
         "topic" topic: ByteString,
         /// Only in this cluster (5.0).
@@ -144,14 +146,15 @@ headers! {
 
     /// Java `RegisterTopicRequestHeader`; `REGISTER_TOPIC_IN_NAMESRV` 217. The body is a
     /// [`TopicRouteData`](crate::protocol::body::TopicRouteData).
-    pub struct RegisterTopicRequestHeader(REGISTER_TOPIC_IN_NAMESRV -> NoHeader) {
+    pub struct RegisterTopicRequestHeader(REGISTER_TOPIC_IN_NAMESRV -> NoHeader) as RegisterTopicFields {
         /// The topic.
         "topic" topic: ByteString,
     }
 
     /// Java `GetTopicsByClusterRequestHeader`; `GET_TOPICS_BY_CLUSTER` 224. The answer's body is a
     /// [`TopicList`](crate::protocol::body::TopicList).
-    pub struct GetTopicsByClusterRequestHeader(GET_TOPICS_BY_CLUSTER -> NoHeader) {
+    pub struct GetTopicsByClusterRequestHeader(GET_TOPICS_BY_CLUSTER -> NoHeader)
+        as GetTopicsByClusterFields {
         /// The cluster's name.
         "cluster" cluster: ByteString,
     }

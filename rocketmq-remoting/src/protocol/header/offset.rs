@@ -23,17 +23,23 @@ impl HeaderField for BoundaryType {
         sink.text(name, if *self == Self::Upper { "UPPER" } else { "LOWER" });
     }
 
-    /// As Java reads it, anything but `upper` in any case is the lower one.
     fn decode(value: FieldValue<'_>) -> Option<Self> {
-        let upper = value.text().eq_ignore_ascii_case("upper");
-        Some(if upper { Self::Upper } else { Self::Lower })
+        Some(Self::from_java(&value.text()))
+    }
+}
+
+impl BoundaryType {
+    /// As Java reads it, anything but `upper` in any case is the lower one.
+    pub(super) fn from_java(text: &str) -> Self {
+        if text.eq_ignore_ascii_case("upper") { Self::Upper } else { Self::Lower }
     }
 }
 
 headers! {
     /// The committed offset of a group. Java `QueryConsumerOffsetRequestHeader`; `QUERY_CONSUMER_OFFSET` 14.
     /// Answered with 22 where there is none.
-    pub struct QueryConsumerOffsetRequestHeader(QUERY_CONSUMER_OFFSET -> QueryConsumerOffsetResponseHeader) {
+    pub struct QueryConsumerOffsetRequestHeader(QUERY_CONSUMER_OFFSET -> QueryConsumerOffsetResponseHeader)
+        as QueryConsumerOffsetFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
         /// The topic.
@@ -54,7 +60,8 @@ headers! {
 
     /// Commits an offset; normally one way. Java `UpdateConsumerOffsetRequestHeader`;
     /// `UPDATE_CONSUMER_OFFSET` 15.
-    pub struct UpdateConsumerOffsetRequestHeader(UPDATE_CONSUMER_OFFSET -> NoHeader) {
+    pub struct UpdateConsumerOffsetRequestHeader(UPDATE_CONSUMER_OFFSET -> NoHeader)
+        as UpdateConsumerOffsetFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
         /// The topic.
@@ -68,7 +75,8 @@ headers! {
     }
 
     /// The offset at a point in time. Java `SearchOffsetRequestHeader`; `SEARCH_OFFSET_BY_TIMESTAMP` 29.
-    pub struct SearchOffsetRequestHeader(SEARCH_OFFSET_BY_TIMESTAMP -> SearchOffsetResponseHeader) {
+    pub struct SearchOffsetRequestHeader(SEARCH_OFFSET_BY_TIMESTAMP -> SearchOffsetResponseHeader)
+        as SearchOffsetFields {
         /// The topic.
         "topic" topic: ByteString,
         /// The queue.

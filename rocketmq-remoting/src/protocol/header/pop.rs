@@ -12,7 +12,7 @@ bare_requests! {
 
 headers! {
     /// Reads messages and hides them for a while. Java `PopMessageRequestHeader`; `POP_MESSAGE` 200050.
-    pub struct PopMessageRequestHeader(POP_MESSAGE -> PopMessageResponseHeader) {
+    pub struct PopMessageRequestHeader(POP_MESSAGE -> PopMessageResponseHeader) as PopMessageFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
         /// The topic.
@@ -79,7 +79,7 @@ headers! {
     /// `CHANGE_MESSAGE_INVISIBLETIME` 200053.
     pub struct ChangeInvisibleTimeRequestHeader(
         CHANGE_MESSAGE_INVISIBLETIME -> ChangeInvisibleTimeResponseHeader
-    ) {
+    ) as ChangeInvisibleTimeFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
         /// The topic that was asked for.
@@ -92,6 +92,8 @@ headers! {
         "offset" offset: i64,
         /// How long it stays hidden from now, in milliseconds.
         "invisibleTime" invisible_time: i64,
+        /// Whether the message counts as not delivered when it comes again (5.4).
+        "suspend" suspend: Option<bool>,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
     }

@@ -10,7 +10,7 @@ const LITE_PULL: i32 = 0x10;
 headers! {
     /// Reads messages from one queue. Java `PullMessageRequestHeader`; `PULL_MESSAGE` 11, or
     /// `LITE_PULL_MESSAGE` 361 when the lite bit of `sys_flag` is set.
-    pub struct PullMessageRequestHeader {
+    pub struct PullMessageRequestHeader as PullMessageFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
         /// The topic.

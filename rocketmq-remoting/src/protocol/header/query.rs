@@ -7,7 +7,7 @@ use bytestring::ByteString;
 headers! {
     /// Messages with this key. Java `QueryMessageRequestHeader`; `QUERY_MESSAGE` 12. The answer's body holds
     /// stored messages; 22 where there are none.
-    pub struct QueryMessageRequestHeader(QUERY_MESSAGE -> QueryMessageResponseHeader) {
+    pub struct QueryMessageRequestHeader(QUERY_MESSAGE -> QueryMessageResponseHeader) as QueryMessageFields {
         /// The topic.
         "topic" topic: ByteString,
         /// One word of the message's keys, or its unique id.
@@ -34,7 +34,7 @@ headers! {
 
     /// One message at its physical offset. Java `ViewMessageRequestHeader`; `VIEW_MESSAGE_BY_ID` 33. The
     /// answer's body is the stored message; 1 where there is none.
-    pub struct ViewMessageRequestHeader(VIEW_MESSAGE_BY_ID -> NoHeader) {
+    pub struct ViewMessageRequestHeader(VIEW_MESSAGE_BY_ID -> NoHeader) as ViewMessageFields {
         /// The topic; brokers ignore it (5.0).
         "topic" topic: Option<ByteString>,
         /// The physical offset.

@@ -6,7 +6,8 @@ use bytestring::ByteString;
 headers! {
     /// Takes back a timer message that is not yet due (5.3.1). Java `RecallMessageRequestHeader`;
     /// `RECALL_MESSAGE` 370.
-    pub struct RecallMessageRequestHeader(RECALL_MESSAGE -> RecallMessageResponseHeader) {
+    pub struct RecallMessageRequestHeader(RECALL_MESSAGE -> RecallMessageResponseHeader)
+        as RecallMessageFields {
         /// The producer's group.
         "producerGroup" producer_group: Option<ByteString>,
         /// The topic of the message.

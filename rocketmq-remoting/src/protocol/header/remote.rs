@@ -10,7 +10,7 @@ headers! {
     /// An admin sends `INVOKE_BROKER_TO_RESET_OFFSET` 222, the code given here. A broker tells its consumers
     /// with the same header and `RESET_CONSUMER_CLIENT_OFFSET` 220, one way. Both the answer to 222 and the
     /// body of 220 are a [`ResetOffsetBody`](crate::protocol::body::ResetOffsetBody).
-    pub struct ResetOffsetRequestHeader(INVOKE_BROKER_TO_RESET_OFFSET -> NoHeader) {
+    pub struct ResetOffsetRequestHeader(INVOKE_BROKER_TO_RESET_OFFSET -> NoHeader) as ResetOffsetFields {
         /// The consumer group.
         "group" group: ByteString,
         /// The topic.
@@ -30,7 +30,8 @@ headers! {
     /// An admin sends `INVOKE_BROKER_TO_GET_CONSUMER_STATUS` 223, the code given here. A broker asks its
     /// consumers with the same header and `GET_CONSUMER_STATUS_FROM_CLIENT` 221. The answer's body is a
     /// [`GetConsumerStatusBody`](crate::protocol::body::GetConsumerStatusBody).
-    pub struct GetConsumerStatusRequestHeader(INVOKE_BROKER_TO_GET_CONSUMER_STATUS -> NoHeader) {
+    pub struct GetConsumerStatusRequestHeader(INVOKE_BROKER_TO_GET_CONSUMER_STATUS -> NoHeader)
+        as GetConsumerStatusFields {
         /// The topic.
         "topic" topic: ByteString,
         /// The consumer group.
@@ -55,7 +56,8 @@ headers! {
     /// `ConsumeMessageDirectlyResultRequestHeader`; `CONSUME_MESSAGE_DIRECTLY` 309. The request's body is the
     /// stored message, that of the answer a
     /// [`ConsumeMessageDirectlyResult`](crate::protocol::body::ConsumeMessageDirectlyResult).
-    pub struct ConsumeMessageDirectlyRequestHeader(CONSUME_MESSAGE_DIRECTLY -> NoHeader) {
+    pub struct ConsumeMessageDirectlyRequestHeader(CONSUME_MESSAGE_DIRECTLY -> NoHeader)
+        as ConsumeMessageDirectlyFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
         /// The client's id; the broker picks one without it.

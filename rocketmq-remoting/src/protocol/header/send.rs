@@ -1,9 +1,8 @@
 //! Sending: 10, 310, 320, 324, 325.
 
 use super::macros::headers;
-use crate::protocol::{
-    DecodeHeader, EncodeHeader, ExtFields, FieldSink, HeaderError, RequestCode, RequestHeader,
-};
+use super::{LenientFields, NotANumber};
+use crate::protocol::{EncodeHeader, ExtFields, FieldSink, HeaderError, RequestCode, RequestHeader};
 use bytestring::ByteString;
 
 /// Which kind of send it is.
@@ -101,35 +100,35 @@ headers! {
     ///
     /// Java `SendMessageRequestHeader`; `SEND_MESSAGE` 10, or `SEND_REPLY_MESSAGE` 324. Read it with
     /// [`SendMessageRequestHeader::decode`], which knows which names go with which code.
-    pub struct SendMessageRequestHeader(SEND_MESSAGE -> SendMessageResponseHeader) {
+    pub struct SendMessageRequestHeader(SEND_MESSAGE -> SendMessageResponseHeader) as SendMessageFields {
         /// The producer's group.
-        "producerGroup" producer_group: ByteString,
+        "producerGroup" | "a" producer_group: ByteString,
         /// The topic.
-        "topic" topic: ByteString,
+        "topic" | "b" topic: ByteString,
         /// The topic whose settings a missing topic is created with.
-        "defaultTopic" default_topic: ByteString,
+        "defaultTopic" | "c" default_topic: ByteString,
         /// How many queues a missing topic gets at most.
-        "defaultTopicQueueNums" default_topic_queue_nums: i32,
+        "defaultTopicQueueNums" | "d" default_topic_queue_nums: i32,
         /// The queue; the broker picks one for a negative number.
-        "queueId" queue_id: i32,
+        "queueId" | "e" queue_id: i32,
         /// Compression and transaction bits, Java `MessageSysFlag`.
-        "sysFlag" sys_flag: i32,
+        "sysFlag" | "f" sys_flag: i32,
         /// When the message was made, in milliseconds since 1970.
-        "bornTimestamp" born_timestamp: i64,
+        "bornTimestamp" | "g" born_timestamp: i64,
         /// The user's flag.
-        "flag" flag: i32,
+        "flag" | "h" flag: i32,
         /// `name` 0x01 `value` 0x02, repeated.
-        "properties" properties: Option<ByteString>,
+        "properties" | "i" properties: Option<ByteString>,
         /// How often the message was consumed before.
-        "reconsumeTimes" reconsume_times: Option<i32>,
+        "reconsumeTimes" | "j" reconsume_times: Option<i32>,
         /// Whether the producer belongs to a unit.
-        "unitMode" unit_mode: Option<bool>,
+        "unitMode" | "k" unit_mode: Option<bool>,
         /// After how many times the message goes to the dead letters.
-        "maxReconsumeTimes" max_reconsume_times: Option<i32>,
+        "maxReconsumeTimes" | "l" max_reconsume_times: Option<i32>,
         /// Whether the body is a batch. This decides, not the code.
-        "batch" batch: Option<bool>,
+        "batch" | "m" batch: Option<bool>,
         /// The broker's name.
-        "bname" broker_name: Option<ByteString>,
+        "bname" | "n" broker_name: Option<ByteString>,
     }
 
     /// Where a message was stored. Java `SendMessageResponseHeader`.
@@ -161,52 +160,34 @@ impl SendMessageRequestHeader {
     /// When a required field is missing, or a value is not what the field holds. Sent with the names of the
     /// other form, all fields are missing.
     pub fn decode(code: RequestCode, fields: &ExtFields) -> Result<Self, HeaderError> {
-        match code {
-            RequestCode::SEND_MESSAGE_V2
-            | RequestCode::SEND_BATCH_MESSAGE
-            | RequestCode::SEND_REPLY_MESSAGE_V2 => ShortNames::decode_fields(fields).map(Self::from),
-            _ => Self::decode_fields(fields),
-        }
+        Self::decode_named(fields, |name| is_short(name) == has_short_names(code))
     }
 }
 
-headers! {
-    /// The short names of a send, to be read.
-    pub(super) struct ShortNames {
-        "a" producer_group: ByteString,
-        "b" topic: ByteString,
-        "c" default_topic: ByteString,
-        "d" default_topic_queue_nums: i32,
-        "e" queue_id: i32,
-        "f" sys_flag: i32,
-        "g" born_timestamp: i64,
-        "h" flag: i32,
-        "i" properties: Option<ByteString>,
-        "j" reconsume_times: Option<i32>,
-        "k" unit_mode: Option<bool>,
-        "l" max_reconsume_times: Option<i32>,
-        "m" batch: Option<bool>,
-        "n" broker_name: Option<ByteString>,
+impl<'a> SendMessageFields<'a> {
+    /// Reads the names that go with this code, as [`SendMessageRequestHeader::decode`] does.
+    ///
+    /// # Errors
+    ///
+    /// When a number of the short form cannot be read. Such a number of the long form is missing.
+    pub fn read_named(code: RequestCode, fields: &'a ExtFields) -> Result<Self, NotANumber> {
+        let (mut read, short) = (Self::default(), has_short_names(code));
+        for (name, value) in fields.iter().filter(|(name, _)| is_short(name) == short) {
+            match read.set(&name, value) {
+                Err(error) if short => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(read)
     }
 }
 
-impl From<ShortNames> for SendMessageRequestHeader {
-    fn from(short: ShortNames) -> Self {
-        Self {
-            producer_group: short.producer_group,
-            topic: short.topic,
-            default_topic: short.default_topic,
-            default_topic_queue_nums: short.default_topic_queue_nums,
-            queue_id: short.queue_id,
-            sys_flag: short.sys_flag,
-            born_timestamp: short.born_timestamp,
-            flag: short.flag,
-            properties: short.properties,
-            reconsume_times: short.reconsume_times,
-            unit_mode: short.unit_mode,
-            max_reconsume_times: short.max_reconsume_times,
-            batch: short.batch,
-            broker_name: short.broker_name,
-        }
-    }
+fn has_short_names(code: RequestCode) -> bool {
+    use RequestCode as Code;
+    matches!(code, Code::SEND_MESSAGE_V2 | Code::SEND_BATCH_MESSAGE | Code::SEND_REPLY_MESSAGE_V2)
+}
+
+/// Short names are letters.
+fn is_short(name: &str) -> bool {
+    name.len() == 1
 }

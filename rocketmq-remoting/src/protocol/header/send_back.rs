@@ -6,7 +6,8 @@ use bytestring::ByteString;
 
 headers! {
     /// Gives a message back. Java `ConsumerSendMsgBackRequestHeader`; `CONSUMER_SEND_MSG_BACK` 36.
-    pub struct ConsumerSendMsgBackRequestHeader(CONSUMER_SEND_MSG_BACK -> NoHeader) {
+    pub struct ConsumerSendMsgBackRequestHeader(CONSUMER_SEND_MSG_BACK -> NoHeader)
+        as ConsumerSendMsgBackFields {
         /// Physical offset of the stored message.
         "offset" offset: i64,
         /// The consumer group.

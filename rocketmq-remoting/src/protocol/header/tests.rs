@@ -100,6 +100,25 @@ fn a_send_is_read_by_the_names_of_its_code() {
 }
 
 #[test]
+fn a_lenient_send_has_the_names_of_its_code_and_refuses_numbers_of_the_short_form_alone() {
+    let sent = fields(&[("topic", "long"), ("queueId", "x"), ("b", "short"), ("e", "y")]);
+    let long = SendMessageFields::read_named(RequestCode::SEND_MESSAGE, &sent).unwrap();
+    assert_eq!((long.topic.as_deref(), long.queue_id), (Some("long"), None));
+    let error = SendMessageFields::read_named(RequestCode::SEND_MESSAGE_V2, &sent).unwrap_err();
+    assert_eq!(error.to_string(), "For input string: \"y\"");
+}
+
+#[test]
+fn a_lenient_header_misses_what_was_not_sent_or_is_not_a_number() {
+    let sent = fields(&[("topic", "T"), ("queueId", "4x"), ("timestamp", "5"), ("boundaryType", "UPPER")]);
+    let read = SearchOffsetFields::read(&sent, NumberPolicy::Ignore).unwrap();
+    assert_eq!((read.topic.as_deref(), read.queue_id, read.timestamp), (Some("T"), None, Some(5)));
+    assert_eq!((read.boundary_type, read.broker_name), (Some(BoundaryType::Upper), None));
+    let refused = SearchOffsetFields::read(&sent, NumberPolicy::Refuse).unwrap_err();
+    assert_eq!(refused, NotANumber("4x".to_owned()));
+}
+
+#[test]
 fn codes_follow_what_is_sent() {
     let pull = |sys_flag| PullMessageRequestHeader { sys_flag, ..Default::default() }.code();
     assert_eq!((pull(2), pull(22)), (RequestCode::PULL_MESSAGE, RequestCode::LITE_PULL_MESSAGE));

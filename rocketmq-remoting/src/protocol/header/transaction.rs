@@ -9,7 +9,7 @@ headers! {
     ///
     /// The remark of the command says why it is rolled back. A broker does not notice a transaction that is
     /// ended twice: each commit makes a message.
-    pub struct EndTransactionRequestHeader(END_TRANSACTION -> NoHeader) {
+    pub struct EndTransactionRequestHeader(END_TRANSACTION -> NoHeader) as EndTransactionFields {
         /// The topic of the message, not that of the half message.
         "topic" topic: Option<ByteString>,
         /// The producer's group; it must be the half message's.
