@@ -116,7 +116,12 @@ impl Clock {
 
     /// Waits for so long.
     pub(crate) async fn sleep(&self, wait: Duration) {
-        self.sleep_until(self.after(wait)).await;
+        if self.stands() {
+            self.sleep_until(self.after(wait)).await;
+        } else {
+            // Not by way of a full millisecond: the runtime's timer rounds up already.
+            tokio::time::sleep(wait.min(LONGEST)).await;
+        }
     }
 
     /// When the first future is due that waits for a standing clock to move.
