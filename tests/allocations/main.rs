@@ -1,4 +1,4 @@
-//! What the client allocates. Counted, not timed, so it holds on any machine.
+//! Allocations of the client. Counted, not timed, so the limits hold on any machine.
 //!
 //! A binary of its own: its allocator counts for the whole process. For the same reason each test that counts waits
 //! for its [`TURN`], and the servers of `sends` run in another process.

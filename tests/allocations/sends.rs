@@ -12,14 +12,15 @@ use tokio::task::JoinSet;
 use crate::server_process::{ServerProcess, TOPIC};
 use crate::{ALLOCATOR, TURN};
 
-/// Of one send on average: the three ids of its result. The rest is room for buffers that grow. Raise it only with a reason.
+/// Allocations of a send on average: the three ids of its result, and room for buffers that grow. Raise it only with a
+/// reason.
 const LIMIT: f64 = 3.5;
 /// With a callback, which is boxed.
 const LIMIT_BY_CALLBACK: f64 = 4.5;
 const TASKS: usize = 64;
 const SENDS_OF_A_TASK: usize = 50;
 
-/// Of the future of one send: each task that sends holds one. Raise it only with a reason.
+/// Bytes of the future of a send, which each task that sends holds. Raise it only with a reason.
 const FUTURE_LIMIT: usize = 1700;
 
 #[test]
@@ -118,7 +119,7 @@ async fn count_callbacks(producer: &Producer) -> f64 {
     (stats.allocations + stats.reallocations) as f64 / SENDS_OF_A_TASK as f64
 }
 
-/// Each with a body of its own, as a user makes them. Making them is not counted.
+/// Messages with a body each. The counts leave out their making.
 fn messages() -> Vec<Message> {
     (0..SENDS_OF_A_TASK).map(|_| Message::new(TOPIC, vec![b'x'; 128])).collect()
 }

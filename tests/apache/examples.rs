@@ -36,7 +36,7 @@ fn on(cluster: &ApacheCluster) -> Environment {
     vec![("NAMESRV_ADDR", cluster.name_server_addr().to_owned())]
 }
 
-/// Those that need a cluster of their own kind.
+/// The examples that need a cluster of their own kind.
 fn environments() -> BTreeMap<&'static str, Environment> {
     let mut of_acl = on(crate::stage::with_acl());
     of_acl.extend([("ACCESS_KEY", ACCESS_KEY.to_owned()), ("SECRET_KEY", SECRET_KEY.to_owned())]);
@@ -74,7 +74,7 @@ fn build() -> PathBuf {
     deps.and_then(|deps| Some(deps.parent()?.join("examples"))).expect("a target folder")
 }
 
-/// What it printed.
+/// Runs an example and returns its output.
 fn run(example: &Path, environment: &Environment) -> Result<String, String> {
     let mut command = Command::new(example);
     command.envs(environment.iter().cloned()).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-//! What `docs/producer-from-java.md` says of Java's classes, against the classes.
+//! Compares the table in `docs/producer-from-java.md` with Java's classes.
 
 use std::path::Path;
 use std::process::Command;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::support::process::{MODULE_FLAGS, START_FLAGS, java};
 
-/// What `mqadmin` prints for these arguments.
+/// Runs `mqadmin` with these arguments and returns its output.
 ///
 /// # Panics
 /// When it cannot be run, or says that it failed.

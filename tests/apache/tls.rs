@@ -134,7 +134,7 @@ async fn messages_go_there_and_back_over_tls() {
         .expect("the producer starts");
     let topic = fresh_topic("tls");
     let began = Instant::now();
-    // One body that fits into a TLS record, and one that takes hundreds.
+    // A body that fits into a TLS record, and a body that takes hundreds of records.
     for size in [100, 3 << 20_u32] {
         let body: Vec<u8> = (0..size).map(|at: u32| (at.wrapping_mul(at) >> 7) as u8).collect();
         let sent = loop {

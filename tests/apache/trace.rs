@@ -60,7 +60,7 @@ async fn mqadmin_reads_ends_of_transactions_and_recalls_too() {
     producer.producer().recall(&topic, &handle).await.expect_err("this broker does not recall");
     producer.shutdown().await.expect("shut down");
 
-    // All of it is in one trace message, of which Apache's code reads everything or nothing.
+    // One trace message has all records, and Apache's code reads all of them or none.
     for id in [&ended.msg_id, &timer.msg_id] {
         assert!(trace_of(name_server, id).contains("success"));
         // Not before: the tool may take longer than the NameServer keeps an idle connection.

@@ -1,4 +1,4 @@
-//! What holds on any cluster whose brokers know one user, [`ACCESS_KEY`] with [`SECRET_KEY`], who may do everything.
+//! Signed requests to brokers that know one user, [`ACCESS_KEY`] with [`SECRET_KEY`], who may do everything.
 
 use rocketmq::admin::MQAdmin;
 use rocketmq::conf::{AdminOption, ProducerOption};

@@ -1,4 +1,4 @@
-//! What an admin does to topics, and offsets.
+//! Topics and offsets through an admin.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn a_topic_is_created_described_and_deleted() {
     let created = site.admin.create_topic(&config, &Brokers::cluster(&cluster)).await.expect("created");
     assert!(created.is_complete() && created.done.iter().all(|(server, ())| server.is_master()));
 
-    // Its queues are those that were asked for, for producers too.
+    // Producers see the queues that the admin created.
     let route = site.admin.route(&topic).await.expect("it has a route at once");
     assert!(route.queue_datas.iter().all(|data| (data.read_queue_nums, data.write_queue_nums) == (3, 3)));
     let queues = site.admin.message_queues(&topic).await.expect("it has queues");

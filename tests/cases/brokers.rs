@@ -25,7 +25,7 @@ use crate::stage;
 /// Apache's brokers tell each other and the NameServer every ten seconds, at best.
 const NOTICED_WITHIN: Duration = Duration::from_secs(180);
 
-/// Who starts and stops brokers.
+/// Starts and stops the brokers of a cluster.
 pub(crate) trait Operator {
     fn name_server_addr(&self) -> String;
     /// Masters and slaves.
@@ -43,7 +43,7 @@ async fn site<O: Operator>(operator: &O) -> Site {
     .await
 }
 
-/// Sends so many messages, and counts them by broker and queue.
+/// Sends `count` messages, and counts them by broker and queue.
 async fn send(site: &Site, topic: &str, count: usize) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
     for _ in 0..count {
@@ -55,7 +55,7 @@ async fn send(site: &Site, topic: &str, count: usize) -> BTreeMap<String, u32> {
     counts
 }
 
-/// Polls until it is so.
+/// Polls until `ask` returns true.
 async fn until(what: &str, ask: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !ask().await {
@@ -207,7 +207,7 @@ async fn a_slave_alone_is_no_broker_to_send_to() {
     assert_eq!(error.outcome(), Outcome::NotStored);
     assert!(error.to_string().contains("no writable queue on a broker with a master"), "{error}");
 
-    // What it has can be read.
+    // The messages that the slave has can be read.
     assert_eq!(site.pull_one(&sent.message_queue, 0).await, stored);
     assert_eq!(site.admin.max_offset(&sent.message_queue).await.expect("an offset"), 1);
     let described = site.admin.describe_topic(&topic).await.expect("it can be described");
@@ -288,7 +288,7 @@ async fn ordered_topics_have_the_queues_that_were_written_down() {
     site.admin.delete_topic(&topic, &site.cluster().await).await.expect("deleted");
 }
 
-/// One master, which wants each message in two places, and `broker-a-s1`, which may not be read.
+/// The master wants each message in two places. Its slave `broker-a-s1` may not be read.
 #[tokio::test]
 async fn a_master_that_waits_for_its_slave_says_when_it_has_none() {
     let operator = &stage::a_master_that_waits_for_its_slave().await;

@@ -93,7 +93,7 @@ async fn a_recalled_message_does_not_arrive() {
     }
     let first = site.pull_one(&queue, next).await;
     assert_eq!((first.body(), first.msg_id()), (&"sibling".into(), &*sibling.msg_id));
-    // What was due a second later is there, so the recalled one is not late.
+    // A message that was due a second later is there, so the recalled message is not just late.
     let later = site.producer.send_to(timed("later"), &queue).await.expect("sent");
     assert_eq!(site.pull_one(&queue, next + 1).await.msg_id(), later.msg_id);
     let due = site.producer.recall(&topic, &handle).await.expect_err("too late");
@@ -104,7 +104,7 @@ async fn a_recalled_message_does_not_arrive() {
     assert_eq!(recorded, ["false", "true", "true"], "traced, with their outcome");
 }
 
-/// Needs a broker that does not recall, as is the default.
+/// Brokers do not recall by default.
 #[tokio::test]
 async fn a_broker_that_does_not_recall_says_so() {
     let name_server = &*stage::name_server().await;

@@ -1,4 +1,4 @@
-//! What cannot be sent or read is refused with an error that says why.
+//! Messages, ids and handles that are refused, each with an error that says why.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE;

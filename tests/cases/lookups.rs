@@ -1,4 +1,4 @@
-//! What an admin finds: messages by key and id, brokers and members of groups.
+//! Look-ups of an admin: messages by key and id, brokers and members of groups.
 
 use rocketmq::admin::Brokers;
 use rocketmq::error::MQClientError;
@@ -68,7 +68,7 @@ async fn a_message_is_found_by_either_kind_of_id() {
     let by_offset = message(&sent.offset_msg_id).await.expect("it is there");
     assert_eq!((by_offset.msg_id(), by_offset.offset_msg_id()), (&*sent.msg_id, &*sent.offset_msg_id));
 
-    // Sent again with the same id, it is found twice.
+    // Sent again with its id, the message is found twice.
     let again = site.producer.send(stored.message().clone()).await.expect("sent again");
     assert_eq!(again.msg_id, sent.msg_id);
     let twice = eventually("the second one", async || {

@@ -126,7 +126,7 @@ async fn a_message_goes_to_the_queue_that_is_named() {
     for queue in &queues {
         let sent = site.producer.send_to(Message::new(topic.as_str(), "x"), queue).await.expect("sent");
         assert_eq!(&sent.message_queue, queue);
-        // For ever, as good as.
+        // Practically for ever.
         let options = SendOptions::new().queue(queue.clone()).timeout(u64::MAX).retry_times(0);
         let sent = site.producer.send_with(Message::new(topic.as_str(), "x"), options).await.expect("sent");
         assert_eq!(&sent.message_queue, queue);

@@ -1,4 +1,4 @@
-//! Requests and their replies. There is no consumer in these cases: the one who replies pulls the request.
+//! Requests and their replies. These cases have no consumer: the replying side pulls the request.
 
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ async fn no_reply_in_time_says_where_the_request_is() {
     let MQClientError::NoReply { request, timeout, .. } = &error else { panic!("{error}") };
     assert_eq!((&request.message_queue, request.queue_offset), (&queue, 1));
     assert_eq!((*timeout, error.outcome()), (Duration::from_secs(2), Outcome::MaybeStored));
-    // A late reply is acknowledged all the same, or the sending of it would fail.
+    // The client acknowledges a late reply too: without that, sending the reply would fail.
     let stored = reply(&replying, &queue, 1).await;
     assert_eq!(stored.msg_id(), request.msg_id);
 }

@@ -1,4 +1,4 @@
-//! What is sent comes back byte for byte.
+//! Messages come back byte for byte.
 
 use std::collections::HashSet;
 
@@ -137,8 +137,7 @@ async fn zstd_bodies() {
         }
     } else {
         let error = site.producer.send(Message::new(topic, prose(4096))).await.expect_err("no encoder");
-        let cause = std::error::Error::source(&error).expect("a cause").to_string();
-        assert!(cause.contains("feature `zstd`"), "{cause}");
+        assert!(error.to_string().contains("feature `zstd`"), "{error}");
     }
 }
 
@@ -200,7 +199,7 @@ async fn oneway_sends_arrive() {
         let sent = site.producer.send_oneway(Message::new(topic.as_str(), format!("oneway {index}"))).await;
         sent.expect("the frame is in the write buffer");
     }
-    // Round robin: the queue of the first message gets every fourth one.
+    // Round robin: the queue of the first message gets every fourth message.
     for offset in 1..=5 {
         let stored = site.pull_one(&first.message_queue, first.queue_offset + offset).await;
         assert!(stored.body().starts_with(b"oneway"));

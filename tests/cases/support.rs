@@ -43,28 +43,28 @@ impl Site {
         Self { producer, admin }
     }
 
-    /// The name of the one cluster there is.
+    /// The name of the only cluster.
     pub(crate) async fn cluster(&self) -> String {
         let clusters = self.admin.cluster_info().await.expect("the NameServer answers").cluster_addr_table;
         assert_eq!(clusters.len(), 1, "{clusters:?}");
         clusters.into_keys().next().expect("there is one")
     }
 
-    /// A topic with so many queues on every broker.
+    /// Creates a fresh topic with `queue_nums` queues on every broker.
     pub(crate) async fn create(&self, name: &str, queue_nums: u32) -> String {
         let topic = fresh_topic(name);
         self.create_topic(&topic, queue_nums).await;
         topic
     }
 
-    /// A topic of this name.
+    /// Creates the topic with `queue_nums` queues on every broker.
     pub(crate) async fn create_topic(&self, topic: &str, queue_nums: u32) {
         let config = TopicConfig::new(topic, queue_nums);
         let created = self.admin.create_topic(&config, &Brokers::All).await;
         assert!(created.expect("some broker creates it").is_complete());
     }
 
-    /// Sends a message, reads it back by its id and by its place in the queue, and compares all that was sent.
+    /// Sends a message, reads it back by its id and by its place in the queue, and compares every part.
     pub(crate) async fn round_trip(&self, message: Message) -> (SendResult, MessageExt) {
         let sent = self.producer.send(message.clone()).await.expect("the message is sent");
         assert_eq!(sent.send_status, SendStatus::SendOk);
@@ -77,12 +77,12 @@ impl Site {
         (sent, pulled)
     }
 
-    /// The message at an offset, as soon as it is visible.
+    /// Waits until the message at an offset is visible, and returns it.
     pub(crate) async fn pull_one(&self, queue: &MessageQueue, offset: i64) -> MessageExt {
         self.pull_one_within(queue, offset, VISIBLE_WITHIN).await
     }
 
-    /// The message at an offset, once it is there.
+    /// Waits up to `limit` for the message at an offset, and returns it.
     pub(crate) async fn pull_one_within(
         &self,
         queue: &MessageQueue,
@@ -115,7 +115,7 @@ impl Site {
     }
 }
 
-/// Asks until there is an answer that will do.
+/// Asks until `ask` returns an answer.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
     let began = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Trace records, as text in messages of the trace topic.
+//! Trace records: text in messages of the trace topic.
 
 use rocketmq::model::{Message, SendStatus};
 use rocketmq::producer::{LocalTransactionState, TransactionListenerFn, TransactionProducer};

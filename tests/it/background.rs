@@ -1,5 +1,5 @@
-//! What a producer does besides sending: brokers learn who it is, learn it again after a reconnect, and are told when
-//! it leaves.
+//! The background work of a producer: brokers learn who it is, learn it again after a reconnect, and hear when it
+//! leaves.
 
 use std::time::{Duration, Instant};
 

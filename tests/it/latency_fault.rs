@@ -27,7 +27,7 @@ impl Clock {
     }
 
     async fn advance(&self, ms: u64) {
-        // Whoever was just woken sets its timer by the old time.
+        // A task that was just woken sets its timer by the old time.
         tokio::task::yield_now().await;
         tokio::time::advance(Duration::from_millis(ms)).await;
     }
@@ -72,10 +72,11 @@ impl Site {
         self.producer.send_with(Message::new("T", "x"), options).await.is_ok()
     }
 
-    /// A send to this broker that takes so long.
+    /// A send to this broker that takes `ms` milliseconds.
     async fn send_slowly(&self, broker: &str, ms: u64) {
-        // A timer is late by up to a millisecond; the step of the clock is what the producer measures.
-        let delay = FaultAction::Delay(Duration::from_millis(ms - 1));
+        // The mock rounds the delay up to a millisecond, and tokio rounds its timer up again. The producer measures the
+        // step of the clock, not the delay.
+        let delay = FaultAction::Delay(Duration::from_millis(ms - 2));
         self.cluster.inject(Fault::on_sends(delay).server(broker).times(1));
         let asked = self.asked(RequestCode::SEND_MESSAGE_V2, broker);
         let (sent, ()) = tokio::join!(self.send_to(broker), async {
@@ -175,7 +176,7 @@ async fn when_all_are_avoided_the_detector_knows_which_are_back() {
     site.clock.advance(2_001).await;
     site.until_asked(detect, "broker-a", 1).await;
     site.until_asked(detect, "broker-c", 1).await;
-    // Nobody is available yet, but two can be reached: the third is not even tried.
+    // No broker is available yet, but two can be reached. The third is not tried.
     site.assert_uses(&["broker-a", "broker-c"]).await;
     assert_eq!(site.producer.get_stats().unwrap().retry_count, 0);
 

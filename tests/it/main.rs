@@ -1,4 +1,4 @@
-//! What a user of the client sees, on the mock and on scripted peers.
+//! The client from a user's side, on the mock and on scripted peers.
 //!
 //! One binary, because each binary is linked anew after every change of the client. Only `tests/allocations` is apart:
 //! it counts what its process allocates.

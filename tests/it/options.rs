@@ -9,13 +9,13 @@ const OF_ALL_CLIENTS: &str = include_str!("../../rocketmq-client/src/conf/macros
 const OF_PRODUCERS: &str = include_str!("../../rocketmq-client/src/conf/producer_option.rs");
 const FROM_JAVA: &str = include_str!("../../docs/producer-from-java.md");
 
-/// Setters of what no configuration file can hold, or of several keys at once.
+/// Setters whose value no configuration file can hold, or which set several keys at once.
 const NO_KEYS: [&str; 3] = ["set_address_translator", "set_credentials", "set_tls"];
 
 /// A configuration file with a key that is none.
 const UNKNOWN_KEY: &str = r#"{"?": 0}"#;
 
-/// The keys that a configuration file may have: the complaint about another one lists them.
+/// The keys that a configuration file may have: the complaint about an unknown key lists them.
 fn keys<T>(parsed: Result<T, serde_json::Error>) -> BTreeSet<String> {
     let complaint = parsed.err().expect("no option has this name").to_string();
     let (_, listed) = complaint.split_once("expected one of ").expect("a list of keys");

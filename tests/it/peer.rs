@@ -1,4 +1,4 @@
-//! A server that follows a script: it notes each request and answers, waits or hangs up when the test says so.
+//! A server that follows a script: it notes each request and answers, waits or hangs up as scripted.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 pub(crate) const QUEUE_OFFSET: i64 = 7;
 pub(crate) const COMMIT_LOG_OFFSET: i64 = 4711;
 
-/// What a peer does with a request.
+/// A peer's reaction to a request.
 #[derive(Debug)]
 pub(crate) enum Reply {
     Now(RemotingCommand),
@@ -24,7 +24,7 @@ pub(crate) enum Reply {
     HangUp,
 }
 
-/// What a broker does with a send.
+/// A broker's reaction to a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
     /// Stores the message and says so.
@@ -165,7 +165,7 @@ impl RequestHandler for Handler {
     }
 }
 
-/// A broker in a route: its name, the id of its one replica, its address, the number of its queues and their permissions.
+/// A broker in a route: name, id of its one replica, address, number of queues and their permissions.
 pub(crate) type InRoute<'a> = (&'a str, i64, &'a str, i32, i32);
 
 /// A NameServer with one route for every topic.

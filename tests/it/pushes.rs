@@ -198,7 +198,7 @@ async fn questions_wait_in_a_bounded_queue_and_keep_nobody_waiting() {
     for _ in 0..5 {
         ask(&client, GROUP, None).await;
     }
-    // Sends go on; and this one's answer comes after the questions, on the same connection.
+    // Sends go on. The answer to this send comes after the questions, on their connection.
     producer.producer().send(Message::new("Orders", "not in a transaction")).await.unwrap();
     gate.add_permits(100);
     for _ in 0..4 {
@@ -233,7 +233,7 @@ async fn request(site: &Site) -> (Producer, JoinSet<Result<Message, MQClientErro
     let asking = producer.clone();
     let mut asked = JoinSet::new();
     asked.spawn(async move { asking.request(Message::new("Orders", "ok?"), 30_000).await });
-    // The broker can only push to clients that it knows: the heartbeat comes first, on the same connection.
+    // The broker can only push to clients that it knows: the heartbeat comes first, on this connection.
     let (_, known) = site.next(RequestCode::HEART_BEAT).await;
     let (sent, client) = site.next(RequestCode::SEND_MESSAGE_V2).await;
     assert_eq!(known.id(), client.id());

@@ -1,4 +1,4 @@
-//! What `mqadmin` reads of brokers, as they send it.
+//! Answers of brokers that `mqadmin` reads.
 
 use rocketmq_remoting::protocol::RequestCode;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! How far groups are, as brokers sum it up: 43, 45, 303, 308, 315, 317, 402.
+//! The progress of groups, summed up by brokers: 43, 45, 303, 308, 315, 317, 402.
 
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 use serde_json::{Value, json};

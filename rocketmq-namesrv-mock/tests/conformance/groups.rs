@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::peer::{Peer, body, fresh_group, fresh_topic, pull_fields, told};
 use crate::stage;
 
-/// What the first version of heartbeats is answered.
+/// The answer to the first version of heartbeats.
 const ALIVE: &str = "0 {IS_SUB_CHANGE=true, IS_SUPPORT_HEART_BEAT_V2=true}";
 
 fn subscription(topic: &str, expression: &str, version: i64) -> Value {
@@ -197,7 +197,7 @@ async fn who_is_connected() {
     assert_eq!(table, json!({ &topic: subscription(&topic, "A", 2) }));
 }
 
-/// What a pull without a subscription of its own is answered; the fields and the body only if it fails.
+/// The answer to a pull without a subscription of its own; with fields and body only if the pull fails.
 pub(crate) async fn pull(peer: &Peer, group: &str, topic: &str, sub_version: &str) -> String {
     let asked = [("maxMsgNums", "1"), ("subVersion", sub_version), ("expressionType", "TAG")];
     let fields = pull_fields(group, topic).with(&asked);

@@ -1,4 +1,4 @@
-//! What a broker answers to raw requests. Each case is an ordinary test. `tests/mock` compiles this folder for the mock,
+//! Answers of brokers to raw requests. Each case is an ordinary test. `tests/mock` compiles this folder for the mock,
 //! `tests/apache` of the workspace root for Apache's broker; the `stage` module of each binary says where a case finds
 //! its cluster. Every case uses topics and groups of its own.
 //!

@@ -1,5 +1,5 @@
-//! A client that is little more than a connection: it says what it is told to, and tells what it hears, so that cases
-//! see what a broker answers, whatever clients make of it.
+//! A client that is little more than a connection. It sends the requests of a case and returns the answers of the broker
+//! unread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 
-/// Longer than any server holds a request here, or takes to show what it did.
+/// Longer than any server here holds a request or takes to show an effect.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Between two looks at what shows itself a little later.
+/// The time between two looks at an effect that shows a little later.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// One connection to the one broker of a cluster.
+/// A connection to the only broker of a cluster.
 pub(crate) struct Peer {
     remoting: RemotingClient,
     broker: String,
@@ -42,7 +42,7 @@ impl Peer {
         peer
     }
 
-    /// One that speaks to this server, such as a NameServer.
+    /// Speaks to the server at this address, for example a NameServer.
     pub(crate) fn of(server: &str) -> Self {
         let (heard, pushed) = mpsc::channel(1000);
         let remoting = RemotingClient::new(ConnectionOptions::default(), Arc::new(Ear(heard)));
@@ -65,12 +65,12 @@ impl Peer {
         self.call_at(&self.broker, code.into(), fields, body).await
     }
 
-    /// What the broker answers, as [`told`] tells it.
+    /// The answer to a request in one line: see [`told`].
     pub(crate) async fn ask(&self, code: i32, fields: &[(&str, &str)], body: impl Into<Bytes>) -> String {
         told(&self.call(code, fields, body).await)
     }
 
-    /// Asks until the answer will do.
+    /// Asks until `will_do` accepts the answer.
     pub(crate) async fn until(
         &self,
         code: impl Into<RequestCode>,
@@ -104,7 +104,7 @@ impl Peer {
         self.remoting.shutdown(LIMIT).await;
     }
 
-    /// Sends a message to queue 0 of a topic, which is made with one queue if it is new, and returns its commit-log
+    /// Sends a message to queue 0 of a topic, which the broker creates with one queue if it is new. Returns its commit-log
     /// offset once the message can be pulled.
     pub(crate) async fn send(&self, topic: &str, properties: &[(&str, &str)]) -> i64 {
         let sent = self.store(topic, 1, properties).await;
@@ -112,7 +112,7 @@ impl Peer {
         i64::from_str_radix(&field(&sent, "msgId")[16..], 16).expect("an offset id of an IPv4 address")
     }
 
-    /// Sends a message to queue 0 of a topic, which is made with so many queues if it is new.
+    /// Sends a message to queue 0 of a topic, which the broker creates with `queues` queues if it is new.
     pub(crate) async fn store(
         &self,
         topic: &str,
@@ -143,13 +143,13 @@ impl Peer {
         }
     }
 
-    /// Waits until so many messages of queue 0 can be read: Apache acknowledges them before.
+    /// Waits until `count` messages of queue 0 can be read: Apache acknowledges messages earlier.
     pub(crate) async fn until_visible(&self, topic: &str, count: i64) {
         let fields = [("topic", topic), ("queueId", "0")];
         self.until(RequestCode::GET_MAX_OFFSET, &fields, has("offset", &count.to_string())).await;
     }
 
-    /// The message at an offset of queue 0 of a topic, once it is there.
+    /// Waits for the message at an offset of queue 0 of a topic, and returns it.
     pub(crate) async fn stored(&self, topic: &str, offset: i64) -> MessageExt {
         let offset = offset.to_string();
         let fields =
@@ -201,12 +201,12 @@ struct Ear(mpsc::Sender<(RemotingCommand, Responder)>);
 
 impl RequestHandler for Ear {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
-        // Whoever does not listen any more does not care.
+        // A test that has stopped listening misses nothing.
         let _ = self.0.try_send((request, responder));
     }
 }
 
-/// Who asks for a group: a topic of its own with four queues, and a group that nobody has heard of.
+/// A peer with a topic of its own, which has four queues, and with a fresh group.
 pub(crate) struct GroupPeer {
     pub(crate) peer: Peer,
     pub(crate) topic: String,
@@ -235,7 +235,7 @@ impl Fields {
         Self::default().with(fields)
     }
 
-    /// The same with other or further fields.
+    /// Replaces fields or adds them.
     pub(crate) fn with(mut self, fields: &[(&str, &str)]) -> Self {
         self.0.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         self
@@ -309,8 +309,8 @@ pub(crate) fn records(answer: &RemotingCommand) -> Vec<MessageExt> {
     RecordDecoder::new(answer.body.clone()).collect::<Result<_, _>>().expect("records")
 }
 
-/// A command in one line: its code, its remark in quotes, its fields in braces, and its body, as far as it has them.
-/// Of an exception only the class remains: the rest depends on the lines of Java's sources.
+/// A command in one line: its code, its remark in quotes, its fields in braces, and its body, where present.
+/// Only the class of an exception remains: the rest depends on the lines of Java's sources.
 pub(crate) fn told(command: &RemotingCommand) -> String {
     let mut told = command.code.to_string();
     if let Some(remark) = &command.remark {
@@ -330,7 +330,7 @@ pub(crate) fn told(command: &RemotingCommand) -> String {
     told
 }
 
-/// A body, which has nothing else than this type.
+/// Decodes a body, and checks that it has no field beyond this type.
 pub(crate) fn body<T: DeserializeOwned + Serialize>(answer: &RemotingCommand) -> T {
     let body: T = decode_body(&answer.body).unwrap_or_else(|error| panic!("{error:?}: {}", told(answer)));
     let written = encode_body(&body).expect("a body that was read");

@@ -51,7 +51,7 @@ impl GroupPeer {
     }
 }
 
-/// What clients send back for the message at this offset of the first queue of an answer.
+/// The handle of the message at this offset of the first queue of an answer.
 fn handle(answer: &RemotingCommand, offset: &str) -> String {
     let starts = field(answer, "startOffsetInfo");
     let mut first = starts.split([' ', ';']);

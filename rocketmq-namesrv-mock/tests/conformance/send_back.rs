@@ -1,4 +1,4 @@
-//! Messages that a consumer sends back, and what becomes of them.
+//! Messages that a consumer sends back, and their way from there.
 
 use rocketmq_common::MessageExt;
 use serde_json::json;

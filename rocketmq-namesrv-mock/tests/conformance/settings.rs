@@ -19,7 +19,7 @@ async fn all(peer: &Peer, code: RequestCode) -> BTreeMap<String, String> {
     settings
 }
 
-/// What a server says to new settings.
+/// The answer of a server to new settings.
 async fn change(peer: &Peer, code: RequestCode, text: &str) -> (i32, String) {
     let answer = peer.call(code, &[], text.to_owned()).await;
     assert!(answer.body.is_empty() && !answer.ext_fields.is_present(), "{answer:?}");

@@ -16,7 +16,7 @@ pub(crate) fn acl_conf(access_key: &str, secret_key: &str) -> String {
     )
 }
 
-/// As Java's properties files want what is not Latin-1.
+/// Escapes characters outside ASCII for Java's properties files.
 fn java_escaped(text: &str) -> String {
     let escape = |unit: u16| match u8::try_from(unit) {
         Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),

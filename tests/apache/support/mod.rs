@@ -22,13 +22,13 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Another process may take a port between its choice and the server's bind.
 const BOOT_ATTEMPTS: u32 = 3;
 
-/// What a broker with ACL answers to a stranger.
+/// The code that a broker with ACL answers to a stranger.
 const NO_PERMISSION: i64 = 16;
 
 const NAME_SERVER_HEAP: &[&str] = &["-Xms64m", "-Xmx512m", "-XX:MaxDirectMemorySize=256m"];
 
-/// One NameServer and brokers: if nothing else is said one, `broker-a` of `DefaultCluster` (auto-create on, SQL92 filters
-/// on, timers on).
+/// A NameServer and its brokers; by default a single broker, `broker-a` of `DefaultCluster` (auto-create, SQL92 filters and
+/// timers on).
 ///
 /// All are killed when the value is dropped and, whatever happens to the test process, when that process ends.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl ApacheCluster {
     /// A cluster of the caller's own that differs in more than the broker's configuration.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Has the errors of [`start`](Self::start).
     pub(crate) fn boot(boot: &Boot<'_>) -> Result<Self, String> {
         let lib = jars()?;
         let mut attempt = 1;
@@ -65,18 +65,18 @@ impl ApacheCluster {
         }
     }
 
-    /// `127.0.0.1:PORT`, as a client wants it for its name server address.
+    /// The address of the NameServer, `127.0.0.1:PORT`.
     pub(crate) fn name_server_addr(&self) -> &str {
         &self.name_server_addr
     }
 
-    /// `127.0.0.1:PORT`, as the first broker registers itself.
+    /// The address that the first broker registers, `127.0.0.1:PORT`.
     pub(crate) fn broker_addr(&self) -> &str {
         &self.brokers[0].address
     }
 }
 
-/// How a cluster of one's own is started.
+/// The settings of a cluster.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Boot<'a> {
     /// How many masters: `broker-a`, `broker-b` ….
@@ -85,7 +85,7 @@ pub(crate) struct Boot<'a> {
     pub(crate) slaves: usize,
     /// Lines for the NameServer's configuration file.
     pub(crate) name_server_conf: &'a str,
-    /// Lines for the brokers' configuration files, which win over those that every broker has.
+    /// Lines for the brokers' configuration files, which win over the lines that every broker has.
     pub(crate) broker_conf: &'a str,
     /// Properties of all JVMs, such as `-Dtls.server.mode=enforcing`.
     pub(crate) java_properties: &'a [String],
@@ -106,14 +106,14 @@ impl Default for Boot<'_> {
     }
 }
 
-/// How a cluster shows that it is up, to one who comes without key and in plain text.
+/// The sign that a cluster is up, for a client without a key and without TLS.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Ready {
     /// The NameServer knows the broker (it answers the route of `TBW102`, which a broker with auto-create registers),
     /// and the broker answers a heartbeat.
     #[default]
     Serves,
-    /// The same, but the broker refuses the heartbeat: ACL.
+    /// The NameServer knows the broker, and the broker refuses the heartbeat: ACL.
     Refuses,
     /// Both listen; more cannot be seen in plain text: TLS.
     Listens,
@@ -208,7 +208,7 @@ fn wait_until_ready(cluster: &mut ApacheCluster, ready: Ready, started: Instant)
 }
 
 impl Broker {
-    /// What is not ready yet.
+    /// The part that is not ready yet.
     pub(crate) fn waiting_for(&self, name_server_addr: &str, ready: Ready) -> Option<&'static str> {
         let route = wire::route(name_server_addr, "TBW102");
         let heartbeat = wire::heartbeat(&self.address, "readiness-probe").map(|answer| answer.code);

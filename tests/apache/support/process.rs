@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// What Apache's code reaches into on JDK 17.
+/// Parts of the JDK that Apache's code opens on JDK 17.
 pub(crate) const MODULE_FLAGS: &[&str] = &[
     "--add-opens=java.base/java.nio=ALL-UNNAMED",
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",

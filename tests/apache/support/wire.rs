@@ -14,7 +14,7 @@ const OPAQUE: i32 = 7;
 const TIMEOUT: Duration = Duration::from_secs(5);
 const FRAME_LIMIT: usize = 16 * 1024 * 1024;
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) code: i64,

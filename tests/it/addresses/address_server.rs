@@ -1,4 +1,4 @@
-//! NameServers that an HTTP address server knows, as `name_server_http_address` has it.
+//! NameServers that an HTTP address server lists (`name_server_http_address`).
 
 use rocketmq::conf::ProducerOption;
 use rocketmq::error::MQClientError;

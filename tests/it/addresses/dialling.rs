@@ -1,4 +1,4 @@
-//! What is dialled: the address that a broker advertises, translated or not, in every form.
+//! Addresses that a client dials: advertised by a broker, translated or not, in every form.
 
 use rocketmq::admin::MQAdmin;
 use rocketmq::conf::{AddressTranslator, ProducerOption};
@@ -20,7 +20,7 @@ async fn producer(name_server: &str, translator: Option<AddressTranslator>) -> P
     producer
 }
 
-/// An address at which nobody listens.
+/// An address without a listener.
 async fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
 }

@@ -13,7 +13,7 @@ use rocketmq_remoting::protocol::{RemotingCommand, RequestCode, ResponseCode};
 
 use support::{Cluster, names, ok, refusal};
 
-/// What a call may take beyond its limits, on a busy machine.
+/// By how much a busy machine may exceed the limit of a call.
 const SLACK: Duration = Duration::from_secs(3);
 
 fn nothing_found(_: &RemotingCommand, _: usize) -> Option<RemotingCommand> {

@@ -34,7 +34,7 @@ impl Cluster {
         Self::with(scripts, |_| {}).await
     }
 
-    /// Likewise, at addresses that nobody can reach who does not translate them.
+    /// Starts brokers at addresses that a client reaches only through its translator.
     pub(crate) async fn start_behind_translation(scripts: &[(&str, Script)]) -> Self {
         Self::with(scripts, |option| {
             let translate = |advertised: &str| advertised.strip_prefix("behind.").map(str::to_owned);
@@ -68,7 +68,7 @@ impl Cluster {
         Self { admin, name_server, brokers }
     }
 
-    /// How many requests of one code a broker got.
+    /// The number of requests with this code that a broker got.
     pub(crate) fn count(&self, broker: &str, code: RequestCode) -> usize {
         self.brokers[broker].seen(code).len()
     }
@@ -91,7 +91,7 @@ fn route(info: &ClusterInfo) -> TopicRouteData {
     }
 }
 
-/// The names of those that succeeded, and of those that failed with the error.
+/// The names of the servers that succeeded, and the names and errors of the servers that failed.
 pub(crate) fn names<T>(answers: &Answers<Server, T>) -> (Vec<String>, Vec<(String, &MQClientError)>) {
     let name = |server: &Server| server.broker_name().unwrap_or("NameServer").to_owned();
     let failed = answers.failed.iter().map(|(server, error)| (name(server), error));

@@ -57,7 +57,7 @@ async fn a_producer_that_is_not_started_says_so() {
 
 #[tokio::test]
 async fn name_servers_that_are_down_or_silent_are_all_listed() {
-    // Bound, so that nobody else takes the port, and dropped, so that nobody listens.
+    // Bound and dropped at once: the port is free, and no process listens.
     let down = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let (silent, _serving) = answers_with(b"", 0).await;
     let (web, _web) = answers_with(b"HTTP/1.1 400 Bad Request\r\n\r\n", 1).await;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::peer::NameServer;
 
-/// What the deadline of these tests may be exceeded by, on a busy machine.
+/// By how much a busy machine may miss a deadline.
 pub(crate) const SLACK: Duration = Duration::from_secs(2);
 
 pub(crate) fn option(name_server: &str) -> ProducerOption {

@@ -10,7 +10,7 @@ use rocketmq::producer::Producer;
 use super::site::{Site, until};
 use crate::peer::Act;
 
-/// Polls a future at most so often, then drops it. Returns whether it was done.
+/// Polls a future up to `times` times, then drops it. Returns whether it was done.
 async fn poll_times(future: impl Future, times: usize) -> bool {
     let mut future = pin!(future);
     let mut left = times;
@@ -31,14 +31,14 @@ fn in_flight(producer: &Producer) -> u32 {
     producer.get_stats().unwrap().in_flight
 }
 
-/// Large enough to be compressed on another thread: one more place to be dropped at.
+/// Large enough to be compressed on another thread, which is a further place where a send can be dropped.
 fn message() -> Message {
     Message::new("T", vec![7; 512 * 1024])
 }
 
 #[tokio::test]
 async fn a_send_that_is_dropped_anywhere_leaves_nothing_behind() {
-    // Few permits: one that is lost is missed soon.
+    // One permit: the next send misses a lost permit at once.
     for times in 0..40 {
         let site = Site::of_acts(&[Act::Answer(2), Act::Answer(14), Act::Store], |option| {
             option.set_client_async_semaphore_value(1);
@@ -46,7 +46,7 @@ async fn a_send_that_is_dropped_anywhere_leaves_nothing_behind() {
         .await;
         let done = poll_times(Box::pin(site.producer.send(message())), times).await;
         assert_eq!(in_flight(&site.producer), 0, "after {times} polls");
-        // The permit, the connections and the lookup of the route are there for the next one.
+        // The permit, the connections and the lookup of the route are there for the next send.
         site.producer.send(Message::new("T", "next")).await.unwrap();
         if done {
             assert_eq!(site.sends(), 4);
@@ -76,7 +76,7 @@ async fn an_admission_that_is_dropped_sends_nothing() {
     assert_eq!((site.sends(), in_flight(&site.producer)), (2, 0));
 }
 
-/// As `poll_times`, for a future that nothing wakes.
+/// Does what `poll_times` does for a future that nothing wakes.
 async fn poll_once_each(future: impl Future, times: usize) -> bool {
     let mut future = pin!(future);
     for _ in 0..times {

@@ -13,11 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use super::site::producer;
 use crate::peer::{NameServer, stored, unique_key};
 
-/// What the broker below saw and is to do.
+/// The notes and the orders of the broker below.
 #[derive(Default)]
 struct Cuts {
     ids: Vec<String>,
-    /// After so many bytes of the next answer to a send the connection ends.
+    /// The connection ends after this number of bytes of the next answer to a send.
     cut_at: Option<usize>,
     answer_length: usize,
 }

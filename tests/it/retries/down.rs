@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::site::{MODES, SLACK, producer, timed};
 use crate::peer::{Act, NameServer, Peer};
 
-/// An address at which nobody listens.
+/// An address without a listener.
 async fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
 }

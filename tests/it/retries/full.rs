@@ -10,7 +10,7 @@ use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{Fault, FaultAction, MockCluster};
 use tokio::time::timeout;
 
-/// What no write buffer, and no buffer of a system, holds all of.
+/// More messages of 1 MiB than the buffers of client and system hold.
 const MESSAGES: usize = 64;
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn who_sends_with_callbacks_waits_for_room_and_may_give_up() {
     }
     let admitted = admitted.into_inner();
     assert!(admitted > 0 && admitted < MESSAGES, "{admitted}");
-    // The one that gave up has given its permit back.
+    // The send that gave up has returned its permit.
     assert_eq!(producer.get_stats().unwrap().in_flight as usize, admitted);
     assert_eq!(called.load(Ordering::SeqCst), 0);
     drop(cluster);

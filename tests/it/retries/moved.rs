@@ -65,7 +65,7 @@ async fn when_it_went_nowhere_the_error_is_the_broker_s() {
         refuse(&cluster, code);
         let error = producer.send(message()).await.unwrap_err();
         assert_eq!((error.response_code(), error.attempts().len()), (Some(ResponseCode(code)), 3), "{error}");
-        // Nobody can write to it any more, which the retry finds out.
+        // The topic takes no more writes. The retry finds this out.
         create(&cluster, "broker-a", PermName::READ).await;
         let error = producer.send(message()).await.unwrap_err();
         assert_eq!((error.response_code(), error.attempts().len()), (Some(ResponseCode(code)), 1), "{error}");

@@ -24,7 +24,7 @@ async fn polling(name_server: &NameServer) -> Producer {
     .await
 }
 
-/// The queues to which a round of sends goes, as `broker:id`.
+/// Sends a round and returns the queues that got it, each written `broker:id`.
 async fn queues(producer: &Producer) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for _ in 0..8 {
@@ -72,7 +72,7 @@ async fn a_new_master_takes_over_when_the_old_one_refuses() {
     let old = Peer::broker(|_| Act::Answer(14)).await;
     let new = Peer::broker(|_| Act::Store).await;
     let name_server = NameServer::of_broker(&old.address()).await;
-    // The regular look would come too late: the refusal asks for one.
+    // The regular look-up would come too late: the refusal starts a look-up.
     let producer = producer(&name_server, |option| {
         option.set_poll_name_server_interval(60_000);
     })

@@ -1,4 +1,4 @@
-//! A producer that is used from another runtime than the one on which it was started.
+//! A producer that starts on one runtime and is used from another.
 
 use std::future::Future;
 use std::pin::pin;
@@ -90,14 +90,14 @@ fn when_the_first_runtime_is_blocked_sends_say_so_in_time() {
     assert!(took < Duration::from_millis(300) + SLACK, "{took:?}");
     unblock.send(()).unwrap();
     let sent = second.block_on(async {
-        // The blocked one has to catch up first.
+        // The blocked runtime has to catch up first.
         let options = rocketmq::producer::SendOptions::new().timeout(20_000);
         producer.send_with(Message::new("T", "x"), options).await
     });
     sent.unwrap();
 }
 
-/// What a future that needs no waiting gives, polled outside of any runtime.
+/// Polls a future outside of any runtime. It must be ready at once.
 fn poll_outside<T>(future: impl Future<Output = Result<T, MQClientError>>) -> Result<T, MQClientError> {
     let mut context = Context::from_waker(Waker::noop());
     match pin!(future).poll(&mut context) {

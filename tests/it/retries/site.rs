@@ -25,7 +25,7 @@ pub(crate) async fn producer(name_server: &NameServer, change: impl FnOnce(&mut 
     producer
 }
 
-/// Two brokers with four queues each: the next queue in turn is mostly one of the same broker.
+/// Two brokers with four queues each: the next queue in turn is mostly on the broker of the last queue.
 pub(crate) struct Site {
     pub(crate) brokers: [Peer; 2],
     pub(crate) producer: Producer,
@@ -34,8 +34,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Both brokers follow one script, which gets how many sends there were at either: whichever a message goes to
-    /// first, it is the first.
+    /// Both brokers take their acts from one list, so the first act meets the first send at either broker.
     pub(crate) async fn of_acts(acts: &[Act], change: impl FnOnce(&mut ProducerOption)) -> Self {
         let acts: Arc<Mutex<Vec<Act>>> = Arc::new(Mutex::new(acts.iter().rev().copied().collect()));
         let next = move || {
@@ -61,7 +60,7 @@ impl Site {
         self.ids().iter().map(Vec::len).sum()
     }
 
-    /// The one id that all attempts had, of which there were so many, spread evenly.
+    /// Checks that `count` attempts were spread evenly over the brokers and had one id. Returns the id.
     pub(crate) fn assert_attempts(&self, count: usize) -> String {
         let ids = self.ids();
         assert_eq!(self.sends(), count, "{ids:?}");

@@ -1,4 +1,4 @@
-//! Whom a client trusts, and what it says when it does not.
+//! Servers that a client trusts, and the errors about the others.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn a_certificate_for_another_host_is_refused_unless_its_name_is_expected()
 #[tokio::test]
 async fn an_authority_that_is_not_trusted_is_refused() {
     let server = server(&serving(&authority().issue(&["127.0.0.1"]).unwrap())).await;
-    // The second has the name of the right one, but another key: as after a CA was made anew.
+    // The second authority has the right name and another key: a CA that was made anew.
     for stranger in [MockAuthority::new("stranger").unwrap(), authority()] {
         let (error, text) = refusal(&trusting(&stranger), &server.local_addr().to_string()).await;
         assert!(matches!(tls_error(&error), TlsError::UnknownAuthority { .. }), "{text}");

@@ -72,7 +72,7 @@ pub(crate) async fn assert_echo(config: &TlsConfig, address: &str) {
     assert_eq!(echo(&client(config), address, "hello").await.unwrap(), "hello");
 }
 
-/// What a dial with these settings ends with, and its text with all causes.
+/// The error of a dial with these settings, and its text with all causes.
 pub(crate) async fn refusal(config: &TlsConfig, address: &str) -> (Arc<std::io::Error>, String) {
     match echo(&client(config), address, "never sent").await {
         Err(RemotingError::Connect(error @ DialError::Failed { .. })) => {
