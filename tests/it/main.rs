@@ -17,6 +17,7 @@
 //! - `admin_in_parts`: admin calls of which a part fails
 //! - `secrets`: fields in each request, and secrets that no log shows
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
+//! - `alone`: runs a test in a process of its own
 //! - `peer`: the scripted server behind `retries`, `hostile_peers`, `pushes`, `admin_in_parts` and `secrets`
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -24,6 +25,7 @@
 
 mod addresses;
 mod admin_in_parts;
+mod alone;
 mod background;
 #[path = "../cases/mod.rs"]
 mod cases;

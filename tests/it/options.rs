@@ -1,9 +1,10 @@
 //! Options have one name each: of the setter, in configuration files, and in the table for readers who come from Java.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use rocketmq::conf::{AdminOption, ProducerOption, SerializeType};
+
+use crate::alone::run_alone;
 
 const OF_ALL_CLIENTS: &str = include_str!("../../rocketmq-client/src/conf/macros.rs");
 const OF_PRODUCERS: &str = include_str!("../../rocketmq-client/src/conf/producer_option.rs");
@@ -65,18 +66,6 @@ fn the_table_for_readers_from_java_has_every_option() {
     }
 }
 
-/// Runs one ignored test of this file in a process of its own, with these variables.
-fn with_environment(test: &str, variables: &[(&str, &str)]) {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args([test, "--exact", "--ignored", "--test-threads=1"]);
-    for name in ["NAMESRV_ADDR", "ROCKETMQ_SERIALIZE_TYPE", "ROCKETMQ_ZONE", "ROCKETMQ_ZONE_MODE"] {
-        child.env_remove(name);
-    }
-    let output = child.envs(variables.iter().copied()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
-}
-
 #[test]
 fn the_environment_is_read_only_when_asked() {
     let variables = [
@@ -85,9 +74,9 @@ fn the_environment_is_read_only_when_asked() {
         ("ROCKETMQ_ZONE", "z1"),
         ("ROCKETMQ_ZONE_MODE", "true"),
     ];
-    with_environment("options::child::with_variables", &variables);
-    with_environment("options::child::without_variables", &[]);
-    with_environment("options::child::with_a_bad_variable", &[("NAMESRV_ADDR", "no-port")]);
+    run_alone("options::child::with_variables", &variables);
+    run_alone("options::child::without_variables", &[]);
+    run_alone("options::child::with_a_bad_variable", &[("NAMESRV_ADDR", "no-port")]);
 }
 
 mod child {
