@@ -18,7 +18,7 @@ pub enum CommunicationMode {
     Sync,
     /// A callback gets the result.
     Async,
-    /// Nobody gets one.
+    /// There is no result.
     Oneway,
 }
 
@@ -26,11 +26,11 @@ pub enum CommunicationMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MessageType {
-    /// An ordinary one.
+    /// An ordinary message.
     Normal,
     /// The half of a transaction.
     TransactionHalf,
-    /// One that is delivered later: by a delay level or a timer.
+    /// A message that is delivered later, by a delay level or a timer.
     Delay,
 }
 
@@ -40,11 +40,11 @@ pub enum MessageType {
 pub struct SendMessageContext<'a> {
     /// The producer's group.
     pub producer_group: &'a str,
-    /// The message as the caller gave it; of a batch, one whose body is the whole batch.
+    /// The message as the caller gave it. Of a batch: a message whose body is the encoded batch.
     pub message: &'a Message,
-    /// All messages of the request: that one, or those of the batch, each with its id.
+    /// All messages of the request: the message, or the messages of the batch, each with its id.
     pub messages: &'a [Message],
-    /// Its id: the same in all attempts. Of a batch: the ids of its messages, with commas between them.
+    /// The id, equal in all attempts. Of a batch: the ids of its messages, with commas between them.
     pub msg_id: &'a str,
     /// Bytes of the body as it is sent, after compression.
     pub body_length: usize,
@@ -75,6 +75,35 @@ pub struct SendMessageOutcome<'a> {
 /// Hooks run on the sending task and should not block. `send_message_after` runs exactly once for each
 /// `send_message_before`, on every path, errors included; only when the send's future is dropped in between it does
 /// not.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+/// # use rocketmq_client::{model::Message, producer::Producer};
+/// use std::sync::Arc;
+///
+/// use rocketmq_client::hook::{SendMessageContext, SendMessageHook, SendMessageOutcome};
+///
+/// struct Log;
+///
+/// impl SendMessageHook for Log {
+///     fn send_message_before(&self, _: &mut SendMessageContext<'_>) {}
+///
+///     fn send_message_after(&self, context: &SendMessageContext<'_>, outcome: &SendMessageOutcome<'_>) {
+///         println!("{} stored: {}, took {:?}", context.msg_id, outcome.result.is_ok(), outcome.took);
+///     }
+/// }
+///
+/// let producer = Producer::builder("docs")
+///     .name_server_addr(cluster.name_server_addr())
+///     .option(|option| { option.add_send_message_hook(Arc::new(Log)); })
+///     .start()
+///     .await?;
+/// producer.send(Message::new("TopicTest", "hello")).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait SendMessageHook: Send + Sync + 'static {
     /// Before the request is made.
     fn send_message_before(&self, context: &mut SendMessageContext<'_>);
@@ -84,6 +113,34 @@ pub trait SendMessageHook: Send + Sync + 'static {
 }
 
 /// May forbid a message to be sent. Java: `CheckForbiddenHook`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+/// # use rocketmq_client::{model::Message, producer::Producer};
+/// use std::sync::Arc;
+///
+/// use rocketmq_client::hook::{CheckForbiddenHook, SendMessageContext};
+///
+/// struct NoSecrets;
+///
+/// impl CheckForbiddenHook for NoSecrets {
+///     fn check_forbidden(&self, context: &SendMessageContext<'_>) -> Result<(), String> {
+///         if context.message.tags() == Some("secret") { Err("secrets stay at home".into()) } else { Ok(()) }
+///     }
+/// }
+///
+/// let producer = Producer::builder("docs")
+///     .name_server_addr(cluster.name_server_addr())
+///     .option(|option| { option.add_check_forbidden_hook(Arc::new(NoSecrets)); })
+///     .start()
+///     .await?;
+/// let error = producer.send(Message::new("TopicTest", "hush").with_tags("secret")).await.unwrap_err();
+/// assert!(error.to_string().contains("secrets stay at home"));
+/// # Ok(())
+/// # }
+/// ```
 pub trait CheckForbiddenHook: Send + Sync + 'static {
     /// Runs once for each attempt, after the id was given and the body compressed, before any
     /// [`SendMessageHook`].

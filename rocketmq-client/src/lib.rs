@@ -55,4 +55,12 @@ mod waiting;
 pub use error::MQClientError as Error;
 
 /// A result whose error is [`Error`], unless another type is named.
+///
+/// ```
+/// # use rocketmq_client::{model::Message, producer::Producer};
+/// async fn place(producer: &Producer, order: &[&str]) -> rocketmq_client::Result<String> {
+///     let body = serde_json::to_vec(order)?;
+///     Ok(producer.send(Message::new("Orders", body)).await?.msg_id)
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,4 +1,4 @@
-//! Choosing the queue of a message oneself: messages with the same key to the same queue are consumed in order.
+//! Selectors choose the queue of a message: messages of one queue are consumed in order.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,6 +11,23 @@ use rocketmq_remoting::net::random;
 /// `queues` is never empty and sorted by broker name and queue id; `arg` is what was given to
 /// [`send_with_selector`](crate::producer::Producer::send_with_selector). It runs on the caller's task and should
 /// not block.
+///
+/// ```
+/// use rocketmq_client::model::{Message, MessageQueue};
+/// use rocketmq_client::selector::MessageQueueSelector;
+///
+/// /// Urgent messages go to the first queue, all others to the last.
+/// struct Urgent;
+///
+/// impl MessageQueueSelector for Urgent {
+///     fn select<'q>(&self, queues: &'q [MessageQueue], message: &Message, _: &str) -> &'q MessageQueue {
+///         if message.tags() == Some("urgent") { &queues[0] } else { &queues[queues.len() - 1] }
+///     }
+/// }
+///
+/// let queues = [0, 1].map(|id| MessageQueue::new("Orders", "broker-a", id));
+/// assert_eq!(Urgent.select(&queues, &Message::new("Orders", "x").with_tags("urgent"), "").queue_id(), 0);
+/// ```
 pub trait MessageQueueSelector: Send + Sync {
     /// The queue, one of `queues`.
     fn select<'q>(&self, queues: &'q [MessageQueue], message: &Message, arg: &str) -> &'q MessageQueue;
@@ -28,8 +45,17 @@ impl<S: MessageQueueSelector + ?Sized> MessageQueueSelector for std::sync::Arc<S
     }
 }
 
-/// The same queue for the same argument, and the one that Java's `SelectMessageQueueByHash` takes for the same
-/// string, while the number of queues stays the same.
+/// Selects by the hash of the argument: equal arguments go to one queue while the number of queues does not change.
+/// Java's `SelectMessageQueueByHash` selects the same queue for the string.
+///
+/// ```
+/// use rocketmq_client::model::{Message, MessageQueue};
+/// use rocketmq_client::selector::{MessageQueueSelector, SelectMessageQueueByHash};
+///
+/// let queues = [0, 1, 2, 3].map(|id| MessageQueue::new("Orders", "broker-a", id));
+/// let select = |key| SelectMessageQueueByHash.select(&queues, &Message::new("Orders", "x"), key);
+/// assert_eq!(select("order-7"), select("order-7"));
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SelectMessageQueueByHash;
 
@@ -42,7 +68,15 @@ impl MessageQueueSelector for SelectMessageQueueByHash {
     }
 }
 
-/// Any queue. Java: `SelectMessageQueueByRandom`.
+/// Selects at random. Java: `SelectMessageQueueByRandom`.
+///
+/// ```
+/// use rocketmq_client::model::{Message, MessageQueue};
+/// use rocketmq_client::selector::{MessageQueueSelector, SelectMessageQueueByRandom};
+///
+/// let queues = [0, 1].map(|id| MessageQueue::new("Orders", "broker-a", id));
+/// assert!(queues.contains(SelectMessageQueueByRandom.select(&queues, &Message::new("Orders", "x"), "")));
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SelectMessageQueueByRandom;
 
@@ -52,7 +86,17 @@ impl MessageQueueSelector for SelectMessageQueueByRandom {
     }
 }
 
-/// The queues in turn.
+/// Selects the queues in turn.
+///
+/// ```
+/// use rocketmq_client::model::{Message, MessageQueue};
+/// use rocketmq_client::selector::{MessageQueueSelector, SelectMessageQueueByRoundRobin};
+///
+/// let queues = [0, 1].map(|id| MessageQueue::new("Orders", "broker-a", id));
+/// let in_turn = SelectMessageQueueByRoundRobin::default();
+/// let ids = [(); 3].map(|()| in_turn.select(&queues, &Message::new("Orders", "x"), "").queue_id());
+/// assert_eq!(ids, [0, 1, 0]);
+/// ```
 #[derive(Debug, Default)]
 pub struct SelectMessageQueueByRoundRobin {
     next: AtomicUsize,
@@ -64,8 +108,17 @@ impl MessageQueueSelector for SelectMessageQueueByRoundRobin {
     }
 }
 
-/// The queues in turn of the brokers in some machine rooms: those whose names are `room@broker`. All queues, if no
-/// broker is in these rooms. (Java's `SelectMessageQueueByMachineRoom` is not implemented and selects nothing.)
+/// Selects in turn among the queues of brokers in the given machine rooms. A broker's room is the part of its name
+/// before `@` (`room@broker`). Selects among all queues if no broker is in these rooms. (Java's `SelectMessageQueueByMachineRoom` is not implemented and selects nothing.)
+///
+/// ```
+/// use rocketmq_client::model::{Message, MessageQueue};
+/// use rocketmq_client::selector::{MessageQueueSelector, SelectMessageQueueByMachineRoom};
+///
+/// let queues = ["east@broker-a", "west@broker-b"].map(|broker| MessageQueue::new("Orders", broker, 0));
+/// let near = SelectMessageQueueByMachineRoom::new(["west"]);
+/// assert_eq!(near.select(&queues, &Message::new("Orders", "x"), "").broker_name(), "west@broker-b");
+/// ```
 #[derive(Debug, Default)]
 pub struct SelectMessageQueueByMachineRoom {
     rooms: Vec<String>,

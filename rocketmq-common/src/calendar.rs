@@ -15,6 +15,13 @@ impl Date {
     /// The date of a day since 1970-01-01, which is day 0.
     ///
     /// Years are taken to begin in March: leap days come last then, and months begin on a straight line.
+    ///
+    /// ```
+    /// use rocketmq_common::calendar::Date;
+    ///
+    /// assert_eq!(Date::of_day(0), Date { year: 1970, month: 1, day: 1 });
+    /// assert_eq!(Date::of_day(59), Date { year: 1970, month: 3, day: 1 });
+    /// ```
     pub fn of_day(days_since_epoch: i64) -> Self {
         const DAYS_TO_EPOCH_FROM_YEAR_0: i64 = 719_468;
         const DAYS_IN_400_YEARS: i64 = 146_097;

@@ -1,6 +1,12 @@
 //! Java's `String.hashCode`, on which the choice of queues by key and the fingerprints of heartbeats depend.
 
-/// The hash that Java has for the same text: over its UTF-16 units, wrapping.
+/// The hash that Java computes for `text`: over its UTF-16 units, wrapping.
+///
+/// ```
+/// use rocketmq_common::java_hash::java_string_hash;
+///
+/// assert_eq!(java_string_hash("hello"), 99_162_322);
+/// ```
 pub fn java_string_hash(text: &str) -> i32 {
     let add = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
     if text.is_ascii() { text.bytes().map(u16::from).fold(0, add) } else { text.encode_utf16().fold(0, add) }

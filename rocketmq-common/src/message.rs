@@ -38,6 +38,14 @@ impl Message {
     }
 
     /// Puts a message together from parts that exist already, without a copy.
+    ///
+    /// ```
+    /// use rocketmq_common::{Message, MessageProperties};
+    ///
+    /// let properties = MessageProperties::from_wire("TAGS\u{1}TagA\u{2}");
+    /// let message = Message::from_parts("TopicTest", 0, properties, "hello");
+    /// assert_eq!(message.tags(), Some("TagA"));
+    /// ```
     #[inline]
     pub fn from_parts(
         topic: impl Into<ByteString>,
@@ -53,12 +61,12 @@ impl Message {
         &self.topic
     }
 
-    /// The same as [`topic`](Self::topic), under Java's name.
+    /// The topic, under Java's name.
     pub fn get_topic(&self) -> &str {
         &self.topic
     }
 
-    /// The topic, to be shared.
+    /// The topic as a text that clones without a copy.
     pub fn shared_topic(&self) -> &ByteString {
         &self.topic
     }
@@ -68,7 +76,7 @@ impl Message {
         &self.body
     }
 
-    /// A number for the user's own use, which brokers store and hand out as it is.
+    /// A number for the user's own use. Brokers store it and return it unchanged. 0 unless set.
     pub fn flag(&self) -> i32 {
         self.flag
     }
@@ -84,6 +92,14 @@ impl Message {
     }
 
     /// The value of one property.
+    ///
+    /// ```
+    /// use rocketmq_common::Message;
+    ///
+    /// let message = Message::new("TopicTest", "hello").with_property("region", "north");
+    /// assert_eq!(message.property("region"), Some("north"));
+    /// assert_eq!(message.property("country"), None);
+    /// ```
     pub fn property(&self, name: &str) -> Option<&str> {
         self.properties.get(name)
     }
@@ -94,6 +110,14 @@ impl Message {
     }
 
     /// The keys for look-ups, separated by blanks.
+    ///
+    /// ```
+    /// use rocketmq_common::Message;
+    ///
+    /// let message = Message::new("TopicTest", "hello").with_keys("order-7 customer-9");
+    /// let keys: Vec<&str> = message.keys().unwrap_or_default().split(' ').collect();
+    /// assert_eq!(keys, ["order-7", "customer-9"]);
+    /// ```
     pub fn keys(&self) -> Option<&str> {
         self.property(names::PROPERTY_KEYS)
     }
@@ -103,34 +127,42 @@ impl Message {
         self.property(names::PROPERTY_DELAY_TIME_LEVEL).and_then(|level| level.parse().ok()).unwrap_or(0)
     }
 
-    /// Whether the broker answers only after the message is stored as its settings ask; true unless set otherwise.
+    /// Whether the broker answers only after it has flushed and replicated the message as its settings ask. Default:
+    /// true.
     pub fn wait_store_msg_ok(&self) -> bool {
         self.property(names::PROPERTY_WAIT_STORE_MSG_OK).is_none_or(|wait| wait.eq_ignore_ascii_case("true"))
     }
 
-    /// After how many seconds a timer message is to be delivered.
+    /// The delay of a timer message, in seconds.
     pub fn delay_time_sec(&self) -> Option<u64> {
         self.number(names::PROPERTY_TIMER_DELAY_SEC)
     }
 
-    /// After how many milliseconds a timer message is to be delivered.
+    /// The delay of a timer message, in milliseconds.
     pub fn delay_time_ms(&self) -> Option<u64> {
         self.number(names::PROPERTY_TIMER_DELAY_MS)
     }
 
-    /// When a timer message is to be delivered, milliseconds since the epoch.
+    /// The time at which a timer message is delivered, in milliseconds since 1970 (UTC).
     pub fn deliver_time_ms(&self) -> Option<u64> {
         self.number(names::PROPERTY_TIMER_DELIVER_MS)
     }
 
     /// Whether one of the timer properties is set: the broker keeps the message until it is due.
+    ///
+    /// ```
+    /// use rocketmq_common::Message;
+    ///
+    /// assert!(Message::new("TopicTest", "hello").with_delay_time_sec(10).is_timer());
+    /// assert!(!Message::new("TopicTest", "hello").with_delay_time_level(3).is_timer(), "a level is no timer");
+    /// ```
     pub fn is_timer(&self) -> bool {
         [names::PROPERTY_TIMER_DELAY_SEC, names::PROPERTY_TIMER_DELAY_MS, names::PROPERTY_TIMER_DELIVER_MS]
             .iter()
             .any(|name| self.properties.contains(name))
     }
 
-    /// For how many seconds a broker does not ask what became of the message's transaction.
+    /// The time, in seconds, before a broker first asks for the outcome of the message's transaction.
     pub fn check_immunity_time_in_seconds(&self) -> Option<u64> {
         self.number(names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS)
     }
@@ -188,12 +220,33 @@ impl Message {
     }
 
     /// Sets a property of the user's own. Names that RocketMQ uses itself are refused when the message is sent.
+    ///
+    /// ```
+    /// use rocketmq_common::Message;
+    ///
+    /// let mut message = Message::new("TopicTest", "hello");
+    /// message.put_property("KEYS", "order-7");
+    /// let error = message.properties().check().unwrap_err();
+    /// assert!(error.to_string().starts_with("property `KEYS`: the name is reserved"));
+    /// message.set_keys("order-7");
+    /// assert!(message.properties().check().is_ok());
+    /// ```
     pub fn put_property(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
         self.properties.put(name.as_ref(), value.as_ref());
     }
 
     /// Delivers the message later: 1 = 1 s, 2 = 5 s, 3 = 10 s, 4 = 30 s, 5 to 14 = 1 to 10 min, 15 = 20 min,
     /// 16 = 30 min, 17 = 1 h, 18 = 2 h. 0 takes the delay away.
+    ///
+    /// ```
+    /// use rocketmq_common::Message;
+    ///
+    /// let mut message = Message::new("TopicTest", "in ten seconds");
+    /// message.set_delay_time_level(3);
+    /// assert_eq!(message.delay_time_level(), 3);
+    /// message.set_delay_time_level(0);
+    /// assert!(message.properties().is_empty());
+    /// ```
     pub fn set_delay_time_level(&mut self, level: i32) {
         if level == 0 {
             self.properties.remove(names::PROPERTY_DELAY_TIME_LEVEL);
@@ -202,35 +255,54 @@ impl Message {
         }
     }
 
-    /// Whether the broker answers only after the message is stored as its settings ask.
+    /// Sets whether the broker answers only after it has flushed and replicated the message as its settings ask.
     pub fn set_wait_store_msg_ok(&mut self, wait: bool) {
         self.properties.put_reserved(names::PROPERTY_WAIT_STORE_MSG_OK, if wait { "true" } else { "false" });
     }
 
-    /// Delivers the message after that many seconds (5.x brokers; at most three days unless configured otherwise).
+    /// Delivers the message after `seconds` (5.x brokers; at most three days unless the broker allows more).
     pub fn set_delay_time_sec(&mut self, seconds: u64) {
         self.properties.put_reserved(names::PROPERTY_TIMER_DELAY_SEC, &seconds.to_string());
     }
 
-    /// Delivers the message after that many milliseconds (5.x brokers, which are exact to about a second).
+    /// Delivers the message after `millis` (5.x brokers, which are exact to about a second).
     pub fn set_delay_time_ms(&mut self, millis: u64) {
         self.properties.put_reserved(names::PROPERTY_TIMER_DELAY_MS, &millis.to_string());
     }
 
-    /// Delivers the message at a time, milliseconds since the epoch (5.x brokers, exact to about a second).
+    /// Delivers the message at `millis` since 1970 in UTC (5.x brokers, which are exact to about a second).
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use rocketmq_common::Message;
+    ///
+    /// let at = SystemTime::now() + Duration::from_secs(3_600);
+    /// let at = at.duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as u64;
+    /// let message = Message::new("TopicTest", "in an hour").with_deliver_time_ms(at);
+    /// assert_eq!(message.deliver_time_ms(), Some(at));
+    /// # Ok::<(), std::time::SystemTimeError>(())
+    /// ```
     pub fn set_deliver_time_ms(&mut self, millis: u64) {
         self.properties.put_reserved(names::PROPERTY_TIMER_DELIVER_MS, &millis.to_string());
     }
 
-    /// For how many seconds a broker does not ask what became of the message's transaction: about as long as the local
-    /// part takes at most. Brokers wait at least as long as they are configured to (6 s). After that time they accept
-    /// the end of the transaction only as an answer to their question.
+    /// Sets the time, in seconds, before a broker first asks for the outcome of the message's transaction. Choose the
+    /// longest time that the local part takes. Brokers wait at least their own setting (6 s). Once a broker has asked,
+    /// only an answer to its question ends the transaction.
     pub fn set_check_immunity_time_in_seconds(&mut self, seconds: u64) {
         let name = names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS;
         self.properties.put_reserved(name, &seconds.to_string());
     }
 
     /// Sets the key that keeps messages of one group in order.
+    ///
+    /// ```
+    /// use rocketmq_common::Message;
+    ///
+    /// let message = Message::new("Orders", "paid").with_sharding_key("order-7");
+    /// assert_eq!(message.sharding_key(), Some("order-7"));
+    /// ```
     pub fn set_sharding_key(&mut self, key: impl AsRef<str>) {
         self.properties.put_reserved(names::PROPERTY_SHARDING_KEY, key.as_ref());
     }

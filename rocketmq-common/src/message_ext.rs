@@ -11,7 +11,7 @@ use crate::message_queue::MessageQueue;
 use crate::offset_msg_id::OffsetMsgId;
 use crate::sysflag::MessageSysFlag;
 
-/// What a stored message has besides topic, flag, properties and body.
+/// The fields of fixed width of a stored message: all but topic, flag, properties and body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordHeader {
     /// The queue.
@@ -24,15 +24,15 @@ pub struct RecordHeader {
     pub sys_flag: MessageSysFlag,
     /// When the producer sent the message, milliseconds since the epoch.
     pub born_timestamp: i64,
-    /// Where the producer sent it from.
+    /// The address of the producer.
     pub born_host: SocketAddr,
     /// When the broker stored it, milliseconds since the epoch.
     pub store_timestamp: i64,
     /// The broker that stored it.
     pub store_host: SocketAddr,
-    /// How often it was consumed without success.
+    /// The number of times that a consumer failed to process the message.
     pub reconsume_times: i32,
-    /// The commit log offset of the half message that this one came from, or 0.
+    /// The commit log offset of the half message that became this message, or 0.
     pub prepared_transaction_offset: i64,
 }
 
@@ -51,6 +51,15 @@ pub struct MessageExt {
 
 impl MessageExt {
     /// A stored message put together from its parts; checksum and stored size are 0 and the broker is not named.
+    ///
+    /// ```
+    /// use rocketmq_common::message_ext::RecordHeader;
+    /// use rocketmq_common::{Message, MessageExt};
+    ///
+    /// let header = RecordHeader { queue_offset: 42, ..RecordHeader::default() };
+    /// let received = MessageExt::new(Message::new("TopicTest", "hello").with_tags("TagA"), header);
+    /// assert_eq!((received.queue_offset(), received.tags()), (42, Some("TagA")));
+    /// ```
     pub fn new(message: Message, header: RecordHeader) -> Self {
         Self::from_record(message, header, 0, 0)
     }
@@ -65,12 +74,21 @@ impl MessageExt {
         Self { message, header, body_crc, store_size, broker_name: None, offset_msg_id: OnceLock::new() }
     }
 
-    /// The message without where it is stored.
+    /// The message alone, without the place where it is stored.
     pub fn message(&self) -> &Message {
         &self.message
     }
 
-    /// Gives up where the message is stored.
+    /// Keeps the message and drops the place where it is stored.
+    ///
+    /// ```
+    /// use rocketmq_common::message_ext::RecordHeader;
+    /// use rocketmq_common::{Message, MessageExt};
+    ///
+    /// let received = MessageExt::new(Message::new("TopicTest", "hello"), RecordHeader::default());
+    /// let copy = received.into_message().with_topic("Archive");
+    /// assert_eq!((copy.topic(), &copy.body()[..]), ("Archive", &b"hello"[..]));
+    /// ```
     pub fn into_message(self) -> Message {
         self.message
     }
@@ -97,6 +115,15 @@ impl MessageExt {
     }
 
     /// The queue that the message came from. Copies the topic.
+    ///
+    /// ```
+    /// use rocketmq_common::message_ext::RecordHeader;
+    /// use rocketmq_common::{Message, MessageExt, MessageQueue};
+    ///
+    /// let mut received = MessageExt::new(Message::new("TopicTest", "hello"), RecordHeader::default());
+    /// received.set_broker_name("broker-a");
+    /// assert_eq!(received.message_queue(), MessageQueue::new("TopicTest", "broker-a", 0));
+    /// ```
     pub fn message_queue(&self) -> MessageQueue {
         let broker_name = self.broker_name.clone().unwrap_or_else(|| Arc::from(""));
         MessageQueue::new(self.topic(), broker_name, self.header.queue_id)
@@ -128,7 +155,7 @@ impl MessageExt {
         self.header.born_timestamp
     }
 
-    /// Where the producer sent the message from.
+    /// The address of the producer.
     pub fn born_host(&self) -> SocketAddr {
         self.header.born_host
     }
@@ -143,12 +170,12 @@ impl MessageExt {
         self.header.store_host
     }
 
-    /// How often the message was consumed without success.
+    /// The number of times that a consumer failed to process the message.
     pub fn reconsume_times(&self) -> i32 {
         self.header.reconsume_times
     }
 
-    /// The commit log offset of the half message that this one came from, or 0.
+    /// The commit log offset of the half message that became this message, or 0.
     pub fn prepared_transaction_offset(&self) -> i64 {
         self.header.prepared_transaction_offset
     }
@@ -158,12 +185,20 @@ impl MessageExt {
         self.body_crc
     }
 
-    /// How many bytes the message takes in the commit log.
+    /// The size of the message in the commit log, in bytes.
     pub fn store_size(&self) -> usize {
         self.store_size
     }
 
     /// The id that the client gave the message when it was sent, else the [offset id](Self::offset_msg_id).
+    ///
+    /// ```
+    /// use rocketmq_common::message_ext::RecordHeader;
+    /// use rocketmq_common::{Message, MessageExt};
+    ///
+    /// let received = MessageExt::new(Message::new("TopicTest", "hello"), RecordHeader::default());
+    /// assert_eq!(received.msg_id(), received.offset_msg_id(), "the client gave it no id");
+    /// ```
     pub fn msg_id(&self) -> &str {
         self.unique_key().unwrap_or_else(|| self.offset_msg_id())
     }

@@ -11,9 +11,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Queues order by topic, then broker name (both by their bytes), then queue id. `Clone` copies no text.
 ///
 /// The JSON form is Java's: `{"brokerName":"b","queueId":0,"topic":"T"}`.
+///
+/// ```
+/// use rocketmq_common::MessageQueue;
+///
+/// let mut queues = [MessageQueue::new("T", "broker-b", 0), MessageQueue::new("T", "broker-a", 1)];
+/// queues.sort();
+/// assert_eq!(queues[0].broker_name(), "broker-a");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageQueue {
-    /// Together, as every result of a send has them, in whatever thread it is read.
+    /// One `Arc` for both texts: each result of a send clones them.
     names: Arc<Names>,
     queue_id: i32,
 }
@@ -32,6 +40,14 @@ impl MessageQueue {
     }
 
     /// Another queue of the same topic on the same broker.
+    ///
+    /// ```
+    /// use rocketmq_common::MessageQueue;
+    ///
+    /// let first = MessageQueue::new("T", "broker-a", 0);
+    /// let second = first.with_queue_id(1);
+    /// assert_eq!(second.to_string(), "MessageQueue [topic=T, brokerName=broker-a, queueId=1]");
+    /// ```
     #[must_use]
     pub fn with_queue_id(&self, queue_id: i32) -> Self {
         Self { names: self.names.clone(), queue_id }
@@ -52,12 +68,12 @@ impl MessageQueue {
         self.queue_id
     }
 
-    /// The topic, to be shared.
+    /// The topic as a text that clones without a copy.
     pub fn shared_topic(&self) -> &Arc<str> {
         &self.names.topic
     }
 
-    /// The broker name, to be shared.
+    /// The broker name as a text that clones without a copy.
     pub fn shared_broker_name(&self) -> &Arc<str> {
         &self.names.broker_name
     }

@@ -10,7 +10,7 @@ pub const RMQ_SYS_BENCHMARK_TOPIC: &str = "BenchmarkTest";
 pub const RMQ_SYS_TRANS_HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 /// Where the ends of transactions are noted.
 pub const RMQ_SYS_TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
-/// Where half messages end that nobody could decide.
+/// Where half messages end whose transaction stayed undecided.
 pub const RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 /// The default topic of message traces.
 pub const RMQ_SYS_TRACE_TOPIC: &str = "RMQ_SYS_TRACE_TOPIC";
@@ -32,9 +32,9 @@ pub const DLQ_GROUP_TOPIC_PREFIX: &str = "%DLQ%";
 /// Ends the name of a cluster's topic for replies.
 pub const REPLY_TOPIC_POSTFIX: &str = "REPLY_TOPIC";
 
-/// Java's default producer group, which nobody may use.
+/// Java's default producer group, which clients refuse.
 pub const DEFAULT_PRODUCER_GROUP: &str = "DEFAULT_PRODUCER";
-/// Java's default consumer group, which nobody may use.
+/// Java's default consumer group, which clients refuse.
 pub const DEFAULT_CONSUMER_GROUP: &str = "DEFAULT_CONSUMER";
 /// The group of the command-line tools.
 pub const TOOLS_CONSUMER_GROUP: &str = "TOOLS_CONSUMER";
@@ -46,25 +46,45 @@ pub const CID_RMQ_SYS_PREFIX: &str = "CID_RMQ_SYS_";
 /// The value of the property `MSG_TYPE` that makes a message a reply.
 pub const REPLY_MESSAGE_FLAG: &str = "reply";
 
-/// The region of brokers that are not told another one, which messages and traces name.
+/// The region of a broker without a configured region. Messages and traces name it.
 pub const DEFAULT_TRACE_REGION_ID: &str = "DefaultRegion";
 
 /// The broker id of a master.
 pub const MASTER_ID: i64 = 0;
-/// The longest delay level; a broker takes larger ones for this.
+/// The longest delay level. Brokers treat a larger level as this level.
 pub const MAX_DELAY_TIME_LEVEL: i32 = 18;
 
 /// The retry topic of a consumer group.
+///
+/// ```
+/// use rocketmq_common::mix_all::{is_retry_topic, retry_topic};
+///
+/// assert_eq!(retry_topic("billing"), "%RETRY%billing");
+/// assert!(is_retry_topic("%RETRY%billing"));
+/// ```
 pub fn retry_topic(group: &str) -> String {
     [RETRY_GROUP_TOPIC_PREFIX, group].concat()
 }
 
 /// The dead-letter topic of a consumer group.
+///
+/// ```
+/// use rocketmq_common::mix_all::{dlq_topic, is_dlq_topic};
+///
+/// assert_eq!(dlq_topic("billing"), "%DLQ%billing");
+/// assert!(is_dlq_topic("%DLQ%billing"));
+/// ```
 pub fn dlq_topic(group: &str) -> String {
     [DLQ_GROUP_TOPIC_PREFIX, group].concat()
 }
 
 /// The topic that replies to requests are sent to.
+///
+/// ```
+/// use rocketmq_common::mix_all::reply_topic;
+///
+/// assert_eq!(reply_topic("DefaultCluster"), "DefaultCluster_REPLY_TOPIC");
+/// ```
 pub fn reply_topic(cluster: &str) -> String {
     [cluster, "_", REPLY_TOPIC_POSTFIX].concat()
 }

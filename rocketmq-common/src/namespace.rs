@@ -14,6 +14,14 @@ pub const NAMESPACE_SEPARATOR: char = '%';
 ///
 /// An empty namespace changes nothing, and names of the system and names that are in the namespace already stay as
 /// they are.
+///
+/// ```
+/// use rocketmq_common::namespace::wrap_namespace;
+///
+/// assert_eq!(wrap_namespace("ns", "Orders"), "ns%Orders");
+/// assert_eq!(wrap_namespace("ns", "ns%Orders"), "ns%Orders");
+/// assert_eq!(wrap_namespace("ns", "%RETRY%billing"), "%RETRY%ns%billing");
+/// ```
 pub fn wrap_namespace<'a>(namespace: &str, name: &'a str) -> Cow<'a, str> {
     let (prefix, bare) = split_prefix(name);
     if namespace.is_empty()
@@ -28,6 +36,13 @@ pub fn wrap_namespace<'a>(namespace: &str, name: &'a str) -> Cow<'a, str> {
 }
 
 /// The name of a topic or group without its namespace. Names of other namespaces stay as they are.
+///
+/// ```
+/// use rocketmq_common::namespace::without_namespace;
+///
+/// assert_eq!(without_namespace("ns%Orders", "ns"), "Orders");
+/// assert_eq!(without_namespace("other%Orders", "ns"), "other%Orders");
+/// ```
 pub fn without_namespace<'a>(name: &'a str, namespace: &str) -> Cow<'a, str> {
     let (prefix, bare) = split_prefix(name);
     match strip(bare, namespace) {

@@ -17,7 +17,7 @@ use crate::shorten::Shorten;
 pub struct OffsetMsgId {
     /// The broker that stored the message.
     pub store_host: SocketAddr,
-    /// Where in its commit log.
+    /// The position in the broker's commit log, in bytes.
     pub commit_log_offset: i64,
 }
 
@@ -44,9 +44,18 @@ pub enum OffsetMsgIdError {
 impl OffsetMsgId {
     /// Reads the id.
     ///
+    /// ```
+    /// use rocketmq_common::OffsetMsgId;
+    ///
+    /// let id = OffsetMsgId::parse("7F00000100002A9F0000000000000400")?;
+    /// assert_eq!((id.store_host.to_string(), id.commit_log_offset), ("127.0.0.1:10911".to_owned(), 1024));
+    /// assert_eq!(id.to_string(), "7F00000100002A9F0000000000000400");
+    /// # Ok::<(), rocketmq_common::offset_msg_id::OffsetMsgIdError>(())
+    /// ```
+    ///
     /// # Errors
-    /// The text has another length or another alphabet, or its port is none: then it may be a
-    /// [unique key](crate::unique_id), which has the same length.
+    /// The text has another length or other characters, or no port from 0 to 65,535. A text with an impossible port may
+    /// be a [unique key](crate::unique_id): both ids have one length.
     pub fn parse(text: &str) -> Result<Self, OffsetMsgIdError> {
         if let Some(bytes) = hex::decode::<16>(text) {
             let (ip, rest) = split::<4, 12>(bytes);

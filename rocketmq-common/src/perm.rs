@@ -5,6 +5,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Permission bits of a topic, of its queues or of a broker. Unknown bits survive.
+///
+/// ```
+/// use rocketmq_common::PermName;
+///
+/// assert!(PermName::READ_WRITE.is_writable());
+/// assert!(!PermName::READ.is_writable());
+/// assert_eq!(PermName::READ_WRITE.to_string(), "RW-");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PermName(pub i32);

@@ -15,8 +15,8 @@ pub const PROPERTY_SEPARATOR: char = '\u{2}';
 /// The longest text of properties that a record can hold, including what the broker adds: the length is a signed
 /// 16-bit number.
 pub const MAX_PROPERTIES_BYTES: usize = 32_767;
-/// What of [`MAX_PROPERTIES_BYTES`] is kept for the message id and for what the broker adds: region, cluster, trace
-/// switch, and the real topic and queue of a message that it delays or delivers again.
+/// The part of [`MAX_PROPERTIES_BYTES`] that is kept for the message id and for the broker, which adds region, cluster,
+/// trace switch, and the real topic and queue of a message that it delays or delivers again.
 pub const BROKER_PROPERTIES_BYTES: usize = 512;
 
 /// The properties of a message as one text, `name 0x01 value 0x02` for each of them.
@@ -24,6 +24,14 @@ pub const BROKER_PROPERTIES_BYTES: usize = 512;
 /// A text that came from a peer stays as it came, shared with the buffer that it was read from, and is copied when it
 /// is first changed. If a name occurs twice the last one counts. Entries without a name, without a value or without
 /// 0x01 are skipped, and a missing last 0x02 does not matter, as in Java's `MessageDecoder.string2messageProperties`.
+///
+/// ```
+/// use rocketmq_common::MessageProperties;
+///
+/// let mut properties = MessageProperties::from_wire("TAGS\u{1}TagA\u{2}");
+/// properties.put("region", "north");
+/// assert_eq!(properties.as_wire(), "TAGS\u{1}TagA\u{2}region\u{1}north\u{2}");
+/// ```
 #[derive(Clone, Default)]
 pub struct MessageProperties {
     wire: Wire,
@@ -42,7 +50,7 @@ impl MessageProperties {
         Self::default()
     }
 
-    /// Takes a text in wire form as it is, without a copy and without a check: reading skips what makes no sense.
+    /// Takes a text in wire form without a copy and without a check. Reading skips malformed entries.
     #[inline]
     pub fn from_wire(wire: impl Into<ByteString>) -> Self {
         Self { wire: Wire::Shared(wire.into()), faults: Vec::new() }
@@ -61,7 +69,7 @@ impl MessageProperties {
         matches!(self.as_wire().as_bytes().last(), None | Some(2))
     }
 
-    /// How many bytes the wire form takes.
+    /// The length of the wire form, in bytes.
     pub fn len_bytes(&self) -> usize {
         self.as_wire().len()
     }
@@ -72,6 +80,13 @@ impl MessageProperties {
     }
 
     /// The value of a property.
+    ///
+    /// ```
+    /// use rocketmq_common::MessageProperties;
+    ///
+    /// let properties = MessageProperties::from_wire("a\u{1}1\u{2}a\u{1}2\u{2}");
+    /// assert_eq!(properties.get("a"), Some("2"), "the last value counts");
+    /// ```
     pub fn get(&self, name: &str) -> Option<&str> {
         find_last(self.as_wire(), name)
     }
@@ -82,25 +97,41 @@ impl MessageProperties {
     }
 
     /// Name and value of each property in the order of the text; a name that occurs twice comes twice.
+    ///
+    /// ```
+    /// use rocketmq_common::MessageProperties;
+    ///
+    /// let properties = MessageProperties::from_wire("a\u{1}1\u{2}b\u{1}2\u{2}");
+    /// assert_eq!(properties.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         Entries { rest: self.as_wire() }
     }
 
-    /// Sets a property of the user. What is wrong with it is remembered and reported by [`check`](Self::check);
-    /// setting or removing the same name again makes it good.
+    /// Sets a property of the user. A fault is remembered and reported by [`check`](Self::check), until the name is set
+    /// again or removed.
     pub fn put(&mut self, name: &str, value: &str) {
         let problem =
             if is_reserved(name) { Some(PropertyProblem::Reserved) } else { problem_of(name, value) };
         self.put_unless(problem, name, value);
     }
 
-    /// Sets a property that belongs to client or broker, such as `UNIQ_KEY`: like [`put`](Self::put), but reserved
-    /// names are fine.
+    /// Sets a property that belongs to the client or the broker, such as `UNIQ_KEY`. Unlike [`put`](Self::put), it takes
+    /// reserved names.
     pub fn put_reserved(&mut self, name: &str, value: &str) {
         self.put_unless(problem_of(name, value), name, value);
     }
 
-    /// Removes a property, and forgets what was wrong with it. Tells whether it had a value.
+    /// Removes a property and its fault. Returns whether it had a value.
+    ///
+    /// ```
+    /// use rocketmq_common::MessageProperties;
+    ///
+    /// let mut properties = MessageProperties::new();
+    /// properties.put("region", "north");
+    /// assert!(properties.remove("region"));
+    /// assert!(!properties.remove("region"), "it is gone already");
+    /// ```
     pub fn remove(&mut self, name: &str) -> bool {
         self.forget_fault(name);
         if !self.contains(name) {
@@ -115,6 +146,16 @@ impl MessageProperties {
     }
 
     /// Whether these properties can be sent.
+    ///
+    /// ```
+    /// use rocketmq_common::{MessageProperties, PropertyProblem};
+    ///
+    /// let mut properties = MessageProperties::new();
+    /// properties.put("region", "");
+    /// assert_eq!(properties.check().unwrap_err().problem(), PropertyProblem::EmptyValue);
+    /// properties.put("region", "north");
+    /// assert!(properties.check().is_ok(), "the second value replaces the first");
+    /// ```
     ///
     /// # Errors
     /// The first property that a setter refused, or the longest one if all together exceed
@@ -133,8 +174,15 @@ impl MessageProperties {
         Err(PropertyError { name, problem: PropertyProblem::TooLong { length, limit: LIMIT } })
     }
 
-    /// The wire form of these properties followed by `extra` ones, in one allocation: what a producer sends for a
-    /// message plus its id. Names in `extra` must not be set here already, and are not checked.
+    /// The wire form of these properties followed by `extra`, in one allocation. A producer sends a message's properties
+    /// and its id in this way. Names in `extra` are not checked, and must not be set already.
+    ///
+    /// ```
+    /// use rocketmq_common::MessageProperties;
+    ///
+    /// let properties = MessageProperties::from_wire("a\u{1}1\u{2}");
+    /// assert_eq!(properties.wire_with(&[("b", "2")]), "a\u{1}1\u{2}b\u{1}2\u{2}");
+    /// ```
     pub fn wire_with(&self, extra: &[(&str, &str)]) -> String {
         extended(self.as_wire(), extra)
     }
@@ -156,7 +204,7 @@ impl MessageProperties {
         match &mut self.wire {
             Wire::Owned(text) => {
                 if text.is_empty() {
-                    // Tags, keys and the like fit without growing again.
+                    // Room for tags and keys: most messages allocate once.
                     text.reserve(64);
                 }
                 append_property(text, name, value);
@@ -187,6 +235,14 @@ impl fmt::Debug for MessageProperties {
 }
 
 /// Appends one property to a text in wire form. Neither name nor value is checked.
+///
+/// ```
+/// use rocketmq_common::properties::append_property;
+///
+/// let mut wire = String::new();
+/// append_property(&mut wire, "TAGS", "TagA");
+/// assert_eq!(wire, "TAGS\u{1}TagA\u{2}");
+/// ```
 pub fn append_property(wire: &mut String, name: &str, value: &str) {
     if !wire.is_empty() && !wire.ends_with(PROPERTY_SEPARATOR) {
         wire.push(PROPERTY_SEPARATOR);

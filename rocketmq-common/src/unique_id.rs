@@ -18,8 +18,21 @@ const REST_BYTES: usize = 12;
 /// Makes ids that no other client makes.
 ///
 /// An id is, in upper-case hexadecimal: 4 or 16 bytes of address, 2 of the process id, 4 of a seed, 4 of the
-/// milliseconds since the month began, and 2 of a counter. So it has 32 characters, or 56 with an IPv6 address. Two
-/// generators differ as long as their seeds do.
+/// milliseconds since the month began, and 2 of a counter. It has 32 characters, or 56 with an IPv6 address. Two
+/// generators with different seeds never make an equal id.
+///
+/// ```
+/// use std::net::{IpAddr, Ipv4Addr};
+///
+/// use rocketmq_common::UniqueIdGenerator;
+/// use rocketmq_common::unique_id::UniqueIdParts;
+///
+/// let ids = UniqueIdGenerator::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 77, 0xCAFE);
+/// let (first, second) = (ids.next(1_000), ids.next(1_000));
+/// assert_eq!(first.as_str(), "7F000001004D0000CAFE000003E80000");
+/// assert_ne!(first, second);
+/// assert_eq!(UniqueIdParts::parse(&second).map(|parts| parts.counter), Some(1));
+/// ```
 #[derive(Debug)]
 pub struct UniqueIdGenerator {
     /// An id whose last six bytes are still to be filled in.
@@ -38,6 +51,18 @@ impl UniqueIdGenerator {
 
     /// Like [`new`](Self::new), with months that begin `utc_offset_ms` milliseconds before those of UTC: Java takes
     /// the local time zone.
+    ///
+    /// ```
+    /// use std::net::{IpAddr, Ipv4Addr};
+    ///
+    /// use rocketmq_common::UniqueIdGenerator;
+    /// use rocketmq_common::unique_id::UniqueIdParts;
+    ///
+    /// let two_hours = 7_200_000;
+    /// let ids = UniqueIdGenerator::with_utc_offset(IpAddr::V4(Ipv4Addr::LOCALHOST), 77, 1, two_hours);
+    /// let parts = UniqueIdParts::parse(&ids.next(0));
+    /// assert_eq!(parts.map(|parts| parts.ms_since_month_began), Some(7_200_000));
+    /// ```
     pub fn with_utc_offset(ip: IpAddr, pid: u32, seed: u32, utc_offset_ms: i64) -> Self {
         let mut template = UniqueId { digits: [b'0'; MAX_CHARS], len: 0 };
         match ip {
@@ -75,7 +100,7 @@ impl UniqueIdGenerator {
 
 /// An id made by a [`UniqueIdGenerator`]: a text that lives on the stack.
 ///
-/// Aligned, as texts are checked eight bytes at a time from where they are aligned.
+/// Aligned to eight bytes: UTF-8 is then checked eight bytes at a time from the first digit on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(align(8))]
 pub struct UniqueId {
@@ -86,11 +111,19 @@ pub struct UniqueId {
 impl UniqueId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        // It was made of texts, so that the empty one is never the answer instead.
+        // The digits are ASCII or came from a `str`, so the default is never taken.
         std::str::from_utf8(&self.digits[..usize::from(self.len)]).unwrap_or_default()
     }
 
-    /// A copy of an id that was received, or of another text that is as short. `None` if it is longer.
+    /// Copies an id that was received, or any text of at most 56 bytes. `None` if the text is longer.
+    ///
+    /// ```
+    /// use rocketmq_common::UniqueId;
+    ///
+    /// let id = UniqueId::copied("7F000001004D0000CAFE000003E80000");
+    /// assert_eq!(id.as_deref(), Some("7F000001004D0000CAFE000003E80000"));
+    /// assert!(UniqueId::copied(&"F".repeat(57)).is_none());
+    /// ```
     pub fn copied(text: &str) -> Option<Self> {
         let mut digits = [0; MAX_CHARS];
         digits.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
@@ -148,7 +181,7 @@ impl From<UniqueId> for ByteString {
     }
 }
 
-/// What an id was made of.
+/// The parts of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UniqueIdParts {
     /// The address of the client.
@@ -165,7 +198,15 @@ pub struct UniqueIdParts {
 
 impl UniqueIdParts {
     /// Takes an id apart. `None` if the text has another length or other characters. An
-    /// [offset id](crate::OffsetMsgId) has the same form, so that it is taken apart as well.
+    /// [offset id](crate::OffsetMsgId) has the form of a unique id, and is taken apart too.
+    ///
+    /// ```
+    /// use rocketmq_common::unique_id::UniqueIdParts;
+    ///
+    /// let parts = UniqueIdParts::parse("7F000001004D0000CAFE000003E80000");
+    /// assert_eq!(parts.map(|parts| (parts.ip.to_string(), parts.pid)), Some(("127.0.0.1".to_owned(), 77)));
+    /// assert!(UniqueIdParts::parse("order-7").is_none());
+    /// ```
     pub fn parse(id: &str) -> Option<Self> {
         if let Some(bytes) = hex::decode::<{ 4 + REST_BYTES }>(id) {
             let [a, b, c, d, rest @ ..] = bytes;

@@ -22,31 +22,55 @@ const NOT_ALLOWED_TO_SEND: [&str; 6] = [
     RMQ_SYS_OFFSET_MOVED_EVENT,
 ];
 
-/// Further topics that nobody may create.
+/// Further topics that clients must not create.
 const OTHER_SYSTEM_TOPICS: [&str; 4] =
     [AUTO_CREATE_TOPIC_KEY_TOPIC, RMQ_SYS_BENCHMARK_TOPIC, RMQ_SYS_TRACE_TOPIC, RMQ_SYS_CHECKPOINT_TOPIC];
 
 /// Whether a text can be the name of a topic.
 ///
+/// ```
+/// use rocketmq_common::validators::check_topic;
+///
+/// assert!(check_topic("order-events_v2").is_ok());
+/// let error = check_topic("order events").unwrap_err();
+/// assert!(error.to_string().starts_with("topic `order events`: ' ' at character 6 is not allowed"));
+/// ```
+///
 /// # Errors
-/// The text is blank, longer than 127 characters, or has others than `%`, `|`, `_`, `-`, ASCII letters and digits.
+/// The text is blank, longer than 127 characters, or has a character other than ASCII letters, digits, `%`, `|`, `_`
+/// and `-`.
 pub fn check_topic(topic: &str) -> Result<(), NameError> {
     check(Named::Topic, topic, TOPIC_MAX_LENGTH)
 }
 
 /// Whether a text can be the name of a producer or consumer group.
 ///
+/// ```
+/// use rocketmq_common::validators::{NameRule, check_group};
+///
+/// assert!(check_group("billing").is_ok());
+/// assert_eq!(check_group(" ").unwrap_err().rule(), NameRule::Blank);
+/// ```
+///
 /// # Errors
-/// As for [`check_topic`], with at most 120 characters.
+/// The errors of [`check_topic`], with a limit of 120 characters.
 pub fn check_group(group: &str) -> Result<(), NameError> {
     check(Named::Group, group, GROUP_MAX_LENGTH)
 }
 
 /// Whether a client may send to a topic.
 ///
+/// ```
+/// use rocketmq_common::validators::{NameRule, check_sendable_topic};
+///
+/// assert!(check_sendable_topic("Orders").is_ok());
+/// let error = check_sendable_topic("SCHEDULE_TOPIC_XXXX").unwrap_err();
+/// assert_eq!(error.rule(), NameRule::BrokerOnly);
+/// ```
+///
 /// # Errors
-/// The name is [none](check_topic), or the topic is one that only the broker writes to. That includes the topic of
-/// the timer wheel, which brokers accept although one such message stops all their timers.
+/// The text is [no name](check_topic), or only brokers write to the topic. The topic of the timer wheel counts among
+/// them: brokers accept a message for it, and then all their timers stop.
 pub fn check_sendable_topic(topic: &str) -> Result<(), NameError> {
     check_topic(topic)?;
     if topic == RMQ_SYS_WHEEL_TIMER_TOPIC || NOT_ALLOWED_TO_SEND.contains(&topic) {
@@ -55,7 +79,14 @@ pub fn check_sendable_topic(topic: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Whether a topic belongs to the system, so that nobody may create it and no namespace applies to it.
+/// Whether a topic belongs to the system: clients must not create it, and no namespace applies to it.
+///
+/// ```
+/// use rocketmq_common::validators::is_system_topic;
+///
+/// assert!(is_system_topic("TBW102"));
+/// assert!(!is_system_topic("Orders"));
+/// ```
 pub fn is_system_topic(topic: &str) -> bool {
     topic.starts_with(SYSTEM_TOPIC_PREFIX)
         || NOT_ALLOWED_TO_SEND.contains(&topic)
@@ -147,7 +178,7 @@ impl fmt::Display for Named {
 fn check(named: Named, name: &str, limit: usize) -> Result<(), NameError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '%' | '|' | '_' | '-');
     if (1..=limit).contains(&name.len()) && name.bytes().all(|byte| allowed(char::from(byte))) {
-        // As nearly all are.
+        // The short way: nearly all names are valid.
         return Ok(());
     }
     let length = name.encode_utf16().count();

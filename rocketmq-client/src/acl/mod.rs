@@ -30,6 +30,14 @@ const SIGNATURE: ByteString = ByteString::from_static("Signature");
 /// Who a client is, and how it proves that. Java: `SessionCredentials`.
 ///
 /// Neither the secret key nor the token is ever printed, and both are wiped from memory.
+///
+/// ```
+/// use rocketmq_client::acl::SessionCredentials;
+///
+/// let credentials = SessionCredentials::new("orders", "12345678").with_security_token("token");
+/// assert_eq!(credentials.access_key(), "orders");
+/// assert!(!format!("{credentials:?}").contains("12345678"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct SessionCredentials {
     access_key: String,
@@ -90,6 +98,18 @@ impl SessionCredentials {
 /// Signs every request. Java: `AclClientRPCHook`.
 ///
 /// The signature covers the body and all fields but itself, so this hook must be the last that adds any.
+///
+/// ```
+/// use rocketmq_client::acl::{AclClientRpcHook, SessionCredentials};
+/// use rocketmq_client::hook::RpcHook;
+/// use rocketmq_client::remoting::{RemotingCommand, RequestCode};
+///
+/// let hook = AclClientRpcHook::new(SessionCredentials::new("orders", "12345678"))?;
+/// let mut request = RemotingCommand::request(RequestCode::GET_MAX_OFFSET).with_field("topic", "Orders");
+/// hook.before_request("127.0.0.1:10911", &mut request);
+/// assert!(request.ext_fields.get("Signature").is_some());
+/// # Ok::<(), rocketmq_client::Error>(())
+/// ```
 pub struct AclClientRpcHook {
     credentials: SessionCredentials,
     access_key: ByteString,

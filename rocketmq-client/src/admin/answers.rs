@@ -10,23 +10,38 @@ const AT_ONCE: usize = 16;
 
 /// What each of several servers or queues answered.
 ///
-/// Some may have failed: `failed` says which, and why. A method that returns this fails when all did.
+/// Some servers may have failed: `failed` holds their errors. A method that returns `Answers` fails only when all
+/// servers failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Answers<K, T> {
-    /// Those that did what they were asked for, with their answers, in the order of the names of their brokers.
+    /// The servers or queues that succeeded and their answers, in the order of the names of their brokers.
     pub done: Vec<(K, T)>,
-    /// Those that failed.
+    /// The servers or queues that failed, and their errors.
     pub failed: Vec<(K, MQClientError)>,
 }
 
 impl<K, T> Answers<K, T> {
-    /// Whether none failed.
+    /// Whether all succeeded.
     pub fn is_complete(&self) -> bool {
         self.failed.is_empty()
     }
 
-    /// The answer of one of them, if it gave one.
+    /// The answer of a server or queue. `None` if it failed or was not asked.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let offsets = admin.max_offsets("TopicTest").await?;
+    /// assert_eq!(offsets.get(&sent.message_queue), Some(&1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn get(&self, key: &K) -> Option<&T>
     where
         K: PartialEq,
@@ -36,8 +51,22 @@ impl<K, T> Answers<K, T> {
 
     /// All answers, for a caller who needs each of them.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let offsets = admin.max_offsets("TopicTest").await?.into_complete()?;
+    /// assert!(offsets.contains(&(sent.message_queue, 1)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
-    /// `FanOut` when one failed; the answers of the others are lost then.
+    /// `FanOut` when a server or queue failed; the answers of the others are lost then.
     pub fn into_complete(self) -> Result<Vec<(K, T)>, MQClientError>
     where
         K: Display,
@@ -45,7 +74,7 @@ impl<K, T> Answers<K, T> {
         if self.is_complete() { Ok(self.done) } else { Err(self.into_error()) }
     }
 
-    /// Itself, unless all failed.
+    /// Returns itself, or an error if all failed.
     pub(super) fn any(self) -> Result<Self, MQClientError>
     where
         K: Display,

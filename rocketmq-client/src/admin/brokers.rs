@@ -7,25 +7,32 @@ use rocketmq_remoting::protocol::body::{BrokerData, ClusterInfo};
 use super::{MQAdmin, invalid};
 use crate::error::MQClientError;
 
-/// Which brokers a method is about. `mqadmin`: the options `-c` and `-b`.
+/// The brokers that a method asks. `mqadmin`: the options `-c` and `-b`.
+///
+/// ```
+/// use rocketmq_client::admin::Brokers;
+///
+/// assert_eq!(Brokers::cluster("DefaultCluster"), Brokers::Cluster("DefaultCluster".to_owned()));
+/// assert_eq!(Brokers::named(["broker-a"]), Brokers::Named(vec!["broker-a".to_owned()]));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Brokers {
-    /// All that the NameServer knows, of all clusters.
+    /// All brokers that the NameServer knows, of all clusters.
     All,
-    /// Those of one cluster.
+    /// The brokers of one cluster.
     Cluster(String),
-    /// Those with these names.
+    /// The brokers with these names.
     Named(Vec<String>),
 }
 
 impl Brokers {
-    /// Those of one cluster.
+    /// The brokers of one cluster.
     pub fn cluster(name: impl Into<String>) -> Self {
         Self::Cluster(name.into())
     }
 
-    /// Those with these names, each of which is a master with its slaves.
+    /// The brokers with these names. Each name stands for a master and its slaves.
     pub fn named<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Self {
         Self::Named(names.into_iter().map(Into::into).collect())
     }
@@ -153,7 +160,7 @@ impl MQAdmin {
     }
 }
 
-/// The one to read from: the master, or else the slave with the smallest id.
+/// The server of each broker to read from: its master, or else its slave with the smallest id.
 pub(super) fn readers(brokers: &[BrokerData]) -> Vec<Server> {
     let mut readers: Vec<Server> = brokers.iter().filter_map(|broker| members(broker).next()).collect();
     readers.sort_unstable();

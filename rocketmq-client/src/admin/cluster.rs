@@ -13,6 +13,20 @@ impl MQAdmin {
     /// All clusters and their brokers, as the first NameServer to answer knows them. Request code 106; Java:
     /// `MQAdminExt.examineBrokerClusterInfo`, `mqadmin clusterList`. Dropping the future has no effect.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let info = admin.cluster_info().await?;
+    /// assert!(info.broker_addr_table.contains_key("broker-a"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `NameServerUnreachable` when none answered.
     pub async fn cluster_info(&self) -> Result<ClusterInfo, MQClientError> {
@@ -23,6 +37,21 @@ impl MQAdmin {
     /// `commitLogDiskRatio`, …. All values are texts; brokers of different versions have different ones. Request
     /// codes 106 and 28; Java: `MQAdminExt.fetchBrokerRuntimeStats`, `mqadmin brokerStatus`. Dropping the future
     /// has no effect.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let figures = admin.broker_runtime_info(&Brokers::All).await?;
+    /// let (broker, table) = &figures.done[0];
+    /// println!("{broker}: version {:?}", table.get("brokerVersionDesc"));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidArgument` when the cluster or a broker does not exist; `NameServerUnreachable`; `FanOut` when no
@@ -48,6 +77,21 @@ impl MQAdmin {
     /// A producer is known to a broker from its first heartbeat on, which comes within a second of its first
     /// connection.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// for (broker, members) in admin.producer_connections("docs", "TopicTest").await?.done {
+    ///     println!("{broker} knows {} producers of the group", members.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`route`](Self::route); `FanOut` when no broker answered.
     pub async fn producer_connections(
@@ -70,6 +114,19 @@ impl MQAdmin {
 
     /// The NameServers that this admin asks, as they were configured or the address server gave them; none before the
     /// start and after the shutdown of its client. Java: `MQAdminExt.getNameServerAddressList`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// assert_eq!(admin.name_servers(), [cluster.name_server_addr()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn name_servers(&self) -> Vec<String> {
         self.name_server_addresses().iter().map(ToString::to_string).collect()
     }
@@ -83,7 +140,7 @@ impl MQAdmin {
     }
 }
 
-/// Brokers have no code of its own for that: it is 1, as any failure.
+/// Brokers answer code 1 (`SYSTEM_ERROR`); there is no dedicated code.
 fn is_no_such_group(error: &MQClientError) -> bool {
     match error {
         MQClientError::Broker { code: ResponseCode::SYSTEM_ERROR, remark: Some(remark), .. } => {

@@ -28,7 +28,7 @@ const INDEX_PRECISION_MS: i64 = 1000;
 pub struct QueryResult {
     /// The messages, in the order in which they were stored.
     pub messages: Vec<MessageExt>,
-    /// What brokers sent that cannot be read: messages that may have been meant.
+    /// Records that cannot be read, and the brokers that sent them. They may be messages with the key.
     pub unreadable: Vec<(Server, RecordError)>,
     /// When a broker's index was last written, in milliseconds since 1970; the latest of all brokers. Messages
     /// that were stored later cannot be found yet. 0 where nothing was found.
@@ -41,8 +41,22 @@ impl MQAdmin {
     /// One stored message by its offset message id: the request goes to the broker whose address the id holds
     /// (request code 33). Java: `MQAdminExt.viewMessage`. Dropping the future has no effect.
     ///
-    /// That broker is dialled, whoever it is: do not pass on ids from strangers, but look for them with
-    /// [`query_by_unique_key`](Self::query_by_unique_key), or check their address first.
+    /// The id names the host that is dialled. Check the address in ids from strangers first, or search with
+    /// [`query_by_unique_key`](Self::query_by_unique_key).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let message = admin.view_message(&sent.offset_msg_id).await?;
+    /// assert_eq!(message.msg_id(), sent.msg_id);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidArgument` when the text is no offset message id (a `UNIQ_KEY` is none); `Broker` with code 1
@@ -65,6 +79,20 @@ impl MQAdmin {
     /// messages by a hash of it: what has another key, topic or time is left out here, so that there may be fewer
     /// than `max` although there are more. A broker gives 64 at most. Messages can be found a moment after they
     /// were stored, when they are in the index.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let found = admin.query_message("TopicTest", "order-7", 10, ..).await?;
+    /// assert_eq!(found.messages[0].msg_id(), sent.msg_id);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidArgument` for a key that is empty or has a space; `BrokerNotFound` when the topic has no route;
@@ -111,6 +139,20 @@ impl MQAdmin {
     /// [`query_by_unique_key`](Self::query_by_unique_key). `None` when no broker has one. Java:
     /// `MQAdmin.queryMessageByUniqKey`. Dropping the future has no effect.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let message = admin.view_message_by_unique_key("TopicTest", &sent.msg_id).await?;
+    /// assert_eq!(message.map(|message| message.queue_offset()), Some(sent.queue_offset));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`query_message`](Self::query_message); `FanOut` also when nothing is found and a broker could not be
     /// asked, and `BadAnswer` when what was found cannot be read.
@@ -131,6 +173,21 @@ impl MQAdmin {
     ///
     /// The topic is needed for unique keys, and not compared for offset message ids. As
     /// [`view_message`](Self::view_message), it dials the broker that such an id holds.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// for id in [&sent.msg_id, &sent.offset_msg_id] {
+    ///     assert!(admin.message("TopicTest", id).await?.is_some());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`view_message_by_unique_key`](Self::view_message_by_unique_key); for an offset message id, as
@@ -266,7 +323,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Brokers have no code of its own for that: it is 1, as any failure.
+/// Brokers answer code 1 (`SYSTEM_ERROR`); there is no dedicated code.
 fn is_nothing_stored(error: &MQClientError) -> bool {
     match error {
         MQClientError::Broker { code: ResponseCode::SYSTEM_ERROR, remark: Some(remark), .. } => {

@@ -70,6 +70,24 @@ impl MQAdmin {
     /// An admin with these options. Topics and groups have their full names for an admin, so that an option
     /// `namespace` is refused.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// use rocketmq_client::conf::AdminOption;
+    ///
+    /// let mut option = AdminOption::default();
+    /// option.set_name_server_addr(cluster.name_server_addr()).set_mq_client_api_timeout(1_000);
+    /// let admin = MQAdmin::with_option(&option).await?;
+    /// assert_eq!(admin.name_servers().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn with_option(option: &AdminOption) -> Result<Self, MQClientError> {

@@ -9,12 +9,24 @@ use super::answers::fan_out;
 use super::{Answers, MQAdmin};
 use crate::error::MQClientError;
 
-/// Offsets of one queue, or of all queues of a topic that can be read. Each is read from the queue's master, or
-/// where there is none, from a slave. Brokers do not say whether a queue exists: they answer 0 for one that does
-/// not.
+/// Offsets of one queue, or of all readable queues of a topic. They are read from the queue's master, or from a slave
+/// if there is no master. Brokers do not say whether a queue exists: they answer 0 for a missing queue.
 impl MQAdmin {
     /// The offset that the next message of a queue will get. Request codes 105 and 30; Java:
     /// `MQAdmin.maxOffset`. Dropping the future has no effect.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// assert_eq!(admin.max_offset(&sent.message_queue).await?, sent.queue_offset + 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `BrokerNotFound` when the topic has no route to this broker; `NameServerUnreachable`; `Broker` when it
@@ -25,6 +37,21 @@ impl MQAdmin {
 
     /// The offsets that the next messages of all queues will get; see [`max_offset`](Self::max_offset).
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let offsets = admin.max_offsets("TopicTest").await?;
+    /// assert!(offsets.is_complete());
+    /// assert_eq!(offsets.done.iter().map(|(_, offset)| offset).sum::<i64>(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`route`](Self::route); `FanOut` when no queue could be asked.
     pub async fn max_offsets(&self, topic: &str) -> Result<Answers<MessageQueue, i64>, MQClientError> {
@@ -33,6 +60,19 @@ impl MQAdmin {
 
     /// The offset of the first message that a queue still has; the maximum offset if it has none. Request codes
     /// 105 and 31; Java: `MQAdmin.minOffset`. Dropping the future has no effect.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// assert_eq!(admin.min_offset(&sent.message_queue).await?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`max_offset`](Self::max_offset).
@@ -51,6 +91,20 @@ impl MQAdmin {
 
     /// When the first message that a queue still has was stored, in milliseconds since 1970; `None` of an empty
     /// queue. Request codes 105 and 32; Java: `MQAdmin.earliestMsgStoreTime`. Dropping the future has no effect.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let stored = admin.earliest_store_time(&sent.message_queue).await?;
+    /// assert!(stored.is_some_and(|millis| millis > 1_500_000_000_000));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`max_offset`](Self::max_offset).
@@ -76,6 +130,20 @@ impl MQAdmin {
     /// then or earlier, or the minimum offset if there is none; brokers before 5.1 take it for `Lower`. Request
     /// codes 105 and 29; Java: `MQAdmin.searchOffset`, `searchLowerBoundaryOffset`, `searchUpperBoundaryOffset`.
     /// Dropping the future has no effect.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let queue = &sent.message_queue;
+    /// assert_eq!(admin.search_offset(queue, 0, BoundaryType::Lower).await?, 0, "all messages are later");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`max_offset`](Self::max_offset).
@@ -110,8 +178,22 @@ impl MQAdmin {
     /// has committed none, or there is no such group. Request codes 105 and 14 (with `setZeroIfNotFound=false`);
     /// Java: `OffsetStore.readOffset`. Dropping the future has no effect.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let committed = admin.consumer_offset("billing", &sent.message_queue).await?;
+    /// assert_eq!(committed, None, "the group has committed nothing");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
-    /// As [`max_offset`](Self::max_offset). That a broker could not be asked is never taken for no offset.
+    /// The errors of [`max_offset`](Self::max_offset). A broker that cannot be asked is an error, never `None`.
     pub async fn consumer_offset(
         &self,
         group: &str,

@@ -42,6 +42,22 @@ impl MQAdmin {
     /// ones. Request codes 105 and 11; Java: `MQPullConsumer.pull`. Commits nothing; dropping the future has no
     /// effect.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let pulled = admin.pull(&sent.message_queue, 0, 32).await?;
+    /// for record in pulled.messages {
+    ///     println!("{:?}", record?.body());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `BrokerNotFound` when the topic has no route to this broker; `NameServerUnreachable`; `Broker` when it
     /// refuses; `Remoting` when it does not answer in time.

@@ -11,6 +11,20 @@ impl MQAdmin {
     /// it is now: nothing is cached. Request code 105; Java: `MQAdminExt.examineTopicRouteInfo`,
     /// `mqadmin topicRoute`. Dropping the future has no effect.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let route = admin.route("TopicTest").await?;
+    /// assert_eq!(route.broker_datas[0].broker_name, "broker-a");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `BrokerNotFound` when no NameServer has a route, with what each said; `NameServerUnreachable` when none
     /// answered.
@@ -21,6 +35,20 @@ impl MQAdmin {
 
     /// The queues of a topic that consumers may read, sorted. Request code 105; Java:
     /// `MQAdmin.fetchSubscribeMessageQueues`. Dropping the future has no effect.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let queues = admin.message_queues("TopicTest").await?;
+    /// assert!(queues.contains(&sent.message_queue));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`route`](Self::route).

@@ -37,6 +37,13 @@ pub struct TopicConfig {
 
 impl TopicConfig {
     /// A topic with this many queues for reading and for writing on each broker, which may be read and written.
+    ///
+    /// ```
+    /// use rocketmq_client::admin::{PermName, TopicConfig};
+    ///
+    /// let config = TopicConfig::new("Orders", 8).with_perm(PermName::READ);
+    /// assert_eq!((config.read_queue_nums, config.write_queue_nums), (8, 8));
+    /// ```
     pub fn new(topic: impl Into<String>, queue_nums: u32) -> Self {
         let defaults = body::TopicConfig::default();
         Self {
@@ -52,19 +59,26 @@ impl TopicConfig {
         }
     }
 
-    /// The same with this permission.
+    /// Sets the permission.
     pub fn with_perm(mut self, perm: PermName) -> Self {
         self.perm = perm;
         self
     }
 
-    /// The same, ordered across brokers or not.
+    /// Sets whether the topic is ordered across brokers.
     pub fn with_order(mut self, order: bool) -> Self {
         self.order = order;
         self
     }
 
-    /// The same with this attribute set, such as `message.type` to `FIFO` (5.0).
+    /// Sets an attribute, such as `message.type` to `FIFO` (5.0).
+    ///
+    /// ```
+    /// use rocketmq_client::admin::TopicConfig;
+    ///
+    /// let config = TopicConfig::new("Later", 4).with_attribute("message.type", "DELAY");
+    /// assert_eq!(config.attributes["message.type"], "DELAY");
+    /// ```
     pub fn with_attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.attributes.insert(name.into(), value.into());
         self

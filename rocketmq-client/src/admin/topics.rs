@@ -120,6 +120,20 @@ impl MQAdmin {
     /// within half a minute: delete it again. Consumers' committed offsets of the topic go with it. Dropping the
     /// future stops half-way: call it again.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// admin.delete_topic("TopicTest", "DefaultCluster").await?.into_complete()?;
+    /// assert!(admin.route("TopicTest").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `InvalidArgument` when the cluster does not exist; `NameServerUnreachable`; `FanOut` when no broker
     /// succeeded, and the NameServers were told nothing: its code is 29 for a topic of the system.
@@ -145,6 +159,21 @@ impl MQAdmin {
     /// A topic's settings, and what its queues hold, on each broker of its route: on the master, or where there is
     /// none, on a slave. Request codes 105, 351 and 202; Java: `MQAdminExt.examineTopicConfig` and
     /// `examineTopicStats`, `mqadmin topicStatus`. Dropping the future has no effect.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// let topic = admin.describe_topic("TopicTest").await?;
+    /// let (broker, on_broker) = &topic.done[0];
+    /// println!("{broker}: {} queues", on_broker.queues.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `BrokerNotFound` when the topic has no route; `NameServerUnreachable`; `FanOut` when no broker answered.
@@ -181,6 +210,19 @@ impl MQAdmin {
     /// The names of all topics that the first NameServer to answer knows, sorted; also those of the system, of
     /// retries (`%RETRY%…`) and of dead letters (`%DLQ%…`). Request code 206; Java:
     /// `MQAdminExt.fetchAllTopicList`, `mqadmin topicList`. Dropping the future has no effect.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{admin::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// # let sent = producer.send(Message::new("TopicTest", "hello").with_keys("order-7")).await?;
+    /// # let admin = MQAdmin::connect(cluster.name_server_addr()).await?;
+    /// assert!(admin.topics().await?.contains(&"TopicTest".to_owned()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `NameServerUnreachable` when none answered, or all refused.

@@ -7,6 +7,16 @@ type Translate = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// Maps the address that a broker advertises to one that can be reached from here: through a tunnel, or into
 /// a container network.
+///
+/// ```
+/// use rocketmq_client::conf::{AddressTranslator, ProducerOption};
+///
+/// let mut option = ProducerOption::default();
+/// option.set_address_translator(AddressTranslator::new(|advertised| {
+///     advertised.strip_prefix("broker-a.internal").map(|port| format!("127.0.0.1{port}"))
+/// }));
+/// assert!(option.address_translator().is_some());
+/// ```
 #[derive(Clone)]
 pub struct AddressTranslator(Arc<Translate>);
 

@@ -99,6 +99,24 @@ impl ProducerOption {
     }
 
     /// Adds a hook that may forbid messages, behind those that are there.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use rocketmq_client::conf::ProducerOption;
+    /// use rocketmq_client::hook::{CheckForbiddenHook, SendMessageContext};
+    ///
+    /// struct Nothing;
+    ///
+    /// impl CheckForbiddenHook for Nothing {
+    ///     fn check_forbidden(&self, _: &SendMessageContext<'_>) -> Result<(), String> {
+    ///         Err("this service only listens".to_owned())
+    ///     }
+    /// }
+    ///
+    /// let mut option = ProducerOption::default();
+    /// option.add_check_forbidden_hook(Arc::new(Nothing));
+    /// ```
     pub fn add_check_forbidden_hook(&mut self, hook: Arc<dyn CheckForbiddenHook>) -> &mut Self {
         self.hooks.forbidden.push(hook);
         self

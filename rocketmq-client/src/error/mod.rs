@@ -45,11 +45,40 @@ pub use outcome::Outcome;
 
 /// An error of any type, shared so that an [`MQClientError`] can be cloned. `source.downcast_ref::<T>()` gives it back
 /// with its type.
+///
+/// ```
+/// use rocketmq_client::Error;
+/// use rocketmq_client::error::PropertyError;
+///
+/// fn bad_property(error: &Error) -> Option<&PropertyError> {
+///     match error {
+///         Error::MessageIllegal { source, .. } => source.downcast_ref(),
+///         _ => None,
+///     }
+/// }
+/// # assert!(bad_property(&Error::NoRuntime).is_none());
+/// ```
 pub type SharedError = Arc<dyn Error + Send + Sync>;
 
 /// Any failure of this client. Java: `MQClientException`, `MQBrokerException`, `RemotingException` and its kin.
 ///
 /// The variant is the cause of the last attempt; [`attempts`](Self::attempts) tells of all of them.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+/// # use rocketmq_client::{model::Message, producer::Producer};
+/// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+/// let error = producer.send(Message::new("TopicTest", "")).await.unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "illegal message for topic TopicTest: the body is empty: a broker stores no message without one"
+/// );
+/// assert!(!error.is_retryable());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum MQClientError {
@@ -257,6 +286,16 @@ impl MQClientError {
     }
 
     /// The broker's response code, if it answered; of several brokers, if all that failed answered the same.
+    ///
+    /// ```
+    /// use rocketmq_client::Error;
+    /// use rocketmq_client::error::ResponseCode;
+    ///
+    /// fn is_denied(error: &Error) -> bool {
+    ///     error.response_code() == Some(ResponseCode::NO_PERMISSION)
+    /// }
+    /// # assert!(!is_denied(&Error::NoRuntime));
+    /// ```
     pub fn response_code(&self) -> Option<ResponseCode> {
         match self {
             MQClientError::ServiceNotAvailable { .. } => Some(ResponseCode::SERVICE_NOT_AVAILABLE),
@@ -280,11 +319,29 @@ impl MQClientError {
     }
 
     /// What the client was doing: the operation, its topic, queue and group, the attempts, and where the time went.
+    ///
+    /// ```
+    /// use rocketmq_client::Error;
+    ///
+    /// fn topic_of(error: &Error) -> Option<&str> {
+    ///     error.context().and_then(|context| context.topic())
+    /// }
+    /// # assert_eq!(topic_of(&Error::NoRuntime), None);
+    /// ```
     pub fn context(&self) -> Option<&Context> {
         context_of!(self).map(|context| &**context)
     }
 
     /// The attempts, in order. Empty if no broker was asked.
+    ///
+    /// ```
+    /// fn log(error: &rocketmq_client::Error) {
+    ///     for attempt in error.attempts() {
+    ///         println!("{} at {} after {:?}: {}", attempt.queue, attempt.address, attempt.took, attempt.error);
+    ///     }
+    /// }
+    /// # log(&rocketmq_client::Error::NoRuntime);
+    /// ```
     pub fn attempts(&self) -> &[Attempt] {
         self.report().map_or(&[], SendReport::attempts)
     }

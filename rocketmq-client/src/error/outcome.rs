@@ -1,6 +1,23 @@
 use std::fmt;
 
 /// What became of a message whose send failed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+/// # use rocketmq_client::{model::Message, producer::Producer};
+/// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+/// use rocketmq_client::error::Outcome;
+///
+/// match producer.send(Message::new("TopicTest", "")).await {
+///     Ok(sent) => println!("stored at {}", sent.queue_offset),
+///     Err(error) if error.outcome() == Outcome::NotStored => println!("safe to send again: {error}"),
+///     Err(error) => println!("sending again may make a duplicate: {error}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {

@@ -1,4 +1,10 @@
-//! What is sent, what comes back, and where it lies.
+//! Messages, their results, and the queues that they lie in.
+//!
+//! - messages: [`Message`], [`MessageBatch`], [`MessageExt`] (a stored message), [`MessageProperties`]
+//! - results: [`SendResult`], [`SendStatus`], [`RecallResult`]
+//! - places and ids: [`MessageQueue`], [`OffsetMsgId`], [`UniqueIdParts`]
+//! - names: [`message_const`] (properties), [`mix_all`] (topics), [`namespace`], [`validators`]
+//! - `reply`: [`reply_message`], the reply to a request
 
 mod reply;
 
@@ -16,7 +22,13 @@ pub use rocketmq_common::{
 
 pub use reply::reply_message;
 
-/// How well a message was stored. All of them mean that it was: a weaker status is no error.
+/// How safely a message was stored. Each status means that it is stored: a weaker status is no error.
+///
+/// ```
+/// use rocketmq_client::model::SendStatus;
+///
+/// assert_eq!(SendStatus::FlushDiskTimeout.to_string(), "FLUSH_DISK_TIMEOUT");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendStatus {
@@ -43,6 +55,21 @@ impl fmt::Display for SendStatus {
 }
 
 /// Where and how a message was stored. Java: `SendResult`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+/// # use rocketmq_client::{model::Message, producer::Producer};
+/// # let producer = Producer::builder("docs").name_server_addr(cluster.name_server_addr()).start().await?;
+/// use rocketmq_client::model::SendStatus;
+///
+/// let sent = producer.send(Message::new("TopicTest", "hello")).await?;
+/// assert_eq!((sent.send_status, sent.queue_offset), (SendStatus::SendOk, 0));
+/// assert_eq!(sent.message_queue.topic(), "TopicTest");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SendResult {
@@ -52,13 +79,14 @@ pub struct SendResult {
     pub msg_id: String,
     /// The id that the broker gave it: its address and the position in its commit log, in hex.
     pub offset_msg_id: String,
-    /// The queue that it is in.
+    /// The queue that holds the message.
     pub message_queue: MessageQueue,
-    /// Its place in that queue, from 0. Of a delayed message: its place in the internal queue where it waits.
+    /// The position in the queue, from 0. Of a delayed message: the position in the internal queue where it waits.
     pub queue_offset: i64,
     /// The transaction id; the brokers of 5.x send the `UNIQ_KEY` for every message.
     pub transaction_id: Option<String>,
-    /// What [`recall`](crate::producer::Producer::recall)s a timer message before it is delivered (5.3.1 and later).
+    /// The handle for [`recall`](crate::producer::Producer::recall), which takes a timer message back before it is
+    /// delivered (brokers 5.3.1 and later).
     pub recall_handle: Option<String>,
     /// The broker's region.
     pub region_id: Option<Cow<'static, str>>,
@@ -66,7 +94,7 @@ pub struct SendResult {
     pub trace_on: bool,
 }
 
-/// A message that was taken back. Java: the id that `recallMessage` returns.
+/// The result of a recall. Java: the id that `recallMessage` returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecallResult {

@@ -4,11 +4,29 @@ use rocketmq_common::{Message, MessageExt, mix_all};
 
 use crate::error::MQClientError;
 
-/// The reply to a request that was received: send it with any producer of the same cluster, and the broker that stores
-/// it pushes it to whoever asked. Java: `MessageUtil.createReplyMessage`.
+/// Makes the reply to a received request. Send it with any producer of the cluster: the broker that stores the reply
+/// pushes it to the client that asked. Java: `MessageUtil.createReplyMessage`.
 ///
-/// Sending it fails with broker code 1 when the broker has no connection to whoever asked any more, or got no
-/// acknowledgement; the reply is stored all the same. Properties such as tags may be set before it is sent.
+/// Sending the reply fails with broker code 1 when the broker has lost its connection to the client that asked, or gets
+/// no acknowledgement from it. The reply is stored all the same. Tags and other properties may be set first.
+///
+/// ```
+/// use rocketmq_client::model::{Message, MessageExt, RecordHeader, message_const, reply_message};
+///
+/// # let mut request = Message::new("Requests", "2 + 3");
+/// # for (name, value) in [
+/// #     (message_const::PROPERTY_CLUSTER, "DefaultCluster"),
+/// #     (message_const::PROPERTY_CORRELATION_ID, "7"),
+/// #     (message_const::PROPERTY_MESSAGE_REPLY_TO_CLIENT, "10.0.0.1@42"),
+/// # ] {
+/// #     request.properties_mut().put_reserved(name, value);
+/// # }
+/// # let request = MessageExt::new(request, RecordHeader::default());
+/// // A consumer received `request`; the reply goes back with any producer of the cluster.
+/// let reply = reply_message(&request, "5")?;
+/// assert_eq!(reply.topic(), "DefaultCluster_REPLY_TOPIC");
+/// # Ok::<(), rocketmq_client::Error>(())
+/// ```
 ///
 /// # Errors
 /// `InvalidArgument` if the message is no request, or does not say which cluster stores it.

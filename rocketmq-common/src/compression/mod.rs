@@ -11,9 +11,9 @@ mod tests;
 mod zlib;
 mod zstd;
 
-/// The most that a consumer inflates one body to, unless told otherwise.
+/// The default limit to which a consumer inflates one body: 16 MiB.
 pub const DEFAULT_MAX_INFLATED: usize = 16 << 20;
-/// The level that Java compresses with, unless told otherwise.
+/// Java's default level.
 pub const DEFAULT_LEVEL: i32 = 5;
 
 /// How a body is compressed.
@@ -30,7 +30,17 @@ pub enum CompressionType {
     Zlib,
 }
 
-/// Compresses a body. The level is zlib's (1 to 9) or zstd's (1 to 22); what is outside is taken for the nearest.
+/// Compresses a body. The level is zlib's (1 to 9) or zstd's (1 to 22); a level outside becomes the nearest.
+///
+/// ```
+/// use rocketmq_common::compression::{CompressionType, compress, decompress};
+///
+/// let body = vec![b'a'; 10_000];
+/// let small = compress(CompressionType::Zlib, &body, 5)?;
+/// assert!(small.len() < 100);
+/// assert_eq!(decompress(CompressionType::Zlib, &small, 10_000)?, body);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// zstd without the cargo feature of that name.
@@ -42,11 +52,21 @@ pub fn compress(kind: CompressionType, body: &[u8], level: i32) -> Result<Bytes,
     }
 }
 
-/// Inflates a body to at most `limit` bytes. Allocates for what comes out, whatever sizes the body declares.
+/// Inflates a body to at most `limit` bytes. Allocates for the bytes that come out, never for a size that the body
+/// declares.
+///
+/// ```
+/// use rocketmq_common::compression::{CompressionType, DecompressError, compress, decompress};
+///
+/// let small = compress(CompressionType::Lz4, &[b'a'; 10_000], 5)?;
+/// let refused = decompress(CompressionType::Lz4, &small, 9_999);
+/// assert_eq!(refused, Err(DecompressError::TooLarge { limit: 9_999 }));
+/// # Ok::<(), rocketmq_common::compression::CompressError>(())
+/// ```
 ///
 /// # Errors
-/// The body is broken, cut short, or inflates to more than the limit; or it is zstd that needs a window of more than
-/// both the limit and 128 MiB, which is the most that encoders use unless told otherwise.
+/// The body is broken, cut short, or inflates to more than the limit; or a zstd body needs a window that is larger than
+/// both the limit and 128 MiB, the default limit of encoders.
 pub fn decompress(kind: CompressionType, body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
     match kind {
         CompressionType::Lz4 => lz4::decompress(body, limit),

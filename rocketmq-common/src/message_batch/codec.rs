@@ -12,7 +12,7 @@ use crate::record::{RecordError, RecordProblem};
 /// Size, magic, checksum, flag, length of the body, length of the properties.
 const FIXED_BYTES: usize = 22;
 
-/// How many bytes a message takes in the body of a batch.
+/// The size of a message in the body of a batch, in bytes.
 pub fn encoded_len(message: &Message) -> usize {
     FIXED_BYTES + message.body().len() + message.properties().len_bytes()
 }
@@ -59,8 +59,8 @@ impl BatchEntry {
 
 /// Reads the messages of an encoded batch one after the other (Java: `MessageDecoder.decodeMessages`).
 ///
-/// A broken entry is an error of its own and costs no other, as long as its size can be believed. Otherwise the error
-/// is the last item.
+/// A broken entry is an error in its place, and reading goes on behind it. If the size of an entry is impossible, its
+/// error is the last item.
 #[derive(Debug)]
 pub struct BatchDecoder {
     batch: Bytes,

@@ -14,8 +14,8 @@ pub use codec::{BatchDecoder, BatchEntry, encoded_len};
 
 /// Messages of one topic that go to one queue together, and are stored all or none.
 ///
-/// The messages agree in topic and in whether they wait for being stored. None is delayed, timed, half, or sent to a
-/// retry topic: a broker ignores or refuses those in a batch, or, with timers, gets stuck.
+/// All messages have one topic and one setting of `wait_store_msg_ok`. A batch holds no delayed, timer or half message,
+/// and no message for a retry topic: brokers ignore or refuse them, and a timer in a batch stops all timers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageBatch {
     messages: Vec<Message>,
@@ -83,10 +83,22 @@ pub enum BatchError {
 }
 
 impl MessageBatch {
-    /// A batch of these messages.
+    /// Makes a batch of `messages`.
+    ///
+    /// ```
+    /// use rocketmq_common::message_batch::BatchError;
+    /// use rocketmq_common::{Message, MessageBatch};
+    ///
+    /// let batch = MessageBatch::new(vec![Message::new("Orders", "1"), Message::new("Orders", "2")])?;
+    /// assert_eq!((batch.topic(), batch.message_count()), ("Orders", 2));
+    ///
+    /// let timer = Message::new("Orders", "later").with_delay_time_sec(10);
+    /// assert_eq!(MessageBatch::new(vec![timer]), Err(BatchError::Timer { index: 0 }));
+    /// # Ok::<(), BatchError>(())
+    /// ```
     ///
     /// # Errors
-    /// There is no message, or one breaks a rule of batches; the error says which.
+    /// There is no message, or a message breaks a rule of batches; the error names the message.
     pub fn new(messages: Vec<Message>) -> Result<Self, BatchError> {
         let first = messages.first().ok_or(BatchError::Empty)?;
         for (index, message) in messages.iter().enumerate() {
@@ -95,10 +107,18 @@ impl MessageBatch {
         Ok(Self { messages })
     }
 
-    /// A batch of these messages.
+    /// Makes a batch of what an iterator yields.
+    ///
+    /// ```
+    /// use rocketmq_common::{Message, MessageBatch};
+    ///
+    /// let batch = MessageBatch::try_from_iter((0..10).map(|n| Message::new("Orders", n.to_string())))?;
+    /// assert_eq!(&batch.messages()[9].body()[..], b"9");
+    /// # Ok::<(), rocketmq_common::message_batch::BatchError>(())
+    /// ```
     ///
     /// # Errors
-    /// As for [`new`](Self::new).
+    /// The errors of [`new`](Self::new).
     pub fn try_from_iter(messages: impl IntoIterator<Item = Message>) -> Result<Self, BatchError> {
         Self::new(messages.into_iter().collect())
     }
@@ -108,7 +128,7 @@ impl MessageBatch {
         self.messages.first().map_or("", Message::topic)
     }
 
-    /// Whether the broker answers only after all messages are stored as its settings ask.
+    /// Whether the broker answers only after it has flushed and replicated all messages as its settings ask.
     pub fn wait_store_msg_ok(&self) -> bool {
         self.messages.first().is_none_or(Message::wait_store_msg_ok)
     }
@@ -128,7 +148,20 @@ impl MessageBatch {
         self.messages
     }
 
-    /// Gives each message an id that has none yet.
+    /// Gives an id to each message that has none.
+    ///
+    /// ```
+    /// use rocketmq_common::{Message, MessageBatch};
+    ///
+    /// let mut batch = MessageBatch::new(vec![Message::new("Orders", "1"), Message::new("Orders", "2")])?;
+    /// let mut count = 0;
+    /// batch.assign_unique_keys(|| {
+    ///     count += 1;
+    ///     format!("id-{count}")
+    /// });
+    /// assert_eq!(batch.messages()[1].unique_key(), Some("id-2"));
+    /// # Ok::<(), rocketmq_common::message_batch::BatchError>(())
+    /// ```
     pub fn assign_unique_keys<Id: AsRef<str>>(&mut self, mut next_id: impl FnMut() -> Id) {
         for message in &mut self.messages {
             if message.unique_key().is_none() {
@@ -137,12 +170,23 @@ impl MessageBatch {
         }
     }
 
-    /// How many bytes [`encode`](Self::encode) makes.
+    /// The length of what [`encode`](Self::encode) returns, in bytes.
     pub fn encoded_len(&self) -> usize {
         self.messages.iter().map(encoded_len).sum()
     }
 
     /// The body of the request that sends the batch.
+    ///
+    /// ```
+    /// use rocketmq_common::message_batch::BatchDecoder;
+    /// use rocketmq_common::{Message, MessageBatch};
+    ///
+    /// let batch = MessageBatch::new(vec![Message::new("Orders", "1"), Message::new("Orders", "2")])?;
+    /// let bytes = batch.encode()?;
+    /// assert_eq!(bytes.len(), batch.encoded_len());
+    /// assert_eq!(BatchDecoder::new(bytes).count(), 2);
+    /// # Ok::<(), rocketmq_common::message_batch::BatchError>(())
+    /// ```
     ///
     /// # Errors
     /// The properties of a message exceed 32,767 bytes, or a body exceeds what 32 bits can count.
@@ -154,8 +198,17 @@ impl MessageBatch {
         Ok(out.freeze())
     }
 
-    /// Splits a batch into ones that are encoded to at most `limit` bytes each, in the same order. Assign ids first:
-    /// they count.
+    /// Splits a batch into batches of at most `limit` encoded bytes each, in order. Assign ids first, because they take
+    /// bytes too.
+    ///
+    /// ```
+    /// use rocketmq_common::{Message, MessageBatch};
+    ///
+    /// let batch = MessageBatch::new(vec![Message::new("Orders", vec![0; 1000]); 5])?;
+    /// let counts: Vec<usize> = batch.split(2_500)?.iter().map(MessageBatch::message_count).collect();
+    /// assert_eq!(counts, [2, 2, 1]);
+    /// # Ok::<(), rocketmq_common::message_batch::BatchError>(())
+    /// ```
     ///
     /// # Errors
     /// One message alone exceeds the limit.

@@ -19,6 +19,14 @@ use crate::sysflag::MessageSysFlag;
 const LEAST_BYTES: usize = 8;
 
 /// How records are read, and how much they may ask for.
+///
+/// ```
+/// use bytes::Bytes;
+/// use rocketmq_common::record::{RecordDecoder, RecordOptions};
+///
+/// let headers_alone = RecordOptions { read_body: false, ..RecordOptions::default() };
+/// assert_eq!(RecordDecoder::with_options(Bytes::new(), headers_alone).count(), 0);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordOptions {
     /// Whether bodies are read at all (Java: `com.rocketmq.read.body`). Without it they are empty, and neither checked
@@ -30,9 +38,9 @@ pub struct RecordOptions {
     pub decompress: bool,
     /// Whether a record that holds a batch gives the messages in it.
     pub unwrap_inner_batch: bool,
-    /// To how many bytes one body may be inflated.
+    /// The limit to which one body is inflated, in bytes.
     pub max_inflated: usize,
-    /// How many messages are read at most.
+    /// The limit of messages that are read.
     pub max_messages: usize,
 }
 
@@ -52,8 +60,19 @@ impl Default for RecordOptions {
 
 /// Reads the messages of a buffer of records one after the other, sharing bodies and properties with it.
 ///
-/// A record that cannot be read is an error of its own and costs no other, as long as its size can be believed;
-/// [`RecordError::is_last`] tells when it cannot. Fillers at the end of a commit log file are skipped.
+/// A record that cannot be read is an error in its place, and reading goes on behind it. If the size of a record is
+/// impossible, its error is the last item ([`RecordError::is_last`]). Fillers at the end of a commit log file are
+/// skipped.
+///
+/// ```
+/// use bytes::Bytes;
+/// use rocketmq_common::record::RecordDecoder;
+///
+/// let mut records = RecordDecoder::new(Bytes::from_static(b"no records at all"));
+/// let error = records.next().and_then(Result::err);
+/// assert!(error.is_some_and(|error| error.is_last()));
+/// assert!(records.next().is_none());
+/// ```
 #[derive(Debug)]
 pub struct RecordDecoder {
     records: Bytes,
@@ -61,7 +80,7 @@ pub struct RecordDecoder {
     options: RecordOptions,
     count: usize,
     batch: Option<InnerBatch>,
-    /// The topic of the record before: mostly the next one has the same.
+    /// The topic of the record before: the next record mostly has it too, and shares it.
     topic: ByteString,
 }
 

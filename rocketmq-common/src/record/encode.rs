@@ -11,8 +11,8 @@ use crate::message_ext::{MessageExt, RecordHeader};
 use crate::properties::MAX_PROPERTIES_BYTES;
 use crate::sysflag::MessageSysFlag;
 
-/// Everything that a record is made of. Its size, checksum and version follow from it, and so do the two bits of the
-/// flags that tell the widths of the addresses.
+/// The parts of a record. Its size, checksum and version follow from them, and so do the two flag bits for the widths
+/// of the addresses.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordFields<'a> {
     /// The fields of fixed width.
@@ -21,7 +21,7 @@ pub struct RecordFields<'a> {
     pub flag: i32,
     /// The topic.
     pub topic: &'a str,
-    /// The body as it is to be stored, so compressed if the flags say so.
+    /// The body as it is stored: compressed if the flags say so.
     pub body: &'a [u8],
     /// The properties in wire form.
     pub properties: &'a str,
@@ -52,7 +52,7 @@ impl<'a> From<&'a MessageExt> for RecordFields<'a> {
 }
 
 impl RecordFields<'_> {
-    /// How many bytes the record takes.
+    /// The size of the record, in bytes.
     pub fn record_len(&self) -> usize {
         const FIXED: usize = 68 + 4 + 2;
         let hosts = host_len(self.header.born_host) + host_len(self.header.store_host);
@@ -79,6 +79,21 @@ impl RecordFields<'_> {
 
 /// Appends a record (Java: `MessageExtEncoder`, `MessageDecoder.encode`). Topics of more than 127 bytes make it one of
 /// the second version.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use rocketmq_common::message_ext::RecordHeader;
+/// use rocketmq_common::record::{RecordDecoder, encode_record};
+/// use rocketmq_common::{Message, MessageExt};
+///
+/// let message = MessageExt::new(Message::new("TopicTest", "hello"), RecordHeader::default());
+/// let mut records = BytesMut::new();
+/// encode_record(&(&message).into(), &mut records)?;
+/// for record in RecordDecoder::new(records.freeze()) {
+///     assert_eq!(&record?.body()[..], b"hello");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// A part is too long for its length field; nothing is written then.

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::compression::{DecompressError, UnknownCompressionType};
 use crate::shorten::Shorten;
 
-/// A record that cannot be read: which one, and why. Its neighbours are not affected, unless
+/// A record that cannot be read: its place, and the reason. Records behind it can be read, unless
 /// [`is_last`](Self::is_last).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordError(Box<Inner>);
@@ -47,7 +47,7 @@ impl RecordError {
         &self.0.problem
     }
 
-    /// Whether what follows in the buffer could not be read either.
+    /// Whether the rest of the buffer is lost too.
     pub fn is_last(&self) -> bool {
         matches!(
             self.0.problem,

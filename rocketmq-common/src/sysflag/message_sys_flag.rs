@@ -49,7 +49,7 @@ impl MessageSysFlag {
         self.contains(Self::COMPRESSED)
     }
 
-    /// Whether the body holds several messages, as queues store it that keep batches whole.
+    /// Whether the body holds several messages: queues of type `BatchCQ` store a batch as one record.
     pub const fn is_inner_batch(self) -> bool {
         self.contains(Self::NEED_UNWRAP.with(Self::INNER_BATCH))
     }
@@ -57,7 +57,7 @@ impl MessageSysFlag {
     /// How the body is compressed. 0 means zlib, as clients wrote it before the type existed.
     ///
     /// # Errors
-    /// The type is none that exists.
+    /// The three bits hold no known type.
     pub const fn compression_type(self) -> Result<CompressionType, UnknownCompressionType> {
         match (self.bits() & COMPRESSION_MASK) >> COMPRESSION_SHIFT {
             1 => Ok(CompressionType::Lz4),
@@ -67,7 +67,14 @@ impl MessageSysFlag {
         }
     }
 
-    /// With the bits of a body that is compressed like that.
+    /// With the bits of a body that is compressed in this way.
+    ///
+    /// ```
+    /// use rocketmq_common::{CompressionType, MessageSysFlag};
+    ///
+    /// let flag = MessageSysFlag::default().with_compression(CompressionType::Zlib);
+    /// assert_eq!((flag.is_compressed(), flag.compression_type()), (true, Ok(CompressionType::Zlib)));
+    /// ```
     #[must_use]
     pub const fn with_compression(self, compression: CompressionType) -> Self {
         let kind = match compression {
@@ -80,6 +87,14 @@ impl MessageSysFlag {
     }
 
     /// What the message is in a transaction.
+    ///
+    /// ```
+    /// use rocketmq_common::MessageSysFlag;
+    /// use rocketmq_common::sysflag::TransactionType;
+    ///
+    /// assert_eq!(MessageSysFlag::from_bits(0x8).transaction_type(), TransactionType::Commit);
+    /// assert_eq!(MessageSysFlag::from_bits(0xC).transaction_type(), TransactionType::Rollback);
+    /// ```
     pub const fn transaction_type(self) -> TransactionType {
         match self.bits() & TRANSACTION_MASK {
             0 => TransactionType::NotTransaction,
