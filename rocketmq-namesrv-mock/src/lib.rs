@@ -42,7 +42,7 @@ pub use capture::CapturedRequest;
 pub use certificates::{MockAuthority, MockCertificate};
 pub use cluster::{GroupConnection, GroupMode, MockCluster, MockClusterBuilder, QueueOffsets};
 pub use error::MockError;
-pub use faults::{Fault, FaultAction, FaultError};
+pub use faults::{AnswerChange, Fault, FaultAction, FaultError, RecordDamage};
 pub use history::{BrokerEvent, HistoryEntry};
 pub use proxy::{MockProxy, MockProxyBuilder};
 #[cfg(feature = "tls")]

@@ -26,6 +26,7 @@ pub(crate) struct Arguments {
     pub(crate) captured: usize,
     /// With how many queues.
     pub(crate) topics: Vec<(String, u32)>,
+    pub(crate) preloads: Vec<Preload>,
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) faults: Vec<Fault>,
@@ -35,6 +36,17 @@ pub(crate) struct Arguments {
     pub(crate) upstream_tls: Option<String>,
     pub(crate) json: bool,
     pub(crate) until_stdin_closes: bool,
+}
+
+/// A topic that is full from the start.
+#[derive(Debug)]
+pub(crate) struct Preload {
+    pub(crate) topic: String,
+    pub(crate) queues: u32,
+    /// In each queue.
+    pub(crate) messages: u32,
+    /// Of each body.
+    pub(crate) bytes: usize,
 }
 
 /// What cannot be understood.
@@ -55,6 +67,7 @@ impl Arguments {
             port: 0,
             captured: 10_000,
             topics: Vec::new(),
+            preloads: Vec::new(),
             tls_cert: None,
             tls_key: None,
             faults: Vec::new(),
@@ -81,6 +94,7 @@ impl Arguments {
                 "--broker-port" => broker_port = line.port()?,
                 "--ipv6" => read.cluster = cluster.ipv6(line.flag()?),
                 "--topic" => read.topics.push(line.topic()?),
+                "--preload" => read.preloads.push(line.preload()?),
                 "--no-auto-create" => read.cluster = cluster.auto_create_topic(!line.flag()?),
                 "--no-auto-create-group" => read.cluster = cluster.auto_create_group(!line.flag()?),
                 "--in-sync-replicas" => {
@@ -180,6 +194,21 @@ impl<I: Iterator<Item = String>> Line<I> {
             Ok(queues @ 1..) => Ok((name.to_owned(), queues)),
             _ => Err(self.not_allowed(value, "NAME or NAME:QUEUES with at least one queue is")),
         }
+    }
+
+    fn preload(&mut self) -> Result<Preload, ArgumentError> {
+        let value = self.value()?;
+        let parts: Vec<&str> = value.split(':').collect();
+        let read = || match parts[..] {
+            [topic, queues, messages, bytes] => Some(Preload {
+                topic: topic.to_owned(),
+                queues: queues.parse().ok()?,
+                messages: messages.parse().ok()?,
+                bytes: bytes.parse().ok()?,
+            }),
+            _ => None,
+        };
+        read().ok_or_else(|| self.not_allowed(value.clone(), "NAME:QUEUES:MESSAGES:BYTES is"))
     }
 
     fn key_pair(&mut self) -> Result<(String, String), ArgumentError> {

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use rocketmq_namesrv_mock::{MockClusterBuilder, MockProxy, MockProxyBuilder};
 use serde_json::{Map, Value, json};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Preload};
 
 type Failure = Box<dyn Error>;
 
@@ -31,6 +31,9 @@ async fn run_cluster(arguments: Arguments) -> Result<(), Failure> {
     let cluster = with_tls(builder, &arguments)?.start().await?;
     for (topic, queues) in &arguments.topics {
         cluster.create_topic(topic, *queues)?;
+    }
+    for Preload { topic, queues, messages, bytes } in &arguments.preloads {
+        cluster.preload(topic, *queues, *messages, &vec![b'x'; *bytes])?;
     }
     let addresses = cluster.name_server_addr();
     let brokers = cluster.broker_names().into_iter().filter_map(|name| {

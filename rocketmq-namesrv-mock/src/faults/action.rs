@@ -5,10 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use rocketmq_remoting::protocol::ResponseCode;
 
+use super::AnswerChange;
 use crate::lines::{Emission, Line, Then};
 
-/// What a server does wrong with the requests that a [`Fault`](super::Fault) is about. Times are those of the system,
-/// also in clusters with a virtual clock.
+/// What a server does wrong with the requests that a [`Fault`](super::Fault) is about. Times are those of the
+/// cluster's clock; a [`MockProxy`](crate::MockProxy) goes by the system's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultAction {
@@ -46,6 +47,8 @@ pub enum FaultAction {
         /// The remark of the answer.
         remark: String,
     },
+    /// It carries the request out and changes parts of the true answer: its code, single fields, a record of its body.
+    ChangeAnswer(AnswerChange),
     /// It does not carry the request out and tells clients that know the word (from 5.3.2 on) to connect anew, with
     /// code 1500; others are served. Java: a broker that shuts down gracefully.
     GoAway,
@@ -108,6 +111,7 @@ impl FaultAction {
             | Self::DelayAnswer(_)
             | Self::DropAnswer
             | Self::AnswerWith { .. }
+            | Self::ChangeAnswer(_)
             | Self::CloseAfterwards
             | Self::CutAnswer { .. }
             | Self::CorruptAnswer { .. }
@@ -132,6 +136,7 @@ impl FaultAction {
     pub(crate) fn told(&self, code: ResponseCode) -> Option<ResponseCode> {
         match self {
             Self::AnswerWith { code, .. } => Some(*code),
+            Self::ChangeAnswer(change) => Some(change.code.unwrap_or(code)),
             Self::DropAnswer
             | Self::CloseAfterwards
             | Self::CutAnswer { .. }
@@ -163,6 +168,7 @@ impl FaultAction {
             Self::Refuse { .. } => "refuse",
             Self::Answer { .. } => "answer",
             Self::AnswerWith { .. } => "answer_with",
+            Self::ChangeAnswer(_) => "change_answer",
             Self::GoAway => "go_away",
             Self::Close => "close",
             Self::CloseAfterwards => "close_afterwards",

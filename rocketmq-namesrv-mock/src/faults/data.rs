@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::fields::{Fields, not_allowed, required};
-use super::{Fault, FaultAction, FaultError};
+use super::{AnswerChange, Fault, FaultAction, FaultError, RecordDamage};
 
 /// All requests that send a message.
 pub(super) const SENDS: [RequestCode; 5] = [
@@ -20,9 +20,9 @@ pub(super) const SENDS: [RequestCode; 5] = [
 ];
 
 /// The values of `do`.
-const ACTIONS: &str = "delay, delay_answer, drop_request, drop_answer, refuse, answer, answer_with, go_away, close, \
-    close_afterwards, reset, cut_answer, corrupt_answer, garbage, answer_twice, stray_answer, trickle, stop_reading, \
-    crash, stop, read_only";
+const ACTIONS: &str = "delay, delay_answer, drop_request, drop_answer, refuse, answer, answer_with, change_answer, go_away, \
+    close, close_afterwards, reset, cut_answer, corrupt_answer, garbage, answer_twice, stray_answer, trickle, \
+    stop_reading, crash, stop, read_only";
 
 /// What `on` may be.
 const KINDS: &str = "a request's code (310), Java's name of it (SEND_MESSAGE_V2), `sends`, `all`, or several of them \
@@ -94,6 +94,7 @@ fn read_action(name: &str, fields: &mut Fields<'_>) -> Result<FaultAction, Fault
             body: fields.bytes("body", "body_hex")?.unwrap_or_default(),
         },
         "answer_with" => FaultAction::AnswerWith { code: read_answer_code(fields)?, remark: remark(fields)? },
+        "change_answer" => FaultAction::ChangeAnswer(read_change(fields)?),
         "go_away" => FaultAction::GoAway,
         "close" => FaultAction::Close,
         "close_afterwards" => FaultAction::CloseAfterwards,
@@ -129,6 +130,51 @@ fn read_action(name: &str, fields: &mut Fields<'_>) -> Result<FaultAction, Fault
     })
 }
 
+fn read_change(fields: &mut Fields<'_>) -> Result<AnswerChange, FaultError> {
+    let last = i64::from(i32::MAX);
+    // It fits: the range says so.
+    let record =
+        fields.number("record", -last..=last)?.map_or(0, |record| i32::try_from(record).unwrap_or(0));
+    let damage = fields.text("damage")?.map(|wanted| {
+        let found = RecordDamage::ALL.into_iter().find(|(_, name)| *name == wanted);
+        let allowed = RecordDamage::ALL.map(|(_, name)| name).join(", ") + " are";
+        found.map(|(damage, _)| (record, damage)).ok_or_else(|| not_allowed("damage", &wanted, &allowed))
+    });
+    let code = fields.value("code").is_some().then(|| read_answer_code(fields)).transpose()?;
+    Ok(AnswerChange {
+        code,
+        remark: fields.text("remark")?.map(str::to_owned),
+        fields: fields.texts("fields")?,
+        body: fields.bytes("body", "body_hex")?,
+        damage: damage.transpose()?,
+    })
+}
+
+fn write_change(change: &AnswerChange, put: &mut impl FnMut(&str, Value)) {
+    if let Some(code) = change.code {
+        write_code_and_remark(code, "", put);
+    }
+    if let Some(remark) = &change.remark {
+        put("remark", json!(remark));
+    }
+    write_fields(&change.fields, put);
+    if let Some(body) = &change.body {
+        put("body_hex", json!(to_hex(body)));
+    }
+    if let Some((record, damage)) = change.damage {
+        put("record", json!(record));
+        let name = RecordDamage::ALL.into_iter().find(|(known, _)| *known == damage).map(|(_, name)| name);
+        put("damage", json!(name));
+    }
+}
+
+fn write_fields(fields: &[(String, String)], put: &mut impl FnMut(&str, Value)) {
+    if !fields.is_empty() {
+        let texts = fields.iter().map(|(name, value)| (name.clone(), json!(value)));
+        put("fields", Value::Object(texts.collect()));
+    }
+}
+
 fn write_action(action: &FaultAction, put: &mut impl FnMut(&str, Value)) {
     let ms = |time: &Duration| json!(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     match action {
@@ -140,14 +186,12 @@ fn write_action(action: &FaultAction, put: &mut impl FnMut(&str, Value)) {
         }
         FaultAction::Answer { code, remark, fields, body } => {
             write_code_and_remark(*code, remark, put);
-            if !fields.is_empty() {
-                let texts = fields.iter().map(|(name, value)| (name.clone(), json!(value)));
-                put("fields", Value::Object(texts.collect()));
-            }
+            write_fields(fields, put);
             if !body.is_empty() {
                 put("body_hex", json!(to_hex(body)));
             }
         }
+        FaultAction::ChangeAnswer(change) => write_change(change, put),
         FaultAction::CutAnswer { at, reset } => {
             put("byte", json!(at));
             put("reset", json!(reset));

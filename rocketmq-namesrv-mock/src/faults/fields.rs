@@ -106,9 +106,9 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An object of texts.
+    /// An object of texts, or a text such as `name:value,name:value`.
     pub(super) fn texts(&mut self, name: &'static str) -> Result<Vec<(String, String)>, FaultError> {
-        let allowed = "a JSON object whose values are texts is";
+        let allowed = "a JSON object whose values are texts, or name:value,name:value is";
         match self.value(name) {
             None => Ok(Vec::new()),
             Some(Value::Object(object)) => object
@@ -116,6 +116,13 @@ impl<'a> Fields<'a> {
                 .map(|(key, value)| match value {
                     Value::String(value) => Ok((key.clone(), value.clone())),
                     other => Err(not_allowed(name, other, allowed)),
+                })
+                .collect(),
+            Some(Value::String(pairs)) => pairs
+                .split(',')
+                .map(|pair| match pair.split_once(':') {
+                    Some((key, value)) => Ok((key.trim().to_owned(), value.to_owned())),
+                    None => Err(not_allowed(name, &pair, allowed)),
                 })
                 .collect(),
             Some(other) => Err(not_allowed(name, other, allowed)),

@@ -2,7 +2,7 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what a rule is about, and what it does | here, `action.rs` |
+//! | what a rule is about, and what it does | here, `action.rs`, `change.rs` |
 //! | rules as JSON and as short texts | `data.rs`, `fields.rs`, `text.rs` |
 //! | which rule a request meets | `armed.rs` |
 //! | what becomes of the request | `admit.rs` |
@@ -10,6 +10,7 @@
 mod action;
 mod admit;
 mod armed;
+mod change;
 mod data;
 mod error;
 mod fields;
@@ -21,6 +22,7 @@ use crate::wire::about;
 pub use action::FaultAction;
 pub(crate) use admit::{Admission, GO_AWAY_AFTER, GO_AWAY_REMARK};
 pub(crate) use armed::{Faults, Hit};
+pub use change::{AnswerChange, RecordDamage};
 pub use error::FaultError;
 
 /// Which requests go wrong, and how. See [`MockCluster::inject`](crate::MockCluster::inject).

@@ -55,6 +55,7 @@ fn go_wrong(relay: &Arc<Relay>, frame: Bytes, answer: RemotingCommand, fault: Fa
             let changed = RemotingCommand { code: code.0, ..frames::look_into(&frame)? };
             return frames::frame(&changed.with_remark(remark));
         }
+        FaultAction::ChangeAnswer(change) => return frames::frame(&change.apply(frames::look_into(&frame)?)),
         FaultAction::StrayAnswer => {
             let stray = answer_frames::stray_opaque(answer.opaque);
             let stray =

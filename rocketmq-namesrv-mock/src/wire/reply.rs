@@ -82,6 +82,15 @@ impl Reply {
                 FaultAction::AnswerWith { code, remark } => {
                     responder.answer(*code, Some(remark), header, extra, body);
                 }
+                FaultAction::ChangeAnswer(change) => {
+                    let mut answer =
+                        RemotingCommand::response(code).with_header(header).with_body(body.clone());
+                    answer.remark = remark.map(Into::into);
+                    for (name, value) in extra {
+                        answer.ext_fields.insert(name.into_owned(), value.into_owned());
+                    }
+                    responder.answer_with(change.apply(answer));
+                }
                 FaultAction::ReadOnly(_) => responder.answer(code, remark, header, extra, body),
                 _ if responder.is_oneway() => {}
                 _ => fault.write(code, remark, header, extra, body),

@@ -39,6 +39,9 @@ fn every_rule_survives_as_json() {
         "do=crash back_after_ms=100 new_port=true",
         "do=stop",
         "do=read_only ms=100",
+        "do=change_answer code=21 remark=moved fields=minOffset:3,nextBeginOffset:7 record=-1 damage=crc",
+        "do=change_answer body_hex=00ff",
+        "do=change_answer damage=bomb",
     ];
     let rules: Vec<Fault> = rules.into_iter().map(|rule| rule.parse().expect(rule)).collect();
     let json = serde_json::to_string(&rules).unwrap();

@@ -7,6 +7,7 @@
 
 mod batch;
 mod binary;
+mod change_answer;
 mod clients;
 mod clocks;
 mod cluster;
