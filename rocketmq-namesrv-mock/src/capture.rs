@@ -128,7 +128,7 @@ impl Capture {
         self.lock().requests.iter().cloned().collect()
     }
 
-    /// Waits until there are at least so many requests with this code, and returns them, oldest first.
+    /// Waits until there are at least `count` requests with this code, and returns them, oldest first.
     pub(crate) async fn wait_for(
         &self,
         changes: &Changes,

@@ -7,7 +7,7 @@ use rcgen::{
 
 use crate::MockError;
 
-/// A certificate authority of its own, which nobody trusts who is not told to.
+/// A certificate authority of its own, which only clients trust that are told to.
 ///
 /// ```
 /// # fn main() -> Result<(), rocketmq_namesrv_mock::MockError> {

@@ -20,7 +20,7 @@ impl Changes {
         self.notify.notify_waiters();
     }
 
-    /// Looks at once and after each change until there is a value, at most for so long.
+    /// Looks at once and after each change until there is a value or the time is up.
     pub(crate) async fn wait<T>(&self, limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
         let deadline = deadline(limit);
         loop {

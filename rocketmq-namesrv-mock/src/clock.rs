@@ -114,7 +114,7 @@ impl Clock {
         }
     }
 
-    /// Waits for so long.
+    /// Waits for a time.
     pub(crate) async fn sleep(&self, wait: Duration) {
         if self.stands() {
             self.sleep_until(self.after(wait)).await;
@@ -143,7 +143,7 @@ pub(crate) fn deadline(limit: Duration) -> Instant {
     Instant::now() + limit.min(LONGEST)
 }
 
-/// A place among those that wait, given back on drop.
+/// A place among the waiting tasks, given back on drop.
 struct Place<'a> {
     sleepers: &'a Mutex<Sleepers>,
     key: (i64, u64),

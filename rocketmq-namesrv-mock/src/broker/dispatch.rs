@@ -100,7 +100,7 @@ fn find(code: RequestCode) -> Option<Handler> {
     })
 }
 
-/// What is about consumer groups.
+/// Requests about consumer groups.
 fn find_for_groups(code: RequestCode) -> Option<Handler> {
     Some(match code {
         RequestCode::HEART_BEAT => Handler::AtOnce(clients::heart_beat),
@@ -130,7 +130,7 @@ fn find_for_groups(code: RequestCode) -> Option<Handler> {
     })
 }
 
-/// What a request handler needs: the handler of the sockets keeps the broker alive.
+/// Serves the requests to one broker, and keeps the broker alive.
 #[derive(Debug, Clone)]
 pub(crate) struct BrokerHandler {
     pub(crate) broker: Arc<Broker>,

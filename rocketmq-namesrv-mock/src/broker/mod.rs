@@ -36,7 +36,7 @@ pub(crate) use duties::{
 };
 pub(crate) use replication::follow_master;
 pub(crate) use state::{
-    Acl, Broker, BrokerOptions, INVALID_GROUP, INVALID_TOPIC, Identity, Obeyed, TopicConfig,
+    Acl, Broker, BrokerOptions, INVALID_GROUP, INVALID_TOPIC, Identity, Obeyed, TopicSettings,
     TransactionOptions, check_group, check_topic,
 };
 pub use state::{BrokerSnapshot, SlaveLag};

@@ -185,7 +185,7 @@ impl MockClusterBuilder {
         Self { ipv6, ..self }
     }
 
-    /// The header encoding of answers. Apache's servers write JSON to everybody, which is the default.
+    /// The header encoding of answers. Apache's servers always write JSON, which is the default.
     pub fn serialize_type(self, serialize_type: SerializeType) -> Self {
         Self { serialize_type, ..self }
     }
@@ -245,7 +245,7 @@ impl MockClusterBuilder {
     }
 
     /// Brokers refuse requests that are not signed with this key pair, with code 16. Like Apache's, NameServers
-    /// answer everybody. Default: no ACL.
+    /// answer every client. Default: no ACL.
     pub fn acl(self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
         Self { acl: Some(Acl::new(access_key.into(), secret_key.into())), ..self }
     }

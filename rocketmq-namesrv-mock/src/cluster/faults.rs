@@ -54,7 +54,7 @@ impl MockCluster {
     /// future may leave the broker stopped.
     ///
     /// # Errors
-    /// When there is no such broker, or its port was taken by somebody else.
+    /// When there is no such broker, or another process has taken its port.
     pub async fn start_broker(&self, name: &str) -> Result<(), MockError> {
         let (_, slot) = self.broker_slot(name)?;
         slot.restart(false).await
@@ -76,7 +76,7 @@ impl MockCluster {
     /// may leave both stopped.
     ///
     /// # Errors
-    /// When there is no such slave, or a port was taken by somebody else meanwhile.
+    /// When there is no such slave, or another process has taken a port meanwhile.
     pub async fn switch_roles(&self, slave: &str) -> Result<(), MockError> {
         let (broker, slot) = self.broker_slot(slave)?;
         let (_, master) = self.broker_slot(broker.name())?;
@@ -111,7 +111,7 @@ impl MockCluster {
     /// it stopped.
     ///
     /// # Errors
-    /// When there is no such NameServer, or its port was taken by somebody else.
+    /// When there is no such NameServer, or another process has taken its port.
     pub async fn start_name_server(&self, index: usize) -> Result<(), MockError> {
         self.name_server_slot(index)?.restart(false).await
     }
@@ -127,7 +127,7 @@ impl MockCluster {
         slot.restart(true).await
     }
 
-    /// Cuts a NameServer off from the brokers: it goes on to give out the routes that it knows, whatever brokers
+    /// Cuts a NameServer off from the brokers: it goes on to give out the routes that it knows, even if brokers
     /// announce, and so disagrees with the others.
     ///
     /// # Errors

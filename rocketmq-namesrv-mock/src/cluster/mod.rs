@@ -22,7 +22,7 @@ use slot::Slot;
 pub(crate) use slot::{ServerChange, Servers};
 
 use crate::MockError;
-use crate::broker::{self, Broker, TopicConfig};
+use crate::broker::{self, Broker, TopicSettings};
 use crate::capture::CapturedRequest;
 use crate::clock::Clock;
 use crate::faults::Admission;
@@ -124,7 +124,7 @@ impl MockCluster {
         self.masters().map(count).sum()
     }
 
-    /// Creates a topic with so many queues to read and write on each broker, or changes it.
+    /// Creates a topic with `queues` queues to read and write on each broker, or changes it.
     ///
     /// # Errors
     /// When the name is none that a topic can have, or the number is above that of 32 bits.
@@ -133,7 +133,7 @@ impl MockCluster {
         broker::check_topic(name).map_err(refused)?;
         let queues = i32::try_from(queues).map_err(|error| refused(error.to_string()))?;
         for broker in self.masters() {
-            broker.put_topic(TopicConfig::new(name, queues));
+            broker.put_topic(&mut broker.lock(), TopicSettings::new(name, queues));
         }
         Ok(())
     }

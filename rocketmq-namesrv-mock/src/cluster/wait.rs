@@ -36,7 +36,7 @@ impl MockCluster {
         found.ok_or_else(|| MockError::WaitedInVain { limit, there: "not what was waited for".to_owned() })
     }
 
-    /// Waits until there are at least so many messages in a topic, and returns all that are there, in the order of
+    /// Waits until there are at least `count` messages in a topic, and returns all of them, in the order of
     /// [`messages`](Self::messages). Waits for at most [`wait_limit`](super::MockClusterBuilder::wait_limit). Dropping
     /// the future just ends the wait.
     ///

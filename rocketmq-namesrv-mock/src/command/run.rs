@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 async fn run_cluster(arguments: Arguments) -> Result<(), Failure> {
-    // Before anybody is told that it is ready.
+    // Before the line that says it is ready.
     let end = End::listen(arguments.until_stdin_closes)?;
     let builder = arguments.faults.iter().cloned().fold(arguments.cluster.clone(), MockClusterBuilder::fault);
     let cluster = with_tls(builder, &arguments)?.start().await?;

@@ -1,7 +1,7 @@
 //! The settings of a server under Java's names. Java: `Configuration`, `MixAll.properties2Object`.
 //!
 //! The texts beside this file say what Apache's server 5.5.0 has: for each setting its type, its name and the value that
-//! it has if nobody sets it; none if Java's is null. Folders, which Java puts below the home of whoever starts it, are those of
+//! it has by default; none if Java's is null. Folders, which Java puts below the home of the user, are those of
 //! the user `rocketmq` in Apache's container images.
 
 mod properties;
@@ -20,7 +20,7 @@ use crate::wire::Refusal;
 pub(crate) struct Configuration {
     /// By name.
     settings: BTreeMap<&'static str, Setting>,
-    /// What nobody may change while the server runs.
+    /// Settings that cannot change while the server runs.
     black_list: Vec<String>,
     version: DataVersion,
 }
@@ -67,14 +67,14 @@ impl Configuration {
         Self { settings, black_list, version }
     }
 
-    /// How a setting of this server is, whatever Apache's would have.
+    /// Sets what a setting of this server is, in place of Apache's default.
     pub(crate) fn set(&mut self, name: &str, value: impl ToString) {
         if let Some(setting) = self.settings.get_mut(name) {
             setting.value = Some(Cow::Owned(value.to_string()));
         }
     }
 
-    /// Takes over a properties file, and says whether a name is in it. Names that nobody knows are passed over, and so are
+    /// Takes over a properties file, and says whether a name is in it. Unknown names are passed over, and so are
     /// values of another type.
     pub(crate) fn update(
         &mut self,

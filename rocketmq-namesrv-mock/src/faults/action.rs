@@ -58,7 +58,7 @@ pub enum FaultAction {
     CloseAfterwards,
     /// It resets the connection without carrying the request out: the client reads an error instead of an end.
     Reset,
-    /// It carries the request out, writes so many bytes of the answer and ends the connection.
+    /// It carries the request out, writes the first bytes of the answer and ends the connection.
     CutAnswer {
         /// Bytes of the frame that are written, the length prefix included; the whole frame if it is shorter.
         at: usize,
@@ -75,7 +75,7 @@ pub enum FaultAction {
     Garbage(Bytes),
     /// It carries the request out and answers twice.
     AnswerTwice,
-    /// It carries the request out, and answers it and another request that nobody made.
+    /// It carries the request out, and answers it and a request that the client never made.
     StrayAnswer,
     /// It carries the request out and writes the answer byte by byte with this time between. Nothing else is written
     /// on the connection meanwhile.

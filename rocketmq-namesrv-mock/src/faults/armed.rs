@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use rocketmq_remoting::protocol::RequestCode;
 
-    /// Which of so many equal requests go wrong.
+    /// Which of N equal requests go wrong.
     fn wrong(fault: Fault, requests: usize) -> Vec<usize> {
         let faults = Faults::default();
         faults.inject(fault);

@@ -16,7 +16,7 @@ const MAX_MS: i64 = 24 * 60 * 60 * 1000;
 /// Fields by name. Texts stand for numbers and flags as well, which is what the short form of a rule has.
 pub(super) struct Fields<'a> {
     map: &'a Map<String, Value>,
-    /// All names that somebody asked for.
+    /// All names that the rule reader has asked for.
     known: BTreeSet<&'static str>,
 }
 
@@ -129,7 +129,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Turns down what nobody asked for.
+    /// Refuses fields that the rule does not know.
     pub(super) fn finish(self, action: &str) -> Result<(), FaultError> {
         match self.map.keys().find(|name| !self.known.contains(name.as_str())) {
             None => Ok(()),

@@ -110,13 +110,13 @@ impl Fault {
         Self { server: Some(server.into()), ..self }
     }
 
-    /// Lets so many requests go well first.
+    /// Lets this number of requests go well first.
     #[must_use]
     pub fn after(self, requests: u32) -> Self {
         Self { after: requests, ..self }
     }
 
-    /// Only so many times.
+    /// Limits how many requests go wrong.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times: Some(times), ..self }

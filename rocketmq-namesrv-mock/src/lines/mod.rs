@@ -117,7 +117,7 @@ impl Line {
         self.wake_reader();
     }
 
-    /// Reads nothing for so long, or never again.
+    /// Stops reading for a while, or for good.
     pub(crate) fn stop_reading(&self, time: Option<Duration>) {
         let mut state = self.lock();
         state.deaf_until_ms = time.map(|time| self.clock.after(time));

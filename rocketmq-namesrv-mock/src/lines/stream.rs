@@ -152,7 +152,7 @@ impl AsyncRead for LineStream {
         // Before looking for news, so that none is missed.
         this.line.keep_reader(cx.waker());
         if this.between_frames && this.line.is_busy() {
-            // What cannot be written now does not keep anybody from reading.
+            // A write that has to wait does not hold up reading.
             let _ = this.poll_emit(cx);
         }
         if this.end.is_some() {

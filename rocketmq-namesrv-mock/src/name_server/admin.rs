@@ -2,16 +2,16 @@
 
 use rocketmq_common::PermName;
 use rocketmq_remoting::protocol::RemotingCommand;
-use rocketmq_remoting::protocol::body::{TopicList, TopicRouteData, decode_body, encode_body};
+use rocketmq_remoting::protocol::body::{TopicList, TopicRouteData};
 use rocketmq_remoting::protocol::header::{
     GetTopicsByClusterFields, RegisterTopicFields, WipeWritePermOfBrokerFields,
 };
 
 use super::{NameServer, QueueData};
-use crate::wire::{Answer, Refusal, read_fields, required};
+use crate::wire::{Answer, Refusal, decode_json, json_answer, read_fields, required};
 
 impl NameServer {
-    /// 205. It lasts until the broker announces its topics again.
+    /// 205. Lasts until the broker announces its topics again.
     pub(super) fn wipe_write_perm(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         let fields: WipeWritePermOfBrokerFields<'_> = read_fields(&request.ext_fields)?;
         let broker = required(fields.broker_name, "brokerName")?;
@@ -19,7 +19,7 @@ impl NameServer {
         Ok(Answer::success().with_field("wipeTopicCount", changed))
     }
 
-    /// 327. Topics lose the permission to be inherited from by that.
+    /// 327. New topics can no longer inherit from the broker's topics after this.
     pub(super) fn add_write_perm(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         let fields: WipeWritePermOfBrokerFields<'_> = read_fields(&request.ext_fields)?;
         let broker = required(fields.broker_name, "brokerName")?;
@@ -27,12 +27,11 @@ impl NameServer {
         Ok(Answer::success().with_field("addTopicCount", changed))
     }
 
-    /// 217. Queues of brokers that are not known end it without a word.
+    /// 217. Stops at the first unknown broker, without an error.
     pub(super) fn register_topic(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         let fields: RegisterTopicFields<'_> = read_fields(&request.ext_fields)?;
         let topic = required(fields.topic, "topic")?;
-        let no_json = |error| Refusal::exception("com.alibaba.fastjson2.JSONException", error);
-        let route: TopicRouteData = decode_body(&request.body).map_err(no_json)?;
+        let route: TopicRouteData = decode_json(&request.body)?;
         let brokers = self.routes.brokers();
         for data in &route.queue_datas {
             let Some((name, _)) = brokers.get_key_value(data.broker_name.as_str()) else { break };
@@ -50,7 +49,7 @@ impl NameServer {
     /// 311, 312, 313: the topics with such flags.
     pub(super) fn topics_with(&self, is_wanted: fn(i32) -> bool) -> Result<Answer, Refusal> {
         self.setup.check("enableTopicList")?;
-        list(&TopicList { broker_addr: None, topic_list: self.routes.topics_with(is_wanted) })
+        json_answer(&TopicList { broker_addr: None, topic_list: self.routes.topics_with(is_wanted) })
     }
 
     /// 224.
@@ -59,7 +58,7 @@ impl NameServer {
         let fields: GetTopicsByClusterFields<'_> = read_fields(&request.ext_fields)?;
         let cluster = fields.cluster.unwrap_or_default();
         let topic_list = self.routes.topics_of_cluster(&cluster);
-        list(&TopicList { broker_addr: None, topic_list })
+        json_answer(&TopicList { broker_addr: None, topic_list })
     }
 
     /// 304.
@@ -69,7 +68,7 @@ impl NameServer {
         topic_list.extend(brokers.keys().map(|name| name.to_string()));
         topic_list.sort_unstable();
         topic_list.dedup();
-        list(&TopicList {
+        json_answer(&TopicList {
             broker_addr: brokers.values().next().and_then(|broker| broker.addresses.values().next().cloned()),
             topic_list,
         })
@@ -84,10 +83,4 @@ pub(super) fn is_unit(sys_flag: i32) -> bool {
 /// Java: `TopicSysFlag.hasUnitSubFlag`.
 pub(super) fn has_unit_sub(sys_flag: i32) -> bool {
     sys_flag & 2 != 0
-}
-
-fn list(topics: &TopicList) -> Result<Answer, Refusal> {
-    let body = encode_body(topics);
-    let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
-    Ok(Answer::success().with_body(body))
 }

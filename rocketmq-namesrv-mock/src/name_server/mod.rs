@@ -18,7 +18,7 @@ use crate::wire::{Answer, Refusal, Reply, SEE_FAQ, read_fields};
 pub(crate) use config::Setup;
 use json::Keys;
 pub(crate) use routes::{QueueData, Routes};
-pub(crate) use settings::Settings;
+pub(crate) use settings::KvSettings;
 
 /// From this version on clients get routes as strict JSON (4.9.4).
 const STRICT_JSON_FROM: i32 = 401;
@@ -31,7 +31,7 @@ const ORDER_TOPIC_CONFIG: &str = "ORDER_TOPIC_CONFIG";
 pub(crate) struct NameServer {
     pub(crate) name: Arc<str>,
     pub(crate) routes: Arc<Routes>,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<KvSettings>,
     pub(crate) setup: Arc<Setup>,
     pub(crate) admission: Arc<Admission>,
 }

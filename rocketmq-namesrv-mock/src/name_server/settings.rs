@@ -4,19 +4,19 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rocketmq_remoting::protocol::body::{KVTable, encode_body};
+use rocketmq_remoting::protocol::body::KVTable;
 use rocketmq_remoting::protocol::header::PutKvConfigFields;
 use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
-use crate::wire::{Answer, Refusal, read_fields};
+use crate::wire::{Answer, Refusal, json_answer, read_fields};
 
 /// By namespace, then by key.
 #[derive(Debug, Default)]
-pub(crate) struct Settings {
+pub(crate) struct KvSettings {
     namespaces: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
-impl Settings {
+impl KvSettings {
     /// One setting.
     pub(super) fn find(&self, namespace: &str, key: &str) -> Option<String> {
         self.lock().get(namespace)?.get(key).cloned()
@@ -64,9 +64,7 @@ impl Settings {
             let remark = format!("No config item, Namespace: {namespace}");
             return Err(Refusal::new(ResponseCode::QUERY_NOT_FOUND, remark));
         };
-        let body = encode_body(&KVTable { table });
-        let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
-        Ok(Answer::success().with_body(body))
+        json_answer(&KVTable { table })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, String>>> {

@@ -14,7 +14,7 @@ use super::gate::Gate;
 use super::{Site, requests};
 use crate::lines::Line;
 
-/// Requests whose answers somebody waits for; more of them pass without being noted.
+/// How many requests that wait for answers are noted; further ones pass without being noted.
 const MAX_EXPECTED: usize = 65_536;
 
 /// What both directions of a connection share.

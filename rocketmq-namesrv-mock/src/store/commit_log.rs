@@ -71,7 +71,7 @@ impl CommitLog {
         self.position
     }
 
-    /// Whether records of so many bytes still fit.
+    /// Whether this number of bytes still fits.
     pub(crate) fn check_room(&self, bytes: usize) -> Result<(), StoreFull> {
         match self.stored_bytes.checked_add(bytes) {
             Some(sum) if sum <= self.limit => Ok(()),
@@ -140,7 +140,7 @@ impl CommitLog {
         self.position_of(self.first).unwrap_or(self.position)
     }
 
-    /// Leaves out so many bytes, as if a record had been stored there that nobody can read.
+    /// Skips this number of bytes, as if an unreadable record had been stored there.
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.position = self.position.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
     }

@@ -56,7 +56,7 @@ impl ConsumeQueue {
         self.entries.push_back(entry);
     }
 
-    /// Gives an offset away for a message that nobody will see.
+    /// Uses up an offset for a message that no client will see.
     pub(crate) fn lose(&mut self, count: i64) {
         self.lost += count;
     }

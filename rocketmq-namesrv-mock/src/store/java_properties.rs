@@ -91,7 +91,7 @@ fn without_repetitions(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     unique
 }
 
-/// How many buckets Java's map has once it holds so many names: it doubles when it is three quarters full.
+/// How many buckets Java's map has once it holds this number of names: it doubles when it is three quarters full.
 fn buckets(names: usize) -> usize {
     let mut buckets = BUCKETS;
     while names > buckets / 4 * 3 {

@@ -8,9 +8,9 @@ use rocketmq_remoting::net::TaskOwner;
 use crate::faults::FaultAction;
 use crate::lines::{Emission, Line, Then};
 
-/// The id of a request that nobody made, for a client that has made this one.
+/// The id of a request that the client never made, from the id of a request that it did make.
 pub(crate) fn stray_opaque(opaque: i32) -> i32 {
-    // Far from those that are in flight.
+    // Far from the ids that are in flight.
     opaque.wrapping_add(1 << 30)
 }
 

@@ -1,11 +1,14 @@
 //! JSON bodies of requests and answers.
 
+use bytes::Bytes;
 use rocketmq_remoting::protocol::RemotingCommand;
 use rocketmq_remoting::protocol::body::{decode_body, encode_body};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Answer, Refusal};
+
+const JSON_EXCEPTION: &str = "com.alibaba.fastjson2.JSONException";
 
 /// The body of a request. Java's exceptions stand for one that is missing or cannot be read.
 pub(crate) fn json_body<T: DeserializeOwned>(command: &RemotingCommand, what: &str) -> Result<T, Refusal> {
@@ -20,18 +23,25 @@ pub(crate) fn optional_json_body<T: DeserializeOwned>(
     if body.is_empty() || body == b"null" {
         return Ok(None);
     }
-    let no_json =
-        |error: &dyn std::fmt::Display| Refusal::exception("com.alibaba.fastjson2.JSONException", error);
     if !body.starts_with(b"{") {
-        return Err(no_json(&"expect {"));
+        return Err(Refusal::exception(JSON_EXCEPTION, "expect {"));
     }
-    decode_body(body).map(Some).map_err(|error| no_json(&error))
+    decode_json(body).map(Some)
+}
+
+/// A value that is written in JSON.
+pub(crate) fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    decode_body(body).map_err(|error| Refusal::exception(JSON_EXCEPTION, error))
+}
+
+/// The value as a body in JSON.
+pub(crate) fn encode_json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Refusal> {
+    encode_body(value).map_err(|error| Refusal::exception("java.lang.RuntimeException", error))
 }
 
 /// Success with this body.
 pub(crate) fn json_answer<T: Serialize + ?Sized>(body: &T) -> Result<Answer, Refusal> {
-    let body = encode_body(body).map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
-    Ok(Answer::success().with_body(body))
+    Ok(Answer::success().with_body(encode_json(body)?))
 }
 
 /// A value as JSON, to be put into a text.

@@ -96,11 +96,12 @@ impl Reply {
                 _ => fault.write(code, remark, header, extra, body),
             },
         }
-        // Whatever the request changed was changed before.
+        // The request has made its changes by now.
         changes.tell();
     }
 
-    /// Passes on the answer of another peer as if it had come from there. What a fault makes of it is the server's.
+    /// Passes on the answer of another peer, its language and version included. An armed fault turns it into an answer of
+    /// this server.
     pub(crate) fn forward(self, answer: &RemotingCommand) {
         if self.fault.is_some() {
             let remark = answer.remark.as_deref();

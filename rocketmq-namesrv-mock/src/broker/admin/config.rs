@@ -6,7 +6,7 @@ use crate::broker::state::Broker;
 use crate::wire::{Answer, Refusal, Request, json_text};
 
 /// 26: all settings of Apache's broker, as the text of a properties file. Those that the mock obeys are its own; the others
-/// are Apache's, unless somebody has changed them.
+/// are Apache's, unless they were changed.
 pub(crate) fn config(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     let settings = broker.settings.read().unwrap_or_else(PoisonError::into_inner);
     let version = json_text(settings.configuration.version())?;

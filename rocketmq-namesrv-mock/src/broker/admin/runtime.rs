@@ -1,10 +1,10 @@
 //! What a broker says of itself: 28. Java: `AdminBrokerProcessor.prepareRuntimeInfo`.
 
 use rocketmq_common::mix_all::RMQ_SYS_SCHEDULE_TOPIC;
-use rocketmq_remoting::protocol::body::{KVTable, encode_body};
+use rocketmq_remoting::protocol::body::KVTable;
 
 use crate::broker::state::Broker;
-use crate::wire::{Answer, Refusal, Request};
+use crate::wire::{Answer, Refusal, Request, json_answer};
 
 /// The version that the mock stands for.
 const VERSION: &str = "V5_5_0";
@@ -98,9 +98,7 @@ pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Answer, R
     put("dispatchBehindBytes", "0");
     put("EndTransactionQueueSize", "0");
     put("earliestMessageTimeStamp", &earliest);
-    let body = encode_body(&table);
-    let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
-    Ok(Answer::success().with_body(body))
+    json_answer(&table)
 }
 
 /// How much of the memory for messages is used, of 1.

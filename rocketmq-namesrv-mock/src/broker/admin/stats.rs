@@ -12,20 +12,20 @@ use crate::wire::{Answer, Refusal, Request, json_answer};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Stats {
-    stats_day: Figures,
-    stats_hour: Figures,
-    stats_minute: Figures,
+    stats_day: StatsItem,
+    stats_hour: StatsItem,
+    stats_minute: StatsItem,
 }
 
 /// Java: `BrokerStatsItem`.
 #[derive(Serialize)]
-struct Figures {
+struct StatsItem {
     avgpt: f64,
     sum: u64,
     tps: f64,
 }
 
-impl From<Growth> for Figures {
+impl From<Growth> for StatsItem {
     fn from(growth: Growth) -> Self {
         Self { avgpt: growth.average, sum: growth.sum, tps: growth.tps }
     }
@@ -41,6 +41,6 @@ pub(crate) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Re
         let remark = format!("The stats <{name}> <{key}> not exist");
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
     };
-    let [stats_minute, stats_hour, stats_day] = counter.growth(broker.now_ms()).map(Figures::from);
+    let [stats_minute, stats_hour, stats_day] = counter.growth(broker.now_ms()).map(StatsItem::from);
     json_answer(&Stats { stats_day, stats_hour, stats_minute })
 }

@@ -66,7 +66,7 @@ struct ColdData {
 #[derive(Serialize)]
 struct NoEntries {}
 
-/// 2003. All messages are in memory, so that nobody reads cold ones.
+/// 2003. All messages are in memory, so that no group reads cold ones.
 pub(crate) fn cold_data(_: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     json_answer(&ColdData {
         runtime_table: NoEntries {},

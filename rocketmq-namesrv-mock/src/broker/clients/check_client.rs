@@ -1,12 +1,12 @@
 //! Whether the broker understands a subscription: 46. Java: `ClientManageProcessor.checkClientConfig`.
 
 use rocketmq_remoting::protocol::ResponseCode;
-use rocketmq_remoting::protocol::body::{SubscriptionData, decode_body};
+use rocketmq_remoting::protocol::body::SubscriptionData;
 use serde::Deserialize;
 
 use crate::broker::filters::{Selector, TagFilter, no_property_filter};
 use crate::broker::state::Broker;
-use crate::wire::{Answer, Refusal, Request};
+use crate::wire::{Answer, Refusal, Request, decode_json};
 
 /// Java: `CheckClientRequestBody`.
 #[derive(Deserialize)]
@@ -21,8 +21,7 @@ pub(crate) fn check_client(broker: &Broker, request: &Request<'_>) -> Result<Ans
     if body.is_empty() {
         return Ok(Answer::success());
     }
-    let body: CheckClientRequestBody = decode_body(body)
-        .map_err(|error| Refusal::exception("com.alibaba.fastjson2.JSONException", error))?;
+    let body: CheckClientRequestBody = decode_json(body)?;
     let Some(subscription) = body.subscription_data else { return Ok(Answer::success()) };
     let language = subscription.expression_type;
     if TagFilter::is_language(&language) {

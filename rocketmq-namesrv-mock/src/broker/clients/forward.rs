@@ -45,7 +45,7 @@ pub(crate) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
     });
 }
 
-/// Whom to ask with what: the client, the fields, the body, and how remarks call the client.
+/// The question: the client, the fields, the body, and how remarks call the client.
 type Prepared = (ClientChannelInfo, ExtFields, Bytes, String);
 
 fn prepare(broker: &Broker, state: &mut State, command: &RemotingCommand) -> Result<Prepared, Refusal> {

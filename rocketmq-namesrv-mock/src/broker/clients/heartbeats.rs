@@ -8,7 +8,7 @@ use rocketmq_remoting::protocol::header::UnregisterClientFields;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
 use crate::broker::state::{
-    Broker, Changed, ClientChannelInfo, ConsumeMode, State, Subscription, TopicConfig,
+    Broker, Changed, ClientChannelInfo, ConsumeMode, State, Subscription, TopicSettings,
 };
 use crate::history::BrokerEvent;
 use crate::wire::{Answer, Refusal, Request, json_answer, json_body, required};
@@ -62,10 +62,10 @@ fn register(
     let (retry_queues, wants_to_know) = (config.retry_queue_nums, config.notify_consumer_ids_changed_enable);
     let is_ordered =
         |data: &SubscriptionData| state.topics.get(&data.topic).is_some_and(|topic| topic.config.order);
-    let retry_topic = TopicConfig {
+    let retry_topic = TopicSettings {
         order: consumer.subscription_data_set.iter().any(is_ordered),
         sys_flag: if consumer.unit_mode { UNIT_SUB } else { 0 },
-        ..TopicConfig::new(retry_topic(group), retry_queues)
+        ..TopicSettings::new(retry_topic(group), retry_queues)
     };
     broker.ensure_topic(state, retry_topic);
     let mode = ConsumeMode {
@@ -81,7 +81,7 @@ fn register(
     changed.filter(|_| wants_to_know)
 }
 
-/// 35. Groups and clients that are not known do not matter.
+/// 35. Ignores unknown groups and clients.
 pub(crate) fn unregister(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: UnregisterClientFields<'_> = request.fields()?;
     let connection = request.responder.connection().id();
@@ -104,9 +104,7 @@ pub(crate) fn unregister(broker: &Broker, request: &Request<'_>) -> Result<Answe
 pub(crate) fn consumer_list(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: UnregisterClientFields<'_> = request.fields()?;
     let group = required(fields.consumer_group, "consumerGroup")?;
-    let state = broker.lock();
-    let consumer_id_list: Vec<String> =
-        state.consumers.client_ids(&group).into_iter().map(str::to_owned).collect();
+    let consumer_id_list = broker.consumer_ids(&group);
     if consumer_id_list.is_empty() {
         let remark = format!("no consumer for this group, {group}");
         let mut refusal = Refusal::new(ResponseCode::SYSTEM_ERROR, remark);

@@ -17,7 +17,7 @@ pub(crate) fn lock(broker: &Broker, request: &Request<'_>) -> Result<Answer, Ref
     json_answer(&LockBatchResponseBody { lock_ok_mq_set })
 }
 
-/// 42. It never fails, not even for somebody else's locks.
+/// 42. It never fails, not even for locks of another client.
 pub(crate) fn unlock(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let body: UnlockBatchRequestBody = json_body(request.command, "requestBody")?;
     broker.lock().locks.unlock(&body.consumer_group, &body.mq_set, &body.client_id);

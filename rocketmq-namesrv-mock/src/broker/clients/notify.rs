@@ -12,7 +12,7 @@ use crate::history::BrokerEvent;
 const WRITE_LIMIT: Duration = Duration::from_secs(3);
 
 impl Broker {
-    /// Tells all members of these groups, those included whose coming is the change.
+    /// Tells all members of these groups, new members included.
     pub(crate) fn notify_consumer_ids_changed(&self, changed: impl IntoIterator<Item = Changed>) {
         for Changed { group, members } in changed.into_iter().filter(|changed| !changed.members.is_empty()) {
             self.recorder.note(|| BrokerEvent::Notified {
@@ -24,7 +24,7 @@ impl Broker {
             self.tasks.spawn(async move {
                 let news = CommandRef::request(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, &header);
                 for member in members {
-                    // Whoever is gone meanwhile needs none.
+                    // A member that has left needs no notification.
                     pushes.oneway(&member, &news, WRITE_LIMIT).await;
                 }
             });

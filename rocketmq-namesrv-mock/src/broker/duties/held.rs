@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::broker::state::Broker;
+use crate::broker::state::{Broker, HeldRequest};
 
 impl Broker {
     /// Answers the requests whose time has come.
     pub(crate) fn answer_due(&self) {
         let due = self.lock().take_due(self.now_ms());
-        due.into_iter().for_each(|pull| pull.wake(self));
+        HeldRequest::wake_all(due, self);
     }
 }
 

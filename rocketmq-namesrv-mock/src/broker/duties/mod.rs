@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(crate) use held::expire_held_requests;
 pub(crate) use silence::{drop_clients, drop_silent_clients, watch_for_silence};
 
-use crate::broker::state::{AgendaItem, Broker};
+use crate::broker::state::{AgendaItem, Broker, HeldRequest};
 use crate::broker::transactions::check_transactions;
 use crate::broker::{later, pop};
 
@@ -49,9 +49,7 @@ impl Broker {
                 }
             }
         }
-        for pull in woken {
-            pull.wake(self);
-        }
+        HeldRequest::wake_all(woken, self);
     }
 }
 

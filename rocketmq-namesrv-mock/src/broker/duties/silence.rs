@@ -1,4 +1,4 @@
-//! Clients that are not heard of any more. Java: `ClientHousekeepingService`.
+//! Clients that have fallen silent. Java: `ClientHousekeepingService`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,7 +17,7 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
 }
 
-/// An exception of Java: the message does not match, whatever else the expression says.
+/// An exception of Java: the message does not match, even if the rest of the expression does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Thrown {
     NotANumber(String),

@@ -279,7 +279,7 @@ fn exponent(rest: &[u16]) -> usize {
 fn unfinished(rest: &[u16]) -> usize {
     let reads = match start(rest) {
         [b'\'', _] | [b'/', b'*'] => rest.len(),
-        // One more is read to see that it is none of those that may follow.
+        // Reads one more to see that it cannot follow.
         [b'.' | b'/', _] => 2,
         _ => 1,
     };

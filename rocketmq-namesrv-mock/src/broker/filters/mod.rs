@@ -20,9 +20,9 @@ mod tags;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rocketmq_common::record::{RecordDecoder, RecordOptions};
 use rocketmq_remoting::protocol::ResponseCode;
 
+use crate::store::decode_head;
 use crate::wire::Refusal;
 use expression::Expression;
 pub(crate) use filter_table::FilterTable;
@@ -61,7 +61,7 @@ impl Selector {
     }
 }
 
-/// What Java's virtual machine says of a language that nobody registered.
+/// What Java's virtual machine says of an unknown language.
 const NO_SUCH_LANGUAGE: &str = "Cannot invoke \"org.apache.rocketmq.filter.FilterSpi.compile(String)\" because the \
                                 return value of \"org.apache.rocketmq.filter.FilterFactory.get(String)\" is null";
 
@@ -93,7 +93,5 @@ pub(crate) fn no_property_filter(language: &str) -> Refusal {
 
 /// The properties of a stored record in wire form.
 fn record_properties(record: &Bytes) -> Option<String> {
-    let options = RecordOptions { read_body: false, ..RecordOptions::default() };
-    let message = RecordDecoder::with_options(record.clone(), options).next()?.ok()?;
-    Some(message.properties().as_wire().to_owned())
+    Some(decode_head(record)?.properties().as_wire().to_owned())
 }

@@ -1,6 +1,6 @@
-//! The grammar of SQL92 expressions, and what is said of those that do not follow it. Java: `SelectorParser.jj`.
+//! The grammar of SQL92 expressions, and the errors for expressions that break it. Java: `SelectorParser.jj`.
 //!
-//! Java's parser stops where an expression ends, whatever comes behind it, and never asks for more tokens than it needs
+//! Java's parser stops where an expression ends, even if more text follows, and never asks for more tokens than it needs
 //! to decide. Its remarks list what would have been right in the place where it stopped.
 
 use super::expression::{Constant, Expression, Order, Part, Wrong};

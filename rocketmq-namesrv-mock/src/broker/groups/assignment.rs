@@ -7,12 +7,12 @@ use rocketmq_common::mix_all::is_retry_topic;
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{
     MessageModel, MessageQueueAssignment, MessageRequestMode, QueryAssignmentRequestBody,
-    QueryAssignmentResponseBody, SetMessageRequestModeRequestBody, decode_body, encode_body,
+    QueryAssignmentResponseBody, SetMessageRequestModeRequestBody,
 };
 use serde::de::DeserializeOwned;
 
 use crate::broker::state::Broker;
-use crate::wire::{Answer, Refusal, Request, json_answer};
+use crate::wire::{Answer, Refusal, Request, decode_json, json_answer};
 
 /// 400. Where there is nothing to say, such as for a group without members, the body is empty.
 pub(crate) fn query_assignment(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
@@ -22,9 +22,7 @@ pub(crate) fn query_assignment(broker: &Broker, request: &Request<'_>) -> Result
     let assignment =
         |message_queue| MessageQueueAssignment { attachments: None, message_queue, mode: mode.clone() };
     let assignments = queues.map(|queues| queues.into_iter().map(assignment).collect());
-    let body = encode_body(&QueryAssignmentResponseBody { message_queue_assignments: assignments });
-    let body = body.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
-    Ok(Answer::success().with_body(body))
+    json_answer(&QueryAssignmentResponseBody { message_queue_assignments: assignments })
 }
 
 /// 401.
@@ -35,9 +33,7 @@ pub(crate) fn set_mode(broker: &Broker, request: &Request<'_>) -> Result<Answer,
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, "retry topic is not allowed to set mode"));
     }
     let state = &mut *broker.lock();
-    if state.topics.get(&topic).is_none() {
-        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("topic[{topic}] not exist")));
-    }
+    state.topics.find(&topic)?;
     if !state.groups.find_or_create(&consumer_group) {
         let remark = "subscription group does not exist";
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
@@ -56,7 +52,7 @@ fn body<T: DeserializeOwned>(request: &Request<'_>) -> Result<T, Refusal> {
     if body.is_empty() {
         return Err(Refusal::null("requestBody"));
     }
-    decode_body(body).map_err(|error| Refusal::exception("com.alibaba.fastjson2.JSONException", error))
+    decode_json(body)
 }
 
 /// `None` if the topic, the group or the strategy is not known.
@@ -70,10 +66,7 @@ fn queues(
     if body.message_model == MessageModel::Broadcasting {
         return Some(all.into_iter().collect());
     }
-    let mut members: Vec<String> = {
-        let state = broker.lock();
-        state.consumers.client_ids(&body.consumer_group).into_iter().map(str::to_owned).collect()
-    };
+    let mut members = broker.consumer_ids(&body.consumer_group);
     if members.is_empty() {
         return None;
     }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use rocketmq_common::MessageQueue;
-use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{ConsumeStats, OffsetWrapper};
 use rocketmq_remoting::protocol::header::{
     GetConsumeStatsInBrokerHeader, QueryConsumeTimeSpanFields, QueryCorrectionOffsetFields,
@@ -52,7 +51,7 @@ pub(crate) fn all_groups(broker: &Broker, request: &Request<'_>) -> Result<Answe
     let sum = |difference: fn(&OffsetWrapper) -> i64| -> i64 {
         let all = consume_stats_list.iter().flat_map(BTreeMap::values).flatten();
         let queues = all.flat_map(|stats: &ConsumeStats| stats.offset_table.values());
-        // Groups may commit whatever they like, and Java's numbers go round.
+        // Groups may commit any offset, and Java's numbers wrap.
         queues.map(difference).fold(0, i64::wrapping_add)
     };
     let total_diff = sum(|queue| queue.broker_offset - queue.consumer_offset);
@@ -88,10 +87,7 @@ pub(crate) fn time_spans(broker: &Broker, request: &Request<'_>) -> Result<Answe
     let topic = required(fields.topic.as_deref(), "topic")?;
     let group = fields.group.as_deref().unwrap_or("null");
     let state = broker.lock();
-    let Some(found) = state.topics.get(topic) else {
-        let remark = format!("topic[{topic}] not exist");
-        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
-    };
+    let found = state.topics.find(topic)?;
     let span = |queue_id| {
         let queue = MessageQueue::new(topic, broker.name().clone(), queue_id);
         time_span(&state, found, queue, group, broker.now_ms())

@@ -13,7 +13,7 @@ use rocketmq_remoting::protocol::header::{
 use crate::broker::state::{Broker, State, Subscribed, Topic};
 use crate::wire::{Answer, Refusal, Request, json_answer, required};
 
-/// 208. Topics that nobody knows are left out.
+/// 208. Leaves out unknown topics.
 pub(crate) fn consume_stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: GetConsumeStatsFields<'_> = request.fields()?;
     let group = required(fields.consumer_group.as_deref(), "consumerGroup")?;
@@ -46,7 +46,7 @@ fn topics<'a>(state: &'a State, group: &str, fields: &'a GetConsumeStatsFields<'
     topics
 }
 
-/// Whether a group has subscribed to a topic, or to none, so that nobody knows.
+/// Whether a group has subscribed to a topic. True for a group without any subscription, whose topics are unknown.
 pub(crate) fn is_consumed(state: &State, group: &str, topic: &str) -> bool {
     let known = state.consumers.group(group).filter(|group| !group.subscriptions.is_empty());
     known.is_none_or(|group| group.subscriptions.contains_key(topic))

@@ -43,7 +43,7 @@ pub(crate) fn all(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     Ok(json_answer(&wrapper)?.with_field("totalGroupNum", groups.all().len()))
 }
 
-/// 352. Who asks for a group creates it.
+/// 352. A request for an unknown group creates it.
 pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
     let group = required(fields.group, "group")?;
@@ -95,7 +95,7 @@ fn check_name(config: &SubscriptionGroupConfig) -> Result<(), Refusal> {
     check_group(name).map_err(|remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark))
 }
 
-/// Takes over all settings of a request; those that it leaves out get their defaults.
+/// Takes over all settings of a request; missing ones get their defaults.
 fn put(groups: &mut GroupTable, config: SubscriptionGroupConfig) -> Result<(), Refusal> {
     if let Some(key) = config.attributes.keys().next() {
         let name = key.trim_start_matches(['+', '-']);

@@ -39,7 +39,7 @@ pub(crate) fn deliver(
             timed.as_str()
         }
     };
-    // The topic may be gone, or the store full: there is nobody to tell.
+    // The topic may be gone, or the store full: no client waits for an answer.
     let _ = append(broker, state, &again(&message, place, properties, now_ms), woken);
 }
 

@@ -17,7 +17,7 @@ use rocketmq_common::mix_all::{
 use rocketmq_common::properties::MAX_PROPERTIES_BYTES;
 use rocketmq_common::sysflag::TransactionType;
 
-use crate::broker::records::{KnownProperties, NewRecord, Place, append, message_illegal};
+use crate::broker::records::{KnownProperties, NewRecord, StoredAt, append, message_illegal};
 use crate::broker::state::{AgendaItem, Broker, Deleted, HeldRequest, State};
 use crate::store::{property, with_properties};
 use crate::wire::Refusal;
@@ -25,10 +25,10 @@ pub(crate) use deliver::deliver;
 use plan::Plan;
 pub(crate) use recall::recall;
 
-/// Where a message was stored, and what takes it back.
+/// Where a message was stored, and the handle that takes it back.
 #[derive(Debug)]
 pub(crate) struct StoredLater {
-    pub(crate) place: Place,
+    pub(crate) place: StoredAt,
     /// Only timers have one.
     pub(crate) recall_handle: Option<String>,
 }
@@ -104,7 +104,7 @@ impl Redirected {
     }
 }
 
-/// The half of a transaction waits in a topic of its own until somebody ends the transaction.
+/// The half of a transaction waits in a topic of its own until its producer ends the transaction.
 fn half(record: &NewRecord<'_>, known: &KnownProperties<'_>) -> Result<Option<Redirected>, Refusal> {
     let is_retry = record.reconsume_times > 0 && plan::delay_level(known)? > 0;
     if !known.is_half() || is_retry {

@@ -14,7 +14,7 @@ use rocketmq_remoting::protocol::header::RecallMessageFields;
 
 use super::plan::TIMER_MAX_DELAY_MS;
 use crate::broker::records::{KnownProperties, NewRecord};
-use crate::broker::state::Broker;
+use crate::broker::state::{Broker, HeldRequest};
 use crate::store::with_properties;
 use crate::wire::{Answer, NOT_SET, Refusal, Request, required};
 
@@ -30,8 +30,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// What a handle says.
-struct Handle {
+/// A handle, decoded.
+struct RecallHandle {
     topic: String,
     broker: String,
     timestamp: String,
@@ -54,8 +54,11 @@ pub(crate) fn recall(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     }
 }
 
-/// The handle, if it belongs to a message that this broker may still hold. Whether it does is not looked at.
-fn checked<'a>(broker: &Broker, request: &Request<'a>) -> Result<(RecallMessageFields<'a>, Handle), Refusal> {
+/// The handle, if this broker may still hold its message. Does not look whether it does.
+fn checked<'a>(
+    broker: &Broker,
+    request: &Request<'a>,
+) -> Result<(RecallMessageFields<'a>, RecallHandle), Refusal> {
     if !broker.obeyed().recall {
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, "recall failed, operation is forbidden"));
     }
@@ -66,7 +69,7 @@ fn checked<'a>(broker: &Broker, request: &Request<'a>) -> Result<(RecallMessageF
         return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
     }
     let illegal = |remark: &'static str| Refusal::new(ResponseCode::ILLEGAL_OPERATION, remark);
-    let handle = fields.recall_handle.as_deref().and_then(Handle::read);
+    let handle = fields.recall_handle.as_deref().and_then(RecallHandle::read);
     let handle = handle.ok_or_else(|| illegal("recall handle is invalid"))?;
     if handle.topic != topic {
         return Err(illegal("recall failed, topic not match"));
@@ -82,7 +85,7 @@ fn checked<'a>(broker: &Broker, request: &Request<'a>) -> Result<(RecallMessageF
 }
 
 /// Stores a timer that deletes another one.
-fn store(broker: &Broker, request: &Request<'_>, group: &str, handle: &Handle) -> Result<(), Refusal> {
+fn store(broker: &Broker, request: &Request<'_>, group: &str, handle: &RecallHandle) -> Result<(), Refusal> {
     let now_ms = broker.now_ms();
     let born = now_ms.to_string();
     let entries = [
@@ -112,19 +115,17 @@ fn store(broker: &Broker, request: &Request<'_>, group: &str, handle: &Handle) -
     let mut woken = Vec::new();
     let known = KnownProperties::read(&properties);
     super::store(broker, &mut broker.lock(), &record, &known, &mut woken)?;
-    for pull in woken {
-        pull.wake(broker);
-    }
+    HeldRequest::wake_all(woken, broker);
     Ok(())
 }
 
-/// What takes a timer message back: it names the broker, the time and the message.
+/// The handle of a timer message: it names the broker, the time and the message.
 pub(crate) fn handle_text(topic: &str, broker: &str, out_ms: i64, unique_key: &str) -> String {
     BASE64.encode(format!("v1 {topic} {broker} {} {unique_key}", out_ms.saturating_add(1)))
 }
 
-impl Handle {
-    /// Reads `v1 topic broker time key` in Base64. What follows does not matter.
+impl RecallHandle {
+    /// Reads `v1 topic broker time key` in Base64. Ignores further parts.
     fn read(text: &str) -> Option<Self> {
         let plain = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
         let mut parts = plain.split(' ').map(str::to_owned);
@@ -147,10 +148,12 @@ mod tests {
         let text = handle_text("T", "broker-a", 8, "K?>");
         assert_eq!(text, "djEgVCBicm9rZXItYSA5IEs_Pg==");
         for text in [text.as_str(), "djEgVCBicm9rZXItYSA5IEs_Pg", "djEgVCBicm9rZXItYSA5IEs_Ph"] {
-            let handle = Handle::read(text).expect(text);
+            let handle = RecallHandle::read(text).expect(text);
             assert_eq!((handle.topic.as_str(), handle.broker.as_str()), ("T", "broker-a"));
             assert_eq!((handle.timestamp.as_str(), handle.unique_key.as_str()), ("9", "K?>"));
         }
-        assert!(["", "djEgVCBicm9rZXItYSA5IEs/Pg==", "d"].iter().all(|text| Handle::read(text).is_none()));
+        assert!(
+            ["", "djEgVCBicm9rZXItYSA5IEs/Pg==", "d"].iter().all(|text| RecallHandle::read(text).is_none())
+        );
     }
 }

@@ -2,14 +2,14 @@
 
 use bytes::{Bytes, BytesMut};
 use rocketmq_common::MessageExt;
-use rocketmq_common::record::{RecordDecoder, RecordOptions};
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::header::QueryMessageFields;
 
 use crate::broker::state::{Broker, State};
+use crate::store::decode_head;
 use crate::wire::{Answer, Refusal, Request, required};
 
-/// How many messages with a unique key are looked for, whatever was asked. Java: `defaultQueryMaxNum`.
+/// How many messages with a unique key are looked for; the request has no say. Java: `defaultQueryMaxNum`.
 const UNIQUE_MAX_NUM: usize = 32;
 
 /// How exactly the index knows the time.
@@ -26,21 +26,21 @@ pub(crate) fn by_key(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     let begin_ms = required(fields.begin_timestamp, "beginTimestamp")?;
     let end_ms = required(fields.end_timestamp, "endTimestamp")?;
     let state = broker.lock();
-    let first_ms = state.log.oldest().and_then(decoded).map_or(0, |message| message.store_timestamp());
+    let first_ms = state.log.oldest().and_then(decode_head).map_or(0, |message| message.store_timestamp());
     let mut found: Vec<&Bytes> = Vec::new();
     for number in record_numbers(&state, &topic).into_iter().rev() {
         if found.len() >= max_num {
             break;
         }
         let Some(record) = state.log.record(number) else { continue };
-        let Some(message) = decoded(record) else { continue };
+        let Some(message) = decode_head(record) else { continue };
         let since_ms = message.store_timestamp() - first_ms;
         let indexed_ms = first_ms + since_ms - since_ms.rem_euclid(INDEX_PRECISION_MS);
         if has_key(&message, &key) && (begin_ms..=end_ms).contains(&indexed_ms) {
             found.push(record);
         }
     }
-    let newest = found.first().copied().and_then(decoded);
+    let newest = found.first().copied().and_then(decode_head);
     let answer = Answer::success()
         .with_field("indexLastUpdateTimestamp", newest.as_ref().map_or(0, MessageExt::store_timestamp))
         .with_field("indexLastUpdatePhyoffset", newest.as_ref().map_or(0, MessageExt::commit_log_offset));
@@ -66,9 +66,4 @@ fn record_numbers(state: &State, topic: &str) -> Vec<usize> {
 fn has_key(message: &MessageExt, key: &str) -> bool {
     let is_word = message.keys().is_some_and(|keys| keys.split(' ').any(|word| word == key));
     is_word || message.unique_key() == Some(key)
-}
-
-fn decoded(record: &Bytes) -> Option<MessageExt> {
-    let options = RecordOptions { read_body: false, ..RecordOptions::default() };
-    RecordDecoder::with_options(record.clone(), options).next()?.ok()
 }

@@ -9,7 +9,7 @@ use rocketmq_remoting::protocol::header::QueryConsumeQueueFields;
 /// Java: `QueryConsumeQueueResponseBody`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct QueueData {
+struct QueueEntries {
     #[serde(skip_serializing_if = "Option::is_none")]
     filter_data: Option<String>,
     max_queue_index: i64,
@@ -50,7 +50,7 @@ pub(crate) fn queue_data(broker: &Broker, request: &Request<'_>) -> Result<Answe
         tags_code: entry.tags_code,
     });
     let group = fields.consumer_group.filter(|group| !group.is_empty());
-    let body = QueueData {
+    let body = QueueEntries {
         filter_data: group.map(|group| format!("{group}@{topic} is not online!")),
         max_queue_index: queue.max_offset(),
         min_queue_index: queue.min_offset(),

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use rocketmq_common::MessageQueue;
-use rocketmq_remoting::protocol::body::{
-    MessageQueueForC, ResetOffsetBody, ResetOffsetBodyForC, encode_body,
-};
+use rocketmq_remoting::protocol::body::{MessageQueueForC, ResetOffsetBody, ResetOffsetBodyForC};
 use rocketmq_remoting::protocol::header::{BoundaryType, ResetOffsetFields};
 use rocketmq_remoting::protocol::{CommandRef, ExtFields, LanguageCode, NoHeader, RequestCode, ResponseCode};
 
 use crate::broker::state::{Broker, Topic};
-use crate::wire::{Answer, NOT_SET, Refusal, Request, json_answer, required};
+use crate::wire::{Answer, NOT_SET, Refusal, Request, encode_json, json_answer, required};
 
 /// How long an order to a member may wait for room in the write buffer.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -80,11 +78,10 @@ fn tell_members(
     };
     drop(state);
     let orders = if request.command.language == LanguageCode::CPP {
-        encode_body(&for_c(&body))
+        encode_json(&for_c(&body))?
     } else {
-        encode_body(&body)
+        encode_json(&body)?
     };
-    let orders = orders.map_err(|error| Refusal::exception("java.lang.RuntimeException", error))?;
     // Java does not pass on whether it is forced.
     let texts = [("queueId", "-1"), ("topic", topic), ("isForce", "false"), ("group", group)];
     let mut told: ExtFields = texts.into_iter().collect();

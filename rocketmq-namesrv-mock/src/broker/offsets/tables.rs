@@ -1,4 +1,4 @@
-//! All offsets, as slaves ask for them: those that groups committed, 43, and how far delay levels are delivered, 45.
+//! All offsets, as slaves ask for them: offsets of groups, 43, and how far delay levels are delivered, 45.
 
 use std::fmt::Write;
 

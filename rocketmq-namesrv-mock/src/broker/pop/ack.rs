@@ -1,16 +1,16 @@
 //! Popped messages that are done: 200051, 200151. Java: `AckMessageProcessor`.
 
 use rocketmq_remoting::protocol::ResponseCode;
-use rocketmq_remoting::protocol::body::{BatchAck, BatchAckMessageRequestBody, decode_body};
+use rocketmq_remoting::protocol::body::{BatchAck, BatchAckMessageRequestBody};
 use rocketmq_remoting::protocol::header::ChangeInvisibleTimeFields;
 
 use super::checks::{illegal_queue, known_topic};
-use super::handle::{Handle, ORDERED, real_topic};
+use super::handle::{ORDERED, PopHandle, real_topic};
 use super::take::queue;
-use crate::broker::state::pops::{CheckpointKey, Committed, Kind, QueueKey};
+use crate::broker::state::pops::{CheckpointKey, Committed, QueueKey, WaitKind};
 use crate::broker::state::{Broker, HeldRequest, State};
 use crate::history::BrokerEvent;
-use crate::wire::{Answer, Refusal, Request, peer_with_slash, required};
+use crate::wire::{Answer, Refusal, Request, decode_json, peer_with_slash, required};
 
 /// A message of a queue that exists.
 pub(crate) struct Named {
@@ -38,7 +38,7 @@ impl Named {
     }
 }
 
-/// 200051. A message that is not hidden, or was hidden again, does not matter.
+/// 200051. Accepts messages that are not hidden, or were hidden again.
 pub(crate) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: ChangeInvisibleTimeFields<'_> = request.fields()?;
     let mut woken = Vec::new();
@@ -52,7 +52,7 @@ pub(crate) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refu
                 format!("offset is illegal, key:{topic}@{queue_id}, commit:{offset}, store:{min}~{max}");
             return Err(Refusal::new(ResponseCode::NO_MESSAGE, remark));
         }
-        let handle = Handle::read(fields.extra_info.as_deref())?;
+        let handle = PopHandle::read(fields.extra_info.as_deref())?;
         let broker_name = handle.broker_name()?;
         let point = handle.checkpoint(key)?;
         handle.invisible_time()?;
@@ -68,15 +68,14 @@ pub(crate) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refu
     Ok(Answer::success())
 }
 
-/// 200151. What is not known does not matter, unless there is nothing at all.
+/// 200151. Ignores unknown messages; an empty list is `NO_MESSAGE`.
 pub(crate) fn batch_ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let body = request.command.body.trim_ascii();
     let nothing = Answer { code: ResponseCode::NO_MESSAGE, ..Answer::success() };
     if body.is_empty() {
         return Ok(nothing);
     }
-    let body: BatchAckMessageRequestBody = decode_body(body)
-        .map_err(|error| Refusal::exception("com.alibaba.fastjson2.JSONException", error))?;
+    let body: BatchAckMessageRequestBody = decode_json(body)?;
     if body.acks.is_empty() {
         return Ok(nothing);
     }
@@ -146,7 +145,7 @@ fn ack_in_order(
         Committed::Next(next) => {
             state.offsets.commit(topic, group, *queue_id, next);
             if !state.pops.orders.is_blocked(key, None, 0, broker.now_ms()) {
-                state.pops.held.wake_one(Kind::Pop, key.clone(), woken);
+                state.pops.held.wake_one(WaitKind::Pop, key.clone(), woken);
             }
             Ok(())
         }

@@ -4,7 +4,7 @@ use rocketmq_remoting::protocol::header::ChangeInvisibleTimeFields;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 
 use super::ack::Named;
-use super::handle::{Handle, ORDERED};
+use super::handle::{ORDERED, PopHandle};
 use super::revive::remind;
 use super::take::queue;
 use crate::broker::state::pops::{Checkpoint, CheckpointKey, Event, QueueKey};
@@ -20,7 +20,7 @@ pub(crate) fn change_invisible_time(broker: &Broker, request: &Request<'_>) -> R
     if !(min..max).contains(&named.offset) {
         return Err(Refusal::new(ResponseCode::NO_MESSAGE, NOT_SET).with_fields(unchanged()));
     }
-    let handle = Handle::read(fields.extra_info.as_deref())?;
+    let handle = PopHandle::read(fields.extra_info.as_deref())?;
     let invisible_time = required(fields.invisible_time, "invisibleTime")?;
     if handle.revive_queue_id()? == ORDERED {
         return in_order(broker, state, &named, &handle, invisible_time);
@@ -45,7 +45,7 @@ fn in_order(
     broker: &Broker,
     state: &mut State,
     Named { key, offset }: &Named,
-    handle: &Handle<'_>,
+    handle: &PopHandle<'_>,
     invisible_time: i64,
 ) -> Result<Answer, Refusal> {
     let pop_time = handle.pop_time()?;

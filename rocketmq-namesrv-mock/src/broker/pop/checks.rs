@@ -9,7 +9,7 @@ use rocketmq_remoting::protocol::header::PopMessageFields;
 
 use crate::broker::filters::{MessageFilter, Selector, Wanted};
 use crate::broker::state::pops::QueueKey;
-use crate::broker::state::{Broker, State, TopicConfig};
+use crate::broker::state::{Broker, State, TopicSettings};
 use crate::wire::{Refusal, Reply, SEE_FAQ, peer_with_slash, required};
 
 /// When the request is answered, whether a message came or not.
@@ -71,7 +71,7 @@ pub(crate) fn check<'a>(
 }
 
 /// The settings of a topic.
-pub(crate) fn known_topic(state: &State, topic: &str) -> Result<TopicConfig, Refusal> {
+pub(crate) fn known_topic(state: &State, topic: &str) -> Result<TopicSettings, Refusal> {
     match state.topics.get(topic) {
         Some(found) => Ok(found.config.clone()),
         None => {

@@ -8,9 +8,9 @@ pub(crate) const ORDERED: i32 = 999;
 
 /// Start offset, pop time, invisible time, revive queue, kind of topic, broker, queue and offset, with blanks between
 /// them.
-pub(crate) struct Handle<'a>(Vec<&'a str>);
+pub(crate) struct PopHandle<'a>(Vec<&'a str>);
 
-impl<'a> Handle<'a> {
+impl<'a> PopHandle<'a> {
     pub(crate) fn read(text: Option<&'a str>) -> Result<Self, Refusal> {
         let text = text.ok_or_else(|| illegal("split extraInfo is null"))?;
         let mut parts: Vec<_> = text.split(' ').collect();

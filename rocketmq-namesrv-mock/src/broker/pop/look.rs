@@ -8,10 +8,10 @@ use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 use super::checks::{Allowed, check, check_broker, end_ms, filter};
 use super::handle::retry_topic;
 use super::take::queue;
-use super::{Outcome, finish, no_messages, stamp};
+use super::{PopOutcome, finish, no_messages, stamp};
 use crate::broker::filters::MessageFilter;
 use crate::broker::records::{joined, read};
-use crate::broker::state::pops::{Kind, PopWait, QueueKey};
+use crate::broker::state::pops::{PopWait, QueueKey, WaitKind};
 use crate::broker::state::{Broker, HeldRequest, State};
 use crate::wire::{Answer, NOT_SET, Refusal, Reply, Request, read_fields};
 
@@ -42,7 +42,7 @@ fn run(
     state: &mut State,
     command: &RemotingCommand,
     responder: &Reply,
-) -> Result<Outcome, Refusal> {
+) -> Result<PopOutcome, Refusal> {
     let fields: PopMessageFields<'_> = read_fields(&command.ext_fields)?;
     let with_fields = |refusal: Refusal| refusal.with_fields(notified(false, false));
     check_broker(broker, PEEKING).map_err(with_fields)?;
@@ -52,14 +52,14 @@ fn run(
     let filter = if is_filtered { filter(&fields).map_err(with_fields)? } else { MessageFilter::Nothing };
     let answer = |has_message, is_full| {
         let fields = notified(has_message, is_full);
-        Ok(Outcome::Answer(Answer { fields, ..Answer::success() }.with_remark(NOT_SET)))
+        Ok(PopOutcome::Answer(Answer { fields, ..Answer::success() }.with_remark(NOT_SET)))
     };
     if has_message(broker, state, &fields, &allowed, &filter) {
         return answer(true, false);
     }
-    let place = PopWait::new(allowed.place(&fields), Kind::Notification, end_ms(&fields), filter);
+    let place = PopWait::new(allowed.place(&fields), WaitKind::Notification, end_ms(&fields), filter);
     match place.check(&state.pops.held, fields.poll_time.unwrap_or(0)) {
-        Ok(()) => Ok(Outcome::Hold(place)),
+        Ok(()) => Ok(PopOutcome::Hold(place)),
         Err(code) => answer(false, code == ResponseCode::POLLING_FULL),
     }
 }
@@ -119,7 +119,7 @@ pub(crate) fn polling_info(broker: &Broker, request: &Request<'_>) -> Result<Ans
     let nobody = |refusal: Refusal| refusal.with_fields([("pollingNum", "0")].into_iter().collect());
     check_broker(broker, PEEKING).map_err(nobody)?;
     let allowed = check(state, &fields, request.responder).map_err(nobody)?;
-    let count = state.pops.held.count_at(Kind::Pop, &allowed.place(&fields));
+    let count = state.pops.held.count_at(WaitKind::Pop, &allowed.place(&fields));
     Ok(Answer::success().with_remark(NOT_SET).with_field("pollingNum", count))
 }
 

@@ -29,7 +29,7 @@ pub(crate) use revive::due;
 use take::{Pop, Popped};
 
 use crate::broker::records::joined;
-use crate::broker::state::pops::{Kind, PopWait};
+use crate::broker::state::pops::{PopWait, WaitKind};
 use crate::broker::state::{Broker, HeldRequest, Serve, State};
 use crate::history::BrokerEvent;
 use crate::wire::{Answer, Refusal, Reply, read_fields};
@@ -37,14 +37,14 @@ use crate::wire::{Answer, Refusal, Reply, read_fields};
 /// The most messages of one pop.
 const MAX_MSG_NUMS: i32 = 32;
 
-/// How long after its end a pop is still looked at.
+/// How long after its end a pop is still served.
 const TOO_LATE_MS: i64 = 500;
 
-/// How often one request looks again when it only saw messages that it does not want.
+/// How often a request reads on when its filter has passed no message.
 const MAX_ROUNDS: usize = 1000;
 
-/// What becomes of a request.
-enum Outcome {
+/// An answer to a request, or a request to hold.
+enum PopOutcome {
     Answer(Answer),
     Hold(PopWait),
 }
@@ -77,18 +77,18 @@ fn serve(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<Hel
 fn finish(
     broker: &Broker,
     mut state: std::sync::MutexGuard<'_, State>,
-    outcome: Result<Outcome, Refusal>,
+    outcome: Result<PopOutcome, Refusal>,
     (command, responder, serve): (RemotingCommand, Reply, Serve),
 ) {
     match outcome {
-        Ok(Outcome::Hold(place)) => {
+        Ok(PopOutcome::Hold(place)) => {
             let is_sooner = state.pops.held.add(place, command, responder, serve);
             drop(state);
             if is_sooner {
                 broker.held_sooner.notify_one();
             }
         }
-        Ok(Outcome::Answer(answer)) => {
+        Ok(PopOutcome::Answer(answer)) => {
             drop(state);
             answer.send(responder);
         }
@@ -105,7 +105,7 @@ fn run(
     command: &RemotingCommand,
     responder: &Reply,
     woken: &mut Vec<HeldRequest>,
-) -> Result<Outcome, Refusal> {
+) -> Result<PopOutcome, Refusal> {
     let fields: PopMessageFields<'_> = read_fields(&command.ext_fields)?;
     let refuse = |code, remark| Err(Refusal { fields: no_messages(), ..Refusal::new(code, remark) });
     let host = broker.address().ip();
@@ -132,20 +132,20 @@ fn run(
         }
         if !popped.records.is_empty() {
             if popped.rest > 0 {
-                state.pops.held.wake_one(Kind::Pop, allowed.place(&fields), woken);
+                state.pops.held.wake_one(WaitKind::Pop, allowed.place(&fields), woken);
             }
-            return Ok(Outcome::Answer(answer(ResponseCode::SUCCESS, "FOUND", &pop, popped)));
+            return Ok(PopOutcome::Answer(answer(ResponseCode::SUCCESS, "FOUND", &pop, popped)));
         }
-        let place = PopWait::new(allowed.place(&fields), Kind::Pop, end_ms, filter.clone());
+        let place = PopWait::new(allowed.place(&fields), WaitKind::Pop, end_ms, filter.clone());
         let code = match place.check(&state.pops.held, fields.poll_time.unwrap_or(0)) {
             Ok(()) if popped.rest > 0 && rounds < MAX_ROUNDS => {
                 rounds += 1;
                 continue;
             }
-            Ok(()) => return Ok(Outcome::Hold(place)),
+            Ok(()) => return Ok(PopOutcome::Hold(place)),
             Err(code) => code,
         };
-        return Ok(Outcome::Answer(answer(code, "NO_MESSAGE_IN_QUEUE", &pop, popped)));
+        return Ok(PopOutcome::Answer(answer(code, "NO_MESSAGE_IN_QUEUE", &pop, popped)));
     }
 }
 

@@ -3,14 +3,13 @@
 use rocketmq_common::MessageExt;
 use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::is_retry_topic;
-use rocketmq_common::record::{RecordDecoder, RecordOptions};
 
 use super::handle::retry_topic;
 use super::take::queue;
 use crate::broker::records::{NewRecord, again, append};
-use crate::broker::state::pops::{Checkpoint, CheckpointKey, Event, Kind, QueueKey};
-use crate::broker::state::{AgendaItem, Broker, HeldRequest, State, TopicConfig};
-use crate::store::with_properties;
+use crate::broker::state::pops::{Checkpoint, CheckpointKey, Event, QueueKey, WaitKind};
+use crate::broker::state::{AgendaItem, Broker, HeldRequest, State, TopicSettings};
+use crate::store::{decode_stored, with_properties};
 
 /// Notes that something is due.
 pub(crate) fn remind(broker: &Broker, state: &mut State, due_ms: i64, event: Event) {
@@ -41,10 +40,10 @@ fn unblock(state: &mut State, key: QueueKey, now_ms: i64, woken: &mut Vec<HeldRe
     if is_free && queue(state, &key).max_offset() > committed {
         let any_queue = QueueKey { queue_id: -1, ..key.clone() };
         let held = &mut state.pops.held;
-        if !held.wake_one(Kind::Pop, any_queue, woken) {
-            held.wake_one(Kind::Pop, key.clone(), woken);
+        if !held.wake_one(WaitKind::Pop, any_queue, woken) {
+            held.wake_one(WaitKind::Pop, key.clone(), woken);
         }
-        held.wake_groups(Kind::Notification, &key.topic, key.queue_id, None, woken);
+        held.wake_groups(WaitKind::Notification, &key.topic, key.queue_id, None, woken);
     }
 }
 
@@ -62,9 +61,7 @@ fn revive(
     for offset in &point.open {
         let Some(message) = message_at(state, topic, *queue_id, *offset) else { continue };
         if state.topics.get(&target).is_none() {
-            let config = TopicConfig::new(target.as_str(), 1);
-            broker.announce_topic(&config);
-            state.topics.put(config);
+            broker.put_topic(state, TopicSettings::new(target.as_str(), 1));
             if state.offsets.get(&target, group, 0).is_none() {
                 state.offsets.commit(&target, group, 0, 0);
             }
@@ -81,13 +78,12 @@ fn revive(
             prepared_transaction_offset: 0,
             ..again(&message, (&target, 0), &properties, now_ms)
         };
-        // The store may be full: there is nobody to tell.
+        // A full store loses the message: no client waits for an answer.
         let _ = append(broker, state, &record, woken);
     }
 }
 
 fn message_at(state: &State, topic: &str, queue_id: i32, offset: i64) -> Option<MessageExt> {
     let entry = *state.topics.get(topic)?.queue(queue_id)?.entries_from(offset).next()?;
-    let options = RecordOptions { decompress: false, check_crc: false, ..RecordOptions::default() };
-    RecordDecoder::with_options(state.log.record(entry.record)?.clone(), options).next()?.ok()
+    decode_stored(state.log.record(entry.record)?)
 }

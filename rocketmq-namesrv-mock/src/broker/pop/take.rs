@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use rocketmq_common::MessageQueue;
 use rocketmq_common::message_const as names;
 use rocketmq_common::mix_all::is_retry_topic;
-use rocketmq_common::record::{RecordDecoder, RecordFields, RecordOptions, encode_record};
+use rocketmq_common::record::{RecordFields, encode_record};
 use rocketmq_remoting::net::random;
 use rocketmq_remoting::protocol::header::PopMessageFields;
 
@@ -15,7 +15,7 @@ use crate::broker::filters::MessageFilter;
 use crate::broker::records::read::{Found, Status, read};
 use crate::broker::state::pops::{Batch, Checkpoint, CheckpointKey, Event, Hidden, QueueKey};
 use crate::broker::state::{Broker, State};
-use crate::store::{ConsumeQueue, property_entries, with_properties};
+use crate::store::{ConsumeQueue, decode_stored, property_entries, with_properties};
 
 /// How many of a hundred pops look at messages that come again first. Java: `popFromRetryProbability`.
 const RETRY_FIRST: u64 = 20;
@@ -88,7 +88,7 @@ impl<'a> Pop<'a> {
         }
     }
 
-    /// Takes what there is. Messages that come again are looked at first now and then, else if there is room left.
+    /// Takes messages off the queues. Now and then it starts with messages that come again; otherwise these fill the rest.
     pub(crate) fn take(&self, broker: &Broker, state: &mut State) -> Popped {
         let mut popped = Popped::default();
         let chance = random() % 100;
@@ -172,7 +172,7 @@ impl<'a> Pop<'a> {
         })
     }
 
-    /// Where a group begins. A queue that still has all its messages is read from the start, whatever was asked.
+    /// Where a group begins. A queue that still has all its messages is read from the start, whatever the request says.
     fn first_offset(&self, state: &State, key: &QueueKey) -> i64 {
         let (min, max) = queue(state, key).range();
         let from_start = self.init_mode == INIT_MIN || is_retry_topic(&key.topic);
@@ -276,8 +276,7 @@ fn add(list: &mut String, entry: &str) {
 
 /// A message that comes again, as one of the topic where it was first. It names itself.
 fn relabelled(record: &Bytes, topic: &str, handle: &str) -> Option<Bytes> {
-    let options = RecordOptions { decompress: false, check_crc: false, ..RecordOptions::default() };
-    let message = RecordDecoder::with_options(record.clone(), options).next()?.ok()?;
+    let message = decode_stored(record)?;
     let wire = message.properties().as_wire();
     let is_named = property_entries(wire).any(|(name, _)| name == names::PROPERTY_POP_CK);
     let added = (!is_named).then_some((names::PROPERTY_POP_CK, handle));

@@ -29,10 +29,10 @@ enum Suspend {
     Never,
 }
 
-/// What becomes of a pull.
-enum Outcome {
+/// An answer to a pull, or a pull to hold.
+enum PullOutcome {
     Answer(PullAnswer, Bytes),
-    /// Nothing is there, and the client wants to wait.
+    /// There is no message, and the client wants to wait.
     Hold(PullWait),
 }
 
@@ -40,14 +40,14 @@ enum Outcome {
 pub(crate) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) {
     let mut state = broker.lock();
     match run(broker, &mut state, &command, &responder, Suspend::Allowed) {
-        Ok(Outcome::Hold(place)) => {
+        Ok(PullOutcome::Hold(place)) => {
             let is_sooner = state.held.add(place, command, responder, answer_now);
             drop(state);
             if is_sooner {
                 broker.held_sooner.notify_one();
             }
         }
-        Ok(Outcome::Answer(header, body)) => {
+        Ok(PullOutcome::Answer(header, body)) => {
             drop(state);
             answer(&header, &body, responder);
         }
@@ -62,9 +62,9 @@ pub(crate) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) 
 fn answer_now(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldRequest> {
     let outcome = run(broker, &mut broker.lock(), &command, &responder, Suspend::Never);
     match outcome {
-        Ok(Outcome::Answer(header, body)) => answer(&header, &body, responder),
-        // Not held again, so that there is nothing else.
-        Ok(Outcome::Hold(_)) => {}
+        Ok(PullOutcome::Answer(header, body)) => answer(&header, &body, responder),
+        // `Suspend::Never` holds nothing.
+        Ok(PullOutcome::Hold(_)) => {}
         Err(refusal) => refusal.send(responder),
     }
     Vec::new()
@@ -76,7 +76,7 @@ fn run(
     command: &RemotingCommand,
     responder: &Reply,
     suspend: Suspend,
-) -> Result<Outcome, Refusal> {
+) -> Result<PullOutcome, Refusal> {
     let fields = PullMessageFields::read(&command.ext_fields, NumberPolicy::Refuse)?;
     let Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, filter } =
         checks::check(broker, state, &fields, responder)?;
@@ -106,7 +106,7 @@ fn run(
     if may_wait && code == ResponseCode::PULL_NOT_FOUND {
         let timeout_ms = required(fields.suspend_timeout_millis, "suspendTimeoutMillis")?;
         let due_ms = broker.clock.after(Duration::from_millis(timeout_ms.max(0).unsigned_abs()));
-        return Ok(Outcome::Hold(PullWait::new(topic, queue_id, due_ms, filter)));
+        return Ok(PullOutcome::Hold(PullWait::new(topic, queue_id, due_ms, filter)));
     }
     broker.recorder.note(|| BrokerEvent::Pulled {
         group: group.into(),
@@ -121,7 +121,7 @@ fn run(
         state.figures.get(broker.now_ms(), topic, group, found.messages.len(), body.len());
     }
     let suggested = broker.suggested();
-    Ok(Outcome::Answer(PullAnswer { code, found, topic_sys_flag, group_sys_flag, suggested }, body))
+    Ok(PullOutcome::Answer(PullAnswer { code, found, topic_sys_flag, group_sys_flag, suggested }, body))
 }
 
 /// The records, from where they lie if they lie there as they are wanted.

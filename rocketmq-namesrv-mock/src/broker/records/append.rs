@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 
 use rocketmq_common::message_const::UNIQ_KEY;
-use rocketmq_common::record::{RecordDecoder, RecordFields, RecordHeader, RecordOptions};
+use rocketmq_common::record::{RecordFields, RecordHeader};
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::broker::state::{Broker, HeldRequest, State};
 use crate::history::BrokerEvent;
-use crate::store::{AppendError, QueueEntry, property};
+use crate::store::{AppendError, QueueEntry, decode_head, property};
 use crate::wire::Refusal;
 
-/// A record but for its place.
+/// A record without its place in the store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewRecord<'a> {
     pub(crate) topic: &'a str,
@@ -32,21 +32,21 @@ pub(crate) struct NewRecord<'a> {
 
 /// Where a record was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct StoredAt {
     pub(crate) queue_offset: i64,
     pub(crate) commit_log_offset: i64,
 }
 
-/// For records whose length alone is of interest.
-const NOWHERE: Place = Place { queue_offset: 0, commit_log_offset: 0 };
+/// The place of records of which only the length matters.
+const NOWHERE: StoredAt = StoredAt { queue_offset: 0, commit_log_offset: 0 };
 
-/// Stores a record at the end of its queue, and adds the pulls to `woken` that waited for it.
+/// Stores a record at the end of its queue, and adds the requests that waited for it to `woken`.
 pub(crate) fn append(
     broker: &Broker,
     state: &mut State,
     record: &NewRecord<'_>,
     woken: &mut Vec<HeldRequest>,
-) -> Result<Place, Refusal> {
+) -> Result<StoredAt, Refusal> {
     if broker.is_slave() {
         return Err(slave_refusal());
     }
@@ -59,7 +59,7 @@ pub(crate) fn append(
         // The checks before have found the queue.
         return Err(Refusal::exception("java.lang.IllegalStateException", "no such queue"));
     };
-    let place = Place { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
+    let place = StoredAt { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
     let fields = record.fields(place, broker.address());
     if record.is_unreadable(broker.address()) {
         queue.lose(1);
@@ -94,8 +94,7 @@ fn drop_oldest(broker: &Broker, state: &mut State, record_len: usize) {
     let Some(limit) = broker.options.memory_limit else { return };
     while state.log.stored_bytes().saturating_add(record_len) > limit {
         let Some((number, bytes)) = state.log.drop_oldest() else { return };
-        let options = RecordOptions { read_body: false, ..RecordOptions::default() };
-        let Some(Ok(oldest)) = RecordDecoder::with_options(bytes, options).next() else { continue };
+        let Some(oldest) = decode_head(&bytes) else { continue };
         let queue = state.topics.get_mut(oldest.topic()).and_then(|topic| topic.queue_mut(oldest.queue_id()));
         if let Some(queue) = queue {
             queue.drop_record(number);
@@ -111,7 +110,7 @@ pub(crate) fn check_room(broker: &Broker, state: &State, records: &[NewRecord<'_
 }
 
 impl NewRecord<'_> {
-    fn fields(&self, place: Place, store_host: SocketAddr) -> RecordFields<'_> {
+    fn fields(&self, place: StoredAt, store_host: SocketAddr) -> RecordFields<'_> {
         let header = RecordHeader {
             queue_id: self.queue_id,
             queue_offset: place.queue_offset,

@@ -42,7 +42,7 @@ impl<'a> KnownProperties<'a> {
         known
     }
 
-    /// Whether the message goes to its queue, whatever the rest of it says.
+    /// Whether no property keeps the message from its queue.
     pub(crate) fn is_plain(&self) -> bool {
         let later = [self.delay_level, self.transaction, self.timer_delay_sec, self.timer_delay_ms];
         later.iter().all(Option::is_none) && self.timer_deliver_ms.is_none()

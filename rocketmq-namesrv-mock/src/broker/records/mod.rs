@@ -13,13 +13,13 @@ mod stored;
 use bytes::Bytes;
 use rocketmq_remoting::protocol::ResponseCode;
 
-pub(crate) use append::{NewRecord, Place, append, check_room};
+pub(crate) use append::{NewRecord, StoredAt, append, check_room};
 pub(crate) use known_properties::KnownProperties;
 pub(crate) use stored::{again, real_place, stored};
 
 use crate::wire::Refusal;
 
-/// What is wrong with the message itself: too long, or with flags and properties that do not go together.
+/// The refusal of a message that is too long, or whose flags and properties do not go together.
 pub(crate) fn message_illegal() -> Refusal {
     const REMARK: &str = "the message is illegal, maybe msg body or properties length not matched. \
         msg body length limit 4194304B, msg properties length limit 32KB.";
@@ -31,7 +31,7 @@ pub(crate) fn joined<'a>(records: impl Iterator<Item = &'a Bytes> + Clone) -> By
     let mut rest = records.clone();
     match (rest.next(), rest.next()) {
         (None, _) => Bytes::new(),
-        // What lies in the store goes out from there.
+        // A single record goes out from the store, without a copy.
         (Some(only), None) => only.clone(),
         _ => {
             let mut body = Vec::with_capacity(records.clone().map(Bytes::len).sum());

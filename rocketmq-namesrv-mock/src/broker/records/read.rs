@@ -66,7 +66,7 @@ impl Found {
     }
 }
 
-/// Sends the group to the offset that it was moved to, whatever is there.
+/// Sends the group to the offset that it was moved to, even one outside the queue.
 pub(crate) fn moved(queue: &ConsumeQueue, next_begin_offset: i64) -> Found {
     Found {
         status: Status::OffsetReset,

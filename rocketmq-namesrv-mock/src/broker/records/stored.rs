@@ -3,16 +3,14 @@
 use rocketmq_common::MessageExt;
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::message_const as names;
-use rocketmq_common::record::{RecordDecoder, RecordOptions};
 
 use super::NewRecord;
 use crate::broker::state::State;
+use crate::store::decode_stored;
 
 /// A record as it is stored, its body still compressed.
 pub(crate) fn stored(state: &State, commit_log_offset: i64) -> Option<MessageExt> {
-    let options = RecordOptions { decompress: false, check_crc: false, ..RecordOptions::default() };
-    let record = state.log.record_at(commit_log_offset)?;
-    RecordDecoder::with_options(record.clone(), options).next()?.ok()
+    decode_stored(state.log.record_at(commit_log_offset)?)
 }
 
 /// The topic and the queue where a message belongs that waits elsewhere.

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use rocketmq_common::MessageExt;
-use rocketmq_common::record::{RecordDecoder, RecordOptions};
 use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 
-use crate::broker::state::{Broker, Role, SlaveLag};
+use crate::broker::state::{Broker, HeldRequest, Role, SlaveLag};
+use crate::store::decode_head;
 use crate::wire::Refusal;
 
 impl Broker {
@@ -34,7 +32,7 @@ impl Broker {
                 if held.count(topic) == 0 {
                     return;
                 }
-                let message = log.record(entry.record).cloned().and_then(without_body);
+                let message = log.record(entry.record).and_then(decode_head);
                 let properties = message.as_ref().map_or("", |message| message.properties().as_wire());
                 is_sooner |= held.wake(topic, queue_id, (entry.tags_code, properties), &mut woken);
             });
@@ -42,15 +40,8 @@ impl Broker {
                 self.held_sooner.notify_one();
             }
         }
-        for pull in woken {
-            pull.wake(self);
-        }
+        HeldRequest::wake_all(woken, self);
     }
-}
-
-fn without_body(record: Bytes) -> Option<MessageExt> {
-    let options = RecordOptions { read_body: false, ..RecordOptions::default() };
-    RecordDecoder::with_options(record, options).next()?.ok()
 }
 
 /// What a slave does not do. Java: the `rejectRequest` of each processor.

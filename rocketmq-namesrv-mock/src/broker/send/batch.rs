@@ -32,18 +32,12 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
     }
     let entries = Entries { rest: request.body }.collect::<Result<Vec<_>, _>>()?;
     let new_record = |entry: &Entry<'a>| NewRecord {
-        topic: &request.topic,
-        queue_id: target.queue_id,
         flag: entry.flag,
         sys_flag,
-        born_timestamp: request.born_timestamp,
-        born_host: request.born_host,
-        store_timestamp: now_ms,
-        reconsume_times: request.reconsume_times,
-        prepared_transaction_offset: 0,
         tags_code: KnownProperties::read(entry.properties).tags.map_or(0, java_string_hash),
         body: entry.body,
         properties: entry.properties,
+        ..request.record(target.queue_id, now_ms)
     };
     let records: Vec<_> = entries.iter().map(new_record).collect();
     check_room(broker, &state, &records)?;

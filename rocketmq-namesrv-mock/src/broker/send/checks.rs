@@ -7,7 +7,9 @@ use rocketmq_remoting::protocol::ResponseCode;
 
 use super::request::SendRequest;
 use crate::broker::records::{KnownProperties, message_illegal};
-use crate::broker::state::{Broker, State, TopicConfig, TopicFilterType, check_topic, is_forbidden_to_send};
+use crate::broker::state::{
+    Broker, State, TopicFilterType, TopicSettings, check_topic, is_forbidden_to_send,
+};
 use crate::wire::{Refusal, SEE_FAQ, required};
 
 /// The longest topic that a record without a wide length field can hold, and so the longest of all but retry topics.
@@ -43,8 +45,7 @@ pub(crate) fn check(
     }
     if state.topics.get(topic).is_none() {
         let config = auto_create(broker, state, request)?;
-        broker.announce_topic(&config);
-        state.topics.put(config);
+        broker.put_topic(state, config);
     }
     let Some(found) = state.topics.get(topic) else { return Err(no_topic(topic)) };
     let queue_id = required(request.queue_id, "queueId")?;
@@ -78,7 +79,7 @@ fn auto_create(
     broker: &Broker,
     state: &mut State,
     request: &SendRequest<'_>,
-) -> Result<TopicConfig, Refusal> {
+) -> Result<TopicSettings, Refusal> {
     let topic = &*request.topic;
     let default_topic = request.default_topic.as_deref();
     let default_topic = required(default_topic, "defaultTopic")?;
@@ -95,7 +96,7 @@ fn auto_create(
         return Ok(config);
     }
     if is_retry_topic(topic) {
-        return Ok(TopicConfig { sys_flag, ..TopicConfig::new(topic, 1) });
+        return Ok(TopicSettings { sys_flag, ..TopicSettings::new(topic, 1) });
     }
     Err(no_topic(topic))
 }
@@ -106,7 +107,7 @@ fn no_topic(topic: &str) -> Refusal {
 }
 
 /// Any of the queues to write to.
-fn random_queue(config: &TopicConfig) -> Result<i32, Refusal> {
+fn random_queue(config: &TopicSettings) -> Result<i32, Refusal> {
     match u64::try_from(config.write_queue_nums) {
         // The remainder is below a number of 32 bits.
         Ok(queues) if queues > 0 => Ok((random() % queues) as i32),

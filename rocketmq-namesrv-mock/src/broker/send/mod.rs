@@ -71,9 +71,7 @@ pub(crate) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) 
             };
             let code = replicated(broker, &request);
             responder.answer(code, None, &answer, &broker.send_fields, &Bytes::new());
-            for pull in stored.woken {
-                pull.wake(broker);
-            }
+            HeldRequest::wake_all(stored.woken, broker);
         }
         Err(refusal) => refusal.with_fields(broker.send_fields.clone()).send(responder),
     }

@@ -14,7 +14,7 @@ use rocketmq_remoting::protocol::{
 
 use super::{MsgId, SendRequest, Target, check};
 use crate::broker::records::{NewRecord, append};
-use crate::broker::state::Broker;
+use crate::broker::state::{Broker, HeldRequest};
 use crate::store::{property, with_properties};
 use crate::wire::{Refusal, Reply, TRACE_ON, required};
 
@@ -50,7 +50,7 @@ struct StoredReply {
     msg_id: MsgId,
 }
 
-/// Whom to tell with what, or why nobody can be told.
+/// The client to push the reply to, or the remark that says why it cannot be reached.
 type Push = Result<(Connection, ReplyMessageRequestHeader, String), String>;
 
 fn store(broker: &Broker, request: &SendRequest<'_>) -> Result<(StoredReply, Push), Refusal> {
@@ -61,19 +61,12 @@ fn store(broker: &Broker, request: &SendRequest<'_>) -> Result<(StoredReply, Pus
     let mut state = broker.lock();
     let Target { queue_id, .. } = check(broker, &mut state, request)?;
     let record = NewRecord {
-        topic: &request.topic,
-        queue_id,
         flag: required(request.flag, "flag")?,
         // The flags of the reply are for the client; the store does not know them.
         sys_flag: MessageSysFlag::default(),
-        born_timestamp: request.born_timestamp,
-        born_host: request.born_host,
-        store_timestamp: now_ms,
-        reconsume_times: request.reconsume_times,
-        prepared_transaction_offset: 0,
         tags_code: property(&properties, names::PROPERTY_TAGS).map_or(0, java_string_hash),
-        body: request.body,
         properties: &properties,
+        ..request.record(queue_id, now_ms)
     };
     let mut woken = Vec::new();
     let place = append(broker, &mut state, &record, &mut woken)?;
@@ -86,9 +79,7 @@ fn store(broker: &Broker, request: &SendRequest<'_>) -> Result<(StoredReply, Pus
         },
     };
     drop(state);
-    for pull in woken {
-        pull.wake(broker);
-    }
+    HeldRequest::wake_all(woken, broker);
     let msg_id = MsgId::one(broker.offset_msg_id(place.commit_log_offset));
     Ok((StoredReply { queue_id, queue_offset: place.queue_offset, msg_id }, push))
 }

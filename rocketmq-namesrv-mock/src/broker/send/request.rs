@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use rocketmq_common::message_const::PROPERTY_WAIT_STORE_MSG_OK;
+use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::protocol::RemotingCommand;
 use rocketmq_remoting::protocol::header::SendMessageFields;
 
+use crate::broker::records::NewRecord;
 use crate::store::property_entries;
 use crate::wire::{Refusal, required};
 
@@ -63,6 +65,24 @@ impl<'a> SendRequest<'a> {
 }
 
 impl SendRequest<'_> {
+    /// A record with what it takes from the request as it is.
+    pub(crate) fn record(&self, queue_id: i32, now_ms: i64) -> NewRecord<'_> {
+        NewRecord {
+            topic: &self.topic,
+            queue_id,
+            flag: 0,
+            sys_flag: MessageSysFlag::default(),
+            born_timestamp: self.born_timestamp,
+            born_host: self.born_host,
+            store_timestamp: now_ms,
+            reconsume_times: self.reconsume_times,
+            prepared_transaction_offset: 0,
+            tags_code: 0,
+            body: self.body,
+            properties: "",
+        }
+    }
+
     /// Whether the sender wants to hear of copies. Java: `Message.isWaitStoreMsgOK`.
     pub(crate) fn waits_until_stored(&self) -> bool {
         let wait =

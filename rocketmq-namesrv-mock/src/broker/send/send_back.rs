@@ -9,7 +9,7 @@ use rocketmq_remoting::protocol::{ResponseCode, mq_version};
 
 use crate::broker::later;
 use crate::broker::records::{KnownProperties, NewRecord, again, stored};
-use crate::broker::state::{Broker, HeldRequest, State, TopicConfig};
+use crate::broker::state::{Broker, HeldRequest, State, TopicSettings};
 use crate::history::BrokerEvent;
 use crate::store::with_properties;
 use crate::wire::{Answer, Refusal, Request, SEE_FAQ, required};
@@ -36,9 +36,7 @@ pub(crate) fn send_back(broker: &Broker, request: &Request<'_>) -> Result<Answer
         let mut state = broker.lock();
         run(broker, &mut state, &fields, request, &mut woken)
     };
-    for pull in woken {
-        pull.wake(broker);
-    }
+    HeldRequest::wake_all(woken, broker);
     answer
 }
 
@@ -65,7 +63,7 @@ fn run(
     };
     let sys_flag = if fields.unit_mode == Some(true) { UNIT_SUB } else { 0 };
     let retry = retry_topic(group);
-    broker.ensure_topic(state, TopicConfig { sys_flag, ..TopicConfig::new(&*retry, retry_queues) });
+    broker.ensure_topic(state, TopicSettings { sys_flag, ..TopicSettings::new(&*retry, retry_queues) });
     if state.topics.get(&retry).is_some_and(|topic| !topic.config.perm.is_writable()) {
         let remark = format!("the topic[{retry}] sending message is forbidden");
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
@@ -83,7 +81,7 @@ fn run(
     let way = if level < 0 || message.reconsume_times() >= times {
         // Java counts the dead letters of each topic by what the consumer says, and stumbles if it says nothing.
         required(fields.origin_topic.as_deref(), "originTopic")?;
-        broker.ensure_topic(state, TopicConfig::new(dlq_topic(group), 1));
+        broker.ensure_topic(state, TopicSettings::new(dlq_topic(group), 1));
         Way { topic: dlq_topic(group), queue_id: 0, delay_level: 0 }
     } else {
         let delay_level =

@@ -12,7 +12,7 @@ use super::request::SendRequest;
 use super::{MAX_BODY, Stored, TransactionId, checks};
 use crate::broker::later;
 use crate::broker::records::{KnownProperties, NewRecord, append, message_illegal};
-use crate::broker::state::{Broker, State, TopicConfig};
+use crate::broker::state::{Broker, State, TopicSettings};
 use crate::store::{JavaProperties, property_entries};
 use crate::wire::{Refusal, SEE_FAQ, TRACE_ON, required};
 
@@ -40,20 +40,9 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
     if request.body.len() > MAX_BODY || properties.len() > MAX_PROPERTIES_BYTES {
         return Err(message_illegal());
     }
-    let record = NewRecord {
-        topic,
-        queue_id,
-        flag,
-        sys_flag,
-        born_timestamp: request.born_timestamp,
-        born_host: request.born_host,
-        store_timestamp: now_ms,
-        reconsume_times: request.reconsume_times,
-        prepared_transaction_offset: 0,
-        tags_code: known.tags.map_or(0, java_string_hash),
-        body: request.body,
-        properties: &properties,
-    };
+    let tags_code = known.tags.map_or(0, java_string_hash);
+    let base = request.record(queue_id, now_ms);
+    let record = NewRecord { topic, flag, sys_flag, tags_code, properties: &properties, ..base };
     let mut woken = Vec::new();
     let is_plain = known.is_plain() && sys_flag.transaction_type() == TransactionType::NotTransaction;
     let (place, recall_handle) = if is_plain {
@@ -123,6 +112,6 @@ fn dead_letter_topic(
         return Ok(None);
     }
     let topic = dlq_topic(group);
-    broker.ensure_topic(state, TopicConfig::new(topic.as_str(), 1));
+    broker.ensure_topic(state, TopicSettings::new(topic.as_str(), 1));
     Ok(Some(topic))
 }

@@ -92,7 +92,7 @@ impl Agenda {
 }
 
 impl Broker {
-    /// Notes that a record waits, and tells the task of the clock if nobody is up before.
+    /// Notes that a record waits, and wakes the task of the clock if the record is due first.
     pub(crate) fn wait_until(&self, state: &mut State, due_ms: i64, waiting: AgendaItem) {
         if state.agenda.add(due_ms, waiting) {
             self.due_sooner.notify_one();

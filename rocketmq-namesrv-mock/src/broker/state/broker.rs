@@ -11,7 +11,7 @@ use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 use tokio::sync::Notify;
 
 use super::settings::Settings;
-use super::{Acl, Obeyed, Role, State, TopicConfig};
+use super::{Acl, Obeyed, Role, State, TopicSettings};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::faults::{Admission, Faults};
@@ -19,10 +19,10 @@ use crate::history::Recorder;
 use crate::name_server::Routes;
 use crate::wire::TRACE_ON;
 
-/// What a broker answers to a name that no topic can have.
+/// The code for a name that no topic can have.
 pub(crate) const INVALID_TOPIC: ResponseCode = ResponseCode::INVALID_PARAMETER;
 
-/// What a broker answers to a name that no group can have.
+/// The code for a name that no group can have.
 pub(crate) const INVALID_GROUP: ResponseCode = ResponseCode::INVALID_PARAMETER;
 
 /// Where a broker belongs and how it behaves.
@@ -37,7 +37,7 @@ pub(crate) struct BrokerOptions {
     pub(crate) obeyed: Obeyed,
     /// Where its NameServers are.
     pub(crate) name_server_addr: String,
-    /// Who may ask; `None`: everybody.
+    /// Which clients may ask; `None` lets all of them.
     pub(crate) acl: Option<Acl>,
 }
 
@@ -64,15 +64,15 @@ pub(crate) struct Broker {
     pub(crate) options: BrokerOptions,
     pub(crate) settings: RwLock<Settings>,
     pub(crate) name_servers: Vec<Arc<Routes>>,
-    /// Told of what happens by itself.
+    /// Told of changes that no request makes.
     pub(crate) changes: Arc<Changes>,
-    /// Met by what it asks of clients.
+    /// Faults that its requests to clients meet.
     pub(crate) faults: Arc<Faults>,
     pub(crate) recorder: Recorder,
     pub(crate) clock: Arc<Clock>,
     /// When the broker came to be.
     pub(crate) boot_ms: i64,
-    /// For what takes longer than a request.
+    /// Owns tasks that outlive a request.
     pub(crate) tasks: TaskOwner,
     /// Known once the socket is bound; another one if the broker comes back elsewhere.
     pub(crate) address: RwLock<SocketAddr>,
@@ -118,7 +118,7 @@ impl Broker {
             boot_ms: clock.now_ms(),
             clock,
             tasks,
-            // Nobody knows the port before it is announced.
+            // The port is known once it is announced.
             address: RwLock::new((Ipv4Addr::LOCALHOST, 0).into()),
             perm: AtomicI32::new(PermName::READ_WRITE.0),
             ids,
@@ -171,7 +171,7 @@ impl Broker {
         }
     }
 
-    /// What the settings say of who it is.
+    /// Notes the settings that say which broker it is.
     pub(crate) fn note_place(&self, address: SocketAddr) {
         let role = if self.is_slave() { "SLAVE" } else { "ASYNC_MASTER" };
         self.note_setting("brokerRole", role);
@@ -183,7 +183,7 @@ impl Broker {
             self.note_setting(name, address.ip());
         }
         self.note_setting("listenPort", address.port());
-        // Nobody listens there: slaves of the mock need no connection.
+        // No server listens there: slaves of the mock need no connection.
         self.note_setting("haListenPort", u32::from(address.port()) + 1);
     }
 
@@ -204,7 +204,7 @@ impl Broker {
     }
 
     /// Tells all NameServers of a topic.
-    pub(crate) fn announce_topic(&self, config: &TopicConfig) {
+    pub(crate) fn announce_topic(&self, config: &TopicSettings) {
         let (mut queues, perm) = (config.queue_data(), self.perm.load(Ordering::Relaxed));
         // A broker without limits says nothing about other permissions.
         if perm != PermName::READ_WRITE.0 {
@@ -232,22 +232,19 @@ impl Broker {
     }
 
     /// Creates or changes a topic and announces it.
-    pub(crate) fn put_topic(&self, config: TopicConfig) {
-        let mut state = self.lock();
+    pub(crate) fn put_topic(&self, state: &mut State, config: TopicSettings) {
         self.announce_topic(&config);
         state.topics.put(config);
     }
 
-    /// Makes sure that there is a topic, as it is meant to be if it is new; of one that is there, only whether it is
-    /// ordered may change. Java: `createTopicInSendMessageBackMethod`.
-    pub(crate) fn ensure_topic(&self, state: &mut State, config: TopicConfig) {
+    /// Creates a topic that is missing; of an existing topic, only whether it is ordered may change. Java: `createTopicInSendMessageBackMethod`.
+    pub(crate) fn ensure_topic(&self, state: &mut State, config: TopicSettings) {
         let config = match state.topics.get(&config.name) {
             Some(topic) if topic.config.order == config.order => return,
-            Some(topic) => TopicConfig { order: config.order, ..topic.config.clone() },
+            Some(topic) => TopicSettings { order: config.order, ..topic.config.clone() },
             None => config,
         };
-        self.announce_topic(&config);
-        state.topics.put(config);
+        self.put_topic(state, config);
     }
 
     /// Drops a topic with its messages and committed offsets. The records stay where they are.

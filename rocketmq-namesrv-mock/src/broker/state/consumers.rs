@@ -88,7 +88,7 @@ impl ConsumerTable {
         (is_new || has_other_topics).then(|| group.changed(name)).flatten()
     }
 
-    /// A member leaves; those that stay are to be told, also if it was none.
+    /// A member leaves. Returns whom to tell: the remaining members, even if the client was not a member.
     pub(crate) fn unregister(&mut self, name: &str, connection: u64) -> Option<Changed> {
         let group = self.groups.get_mut(name)?;
         group.leave(name, connection, &self.recorder);
@@ -99,7 +99,7 @@ impl ConsumerTable {
         changed
     }
 
-    /// A connection ended: its client leaves all groups, and those that stay are to be told.
+    /// A connection ended: its client leaves all groups. Returns the remaining members, which are to be told.
     pub(crate) fn disconnect(&mut self, connection: u64) -> Vec<Changed> {
         let mut changed = Vec::new();
         self.groups.retain(|name, group| {
@@ -111,7 +111,7 @@ impl ConsumerTable {
         changed
     }
 
-    /// Drops members, and tells nobody. Returns their connections.
+    /// Drops members, without telling the others. Returns their connections.
     pub(crate) fn drop_members(&mut self, which: impl Fn(&ClientChannelInfo) -> bool) -> Vec<Connection> {
         let all = self.groups.values().flat_map(|group| &group.members).filter(|member| which(member));
         let dropped: Vec<_> = all.map(|member| member.connection.clone()).collect();
@@ -207,7 +207,7 @@ impl ConsumerGroup {
         is_other
     }
 
-    /// Whom to tell of a change: nobody where everybody gets all messages anyhow.
+    /// Whom to tell of a change. Broadcast groups are not told: each member gets all messages anyway.
     fn changed(&self, name: &str) -> Option<Changed> {
         if self.mode.message_model == MessageModel::Broadcasting {
             return None;

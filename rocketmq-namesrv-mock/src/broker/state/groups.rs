@@ -124,7 +124,7 @@ impl GroupTable {
     }
 }
 
-/// The settings of a group that nobody has set.
+/// The default settings of a group.
 pub(crate) fn default_config(group: &str) -> SubscriptionGroupConfig {
     SubscriptionGroupConfig {
         group_name: Some(group.to_owned()),

@@ -11,7 +11,7 @@ use super::Broker;
 /// When producers are asked about their transactions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TransactionOptions {
-    /// How old a half is before anybody asks. Java: `transactionTimeOut`.
+    /// How old a half is before the broker asks about it. Java: `transactionTimeOut`.
     pub(crate) timeout: Duration,
     /// How often the broker looks. Java: `transactionCheckInterval`.
     pub(crate) check_interval: Duration,
@@ -73,7 +73,7 @@ impl Halves {
     }
 }
 
-/// How long nobody asks about a half, if it says so itself: never less than the broker's own limit.
+/// How long the broker does not ask about a half that sets a time of its own: at least the broker's limit.
 pub(crate) fn immunity_ms(half: &MessageExt, options: TransactionOptions) -> Option<i64> {
     let text = half.property(names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS)?;
     let own = text.parse::<i64>().map_or(0, |seconds| seconds.saturating_mul(1000));

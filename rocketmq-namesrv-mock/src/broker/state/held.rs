@@ -1,5 +1,6 @@
 //! Pulls that wait for a message. Java: `PullRequestHoldService`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rocketmq_remoting::protocol::RemotingCommand;
@@ -30,11 +31,11 @@ pub(crate) struct HeldRequest {
     /// When it is answered, whether a message came or not.
     pub(crate) due_ms: i64,
     pub(crate) filter: MessageFilter,
-    /// Looks what is there, once it is woken, and says who else is to be woken then.
+    /// Answers the request or holds it again; returns the requests that this wakes.
     pub(crate) serve: Serve,
 }
 
-/// Looks again what there is, and says who else is to be woken.
+/// Answers a request that was woken, or holds it again. Returns the requests that this wakes.
 pub(crate) type Serve = fn(&Broker, RemotingCommand, Reply) -> Vec<HeldRequest>;
 
 /// All pulls of a broker that wait.
@@ -43,7 +44,7 @@ pub(crate) struct HeldPulls {
     clock: Arc<Clock>,
     /// By queue.
     waiting: HeldByPlace<i32>,
-    /// Until when nobody looks at them.
+    /// When the sweep looks at them next.
     asleep_until_ms: Option<i64>,
 }
 
@@ -54,14 +55,10 @@ impl PullWait {
 }
 
 impl HeldRequest {
-    /// Answers with what is there now.
-    pub(crate) fn wake(self, broker: &Broker) {
-        Self::wake_all(vec![self], broker);
-    }
-
-    /// Answers all of these, and those that they wake.
-    pub(crate) fn wake_all(mut woken: Vec<Self>, broker: &Broker) {
-        while let Some(pull) = woken.pop() {
+    /// Answers these requests, then the requests that they wake.
+    pub(crate) fn wake_all(woken: Vec<Self>, broker: &Broker) {
+        let mut woken = VecDeque::from(woken);
+        while let Some(pull) = woken.pop_front() {
             woken.extend((pull.serve)(broker, pull.command, pull.responder));
         }
     }
@@ -72,7 +69,7 @@ impl HeldPulls {
         Self { clock, waiting: HeldByPlace::default(), asleep_until_ms: None }
     }
 
-    /// Keeps a pull. True if it is due before anybody looks.
+    /// Keeps a pull. True if it is due before the next sweep.
     pub(crate) fn add(
         &mut self,
         place: PullWait,
@@ -114,7 +111,7 @@ impl HeldPulls {
         self.waiting.take(|pull| pull.responder.connection().id() == connection);
     }
 
-    /// When the first pull is due. Until then nobody looks, unless told to.
+    /// When the first pull is due, which is when the next sweep comes unless it is told to come sooner.
     fn sleep(&mut self) -> Option<i64> {
         self.asleep_until_ms = self.waiting.first_due_ms();
         self.asleep_until_ms
@@ -122,7 +119,7 @@ impl HeldPulls {
 }
 
 impl State {
-    /// When the first request is due that waits. Until then nobody looks, unless told to.
+    /// When the first held request is due, which is when the next sweep comes unless it is told to come sooner.
     pub(crate) fn next_held_ms(&mut self) -> Option<i64> {
         [self.held.sleep(), self.pops.held.sleep()].into_iter().flatten().min()
     }

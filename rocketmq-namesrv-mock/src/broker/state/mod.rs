@@ -58,7 +58,7 @@ pub(crate) use role::Role;
 pub use role::SlaveLag;
 pub(crate) use settings::Obeyed;
 pub use snapshot::BrokerSnapshot;
-pub(crate) use topics::{Topic, TopicConfig, TopicFilterType, TopicTable};
+pub(crate) use topics::{Topic, TopicFilterType, TopicSettings, TopicTable};
 pub(crate) use waiting::HeldByPlace;
 
 use crate::broker::filters::FilterTable;

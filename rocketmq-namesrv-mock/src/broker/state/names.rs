@@ -55,7 +55,7 @@ pub(crate) fn is_forbidden_to_send(topic: &str) -> bool {
     FORBIDDEN.contains(&topic)
 }
 
-/// Whether nobody may create, change or delete a topic: one of the system, or named after a cluster or a broker.
+/// Whether no request may create, change or delete a topic: a topic of the system, or named after a cluster or a broker.
 pub(crate) fn is_system_topic(topic: &str, standing: &BTreeSet<String>) -> bool {
     validators::is_system_topic(topic) || standing.contains(topic)
 }

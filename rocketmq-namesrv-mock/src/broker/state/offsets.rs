@@ -44,12 +44,12 @@ impl CommittedOffsets {
         self.resets = Offsets::default();
     }
 
-    /// The committed offsets of a group by queue, without those that are still to be reset.
+    /// The committed offsets of a group by queue, without pending resets.
     pub(crate) fn of_topic(&self, topic: &str, group: &str) -> Queues {
         self.committed.queues(topic, group).cloned().unwrap_or_default()
     }
 
-    /// Commits all offsets of another group's queues, instead of those that there were.
+    /// Replaces a group's offsets of a topic with those of another group.
     pub(crate) fn clone_group(&mut self, topic: &str, from: &str, to: &str) {
         if let Some(queues) = self.committed.queues(topic, from).cloned() {
             self.committed.topics.entry(topic.to_owned()).or_default().insert(to.to_owned(), queues);

@@ -22,9 +22,9 @@ pub(crate) struct Pushes {
 
 /// What becomes of a request to a client.
 enum Fate {
-    /// It goes out so often.
+    /// It goes out this number of times.
     Goes(usize),
-    /// Nobody sees it.
+    /// It never arrives.
     Lost,
 }
 
@@ -41,7 +41,7 @@ impl Broker {
 }
 
 impl Pushes {
-    /// Sends a request that needs no answer; it may wait so long for room in the write buffer. False if it could not
+    /// Sends a request that needs no answer; it may wait up to `limit` for room in the write buffer. False if it could not
     /// be written; one that a rule takes away was.
     pub(crate) async fn oneway<H: EncodeHeader + ?Sized>(
         &self,
@@ -59,7 +59,7 @@ impl Pushes {
         true
     }
 
-    /// Sends a request and waits so long for its answer. True if the client accepted it.
+    /// Sends a request and waits up to `limit` for its answer. True if the client accepted it.
     pub(crate) async fn call<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,

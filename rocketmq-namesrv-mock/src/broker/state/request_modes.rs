@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rocketmq_remoting::protocol::body::{MessageRequestMode, SetMessageRequestModeRequestBody};
 
-/// How groups get the messages of topics, where somebody has said so.
+/// How groups get the messages of topics, where request 401 has set it.
 #[derive(Debug, Default)]
 pub(crate) struct RequestModes {
     /// By topic and group: the mode, and how many other members' queues a member pops from.

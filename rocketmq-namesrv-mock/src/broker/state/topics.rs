@@ -9,16 +9,18 @@ use rocketmq_common::mix_all::{
     RMQ_SYS_SELF_TEST_TOPIC, RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_TRANS_OP_HALF_TOPIC,
     RMQ_SYS_WHEEL_TIMER_TOPIC, reply_topic,
 };
+use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::name_server::QueueData;
 use crate::store::{ConsumeQueue, QueueEntry};
+use crate::wire::Refusal;
 
 /// Queues of the topic that new topics are created from.
 const DEFAULT_TOPIC_QUEUE_NUMS: i32 = 8;
 
 /// The settings of a topic. Java: `TopicConfig`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TopicConfig {
+pub(crate) struct TopicSettings {
     pub(crate) name: String,
     pub(crate) read_queue_nums: i32,
     pub(crate) write_queue_nums: i32,
@@ -39,7 +41,7 @@ pub(crate) enum TopicFilterType {
 /// A topic with its queues.
 #[derive(Debug, Clone)]
 pub(crate) struct Topic {
-    pub(crate) config: TopicConfig,
+    pub(crate) config: TopicSettings,
     queues: Vec<ConsumeQueue>,
 }
 
@@ -47,7 +49,7 @@ pub(crate) struct Topic {
 #[derive(Debug, Clone)]
 pub(crate) struct TopicTable {
     topics: HashMap<String, Topic>,
-    /// Named after cluster and broker, or made at the start: nobody may change them.
+    /// Named after cluster and broker, or made at the start: no request may change them.
     standing: BTreeSet<String>,
 }
 
@@ -75,13 +77,19 @@ impl TopicTable {
         let mut table = Self { topics: HashMap::new(), standing: BTreeSet::new() };
         for (name, queues, perm) in standing.into_iter().chain(auto_create_topic.then_some(default)) {
             table.standing.insert(name.clone());
-            table.put(TopicConfig { perm, ..TopicConfig::new(name, queues) });
+            table.put(TopicSettings { perm, ..TopicSettings::new(name, queues) });
         }
         table
     }
 
     pub(crate) fn get(&self, topic: &str) -> Option<&Topic> {
         self.topics.get(topic)
+    }
+
+    /// A topic that a tool names; a missing one is refused.
+    pub(crate) fn find(&self, topic: &str) -> Result<&Topic, Refusal> {
+        let missing = || Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("topic[{topic}] not exist"));
+        self.get(topic).ok_or_else(missing)
     }
 
     pub(crate) fn get_mut(&mut self, topic: &str) -> Option<&mut Topic> {
@@ -94,17 +102,17 @@ impl TopicTable {
     }
 
     /// Settings of all topics.
-    pub(crate) fn configs(&self) -> impl Iterator<Item = &TopicConfig> {
+    pub(crate) fn configs(&self) -> impl Iterator<Item = &TopicSettings> {
         self.topics.values().map(|topic| &topic.config)
     }
 
-    /// The topics that nobody may change.
+    /// The topics that no request may change.
     pub(crate) fn standing(&self) -> &BTreeSet<String> {
         &self.standing
     }
 
     /// Creates a topic, or changes the settings of one and keeps its queues.
-    pub(crate) fn put(&mut self, config: TopicConfig) {
+    pub(crate) fn put(&mut self, config: TopicSettings) {
         match self.topics.get_mut(&config.name) {
             Some(topic) => topic.config = config,
             None => {
@@ -162,17 +170,17 @@ impl TopicTable {
         default_topic: &str,
         queue_nums: i32,
         sys_flag: i32,
-    ) -> Option<TopicConfig> {
+    ) -> Option<TopicSettings> {
         let default = &self.get(default_topic)?.config;
         if !default.perm.is_inherited() {
             return None;
         }
         let queues = queue_nums.min(default.write_queue_nums).max(0);
-        Some(TopicConfig {
+        Some(TopicSettings {
             perm: PermName(default.perm.0 & !PermName::INHERIT.0),
             filter_type: default.filter_type,
             sys_flag,
-            ..TopicConfig::new(topic, queues)
+            ..TopicSettings::new(topic, queues)
         })
     }
 }
@@ -207,7 +215,7 @@ impl Topic {
     }
 }
 
-impl TopicConfig {
+impl TopicSettings {
     /// A topic to read and write.
     pub(crate) fn new(name: impl Into<String>, queues: i32) -> Self {
         Self {
@@ -249,7 +257,7 @@ impl TopicFilterType {
 }
 
 /// As Java prints it, which is part of a remark.
-impl fmt::Display for TopicConfig {
+impl fmt::Display for TopicSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -288,9 +296,9 @@ mod tests {
     #[test]
     fn changing_a_topic_keeps_its_queues() {
         let mut table = TopicTable::new("c", "b", true);
-        table.put(TopicConfig::new("T", 4));
+        table.put(TopicSettings::new("T", 4));
         table.get_mut("T").unwrap().queue_mut(3).unwrap().lose(1);
-        table.put(TopicConfig::new("T", 2));
+        table.put(TopicSettings::new("T", 2));
         let topic = table.get_mut("T").unwrap();
         assert_eq!(topic.queue(3).unwrap().next_offset(), 1);
         assert!(topic.queue_mut(4).is_none() && topic.queue_mut(-1).is_none());
@@ -300,6 +308,6 @@ mod tests {
     fn settings_are_printed_as_java_does() {
         let expected = "TopicConfig [topicName=T, readQueueNums=4, writeQueueNums=4, perm=RW-, \
                         topicFilterType=SINGLE_TAG, topicSysFlag=0, order=false, attributes={}]";
-        assert_eq!(TopicConfig::new("T", 4).to_string(), expected);
+        assert_eq!(TopicSettings::new("T", 4).to_string(), expected);
     }
 }

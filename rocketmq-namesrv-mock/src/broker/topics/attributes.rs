@@ -79,7 +79,7 @@ fn check(name: &str, value: Option<&str>, creates: bool) -> Result<(), Refusal> 
         Some(value) if !allowed.contains(&value) => {
             Err(illegal(format!("value is not in set: [{}]", allowed.join(", "))))
         }
-        // Queues and logs of these kinds work in another way than those that the mock has.
+        // The mock has no queues and logs of these kinds.
         Some(value @ ("BatchCQ" | "COMPACTION")) => {
             Err(Refusal::not_supported(&format!("the topic attribute {name}={value}")))
         }

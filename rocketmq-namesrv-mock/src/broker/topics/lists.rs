@@ -36,7 +36,7 @@ pub(crate) fn all_configs(broker: &Broker, _: &Request<'_>) -> Result<Answer, Re
     Ok(json_answer(&body)?.with_field("totalTopicNum", count))
 }
 
-/// Topics of the system that come to be only when somebody needs them.
+/// Topics of the system that brokers create on first use.
 const ON_DEMAND: [&str; 3] =
     [RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC, RMQ_SYS_TRACE_TOPIC, RMQ_SYS_CHECKPOINT_TOPIC];
 

@@ -6,7 +6,7 @@ use rocketmq_remoting::protocol::body::{self, TopicConfigAndQueueMapping, TopicO
 use rocketmq_remoting::protocol::header::CreateTopicFields;
 
 use super::attributes::changed;
-use crate::broker::state::{Broker, TopicConfig, TopicFilterType, check_topic, is_system_topic};
+use crate::broker::state::{Broker, TopicFilterType, TopicSettings, check_topic, is_system_topic};
 use crate::wire::{Answer, NOT_SET, Refusal, Request, json_answer, required};
 
 /// 17. The permission bits are not checked.
@@ -24,7 +24,7 @@ pub(crate) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Resul
     let topic = &*required(fields.topic, "topic")?;
     check_changeable(broker, topic, check_topic(topic))?;
     let current = broker.lock().topics.get(topic).map(|topic| topic.config.attributes.clone());
-    let config = TopicConfig {
+    let config = TopicSettings {
         name: topic.to_owned(),
         read_queue_nums: required(fields.read_queue_nums, "readQueueNums")?,
         write_queue_nums: required(fields.write_queue_nums, "writeQueueNums")?,
@@ -34,7 +34,7 @@ pub(crate) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Resul
         order: fields.order.unwrap_or(false),
         attributes: changed(current.as_ref(), fields.attributes.as_deref().unwrap_or_default())?,
     };
-    broker.put_topic(config);
+    broker.put_topic(&mut broker.lock(), config);
     Ok(Answer::success().with_remark(NOT_SET))
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
 }
 
 /// The settings of a topic as tools read them.
-pub(crate) fn of_config(config: &TopicConfig) -> body::TopicConfig {
+pub(crate) fn of_config(config: &TopicSettings) -> body::TopicConfig {
     body::TopicConfig {
         attributes: config.attributes.clone(),
         order: config.order,
@@ -79,10 +79,7 @@ pub(crate) fn stats(broker: &Broker, request: &Request<'_>) -> Result<Answer, Re
     let topic = required(read(request)?.topic, "topic")?;
     let state = broker.lock();
     let topic_put_tps = state.figures.put_tps(broker.now_ms(), &topic);
-    let Some(found) = state.topics.get(&topic) else {
-        let remark = format!("topic[{topic}] not exist");
-        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark));
-    };
+    let found = state.topics.find(&topic)?;
     let queue_ids = 0..found.config.read_queue_nums.max(found.config.write_queue_nums);
     let offsets = |queue_id| {
         let queue = found.queue(queue_id);

@@ -11,8 +11,8 @@ use rocketmq_remoting::net::Connection;
 use rocketmq_remoting::protocol::header::CheckTransactionStateRequestHeader;
 use rocketmq_remoting::protocol::{CommandRef, RequestCode};
 
-use crate::broker::records::{Place, again, append, real_place, stored};
-use crate::broker::state::{Broker, HeldRequest, State, TopicConfig, immunity_ms, millis};
+use crate::broker::records::{StoredAt, again, append, real_place, stored};
+use crate::broker::state::{Broker, HeldRequest, State, TopicSettings, immunity_ms, millis};
 use crate::store::with_properties;
 
 /// How long a question may wait for room in the write buffer.
@@ -25,14 +25,12 @@ struct Question {
     body: Bytes,
 }
 
-/// Looks at all halves without an end: asks about those that are old enough, and gives those up that were asked for
-/// too often. Returns how many questions went out.
+/// Looks at all halves without an end: asks about old ones, and gives up halves that it asked about too often. Returns
+/// how many questions went out.
 pub(crate) async fn check_transactions(broker: &Broker) -> usize {
     let mut woken = Vec::new();
     let questions = questions(broker, &mut broker.lock(), &mut woken);
-    for pull in woken {
-        pull.wake(broker);
-    }
+    HeldRequest::wake_all(woken, broker);
     let mut sent = 0;
     for Question { connection, header, body } in questions {
         let question = CommandRef::request(RequestCode::CHECK_TRANSACTION_STATE, &header).with_body(&body);
@@ -120,7 +118,7 @@ fn ask(
 }
 
 /// The half as the producer gets to see it: with the topic and the queue where it belongs, at its new place.
-fn body(half: &MessageExt, place: Place, properties: &str) -> Option<Bytes> {
+fn body(half: &MessageExt, place: StoredAt, properties: &str) -> Option<Bytes> {
     let (topic, queue_id) = real_place(half)?;
     let not_waited = [(names::PROPERTY_WAIT_STORE_MSG_OK, "false")];
     let properties = with_properties(properties, not_waited.into_iter(), &[]);
@@ -141,16 +139,14 @@ fn body(half: &MessageExt, place: Place, properties: &str) -> Option<Bytes> {
 fn give_up(broker: &Broker, state: &mut State, half: &MessageExt, woken: &mut Vec<HeldRequest>) {
     let topic = RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC;
     if state.topics.get(topic).is_none() {
-        let config = TopicConfig::new(topic, 1);
-        broker.announce_topic(&config);
-        state.topics.put(config);
+        broker.put_topic(state, TopicSettings::new(topic, 1));
     }
     let record = again(half, (topic, 0), half.properties().as_wire(), broker.now_ms());
-    // A full store loses it, and there is nobody to tell.
+    // A full store loses it: no client waits for an answer.
     let _ = append(broker, state, &record, woken);
 }
 
-/// How often somebody was asked about a half.
+/// How often producers were asked about a half.
 fn check_times(half: &MessageExt) -> u32 {
     let times = half.property(names::PROPERTY_TRANSACTION_CHECK_TIMES);
     times.and_then(|times| times.parse().ok()).unwrap_or(0)

@@ -48,9 +48,7 @@ fn end(broker: &Broker, command: &RemotingCommand) -> Result<Option<Answer>, Ref
     }
     state.halves.ended.insert(half.queue_offset());
     drop(state);
-    for pull in woken {
-        pull.wake(broker);
-    }
+    HeldRequest::wake_all(woken, broker);
     Ok(Some(if commits { Answer::success() } else { Answer::success().with_remark(NOT_SET) }))
 }
 

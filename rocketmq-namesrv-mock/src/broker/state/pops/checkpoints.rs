@@ -16,7 +16,7 @@ pub(crate) struct CheckpointKey {
 /// Messages of one pop from one queue.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
-    /// The offsets of those that are not acknowledged.
+    /// The offsets that are not acknowledged.
     pub(crate) open: Vec<i64>,
     /// They are handed out again as if they had not been before.
     pub(crate) is_suspended: bool,

@@ -23,7 +23,7 @@ const MAX_IN_ALL: usize = 100_000;
 
 /// What waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum WaitKind {
     Pop,
     Notification,
 }
@@ -38,20 +38,20 @@ pub(crate) struct HeldPops {
     pops: Waiters,
     notifications: Waiters,
     count: usize,
-    /// Until when nobody looks at them.
+    /// When the sweep looks at them next.
     asleep_until_ms: Option<i64>,
 }
 
 /// Where a request waits, how long, and for what.
 pub(crate) struct PopWait {
     key: QueueKey,
-    kind: Kind,
+    kind: WaitKind,
     end_ms: i64,
     filter: MessageFilter,
 }
 
 impl PopWait {
-    pub(crate) fn new(key: QueueKey, kind: Kind, end_ms: i64, filter: MessageFilter) -> Self {
+    pub(crate) fn new(key: QueueKey, kind: WaitKind, end_ms: i64, filter: MessageFilter) -> Self {
         Self { key, kind, end_ms, filter }
     }
 
@@ -79,7 +79,7 @@ impl HeldPops {
         Self { clock, pops, notifications, count: 0, asleep_until_ms: None }
     }
 
-    /// Keeps a request. True if it is due before anybody looks.
+    /// Keeps a request. True if it is due before the next sweep.
     pub(crate) fn add(
         &mut self,
         place: PopWait,
@@ -106,7 +106,7 @@ impl HeldPops {
         if self.count == 0 {
             return;
         }
-        for kind in [Kind::Pop, Kind::Notification] {
+        for kind in [WaitKind::Pop, WaitKind::Notification] {
             if is_retry_topic(topic) {
                 // Only messages that come again have this property.
                 let Some(group) = property(properties, names::PROPERTY_ORIGIN_GROUP) else { continue };
@@ -123,7 +123,7 @@ impl HeldPops {
     /// Wakes one request of each group for this queue and one for all queues, if they want the message.
     pub(crate) fn wake_groups(
         &mut self,
-        kind: Kind,
+        kind: WaitKind,
         topic: &str,
         queue_id: i32,
         message: Option<(i32, &str)>,
@@ -145,7 +145,7 @@ impl HeldPops {
     }
 
     /// Wakes one request that waits here. False if there is none.
-    pub(crate) fn wake_one(&mut self, kind: Kind, key: QueueKey, woken: &mut Vec<HeldRequest>) -> bool {
+    pub(crate) fn wake_one(&mut self, kind: WaitKind, key: QueueKey, woken: &mut Vec<HeldRequest>) -> bool {
         let QueueKey { topic, group, queue_id } = key;
         let Some(pulls) = self.waiters(kind).at(&topic, &(group, queue_id)) else { return false };
         let Some(index) = first(kind, pulls) else { return false };
@@ -155,10 +155,10 @@ impl HeldPops {
     }
 
     /// How many requests wait here.
-    pub(crate) fn count_at(&self, kind: Kind, key: &QueueKey) -> usize {
+    pub(crate) fn count_at(&self, kind: WaitKind, key: &QueueKey) -> usize {
         let waiters = match kind {
-            Kind::Pop => &self.pops,
-            Kind::Notification => &self.notifications,
+            WaitKind::Pop => &self.pops,
+            WaitKind::Notification => &self.notifications,
         };
         waiters.count_at(&key.topic, &(key.group.clone(), key.queue_id))
     }
@@ -173,7 +173,7 @@ impl HeldPops {
         self.take(|pull| pull.responder.connection().id() == connection);
     }
 
-    /// When the first request is due. Until then nobody looks, unless told to.
+    /// When the first request is due, which is when the next sweep comes unless it is told to come sooner.
     pub(crate) fn sleep(&mut self) -> Option<i64> {
         let due = [self.pops.first_due_ms(), self.notifications.first_due_ms()];
         self.asleep_until_ms = due.into_iter().flatten().min();
@@ -188,20 +188,20 @@ impl HeldPops {
         taken
     }
 
-    fn waiters(&mut self, kind: Kind) -> &mut Waiters {
+    fn waiters(&mut self, kind: WaitKind) -> &mut Waiters {
         match kind {
-            Kind::Pop => &mut self.pops,
-            Kind::Notification => &mut self.notifications,
+            WaitKind::Pop => &mut self.pops,
+            WaitKind::Notification => &mut self.notifications,
         }
     }
 }
 
 /// The pop that is due first, and the notification that is due last.
-fn first(kind: Kind, pulls: &[HeldRequest]) -> Option<usize> {
+fn first(kind: WaitKind, pulls: &[HeldRequest]) -> Option<usize> {
     let by_due = pulls.iter().enumerate();
     let found = match kind {
-        Kind::Pop => by_due.min_by_key(|(_, pull)| pull.due_ms),
-        Kind::Notification => by_due.max_by_key(|(_, pull)| pull.due_ms),
+        WaitKind::Pop => by_due.min_by_key(|(_, pull)| pull.due_ms),
+        WaitKind::Notification => by_due.max_by_key(|(_, pull)| pull.due_ms),
     };
     found.map(|(index, _)| index)
 }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) use checkpoints::{Checkpoint, CheckpointKey, Checkpoints};
-pub(crate) use held::{HeldPops, Kind, PopWait};
+pub(crate) use held::{HeldPops, PopWait, WaitKind};
 pub(crate) use orders::{Batch, Committed, Hidden, Orders};
 
 use crate::clock::Clock;
