@@ -14,6 +14,7 @@
 //! - `hostile_peers`: peers that are down, silent or garbled
 //! - `pushes`: requests of brokers to producers: transaction checks and replies
 //! - `background`: heartbeats, and tasks that end with their producer
+//! - `shared_client`: a client that producers and an admin share, and one with a thread of its own
 //! - `admin_in_parts`: admin calls of which a part fails
 //! - `secrets`: fields in each request, and secrets that no log shows
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
@@ -38,6 +39,7 @@ mod promises;
 mod pushes;
 mod retries;
 mod secrets;
+mod shared_client;
 mod stage;
 #[cfg(feature = "tls")]
 mod tls;
