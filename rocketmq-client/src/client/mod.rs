@@ -127,7 +127,7 @@ impl MQClient {
         let instance = self.shared.life.shut_down()?;
         let producers: Vec<_> = self.producers().iter().filter_map(Weak::upgrade).collect();
         let mut report = ShutdownReport::default();
-        for left in waiting::all(producers.iter().map(DefaultMQProducerImpl::boxed_shutdown)).await {
+        for left in waiting::all(producers.iter().map(DefaultMQProducerImpl::shutdown)).await {
             match left {
                 Ok(left) => report.add(left),
                 Err(error) => tracing::debug!(%error, "a producer is not shut down with its client"),

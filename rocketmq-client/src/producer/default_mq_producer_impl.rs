@@ -1,84 +1,70 @@
+//! What all ways to send have in common. Starting is in `start_shutdown`, sending in `drivers`.
+
 use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_common::{UniqueIdGenerator, namespace};
-use rocketmq_remoting::net::TaskOwner;
+use rocketmq_remoting::net::{TaskOwner, random};
 use tokio::runtime::{self, Handle};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::accumulator::{Accumulator, Reserved, send_due_batches};
-use super::permits::{HasPermits, Permits};
-use super::prepared::Preparation;
-use super::sending::SendPlan;
-use super::stats::Recorder;
-use super::transaction::{Checker, DynListener, TransactionCheck, check_queue};
-use super::{Producer, ProducerStats, SendOptions, ShutdownReport};
+use super::accumulator::{Accumulator, Reserved};
+use super::machine::SendPlan;
+use super::permits::Permits;
+use super::send_options::SendOptions;
+use super::stats::{ProducerStats, Recorder};
+use super::transaction::DynListener;
+use super::wire::Preparation;
 use crate::client::MQClient;
 use crate::conf::{ProducerOption, millis};
-use crate::error::{MQClientError, Outcome, with_causes};
-use crate::factory::{MQClientInstance, Membership, PublishRoutes, TopicPublishInfo, unique_ids};
+use crate::error::{MQClientError, Outcome};
+use crate::factory::{MQClientInstance, Membership, PublishRoutes, TopicPublishInfo};
 use crate::hook::CommunicationMode;
 use crate::latency::MQFaultStrategy;
 use crate::life_cycle::LifeCycle;
-use crate::model::{Message, MessageBatch, MessageQueue};
-use crate::trace::{SendMessageTraceHook, TraceDispatcher, inner_group};
+use crate::model::{Message, MessageQueue};
+use crate::trace::{SendMessageTraceHook, TraceDispatcher};
+
+/// A future in a box.
+///
+/// The code of an async function is compiled where it is polled: in every program that uses this crate, again and again. A
+/// future that a plain function puts into this box is compiled here, once, and makes no other future larger. All that is
+/// not on the way of every awaited message returns this.
+pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, MQClientError>> + Send + 'a>>;
 
 pub(super) const CLIENT: &str = "producer";
-
-/// Only one-way sends have no result.
-pub(super) const NO_RESULT: MQClientError = MQClientError::NotStarted { client: CLIENT };
 
 /// The working part of a producer. Java: `DefaultMQProducerImpl`.
 #[derive(Debug)]
 pub(crate) struct DefaultMQProducerImpl {
     pub(super) option: ProducerOption,
-    client: MQClient,
+    pub(super) client: MQClient,
     /// Whether nobody else uses the client.
-    is_alone: bool,
-    life: LifeCycle<Running>,
-    pub(super) permits: Permits,
+    pub(super) is_alone: bool,
+    pub(super) life: LifeCycle<RunningProducer>,
+    pub(super) permits: Arc<Permits>,
     pub(super) stats: Recorder,
     /// Decides about transactions, if the producer sends any.
-    listener: Option<Arc<dyn DynListener>>,
-    trace: Option<Arc<TraceDispatcher>>,
+    pub(super) listener: Option<Arc<dyn DynListener>>,
+    pub(super) trace: Option<Arc<TraceDispatcher>>,
 }
 
 /// What exists once the producer is started.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct RunningProducer {
     pub(crate) instance: Arc<MQClientInstance>,
     /// The routes as this producer sees them.
     pub(super) routes: PublishRoutes,
     /// What ends with this producer, while the instance may go on.
     pub(super) tasks: TaskOwner,
-    membership: Membership,
+    pub(super) membership: Membership,
     /// The group as brokers know it.
     pub(crate) producer_group: Arc<str>,
     pub(super) ids: &'static UniqueIdGenerator,
     pub(super) faults: Arc<MQFaultStrategy>,
-    accumulator: Option<Arc<Accumulator>>,
-}
-
-/// What one call hands in.
-#[derive(Debug)]
-pub(super) enum Outgoing {
-    Message(Message),
-    /// The half message of a transaction.
-    Half(Message),
-    Batch(MessageBatch),
-    /// Messages that were checked before each was gathered.
-    Gathered(MessageBatch),
-}
-
-impl Outgoing {
-    pub(super) fn body_len(&self) -> usize {
-        match self {
-            Self::Message(message) | Self::Half(message) => message.body().len(),
-            Self::Batch(batch) | Self::Gathered(batch) => batch.encoded_len(),
-        }
-    }
+    pub(super) accumulator: Option<Arc<Accumulator>>,
 }
 
 impl DefaultMQProducerImpl {
@@ -99,83 +85,19 @@ impl DefaultMQProducerImpl {
         if let Some(trace) = &trace {
             option.add_send_message_hook(Arc::new(SendMessageTraceHook::new(trace.clone())));
         }
-        let permits =
-            Permits::new(option.client_async_semaphore_value(), option.client_async_semaphore_bytes());
+        let (sends, bytes) = (option.client_async_semaphore_value(), option.client_async_semaphore_bytes());
+        let permits = Arc::new(Permits::new(sends, bytes));
         let (life, stats) = (LifeCycle::new(CLIENT), Recorder::default());
         Self { option, client, is_alone: false, life, permits, stats, listener, trace }
     }
 
-    pub(super) async fn start(self: &Arc<Self>) -> Result<(), MQClientError> {
-        let starting = self.life.begin()?;
-        self.option.validate()?;
-        let instance =
-            if self.is_alone { self.client.started().await? } else { self.client.running()?.clone() };
-        let (checks, waiting_checks) = check_queue(self.option.check_request_hold_max());
-        let handlers = self.listener.is_some().then_some(checks).into_iter().collect();
-        let group = self.option.group_name().unwrap_or_default();
-        let producer_group: Arc<str> = match self.option.namespace() {
-            Some(namespace) => Arc::from(&*namespace::wrap_namespace(namespace, group)),
-            None => Arc::from(group),
-        };
-        let membership = instance.join_producer_group(producer_group.clone(), handlers)?;
-        let ids = unique_ids(instance.ip());
-        let running = Running {
-            routes: instance.publish_routes(self.option.default_topic_queue_nums()),
-            tasks: instance.more_tasks(),
-            membership,
-            producer_group,
-            ids,
-            faults: self.faults(),
-            accumulator: Accumulator::new(&self.option, ids),
-            instance,
-        };
-        self.start_duties(&running);
-        self.preload_routes(&running).await;
-        self.start_trace(&running).await;
-        if let Some(listener) = &self.listener {
-            self.start_checks(&running, listener, waiting_checks).await;
-        }
-        tracing::debug!(client_id = running.instance.client_id(), %group, "producer started");
-        starting.finish(running);
-        if !self.is_alone {
-            self.client.adopt(self);
-        }
-        Ok(())
-    }
-
-    fn faults(&self) -> Arc<MQFaultStrategy> {
-        let detecting = self.option.start_detector_enable();
-        Arc::new(MQFaultStrategy::new(self.option.latency_tables(), detecting))
-    }
-
-    fn start_duties(self: &Arc<Self>, running: &Running) {
-        let Running { instance, tasks, faults, accumulator, .. } = running;
-        if self.option.start_detector_enable() {
-            let (every, limit) = (self.option.detect_interval(), self.option.detect_timeout());
-            instance.start_detector(tasks, faults.clone(), millis(every), millis(limit));
-        }
-        if let Some(accumulator) = accumulator {
-            tasks.spawn(send_due_batches(accumulator.clone(), Arc::downgrade(self)));
-        }
-    }
-
-    /// Counts the outcome of one send.
-    pub(super) fn note<T>(&self, sent: &Result<T, MQClientError>, began: Instant) {
-        self.note_at(sent, began, Instant::now());
-    }
-
-    /// The same for one that ended then.
-    pub(super) fn note_at<T>(&self, sent: &Result<T, MQClientError>, began: Instant, ended: Instant) {
+    /// Counts the outcome of one send. Illegal messages do not count: nothing was tried.
+    pub(super) fn note<T>(&self, sent: &Result<T, MQClientError>, began: Instant, ended: Instant) {
         match sent {
             Ok(_) => self.stats.succeeded(ended - began),
             Err(MQClientError::MessageIllegal { .. }) => {}
             Err(error) => self.stats.failed(error.outcome() == Outcome::MaybeStored),
         }
-    }
-
-    /// Checks what can be checked of a message before it is admitted.
-    pub(super) fn check(&self, running: &Running, message: &Message) -> Result<(), MQClientError> {
-        running.preparation(&self.option).check(message)
     }
 
     pub(super) fn plan(&self, mode: CommunicationMode, options: SendOptions) -> SendPlan {
@@ -185,13 +107,18 @@ impl DefaultMQProducerImpl {
             CommunicationMode::Sync => self.option.retry_times_when_send_failed(),
         };
         let timeout = options.timeout.unwrap_or(self.option.send_msg_timeout());
+        let attempt_limit = self.option.send_msg_max_timeout_per_request();
         SendPlan {
             mode,
             began: Instant::now(),
             timeout: millis(timeout),
+            attempt_limit: (attempt_limit > 0).then(|| millis(attempt_limit)),
             retries: options.retry_times.unwrap_or(retries),
+            retry_weakly_stored: self.option.retry_next_server(),
             queue: options.queue.map(|queue| self.wrap_queue(queue)),
             wants_reply: false,
+            is_gathered: false,
+            random,
         }
     }
 
@@ -207,6 +134,14 @@ impl DefaultMQProducerImpl {
         }
     }
 
+    /// A copy of the queues of a topic.
+    pub(super) fn fetch_queues<'a>(&'a self, topic: &'a str) -> BoxFuture<'a, Vec<MessageQueue>> {
+        Box::pin(async move {
+            let info = self.publish_info(topic).await?;
+            Ok(self.queues(&info, topic).to_vec())
+        })
+    }
+
     /// The queues of a route, with the topic as the user names it.
     pub(super) fn queues<'a>(&self, info: &'a TopicPublishInfo, topic: &str) -> &'a [MessageQueue] {
         match self.option.namespace() {
@@ -215,12 +150,12 @@ impl DefaultMQProducerImpl {
         }
     }
 
-    pub(super) fn running(&self) -> Result<&Running, MQClientError> {
+    pub(super) fn running(&self) -> Result<&RunningProducer, MQClientError> {
         self.life.running()
     }
 
     /// What there is from `start` on, also while the producer shuts down and finishes what was admitted.
-    pub(super) fn started(&self) -> Option<&Running> {
+    pub(super) fn started(&self) -> Option<&RunningProducer> {
         self.life.started()
     }
 
@@ -238,90 +173,8 @@ impl DefaultMQProducerImpl {
         self.trace.as_deref()
     }
 
-    /// Counts attempts after the first one.
-    pub(super) fn retried(&self, times: u32) {
-        self.stats.retried(times);
-    }
-
-    pub(super) fn callback_panicked(&self) {
-        self.stats.callback_panicked();
-    }
-
-    pub(super) async fn shutdown(self: &Arc<Self>) -> Result<ShutdownReport, MQClientError> {
-        let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
-        current_runtime()?;
-        self.life.shut_down()?;
-        let began = Instant::now();
-        if let Some(accumulator) = &running.accumulator {
-            accumulator.close(self, running);
-        }
-        let unfinished_sends = self.permits.drain(self.timeout()).await;
-        if let Some(trace) = &self.trace {
-            trace.shutdown(self.timeout()).await;
-        }
-        let deadline = Instant::now() + self.timeout();
-        running.tasks.shutdown(self.timeout()).await;
-        let untold = running.instance.leave_group(&running.membership, deadline).await;
-        if self.is_alone {
-            self.client.close(deadline.saturating_duration_since(Instant::now())).await;
-        }
-        Ok(ShutdownReport {
-            unfinished_sends,
-            brokers_not_told: untold.iter().map(ToString::to_string).collect(),
-            took: began.elapsed(),
-        })
-    }
-
     pub(super) fn timeout(&self) -> Duration {
         millis(self.option.send_msg_timeout())
-    }
-
-    /// Tracing is no reason to refuse service: without it, records are dropped and counted.
-    async fn start_trace(&self, running: &Running) {
-        let Some(trace) = &self.trace else { return };
-        let option = self.option.for_trace(inner_group(&running.producer_group, "PRODUCE"));
-        let producer = Self::of_client(self.client.clone(), option, None);
-        if let Err(error) = trace.start(Producer { inner: Arc::new(producer) }, &running.tasks).await {
-            tracing::warn!(error = with_causes(&error), "messages are not traced");
-        }
-    }
-
-    /// Fetches the routes of the topics that the options name. A failure shows at the first send.
-    async fn preload_routes(&self, running: &Running) {
-        for topic in self.option.topics() {
-            self.preload_route(running, topic).await;
-        }
-    }
-
-    async fn preload_route(&self, running: &Running, topic: &str) {
-        let topic = self.wrap_topic(topic);
-        let deadline = Instant::now() + self.timeout();
-        if let Err(error) = running.routes.find(&topic, self.timeout(), deadline).await {
-            tracing::warn!(%topic, %error, "route not loaded in advance");
-        }
-    }
-
-    /// Answers brokers' questions about transactions from now on, also about those of an earlier producer of the group.
-    /// Brokers ask those that sent them a heartbeat, so all that can be known yet get one.
-    async fn start_checks(
-        &self,
-        running: &Running,
-        listener: &Arc<dyn DynListener>,
-        waiting: mpsc::Receiver<TransactionCheck>,
-    ) {
-        let checker = Arc::new(Checker {
-            api: running.instance.api().clone(),
-            listener: listener.clone(),
-            producer_group: running.producer_group.clone(),
-            namespace: self.option.namespace().map(str::to_owned),
-            trace: self.trace.clone(),
-            waiting: tokio::sync::Mutex::new(waiting),
-        });
-        for _ in 0..self.option.check_thread_pool_max_size() {
-            running.tasks.spawn(checker.clone().work());
-        }
-        self.preload_route(running, self.option.create_topic_key().unwrap_or_default()).await;
-        running.instance.want_heartbeat();
     }
 
     /// The topic as brokers know it.
@@ -336,44 +189,32 @@ impl DefaultMQProducerImpl {
     }
 }
 
-/// Whoever waits needs the timers of a runtime, which panic where there is none.
+/// The runtime of the caller. Waiting needs its timers, which panic where there is none.
 pub(super) fn current_runtime() -> Result<runtime::Id, MQClientError> {
     Ok(Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id())
 }
 
 /// What runs for a producer that is dropped without a shutdown ends, too.
-impl Drop for Running {
+impl Drop for RunningProducer {
     fn drop(&mut self) {
         self.tasks.stop();
     }
 }
 
-impl HasPermits for Arc<DefaultMQProducerImpl> {
-    fn permits(&self) -> &Permits {
-        &self.permits
-    }
-}
-
-impl Running {
-    /// Whether a runtime cannot tell if the one lives on which the connections are. A client with a thread of its own
-    /// lives as long as it is used.
+impl RunningProducer {
+    /// Whether a caller on this runtime cannot tell if the runtime of the connections still runs. A client with a thread of
+    /// its own lives as long as it is used.
     pub(super) fn is_elsewhere(&self, runtime: runtime::Id) -> bool {
         self.instance.home().is_some_and(|home| home != runtime)
     }
 
-    /// Room in a batch for a message, if messages are gathered and this one may go with others.
+    /// Room in a batch for a message, if messages are gathered and this message may go with others.
+    #[inline]
     pub(super) fn reserve(&self, message: &Message) -> Option<Reserved<'_>> {
         self.accumulator.as_deref()?.reserve(message)
     }
 
-    /// The same, unless it is something else than a message.
-    pub(super) fn reserve_any(&self, outgoing: &Outgoing) -> Option<Reserved<'_>> {
-        match outgoing {
-            Outgoing::Message(message) => self.reserve(message),
-            _ => None,
-        }
-    }
-
+    #[inline]
     pub(super) fn preparation<'a>(&'a self, option: &'a ProducerOption) -> Preparation<'a> {
         Preparation { option, ids: self.ids }
     }

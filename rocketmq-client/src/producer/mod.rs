@@ -1,291 +1,38 @@
-//! Sending messages.
+//! Sending messages. Each room uses rooms below it only:
+//!
+//! - `default_mq_producer`, `transaction_mq_producer`: the public handles, [`Producer`] and [`TransactionProducer`]
+//! - `start_shutdown`: start and shutdown
+//! - `drivers`: carry sends out: awaited, with a callback, one-way, in batches, as requests
+//! - `recall`: takes timer messages back
+//! - `default_mq_producer_impl`: what all sends of a producer share
+//! - `accumulator`: gathers single sends into batches
+//! - `transaction`: the listener, and brokers' questions about transactions
+//! - `machine`: decides about one send, without I/O
+//! - `wire`: the message as it goes out, and what the answer says
+//! - `permits`, `send_options`, `stats`: how many sends may be in flight; what a send does differently; counters
 
 mod accumulator;
-mod boxed;
-mod callback;
+mod default_mq_producer;
 mod default_mq_producer_impl;
+mod drivers;
+mod machine;
 mod permits;
-mod prepared;
 mod recall;
-mod request;
-pub(crate) mod retry;
-mod send;
-mod send_kernel;
 mod send_options;
-mod sending;
-mod spare;
+mod start_shutdown;
 mod stats;
-mod stored;
 mod transaction;
+mod transaction_mq_producer;
+mod wire;
 
-use std::future::Future;
-use std::sync::Arc;
-
-use tokio::time::Instant;
-
-use crate::client::MQClient;
-use crate::conf::ProducerOption;
-use crate::error::MQClientError;
-use crate::model::{Message, MessageBatch, MessageQueue, RecallResult, SendResult};
-use crate::selector::MessageQueueSelector;
-use default_mq_producer_impl::Outgoing;
-use transaction::DynListener;
-
-pub(crate) use default_mq_producer_impl::DefaultMQProducerImpl;
-
+pub use default_mq_producer::{DefaultMQProducer, Producer, ProducerBuilder};
 pub use crate::life_cycle::ShutdownReport;
+pub(crate) use default_mq_producer_impl::DefaultMQProducerImpl;
 pub use send_options::SendOptions;
 pub use stats::ProducerStats;
 pub use transaction::{
     LocalTransactionResult, LocalTransactionState, TransactionListener, TransactionListenerFn,
+};
+pub use transaction_mq_producer::{
     TransactionMQProducer, TransactionProducer, TransactionProducerBuilder, TransactionSendResult,
 };
-
-/// Another name of [`Producer`], for readers who come from Java.
-pub type DefaultMQProducer = Producer;
-
-/// Sends messages to the brokers of a cluster.
-///
-/// A producer is a handle: clones share everything, and each method takes `&self`. It runs on the tokio runtime
-/// in which [`start`](Self::start) was called. Messages are delivered at least once: after an error whose
-/// [`outcome`](MQClientError::outcome) is *maybe stored*, a message that is sent again may arrive twice.
-#[derive(Debug, Clone)]
-pub struct Producer {
-    inner: Arc<DefaultMQProducerImpl>,
-}
-
-impl Producer {
-    /// A producer with these options, which `start` checks.
-    pub fn new(option: ProducerOption) -> Self {
-        Self { inner: Arc::new(DefaultMQProducerImpl::new(option, None)) }
-    }
-
-    /// Makes and starts a producer in one expression.
-    pub fn builder(group: impl Into<String>) -> ProducerBuilder {
-        let mut option = ProducerOption::default();
-        option.set_group_name(group);
-        ProducerBuilder { option, client: None }
-    }
-
-    /// Checks the options, makes sure that a NameServer answers, and starts the background duties. When it
-    /// fails, or its future is dropped, the producer is as before and `start` may be called again.
-    ///
-    /// # Errors
-    /// `InvalidOption`, `NameServerUnreachable`, `AlreadyStarted`, `ShutDown`, or `NoRuntime`.
-    pub async fn start(&self) -> Result<(), MQClientError> {
-        self.inner.boxed_start().await
-    }
-
-    /// Sends a message and waits until a broker has stored it, trying other brokers when one fails.
-    ///
-    /// The message keeps one id over all attempts. Dropping the future gives the message up: it may be stored
-    /// or not.
-    ///
-    /// # Errors
-    /// [`MQClientError::outcome`] tells whether the message may be stored all the same.
-    pub fn send(&self, message: Message) -> impl Future<Output = Result<SendResult, MQClientError>> + Send {
-        self.inner.send(Outgoing::Message(message), SendOptions::new())
-    }
-
-    /// Sends a message with options of its own; see [`send`](Self::send).
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub fn send_with(
-        &self,
-        message: Message,
-        options: SendOptions,
-    ) -> impl Future<Output = Result<SendResult, MQClientError>> + Send {
-        self.inner.send(Outgoing::Message(message), options)
-    }
-
-    /// Sends a message to one queue; retries stay on it. See [`send`](Self::send).
-    ///
-    /// # Errors
-    /// As [`send`](Self::send); `BrokerNotFound` if the topic has no such queue, `InvalidArgument` if the queue is
-    /// one of another topic.
-    pub async fn send_to(&self, message: Message, queue: &MessageQueue) -> Result<SendResult, MQClientError> {
-        if queue.topic() != message.topic() {
-            let problem =
-                format!("the message is for topic {}, the queue is of {}", message.topic(), queue.topic());
-            return Err(MQClientError::argument("queue", problem));
-        }
-        self.send_with(message, SendOptions::new().queue(queue.clone())).await
-    }
-
-    /// Sends a message to the queue that `selector` chooses; retries stay on it. Messages that must be consumed in
-    /// order go to one queue: `send_with_selector(message, SelectMessageQueueByHash, order_id)`.
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub async fn send_with_selector(
-        &self,
-        message: Message,
-        selector: impl MessageQueueSelector,
-        arg: impl AsRef<str>,
-    ) -> Result<SendResult, MQClientError> {
-        let began = Instant::now();
-        let info = self.inner.publish_info(message.topic()).await?;
-        let queue =
-            selector.select(self.inner.queues(&info, message.topic()), &message, arg.as_ref()).clone();
-        // The look-up was part of the one budget.
-        let left = self.inner.timeout().saturating_sub(began.elapsed()).as_millis();
-        let options = SendOptions::new().queue(queue).timeout(u64::try_from(left).unwrap_or(u64::MAX));
-        self.send_with(message, options).await
-    }
-
-    /// Sends several messages in one request; they go to one queue, in order, all or none. They must obey the rules
-    /// of [`MessageBatch`], and their encoded size the limit `max_message_size`; [`MessageBatch::split`] makes
-    /// smaller batches. The result's `msg_id` has the ids of all messages, with commas between them, and its
-    /// `queue_offset` is that of the first. See [`send`](Self::send).
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub async fn send_batch(
-        &self,
-        messages: impl IntoIterator<Item = Message>,
-    ) -> Result<SendResult, MQClientError> {
-        let batch = MessageBatch::try_from_iter(messages).map_err(MQClientError::illegal)?;
-        self.inner.send(Outgoing::Batch(batch), SendOptions::new()).await
-    }
-
-    /// Sends a message and calls back with the outcome. It returns once the message is admitted: as long as too many
-    /// sends, or bytes, are in flight it waits, which is where back-pressure acts.
-    ///
-    /// After `Ok`, `callback` runs exactly once, on a task of the producer's runtime that is not that of a
-    /// connection. Callbacks of messages for one broker mostly run one after another: a callback must not block, and hands
-    /// long work to a task. A panic in it is caught and counted. Dropping the future before it is ready sends nothing, and
-    /// the callback does not run.
-    ///
-    /// # Errors
-    /// The message is illegal, or was not admitted within the send time-out: the callback will not run.
-    pub async fn send_async(
-        &self,
-        message: Message,
-        callback: impl FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
-    ) -> Result<(), MQClientError> {
-        self.inner.send_async(message, callback).await
-    }
-
-    /// Sends a message without waiting for an answer: `Ok` means that its frame is in the write buffer, and
-    /// nothing is known of what becomes of it. Dropping the future before that sends nothing.
-    ///
-    /// # Errors
-    /// The message is illegal, or no broker could be reached within the send time-out: it was not sent.
-    pub async fn send_oneway(&self, message: Message) -> Result<(), MQClientError> {
-        self.inner.boxed_send_oneway(message).await
-    }
-
-    /// Takes a timer message back before it is delivered: `recall_handle` is what [`SendResult::recall_handle`] gave
-    /// (request code 370, brokers of 5.3.1 and later with `recallMessageEnable=true`). Java: `recallMessage`.
-    ///
-    /// The broker acts on it when the message falls due, and answers the same for a message that was recalled
-    /// before, or never was. It is asked once, within the send time-out. After dropping the future, or an error of
-    /// the connection, the message may be recalled or not; recalling it again does no harm.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for what is no handle, or one of another topic; `BrokerNotFound` when its broker is gone;
-    /// `Broker` with code 16 when the broker does not recall, 604 when the message is due or the handle is not the
-    /// broker's own.
-    pub async fn recall(&self, topic: &str, recall_handle: &str) -> Result<RecallResult, MQClientError> {
-        self.inner.boxed_recall(topic, recall_handle).await
-    }
-
-    /// Sends a message and waits for the reply of whoever consumes it: `timeout_ms` covers all of that. Replies are made
-    /// with [`reply_message`](crate::model::reply_message).
-    ///
-    /// A reply is pushed to this client, so the broker is told who it is before the request goes out, which costs the
-    /// first request to a broker one round trip more. A request counts among the sends in flight (option
-    /// `client_async_semaphore_value`) until it is over. The reply has the properties that the replier gave it, and
-    /// `ARRIVE_TIME`. Dropping the future gives the reply up, and perhaps the request; a reply that comes later is
-    /// acknowledged and forgotten. Java: `DefaultMQProducer.request`.
-    ///
-    /// # Errors
-    /// `NoReply` if the request is stored but no reply came in time; `BadReply` if the reply cannot be read; otherwise the
-    /// request failed as a [`send`](Self::send) does, and [`MQClientError::outcome`] tells whether it may be stored.
-    pub async fn request(&self, message: Message, timeout_ms: u64) -> Result<Message, MQClientError> {
-        self.inner.boxed_request(message, timeout_ms).await
-    }
-
-    /// The queues to which messages of a topic can go, sorted by broker name and queue id. Java:
-    /// `fetchPublishMessageQueues`. Dropping the future gives the look-up up.
-    ///
-    /// # Errors
-    /// `BrokerNotFound` when the topic has none, `NameServerUnreachable` when nobody knows.
-    pub async fn fetch_publish_message_queues(
-        &self,
-        topic: &str,
-    ) -> Result<Vec<MessageQueue>, MQClientError> {
-        let info = self.inner.boxed_publish_info(topic).await?;
-        Ok(self.inner.queues(&info, topic).to_vec())
-    }
-
-    /// What this producer did so far.
-    ///
-    /// # Errors
-    /// `NotStarted` or `ShutDown`.
-    pub fn get_stats(&self) -> Result<ProducerStats, MQClientError> {
-        self.inner.stats()
-    }
-
-    /// Stops taking messages, from all clones; waits for those in flight, at most for the send time-out; tells
-    /// the brokers; closes the connections; and says what was left. A second call finds nothing to do. Dropping
-    /// the future leaves the producer closed for new messages; call it again to finish.
-    ///
-    /// # Errors
-    /// `NotStarted` or `NoRuntime`.
-    pub async fn shutdown(&self) -> Result<ShutdownReport, MQClientError> {
-        self.inner.boxed_shutdown().await
-    }
-}
-
-/// Options of a producer in the making.
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until it is started"]
-pub struct ProducerBuilder {
-    option: ProducerOption,
-    /// The client that it shares; none for one of its own.
-    client: Option<MQClient>,
-}
-
-impl ProducerBuilder {
-    pub(crate) fn of_client(client: MQClient, group: String) -> Self {
-        let mut option = ProducerOption::default();
-        option.set_client_option(client.option());
-        option.set_group_name(group);
-        Self { option, client: Some(client) }
-    }
-
-    /// The NameServers, as `host:port;host:port`.
-    pub fn name_server_addr(mut self, addresses: impl Into<String>) -> Self {
-        self.option.set_name_server_addr(addresses);
-        self
-    }
-
-    /// Sets any other option.
-    pub fn option(mut self, change: impl FnOnce(&mut ProducerOption)) -> Self {
-        change(&mut self.option);
-        self
-    }
-
-    /// The started producer; see [`Producer::start`].
-    ///
-    /// # Errors
-    /// As [`Producer::start`].
-    pub async fn start(self) -> Result<Producer, MQClientError> {
-        let producer = self.build(None)?;
-        producer.start().await?;
-        Ok(producer)
-    }
-
-    fn build(self, listener: Option<Arc<dyn DynListener>>) -> Result<Producer, MQClientError> {
-        let inner = match self.client {
-            None => DefaultMQProducerImpl::new(self.option, listener),
-            Some(client) => {
-                client.check(&self.option)?;
-                DefaultMQProducerImpl::of_client(client, self.option, listener)
-            }
-        };
-        Ok(Producer { inner: Arc::new(inner) })
-    }
-}

@@ -1,3 +1,6 @@
+//! How many sends may be in flight.
+
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -18,55 +21,44 @@ pub(super) struct Permits {
     free: AtomicU64,
     all: u64,
     closed: AtomicBool,
-    /// How many wait. As long as somebody does, nobody overtakes.
+    /// How many callers wait. While a caller waits, later callers queue behind it.
     waiting: AtomicUsize,
-    /// The one whose turn it is waits for what is given back, the others for this.
+    /// The caller that holds this waits for what is given back; the others wait for this.
     turn: Mutex<()>,
     given_back: Notify,
 }
 
-/// What leads to permits: a reference, or something that keeps them.
-pub(super) trait HasPermits {
-    fn permits(&self) -> &Permits;
-}
-
-impl HasPermits for &Permits {
-    fn permits(&self) -> &Permits {
-        self
-    }
-}
-
 /// The right to one send. Given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Permit<P: HasPermits> {
+pub(super) struct Permit<P: Deref<Target = Permits>> {
     from: P,
     taken: Taken,
 }
 
-/// What one send has taken, for those who give it back themselves.
+/// What one send has taken. Whoever holds it has to give it back.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Taken(u64);
 
-impl<P: HasPermits> Drop for Permit<P> {
+impl<P: Deref<Target = Permits>> Drop for Permit<P> {
     fn drop(&mut self) {
-        self.from.permits().give_back(self.taken);
+        self.from.give_back(self.taken);
     }
 }
 
-impl<P: HasPermits> Permit<P> {
+impl<P: Deref<Target = Permits>> Permit<P> {
     /// Gives the bytes back early: the body is gone, but the outcome is still waited for.
     pub(super) fn release_bytes(&mut self) {
         let bytes = self.taken.0 % SEND;
         self.taken.0 -= bytes;
-        self.from.permits().give_back(Taken(bytes));
+        self.from.give_back(Taken(bytes));
     }
 
-    /// The same right, held otherwise.
-    pub(super) fn held_by<Q: HasPermits>(self, from: Q) -> Permit<Q> {
+    /// The right, for as long as `from` is held.
+    pub(super) fn held_by<Q: Deref<Target = Permits>>(self, from: Q) -> Permit<Q> {
         Permit { from, taken: self.into_taken() }
     }
 
-    /// What was taken: it is not given back by itself any more.
+    /// Takes out what was taken: the caller gives it back.
     pub(super) fn into_taken(mut self) -> Taken {
         std::mem::take(&mut self.taken)
     }
@@ -97,7 +89,7 @@ impl Permits {
         }
     }
 
-    /// Takes a permit without waiting, if there is one and nobody waits for it.
+    /// Takes a permit without waiting, if there is one and no caller waits for it.
     pub(super) fn try_acquire(&self, body: usize) -> Option<Permit<&Self>> {
         let overtakes = self.waiting.load(Ordering::SeqCst) > 0;
         if overtakes || self.closed.load(Ordering::SeqCst) { None } else { self.take(body) }

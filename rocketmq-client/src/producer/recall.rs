@@ -1,10 +1,12 @@
+//! Taking timer messages back.
+
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use rocketmq_common::{mix_all, namespace, validators};
 use tokio::time::Instant;
 
-use super::default_mq_producer_impl::DefaultMQProducerImpl;
+use super::default_mq_producer_impl::{BoxFuture, DefaultMQProducerImpl};
 use crate::error::MQClientError;
 use crate::model::RecallResult;
 use crate::trace::TraceRecord;
@@ -58,7 +60,11 @@ impl RecallHandle {
 
 impl DefaultMQProducerImpl {
     /// Takes a timer message back. Java: `DefaultMQProducerImpl.recallMessage`.
-    pub(super) async fn recall(&self, given: &str, handle: &str) -> Result<RecallResult, MQClientError> {
+    pub(super) fn recall<'a>(&'a self, topic: &'a str, handle: &'a str) -> BoxFuture<'a, RecallResult> {
+        Box::pin(self.ask_to_recall(topic, handle))
+    }
+
+    async fn ask_to_recall(&self, given: &str, handle: &str) -> Result<RecallResult, MQClientError> {
         let running = self.running()?;
         let illegal = |argument, source: Box<dyn std::error::Error + Send + Sync>| {
             MQClientError::argument(argument, source)

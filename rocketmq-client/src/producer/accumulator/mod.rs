@@ -1,29 +1,39 @@
-//! Single sends that go out together. Java: `ProduceAccumulator`.
+//! Single sends that go out together: gathers them, and gives each its own outcome. Java: `ProduceAccumulator`.
+//!
+//! - [`Accumulator`]: which messages may be gathered, and the room for them
+//! - `open_batches`: when a batch goes out
+//! - `outcome`: what one request for several messages means for each of them
 
 mod open_batches;
 mod outcome;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{fmt, mem};
 
 use bytestring::ByteString;
 use rocketmq_common::message_batch::encoded_len;
 use rocketmq_common::{
-    Message, MessageBatch, MessageQueue, UniqueIdGenerator, message_const as names, mix_all,
+    Message, MessageQueue, UniqueIdGenerator, message_const as names, mix_all,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::default_mq_producer_impl::{DefaultMQProducerImpl, NO_RESULT, Outgoing, Running};
-use super::permits::Permit;
-use super::sending::SendPlan;
+use super::machine::SendPlan;
+use super::permits::{Permit, Permits};
 use crate::clock::now_ms;
 use crate::conf::ProducerOption;
-use crate::error::{Context, MQClientError, SendReport};
+use crate::error::{MQClientError, SendReport};
 use crate::hook::CommunicationMode;
 use crate::model::SendResult;
 use open_batches::{Batch, Limits, Newcomer, OpenBatches};
+pub(super) use outcome::of_each as outcome_of_each;
+
+/// Messages that go out together.
+pub(super) type GatheredBatch = Batch<Member>;
+
+/// The bytes of a message that are gathered.
+type Room = OwnedSemaphorePermit;
 
 /// The most that an id adds to a message: `UNIQ_KEY`, two separators, 56 digits.
 const ID_BYTES: usize = 66;
@@ -66,18 +76,18 @@ struct BatchKey {
 
 /// One message, and who waits for it.
 #[derive(Debug)]
-struct Member {
+pub(super) struct Member {
     message: Message,
     sender: Sender,
-    room: OwnedSemaphorePermit,
+    room: Room,
 }
 
 /// Who waits for a message, and what they hold.
 #[derive(Debug)]
 pub(super) struct Sender {
-    plan: SendPlan,
-    report: SendReport,
-    permit: Permit<Arc<DefaultMQProducerImpl>>,
+    pub(super) plan: SendPlan,
+    pub(super) report: SendReport,
+    permit: Permit<Arc<Permits>>,
     answer: Answer,
 }
 
@@ -92,7 +102,7 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Reserved<'a> {
     accumulator: &'a Accumulator,
-    room: OwnedSemaphorePermit,
+    room: Room,
     bytes: usize,
 }
 
@@ -135,10 +145,23 @@ impl Accumulator {
         Some(Reserved { accumulator: self, room, bytes })
     }
 
-    /// Sends what waits, and gathers no more.
-    pub(super) fn close(&self, producer: &Arc<DefaultMQProducerImpl>, running: &Running) {
-        let batches = self.lock().close();
-        batches.into_iter().for_each(|batch| dispatch(producer, running, batch));
+    /// The batches whose time has come, and when that of the next one comes.
+    pub(super) fn take_due(&self, now: Instant) -> (Vec<GatheredBatch>, Option<Instant>) {
+        self.lock().take_due(now)
+    }
+
+    /// Waits until a batch is opened, or until `next`.
+    pub(super) async fn opened_or(&self, next: Option<Instant>) {
+        let opened = self.opened.notified();
+        match next {
+            Some(next) => _ = timeout_at(next, opened).await,
+            None => opened.await,
+        }
+    }
+
+    /// Takes out what waits. From now on each message is a batch of its own.
+    pub(super) fn close(&self) -> Vec<GatheredBatch> {
+        self.lock().close()
     }
 
     fn lock(&self) -> MutexGuard<'_, OpenBatches<BatchKey, Member>> {
@@ -157,14 +180,9 @@ impl Accumulator {
 }
 
 impl Reserved<'_> {
-    /// Puts the message into a batch.
-    pub(super) fn join(
-        self,
-        producer: &Arc<DefaultMQProducerImpl>,
-        running: &Running,
-        mut message: Message,
-        sender: Sender,
-    ) {
+    /// Puts the message into a batch. Returns a batch that has to be sent now.
+    #[must_use]
+    pub(super) fn join(self, mut message: Message, sender: Sender) -> Option<GatheredBatch> {
         self.accumulator.identify(&mut message);
         let plan = &sender.plan;
         let key = BatchKey {
@@ -183,9 +201,25 @@ impl Reserved<'_> {
         if added.opened {
             self.accumulator.opened.notify_one();
         }
-        if let Some(full) = added.full {
-            dispatch(producer, running, full);
-        }
+        added.full
+    }
+}
+
+impl Member {
+    /// The message, and what goes back to its sender.
+    pub(super) fn split(self) -> (Message, (Sender, Room)) {
+        (self.message, (self.sender, self.room))
+    }
+
+    /// Whether the sender still waits.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.sender.answer.is_unwanted()
+    }
+
+    /// Notes that the message waited for others until now.
+    pub(super) fn note_wait(&mut self, now: Instant) {
+        let Sender { plan, report, .. } = &mut self.sender;
+        report.waited_for_batch = (now - plan.began).saturating_sub(report.waited_for_permits);
     }
 }
 
@@ -193,7 +227,7 @@ impl Sender {
     pub(super) fn new(
         plan: &SendPlan,
         report: Option<Box<SendReport>>,
-        permit: Permit<Arc<DefaultMQProducerImpl>>,
+        permit: Permit<Arc<Permits>>,
         answer: Answer,
     ) -> Self {
         Self {
@@ -205,7 +239,7 @@ impl Sender {
     }
 
     /// Gives the sender the outcome; before that the permit back, so that the sender can send again.
-    fn finish(self, sent: Result<SendResult, MQClientError>) {
+    pub(super) fn finish(self, sent: Result<SendResult, MQClientError>) {
         drop(self.permit);
         match self.answer {
             // It may have given up just now.
@@ -228,86 +262,6 @@ impl fmt::Debug for Answer {
             Self::Task(_) => "Task",
             Self::Callback(_) => "Callback",
         })
-    }
-}
-
-/// The outcome that comes to a task.
-pub(super) async fn outcome_of(
-    answer: oneshot::Receiver<Result<SendResult, MQClientError>>,
-) -> Result<SendResult, MQClientError> {
-    answer.await.unwrap_or_else(|_| {
-        // The task that sends was stopped, by a shutdown whose time was over or with its runtime.
-        let report = SendReport { given_up: true, ..SendReport::default() };
-        Err(MQClientError::Abandoned { context: Context::of(report) })
-    })
-}
-
-/// Sends each batch when its time has come, for as long as the producer lives.
-pub(super) async fn send_due_batches(accumulator: Arc<Accumulator>, producer: Weak<DefaultMQProducerImpl>) {
-    loop {
-        let (due, next) = accumulator.lock().take_due(Instant::now());
-        if !due.is_empty() {
-            let Some(producer) = producer.upgrade() else { return };
-            let Some(running) = producer.started() else { return };
-            due.into_iter().for_each(|batch| dispatch(&producer, running, batch));
-        }
-        let opened = accumulator.opened.notified();
-        match next {
-            Some(next) => {
-                let _ = timeout_at(next, opened).await;
-            }
-            None => opened.await,
-        }
-    }
-}
-
-/// A task of its own for each batch: a slow broker delays no other batch, and a sender that goes away harms nobody.
-fn dispatch(producer: &Arc<DefaultMQProducerImpl>, running: &Running, batch: Batch<Member>) {
-    running.tasks.spawn(send(producer.clone(), batch));
-}
-
-async fn send(producer: Arc<DefaultMQProducerImpl>, batch: Batch<Member>) {
-    let Some(running) = producer.started() else { return };
-    let began = batch.began();
-    let mut members = batch.items;
-    members.retain(|member| !member.sender.answer.is_unwanted());
-    for Member { sender: Sender { plan, report, .. }, .. } in &mut members {
-        report.waited_for_batch = plan.began.elapsed().saturating_sub(report.waited_for_permits);
-    }
-    if members.len() > 1 {
-        return send_together(&producer, running, members, began).await;
-    }
-    if let Some(Member { message, mut sender, room }) = members.pop() {
-        let (plan, report) = (&sender.plan, Some(Box::new(mem::take(&mut sender.report))));
-        let sent = producer.deliver(running, Outgoing::Message(message), plan, report).await;
-        producer.note(&sent, plan.began);
-        drop(room);
-        sender.finish(sent.and_then(|sent| sent.ok_or(NO_RESULT)));
-    }
-}
-
-async fn send_together(
-    producer: &DefaultMQProducerImpl,
-    running: &Running,
-    members: Vec<Member>,
-    began: Instant,
-) {
-    let (messages, senders): (Vec<_>, Vec<_>) =
-        members.into_iter().map(|Member { message, sender, room }| (message, (sender, room))).unzip();
-    let Some((first, _)) = senders.first() else { return };
-    let plan = SendPlan { began, ..first.plan.clone() };
-    let id = |message: &Message| message.unique_key().unwrap_or_default().to_owned();
-    let ids = messages.iter().map(id).collect();
-    let sent = match MessageBatch::new(messages) {
-        Ok(batch) => producer.deliver(running, Outgoing::Gathered(batch), &plan, None).await,
-        Err(error) => Err(MQClientError::illegal(error)),
-    };
-    let sent = sent.and_then(|sent| sent.ok_or(NO_RESULT));
-    let outcomes = outcome::of_each(sent, ids, senders.iter().map(|(sender, _)| &sender.report));
-    for (own, (sender, room)) in outcomes.into_iter().zip(senders) {
-        producer.note(&own, sender.plan.began);
-        drop(room);
-        sender.finish(own);
     }
 }
 

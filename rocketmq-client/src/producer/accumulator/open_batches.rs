@@ -36,8 +36,8 @@ pub(super) struct Newcomer<T> {
 
 /// Messages that go out together, the oldest first.
 #[derive(Debug)]
-pub(super) struct Batch<T> {
-    pub(super) items: Vec<T>,
+pub(in crate::producer) struct Batch<T> {
+    pub(in crate::producer) items: Vec<T>,
     bytes: usize,
     due: Instant,
     /// The earliest and the latest beginning of their sends.
@@ -60,7 +60,7 @@ impl<T> Batch<T> {
     }
 
     /// When the first of its sends began: the deadline that follows from it holds for all.
-    pub(super) fn began(&self) -> Instant {
+    pub(in crate::producer) fn began(&self) -> Instant {
         self.began.0
     }
 

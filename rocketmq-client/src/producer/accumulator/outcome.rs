@@ -3,7 +3,7 @@ use crate::model::SendResult;
 
 /// What one request for several messages means for the sender of each: its own id, its own place, its own error.
 /// `ids` are those of the messages, `reports` what their senders went through before.
-pub(super) fn of_each<'a>(
+pub(in crate::producer) fn of_each<'a>(
     sent: Result<SendResult, MQClientError>,
     ids: Vec<String>,
     reports: impl Iterator<Item = &'a SendReport>,

@@ -25,7 +25,7 @@ pub enum LocalTransactionState {
 
 impl LocalTransactionState {
     /// `commitOrRollback` of request 37.
-    pub(super) fn wire(self) -> i32 {
+    pub(in crate::producer) fn wire(self) -> i32 {
         match self {
             LocalTransactionState::Commit => MessageSysFlag::TRANSACTION_COMMIT.bits(),
             LocalTransactionState::Rollback => MessageSysFlag::TRANSACTION_ROLLBACK.bits(),
@@ -75,7 +75,7 @@ pub trait TransactionListener: Send + Sync + 'static {
     /// Runs the local part. The half message is stored and nobody has seen it; `message` has its id
     /// ([`unique_key`](Message::unique_key)).
     ///
-    /// It runs within the future of [`send_in_transaction`](super::TransactionProducer::send_in_transaction): if that is
+    /// It runs within the future of [`send_in_transaction`](crate::producer::TransactionProducer::send_in_transaction): if that is
     /// dropped this is dropped at an await point, and the broker asks
     /// [`check_local_transaction`](Self::check_local_transaction) later.
     fn execute_local_transaction(
@@ -172,8 +172,8 @@ impl<E, C> fmt::Debug for TransactionListenerFn<E, C> {
 /// What a listener said, or why it said nothing.
 #[derive(Debug)]
 pub(in crate::producer) struct Decision {
-    pub(super) state: LocalTransactionState,
-    pub(super) remark: Option<String>,
+    pub(in crate::producer) state: LocalTransactionState,
+    pub(in crate::producer) remark: Option<String>,
 }
 
 type BoxFuture<'a> = Pin<Box<dyn Future<Output = Decision> + Send + 'a>>;

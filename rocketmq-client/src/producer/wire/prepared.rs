@@ -1,15 +1,17 @@
+//! A message made ready for all its attempts.
+
 use bytes::Bytes;
 use rocketmq_common::message_const::{
     PROPERTY_DELAY_TIME_LEVEL, PROPERTY_INSTANCE_ID, PROPERTY_MESSAGE_TYPE, PROPERTY_TIMER_DELAY_MS,
     PROPERTY_TIMER_DELAY_SEC, PROPERTY_TIMER_DELIVER_MS, PROPERTY_TRANSACTION_PREPARED, UNIQ_KEY,
 };
 use rocketmq_common::{
-    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueId, UniqueIdGenerator, compression,
-    mix_all, namespace, validators,
+    CompressionType, Message, MessageBatch, MessageSysFlag, UniqueIdGenerator, compression, mix_all,
+    namespace, validators,
 };
 use rocketmq_remoting::protocol::header::SendRequestKind;
 
-use super::default_mq_producer_impl::Outgoing;
+use super::{MessageId, Submission};
 use crate::clock::now_ms;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
@@ -20,30 +22,23 @@ const COMPRESS_ELSEWHERE_FROM: usize = 128 * 1024;
 
 /// A message as all attempts send it: checked, with its id, compressed at most once.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) kind: SendRequestKind,
-    pub(super) message_type: MessageType,
+pub(crate) struct Prepared {
+    pub(crate) kind: SendRequestKind,
+    pub(crate) message_type: MessageType,
     /// The message as the caller gave it; of a batch, one with the topic and the encoded batch.
-    pub(super) message: Message,
+    pub(crate) message: Message,
     /// The messages of a batch, as far as anybody wants to look at them. Boxed, as all that is rare: there may be many
     /// thousand messages in flight.
-    pub(super) batch: Option<Box<MessageBatch>>,
+    pub(crate) batch: Option<Box<MessageBatch>>,
     /// The body as it goes out and is stored, if compressing it made it smaller.
-    pub(super) compressed: Option<Box<Bytes>>,
+    pub(crate) compressed: Option<Box<Bytes>>,
     /// All properties in wire form, if they are not just those of the message with its id behind them.
     properties: Option<String>,
-    pub(super) sys_flag: MessageSysFlag,
-    pub(super) born_timestamp: i64,
-    msg_id: MsgId,
+    pub(crate) sys_flag: MessageSysFlag,
+    pub(crate) born_timestamp: i64,
+    msg_id: MessageId,
     /// The topic as brokers know it, if that differs from the message's.
     wrapped_topic: Option<Box<str>>,
-}
-
-/// The id of a message; of a batch, those of its messages, with commas between them.
-#[derive(Debug)]
-enum MsgId {
-    Made(UniqueId),
-    Given(Box<str>),
 }
 
 /// What stands before the id in the properties.
@@ -51,14 +46,14 @@ const ID_ENTRY: &str = "UNIQ_KEY\u{1}";
 
 /// Makes messages ready to be sent.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Preparation<'a> {
-    pub(super) option: &'a ProducerOption,
-    pub(super) ids: &'static UniqueIdGenerator,
+pub(crate) struct Preparation<'a> {
+    pub(crate) option: &'a ProducerOption,
+    pub(crate) ids: &'static UniqueIdGenerator,
 }
 
 /// Why a body cannot be sent.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum IllegalBody {
+pub(crate) enum IllegalBody {
     #[error("the body is empty: a broker stores no message without one")]
     Empty,
     #[error("the body has {size} bytes{what}: at most {limit} can be stored (option max_message_size)")]
@@ -70,7 +65,7 @@ pub(super) enum IllegalBody {
 impl Prepared {
     /// A message that is to be made ready.
     #[inline]
-    pub(super) fn new(message: Message) -> Self {
+    pub(crate) fn new(message: Message) -> Self {
         Self {
             kind: SendRequestKind::Message,
             message_type: MessageType::Normal,
@@ -80,51 +75,48 @@ impl Prepared {
             properties: None,
             sys_flag: MessageSysFlag::default(),
             born_timestamp: 0,
-            msg_id: MsgId::Given(Box::default()),
+            msg_id: MessageId::default(),
             wrapped_topic: None,
         }
     }
 
     /// A message that has this id.
     #[cfg(test)]
-    pub(super) fn with_id(message: Message, id: &str) -> Self {
-        Self { msg_id: MsgId::Given(id.into()), ..Self::new(message) }
+    pub(crate) fn with_id(message: Message, id: &str) -> Self {
+        Self { msg_id: id.into(), ..Self::new(message) }
     }
 
     /// All properties in wire form, the id among them: the parts of one text.
     #[inline]
-    pub(super) fn properties(&self) -> [&str; 4] {
-        match (&self.properties, &self.msg_id) {
-            (None, MsgId::Made(id)) => [self.message.properties().as_wire(), ID_ENTRY, id, "\u{2}"],
-            (text, _) => [text.as_deref().unwrap_or_default(), "", "", ""],
+    pub(crate) fn properties(&self) -> [&str; 4] {
+        match &self.properties {
+            None => [self.message.properties().as_wire(), ID_ENTRY, &self.msg_id, "\u{2}"],
+            Some(all) => [all, "", "", ""],
         }
     }
 
     /// Whether a message like it can be sent with the template of its queue.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.kind == SendRequestKind::Message && self.sys_flag.bits() == 0 && self.message.flag() == 0
     }
 
     /// The topic as brokers know it.
-    pub(super) fn topic(&self) -> &str {
+    pub(crate) fn topic(&self) -> &str {
         self.wrapped_topic.as_deref().unwrap_or_else(|| self.message.topic())
     }
 
     /// The id; of a batch, those of its messages, with commas between them.
-    pub(super) fn msg_id(&self) -> &str {
-        match &self.msg_id {
-            MsgId::Made(id) => id,
-            MsgId::Given(id) => id,
-        }
+    pub(crate) fn msg_id(&self) -> &str {
+        &self.msg_id
     }
 
     /// What goes out and is stored.
-    pub(super) fn body(&self) -> &Bytes {
+    pub(crate) fn body(&self) -> &Bytes {
         self.compressed.as_deref().unwrap_or_else(|| self.message.body())
     }
 
     /// Compresses the body, if that makes it smaller, and checks the size of what is stored.
-    pub(super) async fn compress(&mut self, option: &ProducerOption) -> Result<(), MQClientError> {
+    pub(crate) async fn compress(&mut self, option: &ProducerOption) -> Result<(), MQClientError> {
         let (kind, level) = (option.compress_type(), option.compress_level());
         let (body, limit) = (self.message.body(), option.max_message_size());
         let compressed = compress(body.clone(), kind, level).await?;
@@ -143,31 +135,31 @@ impl Prepared {
 
 impl Preparation<'_> {
     /// What is ready to be sent, once it is [compressed](Prepared::compress) if it [is to be](Self::is_to_be_compressed).
-    pub(super) fn prepare(&self, outgoing: Outgoing) -> Result<Prepared, MQClientError> {
-        match outgoing {
-            Outgoing::Message(message) => {
+    pub(crate) fn prepare(&self, submission: Submission) -> Result<Prepared, MQClientError> {
+        match submission {
+            Submission::Message(message) => {
                 let mut prepared = Prepared::new(message);
                 self.make_ready(&mut prepared)?;
                 Ok(prepared)
             }
-            Outgoing::Half(message) => self.half(message),
-            Outgoing::Batch(batch) => {
+            Submission::Half(message) => self.half(message),
+            Submission::Batch(batch) => {
                 batch.messages().iter().try_for_each(|message| self.check(message))?;
                 self.batch(batch)
             }
-            Outgoing::Gathered(batch) => self.batch(batch),
+            Submission::Gathered(batch) => self.batch(batch),
         }
     }
 
     /// Whether compressing might make it smaller. Brokers store batches as they come.
-    pub(super) fn is_to_be_compressed(&self, prepared: &Prepared) -> bool {
+    pub(crate) fn is_to_be_compressed(&self, prepared: &Prepared) -> bool {
         prepared.kind != SendRequestKind::Batch
             && prepared.compressed.is_none()
             && prepared.message.body().len() >= self.option.compress_msg_body_over_threshold()
     }
 
     /// One message. A received message that came out of a transaction is an ordinary one when it is sent on.
-    pub(super) fn make_ready(&self, prepared: &mut Prepared) -> Result<(), MQClientError> {
+    pub(crate) fn make_ready(&self, prepared: &mut Prepared) -> Result<(), MQClientError> {
         let mut known = Known::of(&prepared.message);
         if known.half {
             prepared.message.properties_mut().remove(PROPERTY_TRANSACTION_PREPARED);
@@ -208,7 +200,7 @@ impl Preparation<'_> {
         let born_timestamp = now_ms();
         batch.assign_unique_keys(|| self.ids.next(born_timestamp));
         let ids: Vec<&str> = batch.messages().iter().filter_map(Message::unique_key).collect();
-        let msg_id = MsgId::Given(ids.join(",").into());
+        let msg_id = MessageId::from(&*ids.join(","));
         let body = batch.encode().map_err(MQClientError::illegal)?;
         let limit = self.option.max_message_size();
         if body.len() > limit {
@@ -237,7 +229,7 @@ impl Preparation<'_> {
     }
 
     /// What can be said of a message without sending it: names, properties, combinations that brokers choke on.
-    pub(super) fn check(&self, message: &Message) -> Result<(), MQClientError> {
+    pub(crate) fn check(&self, message: &Message) -> Result<(), MQClientError> {
         check(message, self.wrap(message, &Known::of(message)).as_deref())
     }
 
@@ -256,12 +248,12 @@ impl Preparation<'_> {
 
     /// The id, and all properties if they are more than the message's and the id. A message that was made from a received
     /// one has an id already.
-    fn identify(&self, message: &Message, known: &Known, now: i64) -> (MsgId, Option<String>) {
+    fn identify(&self, message: &Message, known: &Known, now: i64) -> (MessageId, Option<String>) {
         let instance = self.option.namespace().filter(|_| !known.has_instance);
         let instance = instance.map(|namespace| (PROPERTY_INSTANCE_ID, namespace));
         let properties = message.properties();
         if let Some(id) = known.has_id.then(|| message.unique_key()).flatten() {
-            return (MsgId::Given(id.into()), Some(properties.wire_with(instance.as_slice())));
+            return (id.into(), Some(properties.wire_with(instance.as_slice())));
         }
         let id = self.ids.next(now);
         let unique = (UNIQ_KEY, id.as_str());
@@ -270,7 +262,7 @@ impl Preparation<'_> {
             None if properties.is_terminated() => None,
             None => Some(properties.wire_with(&[unique])),
         };
-        (MsgId::Made(id), all)
+        (MessageId::Short(id), all)
     }
 
     /// The topic as brokers know it. Replies go to a topic of the cluster, which is in no namespace.

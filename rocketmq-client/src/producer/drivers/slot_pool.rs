@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::callback::Place;
+use super::callback::CallbackSlot;
 
 /// Boxes that go from thread to thread together.
 const CHUNK: usize = 32;
@@ -10,7 +10,7 @@ const CHUNK: usize = 32;
 const LIMIT: usize = 32;
 
 /// The boxes themselves are what is kept: there is nothing in them.
-type Boxes = Vec<Box<Place>>;
+type Boxes = Vec<Box<CallbackSlot>>;
 
 /// Boxes of sends with callbacks that ended, for the next ones. They belong to all producers.
 ///
@@ -23,7 +23,7 @@ thread_local! {
 }
 
 /// An empty box.
-pub(super) fn take() -> Box<Place> {
+pub(super) fn take() -> Box<CallbackSlot> {
     with_mine(|mine| {
         if mine.is_empty() {
             *mine = returned().pop()?;
@@ -34,9 +34,9 @@ pub(super) fn take() -> Box<Place> {
 }
 
 /// Takes a box back, and drops what is in it.
-pub(super) fn give_back(mut used: Box<Place>) {
+pub(super) fn give_back(mut used: Box<CallbackSlot>) {
     // Not while anything is borrowed: dropping runs foreign code.
-    *used = Place::default();
+    *used = CallbackSlot::default();
     with_mine(|mine| {
         mine.push(used);
         if mine.len() >= 2 * CHUNK {
@@ -66,13 +66,13 @@ mod tests {
     #[test]
     fn a_box_that_was_given_back_is_used_again() {
         let first = take();
-        let place: *const Place = &*first;
+        let slot: *const CallbackSlot = &*first;
         give_back(first);
-        assert!(std::ptr::eq(place, &*take()));
+        assert!(std::ptr::eq(slot, &*take()));
     }
 
     #[test]
-    fn a_burst_leaves_no_more_than_so_many_boxes() {
+    fn a_burst_leaves_a_limited_number_of_boxes() {
         let burst: Vec<_> = (0..(LIMIT + 4) * CHUNK).map(|_| take()).collect();
         burst.into_iter().for_each(give_back);
         assert!(returned().len() <= LIMIT);

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use rocketmq_remoting::client::RemotingError;
-use rocketmq_remoting::net::{BackOff, DialError, random};
+use rocketmq_remoting::net::{BackOff, DialError};
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::error::{MQClientError, is_retryable};
@@ -66,9 +66,15 @@ fn wants_fresh_route(code: ResponseCode) -> bool {
 }
 
 /// How long to wait before attempt number `attempt` (1 is the second one) after this failure. `same_broker`: there
-/// is no other broker to go to.
-pub(super) fn pause(error: &MQClientError, attempt: u32, same_broker: bool) -> Duration {
+/// is no other broker to go to. `random` makes a number for jitter, if there is any.
+pub(super) fn pause(
+    error: &MQClientError,
+    attempt: u32,
+    same_broker: bool,
+    random: fn() -> u64,
+) -> Duration {
     if error.response_code() == Some(ResponseCode::SYSTEM_BUSY) {
+        // A busy broker needs time, also if the next attempt goes to another one: that is likely to be busy, too.
         return BUSY.delay(attempt, random());
     }
     match error {
@@ -112,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_busy_broker_is_given_time_and_others_are_tried_at_once() {
-        assert!(pause(&refused(ResponseCode::SYSTEM_BUSY), 1, false) >= Duration::from_millis(25));
-        assert_eq!(pause(&refused(ResponseCode::SERVICE_NOT_AVAILABLE), 1, true), Duration::ZERO);
+        assert!(pause(&refused(ResponseCode::SYSTEM_BUSY), 1, false, || 0) >= Duration::from_millis(25));
+        assert_eq!(pause(&refused(ResponseCode::SERVICE_NOT_AVAILABLE), 1, true, || 0), Duration::ZERO);
     }
 }

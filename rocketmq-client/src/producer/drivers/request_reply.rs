@@ -5,14 +5,16 @@ use rocketmq_common::message_const as names;
 use rocketmq_common::{Message, MessageProperties, MessageSysFlag, compression, mix_all};
 use tokio::time::{Instant, timeout_at};
 
-use super::SendOptions;
-use super::default_mq_producer_impl::{DefaultMQProducerImpl, Outgoing, Running};
-use super::sending::SendPlan;
+use super::admission::abandoned;
 use crate::clock::now_ms;
-use crate::error::{Context, MQClientError, SendReport};
+use crate::error::MQClientError;
 use crate::factory::{PendingReply, PushedReply};
 use crate::hook::CommunicationMode;
 use crate::model::SendResult;
+use crate::producer::default_mq_producer_impl::{BoxFuture, DefaultMQProducerImpl, RunningProducer};
+use crate::producer::machine::SendPlan;
+use crate::producer::send_options::SendOptions;
+use crate::producer::wire::{Receipt, Submission};
 
 /// A body of that many bytes may inflate to so many that other tasks of the thread would wait.
 const INFLATE_ELSEWHERE_FROM: usize = 16 * 1024;
@@ -25,7 +27,11 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl DefaultMQProducerImpl {
     /// Sends a request and waits for its reply. Java: `DefaultMQProducerImpl.request`.
-    pub(super) async fn request(
+    pub(in crate::producer) fn request(&self, message: Message, timeout_ms: u64) -> BoxFuture<'_, Message> {
+        Box::pin(self.request_and_wait(message, timeout_ms))
+    }
+
+    async fn request_and_wait(
         &self,
         mut message: Message,
         timeout_ms: u64,
@@ -38,17 +44,14 @@ impl DefaultMQProducerImpl {
         properties.put_reserved(names::PROPERTY_CORRELATION_ID, &correlation_id);
         properties.put_reserved(names::PROPERTY_MESSAGE_REPLY_TO_CLIENT, running.instance.client_id());
         properties.put_reserved(names::PROPERTY_MESSAGE_TTL, &timeout_ms.to_string());
-        self.check(running, &message)?;
+        running.preparation(&self.option).check(&message)?;
         let exchange = pin!(async {
-            let outgoing = Outgoing::Message(message);
-            let (mut permit, report) = self.admit(outgoing.body_len(), &plan).await?;
+            let (mut permit, report) = self.admit(message.body().len(), &plan).await?;
             // Entered after it was admitted, so that no more wait than may.
             let mut pending = running.instance.wait_for_reply(correlation_id);
-            if let Outgoing::Message(message) = &outgoing {
-                self.reach_brokers(running, message.topic(), &plan).await;
-            }
-            let sent = self.deliver(running, outgoing, &plan, report).await;
-            self.note(&sent, plan.began);
+            self.reach_brokers(running, message.topic(), &plan).await;
+            let submission = Submission::Message(message);
+            let sent = self.deliver::<Receipt>(running, submission, plan.clone(), report).await;
             permit.release_bytes();
             tokio::select! {
                 reply = reply_to(sent, &mut pending, &plan) => reply,
@@ -62,7 +65,7 @@ impl DefaultMQProducerImpl {
     /// Makes this client known to all brokers that may push the reply: it is whichever broker the replier sends it to,
     /// any one of the request's cluster. Failures show when the request goes to such a broker; otherwise the replier
     /// finds that the reply cannot be pushed and tries another broker.
-    async fn reach_brokers(&self, running: &Running, topic: &str, plan: &SendPlan) {
+    async fn reach_brokers(&self, running: &RunningProducer, topic: &str, plan: &SendPlan) {
         let part = Instant::now() + plan.timeout / PART_FOR_OTHER_BROKERS;
         let deadline = part.min(plan.deadline());
         let Ok(info) = self.publish_info(topic).await else { return };
@@ -85,13 +88,13 @@ impl DefaultMQProducerImpl {
 
 /// The reply that belongs to a request, once it is known how the sending ended.
 async fn reply_to(
-    sent: Result<Option<SendResult>, MQClientError>,
+    sent: Result<SendResult, MQClientError>,
     pending: &mut PendingReply,
     plan: &SendPlan,
 ) -> Result<Message, MQClientError> {
     let request = match (sent, pending.try_reply()) {
-        (Ok(Some(request)), None) => Box::new(request),
-        (Ok(Some(request)), Some(reply)) => {
+        (Ok(request), None) => Box::new(request),
+        (Ok(request), Some(reply)) => {
             return into_message(reply)
                 .await
                 .map_err(|source| MQClientError::bad_reply(Box::new(request), source));
@@ -99,8 +102,6 @@ async fn reply_to(
         // The broker has the request, although its answer to the sending was lost.
         (Err(error), Some(reply)) => return into_message(reply).await.map_err(|_| error),
         (Err(error), None) => return Err(error),
-        // Only one-way sends have no result.
-        (Ok(None), _) => return Err(MQClientError::NotStarted { client: "producer" }),
     };
     match timeout_at(plan.deadline(), pending.reply()).await {
         Ok(Some(reply)) => {
@@ -109,11 +110,6 @@ async fn reply_to(
         Ok(None) => Err(abandoned()),
         Err(_) => Err(MQClientError::NoReply { timeout: plan.timeout, request }),
     }
-}
-
-/// The producer was shut down while it waited for the reply.
-fn abandoned() -> MQClientError {
-    MQClientError::Abandoned { context: Context::of(SendReport { given_up: true, ..SendReport::default() }) }
 }
 
 async fn into_message(reply: PushedReply) -> Result<Message, BoxError> {

@@ -1,0 +1,117 @@
+use std::future::poll_fn;
+use std::task::Poll;
+
+use rocketmq_remoting::client::RemotingError;
+use rocketmq_remoting::net::{BegunCall, CallError, Connection};
+use rocketmq_remoting::protocol::{CommandRef, CommandView};
+use tokio::time::Instant;
+
+use super::PreparedSend;
+use super::send_kernel::dialled_address;
+use crate::error::MQClientError;
+use crate::hook::CommunicationMode;
+use crate::producer::default_mq_producer_impl::{DefaultMQProducerImpl, RunningProducer};
+use crate::producer::machine::{QueueAttempt, SendEvent, SendStep};
+use crate::producer::wire::Receipt;
+
+/// The first attempt of nearly every send has nothing to do but to write a frame and to wait for its answer: route and
+/// connection are known, no hook watches, nothing is compressed. These functions carry out the first steps of the machine
+/// in place, without the box and the loop of [`send_default_impl`](DefaultMQProducerImpl::send_default_impl), which goes on
+/// with any other step.
+impl DefaultMQProducerImpl {
+    /// Chooses the queue of the first attempt, if the attempt can be made at once. The error is the step to go on with.
+    #[inline]
+    pub(super) fn begin_at_once(
+        &self,
+        running: &RunningProducer,
+        send: &mut PreparedSend<Receipt>,
+    ) -> Result<(QueueAttempt, Connection), SendStep<Receipt>> {
+        if running.preparation(&self.option).is_to_be_compressed(&send.prepared) {
+            return Err(SendStep::ChooseQueue);
+        }
+        // A look at the clock takes longer than most of this.
+        let now = send.machine.begins_at().unwrap_or_else(Instant::now);
+        let Some(chosen) = self.choose_known_queue(running, send, now) else {
+            return Err(SendStep::ChooseQueue);
+        };
+        match self.tell(running, &mut send.machine, now, chosen) {
+            SendStep::Write(attempt) => match self.open_connection(running, send, &attempt) {
+                Some(connection) => Ok((attempt, connection)),
+                None => Err(SendStep::Write(attempt)),
+            },
+            step => Err(step),
+        }
+    }
+
+    /// Makes an attempt, and returns the step that follows it.
+    #[inline]
+    pub(super) async fn attempt_at_once(
+        &self,
+        running: &RunningProducer,
+        send: &mut PreparedSend<Receipt>,
+        attempt: QueueAttempt,
+        connection: &Connection,
+    ) -> SendStep<Receipt> {
+        let begun = poll_fn(|cx| {
+            let begun = self.begin_call(running, send, &attempt, connection);
+            Poll::Ready(begun.ok().flatten().map(|begun| begun.wait(cx.waker())))
+        });
+        // Without room, or on a connection that just ended, nothing was attempted.
+        let Some(pending) = begun.await else { return SendStep::Write(attempt) };
+        let answer = pending.await;
+        let answer = answer.as_ref().map(|answer| answer.view()).map_err(Clone::clone);
+        self.answered(running, send, attempt, answer, Instant::now())
+    }
+
+    /// The step that follows an attempt that was answered, or will never be.
+    #[inline]
+    pub(super) fn answered(
+        &self,
+        running: &RunningProducer,
+        send: &mut PreparedSend<Receipt>,
+        attempt: QueueAttempt,
+        answer: Result<CommandView<'_>, CallError>,
+        now: Instant,
+    ) -> SendStep<Receipt> {
+        let choice = attempt.choice();
+        let answered = match answer {
+            Ok(answer) => Receipt::read((&answer).into(), &send.prepared, choice.queue, choice.address),
+            Err(source) => {
+                let error = RemotingError::call(&dialled_address(&self.option, choice.address), source);
+                Err(MQClientError::from_remoting(choice.queue.broker_name(), error))
+            }
+        };
+        self.tell(running, &mut send.machine, now, SendEvent::Answered(attempt, answered))
+    }
+
+    /// The connection for an attempt, if it is open and the attempt needs nothing else.
+    fn open_connection(
+        &self,
+        running: &RunningProducer,
+        send: &PreparedSend<Receipt>,
+        attempt: &QueueAttempt,
+    ) -> Option<Connection> {
+        let remoting = running.instance.api().remoting();
+        if self.option.hooks().watch_sends() || remoting.has_hooks() {
+            return None;
+        }
+        debug_assert_ne!(send.machine.plan().mode, CommunicationMode::Oneway, "no receipt");
+        let choice = attempt.choice();
+        choice.connection.get_or(|| remoting.connection(&dialled_address(&self.option, choice.address)))
+    }
+
+    /// Puts the frame of an attempt into the write buffer. If that has no room (`None`) or takes no frame, nothing was
+    /// attempted.
+    pub(super) fn begin_call<'c>(
+        &self,
+        running: &RunningProducer,
+        send: &PreparedSend<Receipt>,
+        attempt: &QueueAttempt,
+        connection: &'c Connection,
+    ) -> Result<Option<BegunCall<'c>>, CallError> {
+        let properties = send.prepared.properties();
+        let header = self.header(running, &send.prepared, attempt, &properties);
+        let request = CommandRef::request(header.code(), &header).with_body(send.prepared.body());
+        connection.begin_call(&request, send.machine.attempt_deadline(attempt))
+    }
+}

@@ -1,0 +1,197 @@
+//! Carries out what the [machine](super::machine) of a send decides.
+//!
+//! - [`PreparedSend`]: a message with its machine; the loop over its steps, `send_default_impl`
+//! - `admission`: the permit before a send, and the deadline of a send from another runtime
+//! - `at_once`: the shortcut for a first attempt that only has to write a frame
+//! - `send_kernel`: one attempt, with the hooks around it
+//! - `awaited`: sends whose caller waits for the result
+//! - `callback`, `slot_pool`: sends whose result goes to a callback
+//! - `oneway`: sends without a result
+//! - `gathered`: batches of single sends
+//! - `request_reply`: requests that wait for the reply of a consumer
+
+mod admission;
+mod at_once;
+mod awaited;
+mod callback;
+mod gathered;
+mod oneway;
+mod request_reply;
+mod send_kernel;
+mod slot_pool;
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::default_mq_producer_impl::{BoxFuture, DefaultMQProducerImpl, RunningProducer};
+use super::machine::{SendEvent, SendMachine, SendPlan, SendStep, is_stale_route};
+use super::wire::{Prepared, Submission};
+use crate::conf::ProducerOption;
+use crate::error::{MQClientError, SendReport};
+use crate::factory::TopicPublishInfo;
+use send_kernel::Deliver;
+
+pub(super) use gathered::{send_batch, send_due_batches};
+
+/// A message that is ready to be sent, and what decides about it.
+#[derive(Debug)]
+struct PreparedSend<T> {
+    prepared: Prepared,
+    machine: SendMachine<T>,
+}
+
+impl<T: Deliver> PreparedSend<T> {
+    /// The outcome as the caller gets it.
+    #[inline]
+    fn outcome(
+        &self,
+        option: &ProducerOption,
+        sent: Result<T, MQClientError>,
+    ) -> Result<T::Outcome, MQClientError> {
+        match sent {
+            Ok(delivered) => Ok(delivered.into_outcome(option, &self.prepared)),
+            Err(error) => Err(error.during("send").of_topic(self.prepared.topic())),
+        }
+    }
+}
+
+impl DefaultMQProducerImpl {
+    /// Sends what was admitted, with as many attempts as it takes.
+    async fn deliver<T: Deliver>(
+        &self,
+        running: &RunningProducer,
+        submission: Submission,
+        plan: SendPlan,
+        report: Option<Box<SendReport>>,
+    ) -> Result<T::Outcome, MQClientError> {
+        let prepared = running.preparation(&self.option).prepare(submission)?;
+        let mut send: PreparedSend<T> = PreparedSend { prepared, machine: SendMachine::new(plan, report) };
+        let sent = self.send_default_impl(running, &mut send, SendStep::ChooseQueue).await;
+        send.outcome(&self.option, sent)
+    }
+
+    /// Carries out steps, from this one on, until there is an outcome. Java: `sendDefaultImpl`.
+    fn send_default_impl<'a, T: Deliver>(
+        &'a self,
+        running: &'a RunningProducer,
+        send: &'a mut PreparedSend<T>,
+        mut step: SendStep<T>,
+    ) -> BoxFuture<'a, T> {
+        Box::pin(async move {
+            // Once for all attempts. The shortcut leaves such a message alone.
+            if running.preparation(&self.option).is_to_be_compressed(&send.prepared) {
+                send.prepared.compress(&self.option).await?;
+            }
+            loop {
+                let event = match step {
+                    SendStep::ChooseQueue => self.choose_queue(running, send).await,
+                    SendStep::Register(attempt) => {
+                        let deadline = send.machine.attempt_deadline(&attempt);
+                        let registered = running.instance.reach(attempt.choice().address, deadline).await;
+                        SendEvent::Registered(attempt, registered)
+                    }
+                    SendStep::Write(attempt) => {
+                        let answered = self.send_kernel_impl(running, send, &attempt).await;
+                        SendEvent::Answered(attempt, answered)
+                    }
+                    SendStep::RefreshRoute(look) => {
+                        let topic = send.prepared.topic();
+                        running.instance.refresh_route(topic, look.since, look.until).await;
+                        SendEvent::RouteRefreshed(look)
+                    }
+                    SendStep::WaitUntil(time) => {
+                        tokio::time::sleep_until(time).await;
+                        SendEvent::Waited
+                    }
+                    SendStep::Done(outcome) => return outcome,
+                };
+                step = self.tell(running, &mut send.machine, Instant::now(), event);
+            }
+        })
+    }
+
+    async fn choose_queue<T: Deliver>(
+        &self,
+        running: &RunningProducer,
+        send: &PreparedSend<T>,
+    ) -> SendEvent<T> {
+        let asked = Instant::now();
+        let (topic, plan) = (send.prepared.topic(), send.machine.plan());
+        if let Some(event) = self.choose_known_queue(running, send, asked) {
+            return event;
+        }
+        let route = running.routes.find(topic, plan.timeout, plan.deadline()).await;
+        let found = route.and_then(|route| {
+            let place = self.choose(running, send, &route).ok_or_else(|| no_queue(&send.prepared))?;
+            Ok((route, place))
+        });
+        SendEvent::RouteLookedUp { asked, found }
+    }
+
+    /// A queue of a route that is known. `None` if it has to be looked up.
+    #[inline]
+    fn choose_known_queue<T: Deliver>(
+        &self,
+        running: &RunningProducer,
+        send: &PreparedSend<T>,
+        now: Instant,
+    ) -> Option<SendEvent<T>> {
+        let route = running.routes.known(send.prepared.topic())?;
+        Some(match self.choose(running, send, &route) {
+            Some(place) => SendEvent::QueueChosen(route, place),
+            None => SendEvent::RouteLookedUp { asked: now, found: Err(no_queue(&send.prepared)) },
+        })
+    }
+
+    /// The place of the queue for the next attempt.
+    #[inline]
+    fn choose<T: Deliver>(
+        &self,
+        running: &RunningProducer,
+        send: &PreparedSend<T>,
+        route: &TopicPublishInfo,
+    ) -> Option<usize> {
+        let choice = match &send.machine.plan().queue {
+            Some(queue) => route.find(queue.broker_name(), queue.queue_id()),
+            None => running.faults.select(route, send.machine.avoided_broker()),
+        };
+        choice.map(|choice| choice.place)
+    }
+
+    /// Tells all that learn from what happened: the fault strategy, the routes, the counters, and first of all the machine
+    /// of the send, which decides what comes next.
+    #[inline]
+    fn tell<T: Deliver>(
+        &self,
+        running: &RunningProducer,
+        machine: &mut SendMachine<T>,
+        now: Instant,
+        event: SendEvent<T>,
+    ) -> SendStep<T> {
+        if let Some((attempt, failure)) = event.ended_attempt() {
+            running.faults.note(attempt.broker(), attempt.began, failure);
+            if failure.is_some_and(is_stale_route) {
+                running.instance.want_fresh_routes();
+            }
+        }
+        let step = machine.step(now, event);
+        if let SendStep::Done(outcome) = &step {
+            self.stats.retried(machine.retries());
+            if !machine.plan().is_gathered {
+                self.note(outcome, machine.plan().began, now);
+            }
+        }
+        step
+    }
+}
+
+#[cold]
+fn no_queue(prepared: &Prepared) -> MQClientError {
+    MQClientError::BrokerNotFound {
+        topic: Arc::from(prepared.message.topic()),
+        answers: Box::default(),
+        hint: "the topic has a route, but not this queue on a broker with a master: fetch its queues again",
+        context: Box::default(),
+    }
+}

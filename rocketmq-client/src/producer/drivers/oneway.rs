@@ -1,0 +1,25 @@
+use std::pin::pin;
+use std::sync::Arc;
+
+use crate::hook::CommunicationMode;
+use crate::model::Message;
+use crate::producer::default_mq_producer_impl::{BoxFuture, DefaultMQProducerImpl};
+use crate::producer::machine::Written;
+use crate::producer::send_options::SendOptions;
+use crate::producer::wire::Submission;
+
+impl DefaultMQProducerImpl {
+    /// Sends without an answer. Java: `DefaultMQProducerImpl.sendOneway`.
+    pub(in crate::producer) fn send_oneway(self: &Arc<Self>, message: Message) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let running = self.running()?;
+            let plan = self.plan(CommunicationMode::Oneway, SendOptions::new());
+            let sending = pin!(async {
+                let submission = Submission::Message(message);
+                let (_permit, report) = self.admit(submission.body_len(), &plan).await?;
+                self.deliver::<Written>(running, submission, plan.clone(), report).await
+            });
+            self.within_deadline(running, &plan, sending).await
+        })
+    }
+}

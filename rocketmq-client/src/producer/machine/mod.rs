@@ -1,0 +1,296 @@
+//! The decisions of one send: no I/O, no clock, no task. Drivers carry them out.
+//!
+//! - [`SendMachine`]: which step comes next, and the outcome at the end
+//! - `plan`: deadline, number of attempts and queue of a send; what it means that a permit is late
+//! - `verdict`: what the failure of an attempt means, and how long to wait after it
+//! - `tests`: whole sends on virtual time
+
+mod plan;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::{Attempt, MQClientError, SendReport, with_causes};
+use crate::factory::{Choice, TopicPublishInfo};
+
+pub(super) use plan::SendPlan;
+use verdict::{Verdict, pause};
+
+/// What a send has to show for itself: the receipt of a broker, or less.
+pub(super) trait Delivery {
+    /// The broker fears that the message may get lost: another broker may store it better.
+    fn is_weak(&self) -> bool;
+}
+
+/// The outcome of a one-way send: its frame is in the write buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written;
+
+impl Delivery for Written {
+    fn is_weak(&self) -> bool {
+        false
+    }
+}
+
+/// Decides for one message that has its permit, from the choice of the first queue to the outcome: it counts attempts,
+/// keeps the deadline, avoids the broker that failed last, and notes where the time went. Java: `sendDefaultImpl`.
+///
+/// A driver carries out one [`SendStep`] after the other, the first of which is [`SendStep::ChooseQueue`], and
+/// [tells](Self::step) what came of it.
+#[derive(Debug)]
+pub(super) struct SendMachine<T> {
+    plan: SendPlan,
+    /// Boxed: only sends that wait or retry have something to report.
+    report: Option<Box<SendReport>>,
+    attempts: u32,
+    /// The outcome unless a later attempt does better. Boxed: it is there for few sends.
+    so_far: Option<Box<Result<T, MQClientError>>>,
+    last_broker: Option<Arc<str>>,
+}
+
+/// What a driver has to do next.
+#[derive(Debug)]
+pub(super) enum SendStep<T> {
+    /// Look the route up, unless it is known, and choose a queue of it.
+    ChooseQueue,
+    /// Make this client known to the broker, so that the broker can push a reply.
+    Register(QueueAttempt),
+    /// Send the message to the queue, and wait for the answer if there is to be one.
+    Write(QueueAttempt),
+    /// Ask the NameServers for the route again.
+    RefreshRoute(FreshRoute),
+    /// Do nothing until then.
+    WaitUntil(Instant),
+    /// Hand the outcome over.
+    Done(Result<T, MQClientError>),
+}
+
+/// What came of a [`SendStep`].
+#[derive(Debug)]
+pub(super) enum SendEvent<T> {
+    /// A route, with a place among its queues.
+    QueueChosen(Arc<TopicPublishInfo>, usize),
+    /// The same, but the route had to be looked up, which began at `asked`; or there is none, or no queue in it.
+    RouteLookedUp { asked: Instant, found: Result<(Arc<TopicPublishInfo>, usize), MQClientError> },
+    Registered(QueueAttempt, Result<(), MQClientError>),
+    Answered(QueueAttempt, Result<T, MQClientError>),
+    RouteRefreshed(FreshRoute),
+    Waited,
+}
+
+/// One attempt to hand the message to one queue.
+#[derive(Debug)]
+pub(super) struct QueueAttempt {
+    route: Arc<TopicPublishInfo>,
+    /// The queue, by its place in the route.
+    place: usize,
+    pub(super) began: Instant,
+}
+
+/// A look at the route between two attempts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FreshRoute {
+    /// A route that was asked for after this is fresh.
+    pub(super) since: Instant,
+    /// The look may take until then.
+    pub(super) until: Instant,
+    /// The next attempt begins not before this.
+    resume: Instant,
+}
+
+impl QueueAttempt {
+    pub(super) fn route(&self) -> &TopicPublishInfo {
+        &self.route
+    }
+
+    pub(super) fn choice(&self) -> Choice<'_> {
+        self.route.at(self.place)
+    }
+
+    pub(super) fn broker(&self) -> &Arc<str> {
+        self.choice().queue.shared_broker_name()
+    }
+}
+
+impl<T> SendEvent<T> {
+    /// The attempt that ended with this event, and its failure. A message that was not sent, because its broker could not
+    /// be told who this client is, was attempted, too.
+    pub(super) fn ended_attempt(&self) -> Option<(&QueueAttempt, Option<&MQClientError>)> {
+        match self {
+            Self::Answered(attempt, answered) => Some((attempt, answered.as_ref().err())),
+            Self::Registered(attempt, Err(error)) => Some((attempt, Some(error))),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a failure looks as if the route were old.
+pub(super) fn is_stale_route(error: &MQClientError) -> bool {
+    Verdict::of(error).stale_route
+}
+
+impl<T: Delivery> SendMachine<T> {
+    /// The machine of a message with a permit. There is a report if the message waited before.
+    pub(super) fn new(plan: SendPlan, report: Option<Box<SendReport>>) -> Self {
+        Self { plan, report, attempts: 0, so_far: None, last_broker: None }
+    }
+
+    pub(super) fn plan(&self) -> &SendPlan {
+        &self.plan
+    }
+
+    /// When the first attempt begins, if it needs no look at the clock: at once, as the call came.
+    pub(super) fn begins_at(&self) -> Option<Instant> {
+        self.report.is_none().then_some(self.plan.began)
+    }
+
+    /// The broker that failed last: any other is better.
+    pub(super) fn avoided_broker(&self) -> Option<&str> {
+        self.last_broker.as_deref()
+    }
+
+    /// Attempts after the first one that ended.
+    pub(super) fn retries(&self) -> u32 {
+        self.attempts.saturating_sub(1)
+    }
+
+    /// When an attempt has to be over.
+    pub(super) fn attempt_deadline(&self, attempt: &QueueAttempt) -> Instant {
+        match self.plan.attempt_limit {
+            Some(limit) if self.attempts < self.plan.retries => {
+                self.plan.deadline().min(attempt.began + limit)
+            }
+            _ => self.plan.deadline(),
+        }
+    }
+
+    /// What follows an event. Inlined, because a driver knows which event it tells: for nearly all sends this is two
+    /// comparisons.
+    #[inline]
+    pub(super) fn step(&mut self, now: Instant, event: SendEvent<T>) -> SendStep<T> {
+        match event {
+            SendEvent::QueueChosen(route, place) => self.attempt(route, place, now),
+            SendEvent::RouteLookedUp { asked, found } => {
+                self.note_prepared(asked);
+                self.report().waited_for_route += now - asked;
+                match found {
+                    Ok((route, place)) => self.attempt(route, place, now),
+                    Err(error) => self.end(error),
+                }
+            }
+            SendEvent::Registered(attempt, Ok(())) => SendStep::Write(attempt),
+            SendEvent::Answered(attempt, Ok(delivered)) => {
+                self.attempts += 1;
+                if delivered.is_weak() {
+                    return self.weakly_stored(attempt, delivered);
+                }
+                SendStep::Done(Ok(delivered))
+            }
+            SendEvent::Registered(attempt, Err(error)) | SendEvent::Answered(attempt, Err(error)) => {
+                self.failed(now, &attempt, error)
+            }
+            SendEvent::RouteRefreshed(FreshRoute { since, resume, .. }) => {
+                self.report().waited_for_route += now - since;
+                Self::resume_at(resume, now)
+            }
+            SendEvent::Waited => SendStep::ChooseQueue,
+        }
+    }
+
+    #[inline]
+    fn attempt(&self, route: Arc<TopicPublishInfo>, place: usize, began: Instant) -> SendStep<T> {
+        let attempt = QueueAttempt { route, place, began };
+        if self.plan.wants_reply { SendStep::Register(attempt) } else { SendStep::Write(attempt) }
+    }
+
+    /// Tries to have it stored better. Where there is no other broker, trying again would only make duplicates.
+    #[cold]
+    fn weakly_stored(&mut self, attempt: QueueAttempt, delivered: T) -> SendStep<T> {
+        let again = self.attempts <= self.plan.retries
+            && self.plan.retry_weakly_stored
+            && self.plan.queue.is_none()
+            && attempt.route.has_other_broker(attempt.broker());
+        if !again {
+            return SendStep::Done(Ok(delivered));
+        }
+        self.so_far = Some(Box::new(Ok(delivered)));
+        self.last_broker = Some(attempt.broker().clone());
+        SendStep::ChooseQueue
+    }
+
+    #[cold]
+    fn failed(&mut self, now: Instant, attempt: &QueueAttempt, error: MQClientError) -> SendStep<T> {
+        self.attempts += 1;
+        // The latest failure tells most.
+        self.so_far.take_if(|so_far| so_far.is_err());
+        let verdict = Verdict::of(&error);
+        self.note_failure(now, attempt, &error, verdict);
+        let (broker, deadline) = (attempt.broker(), self.plan.deadline());
+        let same_broker = self.plan.queue.is_some() || !attempt.route.has_other_broker(broker);
+        let resume = now + pause(&error, self.attempts, same_broker, self.plan.random);
+        if self.attempts > self.plan.retries || !verdict.again || resume >= deadline {
+            return self.end(error);
+        }
+        self.last_broker = Some(broker.clone());
+        self.so_far.get_or_insert_with(|| Box::new(Err(error)));
+        if same_broker && verdict.stale_route {
+            // A NameServer that says nothing leaves half of the time to the other attempts.
+            let until = now + deadline.saturating_duration_since(now) / 2;
+            return SendStep::RefreshRoute(FreshRoute { since: now, until, resume });
+        }
+        Self::resume_at(resume, now)
+    }
+
+    fn resume_at(resume: Instant, now: Instant) -> SendStep<T> {
+        // Even a timer that is due takes until the next millisecond.
+        if resume > now { SendStep::WaitUntil(resume) } else { SendStep::ChooseQueue }
+    }
+
+    /// The outcome when no more can be done. That a broker stored the message weakly is better than an error, and that an
+    /// attempt failed tells more than that there was no queue for another.
+    fn end(&mut self, error: MQClientError) -> SendStep<T> {
+        let outcome = self.so_far.take().map_or(Err(error), |so_far| *so_far);
+        let report = self.report.take().map_or_else(SendReport::default, |report| *report);
+        SendStep::Done(outcome.map_err(|error| error.with_report(report)))
+    }
+
+    fn note_failure(
+        &mut self,
+        now: Instant,
+        attempt: &QueueAttempt,
+        error: &MQClientError,
+        verdict: Verdict,
+    ) {
+        self.note_prepared(attempt.began);
+        let choice = attempt.choice();
+        self.report().attempts.push(Attempt {
+            queue: choice.queue.clone(),
+            address: choice.address.clone(),
+            advertised: choice.advertised.clone(),
+            name_server: attempt.route.name_server().clone(),
+            took: now - attempt.began,
+            code: error.response_code(),
+            error: with_causes(error),
+            maybe_stored: verdict.maybe_stored,
+            not_connected: verdict.not_connected,
+        });
+    }
+
+    /// Notes that the message was ready for its first attempt at `ready`: checked and compressed.
+    fn note_prepared(&mut self, ready: Instant) {
+        let took = ready - self.plan.began;
+        let report = self.report();
+        if report.prepared == Duration::ZERO && report.attempts.is_empty() {
+            report.prepared = took.saturating_sub(report.waited_for_permits + report.waited_for_batch);
+        }
+    }
+
+    fn report(&mut self) -> &mut SendReport {
+        self.report.get_or_insert_default()
+    }
+}

@@ -1,0 +1,158 @@
+//! How a producer starts and shuts down.
+
+use std::sync::Arc;
+
+use rocketmq_common::namespace;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::Producer;
+use super::accumulator::Accumulator;
+use super::default_mq_producer_impl::{
+    BoxFuture, CLIENT, DefaultMQProducerImpl, RunningProducer, current_runtime,
+};
+use super::drivers::{send_batch, send_due_batches};
+use super::transaction::{Checker, DynListener, TransactionCheck, check_queue};
+use crate::conf::millis;
+use crate::error::{MQClientError, with_causes};
+use crate::factory::unique_ids;
+use crate::latency::MQFaultStrategy;
+use crate::life_cycle::ShutdownReport;
+use crate::trace::inner_group;
+
+impl DefaultMQProducerImpl {
+    pub(super) fn start(self: &Arc<Self>) -> BoxFuture<'_, ()> {
+        Box::pin(self.start_once())
+    }
+
+    pub(crate) fn shutdown(self: &Arc<Self>) -> BoxFuture<'_, ShutdownReport> {
+        Box::pin(self.drain_and_stop())
+    }
+
+    async fn start_once(self: &Arc<Self>) -> Result<(), MQClientError> {
+        let starting = self.life.begin()?;
+        self.option.validate()?;
+        let instance =
+            if self.is_alone { self.client.started().await? } else { self.client.running()?.clone() };
+        let (checks, waiting_checks) = check_queue(self.option.check_request_hold_max());
+        let handlers = self.listener.is_some().then_some(checks).into_iter().collect();
+        let group = self.option.group_name().unwrap_or_default();
+        let producer_group: Arc<str> = match self.option.namespace() {
+            Some(namespace) => Arc::from(&*namespace::wrap_namespace(namespace, group)),
+            None => Arc::from(group),
+        };
+        let membership = instance.join_producer_group(producer_group.clone(), handlers)?;
+        let ids = unique_ids(instance.ip());
+        let running = RunningProducer {
+            routes: instance.publish_routes(self.option.default_topic_queue_nums()),
+            tasks: instance.more_tasks(),
+            membership,
+            producer_group,
+            ids,
+            faults: self.faults(),
+            accumulator: Accumulator::new(&self.option, ids),
+            instance,
+        };
+        self.start_duties(&running);
+        self.preload_routes(&running).await;
+        self.start_trace(&running).await;
+        if let Some(listener) = &self.listener {
+            self.start_checks(&running, listener, waiting_checks).await;
+        }
+        tracing::debug!(client_id = running.instance.client_id(), %group, "producer started");
+        starting.finish(running);
+        if !self.is_alone {
+            self.client.adopt(self);
+        }
+        Ok(())
+    }
+
+    fn faults(&self) -> Arc<MQFaultStrategy> {
+        let detecting = self.option.start_detector_enable();
+        Arc::new(MQFaultStrategy::new(self.option.latency_tables(), detecting))
+    }
+
+    fn start_duties(self: &Arc<Self>, running: &RunningProducer) {
+        let RunningProducer { instance, tasks, faults, accumulator, .. } = running;
+        if self.option.start_detector_enable() {
+            let (every, limit) = (self.option.detect_interval(), self.option.detect_timeout());
+            instance.start_detector(tasks, faults.clone(), millis(every), millis(limit));
+        }
+        if let Some(accumulator) = accumulator {
+            tasks.spawn(send_due_batches(accumulator.clone(), Arc::downgrade(self)));
+        }
+    }
+
+    async fn drain_and_stop(self: &Arc<Self>) -> Result<ShutdownReport, MQClientError> {
+        let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
+        current_runtime()?;
+        self.life.shut_down()?;
+        let began = Instant::now();
+        if let Some(accumulator) = &running.accumulator {
+            accumulator.close().into_iter().for_each(|batch| send_batch(self, running, batch));
+        }
+        let unfinished_sends = self.permits.drain(self.timeout()).await;
+        if let Some(trace) = &self.trace {
+            trace.shutdown(self.timeout()).await;
+        }
+        let deadline = Instant::now() + self.timeout();
+        running.tasks.shutdown(self.timeout()).await;
+        let untold = running.instance.leave_group(&running.membership, deadline).await;
+        if self.is_alone {
+            self.client.close(deadline.saturating_duration_since(Instant::now())).await;
+        }
+        Ok(ShutdownReport {
+            unfinished_sends,
+            brokers_not_told: untold.iter().map(ToString::to_string).collect(),
+            took: began.elapsed(),
+        })
+    }
+
+    /// Tracing is no reason to refuse service: without it, records are dropped and counted.
+    async fn start_trace(&self, running: &RunningProducer) {
+        let Some(trace) = &self.trace else { return };
+        let option = self.option.for_trace(inner_group(&running.producer_group, "PRODUCE"));
+        let producer = Self::of_client(self.client.clone(), option, None);
+        if let Err(error) = trace.start(Producer { inner: Arc::new(producer) }, &running.tasks).await {
+            tracing::warn!(error = with_causes(&error), "messages are not traced");
+        }
+    }
+
+    /// Fetches the routes of the topics that the options name. A failure shows at the first send.
+    async fn preload_routes(&self, running: &RunningProducer) {
+        for topic in self.option.topics() {
+            self.preload_route(running, topic).await;
+        }
+    }
+
+    async fn preload_route(&self, running: &RunningProducer, topic: &str) {
+        let topic = self.wrap_topic(topic);
+        let deadline = Instant::now() + self.timeout();
+        if let Err(error) = running.routes.find(&topic, self.timeout(), deadline).await {
+            tracing::warn!(%topic, %error, "route not loaded in advance");
+        }
+    }
+
+    /// Answers brokers' questions about transactions from now on, also about those of an earlier producer of the group.
+    /// Brokers ask those that sent them a heartbeat, so all that can be known yet get one.
+    async fn start_checks(
+        &self,
+        running: &RunningProducer,
+        listener: &Arc<dyn DynListener>,
+        waiting: mpsc::Receiver<TransactionCheck>,
+    ) {
+        let checker = Arc::new(Checker {
+            api: running.instance.api().clone(),
+            listener: listener.clone(),
+            producer_group: running.producer_group.clone(),
+            namespace: self.option.namespace().map(str::to_owned),
+            trace: self.trace.clone(),
+            waiting: tokio::sync::Mutex::new(waiting),
+        });
+        for _ in 0..self.option.check_thread_pool_max_size() {
+            running.tasks.spawn(checker.clone().work());
+        }
+        self.preload_route(running, self.option.create_topic_key().unwrap_or_default()).await;
+        running.instance.want_heartbeat();
+    }
+}

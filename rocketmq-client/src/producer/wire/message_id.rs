@@ -1,0 +1,35 @@
+use std::ops::Deref;
+
+use rocketmq_common::UniqueId;
+
+/// The id of a message, or several ids with commas between them. Short ids need no memory of their own.
+#[derive(Debug, Clone)]
+pub(crate) enum MessageId {
+    Short(UniqueId),
+    Long(Box<str>),
+}
+
+impl Default for MessageId {
+    fn default() -> Self {
+        Self::Long(Box::default())
+    }
+}
+
+impl From<&str> for MessageId {
+    #[inline]
+    fn from(text: &str) -> Self {
+        UniqueId::copied(text).map_or_else(|| Self::Long(text.into()), Self::Short)
+    }
+}
+
+impl Deref for MessageId {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        match self {
+            Self::Short(id) => id,
+            Self::Long(ids) => ids,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The answer to a send.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
+use rocketmq_common::{MessageQueue, namespace};
+use rocketmq_remoting::client::RemotingError;
+use rocketmq_remoting::protocol::header::SendMessageAnswer;
+use rocketmq_remoting::protocol::{CommandView, FieldsView, RemotingCommand, ResponseCode};
+
+use super::{MessageId, Prepared};
+use crate::conf::ProducerOption;
+use crate::error::MQClientError;
+use crate::model::{SendResult, SendStatus};
+
+/// What a broker answered about a message that it stored.
+///
+/// It is read on the task of a connection, while other answers wait, and so keeps what differs from message to message:
+/// the texts of a [`SendResult`] are made by whoever hands that over.
+#[derive(Debug, Clone)]
+pub(crate) struct Receipt {
+    pub(crate) status: SendStatus,
+    /// The queue that the broker chose, as brokers know it.
+    queue: MessageQueue,
+    queue_offset: i64,
+    offset_msg_id: MessageId,
+    trace_on: bool,
+    /// The transaction id is the id of the message.
+    has_transaction_id: bool,
+    /// The region is the default region.
+    has_region_id: bool,
+    unusual: Option<Box<Unusual>>,
+}
+
+/// What few answers have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Unusual {
+    /// The id of a batch that is stored as one message.
+    msg_id: Option<Box<str>>,
+    transaction_id: Option<Box<str>>,
+    region_id: Option<Box<str>>,
+    recall_handle: Option<Box<str>>,
+}
+
+/// An answer, whoever read its frame.
+pub(crate) struct SendAnswer<'a> {
+    code: i32,
+    remark: Option<Cow<'a, str>>,
+    fields: FieldsView<'a>,
+}
+
+impl<'a> From<&CommandView<'a>> for SendAnswer<'a> {
+    #[inline]
+    fn from(answer: &CommandView<'a>) -> Self {
+        Self { code: answer.code(), remark: answer.remark(), fields: answer.fields() }
+    }
+}
+
+impl<'a> From<&'a RemotingCommand> for SendAnswer<'a> {
+    fn from(answer: &'a RemotingCommand) -> Self {
+        let remark = answer.remark.as_deref().map(Cow::Borrowed);
+        Self { code: answer.code, remark, fields: answer.ext_fields.view() }
+    }
+}
+
+impl Receipt {
+    /// Reads what the broker of `queue`, at this address, says of the message. Java:
+    /// `MQClientAPIImpl.processSendResponse`.
+    pub(crate) fn read(
+        answer: SendAnswer<'_>,
+        prepared: &Prepared,
+        queue: &MessageQueue,
+        address: &str,
+    ) -> Result<Self, MQClientError> {
+        let status = match ResponseCode(answer.code) {
+            ResponseCode::SUCCESS => SendStatus::SendOk,
+            ResponseCode::FLUSH_DISK_TIMEOUT => SendStatus::FlushDiskTimeout,
+            ResponseCode::FLUSH_SLAVE_TIMEOUT => SendStatus::FlushSlaveTimeout,
+            ResponseCode::SLAVE_NOT_AVAILABLE => SendStatus::SlaveNotAvailable,
+            _ => return Err(refusal(answer, queue, address)),
+        };
+        let stored = SendMessageAnswer::read(answer.fields)
+            .map_err(|source| MQClientError::bad_answer(queue.shared_broker_name().clone(), source))?;
+        // Mostly the broker repeats what is known here. That needs no copy.
+        let unless = |text: Option<Cow<'_, str>>, usual: &str| {
+            text.filter(|text| *text != usual).map(|text| Box::<str>::from(&*text))
+        };
+        let (has_transaction_id, has_region_id) =
+            (stored.transaction_id.is_some(), stored.msg_region.is_some());
+        let unusual = Unusual {
+            transaction_id: unless(stored.transaction_id, prepared.msg_id()),
+            region_id: unless(stored.msg_region, DEFAULT_TRACE_REGION_ID),
+            msg_id: stored.batch_uniq_id.map(|id| Box::from(&*id)),
+            recall_handle: stored.recall_handle.map(|handle| Box::from(&*handle)),
+        };
+        let is_usual = unusual == Unusual::default();
+        Ok(Self {
+            status,
+            queue: if stored.queue_id == queue.queue_id() {
+                queue.clone()
+            } else {
+                queue.with_queue_id(stored.queue_id)
+            },
+            queue_offset: stored.queue_offset,
+            offset_msg_id: MessageId::from(&*stored.msg_id),
+            trace_on: stored.trace_on.unwrap_or(true),
+            has_transaction_id,
+            has_region_id,
+            unusual: (!is_usual).then(|| Box::new(unusual)),
+        })
+    }
+
+    /// The result as the user gets it, with names without the namespace.
+    pub(crate) fn into_result(self, option: &ProducerOption, prepared: &Prepared) -> SendResult {
+        let Unusual { msg_id, transaction_id, region_id, recall_handle } =
+            self.unusual.map_or_else(Unusual::default, |unusual| *unusual);
+        let own_id = prepared.msg_id();
+        let transaction_id = transaction_id.map_or_else(|| own_id.to_owned(), String::from);
+        let region_id = region_id.map_or(Cow::Borrowed(DEFAULT_TRACE_REGION_ID), |id| Cow::Owned(id.into()));
+        SendResult {
+            send_status: self.status,
+            msg_id: msg_id.map_or_else(|| own_id.to_owned(), String::from),
+            offset_msg_id: self.offset_msg_id.to_string(),
+            message_queue: without_namespace(self.queue, option),
+            queue_offset: self.queue_offset,
+            transaction_id: self.has_transaction_id.then_some(transaction_id),
+            recall_handle: recall_handle.map(String::from),
+            region_id: self.has_region_id.then_some(region_id),
+            trace_on: self.trace_on,
+        }
+    }
+}
+
+#[cold]
+fn refusal(answer: SendAnswer<'_>, queue: &MessageQueue, address: &str) -> MQClientError {
+    let (code, remark) = (ResponseCode(answer.code), answer.remark.map(|remark| ByteString::from(&*remark)));
+    let refused = RemotingError::Refused { address: Arc::from(address), code, remark };
+    MQClientError::from_remoting(queue.broker_name(), refused)
+}
+
+fn without_namespace(queue: MessageQueue, option: &ProducerOption) -> MessageQueue {
+    let Some(namespace) = option.namespace() else { return queue };
+    let topic = namespace::without_namespace(queue.topic(), namespace);
+    MessageQueue::new(&*topic, queue.shared_broker_name().clone(), queue.queue_id())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use rocketmq_remoting::protocol::{FrameLimits, SerializeType};
+
+    use super::*;
+    use crate::model::Message;
+
+    const ID: &str = "7F0000010001000000000000000000FF";
+    const LEAST: [(&str, &str); 3] =
+        [("msgId", "7F00000100002A9F00000000000004D2"), ("queueId", "1"), ("queueOffset", "5")];
+
+    /// What an answer with these fields says, in either form, as it is read from a frame.
+    fn read(code: ResponseCode, fields: &[(&str, &str)]) -> Result<SendResult, MQClientError> {
+        let (prepared, queue) =
+            (Prepared::with_id(Message::new("T", "x"), ID), MessageQueue::new("T", "broker-a", 1));
+        let [json, binary] = [SerializeType::Json, SerializeType::RocketMq].map(|form| {
+            let mut answer = RemotingCommand::response(code);
+            answer.serialize_type = form;
+            answer.ext_fields.extend(fields.iter().copied());
+            let mut frame = BytesMut::new();
+            answer.encode(&mut frame).unwrap();
+            let (view, _) = CommandView::first(&frame, &FrameLimits::default()).unwrap().unwrap();
+            let receipt = Receipt::read((&view).into(), &prepared, &queue, "broker:1")?;
+            Ok(receipt.into_result(&ProducerOption::default(), &prepared))
+        });
+        assert_eq!(json.as_ref().ok(), binary.as_ref().ok());
+        binary
+    }
+
+    fn stored_with(more: (&str, &str)) -> SendResult {
+        read(ResponseCode::SUCCESS, &[&LEAST[..], &[more]].concat()).unwrap()
+    }
+
+    #[test]
+    fn a_result_has_what_the_answer_says_and_the_rest_is_known() {
+        let least = read(ResponseCode::SUCCESS, &LEAST).unwrap();
+        let expected = SendResult {
+            send_status: SendStatus::SendOk,
+            msg_id: ID.to_owned(),
+            offset_msg_id: LEAST[0].1.to_owned(),
+            message_queue: MessageQueue::new("T", "broker-a", 1),
+            queue_offset: 5,
+            transaction_id: None,
+            recall_handle: None,
+            region_id: None,
+            trace_on: true,
+        };
+        assert_eq!(least, expected);
+        assert_eq!(stored_with(("queueId", "3")).message_queue.queue_id(), 3, "the broker chose another queue");
+        assert!(!stored_with(("TRACE_ON", "false")).trace_on);
+    }
+
+    #[test]
+    fn usual_and_unusual_texts_come_out_as_they_came_in() {
+        for id in [ID, "another"] {
+            assert_eq!(stored_with(("transactionId", id)).transaction_id.as_deref(), Some(id));
+            assert_eq!(stored_with(("batchUniqId", id)).msg_id, id);
+        }
+        for region in ["DefaultRegion", "elsewhere"] {
+            assert_eq!(stored_with(("MSG_REGION", region)).region_id.as_deref(), Some(region));
+        }
+        assert_eq!(stored_with(("recallHandle", "handle")).recall_handle.as_deref(), Some("handle"));
+        let long = "7F".repeat(40);
+        assert_eq!(stored_with(("msgId", &long)).offset_msg_id, long);
+    }
+
+    #[test]
+    fn weak_answers_are_results_and_refusals_or_unreadable_ones_are_errors() {
+        let weak = read(ResponseCode::FLUSH_DISK_TIMEOUT, &LEAST).unwrap();
+        assert_eq!(weak.send_status, SendStatus::FlushDiskTimeout);
+        let refused = read(ResponseCode::SYSTEM_ERROR, &LEAST).unwrap_err();
+        assert_eq!(refused.response_code(), Some(ResponseCode::SYSTEM_ERROR));
+        let unreadable = read(ResponseCode::SUCCESS, &LEAST[1..]).unwrap_err();
+        assert!(matches!(unreadable, MQClientError::BadAnswer { .. }), "{unreadable}");
+    }
+}
