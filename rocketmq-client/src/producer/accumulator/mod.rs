@@ -13,9 +13,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use rocketmq_common::message_batch::encoded_len;
-use rocketmq_common::{
-    Message, MessageQueue, UniqueIdGenerator, message_const as names, mix_all,
-};
+use rocketmq_common::{Message, MessageQueue, UniqueIdGenerator, message_const as names, mix_all};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 

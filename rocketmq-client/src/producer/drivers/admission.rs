@@ -26,11 +26,7 @@ impl DefaultMQProducerImpl {
         }
     }
 
-    fn wait_for_permit<'a: 'b, 'b>(
-        &'a self,
-        body: usize,
-        plan: &'b SendPlan,
-    ) -> BoxFuture<'b, Admitted<'a>> {
+    fn wait_for_permit<'a: 'b, 'b>(&'a self, body: usize, plan: &'b SendPlan) -> BoxFuture<'b, Admitted<'a>> {
         Box::pin(async move {
             let permit = self.permits.acquire(body, plan.deadline()).await;
             let now = Instant::now();

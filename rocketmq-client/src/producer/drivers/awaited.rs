@@ -41,9 +41,7 @@ impl DefaultMQProducerImpl {
         let prepared = running.preparation(&self.option).prepare(submission)?;
         let mut send = PreparedSend { prepared, machine: SendMachine::new(plan, report) };
         let step = match self.begin_at_once(running, &mut send) {
-            Ok((attempt, connection)) => {
-                self.attempt_at_once(running, &mut send, attempt, &connection).await
-            }
+            Ok((attempt, connection)) => self.attempt_at_once(running, &mut send, attempt, &connection).await,
             Err(step) => step,
         };
         let sent = match step {

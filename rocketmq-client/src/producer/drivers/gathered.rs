@@ -30,9 +30,7 @@ impl DefaultMQProducerImpl {
         let id = |message: &Message| message.unique_key().unwrap_or_default().to_owned();
         let ids = messages.iter().map(id).collect();
         let sent: Result<SendResult, _> = match MessageBatch::new(messages) {
-            Ok(batch) => {
-                self.deliver::<Receipt>(running, Submission::Gathered(batch), plan, None).await
-            }
+            Ok(batch) => self.deliver::<Receipt>(running, Submission::Gathered(batch), plan, None).await,
             Err(error) => Err(MQClientError::illegal(error)),
         };
         let outcomes = outcome_of_each(sent, ids, senders.iter().map(|(sender, _)| &sender.report));

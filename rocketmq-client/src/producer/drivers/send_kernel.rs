@@ -10,12 +10,12 @@ use super::PreparedSend;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::hook::{SendMessageContext, SendMessageOutcome};
+use crate::model::SendStatus;
 use crate::model::{MessageQueue, SendResult};
 use crate::mq_client_api::MQClientApi;
 use crate::producer::default_mq_producer_impl::{DefaultMQProducerImpl, RunningProducer};
 use crate::producer::machine::{Delivery, QueueAttempt, Written};
 use crate::producer::wire::{Prepared, Receipt, SendHeader};
-use crate::model::SendStatus;
 
 /// How the requests of a kind of send are exchanged, and what the caller gets in the end.
 pub(super) trait Deliver: Delivery + Sized + Send + Sync {
@@ -142,7 +142,8 @@ impl DefaultMQProducerImpl {
         let sent = self.exchange(running, send, attempt).await;
         let took = began.elapsed();
         let result = sent.as_ref().map(|sent| sent.result(&self.option, prepared));
-        let outcome = SendMessageOutcome { result: result.as_ref().map(Option::as_ref).map_err(|error| *error), took };
+        let outcome =
+            SendMessageOutcome { result: result.as_ref().map(Option::as_ref).map_err(|error| *error), took };
         for hook in &hooks.send {
             hook.send_message_after(&context, &outcome);
         }

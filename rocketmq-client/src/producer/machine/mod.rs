@@ -76,7 +76,10 @@ pub(super) enum SendEvent<T> {
     /// A route, with a place among its queues.
     QueueChosen(Arc<TopicPublishInfo>, usize),
     /// The same, but the route had to be looked up, which began at `asked`; or there is none, or no queue in it.
-    RouteLookedUp { asked: Instant, found: Result<(Arc<TopicPublishInfo>, usize), MQClientError> },
+    RouteLookedUp {
+        asked: Instant,
+        found: Result<(Arc<TopicPublishInfo>, usize), MQClientError>,
+    },
     Registered(QueueAttempt, Result<(), MQClientError>),
     Answered(QueueAttempt, Result<T, MQClientError>),
     RouteRefreshed(FreshRoute),

@@ -67,12 +67,7 @@ fn wants_fresh_route(code: ResponseCode) -> bool {
 
 /// How long to wait before attempt number `attempt` (1 is the second one) after this failure. `same_broker`: there
 /// is no other broker to go to. `random` makes a number for jitter, if there is any.
-pub(super) fn pause(
-    error: &MQClientError,
-    attempt: u32,
-    same_broker: bool,
-    random: fn() -> u64,
-) -> Duration {
+pub(super) fn pause(error: &MQClientError, attempt: u32, same_broker: bool, random: fn() -> u64) -> Duration {
     if error.response_code() == Some(ResponseCode::SYSTEM_BUSY) {
         // A busy broker needs time, also if the next attempt goes to another one: that is likely to be busy, too.
         return BUSY.delay(attempt, random());

@@ -195,7 +195,11 @@ mod tests {
             trace_on: true,
         };
         assert_eq!(least, expected);
-        assert_eq!(stored_with(("queueId", "3")).message_queue.queue_id(), 3, "the broker chose another queue");
+        assert_eq!(
+            stored_with(("queueId", "3")).message_queue.queue_id(),
+            3,
+            "the broker chose another queue"
+        );
         assert!(!stored_with(("TRACE_ON", "false")).trace_on);
     }
 
