@@ -25,8 +25,8 @@ mod transaction;
 mod transaction_mq_producer;
 mod wire;
 
-pub use default_mq_producer::{DefaultMQProducer, Producer, ProducerBuilder};
 pub use crate::life_cycle::ShutdownReport;
+pub use default_mq_producer::{DefaultMQProducer, Producer, ProducerBuilder};
 pub(crate) use default_mq_producer_impl::DefaultMQProducerImpl;
 pub use send_options::SendOptions;
 pub use stats::ProducerStats;

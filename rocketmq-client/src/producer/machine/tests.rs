@@ -5,6 +5,7 @@ use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
 
 use super::*;
 use crate::error::Outcome;
+use crate::factory::TopicRoute;
 use crate::hook::CommunicationMode;
 use crate::model::MessageQueue;
 use crate::producer::permits::NoPermit;
@@ -103,7 +104,8 @@ fn route(brokers: &[&str]) -> Arc<TopicPublishInfo> {
         broker_datas: brokers.iter().map(broker).collect(),
         ..TopicRouteData::default()
     };
-    Arc::new(TopicPublishInfo::of_topic("T", route, None))
+    let route = Arc::new(TopicRoute::new("ns".into(), route, false));
+    Arc::new(TopicPublishInfo::new("T", route, 4, None))
 }
 
 fn ended(written: bool) -> RemotingError {
