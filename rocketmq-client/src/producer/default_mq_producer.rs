@@ -32,11 +32,32 @@ pub struct Producer {
 
 impl Producer {
     /// A producer with these options, which `start` checks.
+    ///
+    /// ```
+    /// # use rocketmq_client::{conf::ProducerOption, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// let mut option = ProducerOption::default();
+    /// option.set_group_name("orders").set_name_server_addr(cluster.name_server_addr());
+    /// let producer = Producer::new(option);
+    /// producer.start().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn new(option: ProducerOption) -> Self {
         Self { inner: Arc::new(DefaultMQProducerImpl::new(option, None)) }
     }
 
     /// Makes and starts a producer in one expression.
+    ///
+    /// ```
+    /// # use rocketmq_client::producer::Producer;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// let name_server = cluster.name_server_addr();
+    /// let builder = Producer::builder("orders").name_server_addr(name_server);
+    /// let producer = builder.option(|option| _ = option.set_send_msg_timeout(1000)).start().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn builder(group: impl Into<String>) -> ProducerBuilder {
         let mut option = ProducerOption::default();
         option.set_group_name(group);
@@ -45,6 +66,16 @@ impl Producer {
 
     /// Checks the options, makes sure that a NameServer answers, and starts the background duties. When it
     /// fails, or its future is dropped, the producer is as before and `start` may be called again.
+    ///
+    /// ```
+    /// # use rocketmq_client::{error::MQClientError, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// let again = producer.start().await;
+    /// assert!(matches!(again, Err(MQClientError::AlreadyStarted { .. })));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `InvalidOption`, `NameServerUnreachable`, `AlreadyStarted`, `ShutDown`, or `NoRuntime`.
@@ -57,6 +88,17 @@ impl Producer {
     /// The message keeps one id over all attempts. Dropping the future gives the message up: it may be stored
     /// or not.
     ///
+    /// ```
+    /// # use rocketmq_client::{model::Message, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// let order = Message::new("Orders", "order 1").with_keys(["1"]);
+    /// let sent = producer.send(order).await?;
+    /// println!("{} is at {} in {}", sent.msg_id, sent.queue_offset, sent.message_queue);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`MQClientError::outcome`] tells whether the message may be stored all the same.
     pub fn send(&self, message: Message) -> impl Future<Output = Result<SendResult, MQClientError>> + Send {
@@ -64,6 +106,16 @@ impl Producer {
     }
 
     /// Sends a message with options of its own; see [`send`](Self::send).
+    ///
+    /// ```
+    /// # use rocketmq_client::{model::Message, producer::{Producer, SendOptions}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// let urgent = SendOptions::new().timeout(500).retry_times(0);
+    /// producer.send_with(Message::new("Orders", "order 1"), urgent).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -76,6 +128,17 @@ impl Producer {
     }
 
     /// Sends a message to one queue; retries stay on it. See [`send`](Self::send).
+    ///
+    /// ```
+    /// # use rocketmq_client::{model::Message, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// let queues = producer.fetch_publish_message_queues("Orders").await?;
+    /// let sent = producer.send_to(Message::new("Orders", "order 1"), &queues[0]).await?;
+    /// assert_eq!(sent.message_queue, queues[0]);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`send`](Self::send); `BrokerNotFound` if the topic has no such queue, `InvalidArgument` if the queue is
@@ -91,6 +154,18 @@ impl Producer {
 
     /// Sends a message to the queue that `selector` chooses; retries stay on it. Messages that must be consumed in
     /// order go to one queue: `send_with_selector(message, SelectMessageQueueByHash, order_id)`.
+    ///
+    /// ```
+    /// # use rocketmq_client::{model::Message, producer::Producer, selector::SelectMessageQueueByHash};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// for step in ["created", "paid", "shipped"] {
+    ///     let message = Message::new("Orders", step);
+    ///     producer.send_with_selector(message, SelectMessageQueueByHash, "order 1").await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -115,6 +190,17 @@ impl Producer {
     /// smaller batches. The result's `msg_id` has the ids of all messages, with commas between them, and its
     /// `queue_offset` is that of the first. See [`send`](Self::send).
     ///
+    /// ```
+    /// # use rocketmq_client::{model::Message, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// let orders = (1..=3).map(|order| Message::new("Orders", format!("order {order}")));
+    /// let sent = producer.send_batch(orders).await?;
+    /// assert_eq!(sent.msg_id.split(',').count(), 3);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn send_batch(
@@ -133,6 +219,18 @@ impl Producer {
     /// long work to a task. A panic in it is caught and counted. Dropping the future before it is ready sends nothing, and
     /// the callback does not run.
     ///
+    /// ```
+    /// # use rocketmq_client::{model::Message, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// let (done, outcome) = tokio::sync::oneshot::channel();
+    /// let order = Message::new("Orders", "order 1");
+    /// producer.send_async(order, |sent| _ = done.send(sent)).await?;
+    /// println!("{:?}", outcome.await??.send_status);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// The message is illegal, or was not admitted within the send time-out: the callback will not run.
     pub async fn send_async(
@@ -146,6 +244,15 @@ impl Producer {
     /// Sends a message without waiting for an answer: `Ok` means that its frame is in the write buffer, and
     /// nothing is known of what becomes of it. Dropping the future before that sends nothing.
     ///
+    /// ```
+    /// # use rocketmq_client::{model::Message, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// producer.send_oneway(Message::new("Clicks", "a page")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// The message is illegal, or no broker could be reached within the send time-out: it was not sent.
     pub async fn send_oneway(&self, message: Message) -> Result<(), MQClientError> {
@@ -158,6 +265,19 @@ impl Producer {
     /// The broker acts on it when the message falls due, and answers the same for a message that was recalled
     /// before, or never was. It is asked once, within the send time-out. After dropping the future, or an error of
     /// the connection, the message may be recalled or not; recalling it again does no harm.
+    ///
+    /// ```
+    /// # use rocketmq_client::{model::Message, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// let reminder = Message::new("Reminders", "pay").with_delay_time_sec(3600);
+    /// let sent = producer.send(reminder).await?;
+    /// if let Some(handle) = sent.recall_handle {
+    ///     producer.recall("Reminders", &handle).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `InvalidArgument` for what is no handle, or one of another topic; `BrokerNotFound` when its broker is gone;
@@ -176,6 +296,19 @@ impl Producer {
     /// `ARRIVE_TIME`. Dropping the future gives the reply up, and perhaps the request; a reply that comes later is
     /// acknowledged and forgotten. Java: `DefaultMQProducer.request`.
     ///
+    /// ```
+    /// # use rocketmq_client::{error::MQClientError, model::Message, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// match producer.request(Message::new("Prices", "tea"), 100).await {
+    ///     Ok(reply) => println!("{:?}", reply.body()),
+    ///     Err(MQClientError::NoReply { .. }) => println!("no consumer replies"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `NoReply` if the request is stored but no reply came in time; `BadReply` if the reply cannot be read; otherwise the
     /// request failed as a [`send`](Self::send) does, and [`MQClientError::outcome`] tells whether it may be stored.
@@ -185,6 +318,17 @@ impl Producer {
 
     /// The queues to which messages of a topic can go, sorted by broker name and queue id. Java:
     /// `fetchPublishMessageQueues`. Dropping the future gives the look-up up.
+    ///
+    /// ```
+    /// # use rocketmq_client::producer::Producer;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// for queue in producer.fetch_publish_message_queues("Orders").await? {
+    ///     println!("queue {} of {}", queue.queue_id(), queue.broker_name());
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `BrokerNotFound` when the topic has none, `NameServerUnreachable` when nobody knows.
@@ -197,6 +341,16 @@ impl Producer {
 
     /// What this producer did so far.
     ///
+    /// ```
+    /// # use rocketmq_client::{model::Message, producer::Producer};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// producer.send(Message::new("Orders", "order 1")).await?;
+    /// assert_eq!(producer.get_stats()?.send_success_count, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// `NotStarted` or `ShutDown`.
     pub fn get_stats(&self) -> Result<ProducerStats, MQClientError> {
@@ -206,6 +360,16 @@ impl Producer {
     /// Stops taking messages, from all clones; waits for those in flight, at most for the send time-out; tells
     /// the brokers; closes the connections; and says what was left. A second call finds nothing to do. Dropping
     /// the future leaves the producer closed for new messages; call it again to finish.
+    ///
+    /// ```
+    /// # use rocketmq_client::producer::Producer;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
+    /// let report = producer.shutdown().await?;
+    /// assert!(report.is_clean(), "{report:?}");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `NotStarted` or `NoRuntime`.
