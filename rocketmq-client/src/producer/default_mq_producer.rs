@@ -93,7 +93,7 @@ impl Producer {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
     /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
-    /// let order = Message::new("Orders", "order 1").with_keys(["1"]);
+    /// let order = Message::new("Orders", "order 1").with_keys("1");
     /// let sent = producer.send(order).await?;
     /// println!("{} is at {} in {}", sent.msg_id, sent.queue_offset, sent.message_queue);
     /// # Ok(()) }
@@ -269,7 +269,7 @@ impl Producer {
     /// ```
     /// # use rocketmq_client::{model::Message, producer::Producer};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::builder().recall_message(true).start().await?;
     /// # let producer = Producer::builder("orders").name_server_addr(cluster.name_server_addr()).start().await?;
     /// let reminder = Message::new("Reminders", "pay").with_delay_time_sec(3600);
     /// let sent = producer.send(reminder).await?;

@@ -96,6 +96,7 @@ impl DefaultMQProducerImpl {
 }
 
 /// Room in a batch for what is to be sent, if it is a message that may go with others.
+#[expect(clippy::result_large_err, reason = "inlined: the message stays where it is")]
 #[inline]
 fn room_in_batch(
     running: &RunningProducer,
