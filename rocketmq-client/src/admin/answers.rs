@@ -1,6 +1,5 @@
 use std::fmt::Display;
 use std::future::Future;
-use std::pin::Pin;
 
 use crate::error::{Failure, MQClientError};
 use crate::waiting::first_ready;
@@ -113,7 +112,7 @@ where
     F: Future<Output = Result<T, MQClientError>>,
 {
     let mut waiting = keys.into_iter().enumerate();
-    let mut asking: Vec<((usize, K), Pin<Box<F>>)> = Vec::new();
+    let mut asking = Vec::new();
     let mut answered = Vec::new();
     loop {
         for (index, key) in waiting.by_ref().take(AT_ONCE.saturating_sub(asking.len())) {

@@ -30,8 +30,11 @@ pub(crate) struct RouteTable {
     /// Grows whenever a route changes.
     version: AtomicU64,
     changes: broadcast::Sender<Arc<str>>,
-    lookups: Mutex<HashMap<(Arc<str>, Missing), Arc<Lookup>>>,
+    lookups: Mutex<Lookups>,
 }
+
+/// The look-ups that are under way.
+type Lookups = HashMap<(Arc<str>, Missing), Arc<Lookup>>;
 
 /// The route of one topic. A snapshot: a change makes a new one.
 #[derive(Debug)]
