@@ -90,6 +90,16 @@ async fn it_prints_one_address_and_serves_until_it_is_told_to_end() {
 }
 
 #[tokio::test]
+async fn a_topic_is_full_from_the_start() {
+    let program = Program::start(&["--json", "--preload", "T:2:40:8", "--captured=0", "--binary-headers"]);
+    let ready: Value = serde_json::from_str(&program.ready).unwrap();
+    let mut peer = Peer::connect(ready["brokers"]["broker-a"].as_str().unwrap()).await;
+    let pulled = peer.call(with(pull_from("T", 8), &[("queueId", "1")])).await;
+    assert_eq!((field(&pulled, "maxOffset"), records(&pulled).len()), ("40".into(), 32));
+    assert_eq!(&records(&pulled)[0].body()[..], b"xxxxxxxx");
+}
+
+#[tokio::test]
 async fn an_interrupt_ends_it_while_clients_are_connected() {
     let cluster = MockCluster::start().await.unwrap();
     let upstream = cluster.name_server_addr();
@@ -224,6 +234,7 @@ fn help_tells_every_option_and_mistakes_are_explained() {
         (&["--bokers", "2"][..], 2, "there is no option --bokers"),
         (&["--fault", "on=sends do=delay"], 2, "--fault: fault rule: field `ms`: is missing"),
         (&["--faults", "/nowhere.json"], 2, "cannot read /nowhere.json"),
+        (&["--preload", "T:8"], 2, "--preload: T:8 is not allowed; NAME:QUEUES:MESSAGES:BYTES is"),
         (&["--topic", "no.such:1"], 1, "contains illegal characters"),
         (&["--proxy", "127.0.0.1:1", "--fault", "do=stop"], 1, "not allowed before real servers"),
         (&["--tls-cert", "c.pem"], 1, "TLS"),

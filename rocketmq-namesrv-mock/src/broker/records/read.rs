@@ -126,7 +126,7 @@ fn take(
     filter: &MessageFilter,
 ) -> Taken {
     let wanted = usize::try_from(max_msg_nums).unwrap_or(0);
-    let mut taken = Taken { messages: Vec::new(), next: offset };
+    let mut taken = Taken { messages: Vec::with_capacity(wanted.min(MAX_COUNT)), next: offset };
     let mut bytes = 0;
     for entry in queue.entries_from(offset).take(MIN_SCAN.max(wanted)) {
         let count = taken.messages.len();
