@@ -45,6 +45,7 @@ pub use error::MockError;
 pub use faults::{AnswerChange, Fault, FaultAction, FaultError, RecordDamage};
 pub use history::{BrokerEvent, HistoryEntry};
 pub use proxy::{MockProxy, MockProxyBuilder};
+pub use rocketmq_remoting::net::memory::InMemoryNetwork;
 #[cfg(feature = "tls")]
 pub use rocketmq_remoting::net::tls::{TlsConfig, TlsServerConfig};
 pub use rocketmq_remoting::protocol::{ExtFields, LanguageCode, RequestCode, ResponseCode, SerializeType};

@@ -16,6 +16,7 @@
 //! - `background`: heartbeats, and tasks that end with their producer
 //! - `shared_client`: a client that producers and an admin share, and one with a thread of its own
 //! - `admin_in_parts`: admin calls of which a part fails
+//! - `simulation`: producers and a cluster in one thread on paused time, and half-open connections
 //! - `secrets`: fields in each request, and secrets that no log shows
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
 //! - `alone`: runs a test in a process of its own
@@ -40,6 +41,7 @@ mod pushes;
 mod retries;
 mod secrets;
 mod shared_client;
+mod simulation;
 mod stage;
 #[cfg(feature = "tls")]
 mod tls;

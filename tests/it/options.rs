@@ -11,7 +11,7 @@ const OF_PRODUCERS: &str = include_str!("../../rocketmq-client/src/conf/producer
 const FROM_JAVA: &str = include_str!("../../docs/producer-from-java.md");
 
 /// Setters whose value no configuration file can hold, or which set several keys at once.
-const NO_KEYS: [&str; 3] = ["set_address_translator", "set_credentials", "set_tls"];
+const NO_KEYS: [&str; 4] = ["set_address_translator", "set_credentials", "set_tls", "set_transport"];
 
 /// A configuration file with a key that is none.
 const UNKNOWN_KEY: &str = r#"{"?": 0}"#;

@@ -1,6 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use rocketmq_remoting::net::ConnectionOptions;
+use rocketmq_remoting::net::{ConnectionOptions, Transport};
 
 use super::{AddressTranslator, NameServerSource};
 use crate::acl::SessionCredentials;
@@ -17,6 +18,8 @@ pub(crate) struct ClientConfig {
     pub(crate) unit_name: Option<String>,
     pub(crate) connection: ConnectionOptions,
     pub(crate) address_translator: Option<AddressTranslator>,
+    /// Instead of TCP.
+    pub(crate) transport: Option<Arc<dyn Transport>>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<super::TlsConfig>,
     pub(crate) credentials: Option<SessionCredentials>,

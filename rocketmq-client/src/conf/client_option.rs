@@ -41,6 +41,7 @@ impl ClientOption {
             unit_name: self.unit_name().map(str::to_owned),
             connection: self.connection(),
             address_translator: self.address_translator.clone(),
+            transport: self.transport.clone(),
             #[cfg(feature = "tls")]
             tls: self.tls.clone(),
             credentials: SessionCredentials::from_options(
@@ -69,6 +70,11 @@ impl ClientOption {
             (None, None) => true,
             _ => false,
         };
+        let same_transport = match (&self.transport, &other.transport) {
+            (Some(mine), Some(others)) => Arc::ptr_eq(mine, others),
+            (None, None) => true,
+            _ => false,
+        };
         let (mine, others) = (&self.hooks.rpc, &other.hooks.rpc);
         let same_hooks =
             mine.len() == others.len() && mine.iter().zip(others).all(|(a, b)| Arc::ptr_eq(a, b));
@@ -76,9 +82,13 @@ impl ClientOption {
         let same_tls = self.tls == other.tls;
         #[cfg(not(feature = "tls"))]
         let same_tls = true;
-        [("address_translator", same_translator), ("rpc_hook", same_hooks), ("tls", same_tls)]
-            .into_iter()
-            .find_map(|(option, same)| (!same).then_some(option))
+        let parts = [
+            ("address_translator", same_translator),
+            ("transport", same_transport),
+            ("rpc_hook", same_hooks),
+            ("tls", same_tls),
+        ];
+        parts.into_iter().find_map(|(option, same)| (!same).then_some(option))
     }
 
     fn connection(&self) -> ConnectionOptions {

@@ -106,6 +106,19 @@ macro_rules! client_options {
                 self.address_translator.as_ref()
             }
 
+            /// Takes the byte streams to NameServers and brokers from somewhere else than TCP, such as a network in
+            /// memory: a client and a mock cluster then run in one thread on a paused clock. Default: TCP, or TLS if
+            /// that is set; both at once are an error.
+            pub fn set_transport(&mut self, transport: std::sync::Arc<dyn $crate::conf::Transport>) -> &mut Self {
+                self.transport = Some(transport);
+                self
+            }
+
+            /// See [`set_transport`](Self::set_transport).
+            pub fn transport(&self) -> Option<&std::sync::Arc<dyn $crate::conf::Transport>> {
+                self.transport.as_ref()
+            }
+
             /// Adds a hook that sees every request, behind those that are there.
             pub fn add_rpc_hook(&mut self, hook: std::sync::Arc<dyn $crate::hook::RpcHook>) -> &mut Self {
                 self.hooks.rpc.push(hook);
@@ -161,6 +174,8 @@ macro_rules! options {
             $(pub(super) $shared: $shared_type,)*
             #[serde(skip)]
             pub(super) address_translator: Option<$crate::conf::AddressTranslator>,
+            #[serde(skip)]
+            pub(super) transport: Option<std::sync::Arc<dyn $crate::conf::Transport>>,
             #[cfg(feature = "tls")]
             #[serde(skip)]
             pub(super) tls: Option<$crate::conf::TlsConfig>,
@@ -174,6 +189,7 @@ macro_rules! options {
                     $($field: $default,)*
                     $($shared: $shared_default,)*
                     address_translator: None,
+                    transport: None,
                     hooks: $crate::hook::Hooks::default(),
                     #[cfg(feature = "tls")]
                     tls: None,
@@ -195,6 +211,7 @@ macro_rules! options {
                 let mut option = $crate::conf::ClientOption::default();
                 $(option.$shared = self.$shared.clone();)*
                 option.address_translator = self.address_translator.clone();
+                option.transport = self.transport.clone();
                 option.hooks.rpc = self.hooks.rpc.clone();
                 #[cfg(feature = "tls")]
                 {
@@ -208,6 +225,7 @@ macro_rules! options {
             pub(crate) fn set_client_option(&mut self, client: &$crate::conf::ClientOption) {
                 $(self.$shared = client.$shared.clone();)*
                 self.address_translator = client.address_translator.clone();
+                self.transport = client.transport.clone();
                 self.hooks.rpc = client.hooks.rpc.clone();
                 #[cfg(feature = "tls")]
                 {

@@ -11,6 +11,7 @@ mod producer_option;
 pub use rocketmq_common::CompressionType;
 #[cfg(feature = "tls")]
 pub use rocketmq_remoting::net::tls::TlsConfig;
+pub use rocketmq_remoting::net::{ByteStream, Connecting, Transport};
 pub use rocketmq_remoting::protocol::SerializeType;
 
 pub use address::AddressTranslator;

@@ -31,8 +31,8 @@ pub(super) async fn remoting_client(
 }
 
 #[cfg(not(feature = "tls"))]
-async fn transport(_: &ClientConfig) -> Result<Arc<dyn Transport>, MQClientError> {
-    Ok(Arc::new(TcpTransport))
+async fn transport(config: &ClientConfig) -> Result<Arc<dyn Transport>, MQClientError> {
+    Ok(config.transport.clone().unwrap_or_else(|| Arc::new(TcpTransport)))
 }
 
 #[cfg(feature = "tls")]
@@ -41,7 +41,11 @@ async fn transport(config: &ClientConfig) -> Result<Arc<dyn Transport>, MQClient
     use crate::error::with_causes;
     use rocketmq_remoting::net::tls::TlsTransport;
 
-    let Some(tls) = config.tls.clone() else { return Ok(Arc::new(TcpTransport)) };
+    let (tls, given) = (config.tls.clone(), config.transport.clone());
+    let Some(tls) = tls else { return Ok(given.unwrap_or_else(|| Arc::new(TcpTransport))) };
+    if given.is_some() {
+        return Err(invalid("transport", "a transport and tls are set: set one of them"));
+    }
     // It reads files, of which a system's trusted certificates can be hundreds.
     let transport = tokio::task::spawn_blocking(move || TlsTransport::new(&tls)).await;
     let transport = transport.map_err(|_| MQClientError::NoRuntime)?;

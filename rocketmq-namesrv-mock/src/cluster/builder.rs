@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_common::UniqueIdGenerator;
+use rocketmq_remoting::net::memory::InMemoryNetwork;
 use rocketmq_remoting::net::{Acceptor, ConnectionOptions, RequestHandler, TaskOwner, random};
 use rocketmq_remoting::protocol::{LanguageCode, SerializeType};
 
@@ -45,6 +46,7 @@ pub struct MockClusterBuilder {
     wait_limit: Duration,
     faults: Vec<Fault>,
     ipv6: bool,
+    network: Option<InMemoryNetwork>,
     serialize_type: SerializeType,
     clock: ClockKind,
     transactions: TransactionOptions,
@@ -75,6 +77,7 @@ impl Default for MockClusterBuilder {
             wait_limit: Duration::from_secs(10),
             faults: Vec::new(),
             ipv6: false,
+            network: None,
             serialize_type: SerializeType::Json,
             clock: ClockKind::System,
             transactions: TransactionOptions {
@@ -183,6 +186,16 @@ impl MockClusterBuilder {
     /// Whether the servers listen on `::1` instead of `127.0.0.1`. Default: false.
     pub fn ipv6(self, ipv6: bool) -> Self {
         Self { ipv6, ..self }
+    }
+
+    /// Has all servers listen on a network in memory instead of the loopback, and go by tokio's time unless another clock
+    /// is chosen later. Clients reach them with the same network as their transport: on a runtime with one thread and a
+    /// paused clock, clients and cluster go through hours in milliseconds. No TLS there.
+    pub fn network(mut self, network: InMemoryNetwork) -> Self {
+        if self.clock == ClockKind::System {
+            self.clock = ClockKind::Tokio;
+        }
+        Self { network: Some(network), ..self }
     }
 
     /// The header encoding of answers. Apache's servers always write JSON, which is the default.
@@ -395,8 +408,9 @@ impl MockClusterBuilder {
         let acceptor: Arc<dyn Acceptor> =
             Arc::new(LineAcceptor::new(cluster.admission.lines.clone(), self.upper()?));
         let address = (self.address(), next_port(first_port, index)?).into();
-        let slot = Slot::start(Service { name, broker, acceptor, address, handler, options, changes, clock })
-            .await?;
+        let network = self.network.clone();
+        let service = Service { name, broker, acceptor, network, address, handler, options, changes, clock };
+        let slot = Slot::start(service).await?;
         cluster.admission.servers.add(&slot);
         Ok(slot)
     }

@@ -1,10 +1,12 @@
 //! Servers that stop and come back.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use rocketmq_common::PermName;
+use rocketmq_remoting::net::memory::InMemoryNetwork;
 use rocketmq_remoting::net::{Acceptor, ConnectionOptions, RequestHandler, TaskOwner};
 use rocketmq_remoting::server::RemotingServer;
 use tokio::sync::Mutex;
@@ -24,6 +26,7 @@ pub(crate) struct Slot {
     /// The broker that is served, unless it is a NameServer.
     broker: Option<Arc<Broker>>,
     acceptor: Arc<dyn Acceptor>,
+    network: Option<InMemoryNetwork>,
     address: RwLock<SocketAddr>,
     handler: Arc<dyn RequestHandler>,
     options: ConnectionOptions,
@@ -37,6 +40,8 @@ pub(super) struct Service {
     pub(super) name: Arc<str>,
     pub(super) broker: Option<Arc<Broker>>,
     pub(super) acceptor: Arc<dyn Acceptor>,
+    /// Where it listens instead of on the loopback.
+    pub(super) network: Option<InMemoryNetwork>,
     /// With port 0 for a free one.
     pub(super) address: SocketAddr,
     pub(super) handler: Arc<dyn RequestHandler>,
@@ -72,12 +77,13 @@ pub(crate) enum ServerChange {
 impl Slot {
     /// Starts a server. A broker announces itself.
     pub(super) async fn start(service: Service) -> Result<Arc<Self>, MockError> {
-        let Service { name, broker, acceptor, address, handler, options, changes, clock } = service;
+        let Service { name, broker, acceptor, network, address, handler, options, changes, clock } = service;
         let address = RwLock::new(address);
         let slot = Self {
             name,
             broker,
             acceptor,
+            network,
             address,
             handler,
             options,
@@ -118,8 +124,7 @@ impl Slot {
         if new_port {
             address.set_port(0);
         }
-        let (acceptor, handler) = (self.acceptor.clone(), self.handler.clone());
-        let bound = RemotingServer::bind_with(acceptor, address, handler, self.options.clone()).await;
+        let bound = self.bind(address).await;
         let (server, ip): (_, IpAddr) = (self.name.to_string(), address.ip());
         let bound = bound.map_err(|source| MockError::Listen {
             server,
@@ -135,6 +140,16 @@ impl Slot {
         }
         self.changes.tell();
         Ok(())
+    }
+
+    async fn bind(&self, address: SocketAddr) -> io::Result<RemotingServer> {
+        let (acceptor, handler) = (self.acceptor.clone(), self.handler.clone());
+        match &self.network {
+            Some(network) => {
+                RemotingServer::serve(network.listen(address)?, acceptor, handler, self.options.clone())
+            }
+            None => RemotingServer::bind_with(acceptor, address, handler, self.options.clone()).await,
+        }
     }
 
     /// Both stop, and start again where the other one was.

@@ -1,13 +1,13 @@
 use std::io;
 use std::sync::Arc;
 
-use rocketmq_remoting::net::{Acceptor, ByteStream, Connecting};
+use rocketmq_remoting::net::{Acceptor, ByteStream, Connecting, Socket};
 use tokio::net::TcpStream;
 
-use super::stream::Socket;
+use super::stream::Below;
 use super::{Line, LineStream, Lines};
 
-/// Makes streams that can be made to misbehave, over plain TCP or what another acceptor makes of it.
+/// Makes streams that can be made to misbehave, over plain sockets or what another acceptor makes of them.
 #[derive(Debug, Clone)]
 pub(crate) struct LineAcceptor {
     lines: Arc<Lines>,
@@ -21,24 +21,24 @@ impl LineAcceptor {
     }
 
     /// A stream of an accepted socket, with the line that steers it.
-    pub(crate) async fn open(&self, stream: TcpStream) -> io::Result<(LineStream, Arc<Line>)> {
-        let (remote, local) = (stream.peer_addr()?, stream.local_addr()?);
-        let socket = match &self.upper {
-            None => Socket::Plain(stream),
-            Some(upper) => {
-                let below = stream.into_std()?;
-                let handle = below.try_clone()?;
-                Socket::Layered(upper.accept(TcpStream::from_std(below)?).await?, handle)
+    pub(crate) async fn open(&self, socket: Socket) -> io::Result<(LineStream, Arc<Line>)> {
+        let (remote, local) = (socket.peer_addr()?, socket.local_addr()?);
+        let below = match (&self.upper, socket) {
+            (Some(upper), Socket::Tcp(stream)) => {
+                let stream = stream.into_std()?;
+                let handle = stream.try_clone()?;
+                Below::Layered(upper.accept(TcpStream::from_std(stream)?.into()).await?, handle)
             }
+            (_, socket) => Below::Plain(socket),
         };
-        Ok(LineStream::new(socket, self.lines.clone(), remote, local))
+        Ok(LineStream::new(below, self.lines.clone(), remote, local))
     }
 }
 
 impl Acceptor for LineAcceptor {
-    fn accept(&self, stream: TcpStream) -> Connecting<'_> {
+    fn accept(&self, socket: Socket) -> Connecting<'_> {
         Box::pin(async move {
-            let (stream, _) = self.open(stream).await?;
+            let (stream, _) = self.open(socket).await?;
             Ok(Box::new(stream) as Box<dyn ByteStream>)
         })
     }

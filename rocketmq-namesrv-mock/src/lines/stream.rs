@@ -7,16 +7,15 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Buf;
-use rocketmq_remoting::net::ByteStream;
+use rocketmq_remoting::net::{ByteStream, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::{Emission, Line, Lines, Then};
 
 /// A stream that writes what its [`Line`] wants between the frames of its server. Whoever writes to it flushes it after
 /// whole frames, and at no other time.
 pub(crate) struct LineStream {
-    socket: Socket,
+    below: Below,
     line: Arc<Line>,
     lines: Arc<Lines>,
     remote: SocketAddr,
@@ -37,8 +36,8 @@ pub(crate) struct LineStream {
 type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is below.
-pub(super) enum Socket {
-    Plain(TcpStream),
+pub(super) enum Below {
+    Plain(Socket),
     /// TLS, and another handle of its socket.
     Layered(Box<dyn ByteStream>, std::net::TcpStream),
 }
@@ -46,14 +45,14 @@ pub(super) enum Socket {
 impl LineStream {
     /// A stream with the line that steers it.
     pub(super) fn new(
-        socket: Socket,
+        below: Below,
         lines: Arc<Lines>,
         remote: SocketAddr,
         local: SocketAddr,
     ) -> (Self, Arc<Line>) {
         let line = lines.open(remote, local);
         let stream = Self {
-            socket,
+            below,
             line: line.clone(),
             lines,
             remote,
@@ -69,9 +68,9 @@ impl LineStream {
     }
 
     fn below(&mut self) -> Pin<&mut dyn ByteStream> {
-        match &mut self.socket {
-            Socket::Plain(stream) => Pin::new(stream),
-            Socket::Layered(stream, _) => Pin::new(&mut **stream),
+        match &mut self.below {
+            Below::Plain(stream) => Pin::new(stream),
+            Below::Layered(stream, _) => Pin::new(&mut **stream),
         }
     }
 
@@ -117,12 +116,11 @@ impl LineStream {
 
     fn finish(&mut self, then: Then) {
         if then == Then::Reset {
-            let socket = match &self.socket {
-                Socket::Plain(stream) => socket2::SockRef::from(stream),
-                Socket::Layered(_, handle) => socket2::SockRef::from(handle),
-            };
             // A socket that cannot be told so is closed in the ordinary way.
-            let _ = socket.set_linger(Some(Duration::ZERO));
+            let _ = match &self.below {
+                Below::Plain(socket) => socket.reset(),
+                Below::Layered(_, handle) => socket2::SockRef::from(handle).set_linger(Some(Duration::ZERO)),
+            };
         }
         self.end = Some(then);
         self.line.wake_reader();
@@ -190,9 +188,9 @@ impl AsyncWrite for LineStream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.socket {
-            Socket::Plain(stream) => stream.is_write_vectored(),
-            Socket::Layered(stream, _) => stream.is_write_vectored(),
+        match &self.below {
+            Below::Plain(stream) => stream.is_write_vectored(),
+            Below::Layered(stream, _) => stream.is_write_vectored(),
         }
     }
 

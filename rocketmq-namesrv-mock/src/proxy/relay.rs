@@ -38,7 +38,7 @@ pub(super) async fn run(
     server: Box<dyn ByteStream>,
 ) -> io::Result<()> {
     let peer = client.peer_addr()?.to_string().into();
-    let (client, line) = site.acceptor.open(client).await?;
+    let (client, line) = site.acceptor.open(client.into()).await?;
     let (client_reads, mut to_client) = tokio::io::split(client);
     let (server_reads, server) = tokio::io::split(server);
     let (server, expected) = (tokio::sync::Mutex::new(server), Mutex::default());

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
@@ -29,10 +30,34 @@ impl BackOff {
     }
 }
 
-/// A number that nobody predicts well; not for secrets.
+thread_local! {
+    /// What the next number on this thread is made of, in a simulation.
+    static SEEDED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// A number that is hard to predict; not for secrets. After [`seed_random`] numbers repeat from run to run.
 pub fn random() -> u64 {
+    if let Some(mut state) = SEEDED.get() {
+        let number = next_random(&mut state);
+        SEEDED.set(Some(state));
+        return number;
+    }
     // Each `RandomState` has its own keys, from the system's random source and a counter.
     RandomState::new().build_hasher().finish()
+}
+
+/// Has [`random`] give the same numbers on this thread in each run with the same seed: for simulations. It decides
+/// which NameServer and which queue come first, and how long back-offs are.
+pub fn seed_random(seed: u64) {
+    SEEDED.set(Some(seed));
+}
+
+/// The next number of a generator: SplitMix64 (Steele, Lea and Flood, 2014).
+pub(crate) fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]
@@ -51,5 +76,15 @@ mod tests {
             }
         }
         assert_ne!(back_off.delay(3, random()), back_off.delay(3, random()));
+    }
+
+    #[test]
+    fn numbers_repeat_after_the_same_seed() {
+        let numbers = |seed| {
+            seed_random(seed);
+            [random(), random(), random()]
+        };
+        assert_eq!(numbers(7), numbers(7));
+        assert_ne!(numbers(7), numbers(8));
     }
 }

@@ -15,10 +15,12 @@ mod connection_task;
 mod error;
 mod handler;
 mod inbox;
+pub mod memory;
 mod options;
 mod outgoing;
 mod pool;
 mod read_buffer;
+mod socket;
 mod tasks;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -33,12 +35,12 @@ pub use error::{CallError, ConnectionEnd, DialError};
 pub use handler::{NoRequests, RequestHandler, Responder};
 pub use options::ConnectionOptions;
 pub use pool::Pool;
+pub use socket::{Listener, Socket};
 pub use tasks::TaskOwner;
 pub use transport::{Acceptor, ByteStream, Connecting, TcpAcceptor, TcpTransport, Transport};
 
 pub(crate) use connection::Ends;
 pub(crate) use pool::start_connection;
-pub(crate) use transport::tune;
 
 use std::time::Duration;
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::Socket;
+
 /// A byte stream in both directions: TCP, TLS over it, an in-memory pipe.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -36,20 +38,20 @@ impl Transport for TcpTransport {
     }
 }
 
-/// What servers make byte streams of: sockets that were accepted.
+/// Puts what a server speaks, such as TLS, above the sockets that it accepts.
 pub trait Acceptor: fmt::Debug + Send + Sync + 'static {
-    /// Makes a stream of an accepted socket, whatever that takes. The caller bounds the time and drops the future when
+    /// Makes a byte stream of an accepted socket. The caller bounds the time and drops the future when
     /// it is over.
-    fn accept(&self, stream: TcpStream) -> Connecting<'_>;
+    fn accept(&self, socket: Socket) -> Connecting<'_>;
 }
 
-/// Plain TCP, for servers.
+/// The socket as it is, for servers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TcpAcceptor;
 
 impl Acceptor for TcpAcceptor {
-    fn accept(&self, stream: TcpStream) -> Connecting<'_> {
-        Box::pin(std::future::ready(Ok(Box::new(stream) as Box<dyn ByteStream>)))
+    fn accept(&self, socket: Socket) -> Connecting<'_> {
+        Box::pin(std::future::ready(Ok(socket.into())))
     }
 }
 

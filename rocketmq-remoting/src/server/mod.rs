@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::time::timeout;
 
 use crate::net::{
-    Accepted, Acceptor, Connection, ConnectionOptions, Ends, RequestHandler, TaskOwner, TcpAcceptor,
-    start_connection, tune,
+    Accepted, Acceptor, Connection, ConnectionOptions, Ends, Listener, RequestHandler, Socket, TaskOwner,
+    TcpAcceptor, start_connection,
 };
 
 /// Listens on one address and gives every request to a [`RequestHandler`]. Java: `NettyRemotingServer`.
@@ -47,7 +47,21 @@ impl RemotingServer {
         handler: Arc<dyn RequestHandler>,
         options: ConnectionOptions,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        Self::serve(TcpListener::bind(address).await?, acceptor, handler, options)
+    }
+
+    /// As [`bind_with`](Self::bind_with), on a listener that is bound already: a TCP listener, or one of an
+    /// [`InMemoryNetwork`](crate::net::memory::InMemoryNetwork).
+    ///
+    /// # Errors
+    /// When the listener does not know its address, or outside a tokio runtime.
+    pub fn serve(
+        listener: impl Into<Listener>,
+        acceptor: Arc<dyn Acceptor>,
+        handler: Arc<dyn RequestHandler>,
+        options: ConnectionOptions,
+    ) -> io::Result<Self> {
+        let listener = listener.into();
         let local_addr = listener.local_addr()?;
         let tasks = TaskOwner::new().map_err(io::Error::other)?;
         let connections = Arc::new(Mutex::new(Vec::new()));
@@ -104,9 +118,9 @@ struct Serving {
     connections: Arc<Mutex<Vec<Connection>>>,
 }
 
-async fn accept_all(listener: TcpListener, serving: Arc<Serving>) {
+async fn accept_all(mut listener: Listener, serving: Arc<Serving>) {
     loop {
-        let (stream, peer) = match listener.accept().await {
+        let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, mostly: accepting again at once would spin.
@@ -115,17 +129,14 @@ async fn accept_all(listener: TcpListener, serving: Arc<Serving>) {
                 continue;
             }
         };
-        if let Err(error) = tune(&stream) {
-            tracing::debug!(%peer, %error, "cannot set socket options");
-        }
         // A client that is slow with its part holds nobody up.
-        serving.tasks.spawn(serving.clone().start(stream, peer));
+        serving.tasks.spawn(serving.clone().start(socket, peer));
     }
 }
 
 impl Serving {
-    async fn start(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let stream = match timeout(self.options.connect_timeout, self.acceptor.accept(stream)).await {
+    async fn start(self: Arc<Self>, socket: Socket, peer: SocketAddr) {
+        let stream = match timeout(self.options.connect_timeout, self.acceptor.accept(socket)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return tracing::debug!(%peer, %error, "turned a connection away"),
             Err(_) => return tracing::debug!(%peer, "turned away a connection that was too slow to begin"),

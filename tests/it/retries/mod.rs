@@ -22,3 +22,5 @@ mod routes;
 mod runtimes;
 mod silence;
 mod site;
+
+pub(crate) use site::MODES;

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use tokio::net::TcpStream;
 
 use super::config::bad_identity;
 use super::pem::{Identity, PemSource};
 use super::{TlsConfigError, provider};
-use crate::net::{Acceptor, ByteStream, Connecting};
+use crate::net::{Acceptor, ByteStream, Connecting, Socket};
 
 /// The first byte of every TLS connection: the type of a handshake record.
 const HANDSHAKE: u8 = 0x16;
@@ -93,7 +92,10 @@ impl TlsAcceptor {
         Ok(Self { acceptor, permissive: config.permissive })
     }
 
-    async fn open(&self, stream: TcpStream) -> io::Result<Box<dyn ByteStream>> {
+    async fn open(&self, socket: Socket) -> io::Result<Box<dyn ByteStream>> {
+        let Socket::Tcp(stream) = socket else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "TLS is served over TCP only"));
+        };
         let mut first = [0];
         let count = stream.peek(&mut first).await?;
         if count == 1 && first[0] == HANDSHAKE {
@@ -110,8 +112,8 @@ impl TlsAcceptor {
 }
 
 impl Acceptor for TlsAcceptor {
-    fn accept(&self, stream: TcpStream) -> Connecting<'_> {
-        Box::pin(self.open(stream))
+    fn accept(&self, socket: Socket) -> Connecting<'_> {
+        Box::pin(self.open(socket))
     }
 }
 
