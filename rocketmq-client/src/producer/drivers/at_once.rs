@@ -31,10 +31,10 @@ impl DefaultMQProducerImpl {
         }
         // A look at the clock takes longer than most of this.
         let now = send.machine.begins_at().unwrap_or_else(Instant::now);
-        let Some(chosen) = self.choose_known_queue(running, send, now) else {
+        let Some((route, place)) = self.choose_known_queue(running, send) else {
             return Err(SendStep::ChooseQueue);
         };
-        match self.tell(running, &mut send.machine, now, chosen) {
+        match send.machine.step(now, SendEvent::QueueChosen(route, place)) {
             SendStep::Write(attempt) => match self.open_connection(running, send, &attempt) {
                 Some(connection) => Ok((attempt, connection)),
                 None => Err(SendStep::Write(attempt)),

@@ -116,12 +116,11 @@ impl DefaultMQProducerImpl {
         running: &RunningProducer,
         send: &PreparedSend<T>,
     ) -> SendEvent<T> {
-        let asked = Instant::now();
-        let (topic, plan) = (send.prepared.topic(), send.machine.plan());
-        if let Some(event) = self.choose_known_queue(running, send, asked) {
-            return event;
+        if let Some((route, place)) = self.choose_known_queue(running, send) {
+            return SendEvent::QueueChosen(route, place);
         }
-        let route = running.routes.find(topic, plan.timeout, plan.deadline()).await;
+        let (asked, plan) = (Instant::now(), send.machine.plan());
+        let route = running.routes.find(send.prepared.topic(), plan.timeout, plan.deadline()).await;
         let found = route.and_then(|route| {
             let place = self.choose(running, send, &route).ok_or_else(|| no_queue(&send.prepared))?;
             Ok((route, place))
@@ -129,19 +128,16 @@ impl DefaultMQProducerImpl {
         SendEvent::RouteLookedUp { asked, found }
     }
 
-    /// A queue of a route that is known. `None` if it has to be looked up.
+    /// A queue of a route that is known. `None` if the route has to be looked up, or has no such queue.
     #[inline]
     fn choose_known_queue<T: Deliver>(
         &self,
         running: &RunningProducer,
         send: &PreparedSend<T>,
-        now: Instant,
-    ) -> Option<SendEvent<T>> {
+    ) -> Option<(Arc<TopicPublishInfo>, usize)> {
         let route = running.routes.known(send.prepared.topic())?;
-        Some(match self.choose(running, send, &route) {
-            Some(place) => SendEvent::QueueChosen(route, place),
-            None => SendEvent::RouteLookedUp { asked: now, found: Err(no_queue(&send.prepared)) },
-        })
+        let place = self.choose(running, send, &route)?;
+        Some((route, place))
     }
 
     /// The place of the queue for the next attempt.
@@ -161,7 +157,9 @@ impl DefaultMQProducerImpl {
 
     /// Tells all that learn from what happened: the fault strategy, the routes, the counters, and first of all the machine
     /// of the send, which decides what comes next.
-    #[inline]
+    ///
+    /// Always inlined: events and steps hold receipts, which would be copied from call to call.
+    #[inline(always)]
     fn tell<T: Deliver>(
         &self,
         running: &RunningProducer,

@@ -27,15 +27,15 @@ pub(crate) struct Receipt {
     queue_offset: i64,
     offset_msg_id: MessageId,
     trace_on: bool,
-    /// The transaction id is the id of the message.
+    /// There is a transaction id: the id of the message, unless it is unusual.
     has_transaction_id: bool,
-    /// The region is the default region.
+    /// There is a region: the default region, unless it is unusual.
     has_region_id: bool,
     unusual: Option<Box<Unusual>>,
 }
 
 /// What few answers have.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 struct Unusual {
     /// The id of a batch that is stored as one message.
     msg_id: Option<Box<str>>,
@@ -83,32 +83,25 @@ impl Receipt {
         };
         let stored = SendMessageAnswer::read(answer.fields)
             .map_err(|source| MQClientError::bad_answer(queue.shared_broker_name().clone(), source))?;
-        // Mostly the broker repeats what is known here. That needs no copy.
-        let unless = |text: Option<Cow<'_, str>>, usual: &str| {
-            text.filter(|text| *text != usual).map(|text| Box::<str>::from(&*text))
-        };
         let (has_transaction_id, has_region_id) =
             (stored.transaction_id.is_some(), stored.msg_region.is_some());
-        let unusual = Unusual {
-            transaction_id: unless(stored.transaction_id, prepared.msg_id()),
-            region_id: unless(stored.msg_region, DEFAULT_TRACE_REGION_ID),
-            msg_id: stored.batch_uniq_id.map(|id| Box::from(&*id)),
-            recall_handle: stored.recall_handle.map(|handle| Box::from(&*handle)),
-        };
-        let is_usual = unusual == Unusual::default();
+        let (queue_id, queue_offset) = (stored.queue_id, stored.queue_offset);
+        let (offset_msg_id, trace_on) = (MessageId::from(&*stored.msg_id), stored.trace_on.unwrap_or(true));
+        // Mostly the broker repeats what is known here. That needs no copy.
+        let is_usual = stored.batch_uniq_id.is_none()
+            && stored.recall_handle.is_none()
+            && stored.transaction_id.as_deref().is_none_or(|id| id == prepared.msg_id())
+            && stored.msg_region.as_deref().is_none_or(|region| region == DEFAULT_TRACE_REGION_ID);
+        let unusual = if is_usual { None } else { Some(Unusual::copied(stored)) };
         Ok(Self {
             status,
-            queue: if stored.queue_id == queue.queue_id() {
-                queue.clone()
-            } else {
-                queue.with_queue_id(stored.queue_id)
-            },
-            queue_offset: stored.queue_offset,
-            offset_msg_id: MessageId::from(&*stored.msg_id),
-            trace_on: stored.trace_on.unwrap_or(true),
+            queue: if queue_id == queue.queue_id() { queue.clone() } else { queue.with_queue_id(queue_id) },
+            queue_offset,
+            offset_msg_id,
+            trace_on,
             has_transaction_id,
             has_region_id,
-            unusual: (!is_usual).then(|| Box::new(unusual)),
+            unusual,
         })
     }
 
@@ -130,6 +123,19 @@ impl Receipt {
             region_id: self.has_region_id.then_some(region_id),
             trace_on: self.trace_on,
         }
+    }
+}
+
+impl Unusual {
+    #[cold]
+    fn copied(stored: SendMessageAnswer<'_>) -> Box<Self> {
+        let copy = |text: Option<Cow<'_, str>>| text.map(|text| Box::from(&*text));
+        Box::new(Self {
+            msg_id: copy(stored.batch_uniq_id),
+            transaction_id: copy(stored.transaction_id),
+            region_id: copy(stored.msg_region),
+            recall_handle: copy(stored.recall_handle),
+        })
     }
 }
 
