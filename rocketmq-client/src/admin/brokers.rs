@@ -138,13 +138,13 @@ impl fmt::Display for Server {
 impl MQAdmin {
     /// The masters of these brokers; one with an empty address where a broker has none.
     pub(super) async fn masters(&self, brokers: &Brokers) -> Result<Vec<Server>, MQClientError> {
-        let info = self.instance()?.api().cluster_info().await?;
+        let info = self.asking()?.cluster_info().await?;
         Ok(brokers.choose(&info)?.into_iter().map(Server::master_of).collect())
     }
 
     /// The masters and slaves of these brokers.
     pub(super) async fn masters_and_slaves(&self, brokers: &Brokers) -> Result<Vec<Server>, MQClientError> {
-        let info = self.instance()?.api().cluster_info().await?;
+        let info = self.asking()?.cluster_info().await?;
         Ok(brokers.choose(&info)?.into_iter().flat_map(members).collect())
     }
 

@@ -30,7 +30,7 @@ impl MQAdmin {
     /// # Errors
     /// `NameServerUnreachable` when none answered.
     pub async fn cluster_info(&self) -> Result<ClusterInfo, MQClientError> {
-        self.instance()?.api().cluster_info().await
+        self.asking()?.cluster_info().await
     }
 
     /// The figures of brokers, masters and slaves, by Java's names: `brokerVersionDesc`, `putTps`,
@@ -63,7 +63,7 @@ impl MQAdmin {
         let servers = self.masters_and_slaves(brokers).await?;
         fan_out(servers, |server| async move {
             let address = self.dial_address(&server)?;
-            Ok(self.instance()?.api().broker_runtime_info(&address).await?.table)
+            Ok(self.asking()?.broker_runtime_info(&address).await?.table)
         })
         .await
         .any()
@@ -102,7 +102,7 @@ impl MQAdmin {
         let route = self.route(topic).await?;
         fan_out(readers(&route.broker_datas), |broker| async move {
             let address = self.dial_address(&broker)?;
-            match self.instance()?.api().producer_connection(&address, group).await {
+            match self.asking()?.producer_connection(&address, group).await {
                 Ok(connections) => Ok(connections.connection_set),
                 Err(error) if is_no_such_group(&error) => Ok(Vec::new()),
                 Err(error) => Err(error),

@@ -64,7 +64,7 @@ impl MQAdmin {
     pub async fn view_message(&self, offset_msg_id: &str) -> Result<MessageExt, MQClientError> {
         let id = OffsetMsgId::parse(offset_msg_id).map_err(|error| invalid("offset message id", error))?;
         let address = self.instance()?.dial_address(&id.store_host.to_string());
-        let body = self.instance()?.api().view_message(&address, id.commit_log_offset).await?;
+        let body = self.asking()?.view_message(&address, id.commit_log_offset).await?;
         match RecordDecoder::new(body).next() {
             Some(record) => record.map_err(|error| bad_answer(&address, error)),
             None => Err(bad_answer(&address, "the answer has no message")),
@@ -219,7 +219,7 @@ impl MQAdmin {
                 broker_name: broker.broker_name().map(Into::into),
                 ..header.clone()
             };
-            self.instance()?.api().query_message(&address, &header).await
+            self.asking()?.query_message(&address, &header).await
         });
         let answers = answers.await.any()?;
         let mut result = QueryResult {

@@ -34,6 +34,7 @@ use crate::client::MQClient;
 use crate::conf::AdminOption;
 use crate::error::MQClientError;
 use crate::factory::MQClientInstance;
+use crate::mq_client_api::Asking;
 
 /// Looks into a cluster and changes its topics, as `mqadmin` does. Java: `DefaultMQAdminExt`.
 ///
@@ -104,6 +105,10 @@ impl MQAdmin {
 
     pub(crate) fn of_client(client: MQClient) -> Self {
         Self { client }
+    }
+
+    fn asking(&self) -> Result<Asking<'_>, MQClientError> {
+        Ok(self.instance()?.api().asking())
     }
 
     fn instance(&self) -> Result<&MQClientInstance, MQClientError> {

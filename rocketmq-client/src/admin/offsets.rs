@@ -77,7 +77,7 @@ impl MQAdmin {
     /// # Errors
     /// As [`max_offset`](Self::max_offset).
     pub async fn min_offset(&self, queue: &MessageQueue) -> Result<i64, MQClientError> {
-        self.instance()?.api().min_offset(&self.read_address(queue).await?, queue).await
+        self.asking()?.min_offset(&self.read_address(queue).await?, queue).await
     }
 
     /// The offsets of the first messages that all queues still have; see [`min_offset`](Self::min_offset).
@@ -85,7 +85,7 @@ impl MQAdmin {
     /// # Errors
     /// As [`max_offsets`](Self::max_offsets).
     pub async fn min_offsets(&self, topic: &str) -> Result<Answers<MessageQueue, i64>, MQClientError> {
-        let api = self.instance()?.api();
+        let api = self.asking()?;
         self.each_queue(topic, async |address, queue| api.min_offset(&address, &queue).await).await
     }
 
@@ -109,7 +109,7 @@ impl MQAdmin {
     /// # Errors
     /// As [`max_offset`](Self::max_offset).
     pub async fn earliest_store_time(&self, queue: &MessageQueue) -> Result<Option<i64>, MQClientError> {
-        self.instance()?.api().earliest_store_time(&self.read_address(queue).await?, queue).await
+        self.asking()?.earliest_store_time(&self.read_address(queue).await?, queue).await
     }
 
     /// When the first messages that all queues still have were stored; see
@@ -121,7 +121,7 @@ impl MQAdmin {
         &self,
         topic: &str,
     ) -> Result<Answers<MessageQueue, Option<i64>>, MQClientError> {
-        let api = self.instance()?.api();
+        let api = self.asking()?;
         self.each_queue(topic, async |address, queue| api.earliest_store_time(&address, &queue).await).await
     }
 
@@ -154,7 +154,7 @@ impl MQAdmin {
         boundary: BoundaryType,
     ) -> Result<i64, MQClientError> {
         let address = self.read_address(queue).await?;
-        self.instance()?.api().search_offset(&address, queue, timestamp, boundary).await
+        self.asking()?.search_offset(&address, queue, timestamp, boundary).await
     }
 
     /// The offsets of all queues at a store time; see [`search_offset`](Self::search_offset).
@@ -167,7 +167,7 @@ impl MQAdmin {
         timestamp: i64,
         boundary: BoundaryType,
     ) -> Result<Answers<MessageQueue, i64>, MQClientError> {
-        let api = self.instance()?.api();
+        let api = self.asking()?;
         self.each_queue(topic, async |address, queue| {
             api.search_offset(&address, &queue, timestamp, boundary).await
         })
@@ -199,7 +199,7 @@ impl MQAdmin {
         group: &str,
         queue: &MessageQueue,
     ) -> Result<Option<i64>, MQClientError> {
-        self.instance()?.api().consumer_offset(&self.read_address(queue).await?, group, queue).await
+        self.asking()?.consumer_offset(&self.read_address(queue).await?, group, queue).await
     }
 
     /// The offsets that a consumer group has committed of all queues of a topic; see
@@ -212,15 +212,13 @@ impl MQAdmin {
         group: &str,
         topic: &str,
     ) -> Result<Answers<MessageQueue, Option<i64>>, MQClientError> {
-        let api = self.instance()?.api();
+        let api = self.asking()?;
         self.each_queue(topic, async |address, queue| api.consumer_offset(&address, group, &queue).await)
             .await
     }
 
     async fn max_offset_at(&self, address: &str, queue: &MessageQueue) -> Result<i64, MQClientError> {
-        let api = self.instance()?.api();
-        let offset = api.max_offset(address, queue, api.timeout()).await;
-        offset.map_err(|error| MQClientError::from_remoting(address, error))
+        self.asking()?.max_offset(address, queue).await
     }
 
     /// Where to read a queue.

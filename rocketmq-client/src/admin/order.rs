@@ -19,7 +19,7 @@ impl MQAdmin {
         let names = names.as_slice();
         let topic = config.topic.as_str();
         fan_out(self.name_server_list(), |server| async move {
-            let api = self.instance()?.api();
+            let api = self.asking()?;
             let known = match brokers {
                 Brokers::Named(_) => api.kv_config(server.address(), ORDER_TOPIC_CONFIG, topic).await?,
                 Brokers::All | Brokers::Cluster(_) => None,

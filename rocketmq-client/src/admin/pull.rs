@@ -81,7 +81,7 @@ impl MQAdmin {
             broker_name: Some(queue.broker_name().into()),
             ..PullMessageRequestHeader::default()
         };
-        let (code, reply) = self.instance()?.api().pull_message(&address, &header).await?;
+        let (code, reply) = self.asking()?.pull_message(&address, &header).await?;
         let status = match code {
             ResponseCode::PULL_NOT_FOUND => PullStatus::NoNewMessage,
             ResponseCode::PULL_RETRY_IMMEDIATELY => PullStatus::NoMatchedMessage,

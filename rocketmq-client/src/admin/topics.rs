@@ -101,7 +101,7 @@ impl MQAdmin {
         let address = self.dial_address(master)?;
         let mut tries = 1;
         loop {
-            match self.instance()?.api().create_topic(&address, header).await {
+            match self.asking()?.create_topic(&address, header).await {
                 Err(error) if tries < CREATE_TRIES && may_pass(&error) => {
                     tracing::debug!(broker = %master, topic = %header.topic, tries, %error, "topic not created yet");
                 }
@@ -145,11 +145,11 @@ impl MQAdmin {
         let brokers = self.masters_and_slaves(&Brokers::cluster(cluster)).await?;
         let on_brokers = fan_out(brokers, |broker| async move {
             let address = self.dial_address(&broker)?;
-            self.instance()?.api().delete_topic_in_broker(&address, topic).await
+            self.asking()?.delete_topic_in_broker(&address, topic).await
         });
         let on_brokers = on_brokers.await.any()?;
         let on_name_servers = fan_out(self.name_server_list(), |server| async move {
-            let api = self.instance()?.api();
+            let api = self.asking()?;
             api.delete_topic_in_name_server(server.address(), topic, cluster).await?;
             api.delete_kv_config(server.address(), ORDER_TOPIC_CONFIG, topic).await
         });
@@ -186,7 +186,7 @@ impl MQAdmin {
 
     async fn topic_on(&self, broker: &Server, topic: &str) -> Result<TopicOnBroker, MQClientError> {
         let address = self.dial_address(broker)?;
-        let api = self.instance()?.api();
+        let api = self.asking()?;
         let (config, stats) =
             tokio::try_join!(api.topic_config(&address, topic), api.topic_stats(&address, topic))?;
         let config = match config.map(|config| TopicConfig::from_body(topic, config)) {
@@ -227,7 +227,7 @@ impl MQAdmin {
     /// # Errors
     /// `NameServerUnreachable` when none answered, or all refused.
     pub async fn topics(&self) -> Result<Vec<String>, MQClientError> {
-        let mut topics = self.instance()?.api().topic_list().await?.topic_list;
+        let mut topics = self.asking()?.topic_list().await?.topic_list;
         topics.sort_unstable();
         topics.dedup();
         Ok(topics)

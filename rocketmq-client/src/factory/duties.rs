@@ -65,7 +65,7 @@ pub(super) async fn detect_reachable(
         for broker in faults.due_for_detection(every) {
             let reachable = match routes.a_queue_of(&broker) {
                 None => None,
-                Some((queue, address)) => Some(api.max_offset(&address, &queue, limit).await.is_ok()),
+                Some((queue, address)) => Some(api.within(limit).max_offset(&address, &queue).await.is_ok()),
             };
             faults.detected(&broker, reachable);
         }

@@ -1,20 +1,25 @@
 //! Requests to NameServers and brokers, each with its header, body and answer; `admin` holds those of tools.
 
-mod admin;
+//! The requests that a client makes.
+//!
+//! | room | holds |
+//! |---|---|
+//! | `mod` | routes, sends, heartbeats, ends of transactions: what the core and producers ask, each with its deadline |
+//! | `asking` | what is asked of one server or of any NameServer, within a limit that the caller chooses |
+
+mod asking;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rocketmq_common::MessageQueue;
-use rocketmq_remoting::client::{RemotingClient, RemotingError, Reply};
+use rocketmq_remoting::client::{RemotingClient, RemotingError};
 use rocketmq_remoting::net::{CallError, Connection};
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
 use rocketmq_remoting::protocol::header::{
-    EndTransactionRequestHeader, GetMaxOffsetRequestHeader, GetRouteInfoRequestHeader,
-    HeartbeatRequestHeader, HeartbeatResponseHeader, PullMessageRequestHeader, PullMessageResponseHeader,
-    RecallMessageRequestHeader, UnregisterClientRequestHeader, ViewMessageRequestHeader,
+    EndTransactionRequestHeader, GetRouteInfoRequestHeader, HeartbeatRequestHeader, HeartbeatResponseHeader,
+    RecallMessageRequestHeader, UnregisterClientRequestHeader,
 };
 use rocketmq_remoting::protocol::{
     CommandRef, EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode,
@@ -25,6 +30,8 @@ use tokio::time::Instant;
 use crate::error::{MQClientError, with_causes};
 use crate::factory::Group;
 use crate::name_servers::{NameServers, NoAnswer, Said};
+
+pub(crate) use asking::Asking;
 
 /// The requests that this client makes, one method each. Java: `MQClientAPIImpl`.
 #[derive(Debug)]
@@ -59,6 +66,16 @@ impl MQClientApi {
 
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// Requests that each have the common limit, `mq_client_api_timeout`.
+    pub(crate) fn asking(&self) -> Asking<'_> {
+        self.within(self.timeout)
+    }
+
+    /// Requests that each have this limit, dialling included.
+    pub(crate) fn within(&self, limit: Duration) -> Asking<'_> {
+        Asking { api: self, limit }
     }
 
     /// The route of a topic (105), from the first NameServer that has it.
@@ -205,51 +222,5 @@ impl MQClientApi {
         let reply = self.remoting.call(address, &header, &Bytes::new(), left).await;
         let reply = reply.map_err(|error| MQClientError::from_remoting(broker, error))?;
         Ok(reply.header.msg_id.into())
-    }
-
-    /// The offset that the next message of a queue will get (30).
-    pub(crate) async fn max_offset(
-        &self,
-        address: &str,
-        queue: &MessageQueue,
-        timeout: Duration,
-    ) -> Result<i64, RemotingError> {
-        let header = GetMaxOffsetRequestHeader {
-            topic: queue.topic().into(),
-            queue_id: queue.queue_id(),
-            ..GetMaxOffsetRequestHeader::default()
-        };
-        Ok(self.remoting.call(address, &header, &Bytes::new(), timeout).await?.header.offset)
-    }
-
-    /// One stored record by its position in the commit log (33).
-    pub(crate) async fn view_message(&self, address: &str, offset: i64) -> Result<Bytes, MQClientError> {
-        let header = ViewMessageRequestHeader { offset, ..ViewMessageRequestHeader::default() };
-        let reply = self.remoting.call(address, &header, &Bytes::new(), self.timeout).await;
-        Ok(reply.map_err(|error| MQClientError::from_remoting(address, error))?.body)
-    }
-
-    /// Pulls records of one queue (11). The answers "nothing there" (19, 20, 21) are answers too.
-    pub(crate) async fn pull_message(
-        &self,
-        address: &str,
-        header: &PullMessageRequestHeader,
-    ) -> Result<(ResponseCode, Reply<PullMessageResponseHeader>), MQClientError> {
-        let deadline = Instant::now() + self.timeout;
-        let request = CommandRef::request(RequestCode::PULL_MESSAGE, header);
-        let answer = self.remoting.invoke(address, &request, deadline).await;
-        let answer = answer.map_err(|error| MQClientError::from_remoting(address, error))?;
-        let code = ResponseCode(answer.code);
-        let known = [
-            ResponseCode::SUCCESS,
-            ResponseCode::PULL_NOT_FOUND,
-            ResponseCode::PULL_RETRY_IMMEDIATELY,
-            ResponseCode::PULL_OFFSET_MOVED,
-        ];
-        if !known.contains(&code) {
-            return Err(MQClientError::from_remoting(address, RemotingError::refused(address, &answer)));
-        }
-        let header = answer.header().map_err(|source| MQClientError::bad_answer(address, source))?;
-        Ok((code, Reply::new(header, answer)))
     }
 }

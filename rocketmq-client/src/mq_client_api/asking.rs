@@ -1,11 +1,12 @@
-//! What an admin asks, one method for each request.
+//! What is asked of one server, or of any NameServer, within a limit: one method for each request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use rocketmq_common::MessageQueue;
-use rocketmq_remoting::client::Reply;
+use rocketmq_remoting::client::{RemotingError, Reply};
 use rocketmq_remoting::protocol::body::{
     ClusterInfo, KVTable, ProducerConnection, TopicConfig, TopicConfigAndQueueMapping, TopicList,
     TopicStatsTable, decode_body,
@@ -14,19 +15,28 @@ use rocketmq_remoting::protocol::header::{
     BoundaryType, CreateTopicRequestHeader, DeleteKvConfigRequestHeader,
     DeleteTopicInNameServerRequestHeader, DeleteTopicRequestHeader, GetAllTopicListFromNameServerRequest,
     GetBrokerClusterInfoRequest, GetBrokerRuntimeInfoRequest, GetEarliestMsgStoretimeRequestHeader,
-    GetKvConfigRequestHeader, GetMinOffsetRequestHeader, GetProducerConnectionListRequestHeader,
-    GetTopicConfigRequestHeader, GetTopicStatsInfoRequestHeader, PutKvConfigRequestHeader,
+    GetKvConfigRequestHeader, GetMaxOffsetRequestHeader, GetMinOffsetRequestHeader,
+    GetProducerConnectionListRequestHeader, GetTopicConfigRequestHeader, GetTopicStatsInfoRequestHeader,
+    PullMessageRequestHeader, PullMessageResponseHeader, PutKvConfigRequestHeader,
     QueryConsumerOffsetRequestHeader, QueryMessageRequestHeader, QueryMessageResponseHeader,
-    SearchOffsetRequestHeader,
+    SearchOffsetRequestHeader, ViewMessageRequestHeader,
 };
-use rocketmq_remoting::protocol::{RequestHeader, ResponseCode};
+use rocketmq_remoting::protocol::{CommandRef, RequestCode, RequestHeader, ResponseCode};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::MQClientApi;
 use crate::error::MQClientError;
 
-impl MQClientApi {
+/// Makes requests that each have the same limit, dialling included: 3 s by default, longer for a pull that the broker
+/// holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(super) api: &'a MQClientApi,
+    pub(super) limit: Duration,
+}
+
+impl Asking<'_> {
     /// All clusters and brokers (106), from the first NameServer that answers.
     pub(crate) async fn cluster_info(&self) -> Result<ClusterInfo, MQClientError> {
         self.ask_name_servers(&GetBrokerClusterInfoRequest).await
@@ -220,13 +230,53 @@ impl MQClientApi {
         self.ask_for(address, &header).await
     }
 
+    /// The offset that the next message of a queue will get (30).
+    pub(crate) async fn max_offset(&self, address: &str, queue: &MessageQueue) -> Result<i64, MQClientError> {
+        let header = GetMaxOffsetRequestHeader {
+            topic: queue.topic().into(),
+            queue_id: queue.queue_id(),
+            ..GetMaxOffsetRequestHeader::default()
+        };
+        Ok(self.ask(address, &header).await?.header.offset)
+    }
+
+    /// One stored record by its position in the commit log (33).
+    pub(crate) async fn view_message(&self, address: &str, offset: i64) -> Result<Bytes, MQClientError> {
+        let header = ViewMessageRequestHeader { offset, ..ViewMessageRequestHeader::default() };
+        Ok(self.ask(address, &header).await?.body)
+    }
+
+    /// Pulls records of one queue (11). The answers "nothing there" (19, 20, 21) are answers too.
+    pub(crate) async fn pull_message(
+        &self,
+        address: &str,
+        header: &PullMessageRequestHeader,
+    ) -> Result<(ResponseCode, Reply<PullMessageResponseHeader>), MQClientError> {
+        let deadline = Instant::now() + self.limit;
+        let request = CommandRef::request(RequestCode::PULL_MESSAGE, header);
+        let answer = self.api.remoting.invoke(address, &request, deadline).await;
+        let answer = answer.map_err(|error| MQClientError::from_remoting(address, error))?;
+        let code = ResponseCode(answer.code);
+        let known = [
+            ResponseCode::SUCCESS,
+            ResponseCode::PULL_NOT_FOUND,
+            ResponseCode::PULL_RETRY_IMMEDIATELY,
+            ResponseCode::PULL_OFFSET_MOVED,
+        ];
+        if !known.contains(&code) {
+            return Err(MQClientError::from_remoting(address, RemotingError::refused(address, &answer)));
+        }
+        let header = answer.header().map_err(|source| MQClientError::bad_answer(address, source))?;
+        Ok((code, Reply::new(header, answer)))
+    }
+
     /// One request to one server, with an answer whose header is all that counts.
     async fn ask<H: RequestHeader>(
         &self,
         address: &str,
         header: &H,
     ) -> Result<Reply<H::Response>, MQClientError> {
-        let reply = self.remoting.call(address, header, &Bytes::new(), self.timeout).await;
+        let reply = self.api.remoting.call(address, header, &Bytes::new(), self.limit).await;
         reply.map_err(|error| {
             let operation = header.code().name().unwrap_or("request");
             MQClientError::from_remoting(address, error).during(operation)
@@ -249,11 +299,11 @@ impl MQClientApi {
         H: RequestHeader + Sync,
         T: DeserializeOwned + Send,
     {
-        let deadline = Instant::now() + self.timeout;
+        let deadline = Instant::now() + self.limit;
         let ask = |address: Arc<str>| {
-            Box::pin(async move { self.ask_name_server(&address, header, deadline).await }) as _
+            Box::pin(async move { self.api.ask_name_server(&address, header, deadline).await }) as _
         };
-        let answer = self.name_servers.ask(deadline, ask).await;
+        let answer = self.api.name_servers.ask(deadline, ask).await;
         let (_, answer) = answer.map_err(|no_answer| MQClientError::NameServerUnreachable {
             answers: no_answer.answers.into_boxed_slice(),
             context: Box::default(),
