@@ -20,6 +20,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | sending, transactions, requests and replies | [`producer`] |
+//! | one client that producers and admins of a service share | [`client`] |
 //! | messages, results, queues | [`model`] |
 //! | options, from code, files or the environment | [`conf`] |
 //! | what went wrong, and whether the message is stored | [`error`] |
@@ -30,6 +31,10 @@
 //! | requests, codes and fields, for hooks and tests | [`remoting`] |
 //!
 //! Every type of these interfaces is found under this crate: no other crate of the workspace is needed.
+
+// The rooms that users do not see: `factory`, the core of a client with its connections, routes, groups and heartbeats;
+// `mq_client_api`, the requests that it makes; `name_servers` and `top_addressing`, whom to ask for routes; `latency`, brokers to
+// keep away from; `trace`, records of what became of messages; `life_cycle`, `waiting` and `clock` below all of them.
 
 pub mod acl;
 pub mod admin;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use rocketmq::client::MQClient;
 use rocketmq::conf::ProducerOption;
 use rocketmq::error::{MQClientError, Outcome};
 use rocketmq::model::{Message, MessageExt, reply_message};
@@ -139,6 +140,26 @@ async fn a_half_that_is_stored_weakly_is_rolled_back_without_the_listener() {
         assert_eq!(sent.local_transaction_state, LocalTransactionState::Rollback);
         let (end, _) = site.next(RequestCode::END_TRANSACTION).await;
         assert_eq!(end_of(&end).commit_or_rollback, 12);
+    }
+}
+
+#[tokio::test]
+async fn a_question_goes_to_the_producer_of_its_group_on_a_shared_client() {
+    let site = Site::start(ResponseCode::SUCCESS).await;
+    let client = MQClient::connect(site.name_server.address()).await.unwrap();
+    let decides = |state| {
+        let execute = |_, _| async { Ok(LocalTransactionState::Unknown) };
+        TransactionListenerFn::new(execute, move |_: MessageExt| async move { Ok(state) })
+    };
+    let commits = decides(LocalTransactionState::Commit);
+    let _commits = client.transaction_producer(GROUP, commits).start().await.unwrap();
+    let rolls_back = decides(LocalTransactionState::Rollback);
+    let _rolls_back = client.transaction_producer("another", rolls_back).start().await.unwrap();
+    let (_, connection) = site.next(RequestCode::HEART_BEAT).await;
+    for (group, decision) in [("another", 12), (GROUP, 8)] {
+        ask(&connection, group, None).await;
+        let end = end_of(&site.next(RequestCode::END_TRANSACTION).await.0);
+        assert_eq!((&*end.producer_group, end.commit_or_rollback), (group, decision));
     }
 }
 
