@@ -102,7 +102,8 @@ async fn a_broker_comes_back_with_older_messages_or_older_offsets() {
     fill(&mut peer, 2).await;
     cluster.commit_offset("g", &queue(), 1).unwrap();
     let before = cluster.snapshot("broker-a").unwrap();
-    fill(&mut peer, 3).await;
+    let lost = peer.call(send_to("T")).await;
+    fill(&mut peer, 2).await;
     cluster.commit_offset("g", &queue(), 5).unwrap();
     let later = cluster.snapshot("broker-a").unwrap();
     cluster.crash_broker("broker-a").await.unwrap();
@@ -117,6 +118,8 @@ async fn a_broker_comes_back_with_older_messages_or_older_offsets() {
     // The offsets are given away again, and slaves follow.
     let sent = peer.call(send_to("T")).await;
     assert_eq!(field(&sent, "queueOffset"), "2");
+    let position = |answer| field(answer, "msgId")[16..].to_owned();
+    assert_eq!(position(&sent), position(&lost));
     let mut slave = Peer::connect(cluster.broker_addr("broker-a-s1").unwrap()).await;
     let pulled = slave.call(pull_from("T", 0)).await;
     assert_eq!(records(&pulled)[2].offset_msg_id(), field(&sent, "msgId"));
