@@ -65,7 +65,6 @@ impl Groups {
     }
 
     /// Registers a consumer group with its subscriptions. Handlers answer brokers from now on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the consumers, which come next, register here"))]
     pub(crate) fn register_consumer(
         self: &Arc<Self>,
         data: ConsumerData,
@@ -159,7 +158,6 @@ impl Membership {
     }
 
     /// Replaces what heartbeats say of a consumer group.
-    #[cfg_attr(not(test), expect(dead_code, reason = "consumers, which come next, subscribe at run time"))]
     pub(crate) fn subscribe(&self, data: ConsumerData) {
         let mut members = self.groups.write();
         let member = members.get_mut(&self.group).filter(|member| member.since == self.since);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rocketmq_remoting::net::TaskOwner;
 use rocketmq_remoting::protocol::RequestCode;
-use rocketmq_remoting::protocol::body::TopicRouteData;
-use tokio::sync::{Notify, oneshot};
+use rocketmq_remoting::protocol::body::{ConsumerData, TopicRouteData};
+use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::time::Instant;
 
 use super::client_id::{client_id, local_ip};
@@ -16,7 +16,7 @@ use super::heartbeats::Heartbeats;
 use super::own_thread::OwnThread;
 use super::pending_replies::{PendingReplies, PendingReply};
 use super::remoting::remoting_client;
-use super::route_table::RouteTable;
+use super::route_table::{Missing, RouteTable};
 use super::{PublishRoutes, TopicSubscribeInfo};
 use crate::conf::{ClientConfig, NameServerSource};
 use crate::error::MQClientError;
@@ -149,6 +149,22 @@ impl MQClientInstance {
         Ok(membership)
     }
 
+    /// Makes this client a member of a consumer group. Brokers are told soon, and each before it is pulled from.
+    pub(crate) fn join_consumer_group(
+        &self,
+        data: ConsumerData,
+        handlers: Handlers,
+    ) -> Result<Membership, MQClientError> {
+        let membership = self.groups.register_consumer(data, handlers)?;
+        self.want_heartbeat();
+        Ok(membership)
+    }
+
+    /// Grows whenever brokers have to be told of a group or of a subscription.
+    pub(crate) fn groups_version(&self) -> u64 {
+        self.groups.version()
+    }
+
     /// Takes this client out of a group. Returns the brokers that could not be told before the deadline.
     pub(crate) async fn leave_group(&self, membership: &Membership, deadline: Instant) -> Vec<Arc<str>> {
         self.heartbeats.leave(membership, deadline).await
@@ -189,6 +205,32 @@ impl MQClientInstance {
     ) -> Result<TopicSubscribeInfo, MQClientError> {
         let route = self.topic_route(topic, deadline).await?;
         Ok(TopicSubscribeInfo::of_topic(topic, &route, self.routes.translator()))
+    }
+
+    /// The queues of a topic as a consumer sees them, if its route is known. Asks nothing.
+    pub(crate) fn known_subscribe_info(&self, topic: &str) -> Option<TopicSubscribeInfo> {
+        let (topic, route) = self.routes.get(topic)?;
+        (!route.is_template)
+            .then(|| TopicSubscribeInfo::of_topic(&topic, &route.data, self.routes.translator()))
+    }
+
+    /// The same, looked up where it is not known. From then on the route is looked at again regularly.
+    pub(crate) async fn find_subscribe_info(
+        &self,
+        topic: &str,
+        timeout: Duration,
+        deadline: Instant,
+    ) -> Result<TopicSubscribeInfo, MQClientError> {
+        let known = || self.known_subscribe_info(topic);
+        match known() {
+            Some(info) => Ok(info),
+            None => self.routes.find(topic, Missing::IsError, timeout, deadline, known).await,
+        }
+    }
+
+    /// The topics whose routes change from now on.
+    pub(crate) fn route_changes(&self) -> broadcast::Receiver<Arc<str>> {
+        self.routes.changes()
     }
 
     /// Where to read queues of a broker: its master, or else its slave with the smallest id.

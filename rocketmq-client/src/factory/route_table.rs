@@ -89,7 +89,6 @@ impl RouteTable {
     }
 
     /// The topics whose routes change from now on. A reader that is too slow loses the oldest and is told how many.
-    #[cfg_attr(not(test), expect(dead_code, reason = "consumers, which come next, rebalance then"))]
     pub(crate) fn changes(&self) -> broadcast::Receiver<Arc<str>> {
         self.changes.subscribe()
     }

@@ -41,7 +41,6 @@ impl TopicSubscribeInfo {
     }
 
     /// One server of a broker by its id.
-    #[cfg_attr(not(test), expect(dead_code, reason = "consumers, which come next, follow suggested slaves"))]
     pub(crate) fn server(&self, broker: &str, id: i64) -> Option<&Arc<str>> {
         self.brokers.get(broker)?.get(&id)
     }

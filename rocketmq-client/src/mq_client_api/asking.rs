@@ -271,12 +271,22 @@ impl Asking<'_> {
     }
 
     /// One request to one server, with an answer whose header is all that counts.
-    async fn ask<H: RequestHeader>(
+    pub(super) async fn ask<H: RequestHeader>(
         &self,
         address: &str,
         header: &H,
     ) -> Result<Reply<H::Response>, MQClientError> {
-        let reply = self.api.remoting.call(address, header, &Bytes::new(), self.limit).await;
+        self.ask_with(address, header, &Bytes::new()).await
+    }
+
+    /// One request with a body to one server.
+    pub(super) async fn ask_with<H: RequestHeader>(
+        &self,
+        address: &str,
+        header: &H,
+        body: &Bytes,
+    ) -> Result<Reply<H::Response>, MQClientError> {
+        let reply = self.api.remoting.call(address, header, body, self.limit).await;
         reply.map_err(|error| {
             let operation = header.code().name().unwrap_or("request");
             MQClientError::from_remoting(address, error).during(operation)
@@ -284,7 +294,7 @@ impl Asking<'_> {
     }
 
     /// One request to one server, with an answer in JSON.
-    async fn ask_for<H: RequestHeader, T: DeserializeOwned>(
+    pub(super) async fn ask_for<H: RequestHeader, T: DeserializeOwned>(
         &self,
         address: &str,
         header: &H,

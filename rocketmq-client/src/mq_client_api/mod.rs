@@ -1,13 +1,13 @@
-//! Requests to NameServers and brokers, each with its header, body and answer; `admin` holds those of tools.
-
 //! The requests that a client makes.
 //!
 //! | room | holds |
 //! |---|---|
 //! | `mod` | routes, sends, heartbeats, ends of transactions: what the core and producers ask, each with its deadline |
 //! | `asking` | what is asked of one server or of any NameServer, within a limit that the caller chooses |
+//! | `consuming` | what consumers ask of one broker, within such a limit |
 
 mod asking;
+mod consuming;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -18,7 +18,8 @@ pub use error::RemotingError;
 pub use hook::RpcHook;
 
 use crate::net::{
-    CallError, Connection, ConnectionOptions, Pool, RequestHandler, TaskOwner, TcpTransport, Transport, later,
+    BegunCall, CallError, Connection, ConnectionOptions, Pool, RequestHandler, TaskOwner, TcpTransport,
+    Transport, later,
 };
 use crate::protocol::{CommandRef, EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode};
 
@@ -147,6 +148,24 @@ impl RemotingClient {
             Box::pin(self.call_hooked(connection, hooked, request.hold, deadline)).await
         };
         answer.map_err(|source| RemotingError::call(connection.peer(), source))
+    }
+
+    /// Sends a request on this very connection without waiting for anything; see [`Connection::begin_call`]. Hooks see
+    /// the request, and not its answer.
+    ///
+    /// # Errors
+    /// As [`Connection::begin_call`]: nothing was sent.
+    pub fn begin_on<'c, H: EncodeHeader + ?Sized>(
+        &self,
+        connection: &'c Connection,
+        request: &CommandRef<'_, H>,
+        deadline: Instant,
+    ) -> Result<Option<BegunCall<'c>>, CallError> {
+        if self.hooks.is_empty() {
+            return connection.begin_call(request, deadline);
+        }
+        let hooked = self.hooked(connection, request);
+        connection.begin_call(&CommandRef::from(&hooked).held_for(request.hold), deadline)
     }
 
     /// Sends a one-way request. `Ok` means that its frame is in the write buffer; what becomes of it is not

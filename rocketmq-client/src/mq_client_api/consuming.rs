@@ -1,0 +1,108 @@
+//! What consumers ask of one broker, within a limit: members, offsets, locks, filters, messages given back.
+
+use bytes::Bytes;
+use rocketmq_common::MessageQueue;
+use rocketmq_remoting::protocol::body::{
+    CheckClientRequestBody, GetConsumerListByGroupResponseBody, LockBatchRequestBody, LockBatchResponseBody,
+    UnlockBatchRequestBody, encode_body,
+};
+use rocketmq_remoting::protocol::header::{
+    CheckClientConfigRequest, ConsumerSendMsgBackRequestHeader, GetConsumerListByGroupRequestHeader,
+    LockBatchMqRequestHeader, SendMessageRequestHeaderV2, UnlockBatchMqRequestHeader,
+    UpdateConsumerOffsetRequestHeader,
+};
+
+use super::Asking;
+use crate::error::MQClientError;
+
+impl Asking<'_> {
+    /// The client ids of the members of a consumer group (38), as one broker knows them.
+    pub(crate) async fn consumer_ids(
+        &self,
+        address: &str,
+        group: &str,
+    ) -> Result<Vec<String>, MQClientError> {
+        let header = GetConsumerListByGroupRequestHeader { consumer_group: group.into() };
+        let found = self.ask_for::<_, GetConsumerListByGroupResponseBody>(address, &header).await;
+        Ok(found.map_err(|error| error.of_group(group))?.consumer_id_list)
+    }
+
+    /// Commits an offset (15) and waits until the broker has taken it.
+    pub(crate) async fn update_consumer_offset(
+        &self,
+        address: &str,
+        group: &str,
+        queue: &MessageQueue,
+        offset: i64,
+    ) -> Result<(), MQClientError> {
+        let header = UpdateConsumerOffsetRequestHeader {
+            consumer_group: group.into(),
+            topic: queue.topic().into(),
+            queue_id: queue.queue_id(),
+            commit_offset: offset,
+            broker_name: Some(queue.broker_name().into()),
+        };
+        let taken = self.ask(address, &header).await;
+        taken.map(drop).map_err(|error| error.of_queue(queue).of_group(group))
+    }
+
+    /// Gives a message back for a later retry (36).
+    pub(crate) async fn send_back(
+        &self,
+        address: &str,
+        header: &ConsumerSendMsgBackRequestHeader,
+    ) -> Result<(), MQClientError> {
+        self.ask(address, header).await.map(drop).map_err(|error| error.of_group(&header.group))
+    }
+
+    /// Stores a message in a retry topic (310). The broker moves it to the dead letters if its header says that it was
+    /// retried too often.
+    pub(crate) async fn send_to_retry_topic(
+        &self,
+        address: &str,
+        header: &SendMessageRequestHeaderV2<'_>,
+        body: &Bytes,
+    ) -> Result<(), MQClientError> {
+        let stored = self.ask_with(address, header, body).await;
+        stored.map(drop).map_err(|error| error.of_topic(header.topic))
+    }
+
+    /// Locks queues for a client (41). Returns those that it has now; the others belong to somebody else.
+    #[allow(dead_code, reason = "orderly consumers, which come next, lock their queues")]
+    pub(crate) async fn lock_batch(
+        &self,
+        address: &str,
+        request: &LockBatchRequestBody,
+    ) -> Result<Vec<MessageQueue>, MQClientError> {
+        let body = encode_body(request).unwrap_or_default();
+        let reply = self.ask_with(address, &LockBatchMqRequestHeader {}, &body).await;
+        let reply = reply.map_err(|error| error.of_group(&request.consumer_group))?;
+        let locked = rocketmq_remoting::protocol::body::decode_body::<LockBatchResponseBody>(&reply.body);
+        Ok(locked.map_err(|error| MQClientError::bad_answer(address, error))?.lock_ok_mq_set)
+    }
+
+    /// Releases locks of queues (42).
+    #[allow(dead_code, reason = "orderly consumers, which come next, lock their queues")]
+    pub(crate) async fn unlock_batch(
+        &self,
+        address: &str,
+        request: &UnlockBatchRequestBody,
+    ) -> Result<(), MQClientError> {
+        let body = encode_body(request).unwrap_or_default();
+        let released = self.ask_with(address, &UnlockBatchMqRequestHeader {}, &body).await;
+        released.map(drop).map_err(|error| error.of_group(&request.consumer_group))
+    }
+
+    /// Has a broker check a filter expression (46). Code 23 is its verdict that it cannot read the expression.
+    pub(crate) async fn check_client_config(
+        &self,
+        address: &str,
+        request: &CheckClientRequestBody,
+    ) -> Result<(), MQClientError> {
+        let body = encode_body(request).unwrap_or_default();
+        let checked = self.ask_with(address, &CheckClientConfigRequest, &body).await;
+        checked
+            .map(drop)
+            .map_err(|error| error.of_topic(&request.subscription_data.topic).of_group(&request.group))
+    }
+}
