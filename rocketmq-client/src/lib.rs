@@ -41,6 +41,7 @@ pub mod admin;
 pub mod client;
 mod clock;
 pub mod conf;
+pub mod consumer;
 pub mod error;
 mod factory;
 pub mod hook;

@@ -1,0 +1,22 @@
+//! Consumers. Rooms from bottom to top:
+//!
+//! - `strategy`: which member of a group reads which queues
+//! - `window`: the cached messages of one queue, the lowest unfinished offset, the memory that they pin
+//! - `position`: where a queue starts, and when its position may move
+//! - `pull`: what the answer to a pull means, and whether a queue may pull
+//! - `offsets`: which offsets have to be committed
+//! - `lock`: how long the lock on a queue holds
+//! - `rebalance`: which queues to release and to take, and when to look
+//! - `retry`: what becomes of a message that failed
+
+// Until the drivers use all of it.
+#![allow(dead_code, unused_imports)]
+
+mod lock;
+mod offsets;
+mod position;
+mod pull;
+mod rebalance;
+mod retry;
+pub mod strategy;
+mod window;

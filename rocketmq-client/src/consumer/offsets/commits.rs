@@ -1,0 +1,217 @@
+use std::sync::Arc;
+
+use rocketmq_common::MessageQueue;
+use rustc_hash::FxHashMap;
+
+use crate::consumer::window::Generation;
+
+/// How many acknowledged commits are remembered. Brokers save offsets each 5 s, so that a broker that was killed may know an
+/// older one of them.
+const PAST: usize = 4;
+
+/// Which offsets have to be committed, queue by queue.
+///
+/// Within a generation offsets never fall. A commit that failed, or whose answer was lost, stays dirty. One commit of a
+/// queue is in flight at a time, because brokers may carry out two in any order, and take a lower offset after a higher.
+#[derive(Debug, Default)]
+pub(crate) struct CommitTable {
+    queues: FxHashMap<MessageQueue, QueueCommits>,
+}
+
+/// An offset to send (15).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) queue: MessageQueue,
+    pub(crate) generation: Generation,
+    pub(crate) offset: i64,
+}
+
+/// The commit at the release of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LastCommit {
+    /// The broker has the offset.
+    Clean,
+    /// An earlier commit is in flight: ask again when it was answered or failed.
+    AfterAnswer,
+    /// Send this; no other commit of the generation follows.
+    Send(Commit),
+}
+
+/// What the committed offset that a broker answers says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ReadBack {
+    /// It is ours.
+    Ours,
+    /// The broker has lost recent commits: the offset is dirty again.
+    Older,
+    /// Another set it: a reset, which the broker may have forgotten to tell us about.
+    Foreign,
+}
+
+#[derive(Debug)]
+struct QueueCommits {
+    generation: Generation,
+    offset: i64,
+    /// What the broker has; `None` if it has no offset, or nobody knows.
+    acknowledged: Option<i64>,
+    /// Survives a change of the generation: until it is answered, no other commit of the queue may be sent.
+    in_flight: Option<(Generation, i64)>,
+    /// Earlier acknowledged offsets, the oldest first.
+    past: [Option<i64>; PAST],
+    released: bool,
+}
+
+impl CommitTable {
+    /// Begins the ownership of a queue at an offset. `committed` is the offset that the broker is known to have; a position
+    /// that was chosen or corrected differs from it, and so is dirty.
+    pub(crate) fn own(
+        &mut self,
+        queue: MessageQueue,
+        generation: Generation,
+        offset: i64,
+        committed: Option<i64>,
+    ) {
+        let in_flight = self.queues.get(&queue).and_then(|before| before.in_flight);
+        let entry = QueueCommits {
+            generation,
+            offset,
+            acknowledged: committed,
+            in_flight,
+            past: [None; PAST],
+            released: false,
+        };
+        self.queues.insert(queue, entry);
+    }
+
+    /// Notes the lowest unfinished offset. A lower offset than before, another generation and a released queue change
+    /// nothing.
+    pub(crate) fn advance(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {
+        if let Some(entry) = self.live(queue, generation) {
+            entry.offset = entry.offset.max(offset);
+        }
+    }
+
+    /// What to send now: all dirty offsets without a commit in flight, by broker. Each is in flight until
+    /// [`acknowledged`](Self::acknowledged) or [`failed`](Self::failed).
+    pub(crate) fn take_due(&mut self) -> FxHashMap<Arc<str>, Vec<Commit>> {
+        let mut due: FxHashMap<Arc<str>, Vec<Commit>> = FxHashMap::default();
+        for (queue, entry) in &mut self.queues {
+            if !entry.released && entry.is_due() {
+                due.entry(queue.shared_broker_name().clone()).or_default().push(entry.send(queue));
+            }
+        }
+        due
+    }
+
+    /// The same for one queue.
+    pub(crate) fn take_due_of(&mut self, queue: &MessageQueue, generation: Generation) -> Option<Commit> {
+        let entry = self.live(queue, generation)?;
+        entry.is_due().then(|| entry.send(queue))
+    }
+
+    /// The offset that a pull from the master may carry (its commit bit). The queue stays dirty until
+    /// [`rode`](Self::rode).
+    pub(crate) fn ride(&self, queue: &MessageQueue, generation: Generation) -> Option<i64> {
+        let entry = self.queues.get(queue)?;
+        let may = entry.generation == generation && !entry.released && entry.is_due();
+        may.then_some(entry.offset)
+    }
+
+    /// Notes that a pull with the commit bit was answered with 0, 19 or 20. Not after a 21: a reset undoes the offset.
+    pub(crate) fn rode(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {
+        if let Some(entry) = self.live(queue, generation)
+            && entry.in_flight.is_none()
+            && entry.acknowledged.is_none_or(|known| known < offset)
+        {
+            entry.acknowledged = Some(offset);
+        }
+    }
+
+    /// The broker has the offset.
+    pub(crate) fn acknowledged(&mut self, commit: &Commit) {
+        if let Some(entry) = self.answered(commit) {
+            entry.acknowledged = Some(commit.offset);
+            entry.past.rotate_left(1);
+            entry.past[PAST - 1] = Some(commit.offset);
+        }
+    }
+
+    /// The broker refused, or did not answer: the offset stays dirty.
+    pub(crate) fn failed(&mut self, commit: &Commit) {
+        self.answered(commit);
+    }
+
+    /// Ends the ownership: later results do not move the offset. Ask again after [`LastCommit::AfterAnswer`].
+    pub(crate) fn release(&mut self, queue: &MessageQueue, generation: Generation) -> LastCommit {
+        let Some(entry) = self.queues.get_mut(queue).filter(|entry| entry.generation == generation) else {
+            return LastCommit::Clean;
+        };
+        entry.released = true;
+        if entry.in_flight.is_some() {
+            LastCommit::AfterAnswer
+        } else if entry.is_due() {
+            LastCommit::Send(entry.send(queue))
+        } else {
+            LastCommit::Clean
+        }
+    }
+
+    /// Forgets a released queue. Returns the offset that the broker does not have, if there is one.
+    pub(crate) fn forget(&mut self, queue: &MessageQueue, generation: Generation) -> Option<i64> {
+        if self.queues.get(queue)?.generation != generation {
+            return None;
+        }
+        let entry = self.queues.remove(queue)?;
+        (entry.acknowledged != Some(entry.offset)).then_some(entry.offset)
+    }
+
+    /// What the broker is known to have, for health.
+    pub(crate) fn committed(&self, queue: &MessageQueue) -> Option<i64> {
+        self.queues.get(queue)?.acknowledged
+    }
+
+    /// Compares with what the broker answered to a question (14) after a reconnect.
+    pub(crate) fn read_back(
+        &mut self,
+        queue: &MessageQueue,
+        generation: Generation,
+        read: i64,
+    ) -> Option<ReadBack> {
+        let entry = self.live(queue, generation)?;
+        let in_flight = entry.in_flight.map(|(_, offset)| offset);
+        if [Some(entry.offset), entry.acknowledged, in_flight].contains(&Some(read)) {
+            return Some(ReadBack::Ours);
+        }
+        // Offsets that rode on pulls are not remembered one by one: all between two commits may have been ours.
+        let oldest = entry.past.iter().flatten().chain(&entry.acknowledged).min();
+        if oldest.is_some_and(|&oldest| (oldest..=entry.offset).contains(&read)) {
+            entry.acknowledged = Some(read);
+            return Some(ReadBack::Older);
+        }
+        Some(ReadBack::Foreign)
+    }
+
+    fn live(&mut self, queue: &MessageQueue, generation: Generation) -> Option<&mut QueueCommits> {
+        self.queues.get_mut(queue).filter(|entry| entry.generation == generation && !entry.released)
+    }
+
+    /// Ends the flight of a commit. Returns the entry if the commit belongs to its generation.
+    fn answered(&mut self, commit: &Commit) -> Option<&mut QueueCommits> {
+        let entry = self.queues.get_mut(&commit.queue)?;
+        if entry.in_flight == Some((commit.generation, commit.offset)) {
+            entry.in_flight = None;
+        }
+        (entry.generation == commit.generation).then_some(entry)
+    }
+}
+
+impl QueueCommits {
+    fn is_due(&self) -> bool {
+        self.in_flight.is_none() && self.acknowledged != Some(self.offset)
+    }
+
+    fn send(&mut self, queue: &MessageQueue) -> Commit {
+        self.in_flight = Some((self.generation, self.offset));
+        Commit { queue: queue.clone(), generation: self.generation, offset: self.offset }
+    }
+}

@@ -1,0 +1,13 @@
+//! Decisions about the queues of this member.
+//!
+//! - [`TopicPlanner`]: which queues of a topic to release, and which to take when
+//! - [`RebalanceTiming`]: when to look
+//! - [`RouteWatch`]: which queues a topic has while NameServers disagree
+
+mod plan;
+mod route_watch;
+mod timing;
+
+pub(crate) use plan::{KeepReason, PlanInput, RebalancePlan, TopicPlanner, plan_broadcast};
+pub(crate) use route_watch::{RouteChange, RouteWatch};
+pub(crate) use timing::RebalanceTiming;

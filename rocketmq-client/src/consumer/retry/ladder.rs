@@ -1,0 +1,197 @@
+use std::time::Duration;
+
+use rocketmq_common::{MessageExt, mix_all};
+use tokio::time::Instant;
+
+use super::properties::{for_retry_topic, original_topic};
+
+/// The highest delay level of a broker.
+const TOP_LEVEL: i32 = 18;
+/// A failed retry begins at this level: 10 s.
+const FIRST_LEVEL: i32 = 3;
+const FIRST_LOCAL: Duration = Duration::from_secs(5);
+const LONGEST_LOCAL: Duration = Duration::from_secs(60);
+
+/// Finds a place for one message whose handler failed; until there is one, the offset of the message stands.
+///
+/// Later: given back to the broker that stored it (36); else sent to the retry topic, unless a member of the group holds a
+/// lock; else handled again here. Dead letter: sent to the retry topic with a count beyond the maximum, so that the broker
+/// moves it to `%DLQ%` with its properties; else sent again later.
+///
+/// The first step is [`begin`](Self::begin), what came of it goes to [`failed`](Self::failed) or [`stored`](Self::stored).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct RetryLadder {
+    /// Local retries so far.
+    local: u32,
+}
+
+/// What is to become of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RetryPlan<'a> {
+    pub(crate) group: &'a str,
+    /// Deliveries after the first; at this count a failure makes a dead letter. Java: `maxReconsumeTimes`.
+    pub(crate) max_reconsume_times: i32,
+    /// The deliveries that came from local retries, on top of those that the message counts.
+    pub(crate) local_times: i32,
+    /// The level that the listener asked for: none or 0 lets the count decide, a negative level makes a dead letter.
+    pub(crate) delay_level: Option<i32>,
+    /// Why the message failed; with `dead_letter`, or at the last failure, it becomes a property.
+    pub(crate) reason: &'a str,
+    /// The listener asked for a dead letter.
+    pub(crate) dead_letter: bool,
+    /// A member of the group may hold a lock on a queue: any send to the retry topic would become a dead letter.
+    pub(crate) locks_held: bool,
+}
+
+/// What a driver has to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum RetryStep {
+    /// Give the message back (36) to the master that stored it.
+    SendBack(SendBack),
+    /// Send the message (10, 310) to the retry topic.
+    Send(RetrySend),
+    /// Run the listener again then, with the message counting one delivery more.
+    HandleAgain(Instant),
+    /// Begin again then, without the listener: the message is a dead letter that no broker took.
+    BeginAgain(Instant),
+}
+
+/// The fields of a request 36.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SendBack {
+    /// Physical offset of the stored message.
+    pub(crate) commit_log_offset: i64,
+    pub(crate) delay_level: i32,
+    pub(crate) max_reconsume_times: i32,
+    pub(crate) origin_topic: String,
+    pub(crate) origin_msg_id: String,
+}
+
+/// What a send to the retry topic carries beside body, flag and born data of the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RetrySend {
+    /// `%RETRY%group`.
+    pub(crate) topic: String,
+    /// Brokers check the number against the retry topic, which may have a single queue.
+    pub(crate) queue_id: i32,
+    /// The count of failures, this one included.
+    pub(crate) reconsume_times: i32,
+    /// Below `reconsume_times` in a dead letter.
+    pub(crate) max_reconsume_times: i32,
+    /// The properties as text.
+    pub(crate) properties: String,
+    /// The broker makes a dead letter of it.
+    pub(crate) dead_letter: bool,
+}
+
+/// An event to tell the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetryEvent {
+    /// No broker took the message: it is tried again here.
+    SendBackFailed,
+    /// The message is in the dead-letter queue.
+    DeadLettered,
+}
+
+/// How it ended: the message is stored elsewhere, and its offset is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RetryEnd {
+    pub(crate) event: Option<RetryEvent>,
+}
+
+impl RetryPlan<'_> {
+    /// How often the message has been delivered after the first time.
+    fn times(&self, message: &MessageExt) -> i32 {
+        message.reconsume_times().max(0).saturating_add(self.local_times)
+    }
+
+    /// Whether the message is a dead letter now.
+    pub(crate) fn is_dead(&self, message: &MessageExt) -> bool {
+        let asked = self.dead_letter || self.delay_level.is_some_and(|level| level < 0);
+        asked || self.times(message) >= self.max_reconsume_times
+    }
+
+    /// The level of the next retry, when the client sends it itself.
+    fn level(&self, message: &MessageExt) -> i32 {
+        let by_count = FIRST_LEVEL.saturating_add(self.times(message)).min(TOP_LEVEL);
+        self.delay_level.filter(|level| *level > 0).map_or(by_count, |level| level.min(TOP_LEVEL))
+    }
+}
+
+impl RetryLadder {
+    /// The first step.
+    pub(crate) fn begin(&self, message: &MessageExt, plan: &RetryPlan<'_>) -> RetryStep {
+        if plan.is_dead(message) {
+            return match send(message, plan, true) {
+                Some(send) => RetryStep::Send(send),
+                // Properties that do not fit: the broker can copy them, but takes no reason.
+                None => RetryStep::SendBack(send_back(message, plan, -1)),
+            };
+        }
+        let level = plan.delay_level.unwrap_or(0).clamp(0, TOP_LEVEL);
+        RetryStep::SendBack(send_back(message, plan, level))
+    }
+
+    /// The step after one that failed, or whose outcome is unknown.
+    pub(crate) fn failed(
+        &mut self,
+        now: Instant,
+        step: &RetryStep,
+        message: &MessageExt,
+        plan: &RetryPlan<'_>,
+    ) -> (RetryStep, Option<RetryEvent>) {
+        let dead = plan.is_dead(message);
+        if let RetryStep::SendBack(_) = step
+            && !dead
+            && !plan.locks_held
+            && let Some(send) = send(message, plan, false)
+        {
+            return (RetryStep::Send(send), None);
+        }
+        let at = now + self.local_delay();
+        let next = if dead { RetryStep::BeginAgain(at) } else { RetryStep::HandleAgain(at) };
+        (next, Some(RetryEvent::SendBackFailed))
+    }
+
+    /// The end after a step whose outcome is that a broker stored the message.
+    pub(crate) fn stored(&self, step: &RetryStep) -> RetryEnd {
+        let dead = match step {
+            RetryStep::Send(send) => send.dead_letter,
+            RetryStep::SendBack(back) => back.delay_level < 0,
+            _ => false,
+        };
+        RetryEnd { event: dead.then_some(RetryEvent::DeadLettered) }
+    }
+
+    /// 5 s, 10 s … 60 s.
+    fn local_delay(&mut self) -> Duration {
+        let delay = FIRST_LOCAL * (1 << self.local.min(4));
+        self.local = self.local.saturating_add(1);
+        delay.min(LONGEST_LOCAL)
+    }
+}
+
+fn send_back(message: &MessageExt, plan: &RetryPlan<'_>, delay_level: i32) -> SendBack {
+    SendBack {
+        commit_log_offset: message.commit_log_offset(),
+        delay_level,
+        max_reconsume_times: plan.max_reconsume_times,
+        origin_topic: original_topic(message).to_owned(),
+        origin_msg_id: message.msg_id().to_owned(),
+    }
+}
+
+fn send(message: &MessageExt, plan: &RetryPlan<'_>, dead_letter: bool) -> Option<RetrySend> {
+    let times = plan.times(message).saturating_add(1);
+    let max = if dead_letter { times - 1 } else { plan.max_reconsume_times };
+    let level = (!dead_letter).then(|| plan.level(message));
+    let properties = for_retry_topic(message, (times, max), level, dead_letter.then_some(plan.reason))?;
+    Some(RetrySend {
+        topic: mix_all::retry_topic(plan.group),
+        queue_id: 0,
+        reconsume_times: times,
+        max_reconsume_times: max,
+        properties,
+        dead_letter,
+    })
+}

@@ -1,0 +1,9 @@
+//! What becomes of a message that failed.
+//!
+//! - [`RetryLadder`]: give it back, else send it to the retry topic, else try again here
+//! - `properties`: the properties of a message that is sent to the retry topic
+
+mod ladder;
+mod properties;
+
+pub(crate) use ladder::{RetryEnd, RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, SendBack};
