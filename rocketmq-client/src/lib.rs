@@ -20,6 +20,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | sending, transactions, requests and replies | [`producer`] |
+//! | receiving: listeners, subscriptions, events and health | [`consumer`] |
 //! | one client that producers and admins of a service share | [`client`] |
 //! | messages, results, queues | [`model`] |
 //! | options, from code, files or the environment | [`conf`] |

@@ -1,8 +1,9 @@
 /// Declares the options of one kind of client: its own fields and those of every client.
 ///
-/// For each field: its documentation, `plain`, `list`, `text` or `secret`, its name, its setter, its type and default. From that come
+/// For each field: its documentation, `plain`, `optional`, `list`, `text` or `secret`, its name, its setter, its type and default. From that come
 /// the struct, its `Default`, the setter, a reader of the field's name, and the name in configuration files. The fields
-/// behind `@client` are those of the client, which it may share with others. A
+/// behind `@client` are those of the client, which it may share with others. An `optional`
+/// setter takes a value with or without `Some`. A
 /// `text` setter takes anything that becomes a `String`, and its reader is `None` while the text is empty. A
 /// `secret` has no reader, and is never printed.
 macro_rules! client_options {
@@ -253,6 +254,18 @@ macro_rules! accessors {
         $(#[doc = $doc])+
         pub fn $setter(&mut self, value: $type) -> &mut Self {
             self.$field = value;
+            self
+        }
+
+        #[doc = concat!("See [`", stringify!($setter), "`](Self::", stringify!($setter), ").")]
+        pub fn $field(&self) -> $type {
+            self.$field
+        }
+    };
+    (optional [$($doc:literal)+] $field:ident $setter:ident $type:ty) => {
+        $(#[doc = $doc])+
+        pub fn $setter(&mut self, value: impl Into<$type>) -> &mut Self {
+            self.$field = value.into();
             self
         }
 

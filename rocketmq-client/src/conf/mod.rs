@@ -3,6 +3,8 @@
 //!
 //! - `client_option`: the options of a client, which its producers and admins share
 //! - `producer_option`: the options of a producer, its client's included
+//! - `consumer_option`: the options of a consumer, its client's included
+//! - `consumer_enums`: options of a consumer that are a choice
 //! - `macros`: declares each option once: field, default, setter, reader, documentation
 //! - `client_config`: the options of a client, checked and in the types that the code works with
 //! - `address`: lists of NameServers, address servers, translated addresses
@@ -11,6 +13,10 @@
 mod address;
 mod client_config;
 mod client_option;
+#[allow(dead_code, reason = "until the consumers are connected")]
+mod consumer_enums;
+#[allow(dead_code, reason = "until the consumers are connected")]
+mod consumer_option;
 pub(crate) mod env;
 mod macros;
 mod producer_option;
@@ -23,6 +29,8 @@ pub use rocketmq_remoting::protocol::SerializeType;
 
 pub use address::AddressTranslator;
 pub use client_option::{AdminOption, ClientOption};
+pub use consumer_enums::{ConsumeFromWhere, MessageModel, Undecodable};
+pub use consumer_option::ConsumerOption;
 pub use producer_option::ProducerOption;
 
 pub(crate) use address::{NameServerSource, parse_name_servers};

@@ -1,5 +1,8 @@
-//! Consumers. Rooms from bottom to top:
+//! Receiving messages. Rooms from bottom to top:
 //!
+//! - `listener`: what handles messages, what it returns, and what it is told
+//! - `subscription`: which messages of a topic a consumer wants
+//! - `watch`: events, health, counters, the report of a shutdown
 //! - `strategy`: which member of a group reads which queues
 //! - `window`: the cached messages of one queue, the lowest unfinished offset, the memory that they pin
 //! - `position`: where a queue starts, and when its position may move
@@ -12,6 +15,7 @@
 // Until the drivers use all of it.
 #![allow(dead_code, unused_imports)]
 
+mod listener;
 mod lock;
 mod offsets;
 mod position;
@@ -19,4 +23,18 @@ mod pull;
 mod rebalance;
 mod retry;
 pub mod strategy;
+mod subscription;
+mod watch;
 mod window;
+
+pub use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, Undecodable};
+pub use listener::{
+    BatchOutcome, BatchResult, BoxFuture, CancelToken, ConsumeContext, ConsumeFailure, ConsumeOutcome,
+    ConsumeResult, IntoOutcome, MessageListenerBatch, MessageListenerConcurrently, MessageListenerOrderly,
+    OrderlyOutcome, OrderlyResult,
+};
+pub use subscription::MessageSelector;
+pub use watch::{
+    ConsumerEvent, ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats, MessageIdentity,
+    QueueHealth, QueueState, Throttle,
+};

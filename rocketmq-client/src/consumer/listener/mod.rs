@@ -1,0 +1,24 @@
+//! What handles messages.
+//!
+//! - `outcome`: what a listener returns, and what converts into it
+//! - `context`: what a listener is told besides the message
+//! - `cancel`: the token by which a handler learns that it should stop
+//! - `traits`: listeners as types
+//! - `slot`: runs a listener, without an allocation for each message
+
+mod cancel;
+mod context;
+mod outcome;
+mod slot;
+mod traits;
+
+pub use cancel::CancelToken;
+pub use context::ConsumeContext;
+pub use outcome::{
+    BatchOutcome, BatchResult, ConsumeFailure, ConsumeOutcome, ConsumeResult, IntoOutcome, OrderlyOutcome,
+    OrderlyResult,
+};
+pub use traits::{BoxFuture, MessageListenerBatch, MessageListenerConcurrently, MessageListenerOrderly};
+
+pub(crate) use cancel::CancelSource;
+pub(crate) use slot::{Ended, Handler, Listener, Slot};

@@ -1,0 +1,552 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::MQClientError;
+use crate::model::{MessageExt, MessageQueue};
+
+/// Which message an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageIdentity {
+    /// The queue that the message came from.
+    pub queue: MessageQueue,
+    /// Its position in the queue.
+    pub offset: i64,
+    /// Its topic as the listener sees it: of a message that comes again, the topic that it was sent to.
+    pub topic: Arc<str>,
+    /// The id that its producer gave it, else its offset id.
+    pub msg_id: Arc<str>,
+    /// How often it failed before.
+    pub reconsume_times: u32,
+}
+
+impl MessageIdentity {
+    pub(crate) fn of(message: &MessageExt, queue: &MessageQueue) -> Self {
+        let topic = if message.topic() == queue.topic() {
+            queue.shared_topic().clone()
+        } else {
+            Arc::from(message.topic())
+        };
+        Self {
+            queue: queue.clone(),
+            offset: message.queue_offset(),
+            topic,
+            msg_id: Arc::from(message.msg_id()),
+            reconsume_times: u32::try_from(message.reconsume_times()).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for MessageIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message {} of {} at {} in {}", self.msg_id, self.topic, self.offset, self.queue)
+    }
+}
+
+/// What happened to a consumer. Each event names the group, and the topic and the queue where there is one.
+///
+/// `{}` prints one line. Each event is written to the log as well.
+///
+/// ```
+/// use rocketmq_client::consumer::ConsumerEvent;
+///
+/// fn pages_somebody(event: &ConsumerEvent) -> bool {
+///     match event {
+///         ConsumerEvent::SubscriptionsDiffer { .. } | ConsumerEvent::ListenerStuck { .. } => true,
+///         ConsumerEvent::SendBackFailed { attempt, .. } => *attempt > 10,
+///         _ => false,
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ConsumerEvent {
+    /// The consumer runs: its routes, subscriptions, queues and first positions are known.
+    #[non_exhaustive]
+    Started {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queues that it owns.
+        queues: Vec<MessageQueue>,
+    },
+    /// Queues of a topic are owned from now on.
+    #[non_exhaustive]
+    Assigned {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The topic.
+        topic: Arc<str>,
+        /// The queues that came.
+        queues: Vec<MessageQueue>,
+    },
+    /// Queues of a topic are not owned any more: their messages were drained, their offsets committed.
+    #[non_exhaustive]
+    Revoked {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The topic.
+        topic: Arc<str>,
+        /// The queues that went.
+        queues: Vec<MessageQueue>,
+    },
+    /// The broker refused an offset (code 21), its smallest and largest offset bore it out, and the position moved.
+    #[non_exhaustive]
+    OffsetCorrected {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+        /// The offset that was refused.
+        from: i64,
+        /// Where the consumer goes on.
+        to: i64,
+        /// The queue's first offset.
+        min: i64,
+        /// The offset behind the queue's last message.
+        max: i64,
+    },
+    /// An operator moved the group's offset (request 220, or code 21 with `OFFSET_RESET`).
+    #[non_exhaustive]
+    OffsetReset {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+        /// Where the consumer was, if it had a position.
+        from: Option<i64>,
+        /// Where it goes on.
+        to: i64,
+    },
+    /// A stored record cannot be decoded. Its neighbours are delivered.
+    #[non_exhaustive]
+    MessageUndecodable {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+        /// Its position in the queue, if the record still tells.
+        offset: Option<i64>,
+        /// What is wrong with it.
+        reason: Arc<str>,
+        /// The record as the broker sent it.
+        raw: Bytes,
+    },
+    /// A message that failed could not be stored for another delivery. It is tried again; its offset is not committed meanwhile.
+    #[non_exhaustive]
+    SendBackFailed {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The message.
+        message: Box<MessageIdentity>,
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// The pause before the next attempt.
+        retry_in: Duration,
+        /// Why.
+        error: MQClientError,
+    },
+    /// A message was stored in the group's dead letter topic.
+    #[non_exhaustive]
+    DeadLettered {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The message.
+        message: Box<MessageIdentity>,
+        /// What the listener said, or its last failure.
+        reason: Arc<str>,
+    },
+    /// A message is given up without a dead letter: a broadcast consumer has none.
+    #[non_exhaustive]
+    MessageSkipped {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The message.
+        message: Box<MessageIdentity>,
+        /// What the listener said, or its last failure.
+        reason: Arc<str>,
+    },
+    /// A listener panicked. The message comes again later.
+    #[non_exhaustive]
+    ListenerPanicked {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The message; of a batch, its first.
+        message: Box<MessageIdentity>,
+        /// The text of the panic.
+        panic: Arc<str>,
+    },
+    /// A handler is over its time (`consume_timeout`); its token is cancelled.
+    #[non_exhaustive]
+    ListenerSlow {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The message; of a batch, its first.
+        message: Box<MessageIdentity>,
+        /// How long it has run.
+        running_for: Duration,
+    },
+    /// A handler blocks its thread, so that it can be neither dropped nor replaced. Its message is not delivered a second time while it runs.
+    #[non_exhaustive]
+    ListenerStuck {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The message; of a batch, its first.
+        message: Box<MessageIdentity>,
+        /// How long it has run.
+        running_for: Duration,
+    },
+    /// Messages were pulled, and there is neither a listener nor a stream that takes them. They wait, within the limits.
+    #[non_exhaustive]
+    NobodyReads {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The topic.
+        topic: Arc<str>,
+    },
+    /// A queue made no progress for 30 s while its broker has more. Its pulling is started anew.
+    #[non_exhaustive]
+    QueueStalled {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+        /// The next offset to pull.
+        offset: i64,
+        /// The offset behind the broker's last message.
+        broker_max: i64,
+    },
+    /// A stalled queue makes progress again.
+    #[non_exhaustive]
+    QueueHealed {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+        /// How long it stood.
+        after: Duration,
+    },
+    /// Members of the group subscribe to different topics or filters: the broker keeps one of them, so that messages are missed.
+    #[non_exhaustive]
+    SubscriptionsDiffer {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The topic of which the filters differ; `None` if the topics differ.
+        topic: Option<Arc<str>>,
+        /// The other member.
+        client_id: Arc<str>,
+        /// What this consumer subscribes to.
+        ours: Arc<str>,
+        /// What the broker keeps.
+        theirs: Arc<str>,
+    },
+    /// The broker does not say what other members subscribe to (request 203), so that a difference goes unnoticed. Told once.
+    #[non_exhaustive]
+    SubscriptionsUnchecked {
+        /// The consumer group.
+        group: Arc<str>,
+        /// Why.
+        error: MQClientError,
+    },
+    /// Another process has this client's id: brokers and members take the two for one, and give both the same queues.
+    #[non_exhaustive]
+    DuplicateClientId {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The id.
+        client_id: Arc<str>,
+    },
+    /// The lock of a queue may be lost: its connection ended, or it was not renewed in time. No handler starts before it is confirmed.
+    #[non_exhaustive]
+    LockAtRisk {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+        /// How long ago the lock was last requested with success.
+        age: Duration,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// Another member has the lock of a queue. Its messages are dropped and come to that member.
+    #[non_exhaustive]
+    LockLost {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+    },
+    /// The lock of a queue is confirmed again.
+    #[non_exhaustive]
+    LockRegained {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+        /// How long it was in doubt.
+        after: Duration,
+    },
+    /// A subscribed topic has no route, or its broker does not know it.
+    #[non_exhaustive]
+    TopicMissing {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The topic.
+        topic: Arc<str>,
+        /// What the servers said.
+        error: MQClientError,
+    },
+    /// A route answer lacks queues that it had. They are kept until a second answer agrees.
+    #[non_exhaustive]
+    RouteDoubted {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The topic.
+        topic: Arc<str>,
+        /// The brokers that the answer lacks.
+        missing: Vec<Arc<str>>,
+    },
+    /// A broker cannot be reached.
+    #[non_exhaustive]
+    BrokerUnreachable {
+        /// The consumer group.
+        group: Arc<str>,
+        /// Its name.
+        broker: Arc<str>,
+        /// Why.
+        error: MQClientError,
+    },
+    /// A broadcast consumer could not write its offsets. The file keeps the older ones; it is tried again.
+    #[non_exhaustive]
+    OffsetsNotStored {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: Arc<std::io::Error>,
+    },
+    /// The reader of the events was too slow: older events were dropped.
+    #[non_exhaustive]
+    Missed {
+        /// The consumer group.
+        group: Arc<str>,
+        /// How many.
+        count: u64,
+    },
+}
+
+impl ConsumerEvent {
+    /// The consumer group.
+    pub fn group(&self) -> &str {
+        match self {
+            ConsumerEvent::Started { group, .. }
+            | ConsumerEvent::Assigned { group, .. }
+            | ConsumerEvent::Revoked { group, .. }
+            | ConsumerEvent::OffsetCorrected { group, .. }
+            | ConsumerEvent::OffsetReset { group, .. }
+            | ConsumerEvent::MessageUndecodable { group, .. }
+            | ConsumerEvent::SendBackFailed { group, .. }
+            | ConsumerEvent::DeadLettered { group, .. }
+            | ConsumerEvent::MessageSkipped { group, .. }
+            | ConsumerEvent::ListenerPanicked { group, .. }
+            | ConsumerEvent::ListenerSlow { group, .. }
+            | ConsumerEvent::ListenerStuck { group, .. }
+            | ConsumerEvent::NobodyReads { group, .. }
+            | ConsumerEvent::QueueStalled { group, .. }
+            | ConsumerEvent::QueueHealed { group, .. }
+            | ConsumerEvent::SubscriptionsDiffer { group, .. }
+            | ConsumerEvent::SubscriptionsUnchecked { group, .. }
+            | ConsumerEvent::DuplicateClientId { group, .. }
+            | ConsumerEvent::LockAtRisk { group, .. }
+            | ConsumerEvent::LockLost { group, .. }
+            | ConsumerEvent::LockRegained { group, .. }
+            | ConsumerEvent::TopicMissing { group, .. }
+            | ConsumerEvent::RouteDoubted { group, .. }
+            | ConsumerEvent::BrokerUnreachable { group, .. }
+            | ConsumerEvent::OffsetsNotStored { group, .. }
+            | ConsumerEvent::Missed { group, .. } => group,
+        }
+    }
+
+    /// The queue; of an event about a message, the queue that it came from.
+    pub fn queue(&self) -> Option<&MessageQueue> {
+        match self {
+            ConsumerEvent::OffsetCorrected { queue, .. }
+            | ConsumerEvent::OffsetReset { queue, .. }
+            | ConsumerEvent::MessageUndecodable { queue, .. }
+            | ConsumerEvent::QueueStalled { queue, .. }
+            | ConsumerEvent::QueueHealed { queue, .. }
+            | ConsumerEvent::LockAtRisk { queue, .. }
+            | ConsumerEvent::LockLost { queue, .. }
+            | ConsumerEvent::LockRegained { queue, .. } => Some(queue),
+            _ => self.message().map(|message| &message.queue),
+        }
+    }
+
+    /// The message.
+    pub fn message(&self) -> Option<&MessageIdentity> {
+        match self {
+            ConsumerEvent::SendBackFailed { message, .. }
+            | ConsumerEvent::DeadLettered { message, .. }
+            | ConsumerEvent::MessageSkipped { message, .. }
+            | ConsumerEvent::ListenerPanicked { message, .. }
+            | ConsumerEvent::ListenerSlow { message, .. }
+            | ConsumerEvent::ListenerStuck { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The topic; of an event about a message, its topic as the listener sees it.
+    pub fn topic(&self) -> Option<&str> {
+        match self {
+            ConsumerEvent::Assigned { topic, .. }
+            | ConsumerEvent::Revoked { topic, .. }
+            | ConsumerEvent::NobodyReads { topic, .. }
+            | ConsumerEvent::TopicMissing { topic, .. }
+            | ConsumerEvent::RouteDoubted { topic, .. } => Some(topic),
+            ConsumerEvent::SubscriptionsDiffer { topic, .. } => topic.as_deref(),
+            _ => match self.message() {
+                Some(message) => Some(&message.topic),
+                None => self.queue().map(MessageQueue::topic),
+            },
+        }
+    }
+
+    /// Writes the event to the log.
+    pub(super) fn log(&self) {
+        match self.severity() {
+            Severity::Info => tracing::info!("{self}"),
+            Severity::Warn => tracing::warn!("{self}"),
+            Severity::Error => tracing::error!("{self}"),
+        }
+    }
+
+    fn severity(&self) -> Severity {
+        match self {
+            ConsumerEvent::Started { .. }
+            | ConsumerEvent::Assigned { .. }
+            | ConsumerEvent::Revoked { .. }
+            | ConsumerEvent::QueueHealed { .. }
+            | ConsumerEvent::LockRegained { .. } => Severity::Info,
+            ConsumerEvent::MessageUndecodable { .. }
+            | ConsumerEvent::MessageSkipped { .. }
+            | ConsumerEvent::ListenerPanicked { .. }
+            | ConsumerEvent::ListenerStuck { .. }
+            | ConsumerEvent::SubscriptionsDiffer { .. }
+            | ConsumerEvent::DuplicateClientId { .. }
+            | ConsumerEvent::OffsetsNotStored { .. } => Severity::Error,
+            _ => Severity::Warn,
+        }
+    }
+}
+
+enum Severity {
+    Info,
+    Warn,
+    Error,
+}
+
+impl fmt::Display for ConsumerEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "consumer group {}: ", self.group())?;
+        self.write_rest(f)
+    }
+}
+
+impl ConsumerEvent {
+    fn write_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ConsumerEvent as E;
+        match self {
+            E::Started { queues, .. } => write!(f, "started with {} queues", queues.len()),
+            E::Assigned { topic, queues, .. } => write!(f, "got {} queues of {topic}", queues.len()),
+            E::Revoked { topic, queues, .. } => write!(f, "gave up {} queues of {topic}", queues.len()),
+            E::OffsetCorrected { queue, from, to, min, max, .. } => {
+                write!(f, "the broker has offsets {min} to {max} of {queue}: going on at {to}, not at {from}")
+            }
+            E::OffsetReset { queue, from: Some(from), to, .. } => {
+                write!(f, "{queue} was reset from {from} to {to}")
+            }
+            E::OffsetReset { queue, from: None, to, .. } => write!(f, "{queue} was reset to {to}"),
+            E::QueueStalled { queue, offset, broker_max, .. } => {
+                write!(f, "{queue} stands at {offset} though its broker has messages up to {broker_max}")
+            }
+            E::QueueHealed { queue, after, .. } => write!(f, "{queue} goes on after {after:?}"),
+            E::LockAtRisk { queue, age, reason, .. } => {
+                write!(f, "the lock of {queue}, {age:?} old, may be lost: {reason}")
+            }
+            E::LockLost { queue, .. } => write!(f, "another member has the lock of {queue}"),
+            E::LockRegained { queue, after, .. } => {
+                write!(f, "has the lock of {queue} again after {after:?}")
+            }
+            E::OffsetsNotStored { path, error, .. } => {
+                write!(f, "offsets could not be written to {}: {error}", path.display())
+            }
+            E::Missed { count, .. } => write!(f, "{count} events were dropped: their reader is too slow"),
+            _ if self.message().is_some() => self.write_message(f),
+            _ => self.write_group(f),
+        }
+    }
+
+    fn write_message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ConsumerEvent as E;
+        match self {
+            E::SendBackFailed { message, attempt, retry_in, error, .. } => {
+                write!(
+                    f,
+                    "{message} could not be stored for another delivery (attempt {attempt}, next in {retry_in:?}): {error}"
+                )
+            }
+            E::DeadLettered { message, reason, .. } => write!(f, "{message} is a dead letter: {reason}"),
+            E::MessageSkipped { message, reason, .. } => write!(f, "{message} was given up: {reason}"),
+            E::ListenerPanicked { message, panic, .. } => {
+                write!(f, "the listener panicked on {message}: {panic}")
+            }
+            E::ListenerSlow { message, running_for, .. } => {
+                write!(f, "the listener is over its time with {message}: it has run for {running_for:?}")
+            }
+            E::ListenerStuck { message, running_for, .. } => {
+                write!(f, "the listener has blocked its thread for {running_for:?} with {message}")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write_group(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use ConsumerEvent as E;
+        match self {
+            E::MessageUndecodable { queue, offset: Some(offset), reason, .. } => {
+                write!(f, "the record at {offset} in {queue} cannot be decoded: {reason}")
+            }
+            E::MessageUndecodable { queue, reason, .. } => {
+                write!(f, "a record of {queue} cannot be decoded: {reason}")
+            }
+            E::NobodyReads { topic, .. } => {
+                write!(f, "messages of {topic} wait: there is neither a listener nor a stream")
+            }
+            E::SubscriptionsDiffer { topic: Some(topic), client_id, ours, theirs, .. } => {
+                write!(f, "subscribes to {ours} of {topic}, but {client_id} to {theirs}: messages are missed")
+            }
+            E::SubscriptionsDiffer { client_id, ours, theirs, .. } => {
+                write!(f, "subscribes to {ours}, but {client_id} to {theirs}: messages are missed")
+            }
+            E::SubscriptionsUnchecked { error, .. } => {
+                write!(f, "cannot compare its subscriptions with the ones of other members: {error}")
+            }
+            E::DuplicateClientId { client_id, .. } => {
+                write!(f, "another process has the client id {client_id}: give each its own instance_name")
+            }
+            E::TopicMissing { topic, error, .. } => write!(f, "topic {topic} is missing: {error}"),
+            E::RouteDoubted { topic, missing, .. } => {
+                write!(f, "a route of {topic} lacks {}: kept until another answer agrees", missing.join(", "))
+            }
+            E::BrokerUnreachable { broker, error, .. } => {
+                write!(f, "broker {broker} is out of reach: {error}")
+            }
+            _ => Ok(()),
+        }
+    }
+}

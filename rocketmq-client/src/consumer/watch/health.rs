@@ -1,0 +1,264 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::MessageQueue;
+
+/// How long the consumer's own tasks may be silent before it counts as dead.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How a consumer is at one moment.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ConsumerHealth {
+    /// The consumer group.
+    pub group: Arc<str>,
+    /// Whether `start` has returned with success and no shutdown has begun.
+    pub running: bool,
+    /// Each queue that the consumer owns.
+    pub queues: Vec<QueueHealth>,
+    /// Topics that it subscribes to and that have no route.
+    pub topics_without_route: Vec<Arc<str>>,
+    /// Bytes of memory that cached messages pin, and the limit.
+    pub cached_bytes: u64,
+    /// `cache_limit`.
+    pub cache_limit: u64,
+    /// Handlers that run now.
+    pub handlers: usize,
+    /// Handlers that block their thread beyond their time.
+    pub stuck_handlers: usize,
+    /// How many handlers may run.
+    pub concurrency: usize,
+    /// How long ago the consumer's own tasks last ran. They run several times a second.
+    pub silent_for: Duration,
+}
+
+impl ConsumerHealth {
+    /// Whether the consumer gets its messages: it runs, each topic has a route, and each queue that it owns has a position,
+    /// a broker that can be reached and, for an orderly listener, its lock. A consumer without a queue is ready: other
+    /// members have them all.
+    ///
+    /// ```
+    /// use rocketmq_client::consumer::ConsumerHealth;
+    ///
+    /// fn ready(health: &ConsumerHealth) -> (u16, String) {
+    ///     if health.is_ready() { (200, String::new()) } else { (503, health.problems().join("\n")) }
+    /// }
+    /// # assert_eq!(ready(&ConsumerHealth::default()).0, 503);
+    /// ```
+    pub fn is_ready(&self) -> bool {
+        self.problems().is_empty()
+    }
+
+    /// Whether a restart of the process would not help: the consumer's tasks run, and at least one handler does not block
+    /// its thread. Brokers that are away leave a consumer alive.
+    pub fn is_live(&self) -> bool {
+        self.silent_for <= SILENCE_LIMIT
+            && (self.stuck_handlers == 0 || self.stuck_handlers < self.concurrency)
+    }
+
+    /// Why the consumer is not ready, one line each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.running {
+            problems.push("the consumer is not running".to_owned());
+        }
+        problems.extend(self.topics_without_route.iter().map(|topic| format!("topic {topic} has no route")));
+        let unready = self.queues.iter().filter(|queue| !queue.state.is_ready());
+        problems.extend(unready.map(|queue| {
+            format!("{} is {} for {:?}{}", queue.queue, queue.state, queue.in_state_for, queue.error_text())
+        }));
+        problems
+    }
+
+    /// Messages that the brokers have and that are not committed, as far as it is known: the sum over all queues.
+    pub fn lag(&self) -> i64 {
+        self.queues.iter().filter_map(QueueHealth::lag).sum()
+    }
+}
+
+/// How one queue is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct QueueHealth {
+    /// The queue.
+    pub queue: MessageQueue,
+    /// What its messages wait for.
+    pub state: QueueState,
+    /// For how long.
+    pub in_state_for: Duration,
+    /// The next offset to pull.
+    pub pulled: Option<i64>,
+    /// The lowest offset that is not finished: what would be committed now.
+    pub lowest_unfinished: Option<i64>,
+    /// The offset that the broker (broadcast: the file) last confirmed.
+    pub committed: Option<i64>,
+    /// The offset behind the last message, by the broker's last answer.
+    pub broker_max: Option<i64>,
+    /// Messages that are pulled and not finished.
+    pub cached_count: usize,
+    /// Bytes of memory that they pin.
+    pub cached_bytes: u64,
+    /// How long ago the lock was last requested with success; of orderly listeners.
+    pub lock_age: Option<Duration>,
+    /// The last failure, while the state is the consequence of one.
+    pub last_error: Option<Arc<str>>,
+}
+
+impl QueueHealth {
+    pub(crate) fn new(queue: MessageQueue, state: QueueState, in_state_for: Duration) -> Self {
+        Self {
+            queue,
+            state,
+            in_state_for,
+            pulled: None,
+            lowest_unfinished: None,
+            committed: None,
+            broker_max: None,
+            cached_count: 0,
+            cached_bytes: 0,
+            lock_age: None,
+            last_error: None,
+        }
+    }
+
+    /// Messages that the broker has and that are not committed, if both offsets are known.
+    pub fn lag(&self) -> Option<i64> {
+        Some((self.broker_max? - self.committed.or(self.lowest_unfinished)?).max(0))
+    }
+
+    fn error_text(&self) -> String {
+        self.last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"))
+    }
+}
+
+/// What the messages of a queue wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum QueueState {
+    /// A pull is on its way, and the broker has more.
+    Pulling,
+    /// A pull waits at the broker for the next message.
+    LongPolling,
+    /// All that the broker has is consumed and committed.
+    CaughtUp,
+    /// Enough is cached; pulling goes on when a handler ends.
+    Throttled(Throttle),
+    /// `pause_queues` was called.
+    Paused,
+    /// `suspend` was called, or the orderly listener asked for a pause.
+    Suspended,
+    /// The broker has not granted the lock, or it must be confirmed.
+    WaitingForLock,
+    /// The broker does not say where the group is; it is asked again.
+    OffsetUnknown,
+    /// The topic has no route.
+    NoRoute,
+    /// The broker cannot be reached.
+    BrokerUnreachable,
+    /// Messages wait for a free handler.
+    ListenerBusy,
+    /// Failed messages wait to be stored for another delivery.
+    SendBackRetrying,
+}
+
+impl QueueState {
+    /// Whether the queue gets its messages, or does not by the user's own wish or pace.
+    fn is_ready(self) -> bool {
+        use QueueState::{BrokerUnreachable, NoRoute, OffsetUnknown, WaitingForLock};
+        !matches!(self, WaitingForLock | OffsetUnknown | NoRoute | BrokerUnreachable)
+    }
+}
+
+impl fmt::Display for QueueState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            QueueState::Pulling => "pulling",
+            QueueState::LongPolling => "long polling",
+            QueueState::CaughtUp => "caught up",
+            QueueState::Throttled(Throttle::Count) => "throttled by the number of its messages",
+            QueueState::Throttled(Throttle::Bytes) => "throttled by the bytes of its messages",
+            QueueState::Throttled(Throttle::Span) => "throttled by the span of its offsets",
+            QueueState::Throttled(Throttle::Budget) => "throttled by the consumer's cache_limit",
+            QueueState::Paused => "paused",
+            QueueState::Suspended => "suspended",
+            QueueState::WaitingForLock => "waiting for its lock",
+            QueueState::OffsetUnknown => "without a known offset",
+            QueueState::NoRoute => "without a route",
+            QueueState::BrokerUnreachable => "out of reach",
+            QueueState::ListenerBusy => "waiting for the listener",
+            QueueState::SendBackRetrying => "retrying send-backs",
+        })
+    }
+}
+
+/// Which limit stops the pulling of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Throttle {
+    /// `pull_threshold_for_queue`, or its share of `pull_threshold_for_topic`.
+    Count,
+    /// `pull_threshold_size_for_queue`, or its share of `pull_threshold_size_for_topic`.
+    Bytes,
+    /// `consume_concurrently_max_span`.
+    Span,
+    /// `cache_limit`, of the whole consumer.
+    Budget,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(state: QueueState) -> QueueHealth {
+        QueueHealth::new(MessageQueue::new("T", "b", 0), state, Duration::from_secs(3))
+    }
+
+    fn healthy() -> ConsumerHealth {
+        ConsumerHealth { running: true, concurrency: 20, ..ConsumerHealth::default() }
+    }
+
+    #[test]
+    fn readiness_names_what_keeps_messages_away() {
+        let mut health = healthy();
+        assert!(health.is_ready(), "a consumer without a queue is ready");
+        health.queues = vec![queue(QueueState::Throttled(Throttle::Span)), queue(QueueState::Paused)];
+        assert!(health.is_ready(), "the user's own pace is no problem");
+        let mut unknown = queue(QueueState::OffsetUnknown);
+        unknown.last_error = Some("timeout".into());
+        health.queues.push(unknown);
+        health.topics_without_route.push("Orders".into());
+        assert!(!health.is_ready() && health.is_live());
+        assert_eq!(
+            health.problems(),
+            [
+                "topic Orders has no route",
+                "MessageQueue [topic=T, brokerName=b, queueId=0] is without a known offset for 3s: timeout"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_consumer_is_live_while_a_restart_would_not_help() {
+        let mut health = healthy();
+        health.stuck_handlers = 19;
+        assert!(health.is_live());
+        health.stuck_handlers = 20;
+        assert!(!health.is_live());
+        health.stuck_handlers = 0;
+        health.silent_for = Duration::from_secs(61);
+        assert!(!health.is_live());
+    }
+
+    #[test]
+    fn lag_is_what_is_not_committed() {
+        let mut health = healthy();
+        let mut one = queue(QueueState::Pulling);
+        (one.committed, one.broker_max) = (Some(10), Some(25));
+        let mut unknown = queue(QueueState::OffsetUnknown);
+        unknown.broker_max = Some(1000);
+        assert_eq!((one.lag(), unknown.lag()), (Some(15), None));
+        health.queues = vec![one, unknown];
+        assert_eq!(health.lag(), 15);
+    }
+}

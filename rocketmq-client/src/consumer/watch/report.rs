@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+use crate::model::MessageQueue;
+
+/// What the shutdown of a consumer left behind.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ConsumerShutdownReport {
+    /// Messages that a handler had and did not finish in time. They come again.
+    pub unfinished: u32,
+    /// Queues whose offset could not be committed, with that offset: what lies between the committed offset and it comes
+    /// again.
+    pub uncommitted: Vec<(MessageQueue, i64)>,
+    /// Queues whose lock could not be given back: other members get them when the lock expires, after 60 s.
+    pub still_locked: Vec<MessageQueue>,
+    /// Brokers that could not be told that this consumer leaves. They notice when its connection closes, or after 120 s
+    /// without a heartbeat.
+    pub not_unregistered: Vec<String>,
+    /// How long the shutdown took.
+    pub took: Duration,
+}
+
+impl ConsumerShutdownReport {
+    /// Whether nothing was left.
+    ///
+    /// ```
+    /// assert!(rocketmq_client::consumer::ConsumerShutdownReport::default().is_clean());
+    /// ```
+    pub fn is_clean(&self) -> bool {
+        self.unfinished == 0
+            && self.uncommitted.is_empty()
+            && self.still_locked.is_empty()
+            && self.not_unregistered.is_empty()
+    }
+}

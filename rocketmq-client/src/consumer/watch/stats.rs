@@ -1,0 +1,92 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Declares each counter once: the field of [`ConsumerStats`], the counter behind it, and what adds to it.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident / $add:ident,)+) => {
+        /// What a consumer did since it was started. Counters never go back.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct ConsumerStats {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+            /// Handlers that run now.
+            pub in_flight: u64,
+            /// Messages that are pulled and not finished.
+            pub cached_count: u64,
+            /// Bytes of memory that they pin.
+            pub cached_bytes: u64,
+        }
+
+        /// The counters behind [`ConsumerStats`].
+        #[derive(Debug, Default)]
+        pub(crate) struct ConsumerRecorder {
+            $($name: AtomicU64,)+
+        }
+
+        impl ConsumerRecorder {
+            $(
+                #[doc = concat!("Adds to `", stringify!($name), "`.")]
+                pub(crate) fn $add(&self, count: u64) {
+                    self.$name.fetch_add(count, Ordering::Relaxed);
+                }
+            )+
+
+            /// The counters as they are; what only the caller knows is 0.
+            pub(crate) fn snapshot(&self) -> ConsumerStats {
+                ConsumerStats {
+                    $($name: self.$name.load(Ordering::Relaxed),)+
+                    ..ConsumerStats::default()
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Answers of brokers that held messages.
+    pull_count / pulled,
+    /// Messages that were received and decoded, filtered ones included.
+    received_count / received,
+    /// Bytes of their records.
+    received_bytes / received_bytes_of,
+    /// Messages that the tag filter took out.
+    filtered_count / filtered,
+    /// Records that could not be decoded.
+    undecodable_count / undecodable,
+    /// Messages that a listener or a stream has finished with success.
+    consume_success_count / succeeded,
+    /// Messages that come again later: failures, panics and time-outs included.
+    consume_failure_count / failed,
+    /// Messages that went to the dead letter topic.
+    dead_letter_count / dead_lettered,
+    /// Panics of the listener.
+    panic_count / panicked,
+    /// Handlers that were over their time.
+    timeout_count / timed_out,
+    /// Messages that were stored for another delivery.
+    send_back_count / sent_back,
+    /// Attempts to store a message for another delivery that failed.
+    send_back_failure_count / send_back_failed,
+    /// Offsets that were committed, one for each queue and time.
+    commit_count / committed,
+    /// Commits that failed; the next commit repeats them.
+    commit_failure_count / commit_failed,
+    /// Positions that moved because the broker had other offsets, or by a reset.
+    offset_moved_count / offset_moved,
+    /// Rebalances that ran.
+    rebalance_count / rebalanced,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_counter_counts_for_itself() {
+        let recorder = ConsumerRecorder::default();
+        recorder.succeeded(3);
+        recorder.succeeded(1);
+        recorder.failed(2);
+        let stats = recorder.snapshot();
+        assert_eq!((stats.consume_success_count, stats.consume_failure_count, stats.pull_count), (4, 2, 0));
+    }
+}
