@@ -1,7 +1,10 @@
 //! Offsets of the group.
 //!
 //! - [`CommitTable`]: which offsets have to be committed, and which are
+//! - [`LocalFile`]: the offsets of a broadcast consumer, on disk
 
 mod commits;
+mod local_file;
 
 pub(crate) use commits::{Commit, CommitTable, LastCommit, ReadBack};
+pub(crate) use local_file::{LocalFile, Offsets};

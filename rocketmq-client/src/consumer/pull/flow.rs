@@ -1,15 +1,4 @@
-/// Why a queue does not pull now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Throttle {
-    /// Its cached messages, or its share of those of the topic.
-    Count,
-    /// The memory of its cached messages, or its share of that of the topic.
-    Bytes,
-    /// The distance between its lowest unfinished and its highest cached message.
-    Span,
-    /// The memory of all cached messages of the consumer.
-    Budget,
-}
+use crate::consumer::watch::Throttle;
 
 /// The limits of a consumer. `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

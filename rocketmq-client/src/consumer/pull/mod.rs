@@ -7,4 +7,6 @@ mod answer;
 mod flow;
 
 pub(crate) use answer::{PullAnswer, PullEvent, PullJudge, PullRefusal, PullVerdict, ReadFrom, WhatNext};
-pub(crate) use flow::{FlowLimits, FlowLoad, Throttle};
+pub(crate) use flow::{FlowLimits, FlowLoad};
+
+pub(crate) use super::watch::Throttle;
