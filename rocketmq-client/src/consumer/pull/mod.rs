@@ -5,6 +5,8 @@
 
 mod answer;
 mod flow;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use answer::{PullAnswer, PullEvent, PullJudge, PullRefusal, PullVerdict, ReadFrom, WhatNext};
 pub(crate) use flow::{FlowLimits, FlowLoad};
