@@ -5,6 +5,8 @@
 
 mod commits;
 mod local_file;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use commits::{Commit, CommitTable, LastCommit, ReadBack};
 pub(crate) use local_file::{LocalFile, Offsets};
