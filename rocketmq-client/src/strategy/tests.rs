@@ -1,6 +1,6 @@
 use super::*;
 
-const TABLE: &str = include_str!("../../../testdata/strategies-5.5.0.txt");
+const TABLE: &str = include_str!("../../testdata/strategies-5.5.0.txt");
 
 /// The room of a broker stands before `@`, that of a member before `-`.
 #[derive(Debug)]
