@@ -12,6 +12,7 @@
 //! - `illegal`: messages and ids that are refused
 //! - `lookups`: messages by key and id, and members of the cluster
 //! - `admin`: topics and offsets
+//! - `consumer`: push consumers
 //! - `brokers`: masters and slaves that stop and start
 //! - `acl`: signed requests
 //! - `support`: a producer and an admin of one cluster
@@ -20,6 +21,7 @@ pub(crate) mod acl;
 mod admin;
 mod auto_batch;
 pub(crate) mod brokers;
+mod consumer;
 mod delay;
 mod illegal;
 mod lookups;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::admin::MQAdmin;
-use crate::conf::{ClientOption, ProducerOption, invalid};
+use crate::conf::{ClientOption, ConsumerOption, ProducerOption, invalid};
+use crate::consumer::{DefaultMQPushConsumerImpl, PushConsumerBuilder};
 use crate::error::MQClientError;
 use crate::factory::MQClientInstance;
 use crate::life_cycle::LifeCycle;
@@ -58,13 +59,14 @@ struct Shared {
     life: LifeCycle<Arc<MQClientInstance>>,
     /// What is shut down before the client.
     producers: Mutex<Vec<Weak<DefaultMQProducerImpl>>>,
+    consumers: Mutex<Vec<Weak<DefaultMQPushConsumerImpl>>>,
 }
 
 impl MQClient {
     /// A client with these options, which `start` checks.
     pub fn new(option: ClientOption) -> Self {
-        let (life, producers) = (LifeCycle::new("client"), Mutex::default());
-        Self { shared: Arc::new(Shared { option, life, producers }) }
+        let (life, producers, consumers) = (LifeCycle::new("client"), Mutex::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { option, life, producers, consumers }) }
     }
 
     /// Makes and starts a client of the cluster behind these NameServers (`host:port;host:port`), with the defaults
@@ -108,6 +110,11 @@ impl MQClient {
         TransactionProducerBuilder::new(self.producer(group), listener)
     }
 
+    /// A push consumer of this client, in the making. Each group has one consumer on a client.
+    pub fn push_consumer(&self, group: impl Into<String>) -> PushConsumerBuilder {
+        PushConsumerBuilder::of_client(self.clone(), group.into())
+    }
+
     /// An admin of this client. Its methods answer `NotStarted` before the client is started and `ShutDown` after its
     /// shutdown. Topics and groups have their full names for an admin, whatever namespace the client has.
     pub fn admin(&self) -> MQAdmin {
@@ -127,6 +134,11 @@ impl MQClient {
         let instance = self.shared.life.shut_down()?;
         let producers: Vec<_> = self.producers().iter().filter_map(Weak::upgrade).collect();
         let mut report = ShutdownReport::default();
+        // First: what a handler sends can still be sent.
+        let consumers: Vec<_> = self.consumers().iter().filter_map(Weak::upgrade).collect();
+        for left in waiting::all(consumers.iter().map(|consumer| consumer.shutdown_in_time())).await {
+            report.brokers_not_told.extend(left.map(|left| left.not_unregistered).unwrap_or_default());
+        }
         for left in waiting::all(producers.iter().map(DefaultMQProducerImpl::shutdown)).await {
             match left {
                 Ok(left) => report.add(left),
@@ -176,6 +188,27 @@ impl MQClient {
         let mut producers = self.producers();
         producers.retain(|producer| producer.strong_count() > 0);
         producers.push(Arc::downgrade(producer));
+    }
+
+    /// The same for a consumer.
+    pub(crate) fn check_consumer(&self, option: &ConsumerOption) -> Result<(), MQClientError> {
+        match option.differs_from(&self.shared.option) {
+            Some(option) => {
+                Err(invalid(option, "it belongs to the client that is shared: set it in ClientOption"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Shuts this consumer down with the client.
+    pub(crate) fn adopt_consumer(&self, consumer: &Arc<DefaultMQPushConsumerImpl>) {
+        let mut consumers = self.consumers();
+        consumers.retain(|consumer| consumer.strong_count() > 0);
+        consumers.push(Arc::downgrade(consumer));
+    }
+
+    fn consumers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<DefaultMQPushConsumerImpl>>> {
+        self.shared.consumers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn producers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<DefaultMQProducerImpl>>> {

@@ -3,25 +3,32 @@
 //! - `listener`: what handles messages, what it returns, and what it is told
 //! - `subscription`: which messages of a topic a consumer wants
 //! - `watch`: events, health, counters, the report of a shutdown
-//! - [`strategy`]: which member of a group reads which queues; a room of the crate's root, for the options
+//! - `strategy`: which member of a group reads which queues
 //! - `window`: the cached messages of one queue, the lowest unfinished offset, the memory that they pin
 //! - `position`: where a queue starts, and when its position may move
 //! - `pull`: what the answer to a pull means, and whether a queue may pull
 //! - `offsets`: which offsets have to be committed
 //! - `lock`: how long the lock on a queue holds
 //! - `rebalance`: which queues to release and to take, and when to look
+//! - `member`: what the drivers of a running consumer share
 //! - `retry`: what becomes of a message that failed
+//! - `dispatch`: hands messages to listeners
+//! - `push`: the push consumer
 
 // Until the drivers use all of it.
 #![allow(dead_code, unused_imports)]
 
+mod dispatch;
 mod listener;
 mod lock;
+mod member;
 mod offsets;
 mod position;
 mod pull;
+mod push;
 mod rebalance;
 mod retry;
+pub mod strategy;
 mod subscription;
 mod watch;
 mod window;
@@ -32,14 +39,13 @@ pub use listener::{
     ConsumeResult, IntoOutcome, MessageListenerBatch, MessageListenerConcurrently, MessageListenerOrderly,
     OrderlyOutcome, OrderlyResult,
 };
+/// Another name of [`PushConsumer`], for readers who come from Java.
+pub use push::PushConsumer as DefaultMQPushConsumer;
+pub use push::{PushConsumer, PushConsumerBuilder};
 pub use subscription::MessageSelector;
 pub use watch::{
     ConsumerEvent, ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats, MessageIdentity,
     QueueHealth, QueueState, Throttle,
 };
 
-/// How the queues of a topic are shared among the members of a group.
-pub mod strategy {
-    #[doc(inline)]
-    pub use crate::strategy::*;
-}
+pub(crate) use push::DefaultMQPushConsumerImpl;

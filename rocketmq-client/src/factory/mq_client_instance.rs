@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::net::TaskOwner;
 use rocketmq_remoting::protocol::RequestCode;
 use rocketmq_remoting::protocol::body::{ConsumerData, TopicRouteData};
@@ -226,6 +227,21 @@ impl MQClientInstance {
             Some(info) => Ok(info),
             None => self.routes.find(topic, Missing::IsError, timeout, deadline, known).await,
         }
+    }
+
+    /// Another number whenever any route changed.
+    pub(crate) fn routes_version(&self) -> u64 {
+        self.routes.version()
+    }
+
+    /// The NameServer that told the known route of a topic.
+    pub(crate) fn route_source(&self, topic: &str) -> Option<Arc<str>> {
+        Some(self.routes.get(topic)?.1.name_server.clone())
+    }
+
+    /// Tells a broker who this client is, whether it knows or not.
+    pub(crate) async fn tell(&self, address: &Arc<str>) -> Result<(), RemotingError> {
+        self.heartbeats.send(address).await
     }
 
     /// The topics whose routes change from now on.

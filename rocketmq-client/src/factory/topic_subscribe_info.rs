@@ -40,6 +40,23 @@ impl TopicSubscribeInfo {
         self.brokers.get(broker)?.values().next()
     }
 
+    /// A server of a broker: that with this id, else the master, else the slave with the smallest id.
+    pub(crate) fn server_or_other(&self, broker: &str, id: i64) -> Option<(i64, &Arc<str>)> {
+        let servers = self.brokers.get(broker)?;
+        let wanted = servers.get_key_value(&id).or_else(|| servers.iter().next());
+        wanted.map(|(id, address)| (*id, address))
+    }
+
+    /// The brokers that have queues, by name.
+    pub(crate) fn brokers(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.brokers.keys()
+    }
+
+    /// All servers.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.brokers.values().flat_map(BTreeMap::values)
+    }
+
     /// One server of a broker by its id.
     pub(crate) fn server(&self, broker: &str, id: i64) -> Option<&Arc<str>> {
         self.brokers.get(broker)?.get(&id)

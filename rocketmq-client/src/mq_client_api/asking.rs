@@ -200,12 +200,23 @@ impl Asking<'_> {
         group: &str,
         queue: &MessageQueue,
     ) -> Result<Option<i64>, MQClientError> {
+        // Otherwise a broker answers 0 for a group that has committed nothing.
+        self.committed_offset(address, group, queue, false).await
+    }
+
+    /// The same. With `zero_if_young`, a broker answers 0 where there is none and the queue has its first message still.
+    pub(crate) async fn committed_offset(
+        &self,
+        address: &str,
+        group: &str,
+        queue: &MessageQueue,
+        zero_if_young: bool,
+    ) -> Result<Option<i64>, MQClientError> {
         let header = QueryConsumerOffsetRequestHeader {
             consumer_group: group.into(),
             topic: queue.topic().into(),
             queue_id: queue.queue_id(),
-            // Otherwise a broker answers 0 for a group that has committed nothing.
-            set_zero_if_not_found: Some(false),
+            set_zero_if_not_found: (!zero_if_young).then_some(false),
             broker_name: Some(queue.broker_name().into()),
         };
         match self.ask(address, &header).await {

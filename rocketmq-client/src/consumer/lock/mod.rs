@@ -3,7 +3,5 @@
 //! - [`LockClock`]: how long the lock on one queue holds
 
 mod clock;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use clock::{LockChange, LockClock, LockState};

@@ -6,8 +6,6 @@
 
 mod correction;
 mod start;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use correction::{Correction, CorrectionEvent, CorrectionMachine, CorrectionStep};
 pub(crate) use start::{

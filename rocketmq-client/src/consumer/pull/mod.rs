@@ -1,14 +1,21 @@
-//! Decisions about pulls.
+//! Pulls: what decides about them, and what carries them out.
 //!
 //! - [`PullJudge`]: what the answer to a pull means
 //! - [`FlowLimits`]: whether a queue may pull, and which limit forbids it
+//! - [`pull`](fn@pull): sends a pull, and takes its answer
+//! - [`settle`](fn@settle): what the end of messages changes
+//! - `decode`: the records of an answer
+//! - [`mind_queues`]: looks up positions, checks claims, and finds the way to a server
 
 mod answer;
+mod attendant;
+mod decode;
 mod flow;
-#[cfg(test)]
-mod tests;
+mod puller;
+mod settle;
 
 pub(crate) use answer::{PullAnswer, PullEvent, PullJudge, PullRefusal, PullVerdict, ReadFrom, WhatNext};
-pub(crate) use flow::{FlowLimits, FlowLoad};
-
-pub(crate) use super::watch::Throttle;
+pub(crate) use attendant::mind_queues;
+pub(crate) use flow::{FlowLimits, FlowLoad, Throttle};
+pub(crate) use puller::pull;
+pub(crate) use settle::settle;

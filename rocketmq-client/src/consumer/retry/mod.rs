@@ -2,12 +2,11 @@
 //!
 //! - [`RetryLadder`]: give it back, else send it to the retry topic, else try again here
 //! - `properties`: the properties of a message that is sent to the retry topic
-//! - `tests`: whole ladders on virtual time
+//! - `requests`: carries the ladder out
 
 mod ladder;
 mod properties;
-#[cfg(test)]
-mod tests;
+mod requests;
 
-pub(crate) use ladder::{RetryEnd, RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, StepFailure};
-pub(crate) use properties::DLQ_REASON;
+pub(crate) use ladder::{RetryEnd, RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, SendBack};
+pub(crate) use requests::{Failing, mind_parked, place};

@@ -35,7 +35,7 @@ pub use lenient::{LenientFields, NotANumber, NumberPolicy};
 pub use name_server::*;
 pub use offset::*;
 pub use pop::*;
-pub use pull::{PullMessageFields, PullMessageRequestHeader, PullMessageResponseHeader};
+pub use pull::{PullMessageAnswer, PullMessageFields, PullMessageRequestHeader, PullMessageResponseHeader};
 pub use query::*;
 pub use recall::*;
 pub use remote::*;

@@ -1,7 +1,8 @@
 //! Pulling messages: 11, 361.
 
 use super::macros::headers;
-use crate::protocol::{RequestCode, RequestHeader};
+use crate::protocol::fields::HeaderField;
+use crate::protocol::{FieldsView, RequestCode, RequestHeader};
 use bytestring::ByteString;
 
 /// Java `PullSysFlag.FLAG_LITE_PULL_MESSAGE`.
@@ -75,5 +76,37 @@ impl RequestHeader for PullMessageRequestHeader {
         } else {
             RequestCode::LITE_PULL_MESSAGE
         }
+    }
+}
+
+/// What a consumer goes by of an answer to a pull, read where the answer lies. A number that is missing or cannot be read
+/// is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PullMessageAnswer {
+    /// The broker to ask next time: 0 is the master.
+    pub suggest_which_broker_id: Option<i64>,
+    /// The offset to go on from.
+    pub next_begin_offset: Option<i64>,
+    /// The first offset that is left.
+    pub min_offset: Option<i64>,
+    /// The offset behind the last message.
+    pub max_offset: Option<i64>,
+}
+
+impl From<FieldsView<'_>> for PullMessageAnswer {
+    fn from(fields: FieldsView<'_>) -> Self {
+        let mut answer = Self::default();
+        fields.each(|name, value| {
+            let field = match name {
+                "suggestWhichBrokerId" => &mut answer.suggest_which_broker_id,
+                "nextBeginOffset" => &mut answer.next_begin_offset,
+                "minOffset" => &mut answer.min_offset,
+                "maxOffset" => &mut answer.max_offset,
+                _ => return,
+            };
+            *field = value.and_then(i64::decode);
+        });
+        answer
     }
 }

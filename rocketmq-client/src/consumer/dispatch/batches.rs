@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use rocketmq_common::MessageExt;
+use tokio::time::Instant;
+
+use super::Pool;
+use super::concurrently::conclude_one;
+use super::running::{Outcome, context, panicked, poll_once, wait};
+use crate::consumer::listener::{BatchOutcome, BatchResult, CancelSource, ConsumeOutcome, Slot};
+use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::pull::settle;
+
+/// Handles batches of messages, until the pool has another size.
+pub(super) async fn work(pool: Arc<Pool>, index: usize, mut slot: Slot<Arc<[MessageExt]>, BatchResult>) {
+    let member = pool.member.clone();
+    let (mut source, mut taken) = (CancelSource::default(), Vec::new());
+    while let Some(owned) = pool.next(index).await {
+        {
+            let mut state = owned.lock();
+            state.take(member.settings.batch_max, &mut taken);
+            if state.gets_in_line() {
+                drop(state);
+                member.ready.push(owned.clone());
+            }
+        }
+        if !taken.is_empty() {
+            handle(&member, &owned, &mut slot, &mut source, &mut taken).await;
+        }
+        tokio::task::consume_budget().await;
+    }
+}
+
+async fn handle(
+    member: &Arc<Member>,
+    owned: &Arc<OwnedQueue>,
+    slot: &mut Slot<Arc<[MessageExt]>, BatchResult>,
+    source: &mut CancelSource,
+    taken: &mut Vec<(i64, Arc<MessageExt>)>,
+) {
+    let mut done: Vec<i64> = taken.iter().map(|(offset, _)| *offset).collect();
+    let messages: Arc<[MessageExt]> = taken
+        .drain(..)
+        .map(|(_, message)| Arc::try_unwrap(message).unwrap_or_else(|m| (*m).clone()))
+        .collect();
+    let (Some(first), Some(offset)) = (messages.first(), done.first()) else { return };
+    let began = Instant::now();
+    let context = context(member, owned, *offset, first, source, began);
+    let deadline = context.deadline;
+    slot.start(messages.clone(), context);
+    let outcome = match poll_once(slot).await {
+        Some(ended) => ended.into(),
+        None => wait(member, owned, first, (slot, &*source), (began, deadline)).await,
+    };
+    let outcome = match outcome {
+        Outcome::Returned(Ok(outcome)) => Ok(outcome),
+        Outcome::Returned(Err(failure)) => Err(failure.to_string()),
+        Outcome::Panicked(text) => Err(panicked(member, owned, first, &text)),
+        Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
+    };
+    if outcome == Ok(BatchOutcome::All(ConsumeOutcome::Success)) {
+        member.recorder.succeeded(done.len() as u64);
+        return settle(member, owned, &mut done);
+    }
+    let mut finished = Vec::with_capacity(done.len());
+    for (index, (offset, message)) in done.iter().zip(messages.iter()).enumerate() {
+        let outcome = match &outcome {
+            Ok(outcome) => Ok(outcome.of(index)),
+            Err(reason) => Err(reason.clone()),
+        };
+        let message = Arc::new(message.clone());
+        if conclude_one(member, owned, *offset, &message, outcome).await {
+            finished.push(*offset);
+        }
+    }
+    settle(member, owned, &mut finished);
+}

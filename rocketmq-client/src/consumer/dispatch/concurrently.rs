@@ -1,0 +1,152 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_common::MessageExt;
+use tokio::time::Instant;
+
+use super::Pool;
+use super::running::{Outcome, context, give_back, panicked, poll_once, wait};
+use crate::consumer::listener::{CancelSource, ConsumeOutcome, ConsumeResult, Slot};
+use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::pull::settle;
+use crate::consumer::retry::{Failing, place};
+use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
+
+/// A worker takes so many messages at once while its listener is quick.
+const QUICK: usize = 32;
+/// A listener that takes less for a message is quick: to wake another worker takes as long.
+const QUICK_PER_MESSAGE: Duration = Duration::from_micros(20);
+
+/// One worker.
+struct Worker {
+    member: Arc<Member>,
+    slot: Slot<Arc<MessageExt>, ConsumeResult>,
+    source: CancelSource,
+    /// Offsets that are finished and not settled.
+    done: Vec<i64>,
+    quick: bool,
+}
+
+/// Handles messages in any order, until the pool has another size.
+pub(super) async fn work(pool: Arc<Pool>, index: usize, slot: Slot<Arc<MessageExt>, ConsumeResult>) {
+    let member = pool.member.clone();
+    let (source, done) = (CancelSource::default(), Vec::with_capacity(QUICK));
+    let mut worker = Worker { member, slot, source, done, quick: false };
+    let mut taken = Vec::with_capacity(QUICK);
+    while let Some(owned) = pool.next(index).await {
+        worker.take(&owned, pool.wanted(), &mut taken);
+        let (began, count) = (Instant::now(), taken.len());
+        worker.handle(&owned, &mut taken, began).await;
+        worker.quick = began.elapsed() < QUICK_PER_MESSAGE * u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        tokio::task::consume_budget().await;
+    }
+}
+
+impl Worker {
+    /// Takes messages of a queue: all at once from a quick listener, else a share that leaves some for other workers.
+    fn take(&self, owned: &Arc<OwnedQueue>, workers: usize, taken: &mut Vec<(i64, Arc<MessageExt>)>) {
+        let mut state = owned.lock();
+        let waiting = state.window.as_ref().map_or(0, |window| window.waiting());
+        let count = if self.quick { QUICK } else { waiting.div_ceil(workers.max(1)).clamp(1, QUICK) };
+        state.take(count, taken);
+        if state.gets_in_line() {
+            drop(state);
+            self.member.ready.push(owned.clone());
+        }
+    }
+
+    async fn handle(
+        &mut self,
+        owned: &Arc<OwnedQueue>,
+        taken: &mut Vec<(i64, Arc<MessageExt>)>,
+        began: Instant,
+    ) {
+        let member = self.member.clone();
+        let mut messages = taken.drain(..);
+        while let Some((offset, message)) = messages.next() {
+            let context = context(&member, owned, offset, &message, &mut self.source, began);
+            let deadline = context.deadline;
+            self.slot.start(message.clone(), context);
+            let ended = poll_once(&mut self.slot).await;
+            if let Some(crate::consumer::listener::Ended::Returned(Ok(ConsumeOutcome::Success))) = ended {
+                self.done.push(offset);
+                continue;
+            }
+            // This takes long: others handle the rest meanwhile.
+            self.note_done(owned);
+            if messages.len() > 0 {
+                give_back(&member, owned, messages.by_ref());
+            }
+            let outcome = match ended {
+                Some(ended) => ended.into(),
+                None => {
+                    let slot = (&mut self.slot, &self.source);
+                    wait(&member, owned, &message, slot, (began, deadline)).await
+                }
+            };
+            if conclude(&member, owned, offset, &message, outcome).await {
+                self.done.push(offset);
+                settle(&member, owned, &mut self.done);
+            }
+        }
+        self.note_done(owned);
+    }
+
+    fn note_done(&mut self, owned: &Arc<OwnedQueue>) {
+        self.member.recorder.succeeded(self.done.len() as u64);
+        settle(&self.member, owned, &mut self.done);
+    }
+}
+
+/// What the end of a handler means for its message. True: the message is finished.
+async fn conclude(
+    member: &Member,
+    owned: &Arc<OwnedQueue>,
+    offset: i64,
+    message: &Arc<MessageExt>,
+    outcome: Outcome<ConsumeResult>,
+) -> bool {
+    let outcome = match outcome {
+        Outcome::Returned(result) => result.map_err(|failure| failure.to_string()),
+        Outcome::Panicked(text) => Err(panicked(member, owned, message, &text)),
+        Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
+    };
+    conclude_one(member, owned, offset, message, outcome).await
+}
+
+/// What an outcome means for a message. True: the message is finished.
+pub(super) async fn conclude_one(
+    member: &Member,
+    owned: &Arc<OwnedQueue>,
+    offset: i64,
+    message: &Arc<MessageExt>,
+    outcome: Result<ConsumeOutcome, String>,
+) -> bool {
+    let later = |reason: String, delay_level| Failing { reason, delay_level, dead_letter: false };
+    let failing = match outcome {
+        Ok(ConsumeOutcome::Success) => {
+            member.recorder.succeeded(1);
+            member.retries.forget(owned.generation, offset);
+            return true;
+        }
+        Ok(ConsumeOutcome::Later { delay_level }) => {
+            later("the listener said: later".to_owned(), delay_level)
+        }
+        Ok(ConsumeOutcome::DeadLetter { reason }) => Failing { reason, delay_level: None, dead_letter: true },
+        Err(reason) => later(reason, None),
+    };
+    member.recorder.failed(1);
+    if member.settings.broadcast {
+        member.events.emit(ConsumerEvent::MessageSkipped {
+            group: member.events.group(),
+            message: Box::new(MessageIdentity::of(message, &owned.queue)),
+            reason: failing.reason.into(),
+        });
+        return true;
+    }
+    // A message of a queue that is not ours any more belongs to its next owner, who gets it anyway.
+    if owned.lock().is_released() && owned.lock().window.is_none() {
+        return false;
+    }
+    place(member, owned, offset, message, &failing).await
+}

@@ -1,0 +1,113 @@
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use rocketmq_common::MessageExt;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::consumer::listener::{CancelSource, ConsumeContext, Ended, Slot};
+use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
+
+/// How a handler came to its end.
+#[derive(Debug)]
+pub(super) enum Outcome<R> {
+    Returned(R),
+    Panicked(String),
+    /// It was dropped when its time and the grace were over.
+    TimedOut(Duration),
+}
+
+impl<R> From<Ended<R>> for Outcome<R> {
+    fn from(ended: Ended<R>) -> Self {
+        match ended {
+            Ended::Returned(result) => Outcome::Returned(result),
+            Ended::Panicked(text) => Outcome::Panicked(text),
+        }
+    }
+}
+
+/// What a worker tells a handler besides its messages.
+pub(super) fn context(
+    member: &Member,
+    owned: &OwnedQueue,
+    offset: i64,
+    first: &MessageExt,
+    source: &mut CancelSource,
+    now: Instant,
+) -> ConsumeContext {
+    let (_, local_times) = member.retries.of(owned.generation, offset);
+    let mut context = ConsumeContext::new(owned.queue.clone());
+    context.reconsume_times = u32::try_from(first.reconsume_times() + local_times).unwrap_or_default();
+    context.max_reconsume_times = member.settings.max_reconsume_times;
+    context.cancelled = source.renew();
+    context.deadline = now + member.settings.consume_timeout;
+    context
+}
+
+/// Polls a handler once.
+pub(super) async fn poll_once<M, R>(slot: &mut Slot<M, R>) -> Option<Ended<R>> {
+    poll_fn(|cx| match slot.poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Waits for a handler: until its deadline, then for the grace with its token cancelled. After that it is dropped.
+pub(super) async fn wait<M, R>(
+    member: &Member,
+    owned: &OwnedQueue,
+    first: &MessageExt,
+    (slot, source): (&mut Slot<M, R>, &CancelSource),
+    (began, deadline): (Instant, Instant),
+) -> Outcome<R> {
+    if let Ok(ended) = timeout_at(deadline, poll_fn(|cx| slot.poll(cx))).await {
+        return ended.into();
+    }
+    source.cancel();
+    member.recorder.timed_out(1);
+    member.events.emit(ConsumerEvent::ListenerSlow {
+        group: member.events.group(),
+        message: Box::new(MessageIdentity::of(first, &owned.queue)),
+        running_for: began.elapsed(),
+    });
+    match timeout(member.settings.timeout_grace, poll_fn(|cx| slot.poll(cx))).await {
+        Ok(ended) => ended.into(),
+        Err(_) => {
+            slot.abort();
+            Outcome::TimedOut(began.elapsed())
+        }
+    }
+}
+
+/// Tells that a listener panicked. Returns the reason for the message.
+pub(super) fn panicked(member: &Member, owned: &OwnedQueue, first: &MessageExt, text: &str) -> String {
+    member.recorder.panicked(1);
+    member.events.emit(ConsumerEvent::ListenerPanicked {
+        group: member.events.group(),
+        message: Box::new(MessageIdentity::of(first, &owned.queue)),
+        panic: text.into(),
+    });
+    format!("the listener panicked: {text}")
+}
+
+/// Puts messages back that were taken and not handled.
+pub(super) fn give_back(
+    member: &Arc<Member>,
+    owned: &Arc<OwnedQueue>,
+    messages: impl IntoIterator<Item = (i64, Arc<MessageExt>)>,
+) {
+    let mut state = owned.lock();
+    if let Some(window) = &mut state.window {
+        for (offset, message) in messages {
+            // It is gone with the queue otherwise.
+            let _ = window.give_back(owned.generation, offset, message);
+        }
+    }
+    if state.gets_in_line() {
+        drop(state);
+        member.ready.push(owned.clone());
+    }
+}

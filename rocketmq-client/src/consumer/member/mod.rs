@@ -1,0 +1,26 @@
+//! This client as a member of its group: what all drivers of one running consumer share.
+//!
+//! - [`Member`]: group, subscriptions, owned queues, budget
+//! - [`OwnedQueue`]: one ownership of a queue, and at which stage it is
+//! - [`Agenda`]: which queue needs a driver, and when
+//! - [`Ready`]: the queues that have messages for workers
+//! - [`Retries`]: failed messages that no broker took yet
+//! - [`Settings`]: the options, in the types that drivers work with
+//! - [`Subscribed`]: one subscribed topic
+
+mod agenda;
+mod owned_queue;
+mod queues;
+mod ready;
+mod retries;
+mod settings;
+mod shared;
+mod subscribed;
+
+pub(crate) use agenda::Agenda;
+pub(crate) use owned_queue::{OwnedQueue, QueueState, Stage, Way};
+pub(crate) use ready::Ready;
+pub(crate) use retries::{Parked, Retries};
+pub(crate) use settings::Settings;
+pub(crate) use shared::Member;
+pub(crate) use subscribed::Subscribed;

@@ -1,0 +1,186 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytestring::ByteString;
+use rocketmq_common::{MessageExt, MessageQueue};
+use rocketmq_remoting::net::Connection;
+use rocketmq_remoting::protocol::header::PullMessageRequestHeader;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Subscribed;
+use crate::consumer::position::{CorrectionMachine, StartMachine, StartRule};
+use crate::consumer::pull::{PullJudge, PullRefusal, Throttle};
+use crate::consumer::window::{Generation, ProcessQueue};
+
+/// One ownership of a queue. A queue that is lost and taken again, or whose position is set anew, gets another of these:
+/// answers, results and commits hold the one that they belong to, so that stale ones change nothing.
+#[derive(Debug)]
+pub(crate) struct OwnedQueue {
+    pub(crate) queue: MessageQueue,
+    pub(crate) generation: Generation,
+    pub(crate) subscribed: Arc<Subscribed>,
+    /// Told when a released queue has no message in hand any more, and when a position was found.
+    pub(crate) settled: Notify,
+    state: Mutex<QueueState>,
+}
+
+/// What changes while a queue is owned.
+#[derive(Debug)]
+pub(crate) struct QueueState {
+    pub(crate) stage: Stage,
+    /// The cached messages, once the position is known.
+    pub(crate) window: Option<ProcessQueue<Arc<MessageExt>>>,
+    pub(crate) judge: PullJudge,
+    /// The request of the next pull, but for its offsets.
+    pub(crate) request: PullMessageRequestHeader,
+    /// Which server of the broker to read from: 0 is the master.
+    pub(crate) read_from: u64,
+    /// The connection on which the server knows this member.
+    pub(crate) way: Option<Way>,
+    /// The connection that the last pull went out on: another one means that the broker may have restarted.
+    pub(crate) last_connection: Option<u64>,
+    /// A heartbeat comes before the next pull, whatever the server was told.
+    pub(crate) tell_first: bool,
+    /// The position was set anew: it is committed before the next pull.
+    pub(crate) commit_first: bool,
+    pub(crate) refusal: Option<PullRefusal>,
+    /// It is in line for workers, or a worker has it.
+    pub(crate) in_line: bool,
+    pub(crate) paused: bool,
+    /// Since when it is at this stage.
+    pub(crate) since: Instant,
+    /// The end of the queue as the last answer had it.
+    pub(crate) broker_max: Option<i64>,
+}
+
+/// What the queue waits for.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// Its position is looked up; without the machine, an attendant does it now.
+    Locating(Option<StartMachine>),
+    /// A claim of the broker about its position is checked; without the machine, an attendant does it now.
+    Correcting(Option<CorrectionMachine>),
+    /// Somebody has to pull.
+    Idle,
+    /// A pull is under way.
+    Pulling,
+    /// A limit has to be left.
+    Throttled(Throttle),
+    /// It is not owned any more.
+    Released,
+}
+
+/// A connection on which a server knows this member.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    pub(crate) connection: Connection,
+    /// The version of the registry that the server was told.
+    pub(crate) version: u64,
+}
+
+impl OwnedQueue {
+    /// An ownership whose position has to be looked up.
+    pub(crate) fn new(
+        queue: MessageQueue,
+        generation: Generation,
+        subscribed: Arc<Subscribed>,
+        group: &str,
+        rule: StartRule,
+    ) -> Self {
+        let stage = Stage::Locating(Some(StartMachine::new(rule)));
+        Self::at_stage(queue, generation, subscribed, group, stage, None)
+    }
+
+    /// An ownership that begins at an offset.
+    pub(crate) fn starting_at(
+        queue: MessageQueue,
+        generation: Generation,
+        subscribed: Arc<Subscribed>,
+        group: &str,
+        offset: i64,
+    ) -> Self {
+        let window = Some(ProcessQueue::new(generation, offset));
+        Self::at_stage(queue, generation, subscribed, group, Stage::Idle, window)
+    }
+
+    fn at_stage(
+        queue: MessageQueue,
+        generation: Generation,
+        subscribed: Arc<Subscribed>,
+        group: &str,
+        stage: Stage,
+        window: Option<ProcessQueue<Arc<MessageExt>>>,
+    ) -> Self {
+        let request = PullMessageRequestHeader {
+            consumer_group: group.into(),
+            topic: queue.topic().into(),
+            queue_id: queue.queue_id(),
+            sub_version: subscribed.subscription.data().sub_version,
+            expression_type: Some(ByteString::from(subscribed.subscription.data().expression_type.as_str())),
+            broker_name: Some(queue.broker_name().into()),
+            ..PullMessageRequestHeader::default()
+        };
+        let state = QueueState {
+            stage,
+            window,
+            judge: PullJudge::default(),
+            request,
+            read_from: 0,
+            way: None,
+            last_connection: None,
+            tell_first: false,
+            commit_first: false,
+            refusal: None,
+            in_line: false,
+            paused: false,
+            since: Instant::now(),
+            broker_max: None,
+        };
+        Self { queue, generation, subscribed, settled: Notify::new(), state: Mutex::new(state) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, QueueState> {
+        // Nothing under this lock runs foreign code.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl QueueState {
+    pub(crate) fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.since = Instant::now();
+    }
+
+    pub(crate) fn is_released(&self) -> bool {
+        matches!(self.stage, Stage::Released)
+    }
+
+    /// Whether it has to get in line for workers; it is in line then.
+    pub(crate) fn gets_in_line(&mut self) -> bool {
+        let waits = self.window.as_ref().is_some_and(|window| window.waiting() > 0);
+        let gets = waits && !self.in_line && !self.paused && !self.is_released();
+        self.in_line |= gets;
+        gets
+    }
+
+    /// The next messages for a worker. Without any more of them, the queue leaves the line.
+    pub(crate) fn take(&mut self, n: usize, taken: &mut Vec<(i64, Arc<MessageExt>)>) {
+        let paused = self.paused || self.is_released();
+        if let Some(window) = self.window.as_mut().filter(|_| !paused) {
+            taken.extend(window.take(n));
+        }
+        self.in_line = false;
+    }
+
+    /// Ends the ownership: no message is handed out or added any more.
+    pub(crate) fn release(&mut self) {
+        self.enter(Stage::Released);
+        if let Some(window) = &mut self.window {
+            window.stop_handing_out();
+        }
+    }
+
+    pub(crate) fn in_hand(&self) -> usize {
+        self.window.as_ref().map_or(0, ProcessQueue::in_hand)
+    }
+}

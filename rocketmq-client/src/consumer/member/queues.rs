@@ -1,0 +1,90 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use rocketmq_common::MessageQueue;
+
+use super::OwnedQueue;
+
+/// The queues that a consumer owns, and those that it is about to release.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    table: RwLock<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    owned: BTreeMap<MessageQueue, Arc<OwnedQueue>>,
+    /// They are taken again when their release is over.
+    releasing: BTreeSet<MessageQueue>,
+    /// No queue is taken any more.
+    closed: bool,
+}
+
+impl Queues {
+    pub(crate) fn get(&self, queue: &MessageQueue) -> Option<Arc<OwnedQueue>> {
+        self.read().owned.get(queue).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<OwnedQueue>> {
+        self.read().owned.values().cloned().collect()
+    }
+
+    /// The queues of a topic that are owned.
+    pub(crate) fn of_topic(&self, topic: &str) -> BTreeSet<MessageQueue> {
+        self.read().owned.keys().filter(|queue| queue.topic() == topic).cloned().collect()
+    }
+
+    /// The topics of which queues are owned.
+    pub(crate) fn topics(&self) -> BTreeSet<Arc<str>> {
+        self.read().owned.keys().map(|queue| queue.shared_topic().clone()).collect()
+    }
+
+    /// Adds a queue, unless it is there or is being released.
+    pub(crate) fn add(&self, owned: Arc<OwnedQueue>) -> bool {
+        let mut table = self.write();
+        if table.closed || table.owned.contains_key(&owned.queue) || table.releasing.contains(&owned.queue) {
+            return false;
+        }
+        table.owned.insert(owned.queue.clone(), owned);
+        true
+    }
+
+    /// Puts another ownership in the place of one, unless that one is gone.
+    pub(crate) fn replace(&self, old: &Arc<OwnedQueue>, new: Arc<OwnedQueue>) -> bool {
+        let mut table = self.write();
+        match table.owned.get_mut(&old.queue) {
+            Some(place) if Arc::ptr_eq(place, old) => {
+                *place = new;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes a queue out, to be released; [`released`](Self::released) ends that.
+    pub(crate) fn begin_release(&self, queue: &MessageQueue) -> Option<Arc<OwnedQueue>> {
+        let mut table = self.write();
+        let owned = table.owned.remove(queue)?;
+        table.releasing.insert(queue.clone());
+        Some(owned)
+    }
+
+    pub(crate) fn released(&self, queue: &MessageQueue) {
+        self.write().releasing.remove(queue);
+    }
+
+    /// Takes no queue any more. Returns those that are owned.
+    pub(crate) fn close(&self) -> Vec<Arc<OwnedQueue>> {
+        let mut table = self.write();
+        table.closed = true;
+        table.owned.values().cloned().collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,30 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::consumer::position::StartFrom;
+use crate::consumer::pull::FlowLimits;
+use crate::consumer::strategy::AllocateMessageQueueStrategy;
+
+/// The options of a consumer, in the types that drivers work with.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The group as brokers know it.
+    pub(crate) group: Arc<str>,
+    pub(crate) namespace: Option<Arc<str>>,
+    pub(crate) orderly: bool,
+    pub(crate) broadcast: bool,
+    pub(crate) pull_batch_size: i32,
+    pub(crate) pull_interval: Duration,
+    /// How long a broker may hold a pull.
+    pub(crate) suspend: Duration,
+    pub(crate) limits: FlowLimits,
+    /// `None`: a message may fail any number of times.
+    pub(crate) max_reconsume_times: Option<u32>,
+    pub(crate) start_from: StartFrom,
+    pub(crate) consume_timeout: Duration,
+    pub(crate) timeout_grace: Duration,
+    pub(crate) batch_max: usize,
+    pub(crate) persist_interval: Duration,
+    pub(crate) suspend_queue: Duration,
+    pub(crate) strategy: Arc<dyn AllocateMessageQueueStrategy>,
+}

@@ -1,0 +1,208 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use rocketmq_common::MessageQueue;
+use rocketmq_remoting::net::TaskOwner;
+use rocketmq_remoting::protocol::body::{ConsumerData, SubscriptionData};
+use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::queues::Queues;
+use super::{Agenda, OwnedQueue, QueueState, Ready, Retries, Settings, Stage, Subscribed};
+use crate::consumer::offsets::CommitTable;
+use crate::consumer::position::StartRule;
+use crate::consumer::pull::{FlowLoad, Throttle};
+use crate::consumer::watch::{ConsumerRecorder, EventSender};
+use crate::consumer::window::Generations;
+use crate::factory::{MQClientInstance, TopicSubscribeInfo};
+
+/// A running consumer: what its drivers share.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) settings: Settings,
+    pub(crate) instance: Arc<MQClientInstance>,
+    /// What ends with this consumer, while the instance may go on.
+    pub(crate) tasks: TaskOwner,
+    /// What heartbeats say of the group, without its subscriptions.
+    pub(crate) data: ConsumerData,
+    pub(crate) queues: Queues,
+    pub(crate) subscriptions: RwLock<BTreeMap<Arc<str>, Arc<Subscribed>>>,
+    pub(crate) generations: Generations,
+    /// Bytes of memory that cached messages pin.
+    pub(crate) cached_bytes: AtomicU64,
+    /// Queues that wait for the budget of the consumer.
+    pub(crate) budget_waits: AtomicUsize,
+    pub(crate) agenda: Agenda,
+    pub(crate) ready: Ready,
+    pub(crate) events: Arc<EventSender>,
+    pub(crate) recorder: ConsumerRecorder,
+    /// A broker has said (40) that the members changed.
+    pub(crate) announced: AtomicBool,
+    /// Asks for a rebalance.
+    pub(crate) rebalance: Notify,
+    pub(crate) retries: Retries,
+    commits: Mutex<CommitTable>,
+    /// The routes of topics as they were at this version.
+    views: Mutex<(u64, FxHashMap<Arc<str>, Arc<TopicSubscribeInfo>>)>,
+}
+
+impl Member {
+    pub(crate) fn new(
+        settings: Settings,
+        instance: Arc<MQClientInstance>,
+        data: ConsumerData,
+        events: Arc<EventSender>,
+    ) -> Self {
+        Self {
+            tasks: instance.more_tasks(),
+            settings,
+            instance,
+            data,
+            queues: Queues::default(),
+            subscriptions: RwLock::default(),
+            generations: Generations::default(),
+            cached_bytes: AtomicU64::new(0),
+            budget_waits: AtomicUsize::new(0),
+            agenda: Agenda::default(),
+            ready: Ready::default(),
+            events,
+            recorder: ConsumerRecorder::default(),
+            announced: AtomicBool::new(false),
+            rebalance: Notify::new(),
+            retries: Retries::default(),
+            commits: Mutex::default(),
+            views: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn group(&self) -> &Arc<str> {
+        &self.settings.group
+    }
+
+    /// The commits. No other lock is taken while this one is held.
+    pub(crate) fn commits(&self) -> MutexGuard<'_, CommitTable> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn subscribed(&self, topic: &str) -> Option<Arc<Subscribed>> {
+        self.subscriptions.read().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+    }
+
+    pub(crate) fn all_subscribed(&self) -> Vec<Arc<Subscribed>> {
+        self.subscriptions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Takes a subscription; another of the topic is replaced.
+    pub(crate) fn set_subscribed(&self, subscribed: Subscribed) {
+        let mut subscriptions = self.subscriptions.write().unwrap_or_else(PoisonError::into_inner);
+        subscriptions.insert(subscribed.topic.clone(), Arc::new(subscribed));
+    }
+
+    pub(crate) fn remove_subscribed(&self, topic: &str) -> bool {
+        self.subscriptions.write().unwrap_or_else(PoisonError::into_inner).remove(topic).is_some()
+    }
+
+    /// What heartbeats say of the group.
+    pub(crate) fn consumer_data(&self) -> ConsumerData {
+        let subscriptions: Vec<SubscriptionData> =
+            self.all_subscribed().iter().map(|subscribed| subscribed.subscription.data().clone()).collect();
+        ConsumerData { subscription_data_set: subscriptions, ..self.data.clone() }
+    }
+
+    /// Begins to own a queue, whose position is looked up. False if it is owned already, or being released.
+    pub(crate) fn take(&self, queue: MessageQueue, subscribed: Arc<Subscribed>, added_later: bool) -> bool {
+        let rule =
+            StartRule { from: self.settings.start_from, retry_topic: subscribed.is_retry, added_later };
+        let generation = self.generations.next();
+        let owned = Arc::new(OwnedQueue::new(queue, generation, subscribed, self.group(), rule));
+        let taken = self.queues.add(owned.clone());
+        if taken {
+            self.agenda.add(Instant::now(), &owned);
+        }
+        taken
+    }
+
+    /// Sets the position of a queue anew, in another ownership. What the old one has cached is dropped.
+    pub(crate) fn move_to(&self, old: &Arc<OwnedQueue>, offset: i64) {
+        let generation = self.generations.next();
+        let queue = old.queue.clone();
+        // The filter may have changed.
+        let subscribed = self.subscribed(queue.topic()).unwrap_or_else(|| old.subscribed.clone());
+        let new = OwnedQueue::starting_at(queue, generation, subscribed, self.group(), offset);
+        let paused = old.lock().paused;
+        {
+            let mut state = new.lock();
+            (state.paused, state.commit_first) = (paused, true);
+        }
+        let new = Arc::new(new);
+        if self.queues.replace(old, new.clone()) {
+            self.commits().own(new.queue.clone(), generation, offset, None);
+            self.drop_cached(old);
+            self.agenda.add(Instant::now(), &new);
+        }
+    }
+
+    /// Ends an ownership at once, and takes what it has cached off the budget.
+    pub(crate) fn drop_cached(&self, old: &OwnedQueue) {
+        let mut state = old.lock();
+        if matches!(state.stage, Stage::Throttled(Throttle::Budget)) {
+            self.budget_waits.fetch_sub(1, Ordering::Relaxed);
+        }
+        state.release();
+        if let Some(window) = state.window.take() {
+            self.cached_bytes.fetch_sub(window.pinned(), Ordering::Relaxed);
+        }
+        drop(state);
+        old.settled.notify_waiters();
+    }
+
+    /// The limit that forbids a queue to pull now.
+    pub(crate) fn throttle(&self, owned: &OwnedQueue, state: &QueueState) -> Option<Throttle> {
+        let window = state.window.as_ref()?;
+        let limits = &self.settings.limits;
+        let per_topic = limits.topic_count.is_some() || limits.topic_bytes.is_some();
+        let load = FlowLoad {
+            count: window.count(),
+            bytes: window.pinned(),
+            span: window.span(),
+            queues_of_topic: if per_topic { self.queues.of_topic(owned.queue.topic()).len() } else { 1 },
+            consumer_bytes: self.cached_bytes.load(Ordering::Relaxed),
+        };
+        limits.throttle(&load)
+    }
+
+    /// The queues of a topic and the servers that have them, if the route is known.
+    pub(crate) fn view(&self, topic: &str) -> Option<Arc<TopicSubscribeInfo>> {
+        let version = self.instance.routes_version();
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if views.0 != version {
+            *views = (version, FxHashMap::default());
+        }
+        if let Some(view) = views.1.get(topic) {
+            return Some(view.clone());
+        }
+        let view = Arc::new(self.instance.known_subscribe_info(topic)?);
+        views.1.insert(topic.into(), view.clone());
+        Some(view)
+    }
+
+    /// Where to dial the master of a queue.
+    pub(crate) fn master(&self, queue: &MessageQueue) -> Option<Arc<str>> {
+        self.view(queue.topic())?.server(queue.broker_name(), 0).cloned()
+    }
+
+    /// Asks for a rebalance soon.
+    pub(crate) fn want_rebalance(&self) {
+        self.rebalance.notify_one();
+    }
+
+    /// The topic as the user names it.
+    pub(crate) fn plain_topic<'a>(&self, topic: &'a str) -> std::borrow::Cow<'a, str> {
+        match &self.settings.namespace {
+            Some(namespace) => rocketmq_common::namespace::without_namespace(topic, namespace),
+            None => topic.into(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Offsets that brokers keep. All questions and commits go to masters: a slave may answer 0 where the master has 7.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_common::MessageQueue;
+use rocketmq_remoting::protocol::header::BoundaryType;
+use tokio::time::sleep;
+
+use super::{Commit, LastCommit};
+use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::position::{Bounds, GroupHistory, OffsetReading};
+use crate::error::with_causes;
+use crate::waiting;
+
+/// So many requests to a broker are under way at the same time.
+const AT_A_TIME: usize = 64;
+
+/// The committed offset of a queue (14).
+pub(crate) async fn read(member: &Member, queue: &MessageQueue, zero_if_young: bool) -> OffsetReading {
+    let Some(master) = member.master(queue) else { return OffsetReading::Unknown };
+    let asking = member.instance.api().asking();
+    match asking.committed_offset(&master, member.group(), queue, zero_if_young).await {
+        Ok(Some(offset)) if offset >= 0 => OffsetReading::Found(offset),
+        Ok(Some(_)) => OffsetReading::Unknown,
+        Ok(None) => OffsetReading::Absent,
+        Err(error) => {
+            tracing::debug!(%queue, error = with_causes(&error), "the committed offset is not known");
+            OffsetReading::Unknown
+        }
+    }
+}
+
+/// The ends of a queue (31, 30), if the route has it with a master.
+pub(crate) async fn bounds(member: &Member, queue: &MessageQueue) -> Option<Bounds> {
+    let master = member.master(queue)?;
+    member.view(queue.topic())?.queues().binary_search(queue).ok()?;
+    let asking = member.instance.api().asking();
+    let min = asking.min_offset(&master, queue).await.ok()?;
+    let max = asking.max_offset(&master, queue).await.ok()?;
+    Some(Bounds { min, max })
+}
+
+/// Whether the group has consumed other queues of the topic.
+pub(crate) async fn history(member: &Member, queue: &MessageQueue) -> GroupHistory {
+    let Some(view) = member.view(queue.topic()) else { return GroupHistory::Unknown };
+    let others: Vec<&MessageQueue> = view.queues().iter().filter(|other| *other != queue).collect();
+    let mut readings = Vec::with_capacity(others.len());
+    for some in others.chunks(AT_A_TIME) {
+        readings.extend(waiting::all(some.iter().map(|queue| read(member, queue, false))).await);
+        if readings.iter().any(|reading| matches!(reading, OffsetReading::Found(_))) {
+            break;
+        }
+    }
+    GroupHistory::of(readings)
+}
+
+/// The offset of the first message stored at this time or later (29).
+pub(crate) async fn offset_at(member: &Member, queue: &MessageQueue, time: i64) -> Option<i64> {
+    let master = member.master(queue)?;
+    let asking = member.instance.api().asking();
+    asking.search_offset(&master, queue, time, BoundaryType::Lower).await.ok()
+}
+
+/// Commits what is finished, in each interval.
+pub(crate) async fn keep_committing(member: Arc<Member>) {
+    loop {
+        sleep(member.settings.persist_interval).await;
+        note_finished(&member);
+        let due = member.commits().take_due();
+        for (_, commits) in due {
+            let member = member.clone();
+            // Each broker has its own pace.
+            member.clone().tasks.spawn(async move {
+                send_all(&member, commits).await;
+            });
+        }
+    }
+}
+
+/// Commits the position of one queue now, if it is not committed. Returns whether the broker has it.
+pub(crate) async fn commit_now(member: &Member, owned: &OwnedQueue) -> bool {
+    let due = member.commits().take_due_of(&owned.queue, owned.generation);
+    match due {
+        Some(commit) => send(member, commit).await,
+        None => true,
+    }
+}
+
+/// The last commit of a released queue. Returns the offset that the broker does not have, if there is one.
+pub(crate) async fn commit_last(member: &Member, owned: &OwnedQueue, limit: Duration) -> Option<i64> {
+    const LOOK_AGAIN: Duration = Duration::from_millis(10);
+    let (queue, generation) = (&owned.queue, owned.generation);
+    let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
+    if let Some(lowest) = lowest {
+        member.commits().advance(queue, generation, lowest);
+    }
+    let committing = async {
+        loop {
+            let last = member.commits().release(queue, generation);
+            match last {
+                LastCommit::Clean => return,
+                LastCommit::AfterAnswer => sleep(LOOK_AGAIN).await,
+                LastCommit::Send(commit) => {
+                    if !send(member, commit).await {
+                        return;
+                    }
+                }
+            }
+        }
+    };
+    let _ = tokio::time::timeout(limit, committing).await;
+    member.commits().forget(queue, generation)
+}
+
+/// Tells the table how far each queue is.
+fn note_finished(member: &Member) {
+    for owned in member.queues.all() {
+        let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
+        if let Some(lowest) = lowest {
+            member.commits().advance(&owned.queue, owned.generation, lowest);
+        }
+    }
+}
+
+async fn send_all(member: &Member, commits: Vec<Commit>) {
+    for some in commits.chunks(AT_A_TIME) {
+        waiting::all(some.iter().map(|commit| send(member, commit.clone()))).await;
+    }
+}
+
+/// A commit that is under way. Dropped, it has failed: nobody knows whether the broker has it.
+struct UnderWay<'a> {
+    member: &'a Member,
+    commit: Option<Commit>,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(commit) = self.commit.take() {
+            self.member.commits().failed(&commit);
+        }
+    }
+}
+
+async fn send(member: &Member, commit: Commit) -> bool {
+    let Some(master) = member.master(&commit.queue) else {
+        member.commits().failed(&commit);
+        return false;
+    };
+    let mut under_way = UnderWay { member, commit: Some(commit.clone()) };
+    let asking = member.instance.api().asking();
+    let sent = asking.update_consumer_offset(&master, member.group(), &commit.queue, commit.offset).await;
+    match sent {
+        Ok(()) => {
+            under_way.commit = None;
+            member.commits().acknowledged(&commit);
+            member.recorder.committed(1);
+            true
+        }
+        Err(error) => {
+            member.recorder.commit_failed(1);
+            tracing::debug!(queue = %commit.queue, error = with_causes(&error), "commit failed, it is repeated");
+            false
+        }
+    }
+}

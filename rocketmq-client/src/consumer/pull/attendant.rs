@@ -1,0 +1,240 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
+use tokio::time::Instant;
+
+use super::puller::{pull, unreachable};
+use crate::consumer::member::{Member, OwnedQueue, Stage, Way};
+use crate::consumer::offsets::{ReadBack, remote};
+use crate::consumer::position::{
+    CorrectionEvent, CorrectionMachine, CorrectionStep, OffsetReading, StartEvent, StartMachine, StartStep,
+};
+use crate::consumer::watch::ConsumerEvent;
+use crate::waiting;
+
+/// So many queues of a broker are looked after at the same time.
+const AT_A_TIME: usize = 64;
+
+/// The queues that are due, by broker. A broker that is here has an attendant.
+#[derive(Debug, Default)]
+struct Attendants(Mutex<FxHashMap<Arc<str>, Vec<Arc<OwnedQueue>>>>);
+
+/// Looks after the queues that are due, with at most one task for each broker: a broker that does not answer delays no queue
+/// of another.
+pub(crate) async fn mind_queues(member: Arc<Member>) {
+    let attendants = Arc::new(Attendants::default());
+    loop {
+        let due = member.agenda.due().await;
+        for broker in attendants.add(due) {
+            member.tasks.spawn(attend_broker(member.clone(), attendants.clone(), broker));
+        }
+    }
+}
+
+impl Attendants {
+    /// Adds queues. Returns the brokers that need an attendant now.
+    fn add(&self, due: Vec<Arc<OwnedQueue>>) -> Vec<Arc<str>> {
+        let (mut brokers, mut new) = (self.lock(), Vec::new());
+        for owned in due {
+            let broker = owned.queue.shared_broker_name();
+            match brokers.get_mut(broker) {
+                Some(waiting) => waiting.push(owned),
+                None => {
+                    new.push(broker.clone());
+                    brokers.insert(broker.clone(), vec![owned]);
+                }
+            }
+        }
+        new
+    }
+
+    /// The queues of a broker that wait; `None` ends its attendant.
+    fn take(&self, broker: &str) -> Option<Vec<Arc<OwnedQueue>>> {
+        let mut brokers = self.lock();
+        let waiting = std::mem::take(brokers.get_mut(broker)?);
+        if waiting.is_empty() {
+            brokers.remove(broker);
+            return None;
+        }
+        Some(waiting)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FxHashMap<Arc<str>, Vec<Arc<OwnedQueue>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn attend_broker(member: Arc<Member>, attendants: Arc<Attendants>, broker: Arc<str>) {
+    while let Some(due) = attendants.take(&broker) {
+        for some in due.chunks(AT_A_TIME) {
+            waiting::all(some.iter().map(|owned| attend(&member, owned))).await;
+        }
+    }
+}
+
+async fn attend(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
+    enum Task {
+        Locate(StartMachine),
+        Correct(CorrectionMachine),
+        Pull,
+    }
+    let task = match &mut owned.lock().stage {
+        Stage::Locating(machine) => machine.take().map(Task::Locate),
+        Stage::Correcting(machine) => machine.take().map(Task::Correct),
+        Stage::Idle => Some(Task::Pull),
+        Stage::Pulling | Stage::Throttled(_) | Stage::Released => None,
+    };
+    match task {
+        Some(Task::Locate(machine)) => locate(member, owned, machine).await,
+        Some(Task::Correct(machine)) => correct(member, owned, machine).await,
+        Some(Task::Pull) => find_way(member, owned).await,
+        None => {}
+    }
+}
+
+/// Finds the first position.
+async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: StartMachine) {
+    let queue = &owned.queue;
+    let mut step = machine.first_step();
+    loop {
+        let event = match step {
+            StartStep::AskCommitted { zero_if_young } => {
+                StartEvent::Committed(remote::read(member, queue, zero_if_young).await)
+            }
+            StartStep::AskBounds => StartEvent::Bounds(remote::bounds(member, queue).await),
+            StartStep::AskGroup => StartEvent::Group(remote::history(member, queue).await),
+            StartStep::AskTime(time) => StartEvent::AtTime(remote::offset_at(member, queue, time).await),
+            StartStep::WaitUntil(at) => {
+                let mut state = owned.lock();
+                if let Stage::Locating(place) = &mut state.stage {
+                    *place = Some(machine);
+                    member.agenda.add(at, owned);
+                }
+                return;
+            }
+            StartStep::StartAt { offset, commit } => {
+                start_at(member, owned, offset, commit);
+                return find_way(member, owned).await;
+            }
+        };
+        step = machine.step(Instant::now(), event);
+    }
+}
+
+fn start_at(member: &Member, owned: &OwnedQueue, offset: i64, commit: bool) {
+    let mut state = owned.lock();
+    if !matches!(state.stage, Stage::Locating(_)) {
+        return;
+    }
+    tracing::debug!(queue = %owned.queue, group = %member.group(), offset, chosen = commit, "first position");
+    let committed = (!commit).then_some(offset);
+    member.commits().own(owned.queue.clone(), owned.generation, offset, committed);
+    state.window = Some(crate::consumer::window::ProcessQueue::new(owned.generation, offset));
+    state.enter(Stage::Idle);
+    drop(state);
+    owned.settled.notify_waiters();
+}
+
+/// Checks a claim about the position.
+async fn correct(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: CorrectionMachine) {
+    let mut step = machine.first_step();
+    loop {
+        match step {
+            CorrectionStep::AskBounds => {
+                let bounds = remote::bounds(member, &owned.queue).await;
+                step = machine.step(Instant::now(), CorrectionEvent::Bounds(bounds));
+            }
+            CorrectionStep::WaitUntil(at) => {
+                let mut state = owned.lock();
+                if let Stage::Correcting(place) = &mut state.stage {
+                    *place = Some(machine);
+                    member.agenda.add(at, owned);
+                }
+                return;
+            }
+            CorrectionStep::StayUntil(at) => {
+                let mut state = owned.lock();
+                if let Stage::Correcting(_) = state.stage {
+                    state.enter(Stage::Idle);
+                    member.agenda.add(at, owned);
+                }
+                return;
+            }
+            CorrectionStep::MoveTo(correction) => {
+                member.move_to(owned, correction.to);
+                member.recorder.offset_moved(1);
+                member.events.emit(ConsumerEvent::OffsetCorrected {
+                    group: member.events.group(),
+                    queue: owned.queue.clone(),
+                    from: correction.from,
+                    to: correction.to,
+                    min: correction.bounds.min,
+                    max: correction.bounds.max,
+                });
+                return;
+            }
+        }
+    }
+}
+
+/// Makes sure that a server of the broker knows this member on the connection that is open, and pulls.
+async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
+    let (id, tell_first, commit_first) = {
+        let state = owned.lock();
+        if !matches!(state.stage, Stage::Idle) {
+            return;
+        }
+        (state.read_from, state.tell_first, state.commit_first)
+    };
+    if commit_first {
+        remote::commit_now(member, owned).await;
+        owned.lock().commit_first = false;
+    }
+    let queue = &owned.queue;
+    let view = member.view(queue.topic());
+    let server = view
+        .as_ref()
+        .and_then(|view| view.server_or_other(queue.broker_name(), i64::try_from(id).unwrap_or_default()));
+    let Some((id, address)) = server.map(|(id, address)| (id, address.clone())) else {
+        member.instance.want_fresh_routes();
+        return unreachable(member, owned, &mut owned.lock());
+    };
+    let (instance, version) = (&member.instance, member.instance.groups_version());
+    let told = if tell_first {
+        instance.tell(&address).await.is_ok()
+    } else {
+        instance.reach(&address, Instant::now() + instance.api().timeout()).await.is_ok()
+    };
+    let connection = instance.api().remoting().connection(&address).filter(|_| told);
+    let Some(connection) = connection else {
+        return unreachable(member, owned, &mut owned.lock());
+    };
+    let last = owned.lock().last_connection;
+    if last.is_some_and(|last| last != connection.id()) && id == 0 && !look_back(member, owned).await {
+        return;
+    }
+    let mut state = owned.lock();
+    state.read_from = u64::try_from(id).unwrap_or_default();
+    state.way = Some(Way { connection, version });
+    state.tell_first = false;
+    pull(member, owned, &mut state);
+}
+
+/// After the broker was gone: it may have restarted, with older offsets or without the news of a reset. False if the queue
+/// goes on in another ownership.
+async fn look_back(member: &Arc<Member>, owned: &Arc<OwnedQueue>) -> bool {
+    member.want_rebalance();
+    if member.settings.broadcast {
+        return true;
+    }
+    let OffsetReading::Found(read) = remote::read(member, &owned.queue, false).await else { return true };
+    let verdict = member.commits().read_back(&owned.queue, owned.generation, read);
+    if verdict != Some(ReadBack::Foreign) {
+        return true;
+    }
+    let from = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
+    member.move_to(owned, read);
+    let (group, queue) = (member.events.group(), owned.queue.clone());
+    member.events.emit(ConsumerEvent::OffsetReset { group, queue, from, to: read });
+    false
+}

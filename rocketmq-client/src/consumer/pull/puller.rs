@@ -1,0 +1,298 @@
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use rocketmq_common::PullSysFlag;
+use rocketmq_remoting::net::{CallError, OnAnswer};
+use rocketmq_remoting::protocol::header::PullMessageAnswer;
+use rocketmq_remoting::protocol::{CommandRef, CommandView, KeptBody, RequestCode, ResponseCode};
+use tokio::time::Instant;
+
+use super::decode::{Pulled, decode};
+use super::{PullAnswer, PullEvent, PullVerdict, ReadFrom, Throttle, WhatNext};
+use crate::consumer::member::{Member, OwnedQueue, QueueState, Stage};
+use crate::consumer::position::CorrectionMachine;
+use crate::consumer::watch::ConsumerEvent;
+use crate::consumer::window::PulledRange;
+use crate::error::MQClientError;
+
+/// A broker looks at the pulls that it holds every 5 s, so that an answer may come so much later.
+const LOOKS_EVERY: Duration = Duration::from_secs(5);
+/// How much longer than that a pull may take.
+const SLACK: Duration = Duration::from_secs(10);
+/// When a pull is tried again for which the write buffer had no room.
+const NO_ROOM: Duration = Duration::from_millis(10);
+
+/// Pulls, if the queue may pull and the way to its server is known; leaves it to the attendants otherwise.
+pub(crate) fn pull(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState) {
+    if !matches!(state.stage, Stage::Idle) || state.paused || member.ready.is_suspended() {
+        return;
+    }
+    if let Some(throttle) = member.throttle(owned, state) {
+        if throttle == Throttle::Budget {
+            member.budget_waits.fetch_add(1, Ordering::Relaxed);
+        }
+        state.enter(Stage::Throttled(throttle));
+        return;
+    }
+    if let Err(after) = begin(member, owned, state) {
+        state.way = None;
+        member.agenda.add(Instant::now() + after, owned);
+    }
+}
+
+/// Sends the request. The error is when to try again, on a connection that is found then.
+fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState) -> Result<(), Duration> {
+    let version = member.instance.groups_version();
+    let at_once = !state.tell_first && !state.commit_first;
+    let way =
+        state.way.as_ref().filter(|way| at_once && way.connection.is_usable() && way.version == version);
+    let connection = way.ok_or(Duration::ZERO)?.connection.clone();
+    let window = state.window.as_ref().ok_or(Duration::ZERO)?;
+    let (offset, lowest) = (window.next_pull(), window.lowest_unfinished());
+    let rides = (state.read_from == 0).then(|| rides(member, owned, lowest)).flatten();
+    let settings = &member.settings;
+    let flags = PullSysFlag::SUSPEND.with_if(PullSysFlag::COMMIT_OFFSET, rides.is_some());
+    let request = &mut state.request;
+    request.queue_offset = offset;
+    request.commit_offset = rides.unwrap_or(0);
+    request.sys_flag = flags.bits();
+    request.max_msg_nums = settings.pull_batch_size;
+    request.suspend_timeout_millis = i64::try_from(settings.suspend.as_millis()).unwrap_or(i64::MAX);
+    let hold = settings.suspend + LOOKS_EVERY;
+    let now = Instant::now();
+    let command = CommandRef::request(RequestCode::PULL_MESSAGE, &*request).held_for(hold);
+    let remoting = member.instance.api().remoting();
+    let begun = match remoting.begin_on(&connection, &command, now + hold + SLACK) {
+        Ok(Some(begun)) => begun,
+        Ok(None) => return Err(NO_ROOM),
+        Err(_) => return Err(Duration::ZERO),
+    };
+    state.last_connection = Some(connection.id());
+    state.enter(Stage::Pulling);
+    begun.then(Box::new(PullCallback {
+        member: Arc::downgrade(member),
+        owned: owned.clone(),
+        sent: now,
+        asked: offset,
+        from: state.read_from,
+        rides,
+        outcome: Outcome::Pending,
+    }));
+    Ok(())
+}
+
+/// The offset that a pull from the master carries with it. Offsets of a broadcast consumer lie here.
+fn rides(member: &Member, owned: &OwnedQueue, lowest: i64) -> Option<i64> {
+    if member.settings.broadcast {
+        return None;
+    }
+    let mut commits = member.commits();
+    commits.advance(&owned.queue, owned.generation, lowest);
+    commits.ride(&owned.queue, owned.generation)
+}
+
+/// Takes the answer of one pull. Java: `PullCallback`.
+struct PullCallback {
+    member: Weak<Member>,
+    owned: Arc<OwnedQueue>,
+    sent: Instant,
+    asked: i64,
+    from: u64,
+    rides: Option<i64>,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Pending,
+    Answered {
+        code: ResponseCode,
+        remark: String,
+        numbers: PullMessageAnswer,
+        body: KeptBody,
+        took: Duration,
+    },
+    Failed,
+    Done,
+}
+
+impl OnAnswer for PullCallback {
+    fn answered(&mut self, answer: &CommandView<'_>, received: Instant) {
+        let code = answer.response_code();
+        // Brokers explain each answer; only refusals and resets are looked at.
+        let usual =
+            [ResponseCode::SUCCESS, ResponseCode::PULL_NOT_FOUND, ResponseCode::PULL_RETRY_IMMEDIATELY];
+        let remark = if usual.contains(&code) { None } else { answer.remark() };
+        self.outcome = Outcome::Answered {
+            code,
+            remark: remark.map(Into::into).unwrap_or_default(),
+            numbers: answer.fields().into(),
+            body: answer.keep_body(),
+            took: received.saturating_duration_since(self.sent),
+        };
+    }
+
+    fn failed(&mut self, error: CallError) {
+        tracing::debug!(queue = %self.owned.queue, %error, "a pull has no answer");
+        self.outcome = Outcome::Failed;
+    }
+
+    fn call(mut self: Box<Self>) {
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::Done);
+        let Some(member) = self.member.upgrade() else { return };
+        match outcome {
+            Outcome::Answered { code, remark, numbers, body, took } => {
+                let pulled = if code == ResponseCode::SUCCESS {
+                    decode(&member, &self.owned, body)
+                } else {
+                    Pulled::default()
+                };
+                let answer = PullAnswer {
+                    code,
+                    remark: &remark,
+                    asked: self.asked,
+                    next_begin: pulled.read_to.or(numbers.next_begin_offset),
+                    from: self.from,
+                    suggested: numbers.suggest_which_broker_id.and_then(|id| u64::try_from(id).ok()),
+                    took,
+                };
+                self.take(&member, &answer, pulled, numbers.max_offset);
+            }
+            _ => self.lose(&member),
+        }
+    }
+}
+
+impl PullCallback {
+    fn take(&self, member: &Arc<Member>, answer: &PullAnswer<'_>, pulled: Pulled, max: Option<i64>) {
+        let owned = &self.owned;
+        let mut state = owned.lock();
+        if !matches!(state.stage, Stage::Pulling) {
+            return;
+        }
+        state.enter(Stage::Idle);
+        state.broker_max = max.or(state.broker_max);
+        state.refusal = None;
+        let progress =
+            [ResponseCode::SUCCESS, ResponseCode::PULL_NOT_FOUND, ResponseCode::PULL_RETRY_IMMEDIATELY];
+        if let Some(offset) = self.rides.filter(|_| progress.contains(&answer.code)) {
+            member.commits().rode(&owned.queue, owned.generation, offset);
+        }
+        let verdict = state.judge.answered(answer);
+        follow(&mut state, verdict.read_from);
+        let event = verdict.event;
+        let mut gets_in_line = false;
+        match verdict.next {
+            WhatNext::Advance { next_begin, after } => {
+                let range = PulledRange { next_begin, pinned: pulled.pinned };
+                let messages = pulled.messages;
+                let put =
+                    state.window.as_mut().and_then(|window| window.put(owned.generation, range, messages));
+                if let Some(put) = put {
+                    member.cached_bytes.fetch_add(put.pinned, Ordering::Relaxed);
+                }
+                pull_after(member, owned, &mut state, after + member.settings.pull_interval);
+                gets_in_line = state.gets_in_line();
+            }
+            WhatNext::Again { after } => pull_after(member, owned, &mut state, after),
+            WhatNext::HeartbeatThenAgain { after } => {
+                state.tell_first = true;
+                member.agenda.add(Instant::now() + after, owned);
+            }
+            WhatNext::Reset { target } => {
+                drop(state);
+                reset(member, owned, self.asked, target);
+                return;
+            }
+            WhatNext::Confirm { claimed } => {
+                state.enter(Stage::Correcting(Some(CorrectionMachine::new(self.asked, claimed))));
+                member.agenda.add(Instant::now(), owned);
+            }
+            WhatNext::Refused { why, after } => {
+                state.refusal = Some(why);
+                tracing::warn!(queue = %owned.queue, group = %member.group(), remark = answer.remark, "a broker refuses pulls");
+                member.agenda.add(Instant::now() + after, owned);
+            }
+        }
+        drop(state);
+        if gets_in_line {
+            member.ready.push(owned.clone());
+        }
+        for error in pulled.broken {
+            member.events.emit(error);
+        }
+        tell(member, owned, event);
+    }
+
+    fn lose(&self, member: &Arc<Member>) {
+        let owned = &self.owned;
+        let mut state = owned.lock();
+        if !matches!(state.stage, Stage::Pulling) {
+            return;
+        }
+        state.enter(Stage::Idle);
+        unreachable(member, owned, &mut state);
+    }
+}
+
+/// A pull that nobody will answer: the tasks of the connection were stopped.
+impl Drop for PullCallback {
+    fn drop(&mut self) {
+        if matches!(self.outcome, Outcome::Done) {
+            return;
+        }
+        if let Some(member) = self.member.upgrade() {
+            self.lose(&member);
+        }
+    }
+}
+
+/// The server did not answer: another of the broker, or this one again, gets the next pull.
+pub(super) fn unreachable(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState) {
+    let PullVerdict { next, read_from, event } = state.judge.unanswered(state.read_from);
+    state.way = None;
+    follow(state, read_from);
+    let after = if let WhatNext::Again { after } = next { after } else { Duration::from_secs(1) };
+    member.agenda.add(Instant::now() + after, owned);
+    tell(member, owned, event);
+}
+
+fn follow(state: &mut QueueState, read_from: ReadFrom) {
+    let wanted = match read_from {
+        ReadFrom::Broker(id) => id,
+        // The attendant takes whichever there is.
+        ReadFrom::AnotherThan(id) => id.wrapping_add(1),
+    };
+    if wanted != state.read_from {
+        state.read_from = wanted;
+        state.way = None;
+    }
+}
+
+fn pull_after(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState, after: Duration) {
+    if after.is_zero() {
+        pull(member, owned, state);
+    } else {
+        member.agenda.add(Instant::now() + after, owned);
+    }
+}
+
+/// An operator moved the position.
+fn reset(member: &Arc<Member>, owned: &Arc<OwnedQueue>, from: i64, target: i64) {
+    member.move_to(owned, target);
+    let (group, queue) = (member.events.group(), owned.queue.clone());
+    member.events.emit(ConsumerEvent::OffsetReset { group, queue, from: Some(from), to: target });
+}
+
+fn tell(member: &Member, owned: &OwnedQueue, event: Option<PullEvent>) {
+    let queue = &owned.queue;
+    match event {
+        Some(PullEvent::TopicMissing) => member.events.emit(ConsumerEvent::TopicMissing {
+            group: member.events.group(),
+            topic: queue.shared_topic().clone(),
+            error: MQClientError::NoMaster { broker: queue.shared_broker_name().clone() },
+        }),
+        Some(event) => tracing::warn!(%queue, group = %member.group(), ?event, "a queue cannot be pulled"),
+        None => {}
+    }
+}

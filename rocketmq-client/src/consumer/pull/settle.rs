@@ -1,0 +1,58 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Throttle, pull};
+use crate::consumer::member::{Member, OwnedQueue, Stage};
+
+/// Ends messages of a queue: their memory goes back to the budget, and pulling goes on if it waited for that. The list is
+/// empty then.
+pub(crate) fn settle(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: &mut Vec<i64>) {
+    if offsets.is_empty() {
+        return;
+    }
+    let mut state = owned.lock();
+    let mut released = 0;
+    if let Some(window) = &mut state.window {
+        for offset in offsets.drain(..) {
+            let finished = window.finish(owned.generation, offset);
+            released += finished.map_or(0, |finished| finished.released);
+        }
+    }
+    offsets.clear();
+    if released > 0 {
+        member.cached_bytes.fetch_sub(released, Ordering::Relaxed);
+    }
+    match state.stage {
+        Stage::Throttled(throttle) if member.throttle(owned, &state).is_none() => {
+            if throttle == Throttle::Budget {
+                member.budget_waits.fetch_sub(1, Ordering::Relaxed);
+            }
+            state.enter(Stage::Idle);
+            pull(member, owned, &mut state);
+        }
+        Stage::Released if state.in_hand() == 0 => {
+            drop(state);
+            owned.settled.notify_waiters();
+            return wake_others(member, released);
+        }
+        _ => {}
+    }
+    drop(state);
+    wake_others(member, released);
+}
+
+/// Goes on with queues that wait for the budget of the consumer.
+fn wake_others(member: &Arc<Member>, released: u64) {
+    if released == 0 || member.budget_waits.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    for owned in member.queues.all() {
+        let mut state = owned.lock();
+        let waits = matches!(state.stage, Stage::Throttled(Throttle::Budget));
+        if waits && member.throttle(&owned, &state).is_none() {
+            member.budget_waits.fetch_sub(1, Ordering::Relaxed);
+            state.enter(Stage::Idle);
+            pull(member, &owned, &mut state);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use tokio::time::Instant;
+
+use super::default_mq_push_consumer_impl::{DefaultMQPushConsumerImpl, Running};
+use crate::consumer::member::{Member, OwnedQueue, QueueState as Queue, Stage};
+use crate::consumer::pull;
+use crate::consumer::watch::{ConsumerHealth, ConsumerStats, QueueHealth, QueueState, Throttle};
+use crate::error::MQClientError;
+
+impl DefaultMQPushConsumerImpl {
+    pub(super) fn health(&self) -> ConsumerHealth {
+        let mut health = ConsumerHealth { group: self.events.group(), ..ConsumerHealth::default() };
+        health.cache_limit = self.option.cache_limit();
+        health.concurrency = self.wishes().concurrency;
+        health.running = self.life.running().is_ok();
+        let Some(Running { member, .. }) = self.life.started() else { return health };
+        health.cached_bytes = member.cached_bytes.load(std::sync::atomic::Ordering::Relaxed);
+        for owned in member.queues.all() {
+            health.handlers += owned.lock().in_hand();
+            health.queues.push(queue_health(member, &owned));
+        }
+        let missing = member
+            .all_subscribed()
+            .into_iter()
+            .filter(|subscribed| !subscribed.is_retry && member.view(&subscribed.topic).is_none());
+        health.topics_without_route = missing.map(|subscribed| subscribed.topic.clone()).collect();
+        health
+    }
+
+    pub(super) fn stats(&self) -> Result<ConsumerStats, MQClientError> {
+        let member = &self.running()?.member;
+        let mut stats = member.recorder.snapshot();
+        for owned in member.queues.all() {
+            let state = owned.lock();
+            stats.in_flight += state.in_hand() as u64;
+            stats.cached_count += state.window.as_ref().map_or(0, |window| window.count() as u64);
+        }
+        stats.cached_bytes = member.cached_bytes.load(std::sync::atomic::Ordering::Relaxed);
+        Ok(stats)
+    }
+}
+
+fn queue_health(member: &Member, owned: &OwnedQueue) -> QueueHealth {
+    let committed = member.commits().committed(&owned.queue);
+    let state = owned.lock();
+    let since = Instant::now().saturating_duration_since(state.since);
+    let mut health = QueueHealth::new(owned.queue.clone(), state_of(member, &state, committed), since);
+    if let Some(window) = &state.window {
+        health.pulled = Some(window.next_pull());
+        health.lowest_unfinished = Some(window.lowest_unfinished());
+        health.cached_count = window.count();
+        health.cached_bytes = window.pinned();
+    }
+    health.committed = committed;
+    health.broker_max = state.broker_max;
+    health.last_error = state.refusal.map(|refusal| format!("the broker refuses pulls: {refusal:?}").into());
+    health
+}
+
+fn state_of(member: &Member, state: &Queue, committed: Option<i64>) -> QueueState {
+    if state.paused {
+        return QueueState::Paused;
+    }
+    if member.ready.is_suspended() {
+        return QueueState::Suspended;
+    }
+    let window = state.window.as_ref();
+    match &state.stage {
+        Stage::Locating(_) | Stage::Correcting(_) => QueueState::OffsetUnknown,
+        Stage::Throttled(pull::Throttle::Count) => QueueState::Throttled(Throttle::Count),
+        Stage::Throttled(pull::Throttle::Bytes) => QueueState::Throttled(Throttle::Bytes),
+        Stage::Throttled(pull::Throttle::Span) => QueueState::Throttled(Throttle::Span),
+        Stage::Throttled(pull::Throttle::Budget) => QueueState::Throttled(Throttle::Budget),
+        Stage::Idle if state.way.is_none() => QueueState::BrokerUnreachable,
+        _ if window.is_some_and(|window| window.waiting() > 0) => QueueState::ListenerBusy,
+        Stage::Pulling if window.is_some_and(|window| Some(window.next_pull()) < state.broker_max) => {
+            QueueState::Pulling
+        }
+        Stage::Pulling if committed.is_some() && committed == state.broker_max => QueueState::CaughtUp,
+        Stage::Pulling => QueueState::LongPolling,
+        Stage::Idle | Stage::Released => QueueState::Pulling,
+    }
+}

@@ -1,0 +1,23 @@
+//! The push consumer: messages come to a listener.
+//!
+//! - [`PushConsumer`]: what a user holds
+//! - `builder`: a consumer in one expression
+//! - `default_mq_push_consumer_impl`: its working part, and what runs once it is started
+//! - `start`: how it comes to run
+//! - `subscribing`: topics that come and go while it runs
+//! - `shutdown`: how it ends
+//! - `notices`: what brokers ask of it
+//! - `health`: how its queues are
+
+mod builder;
+mod default_mq_push_consumer_impl;
+mod health;
+mod notices;
+mod push_consumer;
+mod shutdown;
+mod start;
+mod subscribing;
+
+pub use builder::PushConsumerBuilder;
+pub(crate) use default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
+pub use push_consumer::PushConsumer;

@@ -1,0 +1,209 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::PushConsumerBuilder;
+use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
+use crate::conf::{ConsumerOption, millis};
+use crate::consumer::listener::{
+    BatchOutcome, ConsumeContext, ConsumeOutcome, IntoOutcome, Listener, MessageListenerBatch,
+    MessageListenerConcurrently, MessageListenerOrderly, OrderlyOutcome,
+};
+use crate::consumer::subscription::MessageSelector;
+use crate::consumer::watch::{ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats};
+use crate::error::MQClientError;
+use crate::model::{MessageExt, MessageQueue};
+
+/// Receives the messages of a group: they come to a listener. Java: `DefaultMQPushConsumer`.
+///
+/// It is a handle: clones share everything. Each message comes at least once; a message whose listener fails comes again.
+///
+/// ```
+/// use rocketmq_client::conf::ConsumerOption;
+/// use rocketmq_client::consumer::PushConsumer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+/// # cluster.create_topic("TopicTest", 4)?;
+/// # let name_servers = cluster.name_server_addr();
+/// let mut option = ConsumerOption::default();
+/// option.set_name_server_addr(name_servers).set_group_name("billing");
+/// let consumer = PushConsumer::new(option);
+/// consumer.listener(|message, _| async move { println!("{:?}", message.body()) });
+/// consumer.subscribe("TopicTest", "*").await?;
+/// consumer.start().await?;
+/// // …
+/// assert!(consumer.shutdown().await?.is_clean());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct PushConsumer {
+    pub(super) inner: Arc<DefaultMQPushConsumerImpl>,
+}
+
+impl PushConsumer {
+    /// A consumer with these options, which `start` checks.
+    pub fn new(option: ConsumerOption) -> Self {
+        Self { inner: Arc::new(DefaultMQPushConsumerImpl::new(option)) }
+    }
+
+    /// A consumer of this group in the making.
+    pub fn builder(group: impl Into<String>) -> PushConsumerBuilder {
+        PushConsumerBuilder::new(group.into())
+    }
+
+    /// Subscribes to a topic: `"*"`, `"TagA || TagB"`, or [`MessageSelector::by_sql`]. A second call for a topic replaces
+    /// the first. All members of a group must subscribe to the same topics with the same expressions.
+    ///
+    /// While the consumer runs it returns when the brokers know of it. Dropping the future then leaves open whether they
+    /// do; call it again.
+    ///
+    /// # Errors
+    /// `InvalidOption` for an expression that cannot be read; while the consumer runs, `BrokerNotFound` if the topic has no
+    /// route, and `Broker` with code 23 if a broker cannot read an SQL expression.
+    pub async fn subscribe(
+        &self,
+        topic: impl Into<String>,
+        selector: impl Into<MessageSelector>,
+    ) -> Result<(), MQClientError> {
+        self.inner.subscribe(topic.into(), selector.into()).await
+    }
+
+    /// Ends a subscription. Its queues are released: handlers finish, and offsets are committed.
+    ///
+    /// # Errors
+    /// `ShutDown`.
+    pub async fn unsubscribe(&self, topic: impl AsRef<str>) -> Result<(), MQClientError> {
+        self.inner.unsubscribe(topic.as_ref()).await
+    }
+
+    /// A closure that handles messages, up to `consume_concurrency` at a time, in any order. It returns nothing, a
+    /// [`ConsumeOutcome`], or a `Result` with either, whose error means [`ConsumeOutcome::Later`]. Call it before `start`;
+    /// the last listener counts.
+    pub fn listener<F, Fut>(&self, listener: F)
+    where
+        F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: IntoOutcome<ConsumeOutcome>> + Send + 'static,
+    {
+        self.inner.set_listener(Listener::concurrently(listener));
+    }
+
+    /// A closure that handles the messages of each queue one by one, in their order. Call it before `start`; the last
+    /// listener counts.
+    pub fn orderly_listener<F, Fut>(&self, listener: F)
+    where
+        F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: IntoOutcome<OrderlyOutcome>> + Send + 'static,
+    {
+        self.inner.set_listener(Listener::orderly(listener));
+    }
+
+    /// A closure that handles up to `consume_message_batch_max_size` messages of a queue at a time. Call it before `start`;
+    /// the last listener counts.
+    pub fn batch_listener<F, Fut>(&self, listener: F)
+    where
+        F: Fn(Arc<[MessageExt]>, ConsumeContext) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: IntoOutcome<BatchOutcome>> + Send + 'static,
+    {
+        self.inner.set_listener(Listener::batch(listener));
+    }
+
+    /// A listener that is a type; see [`listener`](Self::listener).
+    pub fn register_message_listener_concurrently(&self, listener: impl MessageListenerConcurrently) {
+        self.inner.set_listener(Listener::of_concurrently(listener));
+    }
+
+    /// A listener that is a type; see [`orderly_listener`](Self::orderly_listener).
+    pub fn register_message_listener_orderly(&self, listener: impl MessageListenerOrderly) {
+        self.inner.set_listener(Listener::of_orderly(listener));
+    }
+
+    /// A listener that is a type; see [`batch_listener`](Self::batch_listener).
+    pub fn register_message_listener_batch(&self, listener: impl MessageListenerBatch) {
+        self.inner.set_listener(Listener::of_batch(listener));
+    }
+
+    /// Checks the options, joins the group, takes queues and looks their positions up. A message that is sent after it
+    /// returned is delivered. It returns after `start_timeout` at the latest; queues whose position is not known by then
+    /// are in [`health`](Self::health). When it fails, or its future is dropped, the consumer is as before and `start` may
+    /// be called again.
+    ///
+    /// # Errors
+    /// `InvalidOption`, `NameServerUnreachable`, `BrokerNotFound` for a topic without a route (unless `require_topics` is
+    /// false), `Broker` with code 23 for an SQL expression that a broker cannot read, `AlreadyStarted`, `ShutDown`, or
+    /// `NoRuntime`.
+    pub async fn start(&self) -> Result<(), MQClientError> {
+        self.inner.start().await
+    }
+
+    /// Stops handing out and pulling messages, until [`resume`](Self::resume). Handlers that run go on.
+    pub fn suspend(&self) {
+        self.inner.suspend(true);
+    }
+
+    /// Ends [`suspend`](Self::suspend).
+    pub fn resume(&self) {
+        self.inner.suspend(false);
+    }
+
+    /// Stops handing out and pulling messages of these queues, for as long as this consumer owns them.
+    pub fn pause_queues(&self, queues: &[MessageQueue]) {
+        self.inner.pause(queues, true);
+    }
+
+    /// Ends [`pause_queues`](Self::pause_queues).
+    pub fn resume_queues(&self, queues: &[MessageQueue]) {
+        self.inner.pause(queues, false);
+    }
+
+    /// How many handlers may run at a time, from now on. Handlers that are too many finish their messages first.
+    ///
+    /// # Errors
+    /// `InvalidOption` for 0.
+    pub fn set_concurrency(&self, handlers: usize) -> Result<(), MQClientError> {
+        self.inner.set_concurrency(handlers)
+    }
+
+    /// The queues that this consumer owns now, those of the retry topic included.
+    pub fn assignment(&self) -> Vec<MessageQueue> {
+        self.inner.assignment()
+    }
+
+    /// How the consumer is, queue by queue.
+    pub fn health(&self) -> ConsumerHealth {
+        self.inner.health()
+    }
+
+    /// What happens to the consumer from now on.
+    pub fn events(&self) -> ConsumerEvents {
+        self.inner.events.reader()
+    }
+
+    /// What the consumer did since it was started.
+    ///
+    /// # Errors
+    /// `NotStarted` or `ShutDown`.
+    pub fn get_stats(&self) -> Result<ConsumerStats, MQClientError> {
+        self.inner.stats()
+    }
+
+    /// [`shutdown_within`](Self::shutdown_within) `shutdown_timeout`.
+    ///
+    /// # Errors
+    /// `NotStarted` or `NoRuntime`.
+    pub async fn shutdown(&self) -> Result<ConsumerShutdownReport, MQClientError> {
+        self.shutdown_within(millis(self.inner.option.shutdown_timeout())).await
+    }
+
+    /// Stops pulling, lets handlers finish, commits, tells the brokers, and closes the connections of a client of its own.
+    /// It may be called in a listener, and again: each call gets the same report. Dropping the future does not stop the
+    /// shutdown.
+    ///
+    /// # Errors
+    /// `NotStarted` or `NoRuntime`.
+    pub async fn shutdown_within(&self, limit: Duration) -> Result<ConsumerShutdownReport, MQClientError> {
+        self.inner.shutdown(limit).await
+    }
+}

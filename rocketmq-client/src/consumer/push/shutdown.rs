@@ -1,0 +1,103 @@
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::default_mq_push_consumer_impl::{CLIENT, DefaultMQPushConsumerImpl, Running};
+use super::start::{BoxFuture, left};
+use crate::client::MQClient;
+use crate::consumer::member::Member;
+use crate::consumer::rebalance::release;
+use crate::consumer::watch::ConsumerShutdownReport;
+use crate::error::MQClientError;
+use crate::factory::Membership;
+use crate::waiting;
+
+/// What is kept of the time for commits, and for goodbyes, while handlers end.
+const AT_THE_END: Duration = Duration::from_secs(2);
+
+impl DefaultMQPushConsumerImpl {
+    /// Shuts down within the time that the options give.
+    pub(crate) fn shutdown_in_time(self: &Arc<Self>) -> BoxFuture<'_, ConsumerShutdownReport> {
+        self.shutdown(crate::conf::millis(self.option.shutdown_timeout()))
+    }
+
+    /// Shuts down in a task of its own, so that a caller that goes away, such as a handler, interrupts nothing.
+    pub(crate) fn shutdown(self: &Arc<Self>, limit: Duration) -> BoxFuture<'_, ConsumerShutdownReport> {
+        Box::pin(async move {
+            let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
+            tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
+            self.life.shut_down()?;
+            let began = Instant::now();
+            let mut report = running.report.subscribe();
+            let is_first = {
+                let mut is_ending = running.is_ending.lock().unwrap_or_else(PoisonError::into_inner);
+                !std::mem::replace(&mut *is_ending, true)
+            };
+            if is_first {
+                let ending = Ending::of(running, self.is_alone.then(|| self.client.clone()));
+                let done = running.report.clone();
+                running.ending.spawn(async move {
+                    let report = ending.run(began, began + limit).await;
+                    done.send_replace(Some(report));
+                });
+            }
+            // Whatever blocks the task of the shutdown does not block this caller.
+            let waited = tokio::time::timeout(limit + AT_THE_END, report.wait_for(Option::is_some)).await;
+            match waited {
+                Ok(Ok(report)) => Ok((*report).clone().unwrap_or_default()),
+                _ => Ok(unknown(&running.member, began)),
+            }
+        })
+    }
+}
+
+/// What a shutdown works with.
+struct Ending {
+    member: Arc<Member>,
+    membership: Arc<Membership>,
+    /// The client that ends with this consumer.
+    client: Option<MQClient>,
+}
+
+impl Ending {
+    fn of(running: &Running, client: Option<MQClient>) -> Self {
+        let (member, membership) = (running.member.clone(), running.membership.clone());
+        Self { member, membership, client }
+    }
+
+    async fn run(self, began: Instant, deadline: Instant) -> ConsumerShutdownReport {
+        let member = &self.member;
+        let mut report = ConsumerShutdownReport::default();
+        let owned = member.queues.close();
+        let keep = AT_THE_END.min((deadline - began) / 2);
+        let drain = left(deadline).saturating_sub(keep);
+        let limit = member.instance.api().timeout().min(keep);
+        let released = owned
+            .iter()
+            .map(|owned| async move { (owned.queue.clone(), release(member, owned, drain, limit).await) });
+        for (queue, (unfinished, uncommitted)) in waiting::all(released).await {
+            report.unfinished += u32::try_from(unfinished).unwrap_or(u32::MAX);
+            report.uncommitted.extend(uncommitted.map(|offset| (queue, offset)));
+        }
+        let goodbye = (Instant::now() + limit).min(deadline.max(Instant::now() + keep / 2));
+        let untold = member.instance.leave_group(&self.membership, goodbye).await;
+        report.not_unregistered = untold.iter().map(ToString::to_string).collect();
+        member.tasks.shutdown(left(deadline).max(Duration::from_millis(100))).await;
+        if let Some(client) = &self.client {
+            client.close(left(deadline).max(Duration::from_millis(100))).await;
+        }
+        report.took = began.elapsed();
+        report
+    }
+}
+
+/// What can be said of a shutdown that did not come to its end.
+fn unknown(member: &Member, began: Instant) -> ConsumerShutdownReport {
+    let mut report = ConsumerShutdownReport::default();
+    for owned in member.queues.all() {
+        report.unfinished += u32::try_from(owned.lock().in_hand()).unwrap_or(u32::MAX);
+    }
+    report.took = began.elapsed();
+    report
+}

@@ -1,0 +1,225 @@
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use rocketmq_common::mix_all;
+use rocketmq_remoting::protocol::body::{ConsumeType, ConsumerData};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::default_mq_push_consumer_impl::{DefaultMQPushConsumerImpl, Running};
+use super::notices;
+use crate::clock::now_ms;
+use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, invalid, millis};
+use crate::consumer::dispatch::Pool;
+use crate::consumer::listener::Listener;
+use crate::consumer::member::{Member, Settings, Stage, Subscribed};
+use crate::consumer::offsets::remote;
+use crate::consumer::position::StartFrom;
+use crate::consumer::pull::{FlowLimits, mind_queues};
+use crate::consumer::rebalance::Rebalancer;
+use crate::consumer::retry::mind_parked;
+use crate::consumer::strategy::AllocateMessageQueueStrategy;
+use crate::consumer::subscription::{MessageSelector, Subscription};
+use crate::consumer::watch::ConsumerEvent;
+use crate::error::{MQClientError, with_causes};
+
+const MIB: u64 = 1024 * 1024;
+
+/// A future in a box; see `producer::default_mq_producer_impl`.
+pub(super) type BoxFuture<'a, T> =
+    Pin<Box<dyn std::future::Future<Output = Result<T, MQClientError>> + Send + 'a>>;
+
+impl DefaultMQPushConsumerImpl {
+    pub(super) fn start(self: &Arc<Self>) -> BoxFuture<'_, ()> {
+        Box::pin(self.start_once())
+    }
+
+    async fn start_once(self: &Arc<Self>) -> Result<(), MQClientError> {
+        let starting = self.life.begin()?;
+        self.option.validate()?;
+        let (listener, strategy, selectors) = {
+            let wishes = self.wishes();
+            (wishes.listener.clone(), wishes.strategy.clone(), wishes.subscriptions.clone())
+        };
+        let orderly = matches!(listener, Some(Listener::Orderly(_)));
+        let deadline = Instant::now() + millis(self.option.start_timeout());
+        let instance =
+            if self.is_alone { self.client.started().await? } else { self.client.running()?.clone() };
+        let settings = self.settings(orderly, strategy)?;
+        let member = Arc::new(Member::new(settings, instance.clone(), self.data(), self.events.clone()));
+        for (topic, selector) in &selectors {
+            let subscribed = self.subscribed(topic, selector)?;
+            self.find_route(&member, &subscribed, deadline).await?;
+            member.set_subscribed(subscribed);
+        }
+        if !member.settings.broadcast {
+            member.set_subscribed(retry_subscription(&member)?);
+        }
+        for subscribed in member.all_subscribed() {
+            member.check_filter(&subscribed, deadline).await?;
+        }
+        let handlers = notices::handlers(&member);
+        let membership = instance.join_consumer_group(member.consumer_data(), handlers)?;
+        let running = Running {
+            pool: listener.map(|listener| Pool::new(member.clone(), listener)),
+            membership: Arc::new(membership),
+            ending: instance.more_tasks(),
+            report: watch::Sender::new(None),
+            is_ending: Mutex::new(false),
+            member,
+        };
+        self.start_duties(&running, deadline).await;
+        let queues = self.queues_of(&running);
+        tracing::debug!(client_id = instance.client_id(), group = %running.member.group(), "push consumer started");
+        starting.finish(running);
+        if !self.is_alone {
+            self.client.adopt_consumer(self);
+        }
+        self.events.emit(ConsumerEvent::Started { group: self.events.group(), queues });
+        Ok(())
+    }
+
+    fn queues_of(&self, running: &Running) -> Vec<rocketmq_common::MessageQueue> {
+        running.member.queues.all().iter().map(|owned| owned.queue.clone()).collect()
+    }
+
+    /// Makes the brokers know this member, takes the first queues, and waits for their positions.
+    async fn start_duties(&self, running: &Running, deadline: Instant) {
+        let member = &running.member;
+        for subscribed in member.all_subscribed() {
+            member.reach_servers(&subscribed.topic, deadline).await;
+        }
+        if let Some(pool) = &running.pool {
+            pool.resize(self.wishes().concurrency);
+        }
+        member.tasks.spawn(mind_queues(member.clone()));
+        member.tasks.spawn(mind_parked(member.clone()));
+        if !member.settings.broadcast {
+            // The heartbeat has made the retry topic.
+            let retry_topic = mix_all::retry_topic(member.group());
+            let _ = member.instance.find_subscribe_info(&retry_topic, left(deadline), deadline).await;
+            member.tasks.spawn(remote::keep_committing(member.clone()));
+        }
+        let mut rebalancer = Rebalancer::new(member.clone());
+        let _ = timeout_at(deadline, async {
+            rebalancer.run().await;
+            wait_for_positions(member).await;
+        })
+        .await;
+        member.tasks.spawn(rebalancer.keep_balanced());
+    }
+
+    fn data(&self) -> ConsumerData {
+        ConsumerData {
+            consume_from_where: self.option.consume_from_where().wire(),
+            consume_type: ConsumeType::Passively,
+            group_name: self.wrap(self.option.group_name().unwrap_or_default()).into_owned(),
+            message_model: self.option.message_model().wire(),
+            subscription_data_set: Vec::new(),
+            unit_mode: self.option.unit_mode(),
+        }
+    }
+
+    fn settings(
+        &self,
+        orderly: bool,
+        strategy: Arc<dyn AllocateMessageQueueStrategy>,
+    ) -> Result<Settings, MQClientError> {
+        let option = &self.option;
+        let start_from = match option.consume_from_where() {
+            ConsumeFromWhere::Last => StartFrom::Last,
+            ConsumeFromWhere::LastExactly => StartFrom::LastExactly,
+            ConsumeFromWhere::First => StartFrom::First,
+            ConsumeFromWhere::Timestamp => StartFrom::Timestamp(option.start_timestamp(SystemTime::now())),
+        };
+        let broadcast = option.message_model() == MessageModel::Broadcasting;
+        if broadcast && orderly {
+            let reason = "a broadcast consumer has no locks that keep an order: use a concurrent listener";
+            return Err(invalid("message_model", reason));
+        }
+        Ok(Settings {
+            group: self.wrap(option.group_name().unwrap_or_default()).into(),
+            namespace: option.namespace().map(Arc::from),
+            orderly,
+            broadcast,
+            pull_batch_size: i32::try_from(option.pull_batch_size()).unwrap_or(i32::MAX),
+            pull_interval: millis(option.pull_interval()),
+            suspend: millis(option.broker_suspend_max_time()),
+            limits: flow_limits(option, orderly),
+            max_reconsume_times: option.reconsume_limit(orderly),
+            start_from,
+            consume_timeout: millis(option.consume_timeout()),
+            timeout_grace: millis(option.timeout_grace()),
+            batch_max: option.consume_message_batch_max_size() as usize,
+            persist_interval: millis(option.persist_offset_interval()),
+            suspend_queue: millis(option.suspend_current_queue_time()),
+            strategy,
+        })
+    }
+
+    /// A subscription as brokers know it.
+    pub(super) fn subscribed(
+        &self,
+        topic: &str,
+        selector: &MessageSelector,
+    ) -> Result<Subscribed, MQClientError> {
+        let topic = self.wrap(topic);
+        let subscription = Subscription::new(&topic, selector, now_ms())?;
+        Ok(Subscribed { topic: topic.into(), subscription, is_retry: false })
+    }
+
+    /// Looks the route of a topic up. Without one, a consumer that requires its topics fails.
+    pub(super) async fn find_route(
+        &self,
+        member: &Member,
+        subscribed: &Subscribed,
+        deadline: Instant,
+    ) -> Result<(), MQClientError> {
+        let found = member.instance.find_subscribe_info(&subscribed.topic, left(deadline), deadline).await;
+        match found {
+            Ok(_) => Ok(()),
+            Err(error) if self.option.require_topics() => Err(error.of_topic(&subscribed.topic)),
+            Err(error) => {
+                tracing::warn!(topic = %subscribed.topic, error = with_causes(&error), "a topic has no route yet");
+                Ok(())
+            }
+        }
+    }
+}
+
+pub(super) fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+fn retry_subscription(member: &Member) -> Result<Subscribed, MQClientError> {
+    let topic = mix_all::retry_topic(member.group());
+    let subscription = Subscription::new(&topic, &MessageSelector::all(), now_ms())?;
+    Ok(Subscribed { topic: topic.into(), subscription, is_retry: true })
+}
+
+fn flow_limits(option: &ConsumerOption, orderly: bool) -> FlowLimits {
+    FlowLimits {
+        queue_count: option.pull_threshold_for_queue() as usize,
+        queue_bytes: u64::from(option.pull_threshold_size_for_queue()) * MIB,
+        topic_count: option.pull_threshold_for_topic().map(|count| count as usize),
+        topic_bytes: option.pull_threshold_size_for_topic().map(|size| u64::from(size) * MIB),
+        span: (!orderly).then(|| option.consume_concurrently_max_span().into()),
+        budget: Some(option.cache_limit()),
+    }
+}
+
+/// Waits until each owned queue has its position.
+async fn wait_for_positions(member: &Member) {
+    for owned in member.queues.all() {
+        loop {
+            let settled = owned.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            if !matches!(owned.lock().stage, Stage::Locating(_)) {
+                break;
+            }
+            settled.await;
+        }
+    }
+}

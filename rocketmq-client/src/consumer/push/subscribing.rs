@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use rocketmq_remoting::protocol::body::CheckClientRequestBody;
+use tokio::time::Instant;
+
+use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
+use super::start::{BoxFuture, left};
+use crate::conf::millis;
+use crate::consumer::member::{Member, Subscribed};
+use crate::consumer::subscription::MessageSelector;
+use crate::error::MQClientError;
+use crate::waiting;
+
+impl DefaultMQPushConsumerImpl {
+    pub(super) fn subscribe(self: &Arc<Self>, topic: String, selector: MessageSelector) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let subscribed = self.subscribed(&topic, &selector)?;
+            match self.running() {
+                Ok(running) => {
+                    let deadline = Instant::now() + millis(self.option.start_timeout());
+                    let member = &running.member;
+                    self.find_route(member, &subscribed, deadline).await?;
+                    member.check_filter(&subscribed, deadline).await?;
+                    let wire = subscribed.topic.clone();
+                    member.set_subscribed(subscribed);
+                    self.wishes().subscriptions.insert(topic, selector);
+                    running.membership.subscribe(member.consumer_data());
+                    member.reach_servers(&wire, deadline).await;
+                    member.filter_anew(&wire);
+                    member.want_rebalance();
+                }
+                Err(MQClientError::NotStarted { .. }) => {
+                    self.wishes().subscriptions.insert(topic, selector);
+                }
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn unsubscribe<'a>(self: &'a Arc<Self>, topic: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.wishes().subscriptions.remove(topic);
+            match self.running() {
+                Ok(running) => {
+                    let wire = self.wrap(topic);
+                    if running.member.remove_subscribed(&wire) {
+                        running.membership.subscribe(running.member.consumer_data());
+                        running.member.want_rebalance();
+                        let deadline = Instant::now() + millis(self.option.start_timeout());
+                        running.member.reach_servers(&wire, deadline).await;
+                    }
+                    Ok(())
+                }
+                Err(MQClientError::NotStarted { .. }) => Ok(()),
+                Err(error) => Err(error),
+            }
+        })
+    }
+}
+
+impl Member {
+    /// Has the masters check an SQL filter (46). Only a filter that a broker cannot read is an error here: what keeps a
+    /// broker from answering shows at its pulls.
+    pub(super) async fn check_filter(
+        &self,
+        subscribed: &Subscribed,
+        deadline: Instant,
+    ) -> Result<(), MQClientError> {
+        use rocketmq_remoting::protocol::ResponseCode;
+        let Some(view) = self.view(&subscribed.topic).filter(|_| subscribed.subscription.is_sql()) else {
+            return Ok(());
+        };
+        let request = CheckClientRequestBody {
+            client_id: self.instance.client_id().to_owned(),
+            group: self.group().to_string(),
+            namespace: None,
+            subscription_data: subscribed.subscription.data().clone(),
+        };
+        let asking = self.instance.api().within(left(deadline));
+        let masters: Vec<Arc<str>> =
+            view.brokers().filter_map(|broker| view.server(broker, 0).cloned()).collect();
+        let checks = masters.iter().map(|master| asking.check_client_config(master, &request));
+        for checked in waiting::all(checks).await {
+            match checked {
+                Err(error) if error.response_code() == Some(ResponseCode::SUBSCRIPTION_PARSE_FAILED) => {
+                    return Err(error);
+                }
+                Err(error) => tracing::warn!(%error, "a filter is not checked"),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that all servers of a topic know this member, as far as they answer.
+    pub(super) async fn reach_servers(&self, topic: &str, deadline: Instant) {
+        let Some(view) = self.view(topic) else { return };
+        let limit = deadline.min(Instant::now() + self.instance.api().timeout());
+        self.instance.reach_all(view.servers().cloned().collect(), limit).await;
+    }
+
+    /// Reads the queues of a topic on with the filter that it has now.
+    fn filter_anew(self: &Arc<Self>, topic: &str) {
+        for queue in self.queues.of_topic(topic) {
+            let Some(owned) = self.queues.get(&queue) else { continue };
+            let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
+            if let Some(lowest) = lowest {
+                self.move_to(&owned, lowest);
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rocketmq_common::MessageQueue;
+use rustc_hash::FxHashMap;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{PlanInput, RebalancePlan, RebalanceTiming, RouteWatch, TopicPlanner, plan_broadcast};
+use crate::consumer::member::{Member, OwnedQueue, Subscribed};
+use crate::consumer::offsets::remote;
+use crate::consumer::watch::ConsumerEvent;
+use crate::error::with_causes;
+use crate::factory::TopicSubscribeInfo;
+use crate::waiting;
+
+/// How long the handlers of a released queue may go on before its offset is committed.
+const DRAIN: Duration = Duration::from_millis(400);
+
+/// Takes and releases queues. Java: `RebalanceService`, `RebalanceImpl`.
+#[derive(Debug)]
+pub(crate) struct Rebalancer {
+    member: Arc<Member>,
+    timing: RebalanceTiming,
+    topics: BTreeMap<Arc<str>, TopicState>,
+    /// Grows with each broker that did not say who the members are: another is asked then.
+    failures: usize,
+}
+
+#[derive(Debug, Default)]
+struct TopicState {
+    planner: TopicPlanner,
+    watch: RouteWatch,
+    /// The queues of the first plan; others were added later.
+    first: Option<BTreeSet<MessageQueue>>,
+    missing: bool,
+}
+
+/// Who the members are, by the brokers that can be asked.
+type Members = FxHashMap<Vec<Arc<str>>, Option<Vec<String>>>;
+
+impl Rebalancer {
+    pub(crate) fn new(member: Arc<Member>) -> Self {
+        let timing = RebalanceTiming::new(Instant::now());
+        Self { member, timing, topics: BTreeMap::new(), failures: 0 }
+    }
+
+    /// Rebalances whenever there is a reason to.
+    pub(crate) async fn keep_balanced(mut self) {
+        let member = self.member.clone();
+        let mut changes = member.instance.route_changes();
+        loop {
+            let next = self.timing.next().unwrap_or_else(Instant::now);
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = member.rebalance.notified() => {
+                    self.timing.trigger();
+                    continue;
+                }
+                changed = changes.recv() => {
+                    // What was missed may have been ours.
+                    if changed.map_or(true, |topic| member.subscribed(&topic).is_some()) {
+                        self.timing.trigger();
+                    }
+                    continue;
+                }
+            }
+            self.run().await;
+        }
+    }
+
+    /// Rebalances once, if it is due.
+    pub(crate) async fn run(&mut self) {
+        if !self.timing.begin(Instant::now()) {
+            return;
+        }
+        self.member.recorder.rebalanced(1);
+        let announced = self.member.announced.swap(false, Ordering::AcqRel);
+        let (mut balanced, mut again, mut members) = (true, None, Members::default());
+        let subscribed = self.member.all_subscribed();
+        self.drop_unsubscribed(&subscribed);
+        for subscribed in subscribed {
+            let plan = self.plan(&subscribed, announced, &mut members).await;
+            balanced &= plan.is_balanced();
+            again = earlier(again, plan.ask_again);
+            again = earlier(again, self.carry_out(&subscribed, plan));
+        }
+        self.timing.end(Instant::now(), balanced, again);
+    }
+
+    fn drop_unsubscribed(&mut self, subscribed: &[Arc<Subscribed>]) {
+        let is_subscribed = |topic: &str| subscribed.iter().any(|subscribed| *subscribed.topic == *topic);
+        for topic in self.member.queues.topics().iter().filter(|topic| !is_subscribed(topic)) {
+            let queues = self.member.queues.of_topic(topic);
+            start_release(&self.member, topic, queues.into_iter().collect());
+        }
+        self.topics.retain(|topic, _| is_subscribed(topic));
+    }
+
+    async fn plan(
+        &mut self,
+        subscribed: &Subscribed,
+        announced: bool,
+        members: &mut Members,
+    ) -> RebalancePlan {
+        let member = self.member.clone();
+        let view = self.view(subscribed).await;
+        let asked = match &view {
+            Some(view) if !member.settings.broadcast => self.members(view, members).await,
+            _ => None,
+        };
+        let topic = self.topics.entry(subscribed.topic.clone()).or_default();
+        if announced {
+            topic.planner.announce();
+        }
+        let owned = member.queues.of_topic(&subscribed.topic);
+        if member.settings.broadcast {
+            return plan_broadcast(Instant::now(), topic.watch.queues(), &owned);
+        }
+        let input = PlanInput {
+            group: member.group(),
+            me: member.instance.client_id(),
+            queues: topic.watch.queues(),
+            members: asked.as_deref(),
+            owned: &owned,
+            orderly: member.settings.orderly,
+            strategy: &*member.settings.strategy,
+        };
+        let plan = topic.planner.plan(Instant::now(), &input);
+        if let Some(reason) = &plan.keep {
+            tracing::debug!(topic = %subscribed.topic, group = %member.group(), ?reason, "the assignment stays");
+            self.failures += 1;
+            member.instance.want_heartbeat();
+        }
+        plan
+    }
+
+    /// The route of a topic, looked up if need be.
+    async fn view(&mut self, subscribed: &Subscribed) -> Option<Arc<TopicSubscribeInfo>> {
+        let (member, topic) = (&self.member, &subscribed.topic);
+        let limit = member.instance.api().timeout();
+        let found = member.instance.find_subscribe_info(topic, limit, Instant::now() + limit).await;
+        let state = self.topics.entry(topic.clone()).or_default();
+        match found {
+            Ok(_) => state.missing = false,
+            Err(error) => {
+                let was_missing = std::mem::replace(&mut state.missing, true);
+                // The retry topic is made when it is needed.
+                if !was_missing && !subscribed.is_retry {
+                    let (group, topic) = (member.events.group(), topic.clone());
+                    member.events.emit(ConsumerEvent::TopicMissing { group, topic, error });
+                }
+                return None;
+            }
+        }
+        let view = member.view(topic)?;
+        let source = member.instance.route_source(topic).unwrap_or_else(|| "".into());
+        state.watch.answered(Instant::now(), &source, view.queues().iter().cloned());
+        Some(view)
+    }
+
+    /// The members of the group, as a broker of the topic knows them.
+    async fn members(&self, view: &TopicSubscribeInfo, known: &mut Members) -> Option<Vec<String>> {
+        let member = &self.member;
+        let mut brokers: Vec<Arc<str>> =
+            view.brokers().filter_map(|broker| view.reader(broker).cloned()).collect();
+        brokers.sort_unstable();
+        if let Some(members) = known.get(&brokers) {
+            return members.clone();
+        }
+        let broker = brokers.get(self.failures % brokers.len().max(1))?.clone();
+        let api = member.instance.api();
+        let reached = member.instance.reach(&broker, Instant::now() + api.timeout()).await;
+        let asked = match reached {
+            Ok(()) => api.asking().consumer_ids(&broker, member.group()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &asked {
+            tracing::debug!(%broker, error = with_causes(error), "the members of the group are not known");
+        }
+        let asked = asked.ok();
+        known.insert(brokers, asked.clone());
+        asked
+    }
+
+    /// Returns when more is to be taken.
+    fn carry_out(&mut self, subscribed: &Arc<Subscribed>, plan: RebalancePlan) -> Option<Instant> {
+        let member = &self.member;
+        start_release(member, &subscribed.topic, plan.release);
+        let topic = self.topics.entry(subscribed.topic.clone()).or_default();
+        if !topic.watch.queues().is_empty() {
+            topic.first.get_or_insert_with(|| topic.watch.queues().iter().cloned().collect());
+        }
+        let (now, mut again, mut taken) = (Instant::now(), None, Vec::new());
+        for (queue, at) in plan.take {
+            if at > now {
+                again = earlier(again, Some(at));
+                continue;
+            }
+            let added_later = topic.first.as_ref().is_some_and(|first| !first.contains(&queue));
+            if member.take(queue.clone(), subscribed.clone(), added_later) {
+                taken.push(queue);
+            }
+        }
+        if !taken.is_empty() {
+            let (group, topic) = (member.events.group(), subscribed.topic.clone());
+            member.events.emit(ConsumerEvent::Assigned { group, topic, queues: taken });
+        }
+        again
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Releases queues in a task of their own: what takes long there delays no queue that is taken.
+fn start_release(member: &Arc<Member>, topic: &Arc<str>, queues: Vec<MessageQueue>) {
+    let released: Vec<_> = queues.iter().filter_map(|queue| member.queues.begin_release(queue)).collect();
+    if released.is_empty() {
+        return;
+    }
+    let (this, topic) = (member.clone(), topic.clone());
+    member.tasks.spawn(async move {
+        let limit = this.instance.api().timeout();
+        waiting::all(released.iter().map(|owned| release(&this, owned, DRAIN, limit))).await;
+        let queues = released.iter().map(|owned| owned.queue.clone()).collect();
+        this.events.emit(ConsumerEvent::Revoked { group: this.events.group(), topic, queues });
+    });
+}
+
+/// Ends an ownership: nothing more is handed out; handlers may finish within `drain`; then the offset is committed within
+/// `limit`. Returns how many handlers were not done, and the offset if no broker has it.
+pub(crate) async fn release(
+    member: &Arc<Member>,
+    owned: &Arc<OwnedQueue>,
+    drain: Duration,
+    limit: Duration,
+) -> (usize, Option<i64>) {
+    {
+        let mut state = owned.lock();
+        if matches!(
+            state.stage,
+            crate::consumer::member::Stage::Throttled(crate::consumer::pull::Throttle::Budget)
+        ) {
+            member.budget_waits.fetch_sub(1, Ordering::Relaxed);
+        }
+        state.release();
+    }
+    let drained = async {
+        loop {
+            let settled = owned.settled.notified();
+            if owned.lock().in_hand() == 0 {
+                return;
+            }
+            settled.await;
+        }
+    };
+    let _ = timeout(drain, drained).await;
+    let unfinished = owned.lock().in_hand();
+    let uncommitted = remote::commit_last(member, owned, limit).await;
+    member.drop_cached(owned);
+    member.queues.released(&owned.queue);
+    (unfinished, uncommitted)
+}

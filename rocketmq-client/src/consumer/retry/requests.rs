@@ -1,0 +1,214 @@
+//! Carries out the ladder of a message that failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_common::MessageExt;
+use rocketmq_remoting::protocol::header::{ConsumerSendMsgBackRequestHeader, SendMessageRequestHeaderV2};
+use tokio::time::Instant;
+
+use super::{RetryEvent, RetryPlan, RetrySend, RetryStep, SendBack};
+use crate::consumer::member::{Member, OwnedQueue, Parked};
+use crate::consumer::pull::settle;
+use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
+use crate::error::MQClientError;
+use crate::waiting;
+
+/// So many parked messages are sent at the same time.
+const AT_A_TIME: usize = 16;
+
+/// Why a message failed, and what its listener wants.
+#[derive(Debug, Clone)]
+pub(crate) struct Failing {
+    pub(crate) reason: String,
+    pub(crate) delay_level: Option<i32>,
+    pub(crate) dead_letter: bool,
+}
+
+/// Finds a place for a message that failed. True: a broker has stored it, and its offset is finished. Otherwise it is parked,
+/// and its offset stands.
+pub(crate) async fn place(
+    member: &Member,
+    owned: &Arc<OwnedQueue>,
+    offset: i64,
+    message: &Arc<MessageExt>,
+    failing: &Failing,
+) -> bool {
+    let (mut ladder, local_times) = member.retries.of(owned.generation, offset);
+    let plan = RetryPlan {
+        group: member.group(),
+        max_reconsume_times: max(member),
+        local_times,
+        delay_level: failing.delay_level,
+        reason: &failing.reason,
+        dead_letter: failing.dead_letter,
+        locks_held: member.settings.orderly,
+    };
+    let mut step = ladder.begin(message, &plan);
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let stored = match &step {
+            RetryStep::SendBack(back) => send_back(member, owned, message, back).await,
+            RetryStep::Send(send) => send_to_retry_topic(member, owned, message, send).await,
+            RetryStep::HandleAgain(at) | RetryStep::BeginAgain(at) => {
+                let dead = matches!(step, RetryStep::BeginAgain(_)).then(|| failing.reason.clone());
+                let times = local_times + i32::from(dead.is_none());
+                let (owned, message) = (owned.clone(), message.clone());
+                member.retries.park(Parked { at: *at, owned, offset, message, dead }, ladder, times);
+                return false;
+            }
+        };
+        match stored {
+            Ok(()) => {
+                member.retries.forget(owned.generation, offset);
+                tell_end(member, owned, message, &failing.reason, ladder.stored(&step).event);
+                return true;
+            }
+            Err(error) => {
+                let (next, event) = ladder.failed(Instant::now(), &step, message, &plan);
+                if event == Some(RetryEvent::SendBackFailed) {
+                    tell_failed(member, owned, message, attempt, &next, error);
+                }
+                step = next;
+            }
+        }
+    }
+}
+
+/// Tries parked messages again.
+pub(crate) async fn mind_parked(member: Arc<Member>) {
+    loop {
+        let due = member.retries.due().await;
+        for some in due.chunks(AT_A_TIME) {
+            waiting::all(some.iter().map(|parked| try_again(&member, parked))).await;
+        }
+    }
+}
+
+async fn try_again(member: &Arc<Member>, parked: &Parked) {
+    let Parked { owned, offset, message, dead, .. } = parked;
+    let Some(reason) = dead else {
+        let mut state = owned.lock();
+        let generation = owned.generation;
+        let window = state.window.as_mut();
+        let _ = window.map(|window| window.give_back(generation, *offset, message.clone()));
+        if state.gets_in_line() {
+            drop(state);
+            member.ready.push(owned.clone());
+        }
+        return;
+    };
+    let failing = Failing { reason: reason.clone(), delay_level: None, dead_letter: true };
+    if !owned.lock().is_released() && place(member, owned, *offset, message, &failing).await {
+        settle(member, owned, &mut vec![*offset]);
+    }
+}
+
+async fn send_back(
+    member: &Member,
+    owned: &OwnedQueue,
+    message: &MessageExt,
+    back: &SendBack,
+) -> Result<(), MQClientError> {
+    let master = member.master(&owned.queue).ok_or_else(|| no_master(message))?;
+    let header = ConsumerSendMsgBackRequestHeader {
+        offset: back.commit_log_offset,
+        group: (&**member.group()).into(),
+        delay_level: back.delay_level,
+        origin_msg_id: Some(back.origin_msg_id.as_str().into()),
+        origin_topic: Some(back.origin_topic.as_str().into()),
+        unit_mode: member.data.unit_mode,
+        max_reconsume_times: Some(back.max_reconsume_times),
+        broker_name: Some(message.broker_name().into()),
+    };
+    let sent = member.instance.api().asking().send_back(&master, &header).await;
+    if sent.is_ok() {
+        member.recorder.sent_back(1);
+    }
+    sent.map_err(|error| error.of_queue(&owned.queue))
+}
+
+async fn send_to_retry_topic(
+    member: &Member,
+    owned: &OwnedQueue,
+    message: &MessageExt,
+    send: &RetrySend,
+) -> Result<(), MQClientError> {
+    let api = member.instance.api();
+    let view =
+        member.instance.find_subscribe_info(&send.topic, api.timeout(), Instant::now() + api.timeout());
+    // The retry topic may not exist yet: the broker that stored the message makes it.
+    let master = match view.await {
+        Ok(view) => view.server(owned.queue.broker_name(), 0).cloned(),
+        Err(_) => None,
+    };
+    let master = master.or_else(|| member.master(&owned.queue)).ok_or_else(|| no_master(message))?;
+    let header = SendMessageRequestHeaderV2 {
+        producer_group: member.group(),
+        topic: &send.topic,
+        default_topic: rocketmq_common::mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC,
+        default_topic_queue_nums: 1,
+        queue_id: send.queue_id,
+        sys_flag: 0,
+        born_timestamp: message.born_timestamp(),
+        flag: message.flag(),
+        properties: Some(&send.properties),
+        reconsume_times: Some(send.reconsume_times),
+        unit_mode: Some(member.data.unit_mode),
+        max_reconsume_times: Some(send.max_reconsume_times),
+        broker_name: Some(message.broker_name()),
+        ..SendMessageRequestHeaderV2::default()
+    };
+    api.asking().send_to_retry_topic(&master, &header, message.body()).await
+}
+
+fn no_master(message: &MessageExt) -> MQClientError {
+    MQClientError::NoMaster { broker: message.broker_name().into() }
+}
+
+/// The limit as brokers understand it.
+fn max(member: &Member) -> i32 {
+    member.settings.max_reconsume_times.map_or(i32::MAX, |max| i32::try_from(max).unwrap_or(i32::MAX))
+}
+
+fn tell_end(
+    member: &Member,
+    owned: &OwnedQueue,
+    message: &MessageExt,
+    reason: &str,
+    event: Option<RetryEvent>,
+) {
+    if event == Some(RetryEvent::DeadLettered) {
+        member.recorder.dead_lettered(1);
+        member.events.emit(ConsumerEvent::DeadLettered {
+            group: member.events.group(),
+            message: Box::new(MessageIdentity::of(message, &owned.queue)),
+            reason: reason.into(),
+        });
+    }
+}
+
+fn tell_failed(
+    member: &Member,
+    owned: &OwnedQueue,
+    message: &MessageExt,
+    attempt: u32,
+    next: &RetryStep,
+    error: MQClientError,
+) {
+    member.recorder.send_back_failed(1);
+    let retry_in = match next {
+        RetryStep::HandleAgain(at) | RetryStep::BeginAgain(at) => {
+            at.saturating_duration_since(Instant::now())
+        }
+        _ => Duration::ZERO,
+    };
+    member.events.emit(ConsumerEvent::SendBackFailed {
+        group: member.events.group(),
+        message: Box::new(MessageIdentity::of(message, &owned.queue)),
+        attempt,
+        retry_in,
+        error,
+    });
+}

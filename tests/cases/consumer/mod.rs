@@ -1,0 +1,13 @@
+//! Push consumers, as a user sees them.
+//!
+//! - `support`: a consumer whose listener collects what comes
+//! - `receiving`: messages from before and after the start, filters, batches
+//! - `failing`: messages that come again, and dead letters
+//! - `sharing`: members of a group that come and go
+//! - `ending`: what a shutdown commits
+
+mod ending;
+mod failing;
+mod receiving;
+mod sharing;
+mod support;
