@@ -24,6 +24,7 @@
 //! | one client that producers and admins of a service share | [`client`] |
 //! | messages, results, queues | [`model`] |
 //! | options, from code, files or the environment | [`conf`] |
+//! | counters and latencies for the `metrics` facade | `metrics` (feature of this name) |
 //! | what went wrong, and whether the message is stored | [`error`] |
 //! | topics, offsets, stored messages, the cluster | [`admin`] |
 //! | which queue a message goes to | [`selector`] |
@@ -48,6 +49,11 @@ mod factory;
 pub mod hook;
 mod latency;
 mod life_cycle;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[path = "metrics/off.rs"]
+mod metrics;
 pub mod model;
 mod mq_client_api;
 mod name_servers;

@@ -18,6 +18,7 @@
 //! - `admin_in_parts`: admin calls of which a part fails
 //! - `simulation`: producers and a cluster in one thread on paused time, and half-open connections
 //! - `secrets`: fields in each request, and secrets that no log shows
+//! - `metrics`: what the metrics facade is told (feature `metrics`)
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
 //! - `alone`: runs a test in a process of its own
 //! - `peer`: the scripted server behind `retries`, `hostile_peers`, `pushes`, `admin_in_parts` and `secrets`
@@ -33,6 +34,8 @@ mod background;
 mod cases;
 mod hostile_peers;
 mod latency_fault;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod one_crate;
 mod options;
 mod peer;

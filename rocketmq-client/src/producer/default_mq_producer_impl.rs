@@ -24,6 +24,7 @@ use crate::factory::{MQClientInstance, Membership, PublishRoutes, TopicPublishIn
 use crate::hook::CommunicationMode;
 use crate::latency::MQFaultStrategy;
 use crate::life_cycle::LifeCycle;
+use crate::metrics::{Messages, ProducerMeter};
 use crate::model::{Message, MessageQueue};
 use crate::trace::{SendMessageTraceHook, TraceDispatcher};
 
@@ -86,18 +87,27 @@ impl DefaultMQProducerImpl {
             option.add_send_message_hook(Arc::new(SendMessageTraceHook::new(trace.clone())));
         }
         let (sends, bytes) = (option.client_async_semaphore_value(), option.client_async_semaphore_bytes());
-        let permits = Arc::new(Permits::new(sends, bytes));
+        let meter = ProducerMeter::new(option.group_name().unwrap_or_default());
+        let permits = Arc::new(Permits::new(sends, bytes, meter));
         let (life, stats) = (LifeCycle::new(CLIENT), Recorder::default());
         Self { option, client, is_alone: false, life, permits, stats, listener, trace }
     }
 
     /// Counts the outcome of one send. Illegal messages do not count: nothing was tried.
-    pub(super) fn note<T>(&self, sent: &Result<T, MQClientError>, began: Instant, ended: Instant) {
+    pub(super) fn note<T>(&self, sent: &Result<T, MQClientError>, plan: &SendPlan, ended: Instant) {
         match sent {
-            Ok(_) => self.stats.succeeded(ended - began),
+            Ok(_) => {
+                self.stats.succeeded(ended - plan.began);
+                self.permits.meter().succeeded(plan.messages, ended - plan.began);
+            }
             Err(MQClientError::MessageIllegal { .. }) => {}
-            Err(error) => self.stats.failed(error.outcome() == Outcome::MaybeStored),
+            Err(error) => self.note_failure(plan, error.outcome() == Outcome::MaybeStored),
         }
+    }
+
+    pub(super) fn note_failure(&self, plan: &SendPlan, maybe_stored: bool) {
+        self.stats.failed(maybe_stored);
+        self.permits.meter().failed(plan.messages);
     }
 
     pub(super) fn plan(&self, mode: CommunicationMode, options: SendOptions) -> SendPlan {
@@ -118,6 +128,7 @@ impl DefaultMQProducerImpl {
             queue: options.queue.map(|queue| self.wrap_queue(queue)),
             wants_reply: false,
             is_gathered: false,
+            messages: Messages::new(1),
             random,
         }
     }

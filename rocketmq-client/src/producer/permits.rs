@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::metrics::{Messages, ProducerMeter};
+
 /// One send in [`Permits::free`], above the bytes.
 const SEND: u64 = 1 << BYTES_BITS;
 /// Bits of the count of bytes: a tebibyte. The other 24 bits are for the sends.
@@ -26,6 +28,7 @@ pub(super) struct Permits {
     /// The caller that holds this waits for what is given back; the others wait for this.
     turn: Mutex<()>,
     given_back: Notify,
+    meter: ProducerMeter,
 }
 
 /// The right to one send. Given back when it is dropped.
@@ -37,7 +40,7 @@ pub(super) struct Permit<P: Deref<Target = Permits>> {
 
 /// What one send has taken. Whoever holds it has to give it back.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Taken(u64);
+pub(super) struct Taken(u64, Messages);
 
 impl<P: Deref<Target = Permits>> Drop for Permit<P> {
     fn drop(&mut self) {
@@ -50,7 +53,15 @@ impl<P: Deref<Target = Permits>> Permit<P> {
     pub(super) fn release_bytes(&mut self) {
         let bytes = self.taken.0 % SEND;
         self.taken.0 -= bytes;
-        self.from.give_back(Taken(bytes));
+        self.from.give_back(Taken(bytes, Messages::default()));
+    }
+
+    /// Tells the metrics how many messages the send has.
+    #[inline]
+    pub(super) fn of(mut self, messages: Messages) -> Self {
+        self.from.meter.admitted(messages);
+        self.taken.1 = messages;
+        self
     }
 
     /// The right, for as long as `from` is held.
@@ -75,7 +86,7 @@ pub(super) enum NoPermit {
 
 impl Permits {
     /// At most 16,777,215 sends and a tebibyte: more than any machine has in flight.
-    pub(super) fn new(sends: u32, bytes: usize) -> Self {
+    pub(super) fn new(sends: u32, bytes: usize, meter: ProducerMeter) -> Self {
         let sends = u64::from(sends).min(u64::MAX >> BYTES_BITS);
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).min(SEND - 1);
         let all = sends * SEND + bytes;
@@ -86,6 +97,7 @@ impl Permits {
             waiting: AtomicUsize::new(0),
             turn: Mutex::new(()),
             given_back: Notify::new(),
+            meter,
         }
     }
 
@@ -118,6 +130,12 @@ impl Permits {
         acquired.await.unwrap_or(Err(NoPermit::TimedOut))
     }
 
+    /// What the metrics are told by.
+    #[inline]
+    pub(super) fn meter(&self) -> &ProducerMeter {
+        &self.meter
+    }
+
     /// How many sends hold a permit.
     pub(super) fn in_flight(&self) -> u32 {
         let free = self.free.load(Ordering::SeqCst) / SEND;
@@ -147,6 +165,7 @@ impl Permits {
 
     pub(super) fn give_back(&self, taken: Taken) {
         if taken.0 > 0 {
+            self.meter.ended(taken.1);
             self.free.fetch_add(taken.0, Ordering::SeqCst);
             // Whoever comes to wait after this look sees what was given back.
             if self.waiting.load(Ordering::SeqCst) > 0 {
@@ -159,7 +178,7 @@ impl Permits {
         let bytes = u64::try_from(body).unwrap_or(u64::MAX).min(self.all % SEND);
         let enough = |free: u64| (free >= SEND && free % SEND >= bytes).then(|| free - SEND - bytes);
         self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enough).ok()?;
-        Some(Permit { from: self, taken: Taken(SEND + bytes) })
+        Some(Permit { from: self, taken: Taken(SEND + bytes, Messages::default()) })
     }
 }
 
@@ -183,13 +202,17 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
 
+    fn permits(sends: u32) -> Permits {
+        Permits::new(sends, 1000, ProducerMeter::new("g"))
+    }
+
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(1)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_send_past_the_count_waits_within_its_deadline() {
-        let permits = Permits::new(2, 1000);
+        let permits = permits(2);
         let (first, _second) = (permits.acquire(1, soon()).await, permits.acquire(1, soon()).await);
         let began = Instant::now();
         assert_eq!(permits.acquire(1, soon()).await.unwrap_err(), NoPermit::TimedOut);
@@ -200,7 +223,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_are_counted_and_a_huge_body_takes_them_all() {
-        let permits = Permits::new(10, 1000);
+        let permits = permits(10);
         let mut huge = permits.acquire(5000, soon()).await.unwrap();
         assert_eq!(permits.acquire(1, soon()).await.unwrap_err(), NoPermit::TimedOut);
         huge.release_bytes();
@@ -212,7 +235,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn draining_refuses_newcomers_and_counts_who_is_left() {
-        let permits = Permits::new(10, 1000);
+        let permits = permits(10);
         let _held = permits.acquire(1, soon()).await.unwrap();
         assert_eq!(permits.drain(Duration::from_secs(1)).await, 1);
         assert_eq!(permits.acquire(1, soon()).await.unwrap_err(), NoPermit::Closed);

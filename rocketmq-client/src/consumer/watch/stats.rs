@@ -1,8 +1,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::metrics::ConsumerMeter;
 
 /// Declares each counter once: the field of [`ConsumerStats`], the counter behind it, and what adds to it.
 macro_rules! counters {
-    ($($(#[doc = $doc:literal])+ $name:ident / $add:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident / $add:ident $(=> $metered:ident)?,)+) => {
         /// What a consumer did since it was started. Counters never go back.
         #[derive(Debug, Clone, Default, PartialEq)]
         #[non_exhaustive]
@@ -20,6 +23,7 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub(crate) struct ConsumerRecorder {
             $($name: AtomicU64,)+
+            meter: ConsumerMeter,
         }
 
         impl ConsumerRecorder {
@@ -27,6 +31,7 @@ macro_rules! counters {
                 #[doc = concat!("Adds to `", stringify!($name), "`.")]
                 pub(crate) fn $add(&self, count: u64) {
                     self.$name.fetch_add(count, Ordering::Relaxed);
+                    $(self.meter.$metered(count);)?
                 }
             )+
 
@@ -53,17 +58,17 @@ counters! {
     /// Records that could not be decoded.
     undecodable_count / undecodable,
     /// Messages that a listener or a stream has finished with success.
-    consume_success_count / succeeded,
+    consume_success_count / succeeded => succeeded,
     /// Messages that come again later: failures, panics and time-outs included.
-    consume_failure_count / failed,
+    consume_failure_count / failed => failed,
     /// Messages that went to the dead letter topic.
-    dead_letter_count / dead_lettered,
+    dead_letter_count / dead_lettered => dead_lettered,
     /// Panics of the listener.
     panic_count / panicked,
     /// Handlers that were over their time.
     timeout_count / timed_out,
     /// Messages that were stored for another delivery.
-    send_back_count / sent_back,
+    send_back_count / sent_back => sent_back,
     /// Attempts to store a message for another delivery that failed.
     send_back_failure_count / send_back_failed,
     /// Offsets that were committed, one for each queue and time.
@@ -73,7 +78,24 @@ counters! {
     /// Positions that moved because the broker had other offsets, or by a reset.
     offset_moved_count / offset_moved,
     /// Rebalances that ran.
-    rebalance_count / rebalanced,
+    rebalance_count / rebalanced => rebalanced,
+}
+
+impl ConsumerRecorder {
+    /// `group` is the label of the metrics.
+    pub(crate) fn new(group: &str) -> Self {
+        Self { meter: ConsumerMeter::new(group), ..Self::default() }
+    }
+
+    /// Tells the metrics how long a handler ran.
+    pub(crate) fn handled(&self, took: Duration) {
+        self.meter.handled(took);
+    }
+
+    /// Tells the metrics what only a look at all queues shows.
+    pub(crate) fn looked(&self, cached_count: u64, cached_bytes: u64, lag: i64) {
+        self.meter.looked(cached_count, cached_bytes, lag);
+    }
 }
 
 #[cfg(test)]
@@ -82,7 +104,7 @@ mod tests {
 
     #[test]
     fn each_counter_counts_for_itself() {
-        let recorder = ConsumerRecorder::default();
+        let recorder = ConsumerRecorder::new("g");
         recorder.succeeded(3);
         recorder.succeeded(1);
         recorder.failed(2);

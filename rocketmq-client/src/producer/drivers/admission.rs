@@ -21,7 +21,7 @@ impl DefaultMQProducerImpl {
     #[inline]
     pub(super) async fn admit(&self, body: usize, plan: &SendPlan) -> Result<Admitted<'_>, MQClientError> {
         match self.permits.try_acquire(body) {
-            Some(permit) => Ok((permit, None)),
+            Some(permit) => Ok((permit.of(plan.messages), None)),
             None => self.wait_for_permit(body, plan).await,
         }
     }
@@ -31,11 +31,11 @@ impl DefaultMQProducerImpl {
             let permit = self.permits.acquire(body, plan.deadline()).await;
             let now = Instant::now();
             match permit {
-                Ok(permit) => Ok((permit, Some(plan.waited_for_permit(now)))),
+                Ok(permit) => Ok((permit.of(plan.messages), Some(plan.waited_for_permit(now)))),
                 Err(why) => {
                     // A send that comes too late is the fault of its caller, and is not counted.
                     if why == NoPermit::TimedOut {
-                        self.stats.failed(false);
+                        self.note_failure(plan, false);
                     }
                     Err(plan.no_permit(why, now))
                 }

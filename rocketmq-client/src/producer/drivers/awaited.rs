@@ -26,7 +26,8 @@ impl DefaultMQProducerImpl {
         options: SendOptions,
     ) -> Result<SendResult, MQClientError> {
         let running = self.running()?;
-        let plan = self.plan(CommunicationMode::Sync, options);
+        let plan =
+            SendPlan { messages: submission.messages(), ..self.plan(CommunicationMode::Sync, options) };
         if running.is_elsewhere(current_runtime()?) {
             return self.send_from_elsewhere(running, submission, plan).await;
         }

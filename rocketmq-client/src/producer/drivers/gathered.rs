@@ -35,7 +35,7 @@ impl DefaultMQProducerImpl {
         };
         let outcomes = outcome_of_each(sent, ids, senders.iter().map(|(sender, _)| &sender.report));
         for (own, (sender, room)) in outcomes.into_iter().zip(senders) {
-            self.note(&own, sender.plan.began, Instant::now());
+            self.note(&own, &sender.plan, Instant::now());
             drop(room);
             sender.finish(own);
         }

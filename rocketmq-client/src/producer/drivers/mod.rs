@@ -177,7 +177,7 @@ impl DefaultMQProducerImpl {
         if let SendStep::Done(outcome) = &step {
             self.stats.retried(machine.retries());
             if !machine.plan().is_gathered {
-                self.note(outcome, machine.plan().began, now);
+                self.note(outcome, machine.plan(), now);
             }
         }
         step

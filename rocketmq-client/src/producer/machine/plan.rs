@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use crate::error::{Context, MQClientError, SendReport};
 use crate::hook::CommunicationMode;
+use crate::metrics::Messages;
 use crate::model::MessageQueue;
 use crate::producer::permits::NoPermit;
 
@@ -26,6 +27,8 @@ pub(in crate::producer) struct SendPlan {
     pub(in crate::producer) wants_reply: bool,
     /// It is a batch of single sends, and each of them is counted by itself.
     pub(in crate::producer) is_gathered: bool,
+    /// How many messages it is, for the metrics.
+    pub(in crate::producer) messages: Messages,
     /// Makes the numbers for jitter.
     pub(in crate::producer) random: fn() -> u64,
 }

@@ -81,6 +81,7 @@ fn plan(change: impl FnOnce(&mut SendPlan)) -> SendPlan {
         queue: None,
         wants_reply: false,
         is_gathered: false,
+        messages: crate::metrics::Messages::new(1),
         random: || 0,
     };
     change(&mut plan);

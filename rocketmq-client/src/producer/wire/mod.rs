@@ -11,6 +11,7 @@ mod message_id;
 mod prepared;
 mod receipt;
 
+use crate::metrics::Messages;
 use crate::model::{Message, MessageBatch};
 
 pub(super) use header::SendHeader;
@@ -30,6 +31,14 @@ pub(super) enum Submission {
 }
 
 impl Submission {
+    /// How many messages it is.
+    pub(super) fn messages(&self) -> Messages {
+        Messages::new(match self {
+            Self::Message(_) | Self::Half(_) => 1,
+            Self::Batch(batch) | Self::Gathered(batch) => batch.message_count(),
+        })
+    }
+
     pub(super) fn body_len(&self) -> usize {
         match self {
             Self::Message(message) | Self::Half(message) => message.body().len(),
