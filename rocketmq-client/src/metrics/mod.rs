@@ -28,8 +28,8 @@ use ::metrics::{Counter, Gauge, Histogram};
 /// ```
 /// assert!(rocketmq_client::metrics::LATENCY_BUCKETS_MS.is_sorted());
 /// ```
-pub const LATENCY_BUCKETS_MS: [f64; 16] = [
-    0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 3000.0, 10_000.0, 60_000.0,
+pub const LATENCY_BUCKETS_MS: [f64; 17] = [
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 3000.0, 10_000.0, 60_000.0,
     900_000.0,
 ];
 
