@@ -4,10 +4,12 @@
 //! - `receiving`: messages from before and after the start, filters, batches
 //! - `failing`: messages that come again, and dead letters
 //! - `sharing`: members of a group that come and go
+//! - `order`: one message of a queue at a time
 //! - `ending`: what a shutdown commits
 
 mod ending;
 mod failing;
+mod order;
 mod receiving;
 mod sharing;
 mod support;

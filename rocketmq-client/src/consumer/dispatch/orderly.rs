@@ -1,12 +1,149 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocketmq_common::MessageExt;
+use tokio::time::Instant;
 
 use super::Pool;
-use crate::consumer::listener::{OrderlyResult, Slot};
+use super::running::{Outcome, context, panicked, poll_once, wait};
+use crate::consumer::listener::{CancelSource, OrderlyOutcome, OrderlyResult, Slot};
+use crate::consumer::lock::QueueOrder;
+use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::pull::settle;
+use crate::consumer::retry::{Failing, store_dead_letter};
+
+/// A worker stays with a queue for so many messages; then others get their turn.
+const IN_A_ROW: usize = 64;
+/// The pauses that a listener may ask for.
+const PAUSES: std::ops::RangeInclusive<u64> = 10..=30_000;
+
+struct Worker {
+    member: Arc<Member>,
+    slot: Slot<Arc<MessageExt>, OrderlyResult>,
+    source: CancelSource,
+}
 
 /// Handles the messages of each queue one by one, until the pool has another size.
 pub(super) async fn work(pool: Arc<Pool>, index: usize, slot: Slot<Arc<MessageExt>, OrderlyResult>) {
-    let _ = slot;
-    while pool.next(index).await.is_some() {}
+    let member = pool.member.clone();
+    let mut worker = Worker { member, slot, source: CancelSource::default() };
+    while let Some(owned) = pool.next(index).await {
+        let order = owned.lock().order.clone();
+        // A handler of an earlier ownership lines the queue up when it ends.
+        if let Some(order) = order.filter(QueueOrder::begin) {
+            let turn = Turn { member: worker.member.clone(), owned: owned.clone(), order };
+            worker.handle(&turn.owned).await;
+        } else {
+            owned.lock().in_line = false;
+        }
+        tokio::task::consume_budget().await;
+    }
+}
+
+/// The turn of a worker with a queue. However it ends, the queue can have another.
+struct Turn {
+    member: Arc<Member>,
+    owned: Arc<OwnedQueue>,
+    order: QueueOrder,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.order.end();
+        self.owned.lock().in_line = false;
+        // The queue may have another ownership by now.
+        let current = self.member.queues.get(&self.owned.queue);
+        let owned = current.unwrap_or_else(|| self.owned.clone());
+        if owned.lock().gets_in_line() {
+            self.member.ready.push(owned);
+        }
+        self.owned.settled.notify_waiters();
+    }
+}
+
+impl Worker {
+    async fn handle(&mut self, owned: &Arc<OwnedQueue>) {
+        let mut done = Vec::with_capacity(1);
+        for _ in 0..IN_A_ROW {
+            let taken = owned.lock().take_in_order(Instant::now());
+            let Some((offset, message, failures)) = taken else { return };
+            match self.handle_one(owned, offset, &message, failures).await {
+                Ok(()) => {
+                    self.member.recorder.succeeded(1);
+                    done.push(offset);
+                    settle(&self.member, owned, &mut done);
+                }
+                Err((reason, pause)) => {
+                    self.member.recorder.failed(1);
+                    let member = self.member.clone();
+                    let failing = Failing { reason, delay_level: None, dead_letter: true };
+                    if self.is_past_maximum(&message, failures)
+                        && store_dead_letter(&member, owned, &message, failures, &failing).await
+                    {
+                        done.push(offset);
+                        settle(&self.member, owned, &mut done);
+                        continue;
+                    }
+                    return self.suspend(owned, offset, message, pause);
+                }
+            }
+        }
+    }
+
+    /// The error is the reason, and how long the queue waits.
+    async fn handle_one(
+        &mut self,
+        owned: &Arc<OwnedQueue>,
+        offset: i64,
+        message: &Arc<MessageExt>,
+        failures: u32,
+    ) -> Result<(), (String, Duration)> {
+        let member = self.member.clone();
+        let began = Instant::now();
+        let mut context = context(&member, owned, offset, message, &mut self.source, began);
+        context.reconsume_times = context.reconsume_times.saturating_add(failures);
+        let deadline = context.deadline;
+        self.slot.start(message.clone(), context);
+        let outcome = match poll_once(&mut self.slot).await {
+            Some(ended) => ended.into(),
+            None => {
+                let slot = (&mut self.slot, &self.source);
+                wait(&member, owned, message, slot, (began, deadline)).await
+            }
+        };
+        let pause = member.settings.suspend_queue;
+        match outcome {
+            Outcome::Returned(Ok(OrderlyOutcome::Success | OrderlyOutcome::Commit)) => Ok(()),
+            Outcome::Returned(Ok(OrderlyOutcome::SuspendCurrentQueueAMoment { millis })) => {
+                let asked =
+                    millis.map(|millis| Duration::from_millis(millis.clamp(*PAUSES.start(), *PAUSES.end())));
+                Err(("the listener asked for a pause".to_owned(), asked.unwrap_or(pause)))
+            }
+            Outcome::Returned(Ok(OrderlyOutcome::Rollback)) => {
+                Err(("the listener rolled back".to_owned(), pause))
+            }
+            Outcome::Returned(Err(failure)) => Err((failure.to_string(), pause)),
+            Outcome::Panicked(text) => Err((panicked(&member, owned, message, &text), pause)),
+            Outcome::TimedOut(after) => Err((format!("the listener did not end within {after:?}"), pause)),
+        }
+    }
+
+    fn is_past_maximum(&self, message: &MessageExt, failures: u32) -> bool {
+        let times = u32::try_from(message.reconsume_times()).unwrap_or_default().saturating_add(failures);
+        self.member.settings.max_reconsume_times.is_some_and(|max| times >= max)
+    }
+
+    /// Puts the message back to its place; its queue waits.
+    fn suspend(&self, owned: &Arc<OwnedQueue>, offset: i64, message: Arc<MessageExt>, pause: Duration) {
+        let mut state = owned.lock();
+        let generation = owned.generation;
+        if let Some(window) = &mut state.window {
+            let _ = window.give_back(generation, offset, message);
+        }
+        if let Some(order) = &mut state.order {
+            order.note_failure(offset);
+            let at = order.pause(Instant::now(), pause);
+            self.member.agenda.add(at, owned);
+        }
+    }
 }

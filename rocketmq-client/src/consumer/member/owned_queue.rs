@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Subscribed;
+use crate::consumer::lock::{LockState, QueueOrder};
 use crate::consumer::position::{CorrectionMachine, StartMachine, StartRule};
 use crate::consumer::pull::{PullJudge, PullRefusal, Throttle};
 use crate::consumer::window::{Generation, ProcessQueue};
@@ -44,6 +45,8 @@ pub(crate) struct QueueState {
     /// The position was set anew: it is committed before the next pull.
     pub(crate) commit_first: bool,
     pub(crate) refusal: Option<PullRefusal>,
+    /// What keeps the order, for an orderly consumer.
+    pub(crate) order: Option<QueueOrder>,
     /// It is in line for workers, or a worker has it.
     pub(crate) in_line: bool,
     pub(crate) paused: bool,
@@ -131,6 +134,7 @@ impl OwnedQueue {
             tell_first: false,
             commit_first: false,
             refusal: None,
+            order: None,
             in_line: false,
             paused: false,
             since: Instant::now(),
@@ -158,7 +162,9 @@ impl QueueState {
     /// Whether it has to get in line for workers; it is in line then.
     pub(crate) fn gets_in_line(&mut self) -> bool {
         let waits = self.window.as_ref().is_some_and(|window| window.waiting() > 0);
-        let gets = waits && !self.in_line && !self.paused && !self.is_released();
+        let may =
+            self.order.as_ref().is_none_or(|order| !order.is_handling() && order.may_start(Instant::now()));
+        let gets = waits && may && !self.in_line && !self.paused && !self.is_released();
         self.in_line |= gets;
         gets
     }
@@ -170,6 +176,27 @@ impl QueueState {
             taken.extend(window.take(n));
         }
         self.in_line = false;
+    }
+
+    /// The next message of an orderly consumer, and how often it failed here, if a handler may start.
+    pub(crate) fn take_in_order(&mut self, now: Instant) -> Option<(i64, Arc<MessageExt>, u32)> {
+        let order = self.order.as_ref().filter(|order| order.may_start(now))?;
+        if self.paused || self.is_released() {
+            return None;
+        }
+        let (offset, message) = self.window.as_mut()?.take_one()?;
+        Some((offset, message, order.failures(offset)))
+    }
+
+    /// Whether its committed offset has to be read, because it has its lock anew.
+    pub(crate) fn must_reread(&self, now: Instant) -> bool {
+        let order = self.order.as_ref();
+        order.is_some_and(|order| order.lock.must_reread() && order.lock.state(now) == LockState::Held)
+    }
+
+    /// Whether it waits for its lock.
+    pub(crate) fn waits_for_lock(&self, now: Instant) -> bool {
+        self.order.as_ref().is_some_and(|order| order.lock.state(now) != LockState::Held)
     }
 
     /// Ends the ownership: no message is handed out or added any more.

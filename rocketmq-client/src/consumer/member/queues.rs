@@ -15,7 +15,7 @@ pub(crate) struct Queues {
 struct Table {
     owned: BTreeMap<MessageQueue, Arc<OwnedQueue>>,
     /// They are taken again when their release is over.
-    releasing: BTreeSet<MessageQueue>,
+    releasing: BTreeMap<MessageQueue, Arc<OwnedQueue>>,
     /// No queue is taken any more.
     closed: bool,
 }
@@ -27,6 +27,12 @@ impl Queues {
 
     pub(crate) fn all(&self) -> Vec<Arc<OwnedQueue>> {
         self.read().owned.values().cloned().collect()
+    }
+
+    /// Those that are being released, too: their handlers may run.
+    pub(crate) fn all_and_releasing(&self) -> Vec<Arc<OwnedQueue>> {
+        let table = self.read();
+        table.owned.values().chain(table.releasing.values()).cloned().collect()
     }
 
     /// The queues of a topic that are owned.
@@ -42,7 +48,10 @@ impl Queues {
     /// Adds a queue, unless it is there or is being released.
     pub(crate) fn add(&self, owned: Arc<OwnedQueue>) -> bool {
         let mut table = self.write();
-        if table.closed || table.owned.contains_key(&owned.queue) || table.releasing.contains(&owned.queue) {
+        if table.closed
+            || table.owned.contains_key(&owned.queue)
+            || table.releasing.contains_key(&owned.queue)
+        {
             return false;
         }
         table.owned.insert(owned.queue.clone(), owned);
@@ -65,7 +74,7 @@ impl Queues {
     pub(crate) fn begin_release(&self, queue: &MessageQueue) -> Option<Arc<OwnedQueue>> {
         let mut table = self.write();
         let owned = table.owned.remove(queue)?;
-        table.releasing.insert(queue.clone());
+        table.releasing.insert(queue.clone(), owned.clone());
         Some(owned)
     }
 

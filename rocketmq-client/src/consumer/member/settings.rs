@@ -28,3 +28,12 @@ pub(crate) struct Settings {
     pub(crate) suspend_queue: Duration,
     pub(crate) strategy: Arc<dyn AllocateMessageQueueStrategy>,
 }
+
+impl Settings {
+    /// How long the handlers of a released queue may go on before its offset is committed. The order of an orderly queue
+    /// needs that its handler has ended.
+    pub(crate) fn drain(&self) -> Duration {
+        const DRAIN: Duration = Duration::from_millis(400);
+        if self.orderly { self.consume_timeout + self.timeout_grace + DRAIN } else { DRAIN }
+    }
+}

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::queues::Queues;
 use super::{Agenda, OwnedQueue, QueueState, Ready, Retries, Settings, Stage, Subscribed};
+use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::CommitTable;
 use crate::consumer::position::StartRule;
 use crate::consumer::pull::{FlowLoad, Throttle};
@@ -42,6 +43,8 @@ pub(crate) struct Member {
     pub(crate) announced: AtomicBool,
     /// Asks for a rebalance.
     pub(crate) rebalance: Notify,
+    /// Asks for a look at the locks.
+    pub(crate) lock_wanted: Notify,
     pub(crate) retries: Retries,
     commits: Mutex<CommitTable>,
     /// The routes of topics as they were at this version.
@@ -71,6 +74,7 @@ impl Member {
             recorder: ConsumerRecorder::default(),
             announced: AtomicBool::new(false),
             rebalance: Notify::new(),
+            lock_wanted: Notify::new(),
             retries: Retries::default(),
             commits: Mutex::default(),
             views: Mutex::default(),
@@ -117,9 +121,13 @@ impl Member {
             StartRule { from: self.settings.start_from, retry_topic: subscribed.is_retry, added_later };
         let generation = self.generations.next();
         let owned = Arc::new(OwnedQueue::new(queue, generation, subscribed, self.group(), rule));
+        if self.settings.orderly {
+            owned.lock().order = Some(QueueOrder::new(Instant::now()));
+        }
         let taken = self.queues.add(owned.clone());
         if taken {
             self.agenda.add(Instant::now(), &owned);
+            self.lock_wanted.notify_one();
         }
         taken
     }
@@ -131,10 +139,10 @@ impl Member {
         // The filter may have changed.
         let subscribed = self.subscribed(queue.topic()).unwrap_or_else(|| old.subscribed.clone());
         let new = OwnedQueue::starting_at(queue, generation, subscribed, self.group(), offset);
-        let paused = old.lock().paused;
         {
-            let mut state = new.lock();
-            (state.paused, state.commit_first) = (paused, true);
+            let (old, mut state) = (old.lock(), new.lock());
+            (state.paused, state.commit_first) = (old.paused, true);
+            state.order = old.order.clone();
         }
         let new = Arc::new(new);
         if self.queues.replace(old, new.clone()) {

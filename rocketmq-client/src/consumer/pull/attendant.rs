@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
@@ -14,6 +15,8 @@ use crate::waiting;
 
 /// So many queues of a broker are looked after at the same time.
 const AT_A_TIME: usize = 64;
+/// When the committed offset is read again that is not known.
+const REREAD_AGAIN: Duration = Duration::from_millis(500);
 
 /// The queues that are due, by broker. A broker that is here has an attendant.
 #[derive(Debug, Default)]
@@ -76,17 +79,30 @@ async fn attend(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
     enum Task {
         Locate(StartMachine),
         Correct(CorrectionMachine),
+        Reread,
         Pull,
     }
-    let task = match &mut owned.lock().stage {
-        Stage::Locating(machine) => machine.take().map(Task::Locate),
-        Stage::Correcting(machine) => machine.take().map(Task::Correct),
-        Stage::Idle => Some(Task::Pull),
-        Stage::Pulling | Stage::Throttled(_) | Stage::Released => None,
+    let task = {
+        let (mut state, now) = (owned.lock(), Instant::now());
+        if state.gets_in_line() {
+            member.ready.push(owned.clone());
+        }
+        let (waits, reread) = (state.waits_for_lock(now), state.must_reread(now) && state.window.is_some());
+        match &mut state.stage {
+            Stage::Released => None,
+            // The locker comes back with the lock.
+            _ if waits => None,
+            _ if reread => Some(Task::Reread),
+            Stage::Locating(machine) => machine.take().map(Task::Locate),
+            Stage::Correcting(machine) => machine.take().map(Task::Correct),
+            Stage::Idle => Some(Task::Pull),
+            Stage::Pulling | Stage::Throttled(_) => None,
+        }
     };
     match task {
         Some(Task::Locate(machine)) => locate(member, owned, machine).await,
         Some(Task::Correct(machine)) => correct(member, owned, machine).await,
+        Some(Task::Reread) => reread(member, owned).await,
         Some(Task::Pull) => find_way(member, owned).await,
         None => {}
     }
@@ -94,7 +110,7 @@ async fn attend(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
 
 /// Finds the first position.
 async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: StartMachine) {
-    let queue = &owned.queue;
+    let (queue, asked) = (&owned.queue, Instant::now());
     let mut step = machine.first_step();
     loop {
         let event = match step {
@@ -113,7 +129,7 @@ async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Star
                 return;
             }
             StartStep::StartAt { offset, commit } => {
-                start_at(member, owned, offset, commit);
+                start_at(member, owned, offset, commit, asked);
                 return find_way(member, owned).await;
             }
         };
@@ -121,7 +137,7 @@ async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Star
     }
 }
 
-fn start_at(member: &Member, owned: &OwnedQueue, offset: i64, commit: bool) {
+fn start_at(member: &Member, owned: &Arc<OwnedQueue>, offset: i64, commit: bool, asked: Instant) {
     let mut state = owned.lock();
     if !matches!(state.stage, Stage::Locating(_)) {
         return;
@@ -130,9 +146,47 @@ fn start_at(member: &Member, owned: &OwnedQueue, offset: i64, commit: bool) {
     let committed = (!commit).then_some(offset);
     member.commits().own(owned.queue.clone(), owned.generation, offset, committed);
     state.window = Some(crate::consumer::window::ProcessQueue::new(owned.generation, offset));
+    if let Some(order) = &mut state.order {
+        order.lock.offset_read(asked);
+    }
     state.enter(Stage::Idle);
+    if state.must_reread(Instant::now()) {
+        member.agenda.add(Instant::now(), owned);
+    }
     drop(state);
     owned.settled.notify_waiters();
+}
+
+/// Reads the committed offset after the lock came back: another member may have consumed meanwhile.
+async fn reread(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
+    let asked = Instant::now();
+    let read = match remote::read(member, &owned.queue, false).await {
+        OffsetReading::Found(read) => Some(read),
+        OffsetReading::Absent => None,
+        OffsetReading::Unknown => {
+            member.agenda.add(Instant::now() + REREAD_AGAIN, owned);
+            return;
+        }
+    };
+    let verdict = read.and_then(|read| member.commits().read_back(&owned.queue, owned.generation, read));
+    {
+        let mut state = owned.lock();
+        if let Some(order) = &mut state.order {
+            order.lock.offset_read(asked);
+        }
+        if verdict != Some(ReadBack::Foreign) {
+            if state.gets_in_line() {
+                member.ready.push(owned.clone());
+            }
+            if matches!(state.stage, Stage::Idle) || state.must_reread(Instant::now()) {
+                member.agenda.add(Instant::now(), owned);
+            }
+            return;
+        }
+    }
+    if let Some(read) = read {
+        member.move_to(owned, read);
+    }
 }
 
 /// Checks a claim about the position.

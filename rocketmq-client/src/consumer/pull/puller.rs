@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::decode::{Pulled, decode};
 use super::{PullAnswer, PullEvent, PullVerdict, ReadFrom, Throttle, WhatNext};
+use crate::consumer::lock::locker;
 use crate::consumer::member::{Member, OwnedQueue, QueueState, Stage};
 use crate::consumer::position::CorrectionMachine;
 use crate::consumer::watch::ConsumerEvent;
@@ -26,6 +27,10 @@ const NO_ROOM: Duration = Duration::from_millis(10);
 /// Pulls, if the queue may pull and the way to its server is known; leaves it to the attendants otherwise.
 pub(crate) fn pull(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState) {
     if !matches!(state.stage, Stage::Idle) || state.paused || member.ready.is_suspended() {
+        return;
+    }
+    // The locker comes back with the lock.
+    if state.order.as_ref().is_some_and(|order| !order.lock.may_start(Instant::now())) {
         return;
     }
     if let Some(throttle) = member.throttle(owned, state) {
@@ -232,6 +237,10 @@ impl PullCallback {
         }
         state.enter(Stage::Idle);
         unreachable(member, owned, &mut state);
+        drop(state);
+        if member.settings.orderly {
+            locker::doubt(member, owned.queue.broker_name());
+        }
     }
 }
 

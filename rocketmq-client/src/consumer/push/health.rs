@@ -51,6 +51,7 @@ fn queue_health(member: &Member, owned: &OwnedQueue) -> QueueHealth {
         health.cached_bytes = window.pinned();
     }
     health.committed = committed;
+    health.lock_age = state.order.as_ref().and_then(|order| order.lock.age(Instant::now()));
     health.broker_max = state.broker_max;
     health.last_error = state.refusal.map(|refusal| format!("the broker refuses pulls: {refusal:?}").into());
     health
@@ -63,7 +64,13 @@ fn state_of(member: &Member, state: &Queue, committed: Option<i64>) -> QueueStat
     if member.ready.is_suspended() {
         return QueueState::Suspended;
     }
-    let window = state.window.as_ref();
+    let (window, now) = (state.window.as_ref(), Instant::now());
+    if state.waits_for_lock(now) {
+        return QueueState::WaitingForLock;
+    }
+    if state.order.as_ref().is_some_and(|order| order.is_paused(now)) {
+        return QueueState::Suspended;
+    }
     match &state.stage {
         Stage::Locating(_) | Stage::Correcting(_) => QueueState::OffsetUnknown,
         Stage::Throttled(pull::Throttle::Count) => QueueState::Throttled(Throttle::Count),

@@ -76,9 +76,10 @@ impl Ending {
         let released = owned
             .iter()
             .map(|owned| async move { (owned.queue.clone(), release(member, owned, drain, limit).await) });
-        for (queue, (unfinished, uncommitted)) in waiting::all(released).await {
-            report.unfinished += u32::try_from(unfinished).unwrap_or(u32::MAX);
-            report.uncommitted.extend(uncommitted.map(|offset| (queue, offset)));
+        for (queue, left) in waiting::all(released).await {
+            report.unfinished += u32::try_from(left.unfinished).unwrap_or(u32::MAX);
+            report.uncommitted.extend(left.uncommitted.map(|offset| (queue.clone(), offset)));
+            report.still_locked.extend(left.still_locked.then_some(queue));
         }
         let goodbye = (Instant::now() + limit).min(deadline.max(Instant::now() + keep / 2));
         let untold = member.instance.leave_group(&self.membership, goodbye).await;

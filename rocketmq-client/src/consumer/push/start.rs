@@ -13,7 +13,8 @@ use crate::clock::now_ms;
 use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, invalid, millis};
 use crate::consumer::dispatch::Pool;
 use crate::consumer::listener::Listener;
-use crate::consumer::member::{Member, Settings, Stage, Subscribed};
+use crate::consumer::lock::locker;
+use crate::consumer::member::{Member, QueueState, Settings, Stage, Subscribed};
 use crate::consumer::offsets::remote;
 use crate::consumer::position::StartFrom;
 use crate::consumer::pull::{FlowLimits, mind_queues};
@@ -100,6 +101,9 @@ impl DefaultMQPushConsumerImpl {
             let retry_topic = mix_all::retry_topic(member.group());
             let _ = member.instance.find_subscribe_info(&retry_topic, left(deadline), deadline).await;
             member.tasks.spawn(remote::keep_committing(member.clone()));
+        }
+        if member.settings.orderly {
+            member.tasks.spawn(locker::keep_locked(member.clone()));
         }
         let mut rebalancer = Rebalancer::new(member.clone());
         let _ = timeout_at(deadline, async {
@@ -216,10 +220,17 @@ async fn wait_for_positions(member: &Member) {
             let settled = owned.settled.notified();
             tokio::pin!(settled);
             settled.as_mut().enable();
-            if !matches!(owned.lock().stage, Stage::Locating(_)) {
+            if !is_locating(&owned.lock()) {
                 break;
             }
             settled.await;
         }
     }
+}
+
+/// A queue whose lock another member has gets its position later.
+fn is_locating(state: &QueueState) -> bool {
+    let refused = state.waits_for_lock(Instant::now());
+    let answered = state.order.as_ref().is_some_and(|order| order.is_answered);
+    matches!(state.stage, Stage::Locating(_)) && !(refused && answered)
 }

@@ -11,6 +11,6 @@ mod route_watch;
 mod timing;
 
 pub(crate) use plan::{KeepReason, PlanInput, RebalancePlan, TopicPlanner, plan_broadcast};
-pub(crate) use rebalancer::{Rebalancer, release};
+pub(crate) use rebalancer::{Rebalancer, Released, release};
 pub(crate) use route_watch::{RouteChange, RouteWatch};
 pub(crate) use timing::RebalanceTiming;

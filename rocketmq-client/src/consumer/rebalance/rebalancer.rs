@@ -8,15 +8,14 @@ use rustc_hash::FxHashMap;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{PlanInput, RebalancePlan, RebalanceTiming, RouteWatch, TopicPlanner, plan_broadcast};
-use crate::consumer::member::{Member, OwnedQueue, Subscribed};
+use crate::consumer::lock::locker;
+use crate::consumer::member::{Member, OwnedQueue, Stage, Subscribed};
 use crate::consumer::offsets::remote;
+use crate::consumer::pull::Throttle;
 use crate::consumer::watch::ConsumerEvent;
 use crate::error::with_causes;
 use crate::factory::TopicSubscribeInfo;
 use crate::waiting;
-
-/// How long the handlers of a released queue may go on before its offset is committed.
-const DRAIN: Duration = Duration::from_millis(400);
 
 /// Takes and releases queues. Java: `RebalanceService`, `RebalanceImpl`.
 #[derive(Debug)]
@@ -227,26 +226,35 @@ fn start_release(member: &Arc<Member>, topic: &Arc<str>, queues: Vec<MessageQueu
     let (this, topic) = (member.clone(), topic.clone());
     member.tasks.spawn(async move {
         let limit = this.instance.api().timeout();
-        waiting::all(released.iter().map(|owned| release(&this, owned, DRAIN, limit))).await;
+        let drain = this.settings.drain();
+        waiting::all(released.iter().map(|owned| release(&this, owned, drain, limit))).await;
         let queues = released.iter().map(|owned| owned.queue.clone()).collect();
         this.events.emit(ConsumerEvent::Revoked { group: this.events.group(), topic, queues });
     });
 }
 
+/// What a release left behind.
+#[derive(Debug)]
+pub(crate) struct Released {
+    /// Handlers that were not done.
+    pub(crate) unfinished: usize,
+    /// The offset, if no broker has it.
+    pub(crate) uncommitted: Option<i64>,
+    /// No broker has acknowledged that the lock is given back.
+    pub(crate) still_locked: bool,
+}
+
 /// Ends an ownership: nothing more is handed out; handlers may finish within `drain`; then the offset is committed within
-/// `limit`. Returns how many handlers were not done, and the offset if no broker has it.
+/// `limit`, and the lock given back.
 pub(crate) async fn release(
     member: &Arc<Member>,
     owned: &Arc<OwnedQueue>,
     drain: Duration,
     limit: Duration,
-) -> (usize, Option<i64>) {
+) -> Released {
     {
         let mut state = owned.lock();
-        if matches!(
-            state.stage,
-            crate::consumer::member::Stage::Throttled(crate::consumer::pull::Throttle::Budget)
-        ) {
+        if matches!(state.stage, Stage::Throttled(Throttle::Budget)) {
             member.budget_waits.fetch_sub(1, Ordering::Relaxed);
         }
         state.release();
@@ -261,9 +269,19 @@ pub(crate) async fn release(
         }
     };
     let _ = timeout(drain, drained).await;
-    let unfinished = owned.lock().in_hand();
+    let (unfinished, order) = {
+        let state = owned.lock();
+        (state.in_hand(), state.order.clone())
+    };
     let uncommitted = remote::commit_last(member, owned, limit).await;
+    // While its handler runs, the lock keeps other members away.
+    let still_locked = match order {
+        Some(order) if order.lock.age(Instant::now()).is_some() => {
+            unfinished > 0 || !timeout(limit, locker::unlock(member, &owned.queue)).await.unwrap_or(false)
+        }
+        _ => false,
+    };
     member.drop_cached(owned);
     member.queues.released(&owned.queue);
-    (unfinished, uncommitted)
+    Released { unfinished, uncommitted, still_locked }
 }

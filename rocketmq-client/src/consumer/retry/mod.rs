@@ -9,4 +9,4 @@ mod properties;
 mod requests;
 
 pub(crate) use ladder::{RetryEnd, RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, SendBack};
-pub(crate) use requests::{Failing, mind_parked, place};
+pub(crate) use requests::{Failing, mind_parked, place, store_dead_letter};

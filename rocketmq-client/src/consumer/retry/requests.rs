@@ -7,7 +7,7 @@ use rocketmq_common::MessageExt;
 use rocketmq_remoting::protocol::header::{ConsumerSendMsgBackRequestHeader, SendMessageRequestHeaderV2};
 use tokio::time::Instant;
 
-use super::{RetryEvent, RetryPlan, RetrySend, RetryStep, SendBack};
+use super::{RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, SendBack};
 use crate::consumer::member::{Member, OwnedQueue, Parked};
 use crate::consumer::pull::settle;
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
@@ -72,6 +72,43 @@ pub(crate) async fn place(
                 }
                 step = next;
             }
+        }
+    }
+}
+
+/// Stores a message of an orderly consumer as a dead letter. False: no broker took it, and its queue waits.
+pub(crate) async fn store_dead_letter(
+    member: &Member,
+    owned: &Arc<OwnedQueue>,
+    message: &Arc<MessageExt>,
+    failures: u32,
+    failing: &Failing,
+) -> bool {
+    let plan = RetryPlan {
+        group: member.group(),
+        max_reconsume_times: max(member),
+        local_times: i32::try_from(failures).unwrap_or(i32::MAX),
+        delay_level: None,
+        reason: &failing.reason,
+        dead_letter: true,
+        locks_held: true,
+    };
+    let ladder = RetryLadder::default();
+    let step = ladder.begin(message, &plan);
+    let stored = match &step {
+        RetryStep::SendBack(back) => send_back(member, owned, message, back).await,
+        RetryStep::Send(send) => send_to_retry_topic(member, owned, message, send).await,
+        RetryStep::HandleAgain(_) | RetryStep::BeginAgain(_) => return false,
+    };
+    match stored {
+        Ok(()) => {
+            tell_end(member, owned, message, &failing.reason, ladder.stored(&step).event);
+            true
+        }
+        Err(error) => {
+            let again = RetryStep::HandleAgain(Instant::now() + member.settings.suspend_queue);
+            tell_failed(member, owned, message, failures + 1, &again, error);
+            false
         }
     }
 }

@@ -1,0 +1,69 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::LockClock;
+
+/// What keeps the order of one queue of an orderly consumer: its lock, one handler at a time, and pauses.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueOrder {
+    pub(crate) lock: LockClock,
+    /// A broker has answered to a request for the lock.
+    pub(crate) is_answered: bool,
+    /// The handler of the queue: there is one for all ownerships that follow each other.
+    handling: Arc<AtomicBool>,
+    /// Its listener asked for a pause until then.
+    resume_at: Option<Instant>,
+    /// How often the message at this offset failed here.
+    failures: (i64, u32),
+}
+
+impl QueueOrder {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            lock: LockClock::new(now),
+            is_answered: false,
+            handling: Arc::default(),
+            resume_at: None,
+            failures: (-1, 0),
+        }
+    }
+
+    /// Whether a handler may start now.
+    pub(crate) fn may_start(&self, now: Instant) -> bool {
+        self.lock.may_start(now) && self.resume_at.is_none_or(|at| at <= now)
+    }
+
+    /// Makes the caller the handler of the queue. False: there is one.
+    pub(crate) fn begin(&self) -> bool {
+        !self.handling.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn end(&self) {
+        self.handling.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_handling(&self) -> bool {
+        self.handling.load(Ordering::Acquire)
+    }
+
+    /// Pauses. Returns until when.
+    pub(crate) fn pause(&mut self, now: Instant, pause: Duration) -> Instant {
+        *self.resume_at.insert(now + pause)
+    }
+
+    pub(crate) fn is_paused(&self, now: Instant) -> bool {
+        self.resume_at.is_some_and(|at| at > now)
+    }
+
+    /// How often the message at this offset failed here before.
+    pub(crate) fn failures(&self, offset: i64) -> u32 {
+        if self.failures.0 == offset { self.failures.1 } else { 0 }
+    }
+
+    pub(crate) fn note_failure(&mut self, offset: i64) {
+        self.failures = (offset, self.failures(offset).saturating_add(1));
+    }
+}
