@@ -137,8 +137,11 @@ fn a_send_that_is_stored_ends_with_its_first_attempt() {
 fn a_retry_goes_to_another_broker_until_none_is_left_to_try() {
     let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |_| {});
     assert_chooses(send.refuse(ms(10), ResponseCode::SERVICE_NOT_AVAILABLE));
+    let avoided = send.machine.avoided_broker().map(str::to_owned);
     assert_chooses(send.refuse(ms(20), ResponseCode::SERVICE_NOT_AVAILABLE));
-    let error = failure(send.refuse(ms(30), ResponseCode::SERVICE_NOT_AVAILABLE));
+    let error = failure(send.refuse(ms(30), ResponseCode::NO_PERMISSION));
+    assert_eq!(error.response_code(), Some(ResponseCode::NO_PERMISSION), "the latest failure");
+    assert_eq!(avoided.as_deref(), Some(error.attempts()[0].queue.broker_name()));
     let brokers: Vec<&str> = error.attempts().iter().map(|attempt| attempt.queue.broker_name()).collect();
     assert!(brokers == ["a", "b", "a"] || brokers == ["b", "a", "b"], "{brokers:?}");
     let took: Vec<Duration> = error.attempts().iter().map(|attempt| attempt.took).collect();
