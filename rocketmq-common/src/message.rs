@@ -32,6 +32,14 @@ pub struct Message {
 }
 
 impl Message {
+    /// Copies topic, properties and body into memory of their own. A message that came in a large answer shares the
+    /// memory of that answer, and keeps it whole for as long as the message lives.
+    pub fn detach(&mut self) {
+        self.topic = ByteString::from(&*self.topic);
+        self.properties.detach();
+        self.body = Bytes::copy_from_slice(&self.body);
+    }
+
     /// A message without properties.
     pub fn new(topic: impl Into<String>, body: impl Into<Bytes>) -> Self {
         Self::from_parts(topic.into(), 0, MessageProperties::new(), body)

@@ -38,7 +38,8 @@ pub struct RecordHeader {
 
 /// A stored message: a [`Message`], which it dereferences to, and where, when and how it is stored.
 ///
-/// Decoded from a buffer it shares body, topic and properties with that buffer. `Clone` copies no body.
+/// Decoded from a buffer it shares body, topic and properties with that buffer, until it is
+/// [detached](Message::detach). `Clone` copies no body.
 #[derive(Clone)]
 pub struct MessageExt {
     message: Message,

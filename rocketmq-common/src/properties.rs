@@ -45,6 +45,13 @@ enum Wire {
 }
 
 impl MessageProperties {
+    /// Copies the properties out of the buffer that they share, if they share it.
+    pub(crate) fn detach(&mut self) {
+        if let Wire::Shared(wire) = &mut self.wire {
+            *wire = ByteString::from(&**wire);
+        }
+    }
+
     /// No properties.
     pub fn new() -> Self {
         Self::default()

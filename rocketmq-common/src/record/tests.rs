@@ -318,3 +318,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_detached_message_lets_go_of_the_buffer() {
+    let records = encode(&fields("T", b"body", 0)).freeze();
+    let mut message = RecordDecoder::new(records.clone()).next().unwrap().unwrap();
+    assert!(!records.is_unique());
+    message.detach();
+    assert!(records.is_unique(), "nothing shares the buffer any more");
+    assert_eq!((message.topic(), message.tags(), &message.body()[..]), ("T", Some("A"), &b"body"[..]));
+}
