@@ -6,11 +6,12 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The one place that starts tasks: they run on the runtime it was made on, and are stopped and joined together.
+/// Starts tasks, and is the only place that does: they run on the runtime on which the owner was made, and are stopped
+/// and joined together.
 #[derive(Debug, Clone)]
 pub struct TaskOwner {
     handle: Handle,
-    /// How many have not ended.
+    /// Counts tasks that have not ended.
     live: watch::Sender<usize>,
     stop: CancellationToken,
 }
@@ -19,13 +20,13 @@ impl TaskOwner {
     /// An owner on the current runtime.
     ///
     /// # Errors
-    /// When the calling thread is outside a tokio runtime.
+    /// Called outside a tokio runtime.
     pub fn new() -> Result<Self, tokio::runtime::TryCurrentError> {
         let handle = Handle::try_current()?;
         Ok(Self { handle, live: watch::Sender::new(0), stop: CancellationToken::new() })
     }
 
-    /// Another owner on the same runtime: its tasks are stopped and joined apart from these.
+    /// Makes another owner on the same runtime, whose tasks are stopped and joined separately.
     pub fn sibling(&self) -> Self {
         Self { handle: self.handle.clone(), live: watch::Sender::new(0), stop: CancellationToken::new() }
     }
@@ -35,10 +36,10 @@ impl TaskOwner {
         self.handle.id()
     }
 
-    /// Starts a task. It is dropped at its next await point once [`shutdown`](Self::shutdown) has asked
-    /// all tasks to stop; after that, or when the runtime is gone, it is dropped at once.
+    /// Starts a task. Once [`shutdown`](Self::shutdown) has begun, running tasks are dropped at their next await point
+    /// and new tasks at once. A task is also dropped at once when the runtime is gone.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // Boxed: wrapped as it is, the task would be there three times over, and the code around it be compiled for each.
+        // Boxed: the wrappers below would copy an unboxed task three times and be compiled for each task type.
         self.spawn_boxed(Box::pin(task));
     }
 
@@ -61,14 +62,14 @@ impl TaskOwner {
         self.stop.cancelled().await;
     }
 
-    /// Asks all tasks to stop and waits for them, at most for `limit`. Returns whether all ended. May be
-    /// called again; dropping the future leaves the tasks stopping.
+    /// Asks all tasks to stop and waits for them, at most `limit`. Returns whether all ended. May be called again.
+    /// Dropping the future leaves the tasks stopping.
     pub async fn shutdown(&self, limit: Duration) -> bool {
         self.stop.cancel();
         self.wait(limit).await
     }
 
-    /// Waits for tasks that end by themselves, at most for `limit`. Returns whether all did. Dropping the future changes
+    /// Waits at most `limit` for tasks that end by themselves. Returns whether all ended. Dropping the future changes
     /// nothing.
     pub async fn wait(&self, limit: Duration) -> bool {
         let mut live = self.live.subscribe();
@@ -81,7 +82,7 @@ impl TaskOwner {
     }
 }
 
-/// One task among those that have not ended. A task that never runs is dropped with this, too.
+/// Counts one task until it ends. It is part of the task, so a task that never runs is counted down when dropped.
 struct Counted(watch::Sender<usize>);
 
 impl Counted {
@@ -115,7 +116,7 @@ mod tests {
         }
         assert!(owner.shutdown(Duration::from_secs(1)).await);
         assert_eq!(Arc::strong_count(&held), 1);
-        // Whatever comes later goes at once.
+        // A task started after shutdown is dropped at once.
         let late = held.clone();
         owner.spawn(async move { drop(late) });
         assert!(owner.wait(Duration::from_secs(1)).await);
