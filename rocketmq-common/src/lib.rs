@@ -5,7 +5,7 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what a user sends, receives, addresses | [`message`], [`message_ext`], [`message_batch`], [`message_queue`] |
+//! | messages sent and received, queues | [`message`], [`message_ext`], [`message_batch`], [`message_queue`] |
 //! | properties and their names | [`properties`], [`message_const`] |
 //! | the bytes of a stored message | [`record`], [`compression`], [`crc32`], [`sysflag`] |
 //! | ids | [`unique_id`], [`offset_msg_id`] |

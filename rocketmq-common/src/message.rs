@@ -10,7 +10,7 @@ use crate::properties::MessageProperties;
 
 /// A message: a topic, a body, properties.
 ///
-/// Setters never fail. What is wrong with a property is remembered and is an error when the message is sent; see
+/// Setters never fail. A faulty property is remembered, and the send fails with its error; see
 /// [`MessageProperties::check`]. Each setter has a chainable twin:
 ///
 /// ```
@@ -45,7 +45,7 @@ impl Message {
         Self::from_parts(topic.into(), 0, MessageProperties::new(), body)
     }
 
-    /// Puts a message together from parts that exist already, without a copy.
+    /// Builds a message from existing parts, without a copy.
     ///
     /// ```
     /// use rocketmq_common::{Message, MessageProperties};
@@ -130,7 +130,7 @@ impl Message {
         self.property(names::PROPERTY_KEYS)
     }
 
-    /// The delay level, or 0 if there is none.
+    /// The delay level; 0 if there is none.
     pub fn delay_time_level(&self) -> i32 {
         self.property(names::PROPERTY_DELAY_TIME_LEVEL).and_then(|level| level.parse().ok()).unwrap_or(0)
     }
@@ -185,7 +185,7 @@ impl Message {
         self.property(names::PROPERTY_BUYER_ID)
     }
 
-    /// The id that the client gave the message when it was sent (`UNIQ_KEY`).
+    /// The id that the client gave the message at the send (`UNIQ_KEY`).
     pub fn unique_key(&self) -> Option<&str> {
         self.property(names::UNIQ_KEY)
     }

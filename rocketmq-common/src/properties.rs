@@ -1,4 +1,4 @@
-//! The properties of a message, kept in the form that they have on the wire.
+//! The properties of a message, kept in their wire form.
 
 use std::fmt;
 
@@ -15,15 +15,15 @@ pub const PROPERTY_SEPARATOR: char = '\u{2}';
 /// The longest text of properties that a record can hold, including what the broker adds: the length is a signed
 /// 16-bit number.
 pub const MAX_PROPERTIES_BYTES: usize = 32_767;
-/// The part of [`MAX_PROPERTIES_BYTES`] that is kept for the message id and for the broker, which adds region, cluster,
-/// trace switch, and the real topic and queue of a message that it delays or delivers again.
+/// The part of [`MAX_PROPERTIES_BYTES`] that stays free for the message id and for the broker. The broker adds region,
+/// cluster, trace switch, and the real topic and queue of a message that it delays or delivers again.
 pub const BROKER_PROPERTIES_BYTES: usize = 512;
 
-/// The properties of a message as one text, `name 0x01 value 0x02` for each of them.
+/// The properties of a message in one text: `name 0x01 value 0x02` for each property.
 ///
-/// A text that came from a peer stays as it came, shared with the buffer that it was read from, and is copied when it
-/// is first changed. If a name occurs twice the last one counts. Entries without a name, without a value or without
-/// 0x01 are skipped, and a missing last 0x02 does not matter, as in Java's `MessageDecoder.string2messageProperties`.
+/// A text from a peer stays shared with its read buffer, and is copied at its first change. If a name occurs twice, the
+/// last value counts. Entries without a name, without a value or without 0x01 are skipped, and the last 0x02 may be
+/// missing, like in Java's `MessageDecoder.string2messageProperties`.
 ///
 /// ```
 /// use rocketmq_common::MessageProperties;
@@ -71,7 +71,7 @@ impl MessageProperties {
         }
     }
 
-    /// Whether another property can be written right behind the text.
+    /// Whether another property can be appended without a separator.
     pub fn is_terminated(&self) -> bool {
         matches!(self.as_wire().as_bytes().last(), None | Some(2))
     }
@@ -81,7 +81,7 @@ impl MessageProperties {
         self.as_wire().len()
     }
 
-    /// Whether there is no property at all.
+    /// Whether there are no properties.
     pub fn is_empty(&self) -> bool {
         self.as_wire().is_empty()
     }
@@ -123,8 +123,8 @@ impl MessageProperties {
         self.put_unless(problem, name, value);
     }
 
-    /// Sets a property that belongs to the client or the broker, such as `UNIQ_KEY`. Unlike [`put`](Self::put), it takes
-    /// reserved names.
+    /// Sets a property that belongs to the client or the broker, such as `UNIQ_KEY`. Unlike [`put`](Self::put), it
+    /// takes reserved names.
     pub fn put_reserved(&mut self, name: &str, value: &str) {
         self.put_unless(problem_of(name, value), name, value);
     }
@@ -181,8 +181,8 @@ impl MessageProperties {
         Err(PropertyError { name, problem: PropertyProblem::TooLong { length, limit: LIMIT } })
     }
 
-    /// The wire form of these properties followed by `extra`, in one allocation. A producer sends a message's properties
-    /// and its id in this way. Names in `extra` are not checked, and must not be set already.
+    /// The wire form of these properties followed by `extra`, in one allocation. A producer sends a message's
+    /// properties and its id in this way. Names in `extra` are not checked, and must not be set already.
     ///
     /// ```
     /// use rocketmq_common::MessageProperties;
@@ -211,7 +211,7 @@ impl MessageProperties {
         match &mut self.wire {
             Wire::Owned(text) => {
                 if text.is_empty() {
-                    // Room for tags and keys: most messages allocate once.
+                    // Room for tags and keys too: most messages then allocate once.
                     text.reserve(64);
                 }
                 append_property(text, name, value);
@@ -278,7 +278,7 @@ fn extended(wire: &str, extra: &[(&str, &str)]) -> String {
 
 fn problem_of(name: &str, value: &str) -> Option<PropertyProblem> {
     let is_blank = |text: &str| text.bytes().all(|byte| byte.is_ascii_whitespace());
-    // Names are too short for a vectorised search to pay.
+    // A loop: names are too short for a vectorised search to pay off.
     match name.bytes().find(|byte| matches!(byte, 1 | 2)) {
         Some(1) => Some(PropertyProblem::SeparatorInName),
         Some(_) => Some(PropertyProblem::TerminatorInName),
@@ -289,7 +289,7 @@ fn problem_of(name: &str, value: &str) -> Option<PropertyProblem> {
     }
 }
 
-/// Searches from the end, because the last of equal names counts.
+/// Searches from the end: the last of equal names counts.
 fn find_last<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
     if name.is_empty() || name.bytes().any(|byte| byte == 1) {
         return None;

@@ -1,4 +1,4 @@
-//! What is wrong with a property.
+//! Faults of properties.
 
 use thiserror::Error;
 
@@ -6,8 +6,8 @@ use crate::shorten::Shorten;
 
 /// A property that cannot be sent, and why.
 ///
-/// Setters of a message never fail; they remember this, and
-/// [`MessageProperties::check`](crate::MessageProperties::check) reports it when the message is about to be sent.
+/// Setters of a message never fail. They remember the fault, and
+/// [`MessageProperties::check`](crate::MessageProperties::check) reports it when the message is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("property `{}`: {problem}", Shorten(.name))]
 pub struct PropertyError {
@@ -21,7 +21,7 @@ impl PropertyError {
         &self.name
     }
 
-    /// What is wrong with it.
+    /// The fault.
     pub fn problem(&self) -> PropertyProblem {
         self.problem
     }
@@ -49,12 +49,12 @@ pub enum PropertyProblem {
     /// The value has the byte 0x02, which ends a property.
     #[error("the value contains the byte 0x02, which separates properties")]
     TerminatorInValue,
-    /// All properties together are too long; the one named is the longest.
+    /// All properties together are too long; the error names the longest.
     #[error("it is the longest of properties that take {length} bytes together, over the limit of {limit}")]
     TooLong {
         /// Bytes that all properties take in their wire form.
         length: usize,
-        /// The most that they may take.
+        /// The largest allowed number of bytes.
         limit: usize,
     },
 }

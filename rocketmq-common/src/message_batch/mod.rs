@@ -12,7 +12,7 @@ mod codec;
 
 pub use codec::{BatchDecoder, BatchEntry, encoded_len};
 
-/// Messages of one topic that go to one queue together, and are stored all or none.
+/// Messages of one topic that go to one queue together. Either all are stored or none.
 ///
 /// All messages have one topic and one setting of `wait_store_msg_ok`. A batch holds no delayed, timer or half message,
 /// and no message for a retry topic: brokers ignore or refuse them, and a timer in a batch stops all timers.
@@ -21,7 +21,7 @@ pub struct MessageBatch {
     messages: Vec<Message>,
 }
 
-/// Why messages cannot be one batch. `index` is the position of the message at fault, from 0.
+/// Why messages cannot form a batch. `index` is the position of the faulty message, from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BatchError {
@@ -31,9 +31,9 @@ pub enum BatchError {
     /// A message has another topic than the first one.
     #[error("message {index} is for topic `{}`, the first one for `{}`; a batch has one topic", Shorten(.topic), Shorten(.first))]
     Topic {
-        /// Which message.
+        /// The position of the message.
         index: usize,
-        /// Its topic.
+        /// The topic of the message.
         topic: String,
         /// The topic of the first message.
         first: String,
@@ -41,43 +41,43 @@ pub enum BatchError {
     /// A message is for the retry topic of a group.
     #[error("message {index} is for a retry topic, which takes no batches")]
     RetryTopic {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
     /// A message has a delay level.
     #[error("message {index} has a delay level, which a batch cannot have; send it alone")]
     Delayed {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
-    /// A message is to be delivered by a timer.
+    /// A message is a timer message.
     #[error("message {index} is a timer message, which a batch cannot have; send it alone")]
     Timer {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
     /// A message is a half message.
     #[error("message {index} is part of a transaction, which a batch cannot be")]
     Transaction {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
-    /// A message differs from the first one in whether it waits for being stored.
+    /// A message has another setting of `wait_store_msg_ok` than the first.
     #[error("message {index} differs from the first one in whether it waits for being stored (WAIT)")]
     Wait {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
     /// A message is longer than the format allows.
     #[error("message {index}: {what} of {length} bytes are over the limit of {limit}")]
     TooLong {
-        /// Which message.
+        /// The position of the message.
         index: usize,
         /// The part that is too long.
         what: &'static str,
-        /// Its bytes.
+        /// Length of the part in bytes.
         length: usize,
-        /// The bytes that it may have.
+        /// The largest allowed length in bytes.
         limit: usize,
     },
 }
@@ -107,7 +107,7 @@ impl MessageBatch {
         Ok(Self { messages })
     }
 
-    /// Makes a batch of what an iterator yields.
+    /// Makes a batch of the messages that an iterator yields.
     ///
     /// ```
     /// use rocketmq_common::{Message, MessageBatch};
@@ -138,12 +138,12 @@ impl MessageBatch {
         &self.messages
     }
 
-    /// How many messages there are; at least one.
+    /// The number of messages; at least 1.
     pub fn message_count(&self) -> usize {
         self.messages.len()
     }
 
-    /// Gives the messages back.
+    /// Returns the messages.
     pub fn into_messages(self) -> Vec<Message> {
         self.messages
     }
@@ -170,7 +170,7 @@ impl MessageBatch {
         }
     }
 
-    /// The length of what [`encode`](Self::encode) returns, in bytes.
+    /// The length of the [encoded](Self::encode) batch, in bytes.
     pub fn encoded_len(&self) -> usize {
         self.messages.iter().map(encoded_len).sum()
     }
@@ -189,7 +189,7 @@ impl MessageBatch {
     /// ```
     ///
     /// # Errors
-    /// The properties of a message exceed 32,767 bytes, or a body exceeds what 32 bits can count.
+    /// The properties of a message exceed 32,767 bytes, or a body is longer than 32 bits can count.
     pub fn encode(&self) -> Result<Bytes, BatchError> {
         let mut out = BytesMut::with_capacity(self.encoded_len());
         for (index, message) in self.messages.iter().enumerate() {

@@ -37,7 +37,7 @@ fn read(records: impl Into<Bytes>) -> Vec<Result<MessageExt, RecordError>> {
     RecordDecoder::new(records.into()).collect()
 }
 
-/// The bodies of what can be read, and `!` for each error.
+/// The bodies of the readable records, and `!` for each error.
 fn bodies(records: impl Into<Bytes>) -> Vec<String> {
     let text = |message: MessageExt| String::from_utf8(message.body().to_vec()).unwrap();
     read(records).into_iter().map(|message| message.map_or_else(|_| "!".to_owned(), text)).collect()
