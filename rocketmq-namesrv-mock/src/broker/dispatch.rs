@@ -1,4 +1,4 @@
-//! Which request code goes where.
+//! Maps request codes to handlers.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::faults::Admission;
 use crate::history::BrokerEvent;
 use crate::wire::{Answer, Refusal, Reply, Request};
 
-/// Who serves a request.
+/// The handler of a request.
 enum Handler {
     /// Answers at once.
     AtOnce(fn(&Broker, &Request<'_>) -> Result<Answer, Refusal>),

@@ -1,9 +1,9 @@
-//! One queue of a topic: which records it has, in which order.
+//! One queue of a topic: its records in order.
 
 use rocketmq_remoting::protocol::header::BoundaryType;
 use std::collections::VecDeque;
 
-/// An entry of a queue: what a pull looks at before it reads the record.
+/// An entry of a queue: the data that a pull needs before it reads the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QueueEntry {
     /// The number of the record in the commit log.
@@ -22,7 +22,7 @@ pub(crate) struct ConsumeQueue {
     entries: VecDeque<QueueEntry>,
     /// The offset of the first entry.
     first: i64,
-    /// Offsets that were given away without an entry.
+    /// Offsets that were used without an entry.
     lost: i64,
 }
 
@@ -30,8 +30,8 @@ impl ConsumeQueue {
     /// A queue in which nothing was ever stored.
     pub(crate) const EMPTY: &'static Self = &Self { entries: VecDeque::new(), first: 0, lost: 0 };
 
-    /// The offset that the next message is told. It equals [`max_offset`](Self::max_offset) unless
-    /// [`lose`](Self::lose) was used.
+    /// The offset for the next message. It equals [`max_offset`](Self::max_offset) unless [`lose`](Self::lose) was
+    /// called.
     pub(crate) fn next_offset(&self) -> i64 {
         self.max_offset() + self.lost
     }
@@ -41,12 +41,12 @@ impl ConsumeQueue {
         self.first
     }
 
-    /// The offset behind the last entry.
+    /// The offset after the last entry.
     pub(crate) fn max_offset(&self) -> i64 {
         self.first + self.entries.len() as i64
     }
 
-    /// The offset of the first entry and the one behind the last.
+    /// The minimum and the maximum offset.
     pub(crate) fn range(&self) -> (i64, i64) {
         (self.first, self.max_offset())
     }
@@ -61,10 +61,10 @@ impl ConsumeQueue {
         self.lost += count;
     }
 
-    /// Takes over what another queue has, from which alone this one was filled, up to the record with the number
-    /// `end`. Returns what was new.
+    /// Copies the entries of `other` up to the record with the number `end`, and returns the new ones. This queue must
+    /// have been filled from `other` only.
     pub(crate) fn follow(&mut self, other: &Self, end: usize) -> impl Iterator<Item = &QueueEntry> {
-        // The other queue may have lost its end.
+        // A restored snapshot may have cut the end of the other queue.
         self.entries.truncate(usize::try_from(other.max_offset() - self.first).unwrap_or(0));
         self.trim(other.first);
         if self.entries.is_empty() {
@@ -77,14 +77,14 @@ impl ConsumeQueue {
         self.entries.range(known..)
     }
 
-    /// Drops the entries before an offset, at most all.
+    /// Drops the entries before an offset, at most all entries.
     pub(crate) fn trim(&mut self, min_offset: i64) {
         while self.first < min_offset && self.entries.pop_front().is_some() {
             self.first += 1;
         }
     }
 
-    /// Drops the first entry if it is that of this record.
+    /// Drops the first entry if it belongs to this record.
     pub(crate) fn drop_record(&mut self, number: usize) {
         if self.entries.front().is_some_and(|first| first.record == number) {
             self.entries.pop_front();
@@ -92,7 +92,7 @@ impl ConsumeQueue {
         }
     }
 
-    /// The entries from this offset on, none if it is before the first.
+    /// The entries from this offset on; none if the offset is before the first entry.
     pub(crate) fn entries_from(&self, offset: i64) -> impl Iterator<Item = &QueueEntry> {
         let start = usize::try_from(offset.saturating_sub(self.first)).unwrap_or(usize::MAX);
         self.entries.range(start.min(self.entries.len())..)
@@ -103,7 +103,7 @@ impl ConsumeQueue {
         &self.entries
     }
 
-    /// The offset that belongs to a point in time; 0 if the queue is empty.
+    /// The offset for a point in time; 0 if the queue is empty.
     pub(crate) fn offset_by_time(&self, timestamp: i64, boundary: BoundaryType) -> i64 {
         let older = match boundary {
             BoundaryType::Lower => self.entries.partition_point(|entry| entry.store_timestamp < timestamp),

@@ -1,4 +1,7 @@
-//! Reading requests and writing answers the way Apache's servers do.
+//! Reads requests and writes answers like Apache's servers.
+//!
+//! * `request`, `fields`, `json`, `about`: the parts of a request.
+//! * `answer`, `reply`, `answer_frames`: answers, their way back, and faults on it. `texts`: parts of remarks.
 
 pub(crate) mod about;
 mod answer;

@@ -1,9 +1,9 @@
-//! A broker as a whole, as tools see and change it. Java: `AdminBrokerProcessor`.
+//! A broker as a whole: tools read and change its state. Java: `AdminBrokerProcessor`.
 //!
 //! - [`config`]: its settings: 25, 26.
-//! - [`runtime`]: what it says of itself: 28.
-//! - [`stats`]: how many messages came and went: 315.
-//! - [`upkeep`]: what a broker with files would clean, and how its slaves are: 306, 316, 329, 907, 2003.
+//! - [`runtime`]: its run-time figures: 28.
+//! - [`stats`]: counters of messages: 315.
+//! - [`upkeep`]: cleaning, replicas, cold data: 306, 316, 329, 907, 2003.
 
 mod config;
 mod runtime;

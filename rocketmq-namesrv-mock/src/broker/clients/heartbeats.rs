@@ -1,4 +1,4 @@
-//! Clients that come, stay and go: 34, 35, 38. Java: `ClientManageProcessor`.
+//! Heartbeats, unregistering, members of groups: 34, 35, 38. Java: `ClientManageProcessor`.
 
 use rocketmq_common::mix_all::retry_topic;
 use rocketmq_remoting::protocol::body::{
@@ -30,7 +30,7 @@ pub(crate) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answe
         client: client.client_id.as_str().into(),
         groups: data.consumer_data_set.iter().map(|consumer| consumer.group_name.clone()).collect(),
     });
-    // Without a fingerprint it is the first version of the protocol, which always reports a change.
+    // Without a fingerprint it is the first version of the protocol, whose answer always reports a change.
     let is_first_version = data.heartbeat_fingerprint == 0;
     let with_subscriptions = is_first_version || !data.without_sub;
     let mut is_sub_change = is_first_version;
@@ -49,7 +49,7 @@ pub(crate) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answe
         .with_field("IS_SUB_CHANGE", is_sub_change))
 }
 
-/// Takes in a member if its group can exist, and makes sure of the group's retry topic.
+/// Adds a member if its group may exist, and creates the group's retry topic if need be.
 fn register(
     broker: &Broker,
     state: &mut State,

@@ -1,4 +1,4 @@
-//! Telling the members of a group that it changed: 40. Java: `DefaultConsumerIdsChangeListener`.
+//! Tells the members of a group that it changed: 40. Java: `DefaultConsumerIdsChangeListener`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rocketmq_remoting::protocol::{CommandRef, RequestCode};
 use crate::broker::state::{Broker, Changed};
 use crate::history::BrokerEvent;
 
-/// How long a notification may wait for room in the write buffer; one that cannot be written is lost.
+/// The longest wait for room in the write buffer; a notification that cannot be written is lost.
 const WRITE_LIMIT: Duration = Duration::from_secs(3);
 
 impl Broker {

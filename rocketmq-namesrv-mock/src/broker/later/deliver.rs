@@ -1,4 +1,4 @@
-//! Moving a delayed message to its queue.
+//! Moves a due message to its queue.
 
 use rocketmq_common::MessageExt;
 use rocketmq_common::message_const as names;
@@ -39,7 +39,7 @@ pub(crate) fn deliver(
             timed.as_str()
         }
     };
-    // The topic may be gone, or the store full: no client waits for an answer.
+    // An error (no topic, full store) has no receiver: no client waits for an answer.
     let _ = append(broker, state, &again(&message, place, properties, now_ms), woken);
 }
 

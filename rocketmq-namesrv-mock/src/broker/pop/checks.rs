@@ -1,4 +1,4 @@
-//! Whether a group may pop a queue, and what of it.
+//! Checks whether a group may pop a queue, and reads its filter.
 //!
 //! Pops, peeks, notifications and polling questions have the same fields. Numbers that are missing are 0.
 
@@ -12,7 +12,7 @@ use crate::broker::state::pops::QueueKey;
 use crate::broker::state::{Broker, State, TopicSettings};
 use crate::wire::{Refusal, Reply, SEE_FAQ, peer_with_slash, required};
 
-/// When the request is answered, whether a message came or not.
+/// When the request is answered at the latest.
 pub(crate) fn end_ms(fields: &PopMessageFields<'_>) -> i64 {
     fields.born_time.unwrap_or(0).saturating_add(fields.poll_time.unwrap_or(0))
 }
@@ -25,13 +25,13 @@ pub(crate) struct Allowed<'a> {
 }
 
 impl Allowed<'_> {
-    /// Where such a request waits.
+    /// The place where the request waits.
     pub(crate) fn place(&self, fields: &PopMessageFields<'_>) -> QueueKey {
         QueueKey::new(self.topic, self.group, fields.queue_id.unwrap_or(0))
     }
 }
 
-/// The broker lets clients read at all; how it calls what they want to do.
+/// Checks that the broker lets clients read. `what` names the operation in remarks.
 pub(crate) fn check_broker(broker: &Broker, what: &str) -> Result<(), Refusal> {
     if broker.permits().is_readable() {
         return Ok(());
@@ -40,7 +40,7 @@ pub(crate) fn check_broker(broker: &Broker, what: &str) -> Result<(), Refusal> {
     Err(Refusal::new(ResponseCode::NO_PERMISSION, remark))
 }
 
-/// The topic is there and readable, the queue exists, and so does the group.
+/// Checks that the topic exists and is readable, and that the queue and the group exist.
 pub(crate) fn check<'a>(
     state: &mut State,
     fields: &'a PopMessageFields<'_>,
@@ -81,7 +81,7 @@ pub(crate) fn known_topic(state: &State, topic: &str) -> Result<TopicSettings, R
     }
 }
 
-/// What is said of a queue that does not exist.
+/// The remark for a queue that does not exist.
 pub(crate) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: &Reply) -> String {
     let peer = responder.peer().map(peer_with_slash);
     format!(
@@ -90,7 +90,7 @@ pub(crate) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: 
     )
 }
 
-/// What the group wants of the topic; expressions over properties need no leave here.
+/// The filter of the request. Expressions over properties need no permission here.
 pub(crate) fn filter(fields: &PopMessageFields<'_>) -> Result<MessageFilter, Refusal> {
     let text = fields.exp.as_deref().unwrap_or_default();
     if text.is_empty() {

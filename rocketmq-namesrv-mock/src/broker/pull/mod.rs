@@ -1,7 +1,7 @@
 //! Pulls: 11, 361. Java: `PullMessageProcessor`.
 //!
 //! - this file: a pull from request to answer.
-//! - [`checks`]: who may read what.
+//! - [`checks`]: whether a group may read a queue.
 
 mod checks;
 
@@ -20,12 +20,12 @@ use crate::store::ConsumeQueue;
 use crate::wire::{Refusal, Reply, required};
 use checks::Permitted;
 
-/// Whether a pull that finds nothing may be kept.
+/// Whether a pull without a message may be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Suspend {
-    /// It came from a client.
+    /// The pull came from a client.
     Allowed,
-    /// It was kept already and is answered now.
+    /// The pull was held and is answered now.
     Never,
 }
 
@@ -58,12 +58,12 @@ pub(crate) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) 
     }
 }
 
-/// Answers a pull that was kept.
+/// Answers a held pull.
 fn answer_now(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldRequest> {
     let outcome = run(broker, &mut broker.lock(), &command, &responder, Suspend::Never);
     match outcome {
         Ok(PullOutcome::Answer(header, body)) => answer(&header, &body, responder),
-        // `Suspend::Never` holds nothing.
+        // Cannot happen: `Suspend::Never` holds nothing.
         Ok(PullOutcome::Hold(_)) => {}
         Err(refusal) => refusal.send(responder),
     }
@@ -124,10 +124,10 @@ fn run(
     Ok(PullOutcome::Answer(PullAnswer { code, found, topic_sys_flag, group_sys_flag, suggested }, body))
 }
 
-/// The records, from where they lie if they lie there as they are wanted.
+/// The records of the answer; without a copy if they lie next to each other.
 fn body(state: &State, found: &Found) -> Bytes {
     if let [(_, first), .., (_, last)] = found.messages[..] {
-        // They are in the order of their numbers.
+        // The numbers increase, so the records are neighbours if the count fits.
         let whole = (last - first + 1 == found.messages.len()).then(|| state.log.in_one_piece(first, last));
         if let Some(whole) = whole.flatten() {
             return whole;
@@ -147,7 +147,7 @@ struct PullAnswer {
     found: Found,
     topic_sys_flag: i32,
     group_sys_flag: i32,
-    /// The id of the broker to pull from next.
+    /// The broker id to pull from next.
     suggested: i64,
 }
 

@@ -1,10 +1,10 @@
-//! The properties that a broker acts on.
+//! The properties with an effect in the broker.
 
 use rocketmq_common::message_const as names;
 
 use crate::store::property_entries;
 
-/// Values that decide what becomes of a message. If a name occurs twice, the last one counts.
+/// Values that decide the way of a message. If a name occurs twice, the last value counts.
 #[derive(Debug, Default)]
 pub(crate) struct KnownProperties<'a> {
     pub(crate) unique_key: Option<&'a str>,

@@ -1,17 +1,18 @@
-//! Taking messages off a queue. Java: `DefaultMessageStore.getMessage`.
+//! Reads messages from a queue. Java: `DefaultMessageStore.getMessage`.
 
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::broker::filters::MessageFilter;
 use crate::store::{CommitLog, ConsumeQueue};
 
-/// The most messages of one answer. Java: `maxTransferCountOnMessageInMemory`.
+/// The largest number of messages in an answer. Java: `maxTransferCountOnMessageInMemory`.
 const MAX_COUNT: usize = 32;
 
-/// The most bytes of one answer, unless a single message has more. Java: `maxTransferBytesOnMessageInMemory`.
+/// The largest number of bytes in an answer, unless a single message is larger. Java:
+/// `maxTransferBytesOnMessageInMemory`.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Entries that are looked at for one answer at least, whether they match or not.
+/// The smallest number of entries tested for one answer, matching or not.
 const MIN_SCAN: usize = 800;
 
 /// Java: `GetMessageStatus`.
@@ -23,11 +24,11 @@ pub(crate) enum Status {
     OffsetTooSmall,
     OffsetOverflowOne,
     OffsetOverflowBadly,
-    /// Nobody looked: the group was moved.
+    /// The group was moved: the queue was not read.
     OffsetReset,
 }
 
-/// What there is from an offset on.
+/// The result of reading from an offset.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) status: Status,
@@ -66,7 +67,7 @@ impl Found {
     }
 }
 
-/// Sends the group to the offset that it was moved to, even one outside the queue.
+/// Sends the group to the offset to which it was moved, even outside the queue.
 pub(crate) fn moved(queue: &ConsumeQueue, next_begin_offset: i64) -> Found {
     Found {
         status: Status::OffsetReset,
@@ -77,7 +78,7 @@ pub(crate) fn moved(queue: &ConsumeQueue, next_begin_offset: i64) -> Found {
     }
 }
 
-/// Reads from this offset on what the filter lets pass.
+/// Reads the messages from this offset on that pass the filter.
 pub(crate) fn read(
     queue: &ConsumeQueue,
     log: &CommitLog,
@@ -114,7 +115,7 @@ pub(crate) fn read(
 
 struct Taken {
     messages: Vec<(i64, usize)>,
-    /// The offset behind the last entry that was looked at.
+    /// The offset after the last tested entry.
     next: i64,
 }
 
@@ -130,7 +131,7 @@ fn take(
     let mut bytes = 0;
     for entry in queue.entries_from(offset).take(MIN_SCAN.max(wanted)) {
         let count = taken.messages.len();
-        // The first message always goes out, however large it is and however few were asked for.
+        // The first message always goes out, whatever its size and the requested count.
         let is_full = count >= wanted.min(MAX_COUNT) || bytes + entry.size > MAX_BYTES;
         if count > 0 && is_full {
             break;

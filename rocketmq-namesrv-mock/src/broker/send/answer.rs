@@ -28,7 +28,7 @@ impl EncodeHeader for SendAnswer<'_> {
     }
 }
 
-/// Offset ids as text, without an allocation for a single one.
+/// Offset ids as text; a single id needs no allocation.
 pub(crate) enum MsgId {
     One { digits: [u8; 56], length: usize },
     Several(String),
@@ -55,7 +55,7 @@ impl MsgId {
         Self::One { digits, length }
     }
 
-    /// The ids of a batch, with commas between them.
+    /// The ids of a batch, joined by commas.
     pub(crate) fn several(ids: impl Iterator<Item = OffsetMsgId>) -> Self {
         let mut joined = String::new();
         for id in ids {
@@ -69,7 +69,7 @@ impl MsgId {
 
     pub(crate) fn as_str(&self) -> &str {
         match self {
-            // Hexadecimal digits are UTF-8, so that the empty text is never the answer.
+            // Hexadecimal digits are UTF-8: the default is never used.
             Self::One { digits, length } => std::str::from_utf8(&digits[..*length]).unwrap_or_default(),
             Self::Several(ids) => ids,
         }

@@ -1,4 +1,4 @@
-//! Storing several messages of one request.
+//! Stores several messages of one request.
 
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::mix_all::is_retry_topic;
@@ -65,8 +65,8 @@ fn check_topic(topic: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The properties and flags around the batch: neither delayed nor half messages come in batches. That the property of
-/// half messages is set without the flag is not noticed.
+/// Checks properties and flags of the batch: batches hold neither delayed nor half messages. Like Apache's broker, it
+/// does not notice the property of half messages without the flag.
 fn check_wrapper(known: &KnownProperties<'_>, sys_flag: MessageSysFlag, now_ms: i64) -> Result<(), Refusal> {
     if sys_flag.transaction_type() != TransactionType::NotTransaction {
         return Err(message_illegal());
@@ -75,7 +75,7 @@ fn check_wrapper(known: &KnownProperties<'_>, sys_flag: MessageSysFlag, now_ms: 
         return Err(message_illegal());
     }
     match plan::timer(known, now_ms)? {
-        // Apache's broker takes it, and stops to deliver any timer from then on.
+        // Apache's broker accepts it and then stops delivering all timers: refuse it instead.
         Some(deliver_ms) if deliver_ms > now_ms => Err(Refusal::not_supported("a batch with a timer")),
         _ => Ok(()),
     }
@@ -93,8 +93,8 @@ struct Entry<'a> {
     properties: &'a str,
 }
 
-/// Reads a batch as Apache's broker does: the sizes that the messages say to have, their magic numbers and their
-/// checksums are not looked at. Java: `MessageExtEncoder.encode`.
+/// Reads a batch like Apache's broker: sizes, magic numbers and checksums in the messages are ignored. Java:
+/// `MessageExtEncoder.encode`.
 struct Entries<'a> {
     rest: &'a [u8],
 }
@@ -145,7 +145,7 @@ impl<'a> Entries<'a> {
 
 const UNDERFLOW: &str = "java.nio.BufferUnderflowException";
 
-/// Java's exceptions differ with the place where the batch breaks off.
+/// The refusal of a batch that ends too early; Java's exception depends on the place.
 fn broken(class: &str) -> Refusal {
     Refusal::exception(class, "the batch ends within a message")
 }

@@ -1,4 +1,4 @@
-//! Storing one message.
+//! Stores one message.
 
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::message_const as names;
@@ -61,7 +61,7 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
     })
 }
 
-/// The properties of the client with those of the broker, in the broker's order.
+/// The client's properties with the broker's, in the broker's order.
 fn stored_properties(
     broker: &Broker,
     request: &SendRequest<'_>,
@@ -70,7 +70,7 @@ fn stored_properties(
 ) -> String {
     let mut properties = JavaProperties::new();
     for (name, value) in property_entries(&request.properties) {
-        // Only the broker says which pop a message belongs to.
+        // Only the broker may set the handle of a pop.
         if name != names::PROPERTY_POP_CK {
             properties.put(name, value);
         }
@@ -85,15 +85,14 @@ fn stored_properties(
     properties.into_wire()
 }
 
-/// The dead-letter topic of the group, if the message was sent to the group's retry topic once too often. Also makes
-/// sure that the group exists.
+/// The dead-letter topic, if the message was sent to the group's retry topic too often. Creates the group if need be.
 fn dead_letter_topic(
     broker: &Broker,
     state: &mut State,
     request: &SendRequest<'_>,
 ) -> Result<Option<String>, Refusal> {
     let Some(group) = request.topic.strip_prefix(RETRY_GROUP_TOPIC_PREFIX) else { return Ok(None) };
-    // Two parts of a name tell a retry topic of pops.
+    // A retry topic of pops has two parts in its name.
     let group = match group.split_once('+') {
         Some((group, topic)) if !topic.is_empty() && !topic.contains('+') => group,
         _ => group,
@@ -106,7 +105,7 @@ fn dead_letter_topic(
         Some(times) if request.version >= mq_version::V3_4_9 => times,
         _ => config.retry_max_times,
     };
-    // A group that holds any lock consumes in order, and has no use for what comes later.
+    // A group that holds a lock consumes in order; for it later messages are of no use.
     let is_ordered = state.locks.is_any_alive(group, broker.now_ms());
     if request.reconsume_times <= allowed && !is_ordered {
         return Ok(None);

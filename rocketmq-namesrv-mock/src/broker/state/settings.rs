@@ -1,4 +1,4 @@
-//! Settings that the mock obeys, and that request 25 changes while it runs.
+//! Settings with an effect in the mock; request 25 changes them at run time.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use super::{Broker, TransactionOptions};
 use crate::configuration::Configuration;
 use crate::wire::Refusal;
 
-/// What a broker obeys. All else that Apache's broker can be told is noted and shown alone.
+/// The settings with an effect. All other settings of Apache's broker are only stored and shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Obeyed {
     pub(crate) auto_create_topic: bool,
     pub(crate) auto_create_group: bool,
     pub(crate) transactions: TransactionOptions,
-    /// Expressions over properties are understood.
+    /// Whether expressions over properties are supported.
     pub(crate) property_filter: bool,
-    /// Slaves let clients pull.
+    /// Whether slaves let clients pull.
     pub(crate) slave_read: bool,
-    /// In how many places a message has to be before its send is acknowledged as complete.
+    /// The number of copies for which a send is fully acknowledged.
     pub(crate) in_sync_replicas: usize,
-    /// Timer messages can be taken back.
+    /// Whether timer messages can be recalled.
     pub(crate) recall: bool,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Those of a broker that starts now.
+    /// The settings at the start of a broker.
     pub(crate) fn new(obeyed: Obeyed, now_ms: i64) -> Self {
         let mut configuration = Configuration::of_broker(now_ms);
         obeyed.note(&mut configuration);
@@ -55,7 +55,7 @@ impl Obeyed {
         configuration.set("recallMessageEnable", self.recall);
     }
 
-    /// How often transactions are looked at is asked for at the start alone, as in Java.
+    /// Reads the settings with an effect. The interval of transaction checks counts only at the start, like in Java.
     fn read(&mut self, configuration: &Configuration) {
         let number = |name| u64::try_from(configuration.number(name)).unwrap_or(0);
         *self = Self {
@@ -75,12 +75,12 @@ impl Obeyed {
 }
 
 impl Broker {
-    /// What the broker obeys now.
+    /// The settings with an effect now.
     pub(crate) fn obeyed(&self) -> Obeyed {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).obeyed
     }
 
-    /// Whether the broker moves groups to other offsets by itself, rather than telling their members to.
+    /// Whether the broker moves groups to other offsets itself, instead of telling their members.
     pub(crate) fn resets_by_itself(&self) -> bool {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner);
         settings.configuration.is_on("useServerSideResetOffset")
@@ -92,12 +92,12 @@ impl Broker {
         settings.configuration.get(name).to_owned()
     }
 
-    /// Notes how a setting is that only this broker knows.
+    /// Stores a setting that only this broker knows.
     pub(crate) fn note_setting(&self, name: &str, value: impl ToString) {
         self.settings.write().unwrap_or_else(PoisonError::into_inner).configuration.set(name, value);
     }
 
-    /// Takes over a properties file.
+    /// Applies a properties file.
     pub(crate) fn change_settings(&self, text: &[u8]) -> Result<(), Refusal> {
         let (obeyed, perm) = {
             let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +110,7 @@ impl Broker {
         };
         self.lock().groups.set_auto_create(obeyed.auto_create_group);
         if let Some(perm) = perm {
-            // The number is one of 32 bits.
+            // The conversion cannot fail: the setting is a 32-bit number.
             self.set_perm(PermName(i32::try_from(perm).unwrap_or(0)));
         }
         Ok(())

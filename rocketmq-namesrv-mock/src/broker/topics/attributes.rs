@@ -1,4 +1,4 @@
-//! Attributes of topics, as requests change them. Java: `AttributeParser`, `AttributeUtil`, `TopicAttributes`.
+//! Attributes of topics, and requests that change them. Java: `AttributeParser`, `AttributeUtil`, `TopicAttributes`.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,7 @@ const MESSAGE_TYPES: [&str; 8] =
 const QUEUE_TYPES: [&str; 2] = ["SimpleCQ", "BatchCQ"];
 const CLEANUP_POLICIES: [&str; 2] = ["DELETE", "COMPACTION"];
 
-/// The attributes that a topic has after a request with this text, `+key=value,-key`. `current` is `None` for a topic
-/// that is only being created.
+/// The attributes of a topic after a request with the text `+key=value,-key`. `current` is `None` for a new topic.
 pub(crate) fn changed(current: Option<&Attributes>, text: &str) -> Result<Attributes, Refusal> {
     let mut attributes = current.cloned().unwrap_or_default();
     for (key, value) in parse(text)? {
@@ -42,7 +41,7 @@ pub(crate) fn changed(current: Option<&Attributes>, text: &str) -> Result<Attrib
     Ok(attributes)
 }
 
-/// The keys with their signs and their values.
+/// Splits the text into keys with their signs and values.
 fn parse(text: &str) -> Result<BTreeMap<&str, &str>, Refusal> {
     let mut changes = BTreeMap::new();
     for change in text.split(',').filter(|change| !change.is_empty()) {
@@ -63,7 +62,7 @@ fn parse(text: &str) -> Result<BTreeMap<&str, &str>, Refusal> {
     Ok(changes)
 }
 
-/// Whether an attribute may get this value, or be deleted if there is none.
+/// Checks a value for an attribute; `None` deletes the attribute.
 fn check(name: &str, value: Option<&str>, creates: bool) -> Result<(), Refusal> {
     let (allowed, changeable): (&[&str], bool) = match name {
         "message.type" => (&MESSAGE_TYPES, true),
@@ -79,7 +78,7 @@ fn check(name: &str, value: Option<&str>, creates: bool) -> Result<(), Refusal> 
         Some(value) if !allowed.contains(&value) => {
             Err(illegal(format!("value is not in set: [{}]", allowed.join(", "))))
         }
-        // The mock has no queues and logs of these kinds.
+        // The mock lacks queues and logs of these kinds.
         Some(value @ ("BatchCQ" | "COMPACTION")) => {
             Err(Refusal::not_supported(&format!("the topic attribute {name}={value}")))
         }

@@ -1,8 +1,8 @@
-//! Topics as tools see and change them.
+//! Topics: tools read and change them.
 //!
 //! - [`settings`]: creates, changes, deletes and shows a topic: 17, 202, 215, 351.
-//! - [`attributes`]: the attributes that such a request changes.
-//! - [`lists`]: all topics, and the topics of the system: 21, 305.
+//! - [`attributes`]: the attributes in such a request.
+//! - [`lists`]: all topics, and the system topics: 21, 305.
 
 mod attributes;
 mod lists;

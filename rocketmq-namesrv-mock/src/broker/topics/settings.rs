@@ -1,4 +1,4 @@
-//! Topics from outside: 17, 202, 215, 351.
+//! Settings of topics: 17, 202, 215, 351.
 
 use rocketmq_common::{MessageQueue, PermName};
 use rocketmq_remoting::protocol::ResponseCode;
@@ -38,7 +38,7 @@ pub(crate) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Resul
     Ok(Answer::success().with_remark(NOT_SET))
 }
 
-/// 215. NameServers go on to give out the route until they are told, too.
+/// 215. NameServers keep the route until they are told, too.
 pub(crate) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = read(request)?;
     let topic = fields.topic.as_deref().unwrap_or_default();
@@ -60,7 +60,7 @@ pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     json_answer(&TopicConfigAndQueueMapping { topic_config, mapping_detail: None })
 }
 
-/// The settings of a topic as tools read them.
+/// The settings of a topic in the form for tools.
 pub(crate) fn of_config(config: &TopicSettings) -> body::TopicConfig {
     body::TopicConfig {
         attributes: config.attributes.clone(),
@@ -98,7 +98,7 @@ fn read<'a>(request: &Request<'a>) -> Result<CreateTopicFields<'a>, Refusal> {
     request.fields()
 }
 
-/// The name is that of a topic, and of one that belongs to users.
+/// Checks that the name is valid, and that the topic does not belong to the system.
 fn check_changeable(broker: &Broker, topic: &str, name: Result<(), String>) -> Result<(), Refusal> {
     name.map_err(|remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark))?;
     if is_system_topic(topic, broker.lock().topics.standing()) {

@@ -1,8 +1,8 @@
-//! Transactions: halves that wait, and what ends them. Java: `EndTransactionProcessor`,
+//! Transactions: half messages, and their end. Java: `EndTransactionProcessor`,
 //! `TransactionalMessageServiceImpl`.
 //!
-//! - [`end`]: the end that a producer puts to a half, 37.
-//! - [`check`]: the question about halves without an end, 39.
+//! - [`end`]: the producer ends a transaction, 37.
+//! - [`check`]: the broker asks about half messages that have not ended, 39.
 
 mod check;
 mod end;
