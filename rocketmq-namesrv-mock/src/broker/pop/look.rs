@@ -21,7 +21,7 @@ const PEEKING: &str = "peeking";
 /// The largest number of messages to test for one that matches. Java: `maxMessageFilterNumForNotification`.
 const MAX_FILTERED: i64 = 64;
 
-/// The largest number of messages in a step.
+/// The largest number of entries that a tag filter tests.
 const SEEN: usize = 32;
 
 /// 200054.

@@ -105,7 +105,7 @@ fn dead_letter_topic(
         Some(times) if request.version >= mq_version::V3_4_9 => times,
         _ => config.retry_max_times,
     };
-    // A group that holds a lock consumes in order; for it later messages are of no use.
+    // A group that holds a lock consumes in order: like in Java, its message goes to the dead letters at once.
     let is_ordered = state.locks.is_any_alive(group, broker.now_ms());
     if request.reconsume_times <= allowed && !is_ordered {
         return Ok(None);
