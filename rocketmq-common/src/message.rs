@@ -8,6 +8,9 @@ use bytestring::ByteString;
 use crate::message_const as names;
 use crate::properties::MessageProperties;
 
+/// The longest delay of a timer message, in milliseconds: half of what 63 bits count, because the broker adds its clock.
+const MAX_DELAY_MS: u64 = i64::MAX as u64 / 2;
+
 /// A message: a topic, a body, properties.
 ///
 /// Setters never fail. A faulty property is remembered, and the send fails with its error; see
@@ -246,6 +249,10 @@ impl Message {
     /// Delivers the message later: 1 = 1 s, 2 = 5 s, 3 = 10 s, 4 = 30 s, 5 to 14 = 1 to 10 min, 15 = 20 min,
     /// 16 = 30 min, 17 = 1 h, 18 = 2 h. 0 takes the delay away.
     ///
+    /// A level beyond the broker's highest counts as the highest: 2 h, unless the broker has a list of its own. A negative
+    /// level is no delay. A level wins over the timer properties, which the broker then ignores. Producers log both at
+    /// DEBUG.
+    ///
     /// ```
     /// use rocketmq_common::Message;
     ///
@@ -268,14 +275,17 @@ impl Message {
         self.properties.put_reserved(names::PROPERTY_WAIT_STORE_MSG_OK, if wait { "true" } else { "false" });
     }
 
-    /// Delivers the message after `seconds` (5.x brokers; at most three days unless the broker allows more).
+    /// Delivers the message after `seconds` (5.x brokers). At most three days unless the broker allows more: it refuses
+    /// longer delays with code 13, and the client refuses more than 4,611,686,018,427,387, which the broker's sum cannot hold.
+    /// Wins over the other timer properties; a delay level wins over all of them.
     pub fn set_delay_time_sec(&mut self, seconds: u64) {
-        self.properties.put_reserved(names::PROPERTY_TIMER_DELAY_SEC, &seconds.to_string());
+        self.properties.put_number(names::PROPERTY_TIMER_DELAY_SEC, seconds, MAX_DELAY_MS / 1000);
     }
 
-    /// Delivers the message after `millis` (5.x brokers, which are exact to about a second).
+    /// Delivers the message after `millis` (5.x brokers, which are exact to about a second). The limits are those of
+    /// [`set_delay_time_sec`](Self::set_delay_time_sec), in milliseconds.
     pub fn set_delay_time_ms(&mut self, millis: u64) {
-        self.properties.put_reserved(names::PROPERTY_TIMER_DELAY_MS, &millis.to_string());
+        self.properties.put_number(names::PROPERTY_TIMER_DELAY_MS, millis, MAX_DELAY_MS);
     }
 
     /// Delivers the message at `millis` since 1970 in UTC (5.x brokers, which are exact to about a second).
@@ -292,7 +302,7 @@ impl Message {
     /// # Ok::<(), std::time::SystemTimeError>(())
     /// ```
     pub fn set_deliver_time_ms(&mut self, millis: u64) {
-        self.properties.put_reserved(names::PROPERTY_TIMER_DELIVER_MS, &millis.to_string());
+        self.properties.put_number(names::PROPERTY_TIMER_DELIVER_MS, millis, i64::MAX as u64);
     }
 
     /// Sets the time, in seconds, before a broker first asks for the outcome of the message's transaction. Choose the
@@ -300,7 +310,7 @@ impl Message {
     /// only an answer to its question ends the transaction.
     pub fn set_check_immunity_time_in_seconds(&mut self, seconds: u64) {
         let name = names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS;
-        self.properties.put_reserved(name, &seconds.to_string());
+        self.properties.put_number(name, seconds, i64::MAX as u64 / 1000);
     }
 
     /// Sets the key that keeps messages of one group in order.
@@ -426,6 +436,33 @@ mod tests {
         assert_eq!(error, Err(PropertyError { name: "TAGS".into(), problem: PropertyProblem::Reserved }));
         message.set_tags("A");
         assert_eq!(message.properties().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_time_that_overflows_the_sum_of_the_broker_is_refused_with_the_limit() {
+        let message = || Message::new("T", "");
+        let (max, limit) = (i64::MAX as u64, i64::MAX as u64 / 2);
+        for (message, limit) in [
+            (message().with_delay_time_sec(max), limit / 1000),
+            (message().with_delay_time_sec(1 << 54), limit / 1000),
+            (message().with_delay_time_sec(limit / 1000 + 1), limit / 1000),
+            (message().with_delay_time_ms(max), limit),
+            (message().with_delay_time_ms(limit + 1), limit),
+            (message().with_deliver_time_ms(max + 1), max),
+            (message().with_check_immunity_time_in_seconds(max), max / 1000),
+        ] {
+            let error = message.properties().check().expect_err("refused");
+            assert!(error.to_string().contains(&format!("over the limit of {limit}")), "{error}");
+            assert!(message.properties().is_empty(), "{error}");
+        }
+        for message in [
+            message().with_delay_time_sec(limit / 1000),
+            message().with_delay_time_ms(limit),
+            message().with_deliver_time_ms(max),
+            message().with_delay_time_sec(max).with_delay_time_sec(1),
+        ] {
+            assert_eq!(message.properties().check(), Ok(()));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use bytestring::ByteString;
 use memchr::{memchr, memrchr};
 
-use crate::message_const::is_reserved;
+use crate::message_const::{PROPERTY_INSTANCE_ID, UNIQ_KEY, is_reserved};
 pub use crate::property_error::{PropertyError, PropertyProblem};
 
 /// Ends the name of a property (Java: `MessageDecoder.NAME_VALUE_SEPARATOR`).
@@ -36,6 +36,8 @@ pub const BROKER_PROPERTIES_BYTES: usize = 512;
 pub struct MessageProperties {
     wire: Wire,
     faults: Vec<PropertyError>,
+    /// The bytes at the beginning of the text that came from a broker, if the message was received.
+    pub(crate) received: usize,
 }
 
 #[derive(Clone)]
@@ -60,7 +62,7 @@ impl MessageProperties {
     /// Takes a text in wire form without a copy and without a check. Reading skips malformed entries.
     #[inline]
     pub fn from_wire(wire: impl Into<ByteString>) -> Self {
-        Self { wire: Wire::Shared(wire.into()), faults: Vec::new() }
+        Self { wire: Wire::Shared(wire.into()), faults: Vec::new(), received: 0 }
     }
 
     /// The text in wire form.
@@ -115,6 +117,17 @@ impl MessageProperties {
         Entries { rest: self.as_wire() }
     }
 
+    /// The properties that came from a broker, and those that were set since.
+    pub(crate) fn received_and_own(&self) -> (Entries<'_>, Entries<'_>) {
+        // A mark that is no boundary of a character cannot be: the text in front of it was a text.
+        let (received, own) = self.as_wire().split_at_checked(self.received).unwrap_or_default();
+        (Entries { rest: received }, Entries { rest: own })
+    }
+
+    pub(crate) fn replace_wire(&mut self, wire: String) {
+        self.wire = Wire::Owned(wire);
+    }
+
     /// Sets a property of the user. A fault is remembered and reported by [`check`](Self::check), until the name is set
     /// again or removed.
     pub fn put(&mut self, name: &str, value: &str) {
@@ -127,6 +140,12 @@ impl MessageProperties {
     /// takes reserved names.
     pub fn put_reserved(&mut self, name: &str, value: &str) {
         self.put_unless(problem_of(name, value), name, value);
+    }
+
+    /// Sets a property that belongs to the client or the broker to a number of at most `limit`.
+    pub(crate) fn put_number(&mut self, name: &str, value: u64, limit: u64) {
+        let problem = (value > limit).then_some(PropertyProblem::TooLarge { value, limit });
+        self.put_unless(problem, name, &value.to_string());
     }
 
     /// Removes a property and its fault. Returns whether it had a value.
@@ -144,11 +163,13 @@ impl MessageProperties {
         if !self.contains(name) {
             return false;
         }
+        let is_kept = |(other, _): &(&str, &str)| *other != name;
         let mut rest = String::with_capacity(self.len_bytes());
-        for (other, value) in self.iter().filter(|(other, _)| *other != name) {
-            append_property(&mut rest, other, value);
-        }
-        self.wire = Wire::Owned(rest);
+        let (received, own) = self.received_and_own();
+        append_properties(&mut rest, received.filter(is_kept));
+        let still_received = rest.len();
+        append_properties(&mut rest, own.filter(is_kept));
+        (self.wire, self.received) = (Wire::Owned(rest), still_received);
         true
     }
 
@@ -166,13 +187,20 @@ impl MessageProperties {
     ///
     /// # Errors
     /// The first property that a setter refused, or the longest one if all together exceed
-    /// [`MAX_PROPERTIES_BYTES`] less [`BROKER_PROPERTIES_BYTES`].
+    /// [`MAX_PROPERTIES_BYTES`] less [`BROKER_PROPERTIES_BYTES`]. What clients add themselves, the message id and the
+    /// namespace, does not count.
     pub fn check(&self) -> Result<(), PropertyError> {
         const LIMIT: usize = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
         if let Some(fault) = self.faults.first() {
             return Err(fault.clone());
         }
-        let length = self.len_bytes();
+        let mut length = self.len_bytes();
+        if length <= LIMIT {
+            return Ok(());
+        }
+        let of_client = |(name, _): &(&str, &str)| matches!(*name, UNIQ_KEY | PROPERTY_INSTANCE_ID);
+        length -=
+            self.iter().filter(of_client).map(|(name, value)| name.len() + value.len() + 2).sum::<usize>();
         if length <= LIMIT {
             return Ok(());
         }
@@ -309,7 +337,8 @@ fn find_last<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-struct Entries<'a> {
+#[derive(Clone)]
+pub(crate) struct Entries<'a> {
     rest: &'a str,
 }
 
@@ -424,6 +453,18 @@ mod tests {
             error.to_string(),
             "property `fits`: it is the longest of properties that take 32259 bytes together, over the limit of 32255"
         );
+    }
+
+    #[test]
+    fn the_id_and_the_namespace_that_clients_add_do_not_count() {
+        let limit = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
+        let mut properties = put("k", &"x".repeat(limit - 3));
+        properties.put_reserved("UNIQ_KEY", &"7F".repeat(28));
+        properties.put_reserved("INSTANCE_ID", "instance");
+        assert_eq!(properties.check(), Ok(()));
+        properties.put("l", "1");
+        let length = limit + 4;
+        assert_eq!(problem(&properties), Some(PropertyProblem::TooLong { length, limit }));
     }
 
     #[test]

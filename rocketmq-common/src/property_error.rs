@@ -49,6 +49,17 @@ pub enum PropertyProblem {
     /// The value has the byte 0x02, which ends a property.
     #[error("the value contains the byte 0x02, which separates properties")]
     TerminatorInValue,
+    /// The number is past what a broker can add to its clock: the sum would overflow, and the broker would take it for a
+    /// time in the past.
+    #[error(
+        "{value} is over the limit of {limit}: the broker's sum would overflow, and the time be in the past"
+    )]
+    TooLarge {
+        /// The number.
+        value: u64,
+        /// The largest number that may be set.
+        limit: u64,
+    },
     /// All properties together are too long; the error names the longest.
     #[error("it is the longest of properties that take {length} bytes together, over the limit of {limit}")]
     TooLong {

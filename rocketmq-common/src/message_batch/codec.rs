@@ -104,7 +104,9 @@ fn entry(mut reader: Reader<'_>) -> Result<BatchEntry, RecordProblem> {
     let properties_len = u32::from(reader.u16("properties length")?);
     let properties = text("properties", reader.bytes("properties", properties_len)?)?;
     reader.finish()?;
-    Ok(BatchEntry { flag, body, properties: MessageProperties::from_wire(properties), size })
+    let mut properties = MessageProperties::from_wire(properties);
+    properties.mark_received();
+    Ok(BatchEntry { flag, body, properties, size })
 }
 
 #[cfg(test)]

@@ -136,8 +136,9 @@ impl RecordDecoder {
                 Err(problem) => return Some(Err(broken(start, problem, reader))),
             };
             let topic = self.topic.clone();
-            let message =
-                Message::from_parts(topic, layout.flag, MessageProperties::from_wire(properties), body);
+            let mut properties = MessageProperties::from_wire(properties);
+            properties.mark_received();
+            let message = Message::from_parts(topic, layout.flag, properties, body);
             let message = MessageExt::from_record(message, layout.header, layout.body_crc, size);
             if !self.options.unwraps(layout.header.sys_flag) {
                 return Some(Ok(message));
