@@ -69,6 +69,8 @@ pub struct SendReport {
     pub(crate) waited_for_route: Duration,
     /// The send was given up from outside, in the middle of whatever it was doing.
     pub(crate) given_up: bool,
+    /// The last attempt went to a queue that the topic lost. Another queue may be there.
+    pub(crate) lost_queue: bool,
 }
 
 impl SendReport {

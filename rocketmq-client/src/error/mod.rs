@@ -280,7 +280,7 @@ impl MQClientError {
             MQClientError::FanOut { failures, .. } => {
                 failures.iter().all(|failure| failure.error.is_retryable())
             }
-            MQClientError::Broker { code, .. } => is_retryable(*code),
+            MQClientError::Broker { code, context, .. } => is_retryable(*code) || context.report().lost_queue,
             _ => false,
         }
     }

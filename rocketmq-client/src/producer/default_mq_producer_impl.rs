@@ -210,7 +210,7 @@ impl RunningProducer {
 
     /// Room in a batch for a message, if messages are gathered and this message may go with others.
     #[inline]
-    pub(super) fn reserve(&self, message: &Message) -> Option<Reserved<'_>> {
+    pub(super) fn reserve(&self, message: &mut Message) -> Option<Reserved<'_>> {
         self.accumulator.as_deref()?.reserve(message)
     }
 

@@ -253,6 +253,7 @@ impl DefaultMQProducerImpl {
 
 /// The message as it is stored until its transaction ends.
 fn half_message(mut message: Message, producer_group: &str) -> Result<Message, MQClientError> {
+    message.properties_mut().take_off_received();
     let properties = message.properties();
     if properties.contains(names::PROPERTY_DELAY_TIME_LEVEL) || message.is_timer() {
         return Err(MQClientError::illegal(DelayedHalf));

@@ -126,7 +126,8 @@ impl Accumulator {
     }
 
     /// Room for a message in a batch; none if it must, or had better, go alone.
-    pub(super) fn reserve(&self, message: &Message) -> Option<Reserved<'_>> {
+    pub(super) fn reserve(&self, message: &mut Message) -> Option<Reserved<'_>> {
+        message.properties_mut().take_off_received();
         let instance =
             self.namespace.as_ref().map_or(0, |name| names::PROPERTY_INSTANCE_ID.len() + name.len() + 2);
         let bytes = encoded_len(message) + ID_BYTES + instance;
@@ -287,8 +288,8 @@ mod tests {
             message.properties_mut().put_reserved(name, "x");
             message
         };
-        assert!(accumulator.reserve(&message()).is_some());
-        for alone in [
+        assert!(accumulator.reserve(&mut message()).is_some());
+        for mut alone in [
             message().with_delay_time_level(1),
             message().with_delay_time_sec(1),
             message().with_deliver_time_ms(1),
@@ -300,7 +301,7 @@ mod tests {
             with("MSG_TYPE"),
             with("INNER_MULTI_DISPATCH"),
         ] {
-            assert!(accumulator.reserve(&alone).is_none(), "{alone:?}");
+            assert!(accumulator.reserve(&mut alone).is_none(), "{alone:?}");
         }
     }
 
@@ -310,10 +311,10 @@ mod tests {
             option.set_total_batch_max_bytes(200);
         })
         .unwrap();
-        let (first, second) = (accumulator.reserve(&message()), accumulator.reserve(&message()));
-        assert!(first.is_some() && second.is_some() && accumulator.reserve(&message()).is_none());
+        let (first, second) = (accumulator.reserve(&mut message()), accumulator.reserve(&mut message()));
+        assert!(first.is_some() && second.is_some() && accumulator.reserve(&mut message()).is_none());
         drop(first);
-        assert!(accumulator.reserve(&message()).is_some());
+        assert!(accumulator.reserve(&mut message()).is_some());
     }
 
     #[test]

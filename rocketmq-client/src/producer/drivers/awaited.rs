@@ -103,7 +103,7 @@ fn room_in_batch(
     submission: Submission,
 ) -> Result<(Reserved<'_>, Message), Submission> {
     match submission {
-        Submission::Message(message) => match running.reserve(&message) {
+        Submission::Message(mut message) => match running.reserve(&mut message) {
             Some(reserved) => Ok((reserved, message)),
             None => Err(Submission::Message(message)),
         },

@@ -89,12 +89,12 @@ impl DefaultMQProducerImpl {
     fn begin_async(
         self: &Arc<Self>,
         running: &RunningProducer,
-        message: Message,
+        mut message: Message,
         plan: SendPlan,
         (permit, report): Admitted<'_>,
         callback: BoxedCallback,
     ) -> Result<Option<BlockedSend>, MQClientError> {
-        if let Some(reserved) = running.reserve(&message) {
+        if let Some(reserved) = running.reserve(&mut message) {
             running.preparation(&self.option).check(&message)?;
             let permit = permit.held_by(self.permits.clone());
             let mut callback = Callback::new(self, Taken::default(), callback);

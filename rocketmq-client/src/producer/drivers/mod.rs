@@ -22,7 +22,7 @@ mod slot_pool;
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::default_mq_producer_impl::{BoxFuture, DefaultMQProducerImpl, RunningProducer};
 use super::machine::{SendEvent, SendMachine, SendPlan, SendStep, is_stale_route};
@@ -81,7 +81,14 @@ impl DefaultMQProducerImpl {
         Box::pin(async move {
             // Once for all attempts. The shortcut leaves such a message alone.
             if running.preparation(&self.option).is_to_be_compressed(&send.prepared) {
-                send.prepared.compress(&self.option).await?;
+                let deadline = send.machine.plan().deadline();
+                // In time or not: on this thread the work itself may take longer, and no timer interrupts it.
+                timeout_at(deadline, send.prepared.compress(&self.option)).await.unwrap_or(Ok(()))?;
+                if Instant::now() >= deadline {
+                    let late =
+                        SendEvent::Late("compression of the body: it is large, or the threads are busy");
+                    step = self.tell(running, &mut send.machine, Instant::now(), late);
+                }
             }
             loop {
                 let event = match step {
@@ -96,6 +103,7 @@ impl DefaultMQProducerImpl {
                         SendEvent::Answered(attempt, answered)
                     }
                     SendStep::RefreshRoute(look) => {
+                        tokio::time::sleep_until(look.since).await;
                         let topic = send.prepared.topic();
                         running.instance.refresh_route(topic, look.since, look.until).await;
                         SendEvent::RouteRefreshed(look)
@@ -116,10 +124,13 @@ impl DefaultMQProducerImpl {
         running: &RunningProducer,
         send: &PreparedSend<T>,
     ) -> SendEvent<T> {
+        let (asked, plan) = (Instant::now(), send.machine.plan());
+        if asked >= plan.deadline() {
+            return SendEvent::Late("a thread to run on");
+        }
         if let Some((route, place)) = self.choose_known_queue(running, send) {
             return SendEvent::QueueChosen(route, place);
         }
-        let (asked, plan) = (Instant::now(), send.machine.plan());
         let route = running.routes.find(send.prepared.topic(), plan.timeout, plan.deadline()).await;
         let found = route.and_then(|route| {
             let place = self.choose(running, send, &route).ok_or_else(|| no_queue(&send.prepared))?;

@@ -15,6 +15,7 @@ use crate::producer::default_mq_producer_impl::{BoxFuture, DefaultMQProducerImpl
 use crate::producer::machine::SendPlan;
 use crate::producer::send_options::SendOptions;
 use crate::producer::wire::{Receipt, Submission};
+use crate::waiting::run_blocking;
 
 /// A body of that many bytes may inflate to so many that other tasks of the thread would wait.
 const INFLATE_ELSEWHERE_FROM: usize = 16 * 1024;
@@ -41,6 +42,7 @@ impl DefaultMQProducerImpl {
         let plan = SendPlan { wants_reply: true, ..self.plan(CommunicationMode::Sync, options) };
         let correlation_id: Arc<str> = Arc::from(running.ids.next(now_ms()).as_str());
         let properties = message.properties_mut();
+        properties.take_off_received();
         properties.put_reserved(names::PROPERTY_CORRELATION_ID, &correlation_id);
         properties.put_reserved(names::PROPERTY_MESSAGE_REPLY_TO_CLIENT, running.instance.client_id());
         properties.put_reserved(names::PROPERTY_MESSAGE_TTL, &timeout_ms.to_string());
@@ -95,35 +97,35 @@ async fn reply_to(
     let request = match (sent, pending.try_reply()) {
         (Ok(request), None) => Box::new(request),
         (Ok(request), Some(reply)) => {
-            return into_message(reply)
+            return into_message(reply, plan.deadline())
                 .await
                 .map_err(|source| MQClientError::bad_reply(Box::new(request), source));
         }
         // The broker has the request, although its answer to the sending was lost.
-        (Err(error), Some(reply)) => return into_message(reply).await.map_err(|_| error),
+        (Err(error), Some(reply)) => return into_message(reply, plan.deadline()).await.map_err(|_| error),
         (Err(error), None) => return Err(error),
     };
     match timeout_at(plan.deadline(), pending.reply()).await {
-        Ok(Some(reply)) => {
-            into_message(reply).await.map_err(|source| MQClientError::bad_reply(request, source))
-        }
+        Ok(Some(reply)) => into_message(reply, plan.deadline())
+            .await
+            .map_err(|source| MQClientError::bad_reply(request, source)),
         Ok(None) => Err(abandoned()),
         Err(_) => Err(MQClientError::NoReply { timeout: plan.timeout, request }),
     }
 }
 
-async fn into_message(reply: PushedReply) -> Result<Message, BoxError> {
+/// The reply as a message. Inflating it ends with the deadline, too: threads for such work may be busy.
+async fn into_message(reply: PushedReply, deadline: Instant) -> Result<Message, BoxError> {
     let flag = MessageSysFlag::from_bits(reply.header.sys_flag);
     let mut body = reply.body;
     if flag.is_compressed() {
         let kind = flag.compression_type()?;
         let elsewhere = body.len() >= INFLATE_ELSEWHERE_FROM;
         let inflate = move || compression::decompress(kind, &body, compression::DEFAULT_MAX_INFLATED);
-        body = if elsewhere { tokio::task::spawn_blocking(inflate).await?? } else { inflate()? };
+        body = if elsewhere { timeout_at(deadline, run_blocking(inflate)).await??? } else { inflate()? };
     }
-    let properties = MessageProperties::from_wire(reply.header.properties.unwrap_or_default());
-    let mut message = Message::from_parts(reply.header.topic, reply.header.flag, properties, body);
-    let arrived = reply.arrived.to_string();
-    message.properties_mut().put_reserved(names::PROPERTY_REPLY_MESSAGE_ARRIVE_TIME, &arrived);
-    Ok(message)
+    let mut properties = MessageProperties::from_wire(reply.header.properties.unwrap_or_default());
+    properties.put_reserved(names::PROPERTY_REPLY_MESSAGE_ARRIVE_TIME, &reply.arrived.to_string());
+    properties.mark_received();
+    Ok(Message::from_parts(reply.header.topic, reply.header.flag, properties, body))
 }

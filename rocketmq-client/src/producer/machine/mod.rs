@@ -19,7 +19,7 @@ use crate::error::{Attempt, MQClientError, SendReport, with_causes};
 use crate::factory::{Choice, TopicPublishInfo};
 
 pub(super) use plan::SendPlan;
-use verdict::{Verdict, pause};
+use verdict::{Verdict, has_no_such_queue, pause};
 
 /// What a send has to show for itself: the receipt of a broker, or less.
 pub(super) trait Delivery {
@@ -84,6 +84,8 @@ pub(super) enum SendEvent<T> {
     Answered(QueueAttempt, Result<T, MQClientError>),
     RouteRefreshed(FreshRoute),
     Waited,
+    /// The deadline passed before the next attempt, while the send waited for this.
+    Late(&'static str),
 }
 
 /// One attempt to hand the message to one queue.
@@ -98,7 +100,7 @@ pub(super) struct QueueAttempt {
 /// A look at the route between two attempts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FreshRoute {
-    /// A route that was asked for after this is fresh.
+    /// The look begins not before this. A route that was asked for after it is fresh.
     pub(super) since: Instant,
     /// The look may take until then.
     pub(super) until: Instant,
@@ -202,6 +204,7 @@ impl<T: Delivery> SendMachine<T> {
                 Self::resume_at(resume, now)
             }
             SendEvent::Waited => SendStep::ChooseQueue,
+            SendEvent::Late(waited_for) => self.late(now, waited_for),
         }
     }
 
@@ -236,17 +239,29 @@ impl<T: Delivery> SendMachine<T> {
         let (broker, deadline) = (attempt.broker(), self.plan.deadline());
         let same_broker = self.plan.queue.is_some() || !attempt.route.has_other_broker(broker);
         let resume = now + pause(&error, self.attempts, same_broker, self.plan.random);
-        if self.attempts > self.plan.retries || !verdict.again || resume >= deadline {
+        // The topic has fewer queues now, and the route that the queue was chosen from is old.
+        let lost_queue = self.plan.queue.is_none() && has_no_such_queue(&error);
+        self.report().lost_queue = lost_queue;
+        if self.attempts > self.plan.retries || !(verdict.again || lost_queue) || resume >= deadline {
             return self.end(error);
         }
         self.last_broker = Some(broker.clone());
         self.so_far.get_or_insert_with(|| Box::new(Err(error)));
-        if same_broker && verdict.stale_route {
+        if (same_broker || lost_queue) && verdict.stale_route {
             // A NameServer that says nothing leaves half of the time to the other attempts.
             let until = now + deadline.saturating_duration_since(now) / 2;
-            return SendStep::RefreshRoute(FreshRoute { since: now, until, resume });
+            // It hears of lost queues a moment after the broker.
+            let since = if lost_queue { resume } else { now };
+            return SendStep::RefreshRoute(FreshRoute { since, until, resume });
         }
         Self::resume_at(resume, now)
+    }
+
+    #[cold]
+    fn late(&mut self, now: Instant, waited_for: &'static str) -> SendStep<T> {
+        self.note_prepared(now);
+        let (timeout, context) = (self.plan.timeout, Box::default());
+        self.end(MQClientError::TimedOut { timeout, waited_for, context })
     }
 
     fn resume_at(resume: Instant, now: Instant) -> SendStep<T> {

@@ -134,6 +134,36 @@ fn a_send_that_is_stored_ends_with_its_first_attempt() {
 }
 
 #[test]
+fn a_queue_that_the_topic_lost_is_replaced_by_a_queue_of_a_fresh_route() {
+    let lost = ResponseCode::INVALID_PARAMETER;
+    let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |_| {});
+    let SendStep::RefreshRoute(look) = send.refuse(ms(1), lost) else { panic!("no look at the route") };
+    assert_eq!((look.since, look.resume), (send.now, send.now), "at once");
+    assert_chooses(send.machine.step(send.now, SendEvent::RouteRefreshed(look)));
+    let SendStep::RefreshRoute(look) = send.refuse(ms(1), lost) else { panic!("no look at the route") };
+    assert!(look.since > send.now, "the NameServer needs a moment");
+    let error = failure(send.refuse(ms(1), lost));
+    assert!(error.is_retryable() && error.outcome() == Outcome::NotStored, "{error}");
+
+    let named = Some(MessageQueue::new("T", "a", 0));
+    let mut send: VirtualSend<Stored> = VirtualSend::to(&["a"], |plan| plan.queue = named);
+    let error = failure(send.refuse(ms(1), lost));
+    assert!(!error.is_retryable(), "the caller named the queue: {error}");
+}
+
+#[test]
+fn a_send_that_is_late_before_its_attempt_is_not_stored() {
+    let mut send: VirtualSend<Stored> = VirtualSend::to(&["a"], |_| {});
+    send.now += TIMEOUT;
+    let error = failure(send.machine.step(send.now, SendEvent::Late("something")));
+    assert!(matches!(error, MQClientError::TimedOut { waited_for: "something", .. }), "{error}");
+    assert_eq!(
+        (error.outcome(), error.report().map(|report| report.prepared)),
+        (Outcome::NotStored, Some(TIMEOUT))
+    );
+}
+
+#[test]
 fn a_retry_goes_to_another_broker_until_none_is_left_to_try() {
     let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |_| {});
     assert_chooses(send.refuse(ms(10), ResponseCode::SERVICE_NOT_AVAILABLE));

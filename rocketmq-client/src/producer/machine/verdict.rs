@@ -65,11 +65,19 @@ fn wants_fresh_route(code: ResponseCode) -> bool {
     .contains(&code)
 }
 
+/// Whether the broker has the topic, but fewer queues of it than the route said.
+pub(super) fn has_no_such_queue(error: &MQClientError) -> bool {
+    error.response_code() == Some(ResponseCode::INVALID_PARAMETER)
+}
+
 /// How long to wait before attempt number `attempt` (1 is the second one) after this failure. `same_broker`: there
 /// is no other broker to go to. `random` makes a number for jitter, if there is any.
 pub(super) fn pause(error: &MQClientError, attempt: u32, same_broker: bool, random: fn() -> u64) -> Duration {
     if error.response_code() == Some(ResponseCode::SYSTEM_BUSY) {
         // A busy broker needs time, also if the next attempt goes to another one: that is likely to be busy, too.
+        return BUSY.delay(attempt, random());
+    }
+    if attempt > 1 && has_no_such_queue(error) {
         return BUSY.delay(attempt, random());
     }
     match error {

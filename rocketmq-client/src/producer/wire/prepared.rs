@@ -16,6 +16,7 @@ use crate::clock::now_ms;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::hook::MessageType;
+use crate::waiting::run_blocking;
 
 /// Compressing at least that many bytes takes long enough to keep other tasks of the thread waiting.
 const COMPRESS_ELSEWHERE_FROM: usize = 128 * 1024;
@@ -40,6 +41,9 @@ pub(crate) struct Prepared {
     /// The topic as brokers know it, if that differs from the message's.
     wrapped_topic: Option<Box<str>>,
 }
+
+/// The highest delay level of a broker that has no list of its own.
+const HIGHEST_DELAY_LEVEL: i32 = 18;
 
 /// What stands before the id in the properties.
 const ID_ENTRY: &str = "UNIQ_KEY\u{1}";
@@ -158,8 +162,10 @@ impl Preparation<'_> {
             && prepared.message.body().len() >= self.option.compress_msg_body_over_threshold()
     }
 
-    /// One message. A received message that came out of a transaction is an ordinary one when it is sent on.
+    /// One message. A received message that was delayed, or came out of a transaction, is an ordinary one when it is sent
+    /// on.
     pub(crate) fn make_ready(&self, prepared: &mut Prepared) -> Result<(), MQClientError> {
+        prepared.message.properties_mut().take_off_received();
         let mut known = Known::of(&prepared.message);
         if known.half {
             prepared.message.properties_mut().remove(PROPERTY_TRANSACTION_PREPARED);
@@ -170,6 +176,7 @@ impl Preparation<'_> {
         }
         if known.later {
             prepared.message_type = MessageType::Delay;
+            note_delay(&prepared.message);
         }
         self.single(prepared, &known)
     }
@@ -308,6 +315,22 @@ impl Known {
     }
 }
 
+/// Logs what a broker makes of a delay that it does not take as it is.
+#[cold]
+fn note_delay(message: &Message) {
+    let (topic, level) = (message.topic(), message.delay_time_level());
+    if level > HIGHEST_DELAY_LEVEL {
+        tracing::debug!(
+            topic,
+            level,
+            "the broker takes the delay level for its highest one, mostly 18 (2 h)"
+        );
+    }
+    if level > 0 && message.is_timer() {
+        tracing::debug!(topic, level, "the delay level wins: the broker ignores the timer of this message");
+    }
+}
+
 fn check(message: &Message, wrapped_topic: Option<&str>) -> Result<(), MQClientError> {
     let topic = wrapped_topic.unwrap_or_else(|| message.topic());
     let named = |error: MQClientError| error.of_topic(topic);
@@ -325,7 +348,7 @@ async fn compress(body: Bytes, kind: CompressionType, level: u32) -> Result<Byte
     let work = move || compression::compress(kind, &body, level);
     let compressed = if elsewhere {
         // A join error means that the runtime is going down, or a panic in the compressor.
-        tokio::task::spawn_blocking(work).await.map_err(MQClientError::illegal)?
+        run_blocking(work).await.map_err(MQClientError::illegal)?
     } else {
         work()
     };
