@@ -43,7 +43,7 @@ impl<T> LifeCycle<T> {
     pub(crate) fn running(&self) -> Result<&T, MQClientError> {
         let client = self.client;
         match self.state.load(Ordering::Acquire) {
-            RUNNING => self.running.get().ok_or(MQClientError::NotStarted { client }),
+            RUNNING => self.running.get().ok_or_else(|| MQClientError::NotStarted { client }),
             SHUT_DOWN => Err(MQClientError::ShutDown { client }),
             _ => Err(MQClientError::NotStarted { client }),
         }

@@ -112,7 +112,12 @@ impl UniqueId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         // The digits are ASCII or were copied from a `str`: the default is never used.
-        std::str::from_utf8(&self.digits[..usize::from(self.len)]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The bytes of the text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.digits[..usize::from(self.len)]
     }
 
     /// Copies a received id, or any text of at most 56 bytes. `None` if the text is longer.

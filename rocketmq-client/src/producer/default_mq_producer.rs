@@ -208,6 +208,7 @@ impl Producer {
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<SendResult, MQClientError> {
         let batch = MessageBatch::try_from_iter(messages).map_err(MQClientError::illegal)?;
+        self.inner.check_all(&batch)?;
         self.inner.send(Submission::Batch(batch), SendOptions::new()).await
     }
 

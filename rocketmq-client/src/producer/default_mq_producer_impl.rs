@@ -24,7 +24,7 @@ use crate::factory::{MQClientInstance, Membership, PublishRoutes, TopicPublishIn
 use crate::hook::CommunicationMode;
 use crate::latency::MQFaultStrategy;
 use crate::life_cycle::LifeCycle;
-use crate::model::{Message, MessageQueue};
+use crate::model::{Message, MessageBatch, MessageQueue};
 use crate::trace::{SendMessageTraceHook, TraceDispatcher};
 
 /// A future in a box.
@@ -98,6 +98,11 @@ impl DefaultMQProducerImpl {
             Err(MQClientError::MessageIllegal { .. }) => {}
             Err(error) => self.stats.failed(error.outcome() == Outcome::MaybeStored),
         }
+    }
+
+    /// Checks each message of a batch.
+    pub(super) fn check_all(&self, batch: &MessageBatch) -> Result<(), MQClientError> {
+        self.running()?.preparation(&self.option).check_all(batch)
     }
 
     pub(super) fn plan(&self, mode: CommunicationMode, options: SendOptions) -> SendPlan {

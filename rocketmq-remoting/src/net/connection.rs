@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -51,7 +52,7 @@ impl Accepted {
 }
 
 /// A peer is not called silent before it owes bytes for this long: a lost packet is sent again after 200 ms.
-const SILENT_AT_LEAST_MS: u64 = 250;
+const SILENT_AT_LEAST: Duration = Duration::from_millis(250);
 
 /// State shared by the handles and the task of one connection. The atomics are apart from the lock because every
 /// request reads them; each stands for itself, so `Relaxed` is enough.
@@ -65,9 +66,8 @@ pub(super) struct Shared {
     pub(super) written: AtomicU64,
     /// Bytes that the socket had taken when the peer last gave a sign of life.
     pub(super) heard: AtomicU64,
-    opened: Instant,
-    /// When the first byte after `heard` was written, in ms after `opened`.
-    owed_since: AtomicU64,
+    /// When the first byte after `heard` was written. Its lock is held for moments, and mostly by the connection's task.
+    owed_since: Mutex<Instant>,
     pub(super) unmatched_answers: AtomicU64,
     /// Notified when the write buffer has room again.
     pub(super) room: Notify,
@@ -100,23 +100,21 @@ impl Shared {
     pub(super) fn note_written(&self, before: u64, written: u64, now: Instant) {
         self.written.store(written, Ordering::Relaxed);
         if before == self.heard.load(Ordering::Relaxed) {
-            self.owed_since.store(self.since_opened(now), Ordering::Relaxed);
+            *self.owed_since.lock().unwrap_or_else(PoisonError::into_inner) = now;
         }
     }
 
     /// How far the stream has come, to tell whether the peer is silent. A peer that dialled this side never counts as
     /// silent: it may take its time, and this side could not dial it again.
     pub(super) fn progress(&self, now: Instant) -> Progress {
-        let owed_for = self.since_opened(now).saturating_sub(self.owed_since.load(Ordering::Relaxed));
+        let owed_since = *self.owed_since.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = match self.ends.accepted {
-            None if owed_for >= SILENT_AT_LEAST_MS => self.heard.load(Ordering::Relaxed),
+            None if now.saturating_duration_since(owed_since) >= SILENT_AT_LEAST => {
+                self.heard.load(Ordering::Relaxed)
+            }
             _ => u64::MAX,
         };
         Progress { written: self.written.load(Ordering::Relaxed), heard }
-    }
-
-    fn since_opened(&self, now: Instant) -> u64 {
-        u64::try_from(now.duration_since(self.opened).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Sends new requests to another connection because the peer is silent: the network may drop its packets without a
@@ -148,8 +146,7 @@ impl Connection {
             usable: AtomicBool::new(true),
             written: AtomicU64::new(0),
             heard: AtomicU64::new(0),
-            opened: Instant::now(),
-            owed_since: AtomicU64::new(0),
+            owed_since: Mutex::new(Instant::now()),
             unmatched_answers: AtomicU64::new(0),
             room: Notify::new(),
             callbacks: Arc::default(),

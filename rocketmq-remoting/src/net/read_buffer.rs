@@ -63,6 +63,10 @@ impl ReadBuffer {
 
     fn make_room(&mut self) {
         let (length, room) = (self.bytes.len(), self.bytes.capacity() - self.bytes.len());
+        if length == 0 && room >= READ_AT_LEAST && !self.is_large {
+            // Nearly every read, which comes more than once for each small request.
+            return;
+        }
         let frame = self.next_frame();
         if frame > CHUNK {
             if !self.is_large || room == 0 {

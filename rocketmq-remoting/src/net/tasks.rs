@@ -1,5 +1,8 @@
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -13,7 +16,10 @@ pub struct TaskOwner {
     handle: Handle,
     /// Counts tasks that have not ended.
     live: watch::Sender<usize>,
+    /// Wakes the tasks when they are to stop.
     stop: CancellationToken,
+    /// Set before `stop` wakes them. A task looks here each time it is polled, which costs a fraction of asking `stop`.
+    is_stopped: Arc<AtomicBool>,
 }
 
 impl TaskOwner {
@@ -22,13 +28,21 @@ impl TaskOwner {
     /// # Errors
     /// Called outside a tokio runtime.
     pub fn new() -> Result<Self, tokio::runtime::TryCurrentError> {
-        let handle = Handle::try_current()?;
-        Ok(Self { handle, live: watch::Sender::new(0), stop: CancellationToken::new() })
+        Ok(Self::on(Handle::try_current()?))
     }
 
     /// Makes another owner on the same runtime, whose tasks are stopped and joined separately.
     pub fn sibling(&self) -> Self {
-        Self { handle: self.handle.clone(), live: watch::Sender::new(0), stop: CancellationToken::new() }
+        Self::on(self.handle.clone())
+    }
+
+    fn on(handle: Handle) -> Self {
+        Self {
+            handle,
+            live: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+            is_stopped: Arc::default(),
+        }
     }
 
     /// The runtime on which the tasks run.
@@ -44,17 +58,31 @@ impl TaskOwner {
     }
 
     #[allow(clippy::disallowed_methods)] // the one place
-    fn spawn_boxed(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        let (counted, stop) = (Counted::new(self.live.clone()), self.stop.clone());
+    fn spawn_boxed(&self, mut task: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        let counted = Counted::new(self.live.clone());
+        let (stop, is_stopped) = (self.stop.clone(), self.is_stopped.clone());
         self.handle.spawn(async move {
-            let _ = stop.run_until_cancelled(task).await;
-            drop(counted);
+            let mut stopped = pin!(stop.cancelled());
+            // Once is enough: a task has the same waker for life.
+            let mut waits = false;
+            poll_fn(|cx| {
+                if is_stopped.load(Ordering::Acquire) {
+                    return Poll::Ready(());
+                }
+                if !waits && stopped.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                waits = true;
+                task.as_mut().poll(cx)
+            })
+            .await;
+            drop((task, counted));
         });
     }
 
     /// Whether [`shutdown`](Self::shutdown) has begun.
     pub fn is_stopped(&self) -> bool {
-        self.stop.is_cancelled()
+        self.is_stopped.load(Ordering::Acquire)
     }
 
     /// Resolves when [`shutdown`](Self::shutdown) begins.
@@ -65,7 +93,7 @@ impl TaskOwner {
     /// Asks all tasks to stop and waits for them, at most `limit`. Returns whether all ended. May be called again.
     /// Dropping the future leaves the tasks stopping.
     pub async fn shutdown(&self, limit: Duration) -> bool {
-        self.stop.cancel();
+        self.stop();
         self.wait(limit).await
     }
 
@@ -78,6 +106,7 @@ impl TaskOwner {
 
     /// Asks all tasks to stop, without waiting: for `Drop`.
     pub fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Release);
         self.stop.cancel();
     }
 }

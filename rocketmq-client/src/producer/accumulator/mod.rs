@@ -224,17 +224,12 @@ impl Member {
 
 impl Sender {
     pub(super) fn new(
-        plan: &SendPlan,
+        plan: SendPlan,
         report: Option<Box<SendReport>>,
         permit: Permit<Arc<Permits>>,
         answer: Answer,
     ) -> Self {
-        Self {
-            plan: plan.clone(),
-            report: report.map_or_else(SendReport::default, |report| *report),
-            permit,
-            answer,
-        }
+        Self { plan, report: report.map_or_else(SendReport::default, |report| *report), permit, answer }
     }
 
     /// Gives the sender the outcome; before that the permit back, so that the sender can send again.

@@ -12,7 +12,7 @@ use crate::error::MQClientError;
 use crate::hook::CommunicationMode;
 use crate::producer::default_mq_producer_impl::{DefaultMQProducerImpl, RunningProducer};
 use crate::producer::machine::{QueueAttempt, SendEvent, SendStep};
-use crate::producer::wire::Receipt;
+use crate::producer::wire::{Receipt, SendAnswer};
 
 /// The first attempt of nearly every send has nothing to do but to write a frame and to wait for its answer: route and
 /// connection are known, no hook watches, nothing is compressed. These functions carry out the first steps of the machine
@@ -58,9 +58,10 @@ impl DefaultMQProducerImpl {
         });
         // Without room, or on a connection that just ended, nothing was attempted.
         let Some(pending) = begun.await else { return SendStep::Write(attempt) };
-        let answer = pending.await;
-        let answer = answer.as_ref().map(|answer| answer.view()).map_err(Clone::clone);
-        self.answered(running, send, attempt, answer, Instant::now())
+        match pending.await {
+            Ok(answer) => self.answered(running, send, attempt, Ok(&answer.view()), Instant::now()),
+            Err(error) => self.answered(running, send, attempt, Err(error), Instant::now()),
+        }
     }
 
     /// The step that follows an attempt that was answered, or will never be.
@@ -70,12 +71,14 @@ impl DefaultMQProducerImpl {
         running: &RunningProducer,
         send: &mut PreparedSend<Receipt>,
         attempt: QueueAttempt,
-        answer: Result<CommandView<'_>, CallError>,
+        answer: Result<&CommandView<'_>, CallError>,
         now: Instant,
     ) -> SendStep<Receipt> {
         let choice = attempt.choice();
         let answered = match answer {
-            Ok(answer) => Receipt::read((&answer).into(), &send.prepared, choice.queue, choice.address),
+            Ok(answer) => {
+                Receipt::read(SendAnswer::Framed(answer), &send.prepared, choice.queue, choice.address)
+            }
             Err(source) => {
                 let error = RemotingError::call(&dialled_address(&self.option, choice.address), source);
                 Err(MQClientError::from_remoting(choice.queue.broker_name(), error))

@@ -13,14 +13,14 @@ use super::{PreparedSend, slot_pool};
 use crate::error::MQClientError;
 use crate::hook::CommunicationMode;
 use crate::model::{Message, SendResult};
-use crate::producer::accumulator::{Answer, Sender};
+use crate::producer::accumulator::Answer;
 use crate::producer::default_mq_producer_impl::{
     BoxFuture, DefaultMQProducerImpl, RunningProducer, current_runtime,
 };
-use crate::producer::machine::{SendMachine, SendPlan, SendStep};
+use crate::producer::machine::{SendPlan, SendStep};
 use crate::producer::permits::Taken;
 use crate::producer::send_options::SendOptions;
-use crate::producer::wire::{Prepared, Receipt};
+use crate::producer::wire::{Receipt, Submission};
 
 /// What a callback gets.
 type CallbackResult = Result<SendResult, MQClientError>;
@@ -95,19 +95,18 @@ impl DefaultMQProducerImpl {
         callback: BoxedCallback,
     ) -> Result<Option<BlockedSend>, MQClientError> {
         if let Some(reserved) = running.reserve(&mut message) {
-            running.preparation(&self.option).check(&message)?;
             let permit = permit.held_by(self.permits.clone());
             let mut callback = Callback::new(self, Taken::default(), callback);
             let answer = Answer::Callback(Box::new(move |sent| callback.call(sent)));
-            self.gather(running, reserved, message, Sender::new(&plan, report, permit, answer));
+            let send = PreparedSend::new(Submission::Message(message), plan, report);
+            self.gather(running, reserved, send, permit, answer)?;
             return Ok(None);
         }
-        // Made ready in its place: a message that is moved costs more than most of this.
         let mut slot = slot_pool::take();
         slot.0 = Some(CallbackSend {
             callback: Callback::new(self, permit.into_taken(), callback),
             on_its_way: Some((
-                PreparedSend { prepared: Prepared::new(message), machine: SendMachine::new(plan, report) },
+                PreparedSend::new(Submission::Message(message), plan, report),
                 SendStep::ChooseQueue,
             )),
         });
@@ -222,7 +221,7 @@ impl CallbackSlot {
     }
 
     /// Has the machine see how the attempt ended.
-    fn tell(&mut self, answer: Result<CommandView<'_>, CallError>, now: Instant) {
+    fn tell(&mut self, answer: Result<&CommandView<'_>, CallError>, now: Instant) {
         let Some(CallbackSend { callback, on_its_way: Some((send, step)) }) = &mut self.0 else { return };
         let Some(running) = callback.producer.started() else { return };
         if let SendStep::Write(attempt) = mem::replace(step, SendStep::ChooseQueue) {
@@ -233,7 +232,7 @@ impl CallbackSlot {
 
 impl OnAnswer for CallbackSlot {
     fn answered(&mut self, answer: &CommandView<'_>, received: Instant) {
-        self.tell(Ok(*answer), received);
+        self.tell(Ok(answer), received);
     }
 
     fn failed(&mut self, error: CallError) {

@@ -2,25 +2,33 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
+use super::PreparedSend;
 use crate::error::MQClientError;
 use crate::model::{Message, MessageBatch, SendResult};
-use crate::producer::accumulator::{Accumulator, GatheredBatch, Member, Reserved, Sender, outcome_of_each};
+use crate::producer::accumulator::{
+    Accumulator, Answer, GatheredBatch, Member, Reserved, Sender, outcome_of_each,
+};
 use crate::producer::default_mq_producer_impl::{DefaultMQProducerImpl, RunningProducer};
 use crate::producer::machine::SendPlan;
+use crate::producer::permits::{Permit, Permits};
 use crate::producer::wire::{Receipt, Submission};
 
 impl DefaultMQProducerImpl {
-    /// Puts a message, which was checked, into the room in a batch that was reserved for it.
+    /// Puts a message into the room in a batch that was reserved for it.
     pub(super) fn gather(
         self: &Arc<Self>,
         running: &RunningProducer,
         reserved: Reserved<'_>,
-        message: Message,
-        sender: Sender,
-    ) {
-        if let Some(full) = reserved.join(message, sender) {
+        PreparedSend { prepared, machine }: PreparedSend<Receipt>,
+        permit: Permit<Arc<Permits>>,
+        answer: Answer,
+    ) -> Result<(), MQClientError> {
+        running.preparation(&self.option).check(&prepared.message)?;
+        let (plan, report) = machine.into_plan();
+        if let Some(full) = reserved.join(prepared.message, Sender::new(plan, report, permit, answer)) {
             send_batch(self, running, full);
         }
+        Ok(())
     }
 
     async fn send_together(&self, running: &RunningProducer, members: Vec<Member>, began: Instant) {
@@ -30,7 +38,10 @@ impl DefaultMQProducerImpl {
         let id = |message: &Message| message.unique_key().unwrap_or_default().to_owned();
         let ids = messages.iter().map(id).collect();
         let sent: Result<SendResult, _> = match MessageBatch::new(messages) {
-            Ok(batch) => self.deliver::<Receipt>(running, Submission::Gathered(batch), plan, None).await,
+            Ok(batch) => {
+                self.deliver::<Receipt>(running, PreparedSend::new(Submission::Batch(batch), plan, None))
+                    .await
+            }
             Err(error) => Err(MQClientError::illegal(error)),
         };
         let outcomes = outcome_of_each(sent, ids, senders.iter().map(|(sender, _)| &sender.report));
@@ -77,7 +88,8 @@ async fn send(producer: Arc<DefaultMQProducerImpl>, batch: GatheredBatch) {
     }
     if let Some((message, (mut sender, room))) = members.pop().map(Member::split) {
         let (plan, report) = (sender.plan.clone(), Some(Box::new(std::mem::take(&mut sender.report))));
-        let sent = producer.deliver::<Receipt>(running, Submission::Message(message), plan, report).await;
+        let send = PreparedSend::<Receipt>::new(Submission::Message(message), plan, report);
+        let sent = producer.deliver(running, send).await;
         drop(room);
         sender.finish(sent);
     }

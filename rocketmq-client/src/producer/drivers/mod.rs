@@ -42,6 +42,12 @@ struct PreparedSend<T> {
 }
 
 impl<T: Deliver> PreparedSend<T> {
+    /// What has its permit, and is to be made ready.
+    #[inline]
+    fn new(submission: Submission, plan: SendPlan, report: Option<Box<SendReport>>) -> Self {
+        Self { prepared: Prepared::new(submission), machine: SendMachine::new(plan, report) }
+    }
+
     /// The outcome as the caller gets it.
     #[inline]
     fn outcome(
@@ -61,12 +67,9 @@ impl DefaultMQProducerImpl {
     async fn deliver<T: Deliver>(
         &self,
         running: &RunningProducer,
-        submission: Submission,
-        plan: SendPlan,
-        report: Option<Box<SendReport>>,
+        mut send: PreparedSend<T>,
     ) -> Result<T::Outcome, MQClientError> {
-        let prepared = running.preparation(&self.option).prepare(submission)?;
-        let mut send: PreparedSend<T> = PreparedSend { prepared, machine: SendMachine::new(plan, report) };
+        running.preparation(&self.option).make_ready(&mut send.prepared)?;
         let sent = self.send_default_impl(running, &mut send, SendStep::ChooseQueue).await;
         send.outcome(&self.option, sent)
     }

@@ -5,6 +5,7 @@ use rocketmq_common::message_const as names;
 use rocketmq_common::{Message, MessageProperties, MessageSysFlag, compression, mix_all};
 use tokio::time::{Instant, timeout_at};
 
+use super::PreparedSend;
 use super::admission::abandoned;
 use crate::clock::now_ms;
 use crate::error::MQClientError;
@@ -52,8 +53,8 @@ impl DefaultMQProducerImpl {
             // Entered after it was admitted, so that no more wait than may.
             let mut pending = running.instance.wait_for_reply(correlation_id);
             self.reach_brokers(running, message.topic(), &plan).await;
-            let submission = Submission::Message(message);
-            let sent = self.deliver::<Receipt>(running, submission, plan.clone(), report).await;
+            let send = PreparedSend::<Receipt>::new(Submission::Message(message), plan.clone(), report);
+            let sent = self.deliver(running, send).await;
             permit.release_bytes();
             tokio::select! {
                 reply = reply_to(sent, &mut pending, &plan) => reply,

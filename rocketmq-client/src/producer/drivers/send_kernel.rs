@@ -15,7 +15,7 @@ use crate::model::{MessageQueue, SendResult};
 use crate::mq_client_api::MQClientApi;
 use crate::producer::default_mq_producer_impl::{DefaultMQProducerImpl, RunningProducer};
 use crate::producer::machine::{Delivery, QueueAttempt, Written};
-use crate::producer::wire::{Prepared, Receipt, SendHeader};
+use crate::producer::wire::{Prepared, Receipt, SendAnswer, SendHeader};
 
 /// How the requests of a kind of send are exchanged, and what the caller gets in the end.
 pub(super) trait Deliver: Delivery + Sized + Send + Sync {
@@ -62,7 +62,7 @@ impl Deliver for Receipt {
         queue: &MessageQueue,
         address: &str,
     ) -> Result<Self, MQClientError> {
-        Self::read(answer.into(), prepared, queue, address)
+        Self::read(SendAnswer::Apart(answer), prepared, queue, address)
     }
 
     fn result(&self, option: &ProducerOption, prepared: &Prepared) -> Option<SendResult> {

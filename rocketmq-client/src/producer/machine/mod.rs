@@ -145,6 +145,11 @@ impl<T: Delivery> SendMachine<T> {
         Self { plan, report, attempts: 0, so_far: None, last_broker: None }
     }
 
+    /// The parts of a machine that has done nothing yet.
+    pub(super) fn into_plan(self) -> (SendPlan, Option<Box<SendReport>>) {
+        (self.plan, self.report)
+    }
+
     pub(super) fn plan(&self) -> &SendPlan {
         &self.plan
     }
@@ -174,15 +179,14 @@ impl<T: Delivery> SendMachine<T> {
         }
     }
 
-    /// What follows an event. Inlined, because a driver knows which event it tells: for nearly all sends this is two
+    /// What follows an event. Always inlined, because a driver knows which event it tells: for nearly all sends this is two
     /// comparisons.
-    #[inline]
+    #[inline(always)]
     pub(super) fn step(&mut self, now: Instant, event: SendEvent<T>) -> SendStep<T> {
         match event {
             SendEvent::QueueChosen(route, place) => self.attempt(route, place, now),
             SendEvent::RouteLookedUp { asked, found } => {
-                self.note_prepared(asked);
-                self.report().waited_for_route += now - asked;
+                self.note_lookup(asked, now);
                 match found {
                     Ok((route, place)) => self.attempt(route, place, now),
                     Err(error) => self.end(error),
@@ -271,6 +275,7 @@ impl<T: Delivery> SendMachine<T> {
 
     /// The outcome when no more can be done. That a broker stored the message weakly is better than an error, and that an
     /// attempt failed tells more than that there was no queue for another.
+    #[cold]
     fn end(&mut self, error: MQClientError) -> SendStep<T> {
         let outcome = self.so_far.take().map_or(Err(error), |so_far| *so_far);
         let report = self.report.take().map_or_else(SendReport::default, |report| *report);
@@ -297,6 +302,12 @@ impl<T: Delivery> SendMachine<T> {
             maybe_stored: verdict.maybe_stored,
             not_connected: verdict.not_connected,
         });
+    }
+
+    #[cold]
+    fn note_lookup(&mut self, asked: Instant, now: Instant) {
+        self.note_prepared(asked);
+        self.report().waited_for_route += now - asked;
     }
 
     /// Notes that the message was ready for its first attempt at `ready`: checked and compressed.

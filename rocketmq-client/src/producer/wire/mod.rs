@@ -16,7 +16,7 @@ use crate::model::{Message, MessageBatch};
 pub(super) use header::SendHeader;
 use message_id::MessageId;
 pub(super) use prepared::{Preparation, Prepared};
-pub(super) use receipt::Receipt;
+pub(super) use receipt::{Receipt, SendAnswer};
 
 /// What one call hands in.
 #[derive(Debug)]
@@ -24,16 +24,15 @@ pub(super) enum Submission {
     Message(Message),
     /// The half message of a transaction.
     Half(Message),
+    /// Messages that were checked.
     Batch(MessageBatch),
-    /// Messages that were checked before each was gathered.
-    Gathered(MessageBatch),
 }
 
 impl Submission {
     pub(super) fn body_len(&self) -> usize {
         match self {
             Self::Message(message) | Self::Half(message) => message.body().len(),
-            Self::Batch(batch) | Self::Gathered(batch) => batch.encoded_len(),
+            Self::Batch(batch) => batch.encoded_len(),
         }
     }
 }

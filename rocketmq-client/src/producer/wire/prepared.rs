@@ -67,9 +67,23 @@ pub(crate) enum IllegalBody {
 }
 
 impl Prepared {
-    /// A message that is to be made ready.
+    /// What is to be [made ready](Preparation::make_ready).
     #[inline]
-    pub(crate) fn new(message: Message) -> Self {
+    pub(crate) fn new(submission: Submission) -> Self {
+        match submission {
+            Submission::Message(message) => Self::of(message),
+            Submission::Half(message) => {
+                Self { message_type: MessageType::TransactionHalf, ..Self::of(message) }
+            }
+            Submission::Batch(batch) => {
+                let message = Message::new(batch.topic(), Bytes::new());
+                Self { kind: SendRequestKind::Batch, batch: Some(Box::new(batch)), ..Self::of(message) }
+            }
+        }
+    }
+
+    #[inline]
+    fn of(message: Message) -> Self {
         Self {
             kind: SendRequestKind::Message,
             message_type: MessageType::Normal,
@@ -87,7 +101,7 @@ impl Prepared {
     /// A message that has this id.
     #[cfg(test)]
     pub(crate) fn with_id(message: Message, id: &str) -> Self {
-        Self { msg_id: id.into(), ..Self::new(message) }
+        Self { msg_id: id.into(), ..Self::of(message) }
     }
 
     /// All properties in wire form, the id among them: the parts of one text.
@@ -114,6 +128,18 @@ impl Prepared {
         &self.msg_id
     }
 
+    /// Whether it has this id.
+    pub(crate) fn has_msg_id(&self, id: &str) -> bool {
+        self.msg_id.is(id)
+    }
+
+    /// The message, if it is neither a batch nor the half of a transaction.
+    pub(crate) fn as_message(&mut self) -> Option<&mut Message> {
+        let is_message =
+            self.kind == SendRequestKind::Message && self.message_type != MessageType::TransactionHalf;
+        is_message.then_some(&mut self.message)
+    }
+
     /// What goes out and is stored.
     pub(crate) fn body(&self) -> &Bytes {
         self.compressed.as_deref().unwrap_or_else(|| self.message.body())
@@ -138,23 +164,6 @@ impl Prepared {
 }
 
 impl Preparation<'_> {
-    /// What is ready to be sent, once it is [compressed](Prepared::compress) if it [is to be](Self::is_to_be_compressed).
-    pub(crate) fn prepare(&self, submission: Submission) -> Result<Prepared, MQClientError> {
-        match submission {
-            Submission::Message(message) => {
-                let mut prepared = Prepared::new(message);
-                self.make_ready(&mut prepared)?;
-                Ok(prepared)
-            }
-            Submission::Half(message) => self.half(message),
-            Submission::Batch(batch) => {
-                batch.messages().iter().try_for_each(|message| self.check(message))?;
-                self.batch(batch)
-            }
-            Submission::Gathered(batch) => self.batch(batch),
-        }
-    }
-
     /// Whether compressing might make it smaller. Brokers store batches as they come.
     pub(crate) fn is_to_be_compressed(&self, prepared: &Prepared) -> bool {
         prepared.kind != SendRequestKind::Batch
@@ -162,9 +171,17 @@ impl Preparation<'_> {
             && prepared.message.body().len() >= self.option.compress_msg_body_over_threshold()
     }
 
-    /// One message. A received message that was delayed, or came out of a transaction, is an ordinary one when it is sent
-    /// on.
+    /// Makes a submission ready in its place: a message that is moved costs more than most of this. It can be sent once it is
+    /// [compressed](Prepared::compress), if it [is to be](Self::is_to_be_compressed). A received message that was delayed, or
+    /// came out of a transaction, is an ordinary one when it is sent on.
     pub(crate) fn make_ready(&self, prepared: &mut Prepared) -> Result<(), MQClientError> {
+        if let Some(batch) = prepared.batch.take() {
+            return self.batch(prepared, batch);
+        }
+        if prepared.message_type == MessageType::TransactionHalf {
+            prepared.sys_flag = prepared.sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
+            return self.single(prepared, &Known::of(&prepared.message));
+        }
         prepared.message.properties_mut().take_off_received();
         let mut known = Known::of(&prepared.message);
         if known.half {
@@ -181,16 +198,6 @@ impl Preparation<'_> {
         self.single(prepared, &known)
     }
 
-    /// The half of a transaction.
-    fn half(&self, message: Message) -> Result<Prepared, MQClientError> {
-        let known = Known::of(&message);
-        let mut half = Prepared::new(message);
-        self.single(&mut half, &known)?;
-        half.message_type = MessageType::TransactionHalf;
-        half.sys_flag = half.sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
-        Ok(half)
-    }
-
     fn single(&self, prepared: &mut Prepared, known: &Known) -> Result<(), MQClientError> {
         let message = &prepared.message;
         let wrapped_topic = self.wrap(message, known);
@@ -203,11 +210,11 @@ impl Preparation<'_> {
     }
 
     /// Several messages in one request. They are checked.
-    fn batch(&self, mut batch: MessageBatch) -> Result<Prepared, MQClientError> {
+    fn batch(&self, prepared: &mut Prepared, mut batch: Box<MessageBatch>) -> Result<(), MQClientError> {
         let born_timestamp = now_ms();
         batch.assign_unique_keys(|| self.ids.next(born_timestamp));
         let ids: Vec<&str> = batch.messages().iter().filter_map(Message::unique_key).collect();
-        let msg_id = MessageId::from(&*ids.join(","));
+        prepared.msg_id = MessageId::from(&*ids.join(","));
         let body = batch.encode().map_err(MQClientError::illegal)?;
         let limit = self.option.max_message_size();
         if body.len() > limit {
@@ -219,20 +226,17 @@ impl Preparation<'_> {
             message.set_wait_store_msg_ok(false);
         }
         let id = self.ids.next(born_timestamp);
-        let properties = message.properties().wire_with(&[(UNIQ_KEY, id.as_str())]);
-        let wrapped_topic = self.wrap(&message, &Known::default());
-        Ok(Prepared {
-            kind: SendRequestKind::Batch,
-            message_type: MessageType::Normal,
-            message,
-            batch: self.option.hooks().watch_sends().then(|| Box::new(batch)),
-            compressed: None,
-            properties: Some(properties),
-            sys_flag: MessageSysFlag::default(),
-            born_timestamp,
-            msg_id,
-            wrapped_topic,
-        })
+        prepared.properties = Some(message.properties().wire_with(&[(UNIQ_KEY, id.as_str())]));
+        prepared.wrapped_topic = self.wrap(&message, &Known::default());
+        prepared.born_timestamp = born_timestamp;
+        prepared.message = message;
+        prepared.batch = self.option.hooks().watch_sends().then_some(batch);
+        Ok(())
+    }
+
+    /// Checks each message of a batch.
+    pub(crate) fn check_all(&self, batch: &MessageBatch) -> Result<(), MQClientError> {
+        batch.messages().iter().try_for_each(|message| self.check(message))
     }
 
     /// What can be said of a message without sending it: names, properties, combinations that brokers choke on.
@@ -263,11 +267,10 @@ impl Preparation<'_> {
             return (id.into(), Some(properties.wire_with(instance.as_slice())));
         }
         let id = self.ids.next(now);
-        let unique = (UNIQ_KEY, id.as_str());
         let all = match instance {
-            Some(instance) => Some(properties.wire_with(&[unique, instance])),
+            Some(instance) => Some(properties.wire_with(&[(UNIQ_KEY, id.as_str()), instance])),
             None if properties.is_terminated() => None,
-            None => Some(properties.wire_with(&[unique])),
+            None => Some(properties.wire_with(&[(UNIQ_KEY, id.as_str())])),
         };
         (MessageId::Short(id), all)
     }

@@ -44,24 +44,33 @@ struct Unusual {
     recall_handle: Option<Box<str>>,
 }
 
-/// An answer, whoever read its frame.
-pub(crate) struct SendAnswer<'a> {
-    code: i32,
-    remark: Option<Cow<'a, str>>,
-    fields: FieldsView<'a>,
+/// An answer, in its frame or taken apart. Only a refusal has a remark that is worth reading.
+#[derive(Clone, Copy)]
+pub(crate) enum SendAnswer<'a> {
+    Framed(&'a CommandView<'a>),
+    Apart(&'a RemotingCommand),
 }
 
-impl<'a> From<&CommandView<'a>> for SendAnswer<'a> {
-    #[inline]
-    fn from(answer: &CommandView<'a>) -> Self {
-        Self { code: answer.code(), remark: answer.remark(), fields: answer.fields() }
+impl<'a> SendAnswer<'a> {
+    fn code(self) -> ResponseCode {
+        match self {
+            Self::Framed(answer) => answer.response_code(),
+            Self::Apart(answer) => ResponseCode(answer.code),
+        }
     }
-}
 
-impl<'a> From<&'a RemotingCommand> for SendAnswer<'a> {
-    fn from(answer: &'a RemotingCommand) -> Self {
-        let remark = answer.remark.as_deref().map(Cow::Borrowed);
-        Self { code: answer.code, remark, fields: answer.ext_fields.view() }
+    fn fields(self) -> FieldsView<'a> {
+        match self {
+            Self::Framed(answer) => answer.fields(),
+            Self::Apart(answer) => answer.ext_fields.view(),
+        }
+    }
+
+    fn remark(self) -> Option<ByteString> {
+        match self {
+            Self::Framed(answer) => answer.remark().map(|remark| ByteString::from(&*remark)),
+            Self::Apart(answer) => answer.remark.clone(),
+        }
     }
 }
 
@@ -74,14 +83,14 @@ impl Receipt {
         queue: &MessageQueue,
         address: &str,
     ) -> Result<Self, MQClientError> {
-        let status = match ResponseCode(answer.code) {
+        let status = match answer.code() {
             ResponseCode::SUCCESS => SendStatus::SendOk,
             ResponseCode::FLUSH_DISK_TIMEOUT => SendStatus::FlushDiskTimeout,
             ResponseCode::FLUSH_SLAVE_TIMEOUT => SendStatus::FlushSlaveTimeout,
             ResponseCode::SLAVE_NOT_AVAILABLE => SendStatus::SlaveNotAvailable,
             _ => return Err(refusal(answer, queue, address)),
         };
-        let stored = SendMessageAnswer::read(answer.fields)
+        let stored = SendMessageAnswer::read(answer.fields())
             .map_err(|source| MQClientError::bad_answer(queue.shared_broker_name().clone(), source))?;
         let (has_transaction_id, has_region_id) =
             (stored.transaction_id.is_some(), stored.msg_region.is_some());
@@ -90,7 +99,7 @@ impl Receipt {
         // Mostly the broker repeats what is known here. That needs no copy.
         let is_usual = stored.batch_uniq_id.is_none()
             && stored.recall_handle.is_none()
-            && stored.transaction_id.as_deref().is_none_or(|id| id == prepared.msg_id())
+            && stored.transaction_id.as_deref().is_none_or(|id| prepared.has_msg_id(id))
             && stored.msg_region.as_deref().is_none_or(|region| region == DEFAULT_TRACE_REGION_ID);
         let unusual = if is_usual { None } else { Some(Unusual::copied(stored)) };
         Ok(Self {
@@ -141,7 +150,7 @@ impl Unusual {
 
 #[cold]
 fn refusal(answer: SendAnswer<'_>, queue: &MessageQueue, address: &str) -> MQClientError {
-    let (code, remark) = (ResponseCode(answer.code), answer.remark.map(|remark| ByteString::from(&*remark)));
+    let (code, remark) = (answer.code(), answer.remark());
     let refused = RemotingError::Refused { address: Arc::from(address), code, remark };
     MQClientError::from_remoting(queue.broker_name(), refused)
 }
@@ -175,7 +184,7 @@ mod tests {
             let mut frame = BytesMut::new();
             answer.encode(&mut frame).unwrap();
             let (view, _) = CommandView::first(&frame, &FrameLimits::default()).unwrap().unwrap();
-            let receipt = Receipt::read((&view).into(), &prepared, &queue, "broker:1")?;
+            let receipt = Receipt::read(SendAnswer::Framed(&view), &prepared, &queue, "broker:1")?;
             Ok(receipt.into_result(&ProducerOption::default(), &prepared))
         });
         assert_eq!(json.as_ref().ok(), binary.as_ref().ok());
