@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
-/// The first of several futures that is ready, taken out of the list. `None` of an empty list.
+/// The output of the first future that is ready; removes it from the list. `None` for an empty list.
 pub(crate) async fn first_ready<K, F: Future + Unpin>(waiting: &mut Vec<(K, F)>) -> Option<(K, F::Output)> {
     poll_fn(|cx| {
         if waiting.is_empty() {

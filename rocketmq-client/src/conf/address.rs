@@ -5,7 +5,7 @@ use crate::error::MQClientError;
 
 type Translate = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// Maps the address that a broker advertises to one that can be reached from here: through a tunnel, or into
+/// Maps the address that a broker advertises to an address that can be reached from here: through a tunnel, or into
 /// a container network.
 ///
 /// ```
@@ -21,12 +21,12 @@ type Translate = dyn Fn(&str) -> Option<String> + Send + Sync;
 pub struct AddressTranslator(Arc<Translate>);
 
 impl AddressTranslator {
-    /// `translate` gets an advertised `host:port`; `None` leaves it as it is.
+    /// `translate` gets an advertised `host:port`; `None` keeps it.
     pub fn new(translate: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(translate))
     }
 
-    /// Where to dial a server that advertises this address.
+    /// The address to dial for an advertised address.
     pub(crate) fn dial_address(translator: Option<&Self>, advertised: &str) -> Arc<str> {
         let translated = translator.and_then(|translator| (translator.0)(advertised));
         translated.map_or_else(|| Arc::from(advertised), Arc::from)
@@ -43,17 +43,17 @@ impl fmt::Debug for AddressTranslator {
     }
 }
 
-/// Where the addresses of the NameServers come from.
+/// The source of the NameServers' addresses.
 #[derive(Debug, Clone)]
 pub(crate) enum NameServerSource {
-    /// They are configured.
+    /// The addresses from the options.
     Fixed(Vec<Arc<str>>),
-    /// The address server behind this URL knows them.
+    /// The address server behind this URL.
     Http(Arc<str>),
 }
 
 impl NameServerSource {
-    /// A configured list wins over an address server.
+    /// A list in the options takes precedence over an address server.
     pub(crate) fn from_options(list: &str, http_address: &str) -> Result<Self, MQClientError> {
         let url = http_address.trim();
         if !list.trim().is_empty() || url.is_empty() {

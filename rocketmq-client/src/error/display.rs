@@ -8,7 +8,7 @@ use rocketmq_remoting::net::{CallError, DialError};
 use super::{Context, MQClientError, NameServerAnswer, SendReport, fan_out, with_causes};
 
 impl fmt::Display for MQClientError {
-    /// One line: what failed, the reason, what to do, and in parentheses what the client was doing.
+    /// Prints one line: the failed operation, the reason, what to do, and the context in parentheses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = String::new();
         self.write_reason(&mut line)?;
@@ -20,7 +20,7 @@ impl fmt::Display for MQClientError {
 }
 
 impl Error for MQClientError {
-    /// What lies below the reason that `{}` prints. The reason itself, with its type, is the field `source`.
+    /// The cause below the reason that `{}` prints. The reason itself, with its type, is the field `source`.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             MQClientError::InvalidArgument { source, .. }
@@ -68,7 +68,7 @@ impl MQClientError {
         }
     }
 
-    /// The errors of a request that was on its way.
+    /// Writes the errors of requests that reached the network.
     fn write_trouble(&self, line: &mut String) -> fmt::Result {
         match self {
             MQClientError::ServiceNotAvailable { broker, remark, .. } => {
@@ -107,7 +107,7 @@ impl MQClientError {
     }
 }
 
-/// The topic comes first, unless the reason names it.
+/// Puts the topic first, unless the reason names it.
 fn write_illegal(line: &mut String, source: &dyn Error, context: &Context) -> fmt::Result {
     let reason = source.to_string();
     match context.topic().filter(|topic| !reason.contains(topic)) {
@@ -116,7 +116,7 @@ fn write_illegal(line: &mut String, source: &dyn Error, context: &Context) -> fm
     }
 }
 
-/// Why a request has no answer. The address is told by errors of dialling; for others it is put in front.
+/// Why a request has no answer. Dialling errors name the address; for other errors it is put in front.
 fn silence(source: &RemotingError, report: &SendReport) -> String {
     match source {
         RemotingError::Call { address, source: CallError::TimedOut } => {
@@ -130,7 +130,7 @@ fn silence(source: &RemotingError, report: &SendReport) -> String {
     }
 }
 
-/// How long the last attempt took.
+/// The time that the last attempt took.
 fn after(report: &SendReport) -> String {
     let took = report.attempts().last().map(|attempt| attempt.took);
     let millis = took.and_then(|took| u64::try_from(took.as_millis()).ok()).map(Duration::from_millis);

@@ -6,11 +6,11 @@ use rocketmq_common::UniqueIdGenerator;
 use rocketmq_remoting::net::random;
 use tokio::time::timeout;
 
-/// A name that takes longer is not worth the wait: the address is only a label.
+/// The longest wait for name resolution: the address is only a label.
 const RESOLVE_WITHIN: Duration = Duration::from_secs(1);
 
-/// `ip@instance_name[@unit_name]`, by which brokers tell clients apart. Without a name for the instance it is
-/// unique: the process id and the time.
+/// `ip@instance_name[@unit_name]`, by which brokers distinguish clients. Without an instance name it is made unique by
+/// the process id and the time.
 pub(crate) fn client_id(
     ip: IpAddr,
     client_ip: Option<&str>,
@@ -21,7 +21,7 @@ pub(crate) fn client_id(
         Some(name) => name.to_owned(),
         None => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            // The low bits of a random number keep two clients apart that start in the same clock tick.
+            // Random low bits distinguish two clients that start in the same clock tick.
             format!("{}#{}", std::process::id(), now.as_nanos() ^ u128::from(random() & 0xFFFF))
         }
     };
@@ -32,8 +32,8 @@ pub(crate) fn client_id(
     }
 }
 
-/// The local address that the system would use to reach the first of `peers` (`host:port`) whose name can be
-/// resolved soon. No packet is sent to them.
+/// The local address from which the system would reach the first of `peers` (`host:port`) whose name resolves soon. No
+/// packet is sent.
 pub(crate) async fn local_ip(peers: &[Arc<str>]) -> IpAddr {
     for peer in peers {
         let Ok(Ok(addresses)) = timeout(RESOLVE_WITHIN, tokio::net::lookup_host(&**peer)).await else {
@@ -48,12 +48,12 @@ pub(crate) async fn local_ip(peers: &[Arc<str>]) -> IpAddr {
 
 fn local_ip_towards(peer: SocketAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind(if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).ok()?;
-    // Connecting a UDP socket only chooses a route.
+    // Connecting a UDP socket sends nothing; it only chooses a route.
     socket.connect(peer).ok()?;
     socket.local_addr().ok().map(|address| address.ip())
 }
 
-/// The generator of message ids: one for the process, so that no two of its clients make the same.
+/// The generator of message ids. The process has one, so that no two of its clients make equal ids.
 pub(crate) fn unique_ids(ip: IpAddr) -> &'static UniqueIdGenerator {
     static GENERATOR: OnceLock<UniqueIdGenerator> = OnceLock::new();
     GENERATOR.get_or_init(|| UniqueIdGenerator::new(ip, std::process::id(), random() as u32))

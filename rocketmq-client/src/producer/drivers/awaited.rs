@@ -20,7 +20,7 @@ use crate::producer::wire::{Receipt, Submission};
 impl DefaultMQProducerImpl {
     /// Waits for a permit, then sends. The permit is held until the outcome is known.
     ///
-    /// Each task that sends holds this future, so all that is rare is in a box, and the shortcut is not.
+    /// Each sending task holds this future: rare steps are boxed to keep it small, the shortcut is not.
     pub(in crate::producer) async fn send(
         self: &Arc<Self>,
         submission: Submission,
@@ -68,7 +68,7 @@ impl DefaultMQProducerImpl {
         })
     }
 
-    /// Sends a message in a batch with others.
+    /// Sends a message as part of a gathered batch.
     fn send_gathered<'a>(
         self: &'a Arc<Self>,
         running: &'a RunningProducer,

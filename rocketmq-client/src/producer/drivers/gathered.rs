@@ -14,7 +14,7 @@ use crate::producer::permits::{Permit, Permits};
 use crate::producer::wire::{Receipt, Submission};
 
 impl DefaultMQProducerImpl {
-    /// Puts a message into the room in a batch that was reserved for it.
+    /// Adds a message to a batch, in its reserved room.
     pub(super) fn gather(
         self: &Arc<Self>,
         running: &RunningProducer,
@@ -53,7 +53,7 @@ impl DefaultMQProducerImpl {
     }
 }
 
-/// Sends each batch when its time has come, for as long as the producer lives.
+/// Sends each batch when it is due. Runs as long as the producer.
 pub(in crate::producer) async fn send_due_batches(
     accumulator: Arc<Accumulator>,
     producer: Weak<DefaultMQProducerImpl>,
@@ -69,7 +69,8 @@ pub(in crate::producer) async fn send_due_batches(
     }
 }
 
-/// A task of its own for each batch: a slow broker delays no other batch, and a sender that goes away harms nobody.
+/// Sends a batch in a task of its own: a slow broker then delays no other batch, and a dropped future stops no other
+/// sender.
 pub(in crate::producer) fn send_batch(
     producer: &Arc<DefaultMQProducerImpl>,
     running: &RunningProducer,

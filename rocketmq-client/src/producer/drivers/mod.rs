@@ -1,11 +1,11 @@
-//! Carries out what the [machine](super::machine) of a send decides.
+//! Drivers carry out the decisions of a send's [machine](super::machine).
 //!
 //! - [`PreparedSend`]: a message with its machine; the loop over its steps, `send_default_impl`
 //! - `admission`: the permit before a send, and the deadline of a send from another runtime
-//! - `at_once`: the shortcut for a first attempt that only has to write a frame
+//! - `at_once`: the shortcut for a first attempt that only writes a frame
 //! - `send_kernel`: one attempt, with the hooks around it
 //! - `awaited`: sends whose caller waits for the result
-//! - `callback`, `slot_pool`: sends whose result goes to a callback
+//! - `callback`, `slot_pool`: sends with a callback, and the pool of their memory
 //! - `oneway`: sends without a result
 //! - `gathered`: batches of single sends
 //! - `request_reply`: requests that wait for the reply of a consumer
@@ -34,7 +34,7 @@ use send_kernel::Deliver;
 
 pub(super) use gathered::{send_batch, send_due_batches};
 
-/// A message that is ready to be sent, and what decides about it.
+/// A message that is ready to be sent, with its machine.
 #[derive(Debug)]
 struct PreparedSend<T> {
     prepared: Prepared,
@@ -42,13 +42,13 @@ struct PreparedSend<T> {
 }
 
 impl<T: Deliver> PreparedSend<T> {
-    /// What has its permit, and is to be made ready.
+    /// A submission with its permit, not prepared yet.
     #[inline]
     fn new(submission: Submission, plan: SendPlan, report: Option<Box<SendReport>>) -> Self {
         Self { prepared: Prepared::new(submission), machine: SendMachine::new(plan, report) }
     }
 
-    /// The outcome as the caller gets it.
+    /// The outcome in the caller's form.
     #[inline]
     fn outcome(
         &self,
@@ -63,7 +63,7 @@ impl<T: Deliver> PreparedSend<T> {
 }
 
 impl DefaultMQProducerImpl {
-    /// Sends what was admitted, with as many attempts as it takes.
+    /// Sends an admitted submission, with as many attempts as needed.
     async fn deliver<T: Deliver>(
         &self,
         running: &RunningProducer,
@@ -74,7 +74,7 @@ impl DefaultMQProducerImpl {
         send.outcome(&self.option, sent)
     }
 
-    /// Carries out steps, from this one on, until there is an outcome. Java: `sendDefaultImpl`.
+    /// Carries out steps from `step` on, until there is an outcome. Java: `sendDefaultImpl`.
     fn send_default_impl<'a, T: Deliver>(
         &'a self,
         running: &'a RunningProducer,
@@ -82,7 +82,7 @@ impl DefaultMQProducerImpl {
         mut step: SendStep<T>,
     ) -> BoxFuture<'a, T> {
         Box::pin(async move {
-            // Once for all attempts. The shortcut leaves such a message alone.
+            // Once for all attempts; the shortcut sends no such message.
             if running.preparation(&self.option).is_to_be_compressed(&send.prepared) {
                 let deadline = send.machine.plan().deadline();
                 // In time or not: on this thread the work itself may take longer, and no timer interrupts it.
@@ -142,7 +142,7 @@ impl DefaultMQProducerImpl {
         SendEvent::RouteLookedUp { asked, found }
     }
 
-    /// A queue of a route that is known. `None` if the route has to be looked up, or has no such queue.
+    /// A queue of a known route. `None` if the route must be looked up, or lacks the queue.
     #[inline]
     fn choose_known_queue<T: Deliver>(
         &self,
@@ -154,7 +154,7 @@ impl DefaultMQProducerImpl {
         Some((route, place))
     }
 
-    /// The place of the queue for the next attempt.
+    /// The index of the queue for the next attempt.
     #[inline]
     fn choose<T: Deliver>(
         &self,
@@ -169,10 +169,10 @@ impl DefaultMQProducerImpl {
         choice.map(|choice| choice.place)
     }
 
-    /// Tells all that learn from what happened: the fault strategy, the routes, the counters, and first of all the machine
-    /// of the send, which decides what comes next.
+    /// Tells an event to the machine, which decides the next step, and to all others that learn from it: fault
+    /// strategy, routes, counters.
     ///
-    /// Always inlined: events and steps hold receipts, which would be copied from call to call.
+    /// Always inlined: events and steps contain receipts, which each call would copy.
     #[inline(always)]
     fn tell<T: Deliver>(
         &self,

@@ -18,11 +18,11 @@ use crate::producer::send_options::SendOptions;
 use crate::producer::wire::{Receipt, Submission};
 use crate::waiting::run_blocking;
 
-/// A body of that many bytes may inflate to so many that other tasks of the thread would wait.
+/// From this size on, a body may inflate to so many bytes that other tasks of the thread would wait.
 const INFLATE_ELSEWHERE_FROM: usize = 16 * 1024;
 
-/// Brokers that cannot be told who this client is take this part of a request's time at most, unless the request goes
-/// to one of them.
+/// The largest part of a request's time for telling other brokers about this client, unless the request goes to such a
+/// broker.
 const PART_FOR_OTHER_BROKERS: u32 = 4;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -50,7 +50,7 @@ impl DefaultMQProducerImpl {
         running.preparation(&self.option).check(&message)?;
         let exchange = pin!(async {
             let (mut permit, report) = self.admit(message.body().len(), &plan).await?;
-            // Entered after it was admitted, so that no more wait than may.
+            // Register after the admission: the permits bound the number of waiting requests.
             let mut pending = running.instance.wait_for_reply(correlation_id);
             self.reach_brokers(running, message.topic(), &plan).await;
             let send = PreparedSend::<Receipt>::new(Submission::Message(message), plan.clone(), report);
@@ -58,16 +58,16 @@ impl DefaultMQProducerImpl {
             permit.release_bytes();
             tokio::select! {
                 reply = reply_to(sent, &mut pending, &plan) => reply,
-                // A client that others use goes on when this producer ends.
+                // A shared client lives on when this producer ends, so the producer's end must be watched here.
                 () = running.tasks.stopped() => Err(abandoned()),
             }
         });
         self.within_deadline(running, &plan, exchange).await
     }
 
-    /// Makes this client known to all brokers that may push the reply: it is whichever broker the replier sends it to,
-    /// any one of the request's cluster. Failures show when the request goes to such a broker; otherwise the replier
-    /// finds that the reply cannot be pushed and tries another broker.
+    /// Tells all brokers that may push the reply about this client: the replier may send it to any broker of the
+    /// request's cluster. A failure is reported only if the request goes to that broker; otherwise the replier gets an
+    /// error from the broker and tries another one.
     async fn reach_brokers(&self, running: &RunningProducer, topic: &str, plan: &SendPlan) {
         let part = Instant::now() + plan.timeout / PART_FOR_OTHER_BROKERS;
         let deadline = part.min(plan.deadline());
@@ -89,7 +89,7 @@ impl DefaultMQProducerImpl {
     }
 }
 
-/// The reply that belongs to a request, once it is known how the sending ended.
+/// Waits for the reply, given the outcome of the send.
 async fn reply_to(
     sent: Result<SendResult, MQClientError>,
     pending: &mut PendingReply,
@@ -102,7 +102,7 @@ async fn reply_to(
                 .await
                 .map_err(|source| MQClientError::bad_reply(Box::new(request), source));
         }
-        // The broker has the request, although its answer to the sending was lost.
+        // The reply proves that the request was stored, although the answer to its send was lost.
         (Err(error), Some(reply)) => return into_message(reply, plan.deadline()).await.map_err(|_| error),
         (Err(error), None) => return Err(error),
     };

@@ -16,7 +16,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// What a broker stored.
+/// The result of a broker.
 #[derive(Debug, PartialEq)]
 enum Stored {
     Well,
@@ -43,7 +43,7 @@ impl<T: Delivery + std::fmt::Debug> VirtualSend<T> {
         Self { machine: SendMachine::new(plan, None), route: route(brokers), now }
     }
 
-    /// Chooses a queue as drivers do, and begins the attempt.
+    /// Chooses a queue like a driver, and begins the attempt.
     fn attempt(&mut self) -> QueueAttempt {
         let avoided = self.machine.avoided_broker();
         let place = self.route.select(|broker| Some(broker) != avoided).unwrap().place;
@@ -54,7 +54,7 @@ impl<T: Delivery + std::fmt::Debug> VirtualSend<T> {
         }
     }
 
-    /// Makes an attempt that ends after some time.
+    /// Makes an attempt that ends after `after`.
     fn answer(&mut self, after: Duration, answer: Result<T, MQClientError>) -> SendStep<T> {
         let attempt = self.attempt();
         self.now += after;
@@ -209,7 +209,7 @@ fn a_busy_broker_gets_time_that_doubles() {
     let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |_| {});
     for pause in [ms(25), ms(50)] {
         let step = send.refuse(ms(1), ResponseCode::SYSTEM_BUSY);
-        // The least of the jitter: half of 50 ms, and of 100 ms.
+        // The smallest jitter: half of 50 ms, and of 100 ms.
         assert!(matches!(step, SendStep::WaitUntil(time) if time == send.now + pause), "{step:?}");
         send.now += pause;
         assert_chooses(send.machine.step(send.now, SendEvent::Waited));
@@ -261,7 +261,7 @@ fn a_queue_that_the_caller_chose_is_kept() {
     let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |plan| {
         plan.queue = Some(MessageQueue::new("T", "a", 0));
     });
-    // Another broker would do, but not for this message: the route of its own broker is looked at.
+    // The message may not go to the other broker: the machine refreshes the route of its own broker.
     let step = send.refuse(ms(1), ResponseCode::SERVICE_NOT_AVAILABLE);
     assert!(matches!(step, SendStep::RefreshRoute(_)), "{step:?}");
     let mut send = VirtualSend::to(&["a", "b"], |plan| plan.queue = Some(MessageQueue::new("T", "a", 0)));
@@ -361,7 +361,7 @@ fn an_attempt_that_may_have_stored_the_message_makes_the_outcome_open() {
 
 #[test]
 fn a_shutdown_on_the_way_leaves_open_what_was_written() {
-    // The connections of a producer that shuts down end, and so do those that a retry would use.
+    // A shutdown ends all connections: a retry would find none.
     let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |plan| plan.retries = 1);
     assert_chooses(send.fail(ms(1), ended(true)));
     let error =

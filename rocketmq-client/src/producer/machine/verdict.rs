@@ -6,19 +6,19 @@ use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::error::{MQClientError, is_retryable};
 
-/// The waits after a broker said that it is busy.
+/// Pauses after a "busy" answer of a broker.
 const BUSY: BackOff = BackOff { first: Duration::from_millis(50), cap: Duration::from_secs(1) };
 
-/// What the failure of one attempt means.
+/// The meaning of a failed attempt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// The broker may have stored the message.
+    /// Whether the broker may have stored the message.
     pub(super) maybe_stored: bool,
-    /// Another attempt may succeed.
+    /// Whether another attempt may succeed.
     pub(super) again: bool,
-    /// It looks as if the route were old.
+    /// Whether the failure hints at an old route.
     pub(super) stale_route: bool,
-    /// There was no connection to the broker.
+    /// Whether there was no connection to the broker.
     pub(super) not_connected: bool,
 }
 
@@ -38,11 +38,11 @@ impl Verdict {
                 stale_route: true,
                 not_connected: matches!(&**source, RemotingError::Connect(_)),
             },
-            // Success, but unreadable: sending again would make a duplicate.
+            // The broker stored the message, but its answer is unreadable: a retry would duplicate the message.
             MQClientError::BadAnswer { .. } => Self { maybe_stored: true, ..Self::default() },
             _ => match error.response_code() {
                 Some(code) => Self {
-                    // Brokers answer SYSTEM_ERROR to any exception, also one that came after the store.
+                    // Brokers answer SYSTEM_ERROR to any exception, even to one after the message was stored.
                     maybe_stored: code == ResponseCode::SYSTEM_ERROR,
                     again: is_retryable(code),
                     stale_route: wants_fresh_route(code),
@@ -65,16 +65,16 @@ fn wants_fresh_route(code: ResponseCode) -> bool {
     .contains(&code)
 }
 
-/// Whether the broker has the topic, but fewer queues of it than the route said.
+/// Whether the broker has the topic, but fewer queues than in the route.
 pub(super) fn has_no_such_queue(error: &MQClientError) -> bool {
     error.response_code() == Some(ResponseCode::INVALID_PARAMETER)
 }
 
-/// How long to wait before attempt number `attempt` (1 is the second one) after this failure. `same_broker`: there
-/// is no other broker to go to. `random` makes a number for jitter, if there is any.
+/// The pause before attempt number `attempt` (1 is the second attempt) after this failure. `same_broker`: there is no
+/// other broker. `random` makes a number for jitter.
 pub(super) fn pause(error: &MQClientError, attempt: u32, same_broker: bool, random: fn() -> u64) -> Duration {
     if error.response_code() == Some(ResponseCode::SYSTEM_BUSY) {
-        // A busy broker needs time, also if the next attempt goes to another one: that is likely to be busy, too.
+        // A busy broker needs time. Wait even if another broker is next: it is probably busy, too.
         return BUSY.delay(attempt, random());
     }
     if attempt > 1 && has_no_such_queue(error) {
@@ -85,7 +85,7 @@ pub(super) fn pause(error: &MQClientError, attempt: u32, same_broker: bool, rand
             if same_broker =>
         {
             match &**source {
-                // The connection is not dialled again before that.
+                // Before this the pool refuses to dial again.
                 RemotingError::Connect(DialError::BackingOff { wait, .. }) => *wait,
                 RemotingError::Connect(_) => BackOff::default().delay(attempt, random()),
                 _ => Duration::ZERO,

@@ -2,7 +2,7 @@ use std::ops::Deref;
 
 use rocketmq_common::UniqueId;
 
-/// The id of a message, or several ids with commas between them. Short ids need no memory of their own.
+/// The id of a message, or several ids joined by commas. Short ids need no allocation.
 #[derive(Debug, Clone)]
 pub(crate) enum MessageId {
     Short(UniqueId),

@@ -15,26 +15,26 @@ use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::model::{SendResult, SendStatus};
 
-/// What a broker answered about a message that it stored.
+/// The answer of a broker about a message that it stored.
 ///
-/// It is read on the task of a connection, while other answers wait, and so keeps what differs from message to message:
-/// the texts of a [`SendResult`] are made by whoever hands that over.
+/// It is read on the task of a connection while other answers wait, so it keeps only the parts that differ from
+/// message to message. The texts of a [`SendResult`] are made later, where the result is handed out.
 #[derive(Debug, Clone)]
 pub(crate) struct Receipt {
     pub(crate) status: SendStatus,
-    /// The queue that the broker chose, as brokers know it.
+    /// The queue that the broker chose, under its name at brokers.
     queue: MessageQueue,
     queue_offset: i64,
     offset_msg_id: MessageId,
     trace_on: bool,
-    /// There is a transaction id: the id of the message, unless it is unusual.
+    /// Whether there is a transaction id. It equals the message's id, unless it is in `Unusual`.
     has_transaction_id: bool,
-    /// There is a region: the default region, unless it is unusual.
+    /// Whether there is a region. It is the default region, unless it is in `Unusual`.
     has_region_id: bool,
     unusual: Option<Box<Unusual>>,
 }
 
-/// What few answers have.
+/// Parts that few answers have.
 #[derive(Debug, Clone, Default)]
 struct Unusual {
     /// The id of a batch that is stored as one message.
@@ -44,7 +44,7 @@ struct Unusual {
     recall_handle: Option<Box<str>>,
 }
 
-/// An answer, in its frame or taken apart. Only a refusal has a remark that is worth reading.
+/// An answer, in its frame or decoded. Its remark is read only for a refusal.
 #[derive(Clone, Copy)]
 pub(crate) enum SendAnswer<'a> {
     Framed(&'a CommandView<'a>),
@@ -75,7 +75,7 @@ impl<'a> SendAnswer<'a> {
 }
 
 impl Receipt {
-    /// Reads what the broker of `queue`, at this address, says of the message. Java:
+    /// Reads the answer of the broker of `queue`, at this address, about the message. Java:
     /// `MQClientAPIImpl.processSendResponse`.
     pub(crate) fn read(
         answer: SendAnswer<'_>,
@@ -96,7 +96,7 @@ impl Receipt {
             (stored.transaction_id.is_some(), stored.msg_region.is_some());
         let (queue_id, queue_offset) = (stored.queue_id, stored.queue_offset);
         let (offset_msg_id, trace_on) = (MessageId::from(&*stored.msg_id), stored.trace_on.unwrap_or(true));
-        // Mostly the broker repeats what is known here. That needs no copy.
+        // Usually the broker repeats values that are known here: then nothing is copied.
         let is_usual = stored.batch_uniq_id.is_none()
             && stored.recall_handle.is_none()
             && stored.transaction_id.as_deref().is_none_or(|id| prepared.has_msg_id(id))
@@ -114,7 +114,7 @@ impl Receipt {
         })
     }
 
-    /// The result as the user gets it, with names without the namespace.
+    /// The result for the user, under names without the namespace.
     pub(crate) fn into_result(self, option: &ProducerOption, prepared: &Prepared) -> SendResult {
         let Unusual { msg_id, transaction_id, region_id, recall_handle } =
             self.unusual.map_or_else(Unusual::default, |unusual| *unusual);
@@ -173,7 +173,7 @@ mod tests {
     const LEAST: [(&str, &str); 3] =
         [("msgId", "7F00000100002A9F00000000000004D2"), ("queueId", "1"), ("queueOffset", "5")];
 
-    /// What an answer with these fields says, in either form, as it is read from a frame.
+    /// Reads an answer with these fields, in either form of a header.
     fn read(code: ResponseCode, fields: &[(&str, &str)]) -> Result<SendResult, MQClientError> {
         let (prepared, queue) =
             (Prepared::with_id(Message::new("T", "x"), ID), MessageQueue::new("T", "broker-a", 1));
