@@ -180,8 +180,8 @@ impl<T: Delivery> SendMachine<T> {
         }
     }
 
-    /// Takes an event and returns the next step. Always inlined, because each driver knows which event it tells: for nearly
-    /// all sends two comparisons are left.
+    /// Takes an event and returns the next step. Always inlined, because each driver knows which event it tells: for
+    /// nearly all sends two comparisons are left.
     #[inline(always)]
     pub(super) fn step(&mut self, now: Instant, event: SendEvent<T>) -> SendStep<T> {
         match event {
