@@ -173,6 +173,12 @@ impl Message {
             .any(|name| self.properties.contains(name))
     }
 
+    /// How urgent the message is, if it says so.
+    pub fn priority(&self) -> Option<u32> {
+        let priority: i32 = self.property(names::PROPERTY_PRIORITY)?.parse().ok()?;
+        u32::try_from(priority).ok()
+    }
+
     /// The time, in seconds, before a broker first asks for the outcome of the message's transaction.
     pub fn check_immunity_time_in_seconds(&self) -> Option<u64> {
         self.number(names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS)
@@ -313,6 +319,16 @@ impl Message {
         self.properties.put_number(name, seconds, i64::MAX as u64 / 1000);
     }
 
+    /// Sets how urgent the message is, 0 being the least; values above [`i32::MAX`] count as that. A 5.4 broker stores the
+    /// message in the queue of this number, or in the last queue if there are fewer, whatever queue the producer chose.
+    /// Pops of a topic with `message.type=PRIORITY` take the highest queue first; pushed messages come in no such order.
+    /// The broker ignores the priority of a half message, a delayed or ordered message, and of messages in a batch.
+    /// Java: `Message.setPriority`.
+    pub fn set_priority(&mut self, priority: u32) {
+        let priority = i32::try_from(priority).unwrap_or(i32::MAX);
+        self.properties.put_reserved(names::PROPERTY_PRIORITY, &priority.to_string());
+    }
+
     /// Sets the key that keeps messages of one group in order.
     ///
     /// ```
@@ -359,6 +375,7 @@ chainable! {
     with_delay_time_ms = set_delay_time_ms(millis: u64);
     with_deliver_time_ms = set_deliver_time_ms(millis: u64);
     with_check_immunity_time_in_seconds = set_check_immunity_time_in_seconds(seconds: u64);
+    with_priority = set_priority(priority: u32);
     with_sharding_key = set_sharding_key(key: impl AsRef<str>);
     with_buyer_id = set_buyer_id(id: impl AsRef<str>);
 }
@@ -406,16 +423,20 @@ mod tests {
         message.set_delay_time_ms(5);
         message.set_deliver_time_ms(6);
         message.set_check_immunity_time_in_seconds(7);
+        message.set_priority(u32::MAX);
+        assert_eq!(message.priority(), Some(i32::MAX as u32));
+        message.set_priority(8);
         message.set_sharding_key("s");
         message.set_buyer_id("b");
         let expected = "TAGS=A|KEYS=k1 k2|mine=x|DELAY=3|WAIT=false|TIMER_DELAY_SEC=4|TIMER_DELAY_MS=5|\
-                        TIMER_DELIVER_MS=6|CHECK_IMMUNITY_TIME_IN_SECONDS=7|__SHARDINGKEY=s|BUYER_ID=b|";
+                        TIMER_DELIVER_MS=6|CHECK_IMMUNITY_TIME_IN_SECONDS=7|_SYS_MSG_PRIORITY_=8|__SHARDINGKEY=s|\
+                        BUYER_ID=b|";
         assert_eq!(message.properties().as_wire(), expected.replace('=', "\u{1}").replace('|', "\u{2}"));
         assert_eq!((message.tags(), message.keys()), (Some("A"), Some("k1 k2")));
         assert_eq!((message.delay_time_level(), message.wait_store_msg_ok()), (3, false));
         assert_eq!((message.delay_time_sec(), message.delay_time_ms()), (Some(4), Some(5)));
         assert_eq!((message.deliver_time_ms(), message.is_timer()), (Some(6), true));
-        assert_eq!(message.check_immunity_time_in_seconds(), Some(7));
+        assert_eq!((message.check_immunity_time_in_seconds(), message.priority()), (Some(7), Some(8)));
         assert_eq!((message.sharding_key(), message.buyer_id()), (Some("s"), Some("b")));
         assert_eq!(message.properties().check(), Ok(()));
     }

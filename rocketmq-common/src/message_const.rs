@@ -116,6 +116,11 @@ pub const PROPERTY_INNER_MULTI_DISPATCH: &str = "INNER_MULTI_DISPATCH";
 /// The offsets of a message in its light queues.
 pub const PROPERTY_INNER_MULTI_QUEUE_OFFSET: &str = "INNER_MULTI_QUEUE_OFFSET";
 
+/// How urgent the message is; the broker chooses the queue by it (5.4).
+pub const PROPERTY_PRIORITY: &str = "_SYS_MSG_PRIORITY_";
+/// The light topic that the message belongs to (5.4).
+pub const PROPERTY_LITE_TOPIC: &str = "__LITE_TOPIC";
+
 /// The region of the broker.
 pub const PROPERTY_MSG_REGION: &str = "MSG_REGION";
 /// Whether the message is traced.
@@ -145,7 +150,7 @@ pub const PROPERTY_TRANSIENT_PREFIX: &str = "__RMQ.TRANSIENT.";
 pub const KEY_SEPARATOR: &str = " ";
 
 /// The names that a user cannot set (Java: `MessageConst.STRING_HASH_SET`).
-pub const RESERVED: [&str; 44] = [
+pub const RESERVED: [&str; 46] = [
     PROPERTY_TRACE_SWITCH,
     PROPERTY_MSG_REGION,
     PROPERTY_KEYS,
@@ -190,6 +195,8 @@ pub const RESERVED: [&str; 44] = [
     PROPERTY_DLQ_ORIGIN_TOPIC,
     PROPERTY_DLQ_ORIGIN_MESSAGE_ID,
     PROPERTY_CRC32,
+    PROPERTY_PRIORITY,
+    PROPERTY_LITE_TOPIC,
 ];
 
 /// Whether a user may not set the property of this name.

@@ -381,6 +381,7 @@ impl MockClusterBuilder {
                 slave_read: self.slave_read,
                 in_sync_replicas: self.in_sync_replicas,
                 recall: self.recall_message,
+                ..Obeyed::default()
             },
             name_server_addr: cluster.name_server_addr(),
             acl: self.acl.clone(),

@@ -64,7 +64,7 @@ impl MockCluster {
     }
 
     /// Sets the broker id that pull answers of a broker or slave suggest for the next pull. The default is 0, the
-    /// master. Java: `suggestWhichBrokerId`.
+    /// master, or where slaves may be read, the broker in the settings of the group. Java: `suggestWhichBrokerId`.
     ///
     /// # Errors
     /// There is no such broker.

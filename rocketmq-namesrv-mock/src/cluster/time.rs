@@ -1,22 +1,28 @@
 //! The clock, as tests move it.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::MockCluster;
 use crate::broker::{check_transactions, drop_silent_clients};
+
+/// How long [`MockCluster::advance`] waits in all for producers that were asked about transactions, by the clock of the
+/// system. A producer that is alive answers at once.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
 impl MockCluster {
     /// Moves the clock of a cluster with a [virtual clock](super::MockClusterBuilder::virtual_clock) forward. Work
     /// that falls due on the way is done before this returns, in order and each at its time: messages with delay
     /// levels and timers are delivered, held pulls and pops are answered, and producers are asked about their
-    /// transactions. Delays of faults end on the way too; on a runtime of several threads, perhaps a moment later.
-    /// Without a virtual clock nothing happens. Dropping the future stops the clock on its way.
+    /// transactions. Time stands still until they answer, for a second of the system's clock at most. Delays of faults
+    /// end on the way too; on a runtime of several threads, perhaps a moment later. Without a virtual clock nothing
+    /// happens. Dropping the future stops the clock on its way.
     pub async fn advance(&self, duration: Duration) {
         if !self.clock.stands() {
             return;
         }
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let until_ms = self.clock.now_ms().saturating_add(millis);
+        let mut patience = ANSWER_LIMIT;
         loop {
             let duties = self.brokers().map(|broker| broker.next_duty_ms());
             let Some(next_ms) = duties.chain(self.clock.next_sleeper_ms()).min() else { break };
@@ -24,8 +30,19 @@ impl MockCluster {
                 break;
             }
             self.step_to(next_ms).await;
+            self.wait_for_producers(&mut patience).await;
         }
         self.step_to(until_ms).await;
+    }
+
+    /// Without it, an advance by hours would ask again before a producer had the time to answer.
+    async fn wait_for_producers(&self, patience: &mut Duration) {
+        let is_answered = || self.brokers().all(|broker| broker.lock().halves.asked.is_empty()).then_some(());
+        let began = Instant::now();
+        if is_answered().is_none() && self.admission.changes.wait(*patience, is_answered).await.is_none() {
+            self.brokers().for_each(|broker| broker.lock().halves.asked.clear());
+        }
+        *patience = patience.saturating_sub(began.elapsed());
     }
 
     async fn step_to(&self, ms: i64) {

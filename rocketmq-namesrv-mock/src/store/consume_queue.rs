@@ -22,7 +22,7 @@ pub(crate) struct ConsumeQueue {
     entries: VecDeque<QueueEntry>,
     /// The offset of the first entry.
     first: i64,
-    /// Offsets that were used without an entry.
+    /// Offsets that were used without an entry. Below zero: offsets that are used a second time.
     lost: i64,
 }
 
@@ -59,6 +59,17 @@ impl ConsumeQueue {
     /// Uses up an offset for a message that no client will see.
     pub(crate) fn lose(&mut self, count: i64) {
         self.lost += count;
+    }
+
+    /// Counts a batch that was stored as Apache's broker does, in 16 bits with a sign: after more than 32,767 messages
+    /// the next offsets go backwards.
+    pub(crate) fn count_in_16_bits(&mut self, messages: usize) {
+        self.lost += i64::from(messages as i16) - messages as i64;
+    }
+
+    /// Whether the next message is told an offset that another message has. Nobody can read that message.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.lost < 0
     }
 
     /// Copies the entries of `other` up to the record with the number `end`, and returns the new ones. This queue must
@@ -153,6 +164,15 @@ mod tests {
         queue.lose(1);
         assert_eq!((queue.next_offset(), queue.max_offset()), (2, 1));
         assert!(queue.entries_from(1).next().is_none() && queue.entries_from(-1).next().is_none());
+    }
+
+    #[test]
+    fn a_batch_is_counted_in_16_bits() {
+        let mut queue = queue(&[1]);
+        queue.count_in_16_bits(32_767);
+        assert!(!queue.is_behind());
+        queue.count_in_16_bits(40_000);
+        assert_eq!((queue.next_offset(), queue.is_behind()), (1 - 65_536, true));
     }
 
     #[test]

@@ -17,4 +17,4 @@ pub(crate) use fields::{read_fields, required};
 pub(crate) use json::{decode_json, encode_json, json_answer, json_body, json_text, optional_json_body};
 pub(crate) use reply::{AnswerFault, Reply};
 pub(crate) use request::Request;
-pub(crate) use texts::{NOT_SET, SEE_FAQ, TRACE_ON, bare_numbers, java_time, peer_with_slash};
+pub(crate) use texts::{NOT_SET, SEE_FAQ, bare_numbers, java_time, peer_with_slash};

@@ -8,9 +8,6 @@ use rocketmq_common::calendar::Date;
 /// Java prepares each answer with this text and sometimes leaves it there.
 pub(crate) const NOT_SET: &str = "not set any response code";
 
-/// Whether the broker asks for traces; messages and answers carry this value.
-pub(crate) const TRACE_ON: &str = "true";
-
 /// The end of many of Apache's remarks.
 pub(crate) const SEE_FAQ: &str =
     "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";

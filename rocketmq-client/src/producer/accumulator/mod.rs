@@ -37,13 +37,14 @@ type Room = OwnedSemaphorePermit;
 const ID_BYTES: usize = 66;
 
 /// Properties of messages that are not plain: brokers look for them only in single sends.
-const NOT_IN_BATCHES: [&str; 6] = [
+const NOT_IN_BATCHES: [&str; 7] = [
     names::PROPERTY_TRANSACTION_PREPARED,
     names::PROPERTY_PRODUCER_GROUP,
     names::PROPERTY_MESSAGE_TYPE,
     names::PROPERTY_CORRELATION_ID,
     names::PROPERTY_INNER_MULTI_DISPATCH,
     names::PROPERTY_TIMER_DEL_UNIQKEY,
+    names::PROPERTY_PRIORITY,
 ];
 
 /// Gathers the messages of single sends into batches, and gives each sender its own outcome.

@@ -80,9 +80,9 @@ pub(crate) fn consumed_by_whom(broker: &Broker, request: &Request<'_>) -> Result
 /// 343. The topics in which a group has committed offsets.
 pub(crate) fn topics_of_group(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
-    let group = fields.group.as_deref().unwrap_or("null");
+    let group = required(fields.group, "group")?;
     let state = broker.lock();
-    let topic_list = state.offsets.topics(group).into_iter().map(str::to_owned).collect();
+    let topic_list = state.offsets.topics(&group).into_iter().map(str::to_owned).collect();
     json_answer(&TopicList { broker_addr: Some(broker.address().to_string()), topic_list })
 }
 
@@ -102,8 +102,8 @@ pub(crate) fn subscription(broker: &Broker, request: &Request<'_>) -> Result<Ans
 pub(crate) fn clone_offsets(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: CloneGroupOffsetFields<'_> = request.fields()?;
     let topic = fields.topic.as_deref().filter(|topic| !topic.trim().is_empty());
-    let groups = (fields.src_group.as_deref(), fields.dest_group.as_deref());
-    if let (Some(topic), (Some(from), Some(to))) = (topic, groups) {
+    let from = required(fields.src_group.as_deref(), "srcGroup")?;
+    if let (Some(topic), Some(to)) = (topic, fields.dest_group.as_deref()) {
         let mut state = broker.lock();
         let is_free = fields.offline == Some(true) || is_consumed(&state, from, topic);
         if is_free && state.topics.get(topic).is_some() {

@@ -10,6 +10,7 @@ use rocketmq_remoting::protocol::header::{
 use serde::Serialize;
 
 use crate::broker::state::{Broker, GroupTable, check_group, default_retry_policy};
+use crate::broker::topics::changed_of_group;
 use crate::wire::{Answer, Refusal, Request, json_answer, json_body, optional_json_body, required};
 
 /// 200. Without a body nothing happens.
@@ -95,18 +96,12 @@ fn check_name(config: &SubscriptionGroupConfig) -> Result<(), Refusal> {
     check_group(name).map_err(|remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark))
 }
 
-/// Applies all settings of a request; missing ones get their defaults.
+/// Applies all settings of a request; missing ones get their defaults, attributes stay.
 fn put(groups: &mut GroupTable, config: SubscriptionGroupConfig) -> Result<(), Refusal> {
-    if let Some(key) = config.attributes.keys().next() {
-        let name = key.trim_start_matches(['+', '-']);
-        if name == "priority.factor" || name.starts_with("lite.") {
-            return Err(Refusal::not_supported(&format!("the group attribute {name}")));
-        }
-        let class = "java.lang.RuntimeException";
-        return Err(Refusal::exception(class, format_args!("unsupported key: {name}")));
-    }
     let group = config.group_name.clone().unwrap_or_default();
+    let current = groups.get(&group).map(|known| &known.attributes);
+    let attributes = changed_of_group(current, &config.attributes)?;
     let group_retry_policy = config.group_retry_policy.or_else(|| Some(default_retry_policy()));
-    groups.put(&group, SubscriptionGroupConfig { group_retry_policy, ..config });
+    groups.put(&group, SubscriptionGroupConfig { attributes, group_retry_policy, ..config });
     Ok(())
 }

@@ -27,6 +27,7 @@ pub(crate) fn deliver(
     let properties = match waiting {
         AgendaItem::Level { .. } | AgendaItem::Pop { .. } => wire,
         AgendaItem::Timer { out_ms, enqueued_ms, .. } => {
+            state.agenda.count_timer(place.0, -1, now_ms);
             if is_deleted(state, &message, place.0, out_ms) {
                 return;
             }

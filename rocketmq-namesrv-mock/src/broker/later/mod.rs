@@ -48,7 +48,7 @@ pub(crate) fn store(
     let waiting = waiting(&record, plan);
     let stored = waiting.as_ref().map_or(record, |waiting| waiting.record(&record));
     if stored.properties.len() > MAX_PROPERTIES_BYTES {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
     let place = append(broker, state, &stored, woken)?;
     let unique_key = property(record.properties, names::UNIQ_KEY).or(known.unique_key).unwrap_or_default();
@@ -67,6 +67,7 @@ pub(crate) fn store(
                     out_ms,
                 });
             } else {
+                state.agenda.count_timer(record.topic, 1, now_ms);
                 let enqueued_ms = now_ms - now_ms.rem_euclid(plan::TIMER_PRECISION_MS);
                 // The wheel delivers a message one turn after its time: never early.
                 let due_ms = out_ms.saturating_add(plan::TIMER_PRECISION_MS);

@@ -12,6 +12,9 @@ use crate::wire::{Answer, Refusal, Request, required};
 /// The largest number of messages with a unique key, whatever the request says. Java: `defaultQueryMaxNum`.
 const UNIQUE_MAX_NUM: usize = 32;
 
+/// The largest number of messages in an answer. Java: `maxMsgsNumBatch`.
+const MAX_NUM: usize = 64;
+
 /// The precision of times in the index.
 const INDEX_PRECISION_MS: i64 = 1000;
 
@@ -20,8 +23,10 @@ pub(crate) fn by_key(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     let fields: QueryMessageFields<'_> = request.fields()?;
     let max_num = match fields.unique_key_query {
         Some(true) => UNIQUE_MAX_NUM,
-        _ => usize::try_from(required(fields.max_num, "maxNum")?).unwrap_or(0),
+        _ => usize::try_from(required(fields.max_num, "maxNum")?)
+            .map_err(|_| Refusal::exception("java.lang.IllegalArgumentException", "Illegal Capacity"))?,
     };
+    let max_num = max_num.min(MAX_NUM);
     let (topic, key) = (required(fields.topic, "topic")?, required(fields.key, "key")?);
     let begin_ms = required(fields.begin_timestamp, "beginTimestamp")?;
     let end_ms = required(fields.end_timestamp, "endTimestamp")?;

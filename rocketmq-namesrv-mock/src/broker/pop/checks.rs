@@ -12,6 +12,9 @@ use crate::broker::state::pops::QueueKey;
 use crate::broker::state::{Broker, State, TopicSettings};
 use crate::wire::{Refusal, Reply, SEE_FAQ, peer_with_slash, required};
 
+/// The factor of a group that names none. Java: `SubscriptionGroupAttributes.PRIORITY_FACTOR_ATTRIBUTE`.
+const MAX_PRIORITY_FACTOR: u64 = 100;
+
 /// When the request is answered at the latest.
 pub(crate) fn end_ms(fields: &PopMessageFields<'_>) -> i64 {
     fields.born_time.unwrap_or(0).saturating_add(fields.poll_time.unwrap_or(0))
@@ -22,6 +25,8 @@ pub(crate) struct Allowed<'a> {
     pub(crate) topic: &'a str,
     pub(crate) group: &'a str,
     pub(crate) queues: i32,
+    /// Of a hundred pops so many take the queues by priority; 0 for a topic without priorities.
+    pub(crate) priority_factor: u64,
 }
 
 impl Allowed<'_> {
@@ -53,6 +58,7 @@ pub(crate) fn check<'a>(
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
     let queues = config.read_queue_nums;
+    let has_priorities = config.attributes.get("message.type").is_some_and(|kind| kind == "PRIORITY");
     let queue_id = fields.queue_id.unwrap_or(0);
     if queue_id >= queues {
         let remark = illegal_queue(topic, queue_id, queues, responder);
@@ -67,7 +73,9 @@ pub(crate) fn check<'a>(
         let remark = format!("subscription group no permission, {group}");
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
-    Ok(Allowed { topic, group, queues })
+    let factor = config.attributes.get("priority.factor").and_then(|factor| factor.parse().ok());
+    let priority_factor = if has_priorities { factor.unwrap_or(MAX_PRIORITY_FACTOR) } else { 0 };
+    Ok(Allowed { topic, group, queues, priority_factor })
 }
 
 /// The settings of a topic.

@@ -145,6 +145,7 @@ pub(crate) fn peek(broker: &Broker, request: &Request<'_>) -> Result<Answer, Ref
         rest += queue(state, &key).max_offset() - offset;
         let room = i32::try_from(wanted.saturating_sub(records.len())).unwrap_or(0);
         if room > 0 {
+            let room = read::Room::new(broker, room);
             let found = read::read(queue(state, &key), &state.log, offset, room, &MessageFilter::Nothing);
             records
                 .extend(found.messages.iter().filter_map(|(_, number)| state.log.record(*number).cloned()));

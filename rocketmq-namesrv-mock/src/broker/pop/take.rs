@@ -12,13 +12,10 @@ use super::checks::Allowed;
 use super::handle::{ORDERED, kind_of, retry_topic};
 use super::revive::remind;
 use crate::broker::filters::MessageFilter;
-use crate::broker::records::read::{Found, Status, read};
+use crate::broker::records::read::{Found, Room, Status, read};
 use crate::broker::state::pops::{Batch, Checkpoint, CheckpointKey, Event, Hidden, QueueKey};
-use crate::broker::state::{Broker, State};
+use crate::broker::state::{Broker, Obeyed, State};
 use crate::store::{ConsumeQueue, decode_stored, property_entries, with_properties};
-
-/// How many of 100 pops read the retry topic first. Java: `popFromRetryProbability`.
-const RETRY_FIRST: u64 = 20;
 
 /// Queues of Java's topic of pop records; pops use them in turn.
 const REVIVE_QUEUES: i32 = 8;
@@ -36,6 +33,9 @@ pub(crate) struct Pop<'a> {
     init_mode: i32,
     attempt_id: Option<&'a str>,
     filter: MessageFilter,
+    /// Of a hundred pops so many take the queues by priority.
+    priority_factor: u64,
+    obeyed: Obeyed,
     pub(crate) is_ordered: bool,
     /// Milliseconds since 1970.
     pub(crate) pop_time: i64,
@@ -81,6 +81,8 @@ impl<'a> Pop<'a> {
             init_mode: fields.init_mode.unwrap_or(0),
             attempt_id: fields.attempt_id.as_deref(),
             filter,
+            priority_factor: if is_ordered { 0 } else { allowed.priority_factor },
+            obeyed: broker.obeyed(),
             is_ordered,
             pop_time: broker.now_ms(),
             invisible_time: fields.invisible_time.unwrap_or(0),
@@ -88,16 +90,24 @@ impl<'a> Pop<'a> {
         }
     }
 
-    /// Takes messages off the queues. Some pops start with the retry topic; otherwise it fills up the rest.
+    /// Takes messages off the queues. Some pops start with the retry topic; otherwise it fills up the rest. A pop by
+    /// priority takes the queues in order, any other pop starts with a random queue.
     pub(crate) fn take(&self, broker: &Broker, state: &mut State) -> Popped {
         let mut popped = Popped::default();
         let chance = random() % 100;
-        let retry_first = chance < RETRY_FIRST;
+        let by_priority = chance < self.priority_factor;
+        let (first, retry_chance) = match by_priority {
+            true => (0, self.obeyed.retry_first_by_priority),
+            // A number below a hundred.
+            false => (chance as i32, self.obeyed.retry_first),
+        };
+        let retry_first = chance < retry_chance;
         let retry = retry_topic(self.topic, self.group);
         let retry_queues = state.topics.get(&retry).map_or(0, |topic| topic.config.read_queue_nums);
         let take_all = |state: &mut State, popped: &mut Popped, topic: &str, queues: i32| {
             for index in 0..queues {
-                let queue_id = (chance as i32 + index) % queues;
+                let index = if self.obeyed.highest_queue_first { queues - 1 - index } else { index };
+                let queue_id = (first + index) % queues;
                 self.take_from(broker, state, topic, queue_id, popped);
             }
         };
@@ -181,7 +191,8 @@ impl<'a> Pop<'a> {
     }
 
     fn look(&self, state: &State, key: &QueueKey, offset: i64, room: usize) -> Found {
-        let room = i32::try_from(room).unwrap_or(i32::MAX);
+        let Obeyed { max_transfer_count: max_count, max_transfer_bytes: max_bytes, .. } = self.obeyed;
+        let room = Room { wanted: room, max_count, max_bytes };
         read(queue(state, key), &state.log, offset, room, &self.filter)
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Permitted<'a> {
     pub(crate) queue_id: i32,
     pub(crate) topic_sys_flag: i32,
     pub(crate) group_sys_flag: i32,
+    /// The broker that the settings of the group send it to: 0 for the master.
+    pub(crate) group_broker_id: i64,
     pub(crate) filter: MessageFilter,
 }
 
@@ -45,7 +47,7 @@ pub(crate) fn check<'a>(
         let remark = format!("subscription group [{group}] does not exist, {SEE_FAQ}");
         return Err(refuse(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
     };
-    let group_sys_flag = config.group_sys_flag;
+    let (group_sys_flag, group_broker_id) = (config.group_sys_flag, config.broker_id);
     if !config.consume_enable {
         return Err(forbid(GROUP_FORBIDDEN, format!("subscription group no permission, {group}")));
     }
@@ -70,7 +72,7 @@ pub(crate) fn check<'a>(
     }
     let topic_sys_flag = config.sys_flag;
     let filter = filter(broker, state, fields, group, topic)?;
-    Ok(Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, filter })
+    Ok(Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, group_broker_id, filter })
 }
 
 /// The group's filter: from the header, or from heartbeats.

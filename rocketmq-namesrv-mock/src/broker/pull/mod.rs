@@ -13,8 +13,8 @@ use rocketmq_remoting::protocol::header::{LenientFields, NumberPolicy, PullMessa
 use rocketmq_remoting::protocol::{EncodeHeader, ExtFields, FieldSink, RemotingCommand, ResponseCode};
 
 use crate::broker::records::joined;
-use crate::broker::records::read::{self, Found};
-use crate::broker::state::{Broker, HeldRequest, PullWait, State};
+use crate::broker::records::read::{self, Found, Room};
+use crate::broker::state::{Broker, HeldRequest, Obeyed, PullWait, State};
 use crate::history::BrokerEvent;
 use crate::store::ConsumeQueue;
 use crate::wire::{Refusal, Reply, required};
@@ -78,17 +78,21 @@ fn run(
     suspend: Suspend,
 ) -> Result<PullOutcome, Refusal> {
     let fields = PullMessageFields::read(&command.ext_fields, NumberPolicy::Refuse)?;
-    let Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, filter } =
+    let Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, group_broker_id, filter } =
         checks::check(broker, state, &fields, responder)?;
     let offset = required(fields.queue_offset, "queueOffset")?;
     let max_msg_nums = required(fields.max_msg_nums, "maxMsgNums")?;
     let empty = ConsumeQueue::default();
     let queue = state.topics.get(topic).and_then(|topic| topic.queue(queue_id)).unwrap_or(&empty);
-    let found = match state.offsets.take_reset(topic, group, queue_id) {
+    let mut found = match state.offsets.take_reset(topic, group, queue_id) {
         Some(target) => read::moved(queue, target),
-        None => read::read(queue, &state.log, offset, max_msg_nums, &filter),
+        None => read::read(queue, &state.log, offset, Room::new(broker, max_msg_nums), &filter),
     };
-    let code = found.code(offset);
+    let mut code = found.code(offset);
+    if broker.is_slave() && code == ResponseCode::PULL_OFFSET_MOVED {
+        // What its master has may be on its way: the client is to ask again.
+        (code, found.next_begin_offset) = (ResponseCode::PULL_RETRY_IMMEDIATELY, offset);
+    }
     state.offsets.note_pull(topic, group, queue_id, found.next_begin_offset);
 
     let sys_flag = PullSysFlag::from_bits(required(fields.sys_flag, "sysFlag")?);
@@ -105,7 +109,11 @@ fn run(
     let may_wait = suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::SUSPEND);
     if may_wait && code == ResponseCode::PULL_NOT_FOUND {
         let timeout_ms = required(fields.suspend_timeout_millis, "suspendTimeoutMillis")?;
-        let due_ms = broker.clock.after(Duration::from_millis(timeout_ms.max(0).unsigned_abs()));
+        let timeout = match broker.obeyed() {
+            Obeyed { long_polling: false, short_polling, .. } => short_polling,
+            _ => Duration::from_millis(timeout_ms.max(0).unsigned_abs()),
+        };
+        let due_ms = broker.clock.after(timeout);
         return Ok(PullOutcome::Hold(PullWait::new(topic, queue_id, due_ms, filter)));
     }
     broker.recorder.note(|| BrokerEvent::Pulled {
@@ -120,7 +128,10 @@ fn run(
     if !found.messages.is_empty() {
         state.figures.get(broker.now_ms(), topic, group, found.messages.len(), body.len());
     }
-    let suggested = broker.suggested();
+    let suggested = match broker.suggested() {
+        0 if broker.obeyed().slave_read => group_broker_id,
+        id => id,
+    };
     Ok(PullOutcome::Answer(PullAnswer { code, found, topic_sys_flag, group_sys_flag, suggested }, body))
 }
 

@@ -67,6 +67,10 @@ pub(crate) fn append(
         return Ok(place);
     }
     let number = log.append(&fields).map_err(refusal)?;
+    if queue.is_behind() {
+        queue.lose(1);
+        return Ok(place);
+    }
     queue.push(QueueEntry {
         record: number,
         size: fields.record_len(),
@@ -81,6 +85,9 @@ pub(crate) fn append(
         reconsume_times: record.reconsume_times,
     });
     figures.put(record.store_timestamp, record.topic, fields.record_len());
+    if !broker.obeyed().long_polling {
+        return Ok(place);
+    }
     let message = (record.tags_code, record.properties);
     if held.wake(record.topic, record.queue_id, message, woken) {
         broker.held_sooner.notify_one();

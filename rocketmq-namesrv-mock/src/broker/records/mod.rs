@@ -17,13 +17,17 @@ pub(crate) use append::{NewRecord, StoredAt, append, check_room};
 pub(crate) use known_properties::KnownProperties;
 pub(crate) use stored::{again, real_place, stored};
 
+use crate::broker::state::Broker;
 use crate::wire::Refusal;
 
 /// The refusal of a message that is too long, or whose flags and properties contradict each other.
-pub(crate) fn message_illegal() -> Refusal {
-    const REMARK: &str = "the message is illegal, maybe msg body or properties length not matched. \
-        msg body length limit 4194304B, msg properties length limit 32KB.";
-    Refusal::new(ResponseCode::MESSAGE_ILLEGAL, REMARK)
+pub(crate) fn message_illegal(broker: &Broker) -> Refusal {
+    let limit = broker.obeyed().max_message_size;
+    let remark = format!(
+        "the message is illegal, maybe msg body or properties length not matched. msg body length limit {limit}B, \
+         msg properties length limit 32KB."
+    );
+    Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark)
 }
 
 /// A body of several records.

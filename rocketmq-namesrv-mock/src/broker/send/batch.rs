@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::ResponseCode;
 
 use super::answer::MsgId;
 use super::request::SendRequest;
-use super::{MAX_BODY, Stored, TransactionId, checks};
+use super::{Stored, TransactionId, checks};
 use crate::broker::later::plan;
 use crate::broker::records::{KnownProperties, NewRecord, append, check_room, message_illegal};
 use crate::broker::state::Broker;
@@ -22,9 +22,9 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
     check_topic(&request.topic)?;
     let sys_flag = target.sys_flag(request)?;
     required(request.flag, "flag")?;
-    checks::check_storable(&request.topic, sys_flag, &known)?;
-    check_wrapper(&known, sys_flag, now_ms)?;
-    if request.body.len() > MAX_BODY {
+    checks::check_storable(broker, &request.topic, sys_flag, &known)?;
+    check_wrapper(broker, &known, sys_flag, now_ms)?;
+    if request.body.len() > broker.obeyed().max_message_size {
         return Err(Refusal::exception("java.lang.RuntimeException", "message body size exceeded"));
     }
     if has_address_bits(sys_flag) {
@@ -44,6 +44,10 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
     let mut woken = Vec::new();
     let append = |record| append(broker, &mut state, record, &mut woken);
     let places = records.iter().map(append).collect::<Result<Vec<_>, _>>()?;
+    let queue = state.topics.get_mut(&request.topic).and_then(|topic| topic.queue_mut(target.queue_id));
+    if let Some(queue) = queue {
+        queue.count_in_16_bits(places.len());
+    }
     Ok(Stored {
         queue_id: target.queue_id,
         queue_offset: places.first().map_or(0, |place| place.queue_offset),
@@ -67,12 +71,17 @@ fn check_topic(topic: &str) -> Result<(), Refusal> {
 
 /// Checks properties and flags of the batch: batches hold neither delayed nor half messages. Like Apache's broker, it
 /// does not notice the property of half messages without the flag.
-fn check_wrapper(known: &KnownProperties<'_>, sys_flag: MessageSysFlag, now_ms: i64) -> Result<(), Refusal> {
+fn check_wrapper(
+    broker: &Broker,
+    known: &KnownProperties<'_>,
+    sys_flag: MessageSysFlag,
+    now_ms: i64,
+) -> Result<(), Refusal> {
     if sys_flag.transaction_type() != TransactionType::NotTransaction {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
     if plan::delay_level(known)? > 0 {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
     match plan::timer(known, now_ms)? {
         // Apache's broker accepts it and then stops delivering all timers: refuse it instead.

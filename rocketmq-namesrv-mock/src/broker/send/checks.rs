@@ -19,6 +19,7 @@ const STORED_TOPIC_MAX_LENGTH: usize = 127;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) queue_id: i32,
+    pub(crate) write_queues: i32,
     /// Whether the topic allows several tags.
     multi_tag: bool,
 }
@@ -56,21 +57,23 @@ pub(crate) fn check(
         return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
     }
     let queue_id = if queue_id < 0 { random_queue(&found.config)? } else { queue_id };
-    Ok(Target { queue_id, multi_tag: found.config.filter_type == TopicFilterType::MultiTag })
+    let multi_tag = found.config.filter_type == TopicFilterType::MultiTag;
+    Ok(Target { queue_id, write_queues: found.config.write_queue_nums, multi_tag })
 }
 
 /// The last checks before storing, for single messages and batches.
 pub(crate) fn check_storable(
+    broker: &Broker,
     topic: &str,
     sys_flag: MessageSysFlag,
     properties: &KnownProperties<'_>,
 ) -> Result<(), Refusal> {
     if topic.len() > STORED_TOPIC_MAX_LENGTH && !is_retry_topic(topic) {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
     // A batch as one record needs a kind of topic that the mock lacks.
     if properties.inner_count.is_some() || sys_flag.contains(MessageSysFlag::INNER_BATCH) {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
     Ok(())
 }

@@ -28,9 +28,6 @@ pub(crate) use reply::reply;
 pub(crate) use request::SendRequest;
 pub(crate) use send_back::send_back;
 
-/// The longest body on the wire. Java: `maxMessageSize`.
-const MAX_BODY: usize = 4 * 1024 * 1024;
-
 /// A stored message or batch.
 struct Stored<'a> {
     /// The requested queue, or the broker's choice.
@@ -70,10 +67,10 @@ pub(crate) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) 
                 recall_handle: stored.recall_handle.as_deref(),
             };
             let code = replicated(broker, &request);
-            responder.answer(code, None, &answer, &broker.send_fields, &Bytes::new());
+            responder.answer(code, None, &answer, broker.send_fields(), &Bytes::new());
             HeldRequest::wake_all(stored.woken, broker);
         }
-        Err(refusal) => refusal.with_fields(broker.send_fields.clone()).send(responder),
+        Err(refusal) => refusal.with_fields(broker.send_fields().clone()).send(responder),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{MsgId, SendRequest, Target, check};
 use crate::broker::records::{NewRecord, append};
 use crate::broker::state::{Broker, HeldRequest};
 use crate::store::{property, with_properties};
-use crate::wire::{Refusal, Reply, TRACE_ON, required};
+use crate::wire::{Refusal, Reply, required};
 
 /// The longest wait for the client's answer.
 const PUSH_LIMIT: Duration = Duration::from_secs(10);
@@ -26,9 +26,9 @@ pub(crate) fn reply(broker: &Broker, command: RemotingCommand, responder: Reply)
     let peer = responder.peer();
     let (stored, push) = match SendRequest::read(&command, peer).and_then(|request| store(broker, &request)) {
         Ok(done) => done,
-        Err(refusal) => return refusal.with_fields(broker.send_fields.clone()).send(responder),
+        Err(refusal) => return refusal.with_fields(broker.send_fields().clone()).send(responder),
     };
-    let fields = broker.send_fields.clone();
+    let fields = broker.send_fields().clone();
     let (connection, header, client_id) = match push {
         Ok(push) => push,
         Err(remark) => return stored.answer(Some(&remark), &fields, responder),
@@ -55,8 +55,10 @@ type Push = Result<(Connection, ReplyMessageRequestHeader, String), String>;
 
 fn store(broker: &Broker, request: &SendRequest<'_>) -> Result<(StoredReply, Push), Refusal> {
     let now_ms = broker.now_ms();
-    let added =
-        [(names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID), (names::PROPERTY_TRACE_SWITCH, TRACE_ON)];
+    let added = [
+        (names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID),
+        (names::PROPERTY_TRACE_SWITCH, broker.trace_switch()),
+    ];
     let properties = with_properties(&request.properties, added.into_iter(), &[]);
     let mut state = broker.lock();
     let Target { queue_id, .. } = check(broker, &mut state, request)?;

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
+use rocketmq_remoting::protocol::body::DataVersion;
+
 use super::{Broker, State};
 
 /// A stored record that waits.
@@ -46,6 +48,16 @@ pub(crate) struct Agenda {
     deleted: HashSet<Deleted>,
     /// The next offset to deliver, by delay level.
     delivered: BTreeMap<i32, i64>,
+    timers: Timers,
+}
+
+/// How many timer messages wait.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Timers {
+    /// By topic how many, and when that changed.
+    pub(crate) waiting: BTreeMap<String, (i64, i64)>,
+    /// How often that changed.
+    pub(crate) version: DataVersion,
 }
 
 impl Agenda {
@@ -78,6 +90,19 @@ impl Agenda {
     /// The next offset of each delay level that was used.
     pub(crate) fn delivered(&self) -> &BTreeMap<i32, i64> {
         &self.delivered
+    }
+
+    /// A timer message of a topic came or went.
+    pub(crate) fn count_timer(&mut self, topic: &str, change: i64, now_ms: i64) {
+        let entry = self.timers.waiting.entry(topic.to_owned()).or_default();
+        *entry = (entry.0 + change, now_ms);
+        self.timers.version.counter += 1;
+        self.timers.version.timestamp = now_ms;
+    }
+
+    /// How many timer messages wait.
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
     }
 
     /// Recalls a timer message, whether or not it exists.

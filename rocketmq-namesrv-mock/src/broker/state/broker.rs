@@ -10,14 +10,13 @@ use rocketmq_remoting::net::TaskOwner;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 use tokio::sync::Notify;
 
-use super::settings::Settings;
+use super::settings::{Settings, TRACE_SWITCH};
 use super::{Acl, Obeyed, Role, State, TopicSettings};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::faults::{Admission, Faults};
 use crate::history::Recorder;
 use crate::name_server::Routes;
-use crate::wire::TRACE_ON;
 
 /// The code for an invalid topic name.
 pub(crate) const INVALID_TOPIC: ResponseCode = ResponseCode::INVALID_PARAMETER;
@@ -80,8 +79,8 @@ pub(crate) struct Broker {
     pub(crate) perm: AtomicI32,
     /// Makes ids for messages that come without one.
     pub(crate) ids: UniqueIdGenerator,
-    /// Fields of nearly every answer to a send.
-    pub(crate) send_fields: ExtFields,
+    /// Fields of nearly every answer to a send, without tracing and with it.
+    pub(super) send_fields: [ExtFields; 2],
     pub(crate) state: Mutex<State>,
     /// The broker id that pull answers suggest.
     pub(super) suggested: AtomicI64,
@@ -122,9 +121,9 @@ impl Broker {
             address: RwLock::new((Ipv4Addr::LOCALHOST, 0).into()),
             perm: AtomicI32::new(PermName::READ_WRITE.0),
             ids,
-            send_fields: [("MSG_REGION", DEFAULT_TRACE_REGION_ID), ("TRACE_ON", TRACE_ON)]
-                .into_iter()
-                .collect(),
+            send_fields: TRACE_SWITCH.map(|switch| {
+                [("MSG_REGION", DEFAULT_TRACE_REGION_ID), ("TRACE_ON", switch)].into_iter().collect()
+            }),
             state: Mutex::new(state),
             suggested: AtomicI64::new(0),
             held_sooner: Notify::new(),

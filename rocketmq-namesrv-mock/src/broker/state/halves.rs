@@ -9,7 +9,7 @@ use rocketmq_common::message_const as names;
 use super::Broker;
 
 /// When producers are asked about their transactions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TransactionOptions {
     /// The age of a half message at its first check. Java: `transactionTimeOut`.
     pub(crate) timeout: Duration,
@@ -28,6 +28,8 @@ pub(crate) struct Halves {
     pub(crate) ended: BTreeSet<i64>,
     /// When a half message that was stored again was stored first.
     pub(crate) first_stored: HashMap<i64, i64>,
+    /// Offsets of halves that a producer was asked about and has not answered for.
+    pub(crate) asked: BTreeSet<i64>,
     next_check_ms: i64,
 }
 
@@ -37,6 +39,7 @@ impl Halves {
             next_offset: 0,
             ended: BTreeSet::new(),
             first_stored: HashMap::new(),
+            asked: BTreeSet::new(),
             next_check_ms: now_ms.saturating_add(millis(options.check_interval)),
         }
     }
@@ -59,6 +62,7 @@ impl Halves {
     pub(crate) fn forget_before(&mut self, offset: i64) {
         self.next_offset = offset;
         self.ended = self.ended.split_off(&offset);
+        self.asked.retain(|asked| *asked >= offset);
         self.first_stored.retain(|stored, _| *stored >= offset);
     }
 

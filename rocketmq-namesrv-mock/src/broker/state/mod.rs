@@ -53,6 +53,7 @@ pub(crate) use locks::LockTable;
 pub(crate) use names::{check_group, check_topic, is_forbidden_to_send, is_system_topic};
 pub(crate) use offsets::CommittedOffsets;
 pub(crate) use producers::ProducerTable;
+pub(crate) use pushes::Pushes;
 pub(crate) use request_modes::RequestModes;
 pub(crate) use role::Role;
 pub use role::SlaveLag;

@@ -12,15 +12,7 @@ use crate::wire::{Answer, NOT_SET, Refusal, Request, json_answer, required};
 /// 17. The permission bits are not checked.
 pub(crate) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = read(request)?;
-    let filter_type = match fields.topic_filter_type.as_deref() {
-        Some("SINGLE_TAG") => TopicFilterType::SingleTag,
-        Some("MULTI_TAG") => TopicFilterType::MultiTag,
-        other => {
-            let class = "org.apache.rocketmq.remoting.exception.RemotingCommandException";
-            let other = other.unwrap_or("null");
-            return Err(Refusal::exception(class, format_args!("topicFilterType = [{other}] value invalid")));
-        }
-    };
+    let filter_type = filter_type(fields.topic_filter_type.as_deref())?;
     let topic = &*required(fields.topic, "topic")?;
     check_changeable(broker, topic, check_topic(topic))?;
     let current = broker.lock().topics.get(topic).map(|topic| topic.config.attributes.clone());
@@ -36,6 +28,19 @@ pub(crate) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Resul
     };
     broker.put_topic(&mut broker.lock(), config);
     Ok(Answer::success().with_remark(NOT_SET))
+}
+
+/// How many tags messages may have, by Java's name of it.
+pub(super) fn filter_type(name: Option<&str>) -> Result<TopicFilterType, Refusal> {
+    match name {
+        Some("SINGLE_TAG") => Ok(TopicFilterType::SingleTag),
+        Some("MULTI_TAG") => Ok(TopicFilterType::MultiTag),
+        other => {
+            let class = "org.apache.rocketmq.remoting.exception.RemotingCommandException";
+            let other = other.unwrap_or("null");
+            Err(Refusal::exception(class, format_args!("topicFilterType = [{other}] value invalid")))
+        }
+    }
 }
 
 /// 215. NameServers keep the route until they are told, too.
@@ -99,7 +104,11 @@ fn read<'a>(request: &Request<'a>) -> Result<CreateTopicFields<'a>, Refusal> {
 }
 
 /// Checks that the name is valid, and that the topic does not belong to the system.
-fn check_changeable(broker: &Broker, topic: &str, name: Result<(), String>) -> Result<(), Refusal> {
+pub(super) fn check_changeable(
+    broker: &Broker,
+    topic: &str,
+    name: Result<(), String>,
+) -> Result<(), Refusal> {
     name.map_err(|remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark))?;
     if is_system_topic(topic, broker.lock().topics.standing()) {
         let remark = format!("The topic[{topic}] is conflict with system topic.");

@@ -33,9 +33,15 @@ pub(crate) async fn check_transactions(broker: &Broker) -> usize {
     HeldRequest::wake_all(woken, broker);
     let mut sent = 0;
     for Question { connection, header, body } in questions {
+        let half = header.tran_state_table_offset;
+        broker.lock().halves.asked.insert(half);
         let question = CommandRef::request(RequestCode::CHECK_TRANSACTION_STATE, &header).with_body(&body);
         let asked = broker.pushes().oneway(&connection, &question, WRITE_LIMIT).await;
-        sent += usize::from(asked);
+        if asked {
+            sent += 1;
+        } else {
+            broker.lock().halves.asked.remove(&half);
+        }
     }
     sent
 }

@@ -14,7 +14,9 @@ use crate::wire::{Answer, NOT_SET, Refusal, Reply, read_fields, required};
 
 /// 37. It is not noticed that a half message has ended before: each commit makes a message.
 pub(crate) fn end_transaction(broker: &Broker, command: RemotingCommand, responder: Reply) {
-    match end(broker, &command) {
+    let ended = end(broker, &command);
+    broker.changes.tell();
+    match ended {
         Ok(Some(answer)) => answer.send(responder),
         // The state "unknown" gets no answer, even if the producer asked for one.
         Ok(None) => drop(responder),
@@ -24,6 +26,9 @@ pub(crate) fn end_transaction(broker: &Broker, command: RemotingCommand, respond
 
 fn end(broker: &Broker, command: &RemotingCommand) -> Result<Option<Answer>, Refusal> {
     let fields: EndTransactionFields<'_> = read_fields(&command.ext_fields)?;
+    if let Some(offset) = fields.tran_state_table_offset {
+        broker.lock().halves.asked.remove(&offset);
+    }
     let commits = match required(fields.commit_or_rollback, "commitOrRollback")? {
         0 => return Ok(None),
         8 => true,
