@@ -1,12 +1,12 @@
 //! The clock, as tests move it.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::MockCluster;
 use crate::broker::{check_transactions, drop_silent_clients};
 
-/// How long [`MockCluster::advance`] waits in all for producers that were asked about transactions, by the clock of the
-/// system. A producer that is alive answers at once.
+/// How long [`MockCluster::advance`] waits for producers to answer, by the clock of the system. After one wait in vain it
+/// waits no more.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
 impl MockCluster {
@@ -22,7 +22,7 @@ impl MockCluster {
         }
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let until_ms = self.clock.now_ms().saturating_add(millis);
-        let mut patience = ANSWER_LIMIT;
+        let mut producers_answer = true;
         loop {
             let duties = self.brokers().map(|broker| broker.next_duty_ms());
             let Some(next_ms) = duties.chain(self.clock.next_sleeper_ms()).min() else { break };
@@ -30,19 +30,19 @@ impl MockCluster {
                 break;
             }
             self.step_to(next_ms).await;
-            self.wait_for_producers(&mut patience).await;
+            producers_answer = producers_answer && self.wait_for_producers().await;
         }
         self.step_to(until_ms).await;
     }
 
-    /// Without it, an advance by hours would ask again before a producer had the time to answer.
-    async fn wait_for_producers(&self, patience: &mut Duration) {
+    /// Lets producers answer before they are asked again. Returns whether all have answered.
+    async fn wait_for_producers(&self) -> bool {
         let is_answered = || self.brokers().all(|broker| broker.lock().halves.asked.is_empty()).then_some(());
-        let began = Instant::now();
-        if is_answered().is_none() && self.admission.changes.wait(*patience, is_answered).await.is_none() {
+        let all = self.admission.changes.wait(ANSWER_LIMIT, is_answered).await.is_some();
+        if !all {
             self.brokers().for_each(|broker| broker.lock().halves.asked.clear());
         }
-        *patience = patience.saturating_sub(began.elapsed());
+        all
     }
 
     async fn step_to(&self, ms: i64) {
