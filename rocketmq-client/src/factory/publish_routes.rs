@@ -79,6 +79,7 @@ impl PublishRoutes {
             Some(view)
         };
         let found = VIEWS.try_with(|views| {
+            // A fixed place per topic: two topics may evict each other, but no search is needed.
             let place = FxBuildHasher.hash_one(topic) as usize % SEEN;
             match &mut views.borrow_mut()[place] {
                 Some(seen) if seen.version == version && seen.id == self.id && *seen.topic == *topic => {
@@ -95,6 +96,7 @@ impl PublishRoutes {
     fn view(&self, topic: &str) -> Option<(Arc<str>, Arc<TopicPublishInfo>)> {
         let (topic, route) = self.routes.get(topic)?;
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        // A read lock first: the view is nearly always there, and readers do not exclude each other.
         let known = views.get(&topic).filter(|view| view.is_of(&route)).cloned();
         drop(views);
         let view = known.unwrap_or_else(|| {

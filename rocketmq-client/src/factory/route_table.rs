@@ -121,6 +121,7 @@ impl RouteTable {
             Ok(outcome) => (outcome, false),
             Err(_) => (timeout_at(deadline, lookup.lock()).await.map_err(timed_out)?, true),
         };
+        // Another caller may have found the route while this one waited for the lock.
         if let Some(found) = usable() {
             return Ok(found);
         }
@@ -212,6 +213,7 @@ impl RouteTable {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let known = topics.get_key_value(topic);
         let unchanged = |known: &TopicRoute| {
+            // An equal route keeps its snapshot, and with it the views, templates and connections of all producers.
             let same = known.is_template == route.is_template && known.data == route.data;
             same || (route.is_template && !known.is_template)
         };
@@ -223,6 +225,7 @@ impl RouteTable {
         }
         let topic: Arc<str> = known.map_or_else(|| topic.into(), |(topic, _)| topic.clone());
         topics.insert(topic.clone(), Arc::new(route));
+        // After the insert: a reader that sees the new version finds the new route.
         self.version.fetch_add(1, Ordering::Release);
         drop(topics);
         // An error only means that nobody listens.
@@ -250,6 +253,7 @@ impl RouteTable {
             Ok((name_server, data)) => return Ok(TopicRoute::new(name_server, data, false)),
             Err(no_route) => no_route,
         };
+        // Without a clear "no" the topic may exist: a template route would then be wrong.
         if !no_route.is_no || missing == Missing::IsError {
             return Err(no_route);
         }

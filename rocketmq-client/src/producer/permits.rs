@@ -99,6 +99,7 @@ impl Permits {
     /// Takes a permit for one send with a body of this size; a body larger than the limit takes all bytes. Waiting
     /// callers are served in order.
     pub(super) async fn acquire(&self, body: usize, deadline: Instant) -> Result<Permit<&Self>, NoPermit> {
+        // Counted before the first look: a permit returned after it wakes this caller.
         let _waiting = Waiting::new(&self.waiting);
         let acquired = timeout_at(deadline, async {
             let _turn = self.turn.lock().await;
@@ -159,6 +160,7 @@ impl Permits {
     fn take(&self, body: usize) -> Option<Permit<&Self>> {
         let bytes = u64::try_from(body).unwrap_or(u64::MAX).min(self.all % SEND);
         let enough = |free: u64| (free >= SEND && free % SEND >= bytes).then(|| free - SEND - bytes);
+        // One atomic step takes both counts: a send never holds a part of its permit.
         self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enough).ok()?;
         Some(Permit { from: self, taken: Taken(SEND + bytes) })
     }

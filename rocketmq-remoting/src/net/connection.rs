@@ -99,6 +99,7 @@ impl Shared {
     /// Records that the socket has now taken `written` bytes in all, `before` of them earlier.
     pub(super) fn note_written(&self, before: u64, written: u64, now: Instant) {
         self.written.store(written, Ordering::Relaxed);
+        // Only the first byte after a sign of life starts the clock: later writes must not reset it.
         if before == self.heard.load(Ordering::Relaxed) {
             *self.owed_since.lock().unwrap_or_else(PoisonError::into_inner) = now;
         }
@@ -112,6 +113,7 @@ impl Shared {
             None if now.saturating_duration_since(owed_since) >= SILENT_AT_LEAST => {
                 self.heard.load(Ordering::Relaxed)
             }
+            // No position is above this: the peer never counts as silent.
             _ => u64::MAX,
         };
         Progress { written: self.written.load(Ordering::Relaxed), heard }
@@ -244,6 +246,7 @@ impl Connection {
         if let Err(error) =
             self.append(&mut core, request, self.head(request.code, opaque, CommandFlag::REQUEST))
         {
+            // A frame that cannot be encoded was not appended: its request must not wait for an answer.
             core.session.cancel(opaque);
             return Err(error);
         }
@@ -362,6 +365,7 @@ impl Connection {
         let CommandRef { remark, header, fields, body, .. } = *command;
         let before = core.out.len();
         core.out.append(body, |out| encode_frame(out, &head, remark, header, fields, body.len()))?;
+        // The stream position tells later whether the first byte of a frame was written.
         core.enqueued += (core.out.len() - before) as u64;
         Ok(())
     }
@@ -369,6 +373,7 @@ impl Connection {
     /// Releases the lock and wakes the connection's task if it sleeps.
     pub(super) fn notify(&self, mut core: MutexGuard<'_, Core>) {
         let io = if std::mem::replace(&mut core.io_awake, true) { None } else { core.io.clone() };
+        // Wake after the lock is released: the woken task takes it at once.
         drop(core);
         if let Some(io) = io {
             io.wake();

@@ -160,6 +160,8 @@ impl ConnectionTask {
     fn take_frames(&mut self) -> Result<(), ConnectionEnd> {
         let now = Instant::now();
         (self.last_read, self.last_traffic) = (now, now);
+        // The serving side hands out all frames: its peers pace themselves. The calling side hands out parts, see
+        // `PARTS`.
         let at_most = match self.reads_wait_for_writes {
             true => FRAMES_AT_ONCE,
             false => (self.load / PARTS).clamp(LEAST_OF_A_PART, FRAMES_AT_ONCE),
@@ -227,6 +229,7 @@ impl ConnectionTask {
                     Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
                 }
             }
+            // Take the next buffer only when the last is written: callers fill one while the socket drains the other.
             if self.writing.is_empty() && !self.take_outgoing(cx)? {
                 return Ok(());
             }
@@ -234,6 +237,7 @@ impl ConnectionTask {
             let count = self.writing.slices(&mut slices);
             let stream = Pin::new(&mut self.stream);
             let wrote = match &slices[..count] {
+                // A single slice needs no vectored write, which not every stream supports.
                 [one] => stream.poll_write(cx, one),
                 many => stream.poll_write_vectored(cx, many),
             };
@@ -253,6 +257,7 @@ impl ConnectionTask {
                     self.written += count as u64;
                     self.last_traffic = Instant::now();
                     self.connection.shared.note_written(before, self.written, self.last_traffic);
+                    // Flush only at the end of the buffer: TLS then packs it into few records.
                     self.unflushed = self.writing.advance(count);
                 }
                 Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
@@ -264,6 +269,7 @@ impl ConnectionTask {
     fn take_outgoing(&mut self, cx: &mut Context<'_>) -> Result<bool, ConnectionEnd> {
         let shared = &self.connection.shared;
         let mut core = shared.lock();
+        // The waker must be stored before the task sleeps, or a caller could not wake it.
         if !core.io.as_ref().is_some_and(|io| io.will_wake(cx.waker())) {
             core.io = Some(cx.waker().clone());
         }
@@ -283,6 +289,7 @@ impl ConnectionTask {
         }
         self.yielded = false;
         let was_full = core.out.len() >= shared.options.write_buffer_limit;
+        // Swap, not copy: the lock is held for a few instructions, and both buffers are reused.
         std::mem::swap(&mut core.out, &mut self.writing);
         drop(core);
         if was_full {
@@ -342,6 +349,7 @@ impl ConnectionTask {
         let writing = self.is_writing();
         let quiet = later(self.last_traffic, options.max_idle);
         let mut silent = later(self.last_read, options.expire);
+        // Only long polls are outstanding: silence is expected until the last of them is due.
         if owed.load == 0 && !writing {
             silent = owed.held_until.map_or(silent, |held_until| silent.max(later(held_until, HELD_MARGIN)));
         }

@@ -44,6 +44,7 @@ impl Inbox {
     ) -> Result<(), FrameError> {
         let looked = self.look_at(read.bytes(), at_most, limits);
         let length = self.frames.last().map_or(0, |last| last.end);
+        // Split off all frames at once: one shared piece of memory, one reference count.
         self.bytes = read.split_to(length);
         looked
     }
@@ -85,6 +86,7 @@ impl Inbox {
         let mut places =
             (0..frames.len()).filter(|place| frames[*place].layout.flag.is_response()).peekable();
         let (mut unmatched, mut retired) = (0, false);
+        // Release the lock between two rounds, so that callers can send meanwhile.
         while places.peek().is_some() {
             let mut core = shared.lock();
             for place in places.by_ref().take(MATCH_AT_ONCE) {
@@ -96,12 +98,14 @@ impl Inbox {
             }
             retired = core.session.is_retired();
         }
+        // Before callers are woken: their next requests must go to another connection.
         if retired {
             shared.usable.store(false, Ordering::Relaxed);
         }
         if unmatched > 0 {
             shared.unmatched_answers.fetch_add(unmatched, Ordering::Relaxed);
         }
+        // Outside the lock: callbacks are user code.
         for (mut callback, place) in matched.drain(..) {
             let answer = frames[place].view(bytes);
             if guard(|| callback.answered(&answer, now)) {

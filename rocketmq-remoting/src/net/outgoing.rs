@@ -44,10 +44,12 @@ impl Outgoing {
     ) -> Result<(), E> {
         let before = self.bytes.len();
         if let Err(error) = encode(&mut self.bytes) {
+            // Remove the half-written header: the frames before it stay valid.
             self.bytes.truncate(before);
             return Err(error);
         }
         if body.len() >= OWN_SEGMENT_FROM {
+            // A clone of `Bytes` only counts a reference: the body is not copied.
             self.bodies.push((self.bytes.len(), body.clone()));
             self.len += body.len();
         } else {
@@ -63,6 +65,7 @@ impl Outgoing {
         let mut at = self.bytes_done;
         let mut skip = self.body_done;
         for (place, body) in self.bodies.iter().skip(self.bodies_done) {
+            // A body may take two slices, the bytes before it and itself: stop while both fit.
             if count + 2 > MAX_SLICES {
                 return count;
             }
@@ -73,6 +76,7 @@ impl Outgoing {
             }
             slices[count] = IoSlice::new(&body[skip..]);
             count += 1;
+            // Only the first body can be partly written.
             skip = 0;
         }
         if at < self.bytes.len() && count < MAX_SLICES {
@@ -114,6 +118,7 @@ impl Outgoing {
     }
 
     fn clear(&mut self) {
+        // Otherwise keep the memory: the next frames need it at once.
         if self.bytes.capacity() > KEEP_CAPACITY {
             self.bytes = BytesMut::new();
         }

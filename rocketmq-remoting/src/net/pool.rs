@@ -82,6 +82,7 @@ impl Pool {
         mut dialing: watch::Receiver<Option<DialOutcome>>,
         deadline: Instant,
     ) -> DialOutcome {
+        // The wait ends at the caller's deadline, or at the limit for another caller's dial.
         let patience = deadline.min(later(Instant::now(), self.options.try_lock_timeout));
         let outcome = match timeout_at(patience, dialing.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone(),
@@ -154,6 +155,7 @@ impl Pool {
                 Ok(Err(error)) => Err(DialError::Failed { address, source: Arc::new(error) }),
                 Err(_) => Err(DialError::TimedOut { address, after: options.connect_timeout }),
             };
+            // Store the connection first: a caller that wakes now must find it.
             endpoint.dialled(&dialled, &options);
             sender.send_replace(Some(dialled));
         });
@@ -258,6 +260,7 @@ impl EndpointState {
             Ok(_) => (self.failures, self.failed) = (0, None),
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
+                // Jitter: many clients must not dial a restarted broker in the same instant.
                 let wait = options.back_off.delay(self.failures, random());
                 self.failed = Some((Instant::now() + wait, error.clone()));
             }

@@ -70,6 +70,8 @@ impl ReadBuffer {
         let frame = self.next_frame();
         if frame > CHUNK {
             if !self.is_large || room == 0 {
+                // Grow with the bytes that have arrived, up to the frame's length: a claimed length alone allocates
+                // little.
                 self.move_to(frame.min(LARGE_AT_FIRST.max(length.saturating_mul(GROWTH))));
                 self.is_large = true;
             }

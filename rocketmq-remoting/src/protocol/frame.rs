@@ -63,6 +63,7 @@ pub fn encode_frame<H: EncodeHeader + ?Sized>(
     body_len: usize,
 ) -> Result<(), EncodeError> {
     let start = out.len();
+    // Both lengths are known only after the header is written: reserve their place.
     out.extend_from_slice(&[0; 8]);
     let written = match head.serialize_type {
         SerializeType::Json => json_writer::write_header(out, head, remark, header, extra),
@@ -70,6 +71,7 @@ pub fn encode_frame<H: EncodeHeader + ?Sized>(
     };
     let finished = written.and_then(|()| fill_in_lengths(out, start, head.serialize_type, body_len));
     if finished.is_err() {
+        // Remove the half-written frame: the frames before it stay valid.
         out.truncate(start);
     }
     finished
@@ -154,6 +156,7 @@ fn length_word(first: [u8; 4], limits: &FrameLimits) -> Result<usize, FrameError
     let Ok(unsigned) = usize::try_from(length) else {
         return Err(FrameError::LengthTooSmall { length, hint });
     };
+    // The length must cover at least the header's length word.
     if unsigned < 4 {
         return Err(FrameError::LengthTooSmall { length, hint });
     }

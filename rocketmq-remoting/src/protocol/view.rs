@@ -105,6 +105,7 @@ impl<'a> CommandView<'a> {
 
     /// A text for people.
     pub fn remark(&self) -> Option<Cow<'a, str>> {
+        // The fast path of the reader does not check UTF-8; a remark is for people, so replace bad bytes.
         let raw = String::from_utf8_lossy(self.header_part(self.layout.remark?));
         Some(match self.layout.is_escaped {
             true => Cow::Owned(RawText { raw: &raw, escaped: true }.text().into_owned()),

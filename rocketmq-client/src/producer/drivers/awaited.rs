@@ -29,6 +29,7 @@ impl DefaultMQProducerImpl {
         let running = self.running()?;
         let plan = self.plan(CommunicationMode::Sync, options);
         if running.is_elsewhere(current_runtime()?) {
+            // Rare, and needs a timer of its own: boxed, so that the usual future stays small.
             return self.send_from_elsewhere(running, submission, plan).await;
         }
         let (permit, report) = self.admit(submission.body_len(), &plan).await?;
@@ -45,6 +46,7 @@ impl DefaultMQProducerImpl {
             SendStep::Done(outcome) => outcome,
             step => self.send_default_impl(running, &mut send, step).await,
         };
+        // Return the permit before the texts of the result are made: another send can start.
         drop(permit);
         send.outcome(&self.option, sent)
     }

@@ -102,6 +102,7 @@ impl DefaultMQProducerImpl {
                         SendEvent::Registered(attempt, registered)
                     }
                     SendStep::Write(attempt) => {
+                        // Borrows the attempt: the event takes it back, so that the machine knows which attempt ended.
                         let answered = self.send_kernel_impl(running, send, &attempt).await;
                         SendEvent::Answered(attempt, answered)
                     }
@@ -184,12 +185,14 @@ impl DefaultMQProducerImpl {
         if let Some((attempt, failure)) = event.ended_attempt() {
             running.faults.note(attempt.broker(), attempt.began, failure);
             if failure.is_some_and(is_stale_route) {
+                // Also for later sends: this send may end without a look-up of its own.
                 running.instance.want_fresh_routes();
             }
         }
         let step = machine.step(now, event);
         if let SendStep::Done(outcome) = &step {
             self.stats.retried(machine.retries());
+            // Each send of a gathered batch counts by itself, when it gets its outcome.
             if !machine.plan().is_gathered {
                 self.note(outcome, machine.plan().began, now);
             }

@@ -115,6 +115,7 @@ impl DefaultMQProducerImpl {
     ) -> Result<T, MQClientError> {
         let (hooks, prepared, choice) = (self.option.hooks(), &send.prepared, attempt.choice());
         if !hooks.watch_sends() {
+            // Most producers have no hooks: skip the context, which allocates.
             return self.exchange(running, send, attempt).await;
         }
         let mut context = SendMessageContext {
@@ -141,6 +142,7 @@ impl DefaultMQProducerImpl {
         let began = Instant::now();
         let sent = self.exchange(running, send, attempt).await;
         let took = began.elapsed();
+        // Made only for hooks: without them the texts of a result are made once, at the end.
         let result = sent.as_ref().map(|sent| sent.result(&self.option, prepared));
         let outcome =
             SendMessageOutcome { result: result.as_ref().map(Option::as_ref).map_err(|error| *error), took };

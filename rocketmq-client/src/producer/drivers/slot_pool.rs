@@ -39,9 +39,11 @@ pub(super) fn give_back(mut used: Box<CallbackSlot>) {
     *used = CallbackSlot::default();
     with_mine(|mine| {
         mine.push(used);
+        // Keep one chunk: a thread that both takes and returns boxes needs no exchange.
         if mine.len() >= 2 * CHUNK {
             let chunk = mine.split_off(CHUNK);
             let mut returned = returned();
+            // Beyond the limit boxes are freed: a burst must not pin memory for ever.
             if returned.len() < LIMIT {
                 returned.push(chunk);
             }

@@ -90,6 +90,7 @@ impl Receipt {
             ResponseCode::SLAVE_NOT_AVAILABLE => SendStatus::SlaveNotAvailable,
             _ => return Err(refusal(answer, queue, address)),
         };
+        // From here on the message is stored: an unreadable answer means *maybe stored*, never *not stored*.
         let stored = SendMessageAnswer::read(answer.fields())
             .map_err(|source| MQClientError::bad_answer(queue.shared_broker_name().clone(), source))?;
         let (has_transaction_id, has_region_id) =
@@ -104,6 +105,7 @@ impl Receipt {
         let unusual = if is_usual { None } else { Some(Unusual::copied(stored)) };
         Ok(Self {
             status,
+            // A clone counts a reference; only a queue that the broker changed allocates.
             queue: if queue_id == queue.queue_id() { queue.clone() } else { queue.with_queue_id(queue_id) },
             queue_offset,
             offset_msg_id,

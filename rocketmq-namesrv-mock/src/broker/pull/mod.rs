@@ -41,6 +41,7 @@ pub(crate) fn pull(broker: &Broker, command: RemotingCommand, responder: Reply) 
     let mut state = broker.lock();
     match run(broker, &mut state, &command, &responder, Suspend::Allowed) {
         Ok(PullOutcome::Hold(place)) => {
+            // Hold it under the lock of the look-up: a message stored in between would be missed.
             let is_sooner = state.held.add(place, command, responder, answer_now);
             drop(state);
             if is_sooner {
@@ -84,6 +85,7 @@ fn run(
     let max_msg_nums = required(fields.max_msg_nums, "maxMsgNums")?;
     let empty = ConsumeQueue::default();
     let queue = state.topics.get(topic).and_then(|topic| topic.queue(queue_id)).unwrap_or(&empty);
+    // A pending reset overrides the requested offset: the answer sends the group there.
     let mut found = match state.offsets.take_reset(topic, group, queue_id) {
         Some(target) => read::moved(queue, target),
         None => read::read(queue, &state.log, offset, Room::new(broker, max_msg_nums), &filter),
@@ -96,6 +98,7 @@ fn run(
     state.offsets.note_pull(topic, group, queue_id, found.next_begin_offset);
 
     let sys_flag = PullSysFlag::from_bits(required(fields.sys_flag, "sysFlag")?);
+    // Commit when the request arrives, not again when a held pull is answered.
     if suspend == Suspend::Allowed && sys_flag.contains(PullSysFlag::COMMIT_OFFSET) {
         let offset = required(fields.commit_offset, "commitOffset")?;
         state.offsets.commit(topic, group, queue_id, offset);

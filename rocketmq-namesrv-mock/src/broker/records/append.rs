@@ -50,6 +50,7 @@ pub(crate) fn append(
     if broker.is_slave() {
         return Err(slave_refusal());
     }
+    // Slaves copy after this lock is released, so the order of the two does not matter.
     broker.role.tell_slaves();
     let record_len = record.fields(NOWHERE, broker.address()).record_len();
     drop_oldest(broker, state, record_len);
@@ -62,6 +63,7 @@ pub(crate) fn append(
     let place = StoredAt { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
     let fields = record.fields(place, broker.address());
     if record.is_unreadable(broker.address()) {
+        // The offset is used up, as in Apache's broker, so later offsets agree with it.
         queue.lose(1);
         log.skip(fields.record_len());
         return Ok(place);

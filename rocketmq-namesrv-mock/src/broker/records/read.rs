@@ -140,6 +140,7 @@ fn take(queue: &ConsumeQueue, log: &CommitLog, offset: i64, room: Room, filter: 
     let Room { wanted, max_count, max_bytes } = room;
     let mut taken = Taken { messages: Vec::with_capacity(wanted.min(max_count).min(32)), next: offset };
     let mut bytes = 0;
+    // Bounded, like in Java: a filter that matches nothing must not scan the whole queue.
     for entry in queue.entries_from(offset).take(MIN_SCAN.max(wanted)) {
         let count = taken.messages.len();
         // The first message always goes out, whatever its size and the requested count.

@@ -76,6 +76,7 @@ impl<'a> Scanner<'a> {
             return None;
         }
         let key_end = find_quote_or_backslash(bytes, key)?;
+        // A backslash ends the search too, and fails here: keys with escapes take the slow path.
         let [b'"', b':', next] = bytes.get(key_end..key_end + 3)? else { return None };
         let quoted = *next == b'"';
         let start = key_end + 2 + usize::from(quoted);
@@ -92,6 +93,7 @@ impl<'a> Scanner<'a> {
         if !ends {
             return None;
         }
+        // Move only now: on any earlier return the scanner is unchanged.
         self.at = end + usize::from(quoted);
         Some((&self.text[key..key_end], &self.text[start..end], quoted))
     }

@@ -244,10 +244,12 @@ impl<C, A> InFlightTable<C, A> {
 
     #[inline]
     fn enter(&mut self, deadline: Instant, frame_start: u64, hold: Hold, waiter: Waiter<C>) -> i32 {
+        // At most three quarters full, so that the search for a free slot stays short.
         if self.live >= self.slots.len() / 4 * 3 {
             self.grow();
         }
         let mut opaque = self.next_opaque;
+        // Old requests, such as long polls, may still hold the next slots: skip their ids.
         while !matches!(self.slots[self.index(opaque)], Slot::Free) {
             opaque = opaque.wrapping_add(1);
         }
@@ -298,6 +300,7 @@ impl<C, A> InFlightTable<C, A> {
         if let Slot::Waiting { waiter, .. } = slot {
             match waiter {
                 Waiter::Task(stored) if stored.will_wake(waker) => {}
+                // Clone a waker only if it differs: tasks often poll again with the same waker.
                 _ => *waiter = Waiter::Task(waker.clone()),
             }
             return Poll::Pending;
@@ -328,6 +331,7 @@ impl<C, A> InFlightTable<C, A> {
         if deadline <= now {
             return progress.is_silent_since(frame_start);
         }
+        // Not overdue yet: `expire` decides about the peer at the deadline.
         self.abandoned.get_or_insert(Abandoned { deadline, frame_start });
         false
     }
@@ -338,6 +342,7 @@ impl<C, A> InFlightTable<C, A> {
     /// Scans the whole table. Call it no earlier than [`earliest_deadline`](Self::earliest_deadline), and no more often
     /// than deadlines need to be precise.
     pub fn expire(&mut self, now: Instant, progress: Progress, told: &mut Told<C>) -> bool {
+        // The cheap check comes first: it spares a scan of the table.
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return false;
         }
@@ -372,6 +377,7 @@ impl<C, A> InFlightTable<C, A> {
     pub fn end_all(&mut self, written: u64, told: &mut Told<C>) {
         for slot in &mut self.slots {
             if let Slot::Waiting { frame_start, .. } = slot {
+                // Exact to the byte: a frame without a written byte cannot have reached the peer.
                 let end = CallEnd::ConnectionEnded { written: *frame_start < written };
                 self.live -= usize::from(slot.end(end, told));
             }
