@@ -49,6 +49,7 @@ mod life_cycle;
 pub mod model;
 mod mq_client_api;
 mod name_servers;
+mod peer_log;
 pub mod producer;
 pub mod remoting;
 pub mod selector;

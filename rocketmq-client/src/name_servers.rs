@@ -95,6 +95,7 @@ impl NameServers {
         ask: impl Fn(Arc<str>) -> Asking<'a, T>,
     ) -> Result<(Arc<str>, T), NoAnswer> {
         let list = self.list();
+        let began = Instant::now();
         let (first, count) = (list.current.load(Ordering::Relaxed), list.addresses.len());
         let mut waiting = (0..count).map(|step| (first + step) % count);
         let mut asking: Vec<(usize, Asking<'a, T>)> = Vec::with_capacity(count);
@@ -132,7 +133,7 @@ impl NameServers {
         let silent = asking.iter().map(|(index, _)| *index).chain(waiting);
         failed.answers.extend(silent.map(|index| NameServerAnswer {
             address: list.addresses[index].clone(),
-            said: "no answer in time".to_owned(),
+            said: format!("no answer within {:?}", Duration::from_millis(began.elapsed().as_millis() as u64)),
         }));
         Err(failed)
     }
@@ -211,7 +212,7 @@ mod tests {
         let mut said: Vec<(&str, &str)> =
             failed.answers.iter().map(|answer| (&*answer.address, answer.said.as_str())).collect();
         said.sort_unstable();
-        assert_eq!(said, [("0", "no answer in time"), ("1", "from 1"), ("2", "no answer in time")]);
+        assert_eq!(said, [("0", "no answer within 1s"), ("1", "from 1"), ("2", "no answer within 1s")]);
         assert!(!failed.is_no);
     }
 

@@ -456,18 +456,6 @@ mod tests {
     }
 
     #[test]
-    fn the_id_and_the_namespace_that_clients_add_do_not_count() {
-        let limit = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
-        let mut properties = put("k", &"x".repeat(limit - 3));
-        properties.put_reserved("UNIQ_KEY", &"7F".repeat(28));
-        properties.put_reserved("INSTANCE_ID", "instance");
-        assert_eq!(properties.check(), Ok(()));
-        properties.put("l", "1");
-        let length = limit + 4;
-        assert_eq!(problem(&properties), Some(PropertyProblem::TooLong { length, limit }));
-    }
-
-    #[test]
     fn more_properties_are_appended_in_one_allocation() {
         let properties = MessageProperties::from_wire(wire("a=1"));
         let text = properties.wire_with(&[("UNIQ_KEY", "id"), ("WAIT", "true")]);

@@ -69,3 +69,23 @@ pub enum PropertyProblem {
         limit: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::{BROKER_PROPERTIES_BYTES, MAX_PROPERTIES_BYTES, MessageProperties};
+
+    #[test]
+    fn the_id_and_the_namespace_that_clients_add_do_not_count() {
+        let limit = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
+        let mut properties = MessageProperties::new();
+        properties.put("k", &"x".repeat(limit - 3));
+        properties.put_reserved("UNIQ_KEY", &"7F".repeat(28));
+        properties.put_reserved("INSTANCE_ID", "instance");
+        assert_eq!(properties.check(), Ok(()));
+        properties.put("l", "1");
+        let length = limit + 4;
+        let error = properties.check().unwrap_err();
+        assert_eq!(error.problem(), PropertyProblem::TooLong { length, limit });
+    }
+}

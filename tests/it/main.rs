@@ -19,6 +19,7 @@
 //! - `simulation`: producers and a cluster in one thread on paused time, and half-open connections
 //! - `secrets`: fields in each request, and secrets that no log shows
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
+//! - `peer_log`: what is logged of brokers and NameServers that go and come back
 //! - `alone`: runs a test in a process of its own
 //! - `peer`: the scripted server behind `retries`, `hostile_peers`, `pushes`, `admin_in_parts` and `secrets`
 
@@ -36,6 +37,7 @@ mod latency_fault;
 mod one_crate;
 mod options;
 mod peer;
+mod peer_log;
 mod promises;
 mod pushes;
 mod retries;

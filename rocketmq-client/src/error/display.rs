@@ -41,7 +41,7 @@ impl MQClientError {
             MQClientError::AlreadyStarted { client } => write!(line, "the {client} was started before"),
             MQClientError::ShutDown { client } => write!(line, "the {client} is shut down: make a new one"),
             MQClientError::NoRuntime => {
-                line.write_str("no tokio runtime: call this within one, such as in #[tokio::main]")
+                line.write_str("no tokio runtime with timers and I/O: call this in #[tokio::main], or in a runtime with enable_all()")
             }
             MQClientError::InvalidOption { option, reason } => write!(line, "option {option}: {reason}"),
             MQClientError::InvalidArgument { argument, source } => {
@@ -75,7 +75,10 @@ impl MQClientError {
                 write!(line, "broker {broker} refuses service{}", remark_text(remark))
             }
             MQClientError::Broker { broker, code, remark, .. } => {
-                write!(line, "broker {broker} answered {code}{}", remark_text(remark))
+                let hint = access_hint(remark);
+                let text = remark_text(remark);
+                let text = if hint.is_empty() { &*text } else { text.trim_end_matches('.') };
+                write!(line, "broker {broker} answered {code}{text}{hint}")
             }
             MQClientError::Remoting { broker, source, context } => {
                 write!(line, "no answer from broker {broker}{}", silence(source, context.report()))
@@ -135,6 +138,20 @@ fn after(report: &SendReport) -> String {
     let took = report.attempts().last().map(|attempt| attempt.took);
     let millis = took.and_then(|took| u64::try_from(took.as_millis()).ok()).map(Duration::from_millis);
     millis.map_or_else(String::new, |took| format!(" after {took:?}"))
+}
+
+/// What to do when a broker refuses because of who asks. Brokers have no code of their own for it, and remarks that differ
+/// from version to version.
+fn access_hint(remark: &Option<Box<str>>) -> &'static str {
+    let remark = remark.as_deref().unwrap_or_default();
+    let says = |words: &[&str]| words.iter().any(|word| remark.contains(word));
+    if says(&["username cannot be null", "No accessKey"]) {
+        ": the broker wants credentials (set_credentials)"
+    } else if remark.starts_with("User:") || says(&["AclException", "signature", "accessKey"]) {
+        ": check the credentials (set_credentials)"
+    } else {
+        ""
+    }
 }
 
 fn remark_text(remark: &Option<Box<str>>) -> String {

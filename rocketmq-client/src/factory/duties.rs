@@ -45,7 +45,9 @@ pub(super) async fn send_heartbeats(
         for address in servers {
             let heartbeats = heartbeats.clone();
             tasks.spawn(async move {
-                if let Err(error) = heartbeats.send(&address).await {
+                let answer = heartbeats.send(&address).await;
+                heartbeats.peers().asked("broker", &address, &answer);
+                if let Err(error) = answer {
                     tracing::debug!(broker = %address, error = with_causes(&error), "heartbeat failed");
                 }
             });

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::groups::{Group, Groups, Membership};
 use crate::error::{MQClientError, with_causes};
 use crate::mq_client_api::{HeartbeatAnswer, MQClientApi};
+use crate::peer_log::PeerLog;
 use crate::waiting;
 
 /// Sends heartbeats, and records the version that each broker knows. A broker remembers a client only while the
@@ -48,6 +49,10 @@ impl Heartbeats {
         let told = self.told(address);
         let mut told = told.lock().await;
         self.tell(address, &mut told, Instant::now() + self.api.timeout()).await
+    }
+
+    pub(crate) fn peers(&self) -> &PeerLog {
+        self.api.peers()
     }
 
     /// The version (`MQVersion`) of a broker, from its last answer to a heartbeat.

@@ -8,7 +8,7 @@ use rocketmq_remoting::protocol::body::TopicRouteData;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::client_id::{client_id, local_ip};
+use super::client_id::{check_runtime, client_id, local_ip};
 use super::client_remoting_processor::ClientRemotingProcessor;
 use super::duties::{detect_reachable, refresh_routes, send_heartbeats};
 use super::groups::{Groups, Handlers, Membership};
@@ -48,10 +48,10 @@ impl MQClientInstance {
     /// Makes the core and starts its background duties, on the current runtime or on a thread of their own. Makes sure
     /// that a NameServer answers, unless the options allow a start without NameServers.
     pub(crate) async fn start(config: ClientConfig) -> Result<Self, MQClientError> {
+        check_runtime()?;
         if !config.own_thread {
             return Self::start_here(config).await;
         }
-        tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
         let thread = OwnThread::start()?;
         let (started, instance) = oneshot::channel();
         let starting = thread.tasks()?;

@@ -75,7 +75,8 @@ impl fmt::Display for SendStatus {
 pub struct SendResult {
     /// How safely it is stored.
     pub send_status: SendStatus,
-    /// The id that the client gave it (`UNIQ_KEY`), equal in all attempts and redeliveries.
+    /// The id that the client gave it (`UNIQ_KEY`), equal in all attempts and redeliveries. The time in it is that of the
+    /// zone UTC−12, where Java's client takes the local zone.
     pub msg_id: String,
     /// The id that the broker gave it: the broker's address and the position in its commit log, in hexadecimal.
     pub offset_msg_id: String,

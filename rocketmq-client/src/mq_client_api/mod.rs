@@ -28,14 +28,23 @@ use tokio::time::Instant;
 use crate::error::{MQClientError, with_causes};
 use crate::factory::Group;
 use crate::name_servers::{NameServers, NoAnswer, Said};
+use crate::peer_log::PeerLog;
 
 pub(crate) use asking::Asking;
+
+/// What to look at when a server does not know the question for a route.
+const IS_IT_A_BROKER: &str =
+    ": is this a broker? Give the address of a NameServer, whose port is mostly 9876";
+
+/// What to look at when a server ends each connection that it is asked on.
+const DOES_IT_WANT_TLS: &str = ": a server that wants TLS ends connections without it (set_tls)";
 
 /// The requests of this client, one method each. Java: `MQClientAPIImpl`.
 #[derive(Debug)]
 pub(crate) struct MQClientApi {
     remoting: RemotingClient,
     name_servers: NameServers,
+    peers: PeerLog,
     /// The limit of requests other than sends.
     timeout: Duration,
 }
@@ -51,7 +60,7 @@ pub(crate) struct HeartbeatAnswer {
 
 impl MQClientApi {
     pub(crate) fn new(remoting: RemotingClient, name_servers: NameServers, timeout: Duration) -> Self {
-        Self { remoting, name_servers, timeout }
+        Self { remoting, name_servers, peers: PeerLog::default(), timeout }
     }
 
     pub(crate) fn remoting(&self) -> &RemotingClient {
@@ -60,6 +69,11 @@ impl MQClientApi {
 
     pub(crate) fn name_servers(&self) -> &NameServers {
         &self.name_servers
+    }
+
+    /// Hears how requests went, and logs when a peer goes and when it is back.
+    pub(crate) fn peers(&self) -> &PeerLog {
+        &self.peers
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -116,17 +130,24 @@ impl MQClientApi {
             // The server may have closed an idle connection unnoticed. A read may be repeated, so try once more.
             answer = ask().await;
         }
+        self.peers.asked("NameServer", address, &answer);
         match answer {
             Ok(body) => decode_body(&body).map_err(|error| Said { text: with_causes(&error), is_no: false }),
             Err(RemotingError::Refused { code, remark, .. }) => {
                 let first_line =
                     remark.as_deref().and_then(|remark| remark.lines().next()).unwrap_or_default();
+                // A broker knows no look-ups of routes.
+                let hint = if code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED { IS_IT_A_BROKER } else { "" };
                 Err(Said {
-                    text: format!("{code} {first_line}"),
+                    text: format!("{code} {first_line}{hint}"),
                     is_no: code == ResponseCode::TOPIC_NOT_EXIST,
                 })
             }
-            Err(error) => Err(Said { text: with_causes(&error), is_no: false }),
+            Err(error) => {
+                let ended = matches!(&error, RemotingError::Call { source: CallError::Ended { .. }, .. });
+                let hint = if ended { DOES_IT_WANT_TLS } else { "" };
+                Err(Said { text: format!("{}{hint}", with_causes(&error)), is_no: false })
+            }
         }
     }
 

@@ -184,6 +184,7 @@ impl DefaultMQProducerImpl {
     ) -> SendStep<T> {
         if let Some((attempt, failure)) = event.ended_attempt() {
             running.faults.note(attempt.broker(), attempt.began, failure);
+            running.instance.api().peers().sent(attempt.choice().address, failure);
             if failure.is_some_and(is_stale_route) {
                 // Also for later sends: this send may end without a look-up of its own.
                 running.instance.want_fresh_routes();

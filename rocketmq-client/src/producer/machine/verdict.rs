@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use rocketmq_remoting::client::RemotingError;
-use rocketmq_remoting::net::{BackOff, DialError};
+use rocketmq_remoting::net::{BackOff, CallError, ConnectionEnd, DialError};
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::error::{MQClientError, is_retryable};
@@ -27,14 +27,15 @@ impl Verdict {
         match error {
             MQClientError::Remoting { source, .. } => Self {
                 maybe_stored: !source.is_unsent(),
-                again: !matches!(&**source, RemotingError::Call { source, .. } if source.is_local()),
+                again: !matches!(&**source, RemotingError::Call { source, .. } if source.is_local())
+                    && !is_stopped(source),
                 stale_route: true,
                 not_connected: matches!(&**source, RemotingError::Connect(_)),
             },
             // The heartbeat failed; the message was not sent.
             MQClientError::NotRegistered { source, .. } => Self {
                 maybe_stored: false,
-                again: true,
+                again: !is_stopped(source),
                 stale_route: true,
                 not_connected: matches!(&**source, RemotingError::Connect(_)),
             },
@@ -51,6 +52,17 @@ impl Verdict {
                 None => Self::default(),
             },
         }
+    }
+}
+
+/// Whether the client, or the runtime that it was started on, has ended: no attempt can succeed any more.
+fn is_stopped(error: &RemotingError) -> bool {
+    match error {
+        RemotingError::Connect(DialError::Stopped { .. }) => true,
+        RemotingError::Call { source: CallError::Ended { end, .. }, .. } => {
+            matches!(end, ConnectionEnd::Stopped)
+        }
+        _ => false,
     }
 }
 
@@ -109,6 +121,15 @@ mod tests {
         for code in 0..3000 {
             let again = [17, 14, 1, 2, 16, 204, 205, 1500].contains(&code);
             assert_eq!(Verdict::of(&refused(ResponseCode(code))).again, again, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_client_whose_runtime_ended_does_not_try_again() {
+        let stopped = DialError::Stopped { address: "a:1".into() };
+        let ended = CallError::Ended { written: true, end: ConnectionEnd::Stopped };
+        for error in [RemotingError::Connect(stopped), RemotingError::call("a:1", ended)] {
+            assert!(!Verdict::of(&MQClientError::from_remoting("broker-a", error)).again);
         }
     }
 
