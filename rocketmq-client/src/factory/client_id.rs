@@ -49,11 +49,15 @@ pub(crate) async fn local_ip(peers: &[Arc<str>]) -> IpAddr {
     IpAddr::V4(Ipv4Addr::LOCALHOST)
 }
 
-/// Whether the caller runs on a runtime with timers and sockets. tokio tells only by a panic, which is caught here.
-pub(crate) fn check_runtime() -> Result<(), MQClientError> {
+/// Whether the caller runs on a runtime with timers and, if they are needed, sockets. tokio tells only by a panic, which is
+/// caught here.
+pub(crate) fn check_runtime(needs_sockets: bool) -> Result<(), MQClientError> {
     tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
     let use_both = || {
         drop(tokio::time::sleep(Duration::ZERO));
+        if !needs_sockets {
+            return;
+        }
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok();
         let socket = socket.filter(|socket| socket.set_nonblocking(true).is_ok());
         drop(socket.map(tokio::net::UdpSocket::from_std));
@@ -135,7 +139,7 @@ mod tests {
     fn a_runtime_without_timers_or_sockets_is_none() {
         use tokio::runtime::Builder;
 
-        let check = |builder: &mut Builder| builder.build().unwrap().block_on(async { check_runtime() });
+        let check = |builder: &mut Builder| builder.build().unwrap().block_on(async { check_runtime(true) });
         for lacking in [
             &mut Builder::new_current_thread(),
             Builder::new_current_thread().enable_io(),
@@ -144,6 +148,8 @@ mod tests {
             assert!(matches!(check(lacking), Err(MQClientError::NoRuntime)));
         }
         assert!(check(Builder::new_current_thread().enable_all()).is_ok());
+        let with_timers = Builder::new_current_thread().enable_time().build().unwrap();
+        assert!(with_timers.block_on(async { check_runtime(false) }).is_ok(), "a network in memory");
     }
 
     #[tokio::test]

@@ -48,7 +48,7 @@ impl MQClientInstance {
     /// Makes the core and starts its background duties, on the current runtime or on a thread of their own. Makes sure
     /// that a NameServer answers, unless the options allow a start without NameServers.
     pub(crate) async fn start(config: ClientConfig) -> Result<Self, MQClientError> {
-        check_runtime()?;
+        check_runtime(config.transport.is_none())?;
         if !config.own_thread {
             return Self::start_here(config).await;
         }
