@@ -229,7 +229,7 @@ fn stored_messages(broker: &Broker, topic: &str) -> Vec<MessageExt> {
     let mut records = {
         let state = broker.lock();
         let queues = state.topics.get(topic).map(|topic| topic.queues()).unwrap_or_default();
-        let entries = queues.iter().flat_map(|queue| queue.entries());
+        let entries = queues.iter().flat_map(|queue| queue.entries()).filter(|entry| entry.index == 0);
         let record = |number| Some((number, state.log.record(number)?.clone()));
         entries.filter_map(|entry| record(entry.record)).collect::<Vec<_>>()
     };

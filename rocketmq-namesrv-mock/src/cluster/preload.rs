@@ -75,6 +75,8 @@ fn fill(broker: &Broker, topic: &str, queue_id: i32, messages: u32, body: &[u8])
         queue.push(crate::store::QueueEntry {
             record: number,
             size: record.len(),
+            index: 0,
+            count: 1,
             tags_code: 0,
             store_timestamp: now_ms,
         });

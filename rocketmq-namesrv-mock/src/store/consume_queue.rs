@@ -12,6 +12,10 @@ pub(crate) struct QueueEntry {
     pub(crate) size: usize,
     /// Java's hash of the tag, 0 without one.
     pub(crate) tags_code: i32,
+    /// Which message of its record the entry stands for: above 0 only in an inner batch.
+    pub(crate) index: u16,
+    /// The number of messages in its record.
+    pub(crate) count: u16,
     /// Milliseconds since 1970.
     pub(crate) store_timestamp: i64,
 }
@@ -49,6 +53,11 @@ impl ConsumeQueue {
     /// The minimum and the maximum offset.
     pub(crate) fn range(&self) -> (i64, i64) {
         (self.first, self.max_offset())
+    }
+
+    /// The offset of the first message of the record that has a message at this offset.
+    pub(crate) fn start_of_record(&self, offset: i64) -> i64 {
+        offset - self.entries_from(offset).next().map_or(0, |entry| i64::from(entry.index))
     }
 
     /// Appends an entry.
@@ -97,7 +106,7 @@ impl ConsumeQueue {
 
     /// Drops the first entry if it belongs to this record.
     pub(crate) fn drop_record(&mut self, number: usize) {
-        if self.entries.front().is_some_and(|first| first.record == number) {
+        while self.entries.front().is_some_and(|first| first.record == number) {
             self.entries.pop_front();
             self.first += 1;
         }
@@ -135,7 +144,7 @@ mod tests {
         let mut queue = ConsumeQueue::default();
         for store_timestamp in timestamps {
             let store_timestamp = *store_timestamp;
-            queue.push(QueueEntry { record: 0, size: 1, tags_code: 0, store_timestamp });
+            queue.push(QueueEntry { record: 0, size: 1, tags_code: 0, index: 0, count: 1, store_timestamp });
         }
         queue
     }
@@ -179,7 +188,14 @@ mod tests {
     fn offsets_stay_when_the_first_entries_go() {
         let mut queue = ConsumeQueue::default();
         for record in 0..3 {
-            queue.push(QueueEntry { record, size: 1, tags_code: 0, store_timestamp: record as i64 });
+            queue.push(QueueEntry {
+                record,
+                size: 1,
+                tags_code: 0,
+                index: 0,
+                count: 1,
+                store_timestamp: record as i64,
+            });
         }
         queue.drop_record(1);
         assert_eq!(queue.min_offset(), 0);

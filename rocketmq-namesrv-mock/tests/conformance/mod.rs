@@ -15,6 +15,7 @@
 //! - `offsets`: offsets that are unknown, committed or reset
 //! - `members`: what members of a group do to each other
 //! - `pop_again`: popped messages that come again
+//! - `inner_batches`: batches that are one record
 //! - `priority`: urgent messages
 //! - `limits`: limits, and the settings that change them
 //! - `rare_requests`: requests that few tools send
@@ -28,6 +29,7 @@ mod dead_letters;
 mod filters;
 mod group_admin;
 mod groups;
+mod inner_batches;
 mod limits;
 mod members;
 mod offsets;

@@ -64,6 +64,8 @@ fn record_numbers(state: &State, topic: &str) -> Vec<usize> {
     let mut numbers: Vec<_> =
         queues.iter().flat_map(|queue| queue.entries()).map(|entry| entry.record).collect();
     numbers.sort_unstable();
+    // A record of several messages stands in its queue as often.
+    numbers.dedup();
     numbers
 }
 

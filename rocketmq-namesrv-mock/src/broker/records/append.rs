@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use rocketmq_common::message_const::UNIQ_KEY;
+use rocketmq_common::message_const::{PROPERTY_INNER_NUM, UNIQ_KEY};
 use rocketmq_common::record::{RecordFields, RecordHeader};
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::protocol::ResponseCode;
@@ -73,12 +73,17 @@ pub(crate) fn append(
         queue.lose(1);
         return Ok(place);
     }
-    queue.push(QueueEntry {
-        record: number,
-        size: fields.record_len(),
-        tags_code: record.tags_code,
-        store_timestamp: record.store_timestamp,
-    });
+    let count = record.message_count();
+    for index in 0..count {
+        queue.push(QueueEntry {
+            record: number,
+            size: fields.record_len(),
+            tags_code: record.tags_code,
+            index,
+            count,
+            store_timestamp: record.store_timestamp,
+        });
+    }
     broker.recorder.note(|| BrokerEvent::Stored {
         queue: broker.queue(record.topic, record.queue_id),
         offset: place.queue_offset,
@@ -119,6 +124,14 @@ pub(crate) fn check_room(broker: &Broker, state: &State, records: &[NewRecord<'_
 }
 
 impl NewRecord<'_> {
+    /// The number of messages in the record: several only in an inner batch.
+    fn message_count(&self) -> u16 {
+        if !self.sys_flag.contains(MessageSysFlag::INNER_BATCH) {
+            return 1;
+        }
+        property(self.properties, PROPERTY_INNER_NUM).and_then(|count| count.parse().ok()).unwrap_or(1)
+    }
+
     fn fields(&self, place: StoredAt, store_host: SocketAddr) -> RecordFields<'_> {
         let header = RecordHeader {
             queue_id: self.queue_id,

@@ -138,21 +138,24 @@ struct Taken {
 
 fn take(queue: &ConsumeQueue, log: &CommitLog, offset: i64, room: Room, filter: &MessageFilter) -> Taken {
     let Room { wanted, max_count, max_bytes } = room;
-    let mut taken = Taken { messages: Vec::with_capacity(wanted.min(max_count).min(32)), next: offset };
-    let mut bytes = 0;
+    let start = queue.start_of_record(offset);
+    let mut taken = Taken { messages: Vec::with_capacity(wanted.min(max_count).min(32)), next: start };
+    let (mut count, mut bytes) = (0, 0);
+    let records = queue.entries_from(start).filter(|entry| entry.index == 0);
     // Bounded, like in Java: a filter that matches nothing must not scan the whole queue.
-    for entry in queue.entries_from(offset).take(MIN_SCAN.max(wanted)) {
-        let count = taken.messages.len();
-        // The first message always goes out, whatever its size and the requested count.
-        let is_full = count >= wanted.min(max_count) || bytes + entry.size > max_bytes;
+    for entry in records.take(MIN_SCAN.max(wanted)) {
+        // The first record always goes out, whatever its size and the requested count.
+        let is_full =
+            count + usize::from(entry.count) > wanted.min(max_count) || bytes + entry.size > max_bytes;
         if count > 0 && is_full {
             break;
         }
         if filter.matches_record(entry.tags_code, log.record(entry.record)) {
             taken.messages.push((taken.next, entry.record));
+            count += usize::from(entry.count);
             bytes += entry.size;
         }
-        taken.next += 1;
+        taken.next += i64::from(entry.count);
     }
     taken
 }
@@ -170,7 +173,7 @@ mod tests {
     fn queue(tags_and_sizes: impl Iterator<Item = (i32, usize)>) -> ConsumeQueue {
         let mut queue = ConsumeQueue::default();
         for (record, (tags_code, size)) in tags_and_sizes.enumerate() {
-            queue.push(QueueEntry { record, size, tags_code, store_timestamp: 0 });
+            queue.push(QueueEntry { record, size, tags_code, index: 0, count: 1, store_timestamp: 0 });
         }
         queue
     }

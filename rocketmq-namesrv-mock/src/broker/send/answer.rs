@@ -12,6 +12,8 @@ pub(crate) struct SendAnswer<'a> {
     pub(crate) msg_id: &'a str,
     pub(crate) transaction_id: Option<&'a str>,
     pub(crate) recall_handle: Option<&'a str>,
+    /// The unique key of an inner batch.
+    pub(crate) batch_id: Option<&'a str>,
 }
 
 impl EncodeHeader for SendAnswer<'_> {
@@ -21,6 +23,9 @@ impl EncodeHeader for SendAnswer<'_> {
             sink.text("transactionId", id);
         }
         sink.text("msgId", self.msg_id);
+        if let Some(id) = self.batch_id {
+            sink.text("batchUniqId", id);
+        }
         if let Some(handle) = self.recall_handle {
             sink.text("recallHandle", handle);
         }

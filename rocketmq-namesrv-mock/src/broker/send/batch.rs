@@ -1,7 +1,8 @@
 //! Stores several messages of one request.
 
 use rocketmq_common::java_hash::java_string_hash;
-use rocketmq_common::mix_all::is_retry_topic;
+use rocketmq_common::message_const as names;
+use rocketmq_common::mix_all::{DEFAULT_TRACE_REGION_ID, is_retry_topic};
 use rocketmq_common::sysflag::{MessageSysFlag, TransactionType};
 use rocketmq_remoting::protocol::ResponseCode;
 
@@ -10,7 +11,8 @@ use super::request::SendRequest;
 use super::{Stored, TransactionId, checks};
 use crate::broker::later::plan;
 use crate::broker::records::{KnownProperties, NewRecord, append, check_room, message_illegal};
-use crate::broker::state::Broker;
+use crate::broker::state::{Broker, State};
+use crate::store::{ConsumeQueue, with_properties};
 use crate::wire::{Refusal, required};
 
 /// Checks and stores a batch: all of its messages or none.
@@ -31,6 +33,12 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
         return Err(Refusal::not_supported("a batch with the flag of an IPv6 address"));
     }
     let entries = Entries { rest: request.body }.collect::<Result<Vec<_>, _>>()?;
+    let is_batch_queue =
+        state.topics.get(&request.topic).is_some_and(|topic| topic.config.has_batch_queues());
+    if let Some(id) = known.unique_key.filter(|_| is_batch_queue) {
+        let messages = Inner { id, target, sys_flag, count: entries.len(), now_ms };
+        return messages.store(broker, &mut state, request);
+    }
     let new_record = |entry: &Entry<'a>| NewRecord {
         flag: entry.flag,
         sys_flag,
@@ -54,8 +62,59 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
         msg_id: MsgId::several(places.iter().map(|place| broker.offset_msg_id(place.commit_log_offset))),
         transaction_id: known.unique_key.map(TransactionId::Sent),
         recall_handle: None,
+        is_inner_batch: false,
         woken,
     })
+}
+
+/// A batch that becomes one record. Java: `SendMessageProcessor.sendBatchMessage`, `QueueTypeUtils.isBatchCq`.
+struct Inner<'a> {
+    id: &'a str,
+    target: checks::Target,
+    sys_flag: MessageSysFlag,
+    count: usize,
+    now_ms: i64,
+}
+
+impl<'a> Inner<'a> {
+    fn store(
+        self,
+        broker: &Broker,
+        state: &mut State,
+        request: &'a SendRequest<'a>,
+    ) -> Result<Stored<'a>, Refusal> {
+        let Self { id, target, sys_flag, count, now_ms } = self;
+        let queue = state.topics.get(&request.topic).and_then(|topic| topic.queue(target.queue_id));
+        let base = queue.map_or(0, ConsumeQueue::next_offset).to_string();
+        let count = count.to_string();
+        let added = [
+            (names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID),
+            (names::PROPERTY_TRACE_SWITCH, broker.trace_switch()),
+            (names::PROPERTY_CLUSTER, &*broker.options.cluster),
+            (names::PROPERTY_INNER_NUM, count.as_str()),
+            (names::PROPERTY_INNER_BASE, base.as_str()),
+        ];
+        let properties = with_properties(&request.properties, added.into_iter(), &[]);
+        let record = NewRecord {
+            sys_flag: sys_flag.with(MessageSysFlag::INNER_BATCH).with(MessageSysFlag::NEED_UNWRAP),
+            tags_code: KnownProperties::read(&request.properties).tags.map_or(0, java_string_hash),
+            flag: required(request.flag, "flag")?,
+            body: request.body,
+            properties: &properties,
+            ..request.record(target.queue_id, now_ms)
+        };
+        let mut woken = Vec::new();
+        let place = append(broker, state, &record, &mut woken)?;
+        Ok(Stored {
+            queue_id: target.queue_id,
+            queue_offset: place.queue_offset,
+            msg_id: MsgId::one(broker.offset_msg_id(place.commit_log_offset)),
+            transaction_id: Some(TransactionId::Sent(id)),
+            recall_handle: None,
+            is_inner_batch: true,
+            woken,
+        })
+    }
 }
 
 fn check_topic(topic: &str) -> Result<(), Refusal> {

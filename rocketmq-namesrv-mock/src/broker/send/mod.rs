@@ -38,6 +38,8 @@ struct Stored<'a> {
     transaction_id: Option<TransactionId<'a>>,
     /// The handle for recalling a timer message.
     recall_handle: Option<String>,
+    /// Whether it is one record of several messages.
+    is_inner_batch: bool,
     /// Pulls that waited for the message.
     woken: Vec<HeldRequest>,
 }
@@ -65,6 +67,11 @@ pub(crate) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) 
                 msg_id: stored.msg_id.as_str(),
                 transaction_id: stored.transaction_id.as_ref().map(TransactionId::as_str),
                 recall_handle: stored.recall_handle.as_deref(),
+                batch_id: stored
+                    .transaction_id
+                    .as_ref()
+                    .filter(|_| stored.is_inner_batch)
+                    .map(TransactionId::as_str),
             };
             let code = replicated(broker, &request);
             responder.answer(code, None, &answer, broker.send_fields(), &Bytes::new());

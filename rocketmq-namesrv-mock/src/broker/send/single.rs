@@ -69,6 +69,7 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
         msg_id: MsgId::one(broker.offset_msg_id(place.commit_log_offset)),
         transaction_id: Some(unique_key),
         recall_handle,
+        is_inner_batch: false,
         woken,
     })
 }

@@ -216,6 +216,11 @@ impl Topic {
 }
 
 impl TopicSettings {
+    /// Whether a batch becomes one record of the topic. Java: `QueueTypeUtils.isBatchCq`.
+    pub(crate) fn has_batch_queues(&self) -> bool {
+        self.attributes.get("queue.type").is_some_and(|kind| kind == "BatchCQ")
+    }
+
     /// A topic to read and write.
     pub(crate) fn new(name: impl Into<String>, queues: i32) -> Self {
         Self {

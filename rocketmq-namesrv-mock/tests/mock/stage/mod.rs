@@ -1,37 +1,13 @@
-//! The cluster which a conformance case runs on: here, the mock. `tests/apache/stage.rs` has Apache's.
+//! The clusters which the conformance cases run on: here, the mock. `tests/apache/stage.rs` has Apache's.
+//!
+//! - [`plain`]: a broker for cases without special wishes.
 
-use std::ops::Deref;
-use std::time::Duration;
+mod plain;
 
-use rocketmq_namesrv_mock::{MockCluster, MockClusterBuilder};
+use rocketmq_namesrv_mock::MockCluster;
 
-/// The address of a NameServer. Its cluster runs until this value is dropped.
-pub(crate) struct NameServer {
-    address: String,
-    _cluster: MockCluster,
-}
-
-impl NameServer {
-    pub(crate) async fn start(builder: MockClusterBuilder) -> Self {
-        let cluster = builder.start().await.expect("the mock starts");
-        Self { address: cluster.name_server_addr(), _cluster: cluster }
-    }
-}
-
-impl Deref for NameServer {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.address
-    }
-}
-
-/// Starts one broker with filters over properties. It asks about transactions soon: the defaults are 6 s and 30 s.
-pub(crate) async fn name_server() -> NameServer {
-    let builder = MockCluster::builder().transaction_timeout(Duration::from_secs(1));
-    let builder = builder.transaction_check_interval(Duration::from_millis(200));
-    NameServer::start(builder.enable_property_filter(true)).await
-}
+use plain::NameServer;
+pub(crate) use plain::name_server;
 
 /// Starts a broker whose settings the case may change.
 pub(crate) async fn name_server_of_its_own() -> NameServer {
