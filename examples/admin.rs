@@ -1,5 +1,4 @@
-//! What the owner of a producer does with a cluster: creates a topic, finds messages and offsets, and deletes the
-//! topic again.
+//! Administration by the owner of a producer: creates a topic, finds messages and offsets, and deletes the topic again.
 //!
 //! With no argument it starts a mock cluster in this process. With `NAMESRV_ADDR` set it does the same
 //! against that cluster: `NAMESRV_ADDR=127.0.0.1:9876 cargo run --example admin`.
@@ -27,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let Some(cluster) = clusters.into_keys().next() else { return Err("there is no cluster".into()) };
 
-    // A name of its own, so that the example leaves other topics alone.
+    // A name of its own: the example must not touch other topics.
     let topic = format!("AdminExample_{}", std::process::id());
     let created = admin.create_topic(&TopicConfig::new(&topic, 2), &Brokers::cluster(&cluster)).await?;
     for (broker, error) in &created.failed {

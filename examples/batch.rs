@@ -1,5 +1,5 @@
 //! Several messages in one request: a batch, a long list split into batches, and single sends that the producer
-//! gathers by itself.
+//! gathers.
 //!
 //! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one.
 
@@ -9,7 +9,7 @@ use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::MockCluster;
 use tokio::task::JoinSet;
 
-/// A broker takes 4 MiB at once.
+/// Bytes of one batch; a broker accepts up to 4 MiB.
 const LIMIT: usize = 1024 * 1024;
 
 #[tokio::main]
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let producer = Producer::new(option.clone());
     producer.start().await?;
 
-    // One topic, one queue, all or none.
+    // One topic, one queue; either all are stored or none.
     let orders = (1..=3).map(|order| Message::new("TopicTest", format!("order {order}")).with_tags("TagA"));
     let sent = producer.send_batch(orders).await?;
     println!("one batch   {} at {} and up", sent.message_queue, sent.queue_offset);
@@ -37,8 +37,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     producer.shutdown().await?;
 
-    // Single sends from many tasks: the producer gathers what comes within 10 ms, and each sender gets the result of
-    // its own message.
+    // Single sends from many tasks: the producer gathers sends within 10 ms into a batch, and each sender gets the
+    // result of its own message.
     option.set_auto_batch(true).set_batch_max_delay_ms(10);
     let producer = Producer::new(option);
     producer.start().await?;

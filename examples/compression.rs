@@ -1,4 +1,4 @@
-//! Bodies that are compressed on their way: from a threshold on, if that makes them smaller, once for all attempts.
+//! Compression of bodies: from a size on, if it makes the body smaller, once for all attempts.
 //!
 //! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one.
 
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         producer.shutdown().await?;
     }
 
-    // What is stored decides: these zeros pass the limit of 4 MiB.
+    // The size limit applies to the compressed body: these zeros pass the limit of 4 MiB.
     let producer = Producer::new(option);
     producer.start().await?;
     let sent = producer.send(Message::new("TopicTest", vec![0; 5 << 20])).await?;

@@ -1,4 +1,4 @@
-//! Messages that are delivered later: by a level, after a time, at a time; and one that is taken back.
+//! Messages that are delivered later: by a level, after a time, at a time; and a message that is recalled.
 //!
 //! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one. Recalling needs
 //! a broker of 5.3.1 or later with `recallMessageEnable=true`.
@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sent = producer.send(message).await?;
     println!("timer    {}", sent.msg_id);
 
-    // Timer messages can be taken back before they are due.
+    // A timer message can be recalled before it is due.
     if let Some(handle) = sent.recall_handle {
         match producer.recall("TopicTest", &handle).await {
             Ok(recalled) => println!("recalled {}", recalled.msg_id),

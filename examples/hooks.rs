@@ -1,4 +1,4 @@
-//! Hooks: one that sees every attempt to send, one that may forbid it, one that sees every request.
+//! Hooks: the first sees every attempt to send, the second may forbid it, the third sees every request.
 //!
 //! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one.
 

@@ -25,13 +25,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sent = producer.send(message("awaited")).await?;
     println!("send          {} at {}", sent.message_queue, sent.queue_offset);
 
-    // Returns as soon as the message is admitted; that is where back-pressure waits.
+    // Returns once the message is admitted: back-pressure waits here.
     let (outcome, received) = oneshot::channel();
     producer.send_async(message("with a callback"), move |sent| drop(outcome.send(sent))).await?;
     let sent = received.await??;
     println!("send_async    {} at {}", sent.message_queue, sent.queue_offset);
 
-    // Written, and nothing is known of what becomes of it.
+    // Returns once the message is written; its fate stays unknown.
     producer.send_oneway(message("one way")).await?;
     println!("send_oneway   written");
 
@@ -40,13 +40,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sent = producer.send_to(message("to the first queue"), &queues[0]).await?;
     println!("send_to       {} at {}", sent.message_queue, sent.queue_offset);
 
-    // What has the same key goes to the same queue, so it can be consumed in order.
+    // Messages with an equal key go to one queue, so that they can be consumed in order.
     for step in ["created", "paid", "shipped"] {
         let sent = producer.send_with_selector(message(step), SelectMessageQueueByHash, "order-42").await?;
         println!("in order      {step} in {} at {}", sent.message_queue, sent.queue_offset);
     }
 
-    // Half a second for this one, and no second attempt.
+    // Half a second for this send, and no second attempt.
     let options = SendOptions::new().timeout(500).retry_times(0);
     let sent = producer.send_with(message("urgent"), options).await?;
     println!("send_with     {} at {}", sent.message_queue, sent.queue_offset);

@@ -1,4 +1,4 @@
-//! A request that waits for its reply. The one who replies reads the request from its queue here, as a consumer would.
+//! A request that waits for its reply. Here the replier reads the request from its queue, like a consumer would.
 //!
 //! With no argument it starts a mock cluster in this process. With `NAMESRV_ADDR` set it does the same against that
 //! cluster: `NAMESRV_ADDR=127.0.0.1:9876 cargo run --example request_reply`.
@@ -28,14 +28,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let producer = Producer::new(option);
     producer.start().await?;
 
-    // Nobody replies to this one.
+    // No consumer replies to this request.
     let unanswered = producer.request(Message::new(TOPIC, "is anybody there?"), 500).await;
     let Err(MQClientError::NoReply { request, .. }) = unanswered else {
         return Err(format!("unexpected: {unanswered:?}").into());
     };
     println!("no reply in time; the request is in {} at {}", request.message_queue, request.queue_offset);
 
-    // Requests take turns among the queues: ask until the one that is read here gets one.
+    // Requests go to all queues in turn: ask until the queue that is read here gets one.
     let queue = request.message_queue.clone();
     let mut replying = tokio::task::JoinSet::new();
     replying.spawn(reply_to_the_next(name_server, queue, request.queue_offset + 1));

@@ -1,7 +1,7 @@
-//! What a failed send tells: whether the message may be stored, what was tried, and where the time went.
+//! Errors of a send: whether the message may be stored, the attempts, and where the time went.
 //!
-//! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one. To see a
-//! failure, a second producer is told to reach all brokers at a port where nobody listens.
+//! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one. To show a
+//! failure, a second producer is told to reach all brokers at a port on which nothing listens.
 
 use rocketmq::conf::{AddressTranslator, ProducerOption};
 use rocketmq::error::Outcome;
@@ -26,7 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sent = producer.send(Message::new("TopicTest", "first")).await?;
     println!("stored in {}", sent.message_queue);
     if let Some(mock) = &mock {
-        // Its broker goes away: the next attempt finds the other one.
+        // This broker goes down: the next send goes to the other one.
         mock.stop_broker(sent.message_queue.broker_name()).await?;
         let sent = producer.send(Message::new("TopicTest", "second")).await?;
         println!("stored in {}, {} retries so far", sent.message_queue, producer.get_stats()?.retry_count);

@@ -1,4 +1,4 @@
-//! Routes and the choice of a queue: where a topic's messages go, and keeping away from brokers that are slow.
+//! Routes and the choice of a queue: the queues of a topic, and avoiding slow brokers.
 //!
 //! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one.
 
@@ -21,14 +21,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("NameServers {}", option.name_server_addr().unwrap_or_default());
     option.set_group_name("routes_producer");
-    // The route of this topic is there when the producer has started.
+    // The producer looks up the route of this topic at its start.
     option.set_topics(vec!["TopicTest".to_owned()]);
-    // Brokers that take longer than 550 ms, or fail, are kept away from; a detector finds out when they are back.
+    // Avoid brokers that fail or take longer than 550 ms; a detector finds out when they are back.
     option.set_send_latency_fault_enable(true).set_start_detector_enable(true);
     let producer = Producer::new(option);
     producer.start().await?;
 
-    // A topic that does not exist yet is created by the first send to it, with the queues listed here.
+    // The first send to a missing topic creates it, with the queues listed here.
     for queue in producer.fetch_publish_message_queues("TopicTest").await? {
         println!("  {queue}");
     }

@@ -1,4 +1,4 @@
-//! What a producer did: counts, latencies, and what is in flight.
+//! Statistics of a producer: counts, latencies, and sends in flight.
 //!
 //! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one.
 

@@ -1,5 +1,5 @@
-//! A small service, and its test against a mock cluster: servers on real sockets in this process, where the test says
-//! what goes wrong, waits for what happens, and looks at what was stored.
+//! A small service and its test against a mock cluster: servers on real sockets in this process. The test injects
+//! faults, waits for events, and reads the stored messages.
 //!
 //! `cargo run --example test_a_service`; in a project of your own the function at the end is a `#[tokio::test]`.
 

@@ -1,9 +1,9 @@
 //! Sends a message and reads it back over TLS.
 //!
 //! With no argument it makes a certificate authority and starts a mock cluster that speaks TLS, in this process, and
-//! shows what a client says that trusts another authority. With `NAMESRV_ADDR` set it does the same against that
-//! cluster: `TLS_CA` is the PEM file to trust instead of the system's certificates, `TLS_CERT` and `TLS_KEY` those of a
-//! client certificate, `TLS_SERVER_NAME` the name in the servers' certificates.
+//! shows the error of a client that trusts another authority. With `NAMESRV_ADDR` set it uses that cluster instead:
+//! `TLS_CA` is the PEM file to trust instead of the system's certificates, `TLS_CERT` and `TLS_KEY` belong to a client
+//! certificate, `TLS_SERVER_NAME` is the name in the servers' certificates.
 //! `NAMESRV_ADDR=127.0.0.1:9876 TLS_CA=ca.pem cargo run --features tls --example tls`.
 
 use std::env::var;

@@ -1,8 +1,9 @@
-//! Messages that are delivered if, and only if, a local transaction commits: an order is committed, one is rolled back,
-//! and one is left open, so that the broker asks what became of it.
+//! Messages that are delivered if, and only if, a local transaction commits. One order is committed, one is rolled
+//! back, and one stays open, so that the broker asks about it.
 //!
 //! With no argument it starts a mock cluster in this process. With `NAMESRV_ADDR` set it does the same against that
-//! cluster, whose broker asks after half a minute as a rule: `NAMESRV_ADDR=127.0.0.1:9876 cargo run --example transaction`.
+//! cluster, whose broker usually asks after half a minute: `NAMESRV_ADDR=127.0.0.1:9876 cargo run --example
+//! transaction`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use rocketmq::producer::{
 use rocketmq_namesrv_mock::MockCluster;
 use tokio::sync::Notify;
 
-/// Stands for a database: what became of each transaction.
+/// Stands for a database: the state of each transaction.
 #[derive(Default)]
 struct Orders {
     ended: Mutex<HashMap<String, LocalTransactionState>>,

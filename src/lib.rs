@@ -1,6 +1,6 @@
-//! Apache RocketMQ client for Rust: the facade.
+//! The facade: everything here is re-exported from `rocketmq-client`. What follows is the README.
 //!
-//! Everything here is re-exported from `rocketmq-client`.
+#![doc = include_str!("../README.md")]
 
 #[doc(inline)]
 #[allow(unused_imports, unreachable_pub)]

@@ -1,4 +1,4 @@
-//! What the protocol's share of a send costs: its frame, its entry in the in-flight table, its answer.
+//! The protocol's share of a send: its frame, its entry in the in-flight table, its answer.
 
 use std::hint::black_box;
 use std::task::Waker;
@@ -15,7 +15,7 @@ use rocketmq_remoting::session::{InFlightTable, Waiter};
 
 const FORMS: [(SerializeType, &str); 2] =
     [(SerializeType::RocketMq, "binary"), (SerializeType::Json, "json")];
-/// What one read brings when many sends are in flight.
+/// Answers of one read while many sends are in flight.
 const ANSWERS: usize = 100;
 
 pub(crate) fn encode_send(criterion: &mut Criterion) {

@@ -1,4 +1,4 @@
-//! What the codecs cost: commands and the table of requests in flight, records and properties.
+//! The cost of the codecs: commands and the table of requests in flight, records and properties.
 
 #![allow(clippy::expect_used, missing_docs, reason = "a benchmark; its entry points come from macros")]
 

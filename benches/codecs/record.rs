@@ -1,4 +1,4 @@
-//! What a pulled message costs to decode, and its properties to read and write.
+//! The cost of decoding a pulled message, and of reading and writing its properties.
 
 use std::hint::black_box;
 
@@ -8,11 +8,11 @@ use rocketmq_benches::samples::records;
 use rocketmq_common::MessageProperties;
 use rocketmq_common::record::RecordDecoder;
 
-/// What a producer of 5.x and its broker put on a message with tags and keys.
+/// The properties that a producer and a broker of 5.x set on a message with tags and keys.
 const PROPERTIES: &str = "MSG_REGION\u{1}DefaultRegion\u{2}UNIQ_KEY\u{1}7F0000010001000000000000000000FF\u{2}\
     CLUSTER\u{1}DefaultCluster\u{2}TAGS\u{1}TagA\u{2}KEYS\u{1}order-1 order-2\u{2}WAIT\u{1}true\u{2}\
     TRACE_ON\u{1}true\u{2}";
-/// One pull by default.
+/// Messages of a pull by default.
 const RECORDS: usize = 32;
 
 pub(crate) fn decode(criterion: &mut Criterion) {

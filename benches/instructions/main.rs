@@ -1,7 +1,7 @@
-//! Work whose instructions are counted, where time is too noisy to hold anything to.
+//! Work whose instructions are counted: times are too noisy to compare.
 //!
 //! `instructions list` names the works, `instructions WORK COUNT` does one of them COUNT times. `.ci/instructions` runs
-//! each under valgrind with two counts, and holds the difference to the figure in `benches/instructions/counts`.
+//! each under valgrind with two counts, and compares the difference with the figure in `benches/instructions/counts`.
 
 #![allow(clippy::expect_used, reason = "a measurement that went wrong has no other answer")]
 
@@ -22,7 +22,7 @@ fn main() {
                 WORKS.iter().find(|(name, _)| *name == wanted).expect("one of the works of `list`");
             work(count.parse().expect("a number"));
         }
-        // A run without arguments, as of `cargo bench`, counts nothing.
+        // `cargo bench` passes no arguments: count nothing.
         _ => println!("arguments: list | WORK COUNT"),
     }
 }

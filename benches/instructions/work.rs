@@ -1,4 +1,4 @@
-//! What a send, and what a pulled message costs.
+//! The cost of a send, and of a pulled message.
 
 use std::hint::black_box;
 
@@ -16,7 +16,7 @@ use rocketmq_remoting::protocol::{
 };
 use tokio::runtime::Builder;
 
-/// Does something as often as it is told.
+/// Does some work the given number of times.
 type Work = fn(usize);
 
 pub(crate) const WORKS: [(&str, Work); 8] = [
@@ -33,7 +33,7 @@ pub(crate) const WORKS: [(&str, Work); 8] = [
 const ID_ENTRY: &str = "UNIQ_KEY\u{1}";
 const ID: &str = "7F0000010001000000000000000000FF";
 
-/// The frame of a send but for its body, with the template of its queue.
+/// Encodes the frame of a send without its body, with the template of its queue.
 fn encode_sends(serialize_type: SerializeType, count: usize) {
     let header = send_header(TOPIC);
     let template = SendTemplate::new(&header).expect("short texts").expect("a plain message");
@@ -52,7 +52,7 @@ fn encode(out: &mut BytesMut, head: &FrameHead, header: &impl EncodeHeader) {
     encode_frame(out, head, None, header, &ExtFields::absent(), 128).expect("a small frame");
 }
 
-/// The answer to a send, from its frame to its fields.
+/// Reads the answer to a send, from its frame to its fields.
 fn read_answers(serialize_type: SerializeType, count: usize) {
     let received = answer(serialize_type).repeat(count);
     let (mut rest, mut read) = (&received[..], 0);
@@ -65,7 +65,7 @@ fn read_answers(serialize_type: SerializeType, count: usize) {
     assert_eq!(read, count);
 }
 
-/// A pulled message of 128 bytes.
+/// Decodes a pulled message of 128 bytes.
 fn decode_records(count: usize) {
     let stored = Bytes::from(records(1, &[ID_ENTRY, ID, "\u{2}"].concat()).repeat(count));
     let decoded = RecordDecoder::new(stored).map(|record| record.map(black_box));
@@ -82,7 +82,7 @@ fn put_properties(count: usize) {
     }
 }
 
-/// Sends one after another, to a server whose instructions do not count.
+/// Sends messages one after another, to a server in another process, whose instructions do not count.
 fn sends(count: usize, with_callback: bool) {
     let server = ServerProcess::start(&[]);
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");

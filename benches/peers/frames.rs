@@ -1,4 +1,4 @@
-//! What the machine allows without any client: frames that were encoded before, over a bare tokio socket.
+//! The limit of the machine without a client: frames encoded in advance, over a bare tokio socket.
 
 use std::time::{Duration, Instant};
 
@@ -16,14 +16,14 @@ pub(crate) async fn run(broker: &str, headers: SerializeType) {
         let stream = TcpStream::connect(broker).await.expect("the broker listens");
         stream.set_nodelay(true).expect("a socket that is connected");
         Load::ready();
-        // A spawned task, as any user's is: what `block_on` polls itself is woken more slowly.
+        // Spawn a task, like users do: a future that `block_on` polls directly is woken more slowly.
         let mut task = JoinSet::new();
         task.spawn(write_in_batches(stream, frame(TOPIC, headers, load.bytes), load));
         task.join_next().await.expect("one task").expect("the broker answers").print();
     }
 }
 
-/// Writes as many sends at once as are to be in flight, waits for all their answers, and so on: a ping-pong if it is one.
+/// Repeats: writes N sends at once and waits for all answers, where N is the number in flight. With N = 1 a ping-pong.
 async fn write_in_batches(mut stream: TcpStream, frame: Vec<u8>, load: Load) -> Report {
     let batch = frame.repeat(load.in_flight);
     let count = u32::try_from(load.in_flight).expect("a number that fits");

@@ -1,4 +1,4 @@
-//! A histogram that costs the same however many values it has: the memory of a client is measured too.
+//! A histogram of fixed size: the memory of a client is measured too.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,15 +9,15 @@ const FINE: u64 = 256;
 /// Up to 2^40 ns, which is 18 minutes.
 const BUCKETS: usize = 256 + 128 * 32;
 
-/// Times in nanoseconds, within 0.8 % of what they were.
+/// Times in nanoseconds, with an error of at most 0.8 %.
 #[derive(Debug, Clone)]
 pub(crate) struct Latencies {
     buckets: Vec<u32>,
     count: u64,
 }
 
-/// Those of one thread, for any number of tasks on it: one histogram for each task would fill the caches. Only its thread
-/// writes, so that no change needs a lock.
+/// The times of one thread, for any number of its tasks: a histogram for each task would fill the caches. Only its
+/// thread writes, so that no change needs a lock.
 struct OfThread {
     buckets: Vec<AtomicU32>,
     count: AtomicU64,
@@ -38,7 +38,7 @@ fn of_threads() -> MutexGuard<'static, Vec<Arc<OfThread>>> {
     OF_THREADS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Adds a time to those of this thread.
+/// Records a time on this thread.
 pub(crate) fn note(time: Duration, count: u32) {
     MINE.with(|mine| {
         let bucket = &mine.buckets[bucket_of(time)];
@@ -47,12 +47,12 @@ pub(crate) fn note(time: Duration, count: u32) {
     });
 }
 
-/// How many were noted so far.
+/// The number of recorded times.
 pub(crate) fn noted() -> u64 {
     of_threads().iter().map(|of_thread| of_thread.count.load(Ordering::Acquire)).sum()
 }
 
-/// What was noted since it was asked for last. Nothing may be noted meanwhile.
+/// Takes the times recorded since the last call. No thread may record meanwhile.
 pub(crate) fn take_noted() -> Latencies {
     let mut all = Latencies::new();
     for of_thread in &*of_threads() {
@@ -78,7 +78,7 @@ impl Latencies {
         self.count
     }
 
-    /// In microseconds: so many of a million values are not above it.
+    /// A quantile in microseconds: `per_million` of a million values are not above it.
     pub(crate) fn quantile(&self, per_million: u64) -> f64 {
         let rank = self.count * per_million / 1_000_000;
         let mut seen = 0;

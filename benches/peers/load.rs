@@ -1,7 +1,8 @@
-//! What `benches/peers/run` asks for, and what it is told.
+//! The protocol of `benches/peers/run`: loads and reports.
 //!
 //! One line on standard input is one run, seven words: `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH TOPICS`. Answered
-//! on standard output: by the line `ready` once routes and connections are there, and by one line of JSON at the end. The programs of the other clients keep to the same words.
+//! on standard output: by the line `ready` once routes and connections are there, and by one line of JSON at the end.
+//! The programs of the other clients keep to the same words.
 
 use std::io::{Write, stdin, stdout};
 use std::time::{Duration, Instant};

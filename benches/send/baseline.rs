@@ -1,4 +1,4 @@
-//! What the machine allows without any client: frames that were encoded before, over a bare tokio socket.
+//! The limit of the machine without a client: frames encoded in advance, over a bare tokio socket.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -13,13 +13,13 @@ use tokio::task::JoinSet;
 use super::client::BODY;
 use super::run::{Latencies, Measured, Stopwatch, Until, latency};
 
-/// Writes `in_flight` sends at once, waits for all their answers, and so on: a ping-pong if it is one.
+/// Repeats: writes `in_flight` sends at once and waits for all answers. With 1 in flight a ping-pong.
 pub(crate) async fn run(broker: SocketAddr, in_flight: usize, until: Until) -> Measured {
     let stream = TcpStream::connect(broker).await.expect("the broker listens");
     stream.set_nodelay(true).expect("a socket that is connected");
     let frame = frame(TOPIC, SerializeType::RocketMq, BODY.len());
     let watch = Stopwatch::start();
-    // A spawned task, as any user's is: what `block_on` polls itself is woken more slowly.
+    // Spawn a task, like users do: a future that `block_on` polls directly is woken more slowly.
     let mut task = JoinSet::new();
     task.spawn(write_in_batches(stream, frame, in_flight, until));
     let latencies = task.join_next().await.expect("one task").expect("the broker answers");

@@ -1,4 +1,4 @@
-//! The load that is measured: tasks that each send a message and wait for its result.
+//! The measured load: tasks that each send a message and wait for its result.
 
 use std::time::Instant;
 

@@ -1,8 +1,8 @@
 //! `Producer::send` from call to result, against servers in a process of their own that store nothing.
 //!
-//! `cargo bench -p rocketmq-benches --bench send` lets criterion report the throughput of each load and then prints one table with CPU
-//! time and latencies, beside what the machine allows for frames without a client. With the argument
-//! `table` it prints the table alone; any other argument goes to criterion, which then runs alone.
+//! `cargo bench -p rocketmq-benches --bench send` lets criterion report the throughput of each load. It then prints a
+//! table with CPU time and latencies, beside the limit of the machine for frames without a client. With the argument
+//! `table` it prints only the table; any other argument goes to criterion, which then runs alone.
 
 #![allow(clippy::expect_used, reason = "a measurement that went wrong has no other answer")]
 
@@ -24,7 +24,7 @@ use table::Row;
 use tokio::runtime::{self, Runtime};
 
 const IN_FLIGHT: [usize; 3] = [1, 64, 1000];
-/// The table: so many runs of each row, of so much time.
+/// Runs of each row of the table, and their length.
 const RUNS: usize = 5;
 const RUN: Duration = Duration::from_millis(400);
 
@@ -46,7 +46,7 @@ fn main() {
     runtime.block_on(loads.shutdown());
 }
 
-/// All that can be measured.
+/// All loads.
 struct Loads {
     broker: SocketAddr,
     binary: Producer,
@@ -124,7 +124,7 @@ fn measure_rows(runtime: &Runtime, loads: &Loads) -> Vec<Row> {
         IN_FLIGHT.iter().flat_map(|in_flight| Load::ALL.map(|load| (*in_flight, load))).collect();
     let mut rows: Vec<Row> =
         kinds.iter().map(|(in_flight, load)| Row::new(*in_flight, load.name())).collect();
-    // What else the machine does falls on all rows alike.
+    // In turns, so that other work of the machine affects all rows alike.
     for _ in 0..RUNS {
         for (row, (in_flight, load)) in rows.iter_mut().zip(&kinds) {
             let until = Until::Time(Instant::now() + RUN);

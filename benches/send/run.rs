@@ -1,4 +1,4 @@
-//! One run of one load: how long it may take, and what was measured.
+//! One run of one load: its end, and its results.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 /// When a run ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Until {
-    /// After so many messages, of all tasks together.
+    /// After this many messages of all tasks together.
     Count(u64),
-    /// Once this instant has passed; what is in flight then is waited for.
+    /// After this instant; messages in flight are still waited for.
     Time(Instant),
 }
 
 impl Until {
-    /// The part of one of `tasks` tasks.
+    /// The share of task `task` of `tasks` tasks.
     pub(crate) fn share(self, task: u64, tasks: u64) -> Self {
         match self {
             Until::Count(count) => Until::Count(count / tasks + u64::from(task < count % tasks)),
@@ -21,7 +21,7 @@ impl Until {
         }
     }
 
-    /// How many of the next `at_most` messages there still are to send.
+    /// How many of the next `at_most` messages are still to send.
     pub(crate) fn next(self, done: usize, now: Instant, at_most: usize) -> usize {
         match self {
             Until::Count(count) => {
@@ -36,21 +36,21 @@ impl Until {
 /// The time from call to result of each message, in nanoseconds.
 pub(crate) type Latencies = Vec<u32>;
 
-/// Nanoseconds since `before`, as a latency; none is near the four seconds that fit.
+/// Nanoseconds since `before`. 32 bits hold four seconds; no latency comes near that.
 pub(crate) fn latency(before: Instant, now: Instant) -> u32 {
     u32::try_from((now - before).as_nanos()).unwrap_or(u32::MAX)
 }
 
-/// What one run took.
+/// The results of a run.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) elapsed: Duration,
-    /// Of all threads of this process.
+    /// CPU time of all threads of this process.
     pub(crate) cpu: Option<Duration>,
     pub(crate) latencies: Latencies,
 }
 
-/// Takes the times around a run.
+/// Measures the times of a run.
 #[derive(Debug)]
 pub(crate) struct Stopwatch {
     began: Instant,
@@ -69,12 +69,12 @@ impl Stopwatch {
     }
 }
 
-/// The CPU time that this process has used so far, user and system; known on Linux alone.
+/// The CPU time, user and system, that this process has used so far; known only on Linux.
 fn process_cpu() -> Option<Duration> {
-    /// `USER_HZ`, which every architecture but Alpha has at 100.
+    /// `USER_HZ`, which is 100 on every architecture except Alpha.
     const TICK: Duration = Duration::from_millis(10);
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is a name in parentheses, which may contain anything.
+    // The second field is a name in parentheses, which may contain any character.
     let (_, rest) = stat.rsplit_once(')')?;
     let mut times = rest.split_ascii_whitespace().skip(11);
     let (user, system): (u32, u32) = (times.next()?.parse().ok()?, times.next()?.parse().ok()?);

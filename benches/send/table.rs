@@ -44,7 +44,7 @@ impl Row {
     }
 }
 
-/// Prints all rows; the first of each number in flight is what the others are compared with.
+/// Prints all rows; within each number in flight, rows are compared with the first.
 pub(crate) fn print(rows: &[Row]) {
     let runs = rows.first().map_or(0, |row| row.runs.len());
     println!(
@@ -80,7 +80,7 @@ fn known(value: f64) -> String {
     if value.is_finite() { format!("{value:.2}") } else { "n/a".to_owned() }
 }
 
-/// In microseconds.
+/// A percentile in microseconds.
 fn percentile(latencies: &mut Latencies, percent: usize) -> f64 {
     let rank = latencies.len() * percent / 100;
     if rank >= latencies.len() {

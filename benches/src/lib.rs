@@ -1,11 +1,11 @@
-//! What the benchmarks of this package share. `docs/performance.md` says how to call them and what they print.
+//! Code that the benchmarks of this package share. `docs/performance.md` tells how to run them, and their results.
 //!
 //! | to find | look in |
 //! |---|---|
 //! | a NameServer and brokers that answer sends at once and store nothing | [`server`] |
 //! | such servers in a process of their own | [`process`] |
 //! | frames without a client | [`raw`] |
-//! | messages, headers and answers as clients and brokers write them | [`samples`] |
+//! | messages, headers and answers in the form of clients and brokers | [`samples`] |
 //!
 //! Beside the library: `send/` (criterion and a table), `codecs/` (criterion), `instructions/` (counted by
 //! `.ci/instructions`), `peers/` (other clients).

@@ -1,7 +1,7 @@
-//! The servers of a measurement, in a process of their own: what is measured is the client alone.
+//! The servers of a measurement, in a process of their own: only the client is measured.
 //!
-//! The process is the executable that measures, started again and told by an environment variable to serve. It ends
-//! with its handle, also in a panic, and when its standard input closes: it never outlives the measurement.
+//! The measuring executable starts itself again; an environment variable tells the new process to serve. That process
+//! ends with its handle, even in a panic, and when its standard input closes: it never outlives the measurement.
 
 use std::future::pending;
 use std::io::{BufRead, BufReader, copy, sink, stdin};
@@ -15,16 +15,16 @@ use tokio::runtime;
 pub const TOPIC: &str = "Bench";
 
 const SERVE: &str = "ROCKETMQ_BENCH_SERVE";
-/// The beginning of the line with the addresses; the harness of a test may print lines of its own.
+/// The start of the line with the addresses: a test harness may print other lines.
 const SERVING: &str = "serving ";
 
 /// A NameServer and a broker in another process.
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
-    /// Where the NameServer listens.
+    /// The address of the NameServer.
     pub name_server_addr: String,
-    /// Where the broker listens.
+    /// The address of the broker.
     pub broker_addr: SocketAddr,
 }
 
@@ -73,7 +73,7 @@ pub fn serve_if_told<S>(start: impl Future<Output = (S, String, SocketAddr)>) {
     }
     serve_until_stdin_closes(async {
         let (servers, name_server, broker) = start.await;
-        // A line of its own, whatever the harness of a test has printed before.
+        // Start a new line: a test harness may have printed a part of one.
         println!("\n{SERVING}{name_server} {broker}");
         servers
     });
@@ -88,7 +88,7 @@ pub fn serve_until_stdin_closes<S>(start: impl Future<Output = S>) {
         let _ = copy(&mut stdin(), &mut sink());
         exit(0);
     });
-    // One thread is what serves one connection best.
+    // A single thread serves one connection best.
     let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let _servers = start.await;

@@ -1,4 +1,4 @@
-//! Frames that were encoded before, and their answers, skipped: what the machine allows without any client.
+//! Frames encoded in advance, and their answers, which are skipped: the limit of the machine without a client.
 
 use bytes::{Buf, BytesMut};
 use rocketmq_remoting::protocol::{FrameLimits, RemotingCommand, ResponseCode, SerializeType, decode_frame};
@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::samples::send_header;
 
-/// A send as a producer writes it. All have the same opaque, which nobody looks at here.
+/// A send in a producer's form. All have one opaque: it is not looked at here.
 pub fn frame(topic: &str, headers: SerializeType, bytes: usize) -> Vec<u8> {
     let header = send_header(topic);
     let mut command = RemotingCommand::request_with(&header).with_body(vec![b'x'; bytes]);
@@ -25,7 +25,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Reads until `count` answers are there, and skips them by their length.
+    /// Reads `count` answers, and skips them by their length.
     ///
     /// # Panics
     /// When the broker closes the connection, or refuses the first frame.

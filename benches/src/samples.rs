@@ -1,4 +1,4 @@
-//! What a producer and a broker say to each other about one message, and messages as a broker stores them.
+//! The request and the answer for one message, and stored messages.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -9,7 +9,7 @@ use rocketmq_common::record::{RecordFields, encode_record};
 use rocketmq_remoting::protocol::header::SendMessageRequestHeaderV2;
 use rocketmq_remoting::protocol::{LanguageCode, RemotingCommand, ResponseCode, SerializeType};
 
-/// The header of a plain message as a producer sends it.
+/// The header of a plain message in a producer's form.
 pub fn send_header(topic: &str) -> SendMessageRequestHeaderV2<'_> {
     SendMessageRequestHeaderV2 {
         producer_group: "order_service",
@@ -43,7 +43,7 @@ pub fn answer(serialize_type: SerializeType) -> BytesMut {
     frame
 }
 
-/// `count` stored messages of 128 bytes, one behind the other, as a broker answers a pull.
+/// `count` stored messages of 128 bytes, one after the other: the body of the answer to a pull.
 pub fn records(count: usize, properties: &str) -> Bytes {
     let host = SocketAddr::from((Ipv4Addr::LOCALHOST, 10911));
     let mut records = BytesMut::new();

@@ -1,4 +1,4 @@
-//! Looking at, and refusing, what a producer sends.
+//! Hooks that see, or forbid, the sends of a producer.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::model::{Message, MessageQueue, SendResult};
 
 pub use rocketmq_remoting::client::RpcHook;
 
-/// How a message is sent.
+/// The mode of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CommunicationMode {
@@ -22,13 +22,13 @@ pub enum CommunicationMode {
     Oneway,
 }
 
-/// What kind of message it is. Java: `MessageType`.
+/// The kind of a message. Java: `MessageType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MessageType {
     /// An ordinary message.
     Normal,
-    /// The half of a transaction.
+    /// The half message of a transaction.
     TransactionHalf,
     /// A message that is delivered later, by a delay level or a timer.
     Delay,
@@ -40,23 +40,23 @@ pub enum MessageType {
 pub struct SendMessageContext<'a> {
     /// The producer's group.
     pub producer_group: &'a str,
-    /// The message as the caller gave it. Of a batch: a message whose body is the encoded batch.
+    /// The message of the caller. For a batch: a message whose body is the encoded batch.
     pub message: &'a Message,
     /// All messages of the request: the message, or the messages of the batch, each with its id.
     pub messages: &'a [Message],
-    /// The id, equal in all attempts. Of a batch: the ids of its messages, with commas between them.
+    /// The id, equal in all attempts. For a batch: the ids of its messages, joined by commas.
     pub msg_id: &'a str,
-    /// Bytes of the body as it is sent, after compression.
+    /// Bytes of the body on the wire, after compression.
     pub body_length: usize,
     /// The queue of this attempt.
     pub queue: &'a MessageQueue,
     /// The broker's address.
     pub broker_address: &'a str,
-    /// How it is sent.
+    /// The mode of the send.
     pub mode: CommunicationMode,
-    /// What kind of message it is.
+    /// The kind of the message.
     pub message_type: MessageType,
-    /// For the hooks' own use: what `before` puts here, `after` finds.
+    /// For the hooks' own use: `after` finds the entries that `before` adds.
     pub extensions: HashMap<&'static str, String>,
 }
 
@@ -64,17 +64,16 @@ pub struct SendMessageContext<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SendMessageOutcome<'a> {
-    /// The result (none for a one-way send), or the error.
+    /// The result (`None` for a one-way send), or the error.
     pub result: Result<Option<&'a SendResult>, &'a MQClientError>,
-    /// How long the attempt took.
+    /// The time that the attempt took.
     pub took: Duration,
 }
 
 /// Sees every attempt to send before and after. Java: `SendMessageHook`.
 ///
 /// Hooks run on the sending task and should not block. `send_message_after` runs exactly once for each
-/// `send_message_before`, on every path, errors included; only when the send's future is dropped in between it does
-/// not.
+/// `send_message_before`, even after an error. It does not run if the send's future is dropped in between.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -105,14 +104,14 @@ pub struct SendMessageOutcome<'a> {
 /// # }
 /// ```
 pub trait SendMessageHook: Send + Sync + 'static {
-    /// Before the request is made.
+    /// Runs before the request is made.
     fn send_message_before(&self, context: &mut SendMessageContext<'_>);
 
-    /// After the answer, or the failure to get one.
+    /// Runs after the answer, or after the error.
     fn send_message_after(&self, context: &SendMessageContext<'_>, outcome: &SendMessageOutcome<'_>);
 }
 
-/// May forbid a message to be sent. Java: `CheckForbiddenHook`.
+/// May forbid a message. Java: `CheckForbiddenHook`.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -142,12 +141,12 @@ pub trait SendMessageHook: Send + Sync + 'static {
 /// # }
 /// ```
 pub trait CheckForbiddenHook: Send + Sync + 'static {
-    /// Runs once for each attempt, after the id was given and the body compressed, before any
+    /// Runs once for each attempt, after the message has its id and the body is compressed, before any
     /// [`SendMessageHook`].
     ///
     /// # Errors
     /// The reason why the message must not be sent. The send fails with
-    /// [`MessageIllegal`](MQClientError::MessageIllegal) and is not tried again.
+    /// [`MessageIllegal`](MQClientError::MessageIllegal) and is not retried.
     fn check_forbidden(&self, context: &SendMessageContext<'_>) -> Result<(), String>;
 }
 
@@ -160,7 +159,7 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Whether anybody looks at single attempts.
+    /// Whether any hook sees single attempts.
     pub(crate) fn watch_sends(&self) -> bool {
         !self.send.is_empty() || !self.forbidden.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Which brokers are worth a try: the latency fault strategy. Java: `org.apache.rocketmq.client.latency`.
+//! The latency fault strategy: avoids brokers that were slow or failed. Java: `org.apache.rocketmq.client.latency`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,20 +9,20 @@ use tokio::time::Instant;
 use crate::error::MQClientError;
 use crate::factory::{Choice, TopicPublishInfo};
 
-/// The latency that a failed attempt counts as.
+/// The latency of a failed attempt.
 const ISOLATED: Duration = Duration::from_secs(10);
 
-/// Keeps away from brokers that were slow or failed, for a time that grows with how slow. Switched off, queues just
-/// take turns. Java: `MQFaultStrategy`, `LatencyFaultToleranceImpl`.
+/// Avoids brokers that were slow or failed, for a time that grows with the latency. Switched off, queues are simply
+/// used in turn. Java: `MQFaultStrategy`, `LatencyFaultToleranceImpl`.
 #[derive(Debug)]
 pub(crate) struct MQFaultStrategy {
     tables: Option<LatencyTables>,
-    /// Whether a detector looks after brokers that could not be reached.
+    /// Whether a detector checks brokers that could not be reached.
     detecting: bool,
     items: RwLock<HashMap<Arc<str>, FaultItem>>,
 }
 
-/// From which latency on a broker is kept away from, and for how long: both in ms and of the same length.
+/// Latencies from which on a broker is avoided, and for how long: both in ms and of equal length.
 #[derive(Debug, Clone)]
 pub(crate) struct LatencyTables {
     pub(crate) latency_max: Vec<u64>,
@@ -37,12 +37,12 @@ struct FaultItem {
 }
 
 impl MQFaultStrategy {
-    /// `tables`: none switches the strategy off.
+    /// `tables`: `None` switches the strategy off.
     pub(crate) fn new(tables: Option<LatencyTables>, detecting: bool) -> Self {
         Self { tables, detecting, items: RwLock::default() }
     }
 
-    /// Remembers how an attempt with a broker went, which began then and has ended now.
+    /// Records the result of an attempt that began at `began` and has ended now.
     pub(crate) fn note(&self, broker: &str, began: Instant, failure: Option<&MQClientError>) {
         let Some(tables) = &self.tables else { return };
         let now = Instant::now();
@@ -55,7 +55,7 @@ impl MQFaultStrategy {
         let away = tables.away_for(latency);
         let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
         if away.is_zero() && reachable && !items.contains_key(broker) {
-            // All is well, as it mostly is.
+            // The usual case: fast, no failure, and nothing recorded before.
             return;
         }
         let item =
@@ -64,8 +64,8 @@ impl MQFaultStrategy {
         item.reachable = reachable;
     }
 
-    /// The next queue in turn of a broker that is available and not `avoid`; else of one that can be reached; else
-    /// the next in turn.
+    /// The next queue in turn of a broker that is available and not `avoid`; without one, of a broker that can be
+    /// reached; without one, the next in turn.
     pub(crate) fn select<'r>(&self, route: &'r TopicPublishInfo, avoid: Option<&str>) -> Option<Choice<'r>> {
         if self.tables.is_none() {
             return route.select(|broker| Some(broker) != avoid);
@@ -79,7 +79,7 @@ impl MQFaultStrategy {
         best.or_else(|| route.select(|broker| Some(broker) != avoid))
     }
 
-    /// Brokers that could not be reached and were not looked at for `interval`: they are taken as looked at now.
+    /// Unreachable brokers that were not checked for `interval`. They count as checked from now on.
     pub(crate) fn due_for_detection(&self, interval: Duration) -> Vec<Arc<str>> {
         let now = Instant::now();
         let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +91,7 @@ impl MQFaultStrategy {
         .collect()
     }
 
-    /// What the detector found; `None` forgets a broker that is in no route any more.
+    /// Records the detector's result; `None` forgets a broker that no route names any more.
     pub(crate) fn detected(&self, broker: &str, reachable: Option<bool>) {
         let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
         match reachable {

@@ -25,18 +25,18 @@
 //! | messages, results, queues | [`model`] |
 //! | options, from code, files or the environment | [`conf`] |
 //! | counters and latencies for the `metrics` facade | `metrics` (feature of this name) |
-//! | what went wrong, and whether the message is stored | [`error`] |
+//! | errors, and whether the message is stored | [`error`] |
 //! | topics, offsets, stored messages, the cluster | [`admin`] |
-//! | which queue a message goes to | [`selector`] |
-//! | looking at what is sent, or refusing it | [`hook`] |
+//! | choosing the queue of a message | [`selector`] |
+//! | seeing or forbidding sends | [`hook`] |
 //! | signed requests | [`acl`] |
 //! | requests, codes and fields, for hooks and tests | [`remoting`] |
 //!
-//! Every type of these interfaces is found under this crate: no other crate of the workspace is needed.
+//! This crate has a path for every type of these interfaces: no other crate of the workspace is needed.
 
-// The rooms that users do not see: `factory`, the core of a client with its connections, routes, groups and heartbeats;
-// `mq_client_api`, the requests that it makes; `name_servers` and `top_addressing`, whom to ask for routes; `latency`, brokers to
-// keep away from; `trace`, records of what became of messages; `life_cycle`, `waiting` and `clock` below all of them.
+// Rooms that users do not see: `factory`, the core of a client with its connections, routes, groups and heartbeats;
+// `mq_client_api`, the requests that it makes; `name_servers` and `top_addressing`, the NameServers to ask; `latency`,
+// brokers to avoid; `trace`, records of sends; `life_cycle`, `waiting` and `clock` below all of them.
 
 pub mod acl;
 pub mod admin;
@@ -57,6 +57,7 @@ mod metrics;
 pub mod model;
 mod mq_client_api;
 mod name_servers;
+mod peer_log;
 pub mod producer;
 pub mod remoting;
 pub mod selector;
@@ -67,7 +68,7 @@ mod waiting;
 #[doc(inline)]
 pub use error::MQClientError as Error;
 
-/// A result whose error is [`Error`], unless another type is named.
+/// A result whose error type is [`Error`] by default.
 ///
 /// ```
 /// # use rocketmq_client::{model::Message, producer::Producer};

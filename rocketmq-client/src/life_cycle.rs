@@ -1,4 +1,4 @@
-//! What every client goes through: created, starting, running, shut down; and what its shutdown reports.
+//! The life of every client: created, starting, running, shut down; and the report of its shutdown.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,7 +11,7 @@ const STARTING: u8 = 1;
 const RUNNING: u8 = 2;
 const SHUT_DOWN: u8 = 3;
 
-/// The state of a client, and what exists once it runs. A client runs once: after a shutdown it does not start again.
+/// The state of a client, with its parts while it runs. A client runs once: after a shutdown it cannot start again.
 #[derive(Debug)]
 pub(crate) struct LifeCycle<T> {
     /// The kind of client, for errors.
@@ -20,7 +20,7 @@ pub(crate) struct LifeCycle<T> {
     running: OnceLock<T>,
 }
 
-/// A start under way. Dropping it before [`finish`](Self::finish) puts the client back to where it was.
+/// A start in progress. Dropping it before [`finish`](Self::finish) restores the former state.
 #[derive(Debug)]
 pub(crate) struct Starting<'a, T>(&'a LifeCycle<T>);
 
@@ -29,7 +29,7 @@ impl<T> LifeCycle<T> {
         Self { client, state: AtomicU8::new(CREATED), running: OnceLock::new() }
     }
 
-    /// Begins a start, unless another start has begun before.
+    /// Begins a start, unless another start has begun.
     pub(crate) fn begin(&self) -> Result<Starting<'_, T>, MQClientError> {
         let client = self.client;
         match self.state.compare_exchange(CREATED, STARTING, Ordering::AcqRel, Ordering::Acquire) {
@@ -39,22 +39,22 @@ impl<T> LifeCycle<T> {
         }
     }
 
-    /// What exists while the client runs.
+    /// The parts of the running client.
     pub(crate) fn running(&self) -> Result<&T, MQClientError> {
         let client = self.client;
         match self.state.load(Ordering::Acquire) {
-            RUNNING => self.running.get().ok_or(MQClientError::NotStarted { client }),
+            RUNNING => self.running.get().ok_or_else(|| MQClientError::NotStarted { client }),
             SHUT_DOWN => Err(MQClientError::ShutDown { client }),
             _ => Err(MQClientError::NotStarted { client }),
         }
     }
 
-    /// What exists from the start on, also after the shutdown.
+    /// The parts of the client from the start on, even after the shutdown.
     pub(crate) fn started(&self) -> Option<&T> {
         self.running.get()
     }
 
-    /// Ends the running state, for good. It may be called again: whoever was interrupted finishes the shutdown then.
+    /// Ends the running state for good. May be called again, to finish an interrupted shutdown.
     pub(crate) fn shut_down(&self) -> Result<&T, MQClientError> {
         let running = self.running.get().ok_or(MQClientError::NotStarted { client: self.client })?;
         self.state.store(SHUT_DOWN, Ordering::Release);
@@ -63,7 +63,7 @@ impl<T> LifeCycle<T> {
 }
 
 impl<'a, T> Starting<'a, T> {
-    /// The client runs.
+    /// Completes the start.
     pub(crate) fn finish(self, running: T) -> &'a T {
         let Self(life) = &self;
         let running = life.running.get_or_init(|| running);
@@ -78,12 +78,12 @@ impl<T> Drop for Starting<'_, T> {
     }
 }
 
-/// What a shutdown left behind.
+/// The leftovers of a shutdown.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Sends that had no outcome when their time was over. Each fails when its connection is closed; on a client that
-    /// others go on using, at its own deadline.
+    /// Sends without an outcome at the end of the limit. Each fails when its connection is closed; on a client that is
+    /// still shared, at its own deadline.
     pub unfinished_sends: u32,
     /// Brokers that could not be told that this client, or one of its groups, leaves. They notice when the connection
     /// closes, or when no heartbeat has named the group for two minutes.
@@ -98,7 +98,7 @@ impl ShutdownReport {
         self.unfinished_sends == 0 && self.brokers_not_told.is_empty()
     }
 
-    /// Adds what another part of the client left behind. Each broker is listed once.
+    /// Adds the report of another part of the client. Each broker is listed once.
     pub(crate) fn add(&mut self, other: Self) {
         self.unfinished_sends += other.unfinished_sends;
         self.brokers_not_told.extend(other.brokers_not_told);

@@ -10,41 +10,41 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::NameServerAnswer;
 use crate::waiting::first_ready;
 
-/// A server that has not answered for that long is not waited for alone: the next one is asked too.
+/// After this much silence of a server, the next one is asked too.
 const ASK_NEXT_AFTER: Duration = Duration::from_millis(200);
 
-/// Once one server has said no, the others have that long to know better.
+/// After a "no" of one server, the others have this much time to give a better answer.
 const WAIT_AFTER_NO: Duration = Duration::from_millis(200);
 
-/// The NameServers, and which of them answered last.
+/// The NameServers, and the one that answered last.
 #[derive(Debug)]
 pub(crate) struct NameServers {
-    /// A snapshot: those who ask go on with the list that they began with.
+    /// A snapshot: a request keeps the list with which it began.
     list: RwLock<Arc<List>>,
 }
 
 #[derive(Debug)]
 struct List {
     addresses: Vec<Arc<str>>,
-    /// The one to ask first. It starts at random, so that many clients spread over the servers.
+    /// The index of the server to ask first. It starts at random, so that clients spread over the servers.
     current: AtomicUsize,
-    /// Why there are none, while there are none.
+    /// Why the list is empty, while it is.
     why_empty: Option<NameServerAnswer>,
 }
 
-/// Why a server did not give what it was asked for.
+/// Why a server did not give the requested thing.
 #[derive(Debug, Clone)]
 pub(crate) struct Said {
     pub(crate) text: String,
-    /// It answered, and the answer was no; otherwise it could not be asked.
+    /// The server answered "no"; otherwise it could not be asked.
     pub(crate) is_no: bool,
 }
 
-/// What the servers said when none gave what it was asked for.
+/// The answers of the servers when none gave the requested thing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NoAnswer {
     pub(crate) answers: Vec<NameServerAnswer>,
-    /// At least one of them said no; otherwise nobody knows.
+    /// At least one server answered "no"; otherwise the answer is unknown.
     pub(crate) is_no: bool,
 }
 
@@ -59,7 +59,7 @@ impl NameServers {
         self.list().addresses.clone()
     }
 
-    /// Takes a list from an address server. The server that was asked first stays that, if it is still there.
+    /// Takes a list from an address server. The server to ask first stays first if it is still listed.
     pub(crate) fn update(&self, addresses: Vec<Arc<str>>) {
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
         if list.addresses == addresses {
@@ -74,7 +74,7 @@ impl NameServers {
         *list = Arc::new(new);
     }
 
-    /// Remembers why there is no list yet.
+    /// Records why there is no list yet.
     pub(crate) fn not_updated(&self, why: NameServerAnswer) {
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
         if list.addresses.is_empty() {
@@ -86,15 +86,16 @@ impl NameServers {
         self.list.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Asks one server after the other until one gives what is wanted. A silent one does not hold the others up,
-    /// and a no is not believed before the others had a moment: they may disagree for a while after a restart.
-    /// Returns whose answer it is, too.
+    /// Asks one server after the other until one gives the requested thing. A silent server does not delay the others,
+    /// and a "no" counts only after the others had a moment to answer: servers may disagree for a while after a
+    /// restart. Also returns the server that gave the answer.
     pub(crate) async fn ask<'a, T>(
         &self,
         deadline: Instant,
         ask: impl Fn(Arc<str>) -> Asking<'a, T>,
     ) -> Result<(Arc<str>, T), NoAnswer> {
         let list = self.list();
+        let began = Instant::now();
         let (first, count) = (list.current.load(Ordering::Relaxed), list.addresses.len());
         let mut waiting = (0..count).map(|step| (first + step) % count);
         let mut asking: Vec<(usize, Asking<'a, T>)> = Vec::with_capacity(count);
@@ -104,7 +105,7 @@ impl NameServers {
             if let Some(index) = waiting.next() {
                 asking.push((index, ask(list.addresses[index].clone())));
             }
-            // While there is somebody else to ask, not longer than this; then until all have answered.
+            // While another server can be asked: only this long. Then until all have answered.
             let patience =
                 if waiting.len() > 0 { give_up.min(Instant::now() + ASK_NEXT_AFTER) } else { give_up };
             let Ok(Some((index, said))) = timeout_at(patience, first_ready(&mut asking)).await else {
@@ -132,7 +133,7 @@ impl NameServers {
         let silent = asking.iter().map(|(index, _)| *index).chain(waiting);
         failed.answers.extend(silent.map(|index| NameServerAnswer {
             address: list.addresses[index].clone(),
-            said: "no answer in time".to_owned(),
+            said: format!("no answer within {:?}", Duration::from_millis(began.elapsed().as_millis() as u64)),
         }));
         Err(failed)
     }
@@ -153,7 +154,7 @@ impl List {
 mod tests {
     use super::*;
 
-    /// Three servers, each with how long it takes and what it says; `a` is asked first.
+    /// Three servers, each with its delay and its answer; `a` is asked first.
     async fn ask(
         said: [(u64, Result<&'static str, bool>); 3],
         limit_ms: u64,
@@ -211,7 +212,7 @@ mod tests {
         let mut said: Vec<(&str, &str)> =
             failed.answers.iter().map(|answer| (&*answer.address, answer.said.as_str())).collect();
         said.sort_unstable();
-        assert_eq!(said, [("0", "no answer in time"), ("1", "from 1"), ("2", "no answer in time")]);
+        assert_eq!(said, [("0", "no answer within 1s"), ("1", "from 1"), ("2", "no answer within 1s")]);
         assert!(!failed.is_no);
     }
 

@@ -1,5 +1,5 @@
-//! The parts of the remoting protocol that this crate's own interface shows: the requests that hooks see, their
-//! codes and fields, and the frames below them.
+//! The parts of the remoting protocol in this crate's public interface: the requests that hooks see, their codes and
+//! fields, and the frames below them.
 //!
 //! Errors of the protocol are in [`error`](crate::error), bodies that an admin returns in [`admin`](crate::admin), and
 //! settings in [`conf`](crate::conf).

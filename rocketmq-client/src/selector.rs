@@ -8,9 +8,9 @@ use rocketmq_remoting::net::random;
 
 /// Chooses the queue of a message. Java: `MessageQueueSelector`.
 ///
-/// `queues` is never empty and sorted by broker name and queue id; `arg` is what was given to
-/// [`send_with_selector`](crate::producer::Producer::send_with_selector). It runs on the caller's task and should
-/// not block.
+/// `queues` is never empty and sorted by broker name and queue id; `arg` is the argument of
+/// [`send_with_selector`](crate::producer::Producer::send_with_selector). The selector runs on the caller's task and
+/// should not block.
 ///
 /// ```
 /// use rocketmq_client::model::{Message, MessageQueue};
@@ -61,7 +61,7 @@ pub struct SelectMessageQueueByHash;
 
 impl MessageQueueSelector for SelectMessageQueueByHash {
     fn select<'q>(&self, queues: &'q [MessageQueue], _: &Message, arg: &str) -> &'q MessageQueue {
-        // Java: `value = arg.hashCode() % mqs.size()`, made positive if it is negative.
+        // Java: `value = arg.hashCode() % mqs.size()`, and its absolute value if it is negative.
         let count = i64::try_from(queues.len()).unwrap_or(i64::MAX);
         let index = (i64::from(java_string_hash(arg)) % count).unsigned_abs();
         &queues[usize::try_from(index).unwrap_or_default()]
@@ -109,7 +109,8 @@ impl MessageQueueSelector for SelectMessageQueueByRoundRobin {
 }
 
 /// Selects in turn among the queues of brokers in the given machine rooms. A broker's room is the part of its name
-/// before `@` (`room@broker`). Selects among all queues if no broker is in these rooms. (Java's `SelectMessageQueueByMachineRoom` is not implemented and selects nothing.)
+/// before `@` (`room@broker`). Selects among all queues if no broker is in these rooms. (Java's
+/// `SelectMessageQueueByMachineRoom` is not implemented and selects nothing.)
 ///
 /// ```
 /// use rocketmq_client::model::{Message, MessageQueue};
@@ -126,7 +127,7 @@ pub struct SelectMessageQueueByMachineRoom {
 }
 
 impl SelectMessageQueueByMachineRoom {
-    /// Prefers the brokers of these rooms.
+    /// Prefers brokers in these rooms.
     pub fn new(rooms: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             rooms: rooms.into_iter().map(Into::into).collect(),

@@ -9,16 +9,16 @@ use crate::error::{NameServerAnswer, with_causes};
 use crate::mq_client_api::MQClientApi;
 use crate::name_servers::NameServers;
 
-/// How often the address server is asked.
+/// The interval between requests to the address server.
 const EVERY: Duration = Duration::from_secs(120);
 
-/// How often it is asked while no NameServer is known.
+/// The interval while no NameServer is known.
 const EVERY_WITHOUT_ANY: Duration = Duration::from_secs(10);
 
-/// One question and its answer take at most this many seconds.
+/// The limit of one request, in seconds.
 const TIMEOUT_SECONDS: u64 = 3;
 
-/// More than that is no list of addresses.
+/// The longest answer: a longer text is no list of addresses.
 const ANSWER_LIMIT: u64 = 64 * 1024;
 
 /// An HTTP server that knows the addresses of the NameServers. Java: `DefaultTopAddressing`.
@@ -32,7 +32,7 @@ impl TopAddressing {
         Self { url }
     }
 
-    /// Asks once. A failure leaves the list as it is, and is told to those who find it empty.
+    /// Asks once. A failure keeps the list, and is reported to requests that find the list empty.
     pub(crate) async fn update(&self, name_servers: &NameServers) {
         match self.fetch().await {
             Ok(list) => name_servers.update(list),
@@ -43,7 +43,7 @@ impl TopAddressing {
         }
     }
 
-    /// Asks again and again.
+    /// Asks at each interval.
     pub(crate) async fn keep_updating(self, api: Arc<MQClientApi>) {
         loop {
             let none = api.name_servers().addresses().is_empty();
@@ -54,10 +54,10 @@ impl TopAddressing {
 
     async fn fetch(&self) -> Result<Vec<Arc<str>>, String> {
         let url = self.url.clone();
-        // A blocking client: one question in two minutes is not worth more code.
+        // A blocking HTTP client on a blocking thread: a request every two minutes justifies no async client.
         let answer = tokio::task::spawn_blocking(move || get(&url)).await;
         let answer = answer.map_err(|error| with_causes(&error))??;
-        // What follows the first line is not meant for clients.
+        // Like in Java, only the first line counts.
         let list = answer.trim().split(['\r', '\n']).next().unwrap_or_default();
         if list.is_empty() {
             return Err("an empty answer".to_owned());
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers one request after the other with these texts, and returns what was asked.
+    /// Answers one request after the other with these texts, and returns the requests.
     async fn serve(listener: &TcpListener, answer: &str) -> String {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut asked = [0; 4096];

@@ -1,9 +1,11 @@
-//! Waiting for several futures at once.
+//! Waiting for several futures at once, and for work on a thread that may block.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
-/// The first of several futures that is ready, taken out of the list. `None` of an empty list.
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+
+/// The output of the first future that is ready; removes it from the list. `None` for an empty list.
 pub(crate) async fn first_ready<K, F: Future + Unpin>(waiting: &mut Vec<(K, F)>) -> Option<(K, F::Output)> {
     poll_fn(|cx| {
         if waiting.is_empty() {
@@ -27,4 +29,21 @@ pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<
         outputs.push(output);
     }
     outputs
+}
+
+/// Does work that takes long on a thread of its own. Dropping the future takes back work that did not begin: on a busy
+/// machine nobody waits for it any more.
+pub(crate) async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    struct TakenBack<T>(JoinHandle<T>);
+
+    impl<T> Drop for TakenBack<T> {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+
+    let mut running = TakenBack(spawn_blocking(work));
+    (&mut running.0).await
 }

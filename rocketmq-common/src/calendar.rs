@@ -3,7 +3,7 @@
 /// A date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Date {
-    /// The year; 0 is the one before year 1.
+    /// The year; 0 is the year before year 1.
     pub year: i64,
     /// The month, from 1 to 12.
     pub month: i64,
@@ -14,7 +14,7 @@ pub struct Date {
 impl Date {
     /// The date of a day since 1970-01-01, which is day 0.
     ///
-    /// Years are taken to begin in March: leap days come last then, and months begin on a straight line.
+    /// The computation lets years begin in March: leap days are then last, and the lengths of months follow a formula.
     ///
     /// ```
     /// use rocketmq_common::calendar::Date;

@@ -1,4 +1,4 @@
-//! What Apache's own code 5.5.0 makes of records, ids, hashes, names and properties.
+//! Records, ids, hashes, names and properties, compared with the output of Apache's own code 5.5.0.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::testdata::{Capture, captures};
 use crate::unique_id::{UniqueIdGenerator, UniqueIdParts};
 use crate::{Message, OffsetMsgId};
 
-/// The captures whose name starts like that; there have to be `count`.
+/// The captures whose name starts with `kind`; there must be `count`.
 fn of_kind(kind: &str, count: usize) -> Vec<Capture> {
     let all = captures(include_str!("../testdata/captured-5.5.0.hex"));
     let kept: Vec<_> = all.into_iter().filter(|capture| capture.name.starts_with(kind)).collect();

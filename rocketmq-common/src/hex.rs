@@ -1,6 +1,6 @@
-//! Upper-case hexadecimal, as ids are written.
+//! Upper-case hexadecimal, the form of ids.
 
-/// Writes two digits per byte; `digits` has to have room for them.
+/// Writes two digits per byte; `digits` must have room for them.
 pub(crate) fn encode(bytes: &[u8], digits: &mut [u8]) {
     const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
     for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
@@ -9,14 +9,14 @@ pub(crate) fn encode(bytes: &[u8], digits: &mut [u8]) {
     }
 }
 
-/// The eight digits of a number, all at once.
+/// The eight digits of a number, computed together without a loop.
 pub(crate) fn digits(number: u32) -> [u8; 8] {
-    // One digit to a byte: halves, quarters, eighths move apart.
+    // Spread the digits, one to a byte: halves move apart, then quarters, then eighths.
     let number = u64::from(number);
     let number = (number & 0xFFFF_0000) << 16 | number & 0xFFFF;
     let number = (number & 0x0000_FF00_0000_FF00) << 8 | number & 0x0000_00FF_0000_00FF;
     let number = (number & 0x00F0_00F0_00F0_00F0) << 4 | number & 0x000F_000F_000F_000F;
-    // Six more than nine is sixteen.
+    // A digit above 9 carries into the next half-byte when 6 is added: mark it, since letters follow other characters.
     let letters = (number + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
     (number + 0x3030_3030_3030_3030 + letters * u64::from(b'A' - b'9' - 1)).to_be_bytes()
 }

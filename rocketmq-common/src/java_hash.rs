@@ -1,4 +1,4 @@
-//! Java's `String.hashCode`, on which the choice of queues by key and the fingerprints of heartbeats depend.
+//! Java's `String.hashCode`. The choice of queues by key and the fingerprints of heartbeats depend on it.
 
 /// The hash that Java computes for `text`: over its UTF-16 units, wrapping.
 ///

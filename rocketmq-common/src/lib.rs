@@ -5,8 +5,8 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what a user sends, receives, addresses | [`message`], [`message_ext`], [`message_batch`], [`message_queue`] |
-//! | properties and their names | [`properties`], [`message_const`] |
+//! | messages sent and received, queues | [`message`], [`message_ext`], [`message_batch`], [`message_queue`] |
+//! | properties, their names, and which are taken off a message that is sent on | [`properties`], [`message_const`], [`received`] |
 //! | the bytes of a stored message | [`record`], [`compression`], [`crc32`], [`sysflag`] |
 //! | ids | [`unique_id`], [`offset_msg_id`] |
 //! | dates | [`calendar`] |
@@ -30,6 +30,7 @@ pub mod offset_msg_id;
 pub mod perm;
 pub mod properties;
 mod property_error;
+pub mod received;
 pub mod record;
 mod shorten;
 pub mod sysflag;

@@ -8,9 +8,12 @@ use bytestring::ByteString;
 use crate::message_const as names;
 use crate::properties::MessageProperties;
 
+/// The longest delay of a timer message, in milliseconds: half of what 63 bits count, because the broker adds its clock.
+const MAX_DELAY_MS: u64 = i64::MAX as u64 / 2;
+
 /// A message: a topic, a body, properties.
 ///
-/// Setters never fail. What is wrong with a property is remembered and is an error when the message is sent; see
+/// Setters never fail. A faulty property is remembered, and the send fails with its error; see
 /// [`MessageProperties::check`]. Each setter has a chainable twin:
 ///
 /// ```
@@ -32,12 +35,20 @@ pub struct Message {
 }
 
 impl Message {
+    /// Copies topic, properties and body into memory of their own. A message that came in a large answer shares the
+    /// memory of that answer, and keeps it whole for as long as the message lives.
+    pub fn detach(&mut self) {
+        self.topic = ByteString::from(&*self.topic);
+        self.properties.detach();
+        self.body = Bytes::copy_from_slice(&self.body);
+    }
+
     /// A message without properties.
     pub fn new(topic: impl Into<String>, body: impl Into<Bytes>) -> Self {
         Self::from_parts(topic.into(), 0, MessageProperties::new(), body)
     }
 
-    /// Puts a message together from parts that exist already, without a copy.
+    /// Builds a message from existing parts, without a copy.
     ///
     /// ```
     /// use rocketmq_common::{Message, MessageProperties};
@@ -122,7 +133,7 @@ impl Message {
         self.property(names::PROPERTY_KEYS)
     }
 
-    /// The delay level, or 0 if there is none.
+    /// The delay level; 0 if there is none.
     pub fn delay_time_level(&self) -> i32 {
         self.property(names::PROPERTY_DELAY_TIME_LEVEL).and_then(|level| level.parse().ok()).unwrap_or(0)
     }
@@ -162,6 +173,12 @@ impl Message {
             .any(|name| self.properties.contains(name))
     }
 
+    /// How urgent the message is, if it says so.
+    pub fn priority(&self) -> Option<u32> {
+        let priority: i32 = self.property(names::PROPERTY_PRIORITY)?.parse().ok()?;
+        u32::try_from(priority).ok()
+    }
+
     /// The time, in seconds, before a broker first asks for the outcome of the message's transaction.
     pub fn check_immunity_time_in_seconds(&self) -> Option<u64> {
         self.number(names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS)
@@ -177,7 +194,7 @@ impl Message {
         self.property(names::PROPERTY_BUYER_ID)
     }
 
-    /// The id that the client gave the message when it was sent (`UNIQ_KEY`).
+    /// The id that the client gave the message at the send (`UNIQ_KEY`).
     pub fn unique_key(&self) -> Option<&str> {
         self.property(names::UNIQ_KEY)
     }
@@ -238,6 +255,10 @@ impl Message {
     /// Delivers the message later: 1 = 1 s, 2 = 5 s, 3 = 10 s, 4 = 30 s, 5 to 14 = 1 to 10 min, 15 = 20 min,
     /// 16 = 30 min, 17 = 1 h, 18 = 2 h. 0 takes the delay away.
     ///
+    /// A level beyond the broker's highest counts as the highest: 2 h, unless the broker has a list of its own. A negative
+    /// level is no delay. A level wins over the timer properties, which the broker then ignores. Producers log both at
+    /// DEBUG.
+    ///
     /// ```
     /// use rocketmq_common::Message;
     ///
@@ -260,14 +281,17 @@ impl Message {
         self.properties.put_reserved(names::PROPERTY_WAIT_STORE_MSG_OK, if wait { "true" } else { "false" });
     }
 
-    /// Delivers the message after `seconds` (5.x brokers; at most three days unless the broker allows more).
+    /// Delivers the message after `seconds` (5.x brokers). At most three days unless the broker allows more: it refuses
+    /// longer delays with code 13, and the client refuses more than 4,611,686,018,427,387, which the broker's sum cannot hold.
+    /// Wins over the other timer properties; a delay level wins over all of them.
     pub fn set_delay_time_sec(&mut self, seconds: u64) {
-        self.properties.put_reserved(names::PROPERTY_TIMER_DELAY_SEC, &seconds.to_string());
+        self.properties.put_number(names::PROPERTY_TIMER_DELAY_SEC, seconds, MAX_DELAY_MS / 1000);
     }
 
-    /// Delivers the message after `millis` (5.x brokers, which are exact to about a second).
+    /// Delivers the message after `millis` (5.x brokers, which are exact to about a second). The limits are those of
+    /// [`set_delay_time_sec`](Self::set_delay_time_sec), in milliseconds.
     pub fn set_delay_time_ms(&mut self, millis: u64) {
-        self.properties.put_reserved(names::PROPERTY_TIMER_DELAY_MS, &millis.to_string());
+        self.properties.put_number(names::PROPERTY_TIMER_DELAY_MS, millis, MAX_DELAY_MS);
     }
 
     /// Delivers the message at `millis` since 1970 in UTC (5.x brokers, which are exact to about a second).
@@ -284,7 +308,7 @@ impl Message {
     /// # Ok::<(), std::time::SystemTimeError>(())
     /// ```
     pub fn set_deliver_time_ms(&mut self, millis: u64) {
-        self.properties.put_reserved(names::PROPERTY_TIMER_DELIVER_MS, &millis.to_string());
+        self.properties.put_number(names::PROPERTY_TIMER_DELIVER_MS, millis, i64::MAX as u64);
     }
 
     /// Sets the time, in seconds, before a broker first asks for the outcome of the message's transaction. Choose the
@@ -292,7 +316,17 @@ impl Message {
     /// only an answer to its question ends the transaction.
     pub fn set_check_immunity_time_in_seconds(&mut self, seconds: u64) {
         let name = names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS;
-        self.properties.put_reserved(name, &seconds.to_string());
+        self.properties.put_number(name, seconds, i64::MAX as u64 / 1000);
+    }
+
+    /// Sets how urgent the message is, 0 being the least; values above [`i32::MAX`] count as that. A 5.4 broker stores the
+    /// message in the queue of this number, or in the last queue if there are fewer, whatever queue the producer chose.
+    /// Pops of a topic with `message.type=PRIORITY` take the highest queue first; pushed messages come in no such order.
+    /// The broker ignores the priority of a half message, a delayed or ordered message, and of messages in a batch.
+    /// Java: `Message.setPriority`.
+    pub fn set_priority(&mut self, priority: u32) {
+        let priority = i32::try_from(priority).unwrap_or(i32::MAX);
+        self.properties.put_reserved(names::PROPERTY_PRIORITY, &priority.to_string());
     }
 
     /// Sets the key that keeps messages of one group in order.
@@ -341,6 +375,7 @@ chainable! {
     with_delay_time_ms = set_delay_time_ms(millis: u64);
     with_deliver_time_ms = set_deliver_time_ms(millis: u64);
     with_check_immunity_time_in_seconds = set_check_immunity_time_in_seconds(seconds: u64);
+    with_priority = set_priority(priority: u32);
     with_sharding_key = set_sharding_key(key: impl AsRef<str>);
     with_buyer_id = set_buyer_id(id: impl AsRef<str>);
 }
@@ -388,16 +423,20 @@ mod tests {
         message.set_delay_time_ms(5);
         message.set_deliver_time_ms(6);
         message.set_check_immunity_time_in_seconds(7);
+        message.set_priority(u32::MAX);
+        assert_eq!(message.priority(), Some(i32::MAX as u32));
+        message.set_priority(8);
         message.set_sharding_key("s");
         message.set_buyer_id("b");
         let expected = "TAGS=A|KEYS=k1 k2|mine=x|DELAY=3|WAIT=false|TIMER_DELAY_SEC=4|TIMER_DELAY_MS=5|\
-                        TIMER_DELIVER_MS=6|CHECK_IMMUNITY_TIME_IN_SECONDS=7|__SHARDINGKEY=s|BUYER_ID=b|";
+                        TIMER_DELIVER_MS=6|CHECK_IMMUNITY_TIME_IN_SECONDS=7|_SYS_MSG_PRIORITY_=8|__SHARDINGKEY=s|\
+                        BUYER_ID=b|";
         assert_eq!(message.properties().as_wire(), expected.replace('=', "\u{1}").replace('|', "\u{2}"));
         assert_eq!((message.tags(), message.keys()), (Some("A"), Some("k1 k2")));
         assert_eq!((message.delay_time_level(), message.wait_store_msg_ok()), (3, false));
         assert_eq!((message.delay_time_sec(), message.delay_time_ms()), (Some(4), Some(5)));
         assert_eq!((message.deliver_time_ms(), message.is_timer()), (Some(6), true));
-        assert_eq!(message.check_immunity_time_in_seconds(), Some(7));
+        assert_eq!((message.check_immunity_time_in_seconds(), message.priority()), (Some(7), Some(8)));
         assert_eq!((message.sharding_key(), message.buyer_id()), (Some("s"), Some("b")));
         assert_eq!(message.properties().check(), Ok(()));
     }
@@ -418,6 +457,33 @@ mod tests {
         assert_eq!(error, Err(PropertyError { name: "TAGS".into(), problem: PropertyProblem::Reserved }));
         message.set_tags("A");
         assert_eq!(message.properties().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_time_that_overflows_the_sum_of_the_broker_is_refused_with_the_limit() {
+        let message = || Message::new("T", "");
+        let (max, limit) = (i64::MAX as u64, i64::MAX as u64 / 2);
+        for (message, limit) in [
+            (message().with_delay_time_sec(max), limit / 1000),
+            (message().with_delay_time_sec(1 << 54), limit / 1000),
+            (message().with_delay_time_sec(limit / 1000 + 1), limit / 1000),
+            (message().with_delay_time_ms(max), limit),
+            (message().with_delay_time_ms(limit + 1), limit),
+            (message().with_deliver_time_ms(max + 1), max),
+            (message().with_check_immunity_time_in_seconds(max), max / 1000),
+        ] {
+            let error = message.properties().check().expect_err("refused");
+            assert!(error.to_string().contains(&format!("over the limit of {limit}")), "{error}");
+            assert!(message.properties().is_empty(), "{error}");
+        }
+        for message in [
+            message().with_delay_time_sec(limit / 1000),
+            message().with_delay_time_ms(limit),
+            message().with_deliver_time_ms(max),
+            message().with_delay_time_sec(max).with_delay_time_sec(1),
+        ] {
+            assert_eq!(message.properties().check(), Ok(()));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 pub const PROPERTY_KEYS: &str = "KEYS";
 /// The tag that consumers filter by.
 pub const PROPERTY_TAGS: &str = "TAGS";
-/// Whether the broker answers only after the message is stored as it should be; absent means yes.
+/// Whether the broker answers only after it has flushed and replicated the message; absent means yes.
 pub const PROPERTY_WAIT_STORE_MSG_OK: &str = "WAIT";
 /// The delay level, 1 to 18.
 pub const PROPERTY_DELAY_TIME_LEVEL: &str = "DELAY";
@@ -26,7 +26,7 @@ pub const UNIQ_KEY: &str = PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX;
 pub const PROPERTY_ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
 /// More about the unique id (not reserved).
 pub const PROPERTY_EXTEND_UNIQ_INFO: &str = "EXTEND_UNIQ_INFO";
-/// What a broker needs to drop duplicates (not reserved).
+/// Data with which a broker drops duplicates (not reserved).
 pub const DUP_INFO: &str = "DUP_INFO";
 
 /// The topic that a retried message came from.
@@ -35,9 +35,9 @@ pub const PROPERTY_RETRY_TOPIC: &str = "RETRY_TOPIC";
 pub const PROPERTY_REAL_TOPIC: &str = "REAL_TOPIC";
 /// The queue that a delayed or half message is meant for.
 pub const PROPERTY_REAL_QUEUE_ID: &str = "REAL_QID";
-/// How often the message was consumed already, when a client sends it to a retry topic itself.
+/// How many times the message was consumed, if a client sends it to a retry topic itself.
 pub const PROPERTY_RECONSUME_TIME: &str = "RECONSUME_TIME";
-/// After how many attempts a message becomes a dead letter.
+/// The attempts after which a message becomes a dead letter.
 pub const PROPERTY_MAX_RECONSUME_TIMES: &str = "MAX_RECONSUME_TIMES";
 /// When the consumer handed the message to its listener, milliseconds since the epoch.
 pub const PROPERTY_CONSUME_START_TIMESTAMP: &str = "CONSUME_START_TIME";
@@ -52,18 +52,18 @@ pub const PROPERTY_TRANSACTION_PREPARED: &str = "TRAN_MSG";
 pub const PROPERTY_PRODUCER_GROUP: &str = "PGROUP";
 /// The id of a transaction (not reserved).
 pub const PROPERTY_TRANSACTION_ID: &str = "__transactionId__";
-/// How often the broker asked for the outcome of a transaction (not reserved).
+/// How many times the broker has checked a transaction (not reserved).
 pub const PROPERTY_TRANSACTION_CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
 /// For how many seconds the broker does not ask (not reserved).
 pub const PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS: &str = "CHECK_IMMUNITY_TIME_IN_SECONDS";
 /// The queue offset of a half message (not reserved).
 pub const PROPERTY_TRANSACTION_PREPARED_QUEUE_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET";
 
-/// Deliver after that many seconds.
+/// The delay before delivery, in seconds.
 pub const PROPERTY_TIMER_DELAY_SEC: &str = "TIMER_DELAY_SEC";
-/// Deliver after that many milliseconds.
+/// The delay before delivery, in milliseconds.
 pub const PROPERTY_TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
-/// Deliver at that time, milliseconds since the epoch.
+/// The time of delivery, in milliseconds since the epoch.
 pub const PROPERTY_TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
 /// The time at which the broker's timer is due.
 pub const PROPERTY_TIMER_OUT_MS: &str = "TIMER_OUT_MS";
@@ -71,7 +71,7 @@ pub const PROPERTY_TIMER_OUT_MS: &str = "TIMER_OUT_MS";
 pub const PROPERTY_TIMER_ENQUEUE_MS: &str = "TIMER_ENQUEUE_MS";
 /// When the broker took the message out of its timer.
 pub const PROPERTY_TIMER_DEQUEUE_MS: &str = "TIMER_DEQUEUE_MS";
-/// How often a long timer was put back.
+/// How many times a long timer was put back.
 pub const PROPERTY_TIMER_ROLL_TIMES: &str = "TIMER_ROLL_TIMES";
 /// The unique id of the timer message that is to be recalled.
 pub const PROPERTY_TIMER_DEL_UNIQKEY: &str = "TIMER_DEL_UNIQKEY";
@@ -116,6 +116,11 @@ pub const PROPERTY_INNER_MULTI_DISPATCH: &str = "INNER_MULTI_DISPATCH";
 /// The offsets of a message in its light queues.
 pub const PROPERTY_INNER_MULTI_QUEUE_OFFSET: &str = "INNER_MULTI_QUEUE_OFFSET";
 
+/// How urgent the message is; the broker chooses the queue by it (5.4).
+pub const PROPERTY_PRIORITY: &str = "_SYS_MSG_PRIORITY_";
+/// The light topic that the message belongs to (5.4).
+pub const PROPERTY_LITE_TOPIC: &str = "__LITE_TOPIC";
+
 /// The region of the broker.
 pub const PROPERTY_MSG_REGION: &str = "MSG_REGION";
 /// Whether the message is traced.
@@ -138,14 +143,14 @@ pub const PROPERTY_REDIRECT: &str = "REDIRECT";
 pub const PROPERTY_FORWARD_QUEUE_ID: &str = "PROPERTY_FORWARD_QUEUE_ID";
 /// The checksum of the properties, which the broker may append.
 pub const PROPERTY_CRC32: &str = "__CRC32#";
-/// Names that start with this are meant for the broker alone (not reserved).
+/// The start of names that are for the broker only (not reserved).
 pub const PROPERTY_TRANSIENT_PREFIX: &str = "__RMQ.TRANSIENT.";
 
 /// Separates the keys in [`PROPERTY_KEYS`].
 pub const KEY_SEPARATOR: &str = " ";
 
 /// The names that a user cannot set (Java: `MessageConst.STRING_HASH_SET`).
-pub const RESERVED: [&str; 44] = [
+pub const RESERVED: [&str; 46] = [
     PROPERTY_TRACE_SWITCH,
     PROPERTY_MSG_REGION,
     PROPERTY_KEYS,
@@ -190,6 +195,8 @@ pub const RESERVED: [&str; 44] = [
     PROPERTY_DLQ_ORIGIN_TOPIC,
     PROPERTY_DLQ_ORIGIN_MESSAGE_ID,
     PROPERTY_CRC32,
+    PROPERTY_PRIORITY,
+    PROPERTY_LITE_TOPIC,
 ];
 
 /// Whether a user may not set the property of this name.

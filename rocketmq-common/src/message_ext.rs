@@ -1,4 +1,4 @@
-//! A message as a broker stores it and a consumer gets it (Java: `MessageExt`).
+//! A message in the form that a broker stores and a consumer receives (Java: `MessageExt`).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -36,9 +36,10 @@ pub struct RecordHeader {
     pub prepared_transaction_offset: i64,
 }
 
-/// A stored message: a [`Message`], which it dereferences to, and where, when and how it is stored.
+/// A stored message: dereferences to its [`Message`], and tells where, when and how it is stored.
 ///
-/// Decoded from a buffer it shares body, topic and properties with that buffer. `Clone` copies no body.
+/// A decoded message shares body, topic and properties with its buffer until it is [detached](Message::detach).
+/// `Clone` copies no body.
 #[derive(Clone)]
 pub struct MessageExt {
     message: Message,
@@ -50,7 +51,7 @@ pub struct MessageExt {
 }
 
 impl MessageExt {
-    /// A stored message put together from its parts; checksum and stored size are 0 and the broker is not named.
+    /// Builds a stored message from its parts. Checksum and stored size are 0, and the broker has no name.
     ///
     /// ```
     /// use rocketmq_common::message_ext::RecordHeader;
@@ -144,8 +145,8 @@ impl MessageExt {
         self.header.commit_log_offset
     }
 
-    /// Compression, transaction and the like. After the body was inflated the bit for "compressed" is clear and the
-    /// bits for the kind of compression are still set, as in Java.
+    /// Flags, such as compression and transaction. After the body was inflated, the bit for "compressed" is clear and
+    /// the bits for the kind of compression are still set, like in Java.
     pub fn sys_flag(&self) -> MessageSysFlag {
         self.header.sys_flag
     }
@@ -180,7 +181,7 @@ impl MessageExt {
         self.header.prepared_transaction_offset
     }
 
-    /// The checksum of the body as it is stored; 0 for a message of an inner batch.
+    /// The checksum of the stored body; 0 for a message of an inner batch.
     pub fn body_crc(&self) -> u32 {
         self.body_crc
     }
@@ -190,7 +191,7 @@ impl MessageExt {
         self.store_size
     }
 
-    /// The id that the client gave the message when it was sent, else the [offset id](Self::offset_msg_id).
+    /// The id that the client gave the message at the send; without it the [offset id](Self::offset_msg_id).
     ///
     /// ```
     /// use rocketmq_common::message_ext::RecordHeader;
@@ -203,7 +204,7 @@ impl MessageExt {
         self.unique_key().unwrap_or_else(|| self.offset_msg_id())
     }
 
-    /// The id that says which broker stores the message, and where. Made when it is first asked for.
+    /// The id that names the broker and the position of the message. Computed at the first call.
     pub fn offset_msg_id(&self) -> &str {
         self.offset_msg_id.get_or_init(|| {
             let RecordHeader { store_host, commit_log_offset, .. } = self.header;
@@ -211,8 +212,8 @@ impl MessageExt {
         })
     }
 
-    /// The id of the transaction that the message belongs to: what the broker called it, else the id that the client
-    /// gave the half message.
+    /// The id of the message's transaction: the broker's id for it, or else the id that the client gave the half
+    /// message.
     pub fn transaction_id(&self) -> Option<&str> {
         let half = self.properties().contains(names::PROPERTY_TRANSACTION_PREPARED);
         let unique_key = if half { self.unique_key() } else { None };

@@ -1,35 +1,35 @@
 //! Well-known names (Java: `MixAll`, `TopicValidator`).
 
-/// The topic whose route new topics are created from.
+/// The topic whose route is the template for new topics.
 pub const AUTO_CREATE_TOPIC_KEY_TOPIC: &str = "TBW102";
-/// Where delayed messages wait.
+/// The topic in which delayed messages wait.
 pub const RMQ_SYS_SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
-/// For benchmarks.
+/// A topic for benchmarks.
 pub const RMQ_SYS_BENCHMARK_TOPIC: &str = "BenchmarkTest";
-/// Where half messages wait.
+/// The topic in which half messages wait.
 pub const RMQ_SYS_TRANS_HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
-/// Where the ends of transactions are noted.
+/// The topic that records the ends of transactions.
 pub const RMQ_SYS_TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
-/// Where half messages end whose transaction stayed undecided.
+/// The topic for half messages whose transaction stayed undecided.
 pub const RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
 /// The default topic of message traces.
 pub const RMQ_SYS_TRACE_TOPIC: &str = "RMQ_SYS_TRACE_TOPIC";
-/// For a broker's test of itself.
+/// The topic for a broker's self-test.
 pub const RMQ_SYS_SELF_TEST_TOPIC: &str = "SELF_TEST_TOPIC";
-/// Tells of consumers whose offset was moved.
+/// The topic that reports consumers whose offset was moved.
 pub const RMQ_SYS_OFFSET_MOVED_EVENT: &str = "OFFSET_MOVED_EVENT";
 /// A broker's checkpoints.
 pub const RMQ_SYS_CHECKPOINT_TOPIC: &str = "CHECKPOINT_TOPIC";
-/// Where timer messages wait; a message sent there directly stops a broker's timers.
+/// The topic in which timer messages wait. A message sent there directly stops the broker's timers.
 pub const RMQ_SYS_WHEEL_TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
-/// Topics that start with this belong to the system.
+/// The start of names of system topics.
 pub const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
 
-/// Starts the name of a group's retry topic.
+/// The start of the name of a group's retry topic.
 pub const RETRY_GROUP_TOPIC_PREFIX: &str = "%RETRY%";
-/// Starts the name of a group's dead-letter topic.
+/// The start of the name of a group's dead-letter topic.
 pub const DLQ_GROUP_TOPIC_PREFIX: &str = "%DLQ%";
-/// Ends the name of a cluster's topic for replies.
+/// The end of the name of a cluster's topic for replies.
 pub const REPLY_TOPIC_POSTFIX: &str = "REPLY_TOPIC";
 
 /// Java's default producer group, which clients refuse.
@@ -38,9 +38,9 @@ pub const DEFAULT_PRODUCER_GROUP: &str = "DEFAULT_PRODUCER";
 pub const DEFAULT_CONSUMER_GROUP: &str = "DEFAULT_CONSUMER";
 /// The group of the command-line tools.
 pub const TOOLS_CONSUMER_GROUP: &str = "TOOLS_CONSUMER";
-/// The producer group that every client has for its own messages.
+/// The producer group in which every Java client sends its own messages.
 pub const CLIENT_INNER_PRODUCER_GROUP: &str = "CLIENT_INNER_PRODUCER";
-/// Groups that start with this belong to the system.
+/// The start of names of system groups.
 pub const CID_RMQ_SYS_PREFIX: &str = "CID_RMQ_SYS_";
 
 /// The value of the property `MSG_TYPE` that makes a message a reply.
@@ -78,7 +78,7 @@ pub fn dlq_topic(group: &str) -> String {
     [DLQ_GROUP_TOPIC_PREFIX, group].concat()
 }
 
-/// The topic that replies to requests are sent to.
+/// The topic to which replies are sent.
 ///
 /// ```
 /// use rocketmq_common::mix_all::reply_topic;

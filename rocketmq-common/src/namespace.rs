@@ -12,8 +12,7 @@ pub const NAMESPACE_SEPARATOR: char = '%';
 
 /// The name of a topic or group in a namespace.
 ///
-/// An empty namespace changes nothing, and names of the system and names that are in the namespace already stay as
-/// they are.
+/// An empty namespace changes nothing. System names, and names that are in the namespace already, stay unchanged.
 ///
 /// ```
 /// use rocketmq_common::namespace::wrap_namespace;
@@ -35,7 +34,7 @@ pub fn wrap_namespace<'a>(namespace: &str, name: &'a str) -> Cow<'a, str> {
     Cow::Owned(format!("{prefix}{namespace}{NAMESPACE_SEPARATOR}{bare}"))
 }
 
-/// The name of a topic or group without its namespace. Names of other namespaces stay as they are.
+/// The name of a topic or group without its namespace. Names of other namespaces stay unchanged.
 ///
 /// ```
 /// use rocketmq_common::namespace::without_namespace;

@@ -1,4 +1,4 @@
-//! The id of a message that says where it is stored.
+//! The message id that tells where a message is stored.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,8 +11,8 @@ use crate::shorten::Shorten;
 
 /// Broker and commit log offset of a message (Java: `MessageDecoder.createMessageId`, `decodeMessageId`).
 ///
-/// As text: address, four bytes of port and eight of offset in upper-case hexadecimal, so 32 characters for IPv4 and
-/// 56 for IPv6.
+/// As text, in upper-case hexadecimal: the address, four bytes of port and eight of offset. That makes 32 characters
+/// for IPv4 and 56 for IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OffsetMsgId {
     /// The broker that stored the message.
@@ -31,12 +31,13 @@ pub enum OffsetMsgIdError {
         /// The text.
         text: String,
     },
-    /// The port is above 65535. Ids that clients make are as long as offset ids, and this tells them apart.
+    /// The port is above 65535. Unique ids of clients have the length of offset ids; an impossible port tells them
+    /// apart.
     #[error("`{text}` is no offset message id: {port} is no port, so it is probably a unique key")]
     NotAPort {
         /// The text.
         text: String,
-        /// What stands in the place of the port.
+        /// The number in the place of the port.
         port: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! What a topic or a broker allows (Java: `PermName`).
+//! Permissions of a topic or a broker (Java: `PermName`).
 
 use std::fmt;
 
@@ -24,9 +24,9 @@ impl PermName {
     pub const WRITE: Self = Self(2);
     /// Messages may be consumed.
     pub const READ: Self = Self(4);
-    /// Used for ordering alone.
+    /// Used only for ordering.
     pub const PRIORITY: Self = Self(8);
-    /// What an ordinary topic has.
+    /// The permission of an ordinary topic.
     pub const READ_WRITE: Self = Self(6);
 
     /// Whether consumers may read.
@@ -45,7 +45,7 @@ impl PermName {
     }
 }
 
-/// `RWX` with dashes for what is missing, as the command-line tools print it.
+/// Prints `RWX`, with a dash for a missing permission, like the command-line tools.
 impl fmt::Display for PermName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_readable() { "R" } else { "-" })?;

@@ -1,11 +1,11 @@
-//! The properties of a message, kept in the form that they have on the wire.
+//! The properties of a message, kept in their wire form.
 
 use std::fmt;
 
 use bytestring::ByteString;
 use memchr::{memchr, memrchr};
 
-use crate::message_const::is_reserved;
+use crate::message_const::{PROPERTY_INSTANCE_ID, UNIQ_KEY, is_reserved};
 pub use crate::property_error::{PropertyError, PropertyProblem};
 
 /// Ends the name of a property (Java: `MessageDecoder.NAME_VALUE_SEPARATOR`).
@@ -15,15 +15,15 @@ pub const PROPERTY_SEPARATOR: char = '\u{2}';
 /// The longest text of properties that a record can hold, including what the broker adds: the length is a signed
 /// 16-bit number.
 pub const MAX_PROPERTIES_BYTES: usize = 32_767;
-/// The part of [`MAX_PROPERTIES_BYTES`] that is kept for the message id and for the broker, which adds region, cluster,
-/// trace switch, and the real topic and queue of a message that it delays or delivers again.
+/// The part of [`MAX_PROPERTIES_BYTES`] that stays free for the message id and for the broker. The broker adds region,
+/// cluster, trace switch, and the real topic and queue of a message that it delays or delivers again.
 pub const BROKER_PROPERTIES_BYTES: usize = 512;
 
-/// The properties of a message as one text, `name 0x01 value 0x02` for each of them.
+/// The properties of a message in one text: `name 0x01 value 0x02` for each property.
 ///
-/// A text that came from a peer stays as it came, shared with the buffer that it was read from, and is copied when it
-/// is first changed. If a name occurs twice the last one counts. Entries without a name, without a value or without
-/// 0x01 are skipped, and a missing last 0x02 does not matter, as in Java's `MessageDecoder.string2messageProperties`.
+/// A text from a peer stays shared with its read buffer, and is copied at its first change. If a name occurs twice, the
+/// last value counts. Entries without a name, without a value or without 0x01 are skipped, and the last 0x02 may be
+/// missing, like in Java's `MessageDecoder.string2messageProperties`.
 ///
 /// ```
 /// use rocketmq_common::MessageProperties;
@@ -36,6 +36,8 @@ pub const BROKER_PROPERTIES_BYTES: usize = 512;
 pub struct MessageProperties {
     wire: Wire,
     faults: Vec<PropertyError>,
+    /// The bytes at the beginning of the text that came from a broker, if the message was received.
+    pub(crate) received: usize,
 }
 
 #[derive(Clone)]
@@ -45,6 +47,13 @@ enum Wire {
 }
 
 impl MessageProperties {
+    /// Copies the properties out of the buffer that they share, if they share it.
+    pub(crate) fn detach(&mut self) {
+        if let Wire::Shared(wire) = &mut self.wire {
+            *wire = ByteString::from(&**wire);
+        }
+    }
+
     /// No properties.
     pub fn new() -> Self {
         Self::default()
@@ -53,7 +62,7 @@ impl MessageProperties {
     /// Takes a text in wire form without a copy and without a check. Reading skips malformed entries.
     #[inline]
     pub fn from_wire(wire: impl Into<ByteString>) -> Self {
-        Self { wire: Wire::Shared(wire.into()), faults: Vec::new() }
+        Self { wire: Wire::Shared(wire.into()), faults: Vec::new(), received: 0 }
     }
 
     /// The text in wire form.
@@ -64,7 +73,7 @@ impl MessageProperties {
         }
     }
 
-    /// Whether another property can be written right behind the text.
+    /// Whether another property can be appended without a separator.
     pub fn is_terminated(&self) -> bool {
         matches!(self.as_wire().as_bytes().last(), None | Some(2))
     }
@@ -74,7 +83,7 @@ impl MessageProperties {
         self.as_wire().len()
     }
 
-    /// Whether there is no property at all.
+    /// Whether there are no properties.
     pub fn is_empty(&self) -> bool {
         self.as_wire().is_empty()
     }
@@ -108,6 +117,17 @@ impl MessageProperties {
         Entries { rest: self.as_wire() }
     }
 
+    /// The properties that came from a broker, and those that were set since.
+    pub(crate) fn received_and_own(&self) -> (Entries<'_>, Entries<'_>) {
+        // A mark that is no boundary of a character cannot be: the text in front of it was a text.
+        let (received, own) = self.as_wire().split_at_checked(self.received).unwrap_or_default();
+        (Entries { rest: received }, Entries { rest: own })
+    }
+
+    pub(crate) fn replace_wire(&mut self, wire: String) {
+        self.wire = Wire::Owned(wire);
+    }
+
     /// Sets a property of the user. A fault is remembered and reported by [`check`](Self::check), until the name is set
     /// again or removed.
     pub fn put(&mut self, name: &str, value: &str) {
@@ -116,10 +136,16 @@ impl MessageProperties {
         self.put_unless(problem, name, value);
     }
 
-    /// Sets a property that belongs to the client or the broker, such as `UNIQ_KEY`. Unlike [`put`](Self::put), it takes
-    /// reserved names.
+    /// Sets a property that belongs to the client or the broker, such as `UNIQ_KEY`. Unlike [`put`](Self::put), it
+    /// takes reserved names.
     pub fn put_reserved(&mut self, name: &str, value: &str) {
         self.put_unless(problem_of(name, value), name, value);
+    }
+
+    /// Sets a property that belongs to the client or the broker to a number of at most `limit`.
+    pub(crate) fn put_number(&mut self, name: &str, value: u64, limit: u64) {
+        let problem = (value > limit).then_some(PropertyProblem::TooLarge { value, limit });
+        self.put_unless(problem, name, &value.to_string());
     }
 
     /// Removes a property and its fault. Returns whether it had a value.
@@ -137,11 +163,13 @@ impl MessageProperties {
         if !self.contains(name) {
             return false;
         }
+        let is_kept = |(other, _): &(&str, &str)| *other != name;
         let mut rest = String::with_capacity(self.len_bytes());
-        for (other, value) in self.iter().filter(|(other, _)| *other != name) {
-            append_property(&mut rest, other, value);
-        }
-        self.wire = Wire::Owned(rest);
+        let (received, own) = self.received_and_own();
+        append_properties(&mut rest, received.filter(is_kept));
+        let still_received = rest.len();
+        append_properties(&mut rest, own.filter(is_kept));
+        (self.wire, self.received) = (Wire::Owned(rest), still_received);
         true
     }
 
@@ -159,13 +187,20 @@ impl MessageProperties {
     ///
     /// # Errors
     /// The first property that a setter refused, or the longest one if all together exceed
-    /// [`MAX_PROPERTIES_BYTES`] less [`BROKER_PROPERTIES_BYTES`].
+    /// [`MAX_PROPERTIES_BYTES`] less [`BROKER_PROPERTIES_BYTES`]. What clients add themselves, the message id and the
+    /// namespace, does not count.
     pub fn check(&self) -> Result<(), PropertyError> {
         const LIMIT: usize = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
         if let Some(fault) = self.faults.first() {
             return Err(fault.clone());
         }
-        let length = self.len_bytes();
+        let mut length = self.len_bytes();
+        if length <= LIMIT {
+            return Ok(());
+        }
+        let of_client = |(name, _): &(&str, &str)| matches!(*name, UNIQ_KEY | PROPERTY_INSTANCE_ID);
+        length -=
+            self.iter().filter(of_client).map(|(name, value)| name.len() + value.len() + 2).sum::<usize>();
         if length <= LIMIT {
             return Ok(());
         }
@@ -174,8 +209,8 @@ impl MessageProperties {
         Err(PropertyError { name, problem: PropertyProblem::TooLong { length, limit: LIMIT } })
     }
 
-    /// The wire form of these properties followed by `extra`, in one allocation. A producer sends a message's properties
-    /// and its id in this way. Names in `extra` are not checked, and must not be set already.
+    /// The wire form of these properties followed by `extra`, in one allocation. A producer sends a message's
+    /// properties and its id in this way. Names in `extra` are not checked, and must not be set already.
     ///
     /// ```
     /// use rocketmq_common::MessageProperties;
@@ -204,7 +239,7 @@ impl MessageProperties {
         match &mut self.wire {
             Wire::Owned(text) => {
                 if text.is_empty() {
-                    // Room for tags and keys: most messages allocate once.
+                    // Room for tags and keys too: most messages then allocate once.
                     text.reserve(64);
                 }
                 append_property(text, name, value);
@@ -271,7 +306,7 @@ fn extended(wire: &str, extra: &[(&str, &str)]) -> String {
 
 fn problem_of(name: &str, value: &str) -> Option<PropertyProblem> {
     let is_blank = |text: &str| text.bytes().all(|byte| byte.is_ascii_whitespace());
-    // Names are too short for a vectorised search to pay.
+    // A loop: names are too short for a vectorised search to pay off.
     match name.bytes().find(|byte| matches!(byte, 1 | 2)) {
         Some(1) => Some(PropertyProblem::SeparatorInName),
         Some(_) => Some(PropertyProblem::TerminatorInName),
@@ -282,7 +317,7 @@ fn problem_of(name: &str, value: &str) -> Option<PropertyProblem> {
     }
 }
 
-/// Searches from the end, because the last of equal names counts.
+/// Searches from the end: the last of equal names counts.
 fn find_last<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
     if name.is_empty() || name.bytes().any(|byte| byte == 1) {
         return None;
@@ -302,7 +337,8 @@ fn find_last<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-struct Entries<'a> {
+#[derive(Clone)]
+pub(crate) struct Entries<'a> {
     rest: &'a str,
 }
 

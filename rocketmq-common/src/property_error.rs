@@ -1,4 +1,4 @@
-//! What is wrong with a property.
+//! Faults of properties.
 
 use thiserror::Error;
 
@@ -6,8 +6,8 @@ use crate::shorten::Shorten;
 
 /// A property that cannot be sent, and why.
 ///
-/// Setters of a message never fail; they remember this, and
-/// [`MessageProperties::check`](crate::MessageProperties::check) reports it when the message is about to be sent.
+/// Setters of a message never fail. They remember the fault, and
+/// [`MessageProperties::check`](crate::MessageProperties::check) reports it when the message is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("property `{}`: {problem}", Shorten(.name))]
 pub struct PropertyError {
@@ -21,7 +21,7 @@ impl PropertyError {
         &self.name
     }
 
-    /// What is wrong with it.
+    /// The fault.
     pub fn problem(&self) -> PropertyProblem {
         self.problem
     }
@@ -49,12 +49,43 @@ pub enum PropertyProblem {
     /// The value has the byte 0x02, which ends a property.
     #[error("the value contains the byte 0x02, which separates properties")]
     TerminatorInValue,
-    /// All properties together are too long; the one named is the longest.
+    /// The number is past what a broker can add to its clock: the sum would overflow, and the broker would take it for a
+    /// time in the past.
+    #[error(
+        "{value} is over the limit of {limit}: the broker's sum would overflow, and the time be in the past"
+    )]
+    TooLarge {
+        /// The number.
+        value: u64,
+        /// The largest number that may be set.
+        limit: u64,
+    },
+    /// All properties together are too long; the error names the longest.
     #[error("it is the longest of properties that take {length} bytes together, over the limit of {limit}")]
     TooLong {
         /// Bytes that all properties take in their wire form.
         length: usize,
-        /// The most that they may take.
+        /// The largest allowed number of bytes.
         limit: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::{BROKER_PROPERTIES_BYTES, MAX_PROPERTIES_BYTES, MessageProperties};
+
+    #[test]
+    fn the_id_and_the_namespace_that_clients_add_do_not_count() {
+        let limit = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
+        let mut properties = MessageProperties::new();
+        properties.put("k", &"x".repeat(limit - 3));
+        properties.put_reserved("UNIQ_KEY", &"7F".repeat(28));
+        properties.put_reserved("INSTANCE_ID", "instance");
+        assert_eq!(properties.check(), Ok(()));
+        properties.put("l", "1");
+        let length = limit + 4;
+        let error = properties.check().unwrap_err();
+        assert_eq!(error.problem(), PropertyProblem::TooLong { length, limit });
+    }
 }

@@ -1,11 +1,11 @@
-//! Text of a peer or a user, made fit for an error message.
+//! Shortens texts of peers and users for error messages.
 
 use std::fmt;
 
-/// How many characters of a foreign text an error message repeats.
+/// The largest number of characters of a foreign text in an error message.
 const SHOWN_CHARS: usize = 64;
 
-/// Shows at most [`SHOWN_CHARS`] characters of a text, control characters escaped, and says how much is missing.
+/// Shows at most [`SHOWN_CHARS`] characters of a text, escapes control characters, and tells how much it left out.
 pub(crate) struct Shorten<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shorten<'_> {

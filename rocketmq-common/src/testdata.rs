@@ -1,9 +1,9 @@
-//! Captured bytes, for tests: one `name hex` per line, and before it `# key = value` lines with what they mean.
+//! Captured bytes, for tests: one `name hex` per line, after `# key = value` lines that describe them.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-/// One capture and what is known about it.
+/// A capture with its facts.
 pub(crate) struct Capture {
     pub(crate) name: &'static str,
     pub(crate) bytes: Vec<u8>,
@@ -29,7 +29,7 @@ pub(crate) fn captures(file: &'static str) -> Vec<Capture> {
 }
 
 impl Capture {
-    /// A fact as it is written.
+    /// The raw text of a fact.
     pub(crate) fn get(&self, key: &str) -> Option<&'static str> {
         self.facts.iter().find(|(other, _)| *other == key).map(|(_, value)| *value)
     }
@@ -58,7 +58,7 @@ impl Capture {
         self.get(key).unwrap().trim_start_matches('/').parse().unwrap()
     }
 
-    /// What is written as `<prefix>property."name" = "value"`, sorted.
+    /// Facts of the form `<prefix>property."name" = "value"`, sorted.
     pub(crate) fn properties(&self, prefix: &str) -> Vec<(String, String)> {
         let start = format!("{prefix}property.");
         let named = self.facts.iter().filter_map(|(key, value)| Some((key.strip_prefix(&*start)?, value)));

@@ -1,4 +1,4 @@
-//! The id that a client gives each message (Java: `MessageClientIDSetter`).
+//! The unique id that a client gives each message (Java: `MessageClientIDSetter`).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,12 +10,12 @@ use bytestring::ByteString;
 use crate::calendar::Date;
 use crate::hex;
 
-/// The most characters that an id has, with an IPv6 address.
+/// The largest number of characters of an id: with an IPv6 address.
 const MAX_CHARS: usize = 56;
 /// Bytes after the address: process (2), seed (4), time (4), counter (2).
 const REST_BYTES: usize = 12;
 
-/// Makes ids that no other client makes.
+/// Makes ids that are unique among all clients.
 ///
 /// An id is, in upper-case hexadecimal: 4 or 16 bytes of address, 2 of the process id, 4 of a seed, 4 of the
 /// milliseconds since the month began, and 2 of a counter. It has 32 characters, or 56 with an IPv6 address. Two
@@ -35,16 +35,16 @@ const REST_BYTES: usize = 12;
 /// ```
 #[derive(Debug)]
 pub struct UniqueIdGenerator {
-    /// An id whose last six bytes are still to be filled in.
+    /// An id whose last six bytes are filled in for each message.
     template: UniqueId,
     counter: AtomicU32,
     utc_offset_ms: i64,
-    /// When the month of the last id began, in local time.
+    /// The start of the last id's month, in local time.
     month_began: AtomicI64,
 }
 
 impl UniqueIdGenerator {
-    /// A generator for this address, process id (of which the low 16 bits count) and seed. Months are those of UTC.
+    /// A generator for this address, process id (its low 16 bits) and seed. Months begin in UTC.
     pub fn new(ip: IpAddr, pid: u32, seed: u32) -> Self {
         Self::with_utc_offset(ip, pid, seed, 0)
     }
@@ -98,9 +98,9 @@ impl UniqueIdGenerator {
     }
 }
 
-/// An id made by a [`UniqueIdGenerator`]: a text that lives on the stack.
+/// An id made by a [`UniqueIdGenerator`]: a text on the stack.
 ///
-/// Aligned to eight bytes: UTF-8 is then checked eight bytes at a time from the first digit on.
+/// Aligned to eight bytes, so that UTF-8 is checked eight bytes at a time from the first digit on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(align(8))]
 pub struct UniqueId {
@@ -111,11 +111,16 @@ pub struct UniqueId {
 impl UniqueId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        // The digits are ASCII or came from a `str`, so the default is never taken.
-        std::str::from_utf8(&self.digits[..usize::from(self.len)]).unwrap_or_default()
+        // The digits are ASCII or were copied from a `str`: the default is never used.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// Copies an id that was received, or any text of at most 56 bytes. `None` if the text is longer.
+    /// The bytes of the text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.digits[..usize::from(self.len)]
+    }
+
+    /// Copies a received id, or any text of at most 56 bytes. `None` if the text is longer.
     ///
     /// ```
     /// use rocketmq_common::UniqueId;
@@ -197,8 +202,8 @@ pub struct UniqueIdParts {
 }
 
 impl UniqueIdParts {
-    /// Takes an id apart. `None` if the text has another length or other characters. An
-    /// [offset id](crate::OffsetMsgId) has the form of a unique id, and is taken apart too.
+    /// Splits an id into its parts. `None` if the text has another length or other characters. An
+    /// [offset id](crate::OffsetMsgId) has the same form and is split too.
     ///
     /// ```
     /// use rocketmq_common::unique_id::UniqueIdParts;
@@ -231,7 +236,7 @@ impl UniqueIdParts {
     }
 }
 
-/// A month has at most 2,678,400,000 ms, so that the result always fits.
+/// The cast fits: a month has at most 2,678,400,000 ms.
 fn ms_since_month_began(now_ms: i64) -> u32 {
     const DAY_MS: i64 = 86_400_000;
     let day_of_month = Date::of_day(now_ms.div_euclid(DAY_MS)).day - 1;

@@ -7,9 +7,9 @@ use thiserror::Error;
 use crate::mix_all::*;
 use crate::shorten::Shorten;
 
-/// The most characters that a topic may have.
+/// The longest topic name, in characters.
 pub const TOPIC_MAX_LENGTH: usize = 127;
-/// The most characters that a group may have, so that its retry topic is a topic still.
+/// The longest group name, in characters: with it, the name of the retry topic is still valid.
 pub const GROUP_MAX_LENGTH: usize = 120;
 
 /// Topics that only a broker itself may write to.
@@ -69,8 +69,8 @@ pub fn check_group(group: &str) -> Result<(), NameError> {
 /// ```
 ///
 /// # Errors
-/// The text is [no name](check_topic), or only brokers write to the topic. The topic of the timer wheel counts among
-/// them: brokers accept a message for it, and then all their timers stop.
+/// The text is [no valid name](check_topic), or only brokers write to the topic. The topic of the timer wheel is among
+/// these topics: brokers would accept a message for it, and all their timers would stop.
 pub fn check_sendable_topic(topic: &str) -> Result<(), NameError> {
     check_topic(topic)?;
     if topic == RMQ_SYS_WHEEL_TIMER_TOPIC || NOT_ALLOWED_TO_SEND.contains(&topic) {
@@ -98,7 +98,7 @@ pub fn is_system_group(group: &str) -> bool {
     group.starts_with(CID_RMQ_SYS_PREFIX)
 }
 
-/// What a name is for.
+/// The use of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Named {
@@ -121,26 +121,26 @@ pub struct NameError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NameRule {
-    /// There is no name.
+    /// The name is empty or blank.
     #[error("the name is blank")]
     Blank,
     /// The name has too many characters.
     #[error("the name has {length} characters, over the limit of {limit}")]
     TooLong {
-        /// Characters that it has, counted as Java does.
+        /// The number of characters, counted like Java.
         length: usize,
-        /// Characters that it may have.
+        /// The largest allowed number of characters.
         limit: usize,
     },
-    /// The name has a character that names may not have.
+    /// The name has a forbidden character.
     #[error("{character:?} at character {position} is not allowed; use a-z, A-Z, 0-9, `_`, `-`, `%` or `|`")]
     Character {
         /// The first such character.
         character: char,
-        /// Where it stands, from 1.
+        /// Its position, from 1.
         position: usize,
     },
-    /// Clients may not send to the topic.
+    /// Only brokers may write to the topic.
     #[error("only a broker writes to this topic; send to another one")]
     BrokerOnly,
 }
@@ -150,12 +150,12 @@ impl NameError {
         Self { named, name: name.to_owned(), rule }
     }
 
-    /// What the name was meant for.
+    /// The use of the name.
     pub fn named(&self) -> Named {
         self.named
     }
 
-    /// The name as it was given.
+    /// The name, unchanged.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -178,7 +178,7 @@ impl fmt::Display for Named {
 fn check(named: Named, name: &str, limit: usize) -> Result<(), NameError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '%' | '|' | '_' | '-');
     if (1..=limit).contains(&name.len()) && name.bytes().all(|byte| allowed(char::from(byte))) {
-        // The short way: nearly all names are valid.
+        // Fast path: nearly all names are valid.
         return Ok(());
     }
     let length = name.encode_utf16().count();

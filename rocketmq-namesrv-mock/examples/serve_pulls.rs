@@ -1,5 +1,5 @@
-//! What it costs the mock to serve pulls: the processor time of its thread for each message, while a reader on another
-//! thread pulls 128-byte messages in batches of 32, from 1 to 64 pulls in flight. By hand, on a quiet machine:
+//! The cost of serving pulls from the mock: processor time of its thread for each message, while a reader on another
+//! thread pulls 128-byte messages in batches of 32, with 1 to 64 pulls in flight. Run it by hand, on an idle machine:
 //!
 //! `cargo run --release -p rocketmq-namesrv-mock --example serve_pulls`
 
@@ -47,13 +47,13 @@ fn serve(tell: &std::sync::mpsc::Sender<(SocketAddr, String)>) {
     });
 }
 
-/// How long a thread ran.
+/// The processor time of a thread.
 fn cpu_nanos(task: &str) -> u64 {
     let stat = std::fs::read_to_string(format!("{task}/schedstat")).unwrap();
     stat.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// Pulls round and round through all queues, and looks at nothing but lengths.
+/// Pulls all queues again and again, and reads only the lengths of answers.
 fn read(broker: SocketAddr, in_flight: usize) {
     let mut stream = TcpStream::connect(broker).unwrap();
     stream.set_nodelay(true).unwrap();

@@ -1,4 +1,4 @@
-//! The requests that came in lately.
+//! The latest requests, kept for tests.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -12,14 +12,14 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::wire::about;
 
-/// How many bytes the fields of all requests together may have.
+/// The largest number of bytes that the fields of all kept requests may take.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// A request that a server of the mock got.
+/// A request that a server of the mock received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CapturedRequest {
-    /// What was asked for.
+    /// The request code.
     pub code: RequestCode,
     /// When it was read from the socket, by the clock of the cluster.
     pub at: SystemTime,
@@ -29,13 +29,13 @@ pub struct CapturedRequest {
     pub answer: Option<ResponseCode>,
     /// The client's end of the connection, `ip:port`.
     pub peer: Arc<str>,
-    /// The server that got it: the broker's name, or `namesrv-0`, `namesrv-1` ….
+    /// The server that received it: the broker's name, or `namesrv-0`, `namesrv-1` ….
     pub server: Arc<str>,
-    /// Whether the client wanted no answer.
+    /// Whether the client asked for no answer.
     pub oneway: bool,
-    /// The version that the client said to have (`MQVersion`).
+    /// The version that the client announced (`MQVersion`).
     pub version: i32,
-    /// The fields of its header, under the names that they have there.
+    /// The fields of its header, under their names on the wire.
     pub fields: ExtFields,
     /// The length of its body in bytes.
     pub body_len: usize,
@@ -52,14 +52,14 @@ impl CapturedRequest {
         about::group(self.code, &self.fields)
     }
 
-    /// How long its answer took.
+    /// The time from request to answer.
     pub fn took(&self) -> Option<Duration> {
-        // Clocks may be set back.
+        // The clock may have been set back: then 0.
         self.answered_at.map(|at| at.duration_since(self.at).unwrap_or_default())
     }
 }
 
-/// The last requests of all servers of a cluster.
+/// The latest requests of all servers of a cluster.
 #[derive(Debug)]
 pub(crate) struct Capture {
     capacity: usize,
@@ -70,13 +70,13 @@ pub(crate) struct Capture {
 #[derive(Debug, Default)]
 struct Kept {
     requests: VecDeque<CapturedRequest>,
-    /// The number of the first one that is kept.
+    /// The number of the first request that is kept.
     first: u64,
-    /// Bytes of the fields.
+    /// Bytes of the fields of all kept requests.
     bytes: usize,
 }
 
-/// A request that was captured, and whose answer is to be.
+/// A captured request whose answer is still to be recorded.
 #[derive(Debug)]
 pub(crate) struct Noted {
     capture: Arc<Capture>,
@@ -89,7 +89,7 @@ impl Capture {
         Self { capacity, clock, kept: Mutex::default() }
     }
 
-    /// Notes a request, and forgets the oldest ones if there are too many.
+    /// Records a request, and drops the oldest requests beyond the limits.
     pub(crate) fn note(
         self: &Arc<Self>,
         server: &Arc<str>,
@@ -155,7 +155,7 @@ impl Capture {
 }
 
 impl Noted {
-    /// Notes the answer.
+    /// Records the answer.
     pub(crate) fn answered(self, code: ResponseCode) {
         let mut kept = self.capture.lock();
         let index = self.number.checked_sub(kept.first).and_then(|index| usize::try_from(index).ok());

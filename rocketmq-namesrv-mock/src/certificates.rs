@@ -1,4 +1,4 @@
-//! Certificates made at run time, so that no test carries a key around.
+//! Certificates made at run time: no test needs a key in the repository.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -7,7 +7,7 @@ use rcgen::{
 
 use crate::MockError;
 
-/// A certificate authority of its own, which only clients trust that are told to.
+/// A certificate authority for tests. Only clients that are given its certificate trust it.
 ///
 /// ```
 /// # fn main() -> Result<(), rocketmq_namesrv_mock::MockError> {
@@ -37,7 +37,7 @@ impl MockAuthority {
     /// A new authority of this name, with a key of its own.
     ///
     /// # Errors
-    /// When the system has no random numbers.
+    /// The system has no random numbers.
     pub fn new(name: &str) -> Result<Self, MockError> {
         let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
         params.distinguished_name.push(DnType::CommonName, name);
@@ -47,7 +47,7 @@ impl MockAuthority {
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, key).map_err(failed)? })
     }
 
-    /// The authority's own certificate: what those trust who trust it.
+    /// The authority's own certificate, for clients and servers that shall trust it.
     pub fn certificate_pem(&self) -> String {
         self.issuer.pem()
     }
@@ -55,15 +55,15 @@ impl MockAuthority {
     /// A certificate for these host names and IP addresses, for servers and clients.
     ///
     /// # Errors
-    /// When a name cannot be in a certificate.
+    /// A name cannot be in a certificate.
     pub fn issue(&self, names: &[&str]) -> Result<MockCertificate, MockError> {
         self.sign(params(names)?)
     }
 
-    /// As [`issue`](Self::issue), but it expired long ago.
+    /// Like [`issue`](Self::issue), with a certificate that expired long ago.
     ///
     /// # Errors
-    /// As [`issue`](Self::issue).
+    /// A name cannot be in a certificate.
     pub fn issue_expired(&self, names: &[&str]) -> Result<MockCertificate, MockError> {
         let mut params = params(names)?;
         params.not_before = date_time_ymd(2000, 1, 1);

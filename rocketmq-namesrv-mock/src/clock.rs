@@ -1,4 +1,4 @@
-//! The one place that asks for the time, and the one way to wait for it.
+//! The clock of a cluster: the only place that reads the time or waits for it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,33 +10,33 @@ use tokio::time::Instant;
 /// A century: longer waits would overflow a point in time.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// The time that all servers of a cluster go by.
+/// The time by which all servers of a cluster go.
 #[derive(Debug)]
 pub(crate) struct Clock(Source);
 
 #[derive(Debug)]
 enum Source {
     System,
-    /// Tokio's time, which a test may have paused, counted from the system's at the start.
+    /// Tokio's time, which a test may have paused, counted from the system's time at the start.
     Tokio {
         start: Instant,
         at_start: Duration,
     },
-    /// Stands still until it is moved.
+    /// A clock that stands still until it is moved.
     Standing {
         now_ms: watch::Sender<i64>,
         sleepers: Mutex<Sleepers>,
     },
 }
 
-/// When each future is due that waits for a standing clock.
+/// When each task is due that waits for a standing clock.
 #[derive(Debug, Default)]
 struct Sleepers {
     due: BTreeSet<(i64, u64)>,
     count: u64,
 }
 
-/// Which time a cluster goes by.
+/// The kinds of clocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum ClockKind {
     #[default]
@@ -46,7 +46,7 @@ pub(crate) enum ClockKind {
 }
 
 impl Clock {
-    /// A clock that shows the system's time now, and goes on in its own way.
+    /// A clock that starts at the system's time and then runs according to its kind.
     pub(crate) fn new(kind: ClockKind) -> Arc<Self> {
         Arc::new(Self(match kind {
             ClockKind::System => Source::System,
@@ -72,7 +72,7 @@ impl Clock {
         millis(self.now())
     }
 
-    /// The time as Rust's library has it.
+    /// The time as a `SystemTime`.
     pub(crate) fn system_time(&self) -> SystemTime {
         UNIX_EPOCH.checked_add(self.now()).unwrap_or(UNIX_EPOCH)
     }
@@ -82,17 +82,17 @@ impl Clock {
         millis(self.now() + wait.min(LONGEST) + Duration::from_nanos(999_999))
     }
 
-    /// Whether it is another time than that of the clients' system.
+    /// Whether it differs from the system's time, by which clients go.
     pub(crate) fn is_virtual(&self) -> bool {
         !matches!(self.0, Source::System)
     }
 
-    /// Whether it stands until it is moved.
+    /// Whether it stands still until it is moved.
     pub(crate) fn stands(&self) -> bool {
         matches!(self.0, Source::Standing { .. })
     }
 
-    /// Moves a standing clock forward; all others go by themselves.
+    /// Moves a standing clock forward; other clocks ignore the call.
     pub(crate) fn move_to(&self, ms: i64) {
         if let Source::Standing { now_ms, .. } = &self.0 {
             now_ms.send_if_modified(|now| std::mem::replace(now, ms.max(*now)) < ms);
@@ -104,7 +104,7 @@ impl Clock {
         match &self.0 {
             Source::Standing { now_ms, sleepers } => {
                 let _place = Place::new(sleepers, ms);
-                // The clock outlives the wait, so that there is no end of its time.
+                // An error would mean that the clock is gone, but it outlives this wait.
                 let _ = now_ms.subscribe().wait_for(|now| *now >= ms).await;
             }
             _ => {
@@ -114,17 +114,17 @@ impl Clock {
         }
     }
 
-    /// Waits for a time.
+    /// Waits for `wait`.
     pub(crate) async fn sleep(&self, wait: Duration) {
         if self.stands() {
             self.sleep_until(self.after(wait)).await;
         } else {
-            // Not by way of a full millisecond: the runtime's timer rounds up already.
+            // Directly, not until a full millisecond: the runtime's timer rounds up already.
             tokio::time::sleep(wait.min(LONGEST)).await;
         }
     }
 
-    /// When the first future is due that waits for a standing clock to move.
+    /// When the next task is due that waits for a standing clock.
     pub(crate) fn next_sleeper_ms(&self) -> Option<i64> {
         let Source::Standing { now_ms, sleepers } = &self.0 else { return None };
         let after = (now_ms.borrow().saturating_add(1), 0);
@@ -132,18 +132,18 @@ impl Clock {
     }
 }
 
-/// Measures how long something takes that no clock of a cluster has to do with.
+/// Measures real time, for durations that have nothing to do with a cluster's clock.
 pub(crate) fn stopwatch() -> impl Fn() -> Duration {
     let since = std::time::Instant::now();
     move || since.elapsed()
 }
 
-/// When a wait for a network or for a test ends. Sockets and tests know no clock but the runtime's.
+/// The end of a wait for a network or in a test. Sockets and tests go by the runtime's clock only.
 pub(crate) fn deadline(limit: Duration) -> Instant {
     Instant::now() + limit.min(LONGEST)
 }
 
-/// A place among the waiting tasks, given back on drop.
+/// A place among the waiting tasks, released on drop.
 struct Place<'a> {
     sleepers: &'a Mutex<Sleepers>,
     key: (i64, u64),

@@ -1,4 +1,4 @@
-//! What can go wrong with a mock.
+//! Errors of the mock.
 
 use std::net::IpAddr;
 
@@ -17,31 +17,31 @@ pub enum MockError {
         address: IpAddr,
         /// The port; 0 for any that is free.
         port: u16,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
     /// The mock was started outside a tokio runtime.
     #[error("the mock was started outside a tokio runtime; start it from async code")]
     NoRuntime(#[source] tokio::runtime::TryCurrentError),
-    /// A cluster needs at least one NameServer and one broker.
+    /// A cluster needs at least one NameServer and one broker; here the number is 0.
     #[error("a cluster needs at least one {what}")]
     None {
         /// `NameServer` or `broker`.
         what: &'static str,
     },
-    /// So many servers do not find a port each.
+    /// There are not enough ports after the first for all servers.
     #[error("there are not enough ports from {first} to 65535 for all servers")]
     TooFewPorts {
         /// The port of the first server.
         first: u16,
     },
-    /// What was waited for did not happen.
+    /// A wait ended before its condition was met.
     #[error("waited {limit:?} in vain: there is {there}")]
     WaitedInVain {
-        /// How long.
+        /// How long the wait took.
         limit: std::time::Duration,
-        /// What there is instead.
+        /// The state at the end of the wait.
         there: String,
     },
     /// There is no server of this name.
@@ -50,7 +50,7 @@ pub enum MockError {
         /// The broker's name, or `namesrv-0` ….
         server: String,
     },
-    /// Roles are switched by the name of the slave.
+    /// Switching roles needs the name of a slave.
     #[error("{server} is no slave; those of broker-a are broker-a-s1, broker-a-s2 and so on")]
     NoSlave {
         /// The broker's name.
@@ -60,10 +60,10 @@ pub enum MockError {
     #[cfg(feature = "tls")]
     #[error("cannot make a certificate: {reason}")]
     Certificate {
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// The settings of TLS cannot be used.
+    /// The TLS settings cannot be used.
     #[cfg(feature = "tls")]
     #[error("cannot serve TLS")]
     Tls(#[from] rocketmq_remoting::net::tls::TlsConfigError),
@@ -72,12 +72,12 @@ pub enum MockError {
     Refused {
         /// The broker's code.
         code: ResponseCode,
-        /// The broker's words.
+        /// The broker's remark.
         remark: String,
     },
 }
 
-/// The port of the server with this number, from 0: those of the next ones follow that of the first, and 0 is any.
+/// The port of server `index`, counted from 0: the ports of the servers follow each other. 0 means any free port.
 pub(crate) fn next_port(first: u16, index: usize) -> Result<u16, MockError> {
     if first == 0 {
         return Ok(0);

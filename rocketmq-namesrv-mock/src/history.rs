@@ -1,4 +1,4 @@
-//! What happened at the brokers, in order, for a checker to read.
+//! The events at the brokers, in order, for a checker to read.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,17 +12,17 @@ use crate::clock::Clock;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HistoryEntry {
-    /// Counts the events of the whole cluster from 0. A first entry above 0 tells how many were forgotten.
+    /// Counts the events of the whole cluster from 0. A first entry above 0 tells how many older events were dropped.
     pub number: u64,
-    /// When it happened, by the clock of the cluster.
+    /// The time of the event, by the clock of the cluster.
     pub at: SystemTime,
     /// The broker, or its slave: `broker-a`, `broker-a-s1`.
     pub server: Arc<str>,
-    /// What happened.
+    /// The event.
     pub event: BrokerEvent,
 }
 
-/// What can happen at a broker. A `client` is a client id, or `ip:port` where no heartbeat told the id.
+/// An event at a broker. A `client` is a client id, or `ip:port` if no heartbeat named the id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BrokerEvent {
@@ -44,7 +44,7 @@ pub enum BrokerEvent {
     Heartbeat {
         /// Its client id.
         client: Arc<str>,
-        /// The consumer groups that it names.
+        /// The consumer groups in the heartbeat.
         groups: Vec<String>,
     },
     /// A client became a member of a consumer group.
@@ -54,14 +54,14 @@ pub enum BrokerEvent {
         /// The member.
         client: Arc<str>,
     },
-    /// A client is no member of a consumer group any more: it said so, its connection ended, or it was silent.
+    /// A client left a consumer group: it unregistered, its connection ended, or it was silent for too long.
     Left {
         /// The group.
         group: Arc<str>,
         /// The member.
         client: Arc<str>,
     },
-    /// The members of a group are told that it changed (40).
+    /// The members of a group are told that the group changed (40).
     Notified {
         /// The group.
         group: Arc<str>,
@@ -70,37 +70,37 @@ pub enum BrokerEvent {
     },
     /// A message was stored. A retry is stored in `%RETRY%group`, a dead letter in `%DLQ%group`.
     Stored {
-        /// Where.
+        /// The queue.
         queue: MessageQueue,
         /// Its offset in the queue.
         offset: i64,
-        /// Its unique key, or the text of its offset message id without such a key.
+        /// Its unique key; without a unique key, its offset message id.
         id: String,
-        /// How often it was consumed before.
+        /// How many times it was consumed before.
         reconsume_times: i32,
     },
     /// A pull was answered.
     Pulled {
         /// The group.
         group: Arc<str>,
-        /// Who pulled.
+        /// The client.
         client: Arc<str>,
-        /// From where.
+        /// The queue.
         queue: MessageQueue,
-        /// The offset that was asked for.
+        /// The requested offset.
         from: i64,
-        /// The offset where the next pull begins.
+        /// The offset at which the next pull begins.
         to: i64,
-        /// How many messages the answer has.
+        /// The number of messages in the answer.
         count: usize,
     },
     /// Messages were popped.
     Popped {
         /// The group.
         group: Arc<str>,
-        /// Who popped.
+        /// The client.
         client: Arc<str>,
-        /// From where; its topic is the retry topic for messages that came again.
+        /// The queue; its topic is the retry topic for messages that came again.
         queue: MessageQueue,
         /// The offsets of the messages.
         offsets: Vec<i64>,
@@ -109,7 +109,7 @@ pub enum BrokerEvent {
     Acknowledged {
         /// The group.
         group: Arc<str>,
-        /// Where it lies.
+        /// The queue of the message.
         queue: MessageQueue,
         /// Its offset.
         offset: i64,
@@ -118,9 +118,9 @@ pub enum BrokerEvent {
     Committed {
         /// The group.
         group: Arc<str>,
-        /// Who committed.
+        /// The client.
         client: Arc<str>,
-        /// Of which queue.
+        /// The queue.
         queue: MessageQueue,
         /// The offset.
         offset: i64,
@@ -129,58 +129,58 @@ pub enum BrokerEvent {
     Locked {
         /// The group.
         group: Arc<str>,
-        /// Who asked.
+        /// The client.
         client: Arc<str>,
         /// The queue.
         queue: MessageQueue,
-        /// Whether the client has the lock now.
+        /// Whether the client now has the lock.
         granted: bool,
     },
-    /// A lock ended: its client gave it back, or a test took it away.
+    /// A lock was released by its client, or taken away by a test.
     Unlocked {
         /// The group.
         group: Arc<str>,
-        /// Who had the lock.
+        /// The client that had the lock.
         client: Arc<str>,
         /// The queue.
         queue: MessageQueue,
     },
-    /// A lock was not refreshed for 60 s. This is noted when the next client asks for the lock.
+    /// A lock was not refreshed for 60 s. The event is recorded when the next client asks for the lock.
     LockExpired {
         /// The group.
         group: Arc<str>,
-        /// Who had the lock.
+        /// The client that had the lock.
         client: Arc<str>,
         /// The queue.
         queue: MessageQueue,
     },
-    /// A consumer sent a message back (36). The new message is a [`Stored`](Self::Stored) of its own, later if it is
-    /// delayed.
+    /// A consumer returned a message (36). The new message is an event [`Stored`](Self::Stored) of its own, later if it
+    /// is delayed.
     SentBack {
         /// The group.
         group: Arc<str>,
-        /// Who sent it back.
+        /// The client.
         client: Arc<str>,
-        /// Where the message lies that was sent back.
+        /// The queue of the returned message.
         queue: MessageQueue,
         /// Its offset.
         offset: i64,
-        /// The topic that it goes to: the retry topic, or the dead letters.
+        /// The topic that receives the new message: the retry topic, or the dead letters.
         to: String,
     },
 }
 
-/// Where a broker and its tables note what happens. By default it notes nothing.
+/// Records the events of a broker and its tables. By default it records nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recorder(Option<(Arc<History>, Arc<str>)>);
 
 impl Recorder {
-    /// Notes events as those of this server.
+    /// Records events under the name of this server.
     pub(crate) fn new(history: &Arc<History>, server: &Arc<str>) -> Self {
         Self((history.capacity > 0).then(|| (history.clone(), server.clone())))
     }
 
-    /// Whether anybody wants to know.
+    /// Whether events are recorded at all.
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
     }

@@ -1,19 +1,19 @@
 //! A RocketMQ NameServer and brokers on loopback, in memory, for tests.
 //!
-//! [`MockCluster`] is the way in. It stands on the wire formats alone and knows nothing of the client, so that it
-//! judges the client as Apache's servers would: what it accepts, refuses and answers is what a broker 5.5.0 was seen
-//! to do, remarks included.
+//! Start with [`MockCluster`]. The mock is built on the wire formats alone and knows nothing of the client, so that it
+//! judges the client like Apache's servers. It accepts, refuses and answers what a broker 5.5.0 was seen to accept,
+//! refuse and answer, remarks included.
 //!
 //! | to find | look in |
 //! |---|---|
 //! | starting, settings, looking inside | `cluster` |
 //! | routes | `name_server` |
-//! | which request goes where | `broker/table.rs`, one file or room beside it for each family |
-//! | what goes wrong on request | `faults`, and `lines` below the frames |
-//! | what a test waits for | `changes.rs`, `capture.rs`, `cluster/wait.rs` |
-//! | what happened, for checkers | `history.rs` |
+//! | the handler of each request | `broker/dispatch.rs`, one folder beside it for each family |
+//! | faults on request | `faults`, and `lines` below the frames |
+//! | waiting in tests | `changes.rs`, `capture.rs`, `cluster/wait.rs` |
+//! | the history, for checkers | `history.rs` |
 //! | the time | `clock.rs` |
-//! | standing before real servers | `proxy` |
+//! | a proxy before real servers | `proxy` |
 //! | settings under Java's names | `configuration` |
 //! | the program | `main.rs`, `command` |
 //! | records and queues | `store` |

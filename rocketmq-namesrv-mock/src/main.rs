@@ -1,4 +1,4 @@
-//! `rocketmq-namesrv-mock`: a NameServer and brokers on loopback, in memory, from a shell. `--help` says how.
+//! `rocketmq-namesrv-mock`: a NameServer and brokers on loopback, in memory, as a program. `--help` lists its options.
 
 mod command;
 

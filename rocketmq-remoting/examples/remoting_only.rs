@@ -1,7 +1,7 @@
 //! Asks a NameServer for the route of a topic with this crate alone.
 //!
-//! `cargo run -p rocketmq-remoting --example remoting_only -- 127.0.0.1:9876 TopicTest`. With no argument it
-//! serves the answer itself, from a little NameServer made with the serving side of this crate.
+//! `cargo run -p rocketmq-remoting --example remoting_only -- 127.0.0.1:9876 TopicTest`. Without arguments it asks a
+//! small NameServer of its own, made with the serving side of this crate.
 
 use std::error::Error;
 use std::sync::Arc;

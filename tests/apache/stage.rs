@@ -52,6 +52,48 @@ pub(crate) async fn name_server_that_recalls() -> impl Deref<Target = str> {
     NameServer(boot(&Boot { broker_conf: "recallMessageEnable=true\n", ..Boot::default() }))
 }
 
+/// Boots a broker whose settings the case may change.
+pub(crate) async fn name_server_of_its_own() -> impl Deref<Target = str> {
+    NameServer(boot(&Boot::default()))
+}
+
+/// A broker that the case may restart.
+pub(crate) struct Restarts(ApacheCluster);
+
+/// Boots a broker that the case may restart.
+pub(crate) async fn a_broker_that_restarts() -> Restarts {
+    Restarts(boot(&Boot::default()))
+}
+
+impl Restarts {
+    pub(crate) fn name_server(&self) -> String {
+        self.0.name_server_addr().to_owned()
+    }
+
+    pub(crate) async fn restart(&self) {
+        self.0.stop_broker("broker-a");
+        self.0.start_broker("broker-a");
+    }
+}
+
+/// A master with its slave.
+pub(crate) struct Pair(ApacheCluster);
+
+/// Boots a master and a slave that clients may not read.
+pub(crate) async fn a_master_and_its_slave() -> Pair {
+    Pair(boot(&Boot { slaves: 1, ..Boot::default() }))
+}
+
+impl Pair {
+    pub(crate) fn master(&self) -> String {
+        self.0.addr_of("broker-a").to_owned()
+    }
+
+    pub(crate) fn slave(&self) -> String {
+        self.0.addr_of("broker-a-s1").to_owned()
+    }
+}
+
 /// The address of a NameServer. Its cluster runs until this value is dropped.
 struct NameServer(ApacheCluster);
 

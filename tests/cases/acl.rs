@@ -41,14 +41,17 @@ async fn a_wrong_secret_is_refused() {
         option.set_credentials(ACCESS_KEY, "another-secret");
     })
     .await;
-    assert_refusal(&error, "check signature failed.");
+    assert_refusal(&error, "check signature failed: check the credentials");
     assert!(!format!("{error} {error:?}").contains("another-secret"), "{error:?}");
 }
 
 #[tokio::test]
 async fn who_has_no_key_is_refused() {
     let name_server = &*stage::name_server_with_acl().await;
-    assert_refusal(&refused(name_server, |_| {}).await, "username cannot be null.");
+    assert_refusal(
+        &refused(name_server, |_| {}).await,
+        "username cannot be null: the broker wants credentials",
+    );
 }
 
 #[tokio::test]
@@ -58,7 +61,7 @@ async fn an_unknown_user_is_refused() {
         option.set_credentials("nobody", SECRET_KEY);
     })
     .await;
-    assert_refusal(&error, "User:nobody is not found.");
+    assert_refusal(&error, "User:nobody is not found: check the credentials");
 }
 
 async fn producer(name_server: &str, change: impl FnOnce(&mut ProducerOption)) -> Producer {
@@ -97,7 +100,7 @@ async fn refused(name_server: &str, change: impl FnOnce(&mut ProducerOption)) ->
 
 fn assert_refusal(error: &MQClientError, remark: &str) {
     assert_eq!(error.response_code(), Some(ResponseCode::NO_PERMISSION), "{error:?}");
-    assert!(error.to_string().contains(&format!(": {remark} (send, ")), "{error}");
+    assert!(error.to_string().contains(&format!(": {remark} (set_credentials) (send, ")), "{error}");
     assert_eq!(error.outcome(), Outcome::NotStored);
     let attempts = error.attempts().len();
     assert!((1..=3).contains(&attempts), "{attempts} attempts, two retries are the default");

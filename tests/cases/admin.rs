@@ -96,6 +96,29 @@ async fn an_empty_queue_has_no_times() {
 }
 
 #[tokio::test]
+async fn sends_go_on_while_a_topic_loses_queues() {
+    let name_server = &*stage::name_server().await;
+    let site = Site::new(name_server).await;
+    let topic = site.create("loses_queues", 8).await;
+    let send = || site.producer.send(Message::new(topic.as_str(), "x"));
+    let lost = loop {
+        let queue = send().await.expect("sent").message_queue;
+        if queue.queue_id() >= 2 {
+            break queue;
+        }
+    };
+    site.create_topic(&topic, 2).await;
+    for _ in 0..16 {
+        let sent = send().await.expect("sent to a queue that is left");
+        assert!(sent.message_queue.queue_id() < 2, "{sent:?}");
+    }
+    // A queue that the caller named is not replaced.
+    let error =
+        site.producer.send_to(Message::new(topic.as_str(), "x"), &lost).await.expect_err("it is gone");
+    assert!(matches!(error, MQClientError::BrokerNotFound { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn the_settings_of_a_topic_are_changed() {
     let name_server = &*stage::name_server().await;
     let site = Site::new(name_server).await;

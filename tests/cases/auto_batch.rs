@@ -139,6 +139,24 @@ async fn what_cannot_be_in_a_batch_goes_alone() {
     assert_eq!(requests.seen(), (5, 5));
 }
 
+/// Properties of as many bytes as a send alone takes.
+#[tokio::test]
+async fn the_longest_properties_are_gathered_too() {
+    let name_server = &*stage::name_server().await;
+    let (site, requests) = batching(name_server, 20, |_| {}).await;
+    let topic = fresh_topic("long_properties");
+    let message = |bytes: usize| {
+        Message::new(topic.as_str(), "x").with_property("k", "v".repeat(bytes - "k".len() - 2))
+    };
+    for bytes in [32_213, 32_214, 32_255] {
+        let sent = site.producer.send(message(bytes)).await.expect("sent");
+        let stored = site.admin.view_message(&sent.offset_msg_id).await.expect("it can be viewed");
+        assert_eq!(stored.property("k").map(str::len), Some(bytes - 3));
+    }
+    site.producer.send(message(32_256)).await.expect_err("a send alone refuses it, too");
+    assert_eq!(requests.seen(), (3, 3));
+}
+
 #[tokio::test]
 async fn a_failed_batch_fails_each_sender() {
     let name_server = &*stage::name_server().await;

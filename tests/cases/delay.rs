@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rocketmq::error::{MQClientError, Outcome};
 use rocketmq::model::{Message, MessageExt, SendResult};
 
 use super::support::{Site, fresh_topic};
@@ -69,6 +70,25 @@ async fn a_timer_of_more_than_three_days_is_refused() {
     assert_eq!(error.response_code().map(|code| code.0), Some(13), "{error}");
     assert!(error.to_string().contains("259200000ms"), "{error}");
     assert_eq!(error.attempts().len(), 1, "another broker says the same");
+}
+
+/// The broker would take the sum for a time in the past, and deliver the message at once.
+#[tokio::test]
+async fn a_delay_that_overflows_the_sum_of_the_broker_is_refused() {
+    let name_server = &*stage::name_server().await;
+    let site = Site::new(name_server).await;
+    let message = || Message::new(fresh_topic("overflow"), "x");
+    let max = i64::MAX.unsigned_abs();
+    for message in [
+        message().with_delay_time_sec(max),
+        message().with_delay_time_sec(1 << 54),
+        message().with_delay_time_ms(max),
+    ] {
+        let error = site.producer.send(message).await.expect_err("refused");
+        assert!(matches!(error, MQClientError::MessageIllegal { .. }), "{error}");
+        assert!(error.to_string().contains("over the limit of 46116860184273"), "{error}");
+        assert_eq!((error.outcome(), error.attempts().len()), (Outcome::NotStored, 0));
+    }
 }
 
 /// Needs a broker with `recallMessageEnable=true`.

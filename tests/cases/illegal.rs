@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE;
 use rocketmq::error::{MQClientError, Outcome, with_causes};
-use rocketmq::model::{Message, MessageQueue};
+use rocketmq::model::{Message, MessageBatch, MessageQueue, SendStatus};
 
 use super::support::{Site, fresh_topic};
 use crate::stage;
@@ -43,6 +43,29 @@ async fn bad_messages_are_refused_before_any_io() {
         assert_eq!(error.outcome(), Outcome::NotStored);
         assert!(error.attempts().is_empty() && !error.is_retryable());
     }
+}
+
+/// A broker counts a batch in 16 signed bits: one message more, and the offsets of the queue would go backwards.
+#[tokio::test]
+async fn a_batch_of_more_messages_than_a_broker_counts() {
+    let name_server = &*stage::name_server().await;
+    let site = Site::new(name_server).await;
+    let topic = site.create("large_batch", 1).await;
+    let batch = |count| MessageBatch::new(vec![Message::new(topic.as_str(), "x"); count]).expect("a batch");
+    let error = site.producer.send_batch(batch(40_000).into_messages()).await.expect_err("refused");
+    assert!(matches!(error, MQClientError::MessageIllegal { .. }), "{error}");
+    assert!(error.to_string().contains("40000 messages is over the limit of 32767"), "{error}");
+    assert_eq!(error.outcome(), Outcome::NotStored);
+    let mut next = 0;
+    for part in batch(40_000).split(4_000_000).expect("it can be split") {
+        let count = i64::try_from(part.message_count()).expect("a few");
+        let sent = site.producer.send_batch(part.into_messages()).await.expect("sent");
+        assert_eq!((sent.send_status, sent.queue_offset), (SendStatus::SendOk, next));
+        next += count;
+    }
+    let sent = site.producer.send(Message::new(topic.as_str(), "behind it")).await.expect("sent");
+    assert_eq!((sent.queue_offset, next), (40_000, 40_000));
+    assert_eq!(site.pull_one(&sent.message_queue, 40_000).await.body(), "behind it");
 }
 
 #[tokio::test]

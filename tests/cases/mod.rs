@@ -6,6 +6,7 @@
 //! - `modes`: ways to send: awaited, callback, batch, selector, hooks, namespace, unit
 //! - `auto_batch`: sends gathered into batches
 //! - `delay`: delay levels, timers and recalls
+//! - `sent_on`: received messages that are sent on
 //! - `transactions`: commits, rollbacks and checks
 //! - `request_reply`: requests and their replies
 //! - `trace`: trace records
@@ -28,6 +29,7 @@ mod lookups;
 mod modes;
 mod request_reply;
 mod round_trip;
+mod sent_on;
 pub(crate) mod support;
 mod trace;
 mod transactions;

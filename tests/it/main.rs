@@ -20,6 +20,7 @@
 //! - `secrets`: fields in each request, and secrets that no log shows
 //! - `metrics`: what the metrics facade is told (feature `metrics`)
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
+//! - `peer_log`: what is logged of brokers and NameServers that go and come back
 //! - `alone`: runs a test in a process of its own
 //! - `peer`: the scripted server behind `retries`, `hostile_peers`, `pushes`, `admin_in_parts` and `secrets`
 
@@ -39,6 +40,7 @@ mod metrics;
 mod one_crate;
 mod options;
 mod peer;
+mod peer_log;
 mod promises;
 mod pushes;
 mod retries;

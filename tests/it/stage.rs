@@ -1,6 +1,6 @@
 //! The clusters which the cases of `tests/cases` run on: here, the mock. `tests/apache/stage.rs` has Apache's.
 
-#[path = "../../rocketmq-namesrv-mock/tests/mock/stage.rs"]
+#[path = "../../rocketmq-namesrv-mock/tests/mock/stage/plain.rs"]
 mod plain;
 
 use rocketmq_namesrv_mock::MockCluster;

@@ -1,4 +1,4 @@
-//! Answers to requests, and the offsets of messages that nobody keeps.
+//! Answers to requests, and offsets of messages, which are discarded.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -18,7 +18,7 @@ use super::request::Send;
 /// One broker.
 #[derive(Debug)]
 pub(super) struct Broker {
-    /// The beginning of each offset id: the address of the broker.
+    /// The start of each offset id: the address of the broker.
     id_prefix: String,
     state: Mutex<State>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Broker {
 struct State {
     /// The next offset of each queue of a topic.
     topics: HashMap<String, Vec<i64>>,
-    /// The place of the next message in the commit log.
+    /// The position of the next message in the commit log.
     position: i64,
     /// The offset ids of the send that is answered; kept for its memory.
     ids: String,
@@ -61,7 +61,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Answers what is not a plain send: rare, or with JSON headers.
+    /// Answers other requests than plain sends: rare ones, or with JSON headers.
     fn answer_command(
         &self,
         state: &mut State,
@@ -81,7 +81,7 @@ impl Broker {
         encode(answers, code, command.opaque, &NoHeader)
     }
 
-    /// Answers a send with the place where its messages would be.
+    /// Answers a send with the position that its messages would have.
     fn take(&self, state: &mut State, send: &Send<'_>, answers: &mut BytesMut) -> io::Result<()> {
         let State { topics, position, ids } = state;
         let Some(queues) = topics.get_mut(&*send.topic) else {
@@ -106,7 +106,7 @@ impl Broker {
 /// Java: `SendMessageResponseHeader`, and what a broker 5.5.0 adds to it.
 struct Answer<'a> {
     send: &'a Send<'a>,
-    /// Of the first message.
+    /// The offset of the first message.
     queue_offset: i64,
     msg_id: &'a str,
 }

@@ -13,16 +13,16 @@ use tokio_util::io::poll_read_buf;
 
 use super::broker::Broker;
 
-/// Bytes that one read brings at most.
+/// The largest number of bytes of one read.
 const READ: usize = 256 * 1024;
 
-/// Reads in one turn.
+/// Reads of one turn; then the task yields.
 const READS_PER_TURN: usize = 16;
 
 /// While more bytes of answers than these wait to be written, nothing is read.
 const ANSWERS_LIMIT: usize = 1024 * 1024;
 
-/// Serves all who connect.
+/// Serves all clients that connect.
 pub(super) async fn accept_all(listener: TcpListener, broker: Arc<Broker>, tasks: TaskOwner) {
     while let Ok((stream, _)) = listener.accept().await {
         if stream.set_nodelay(true).is_ok() {
@@ -33,7 +33,7 @@ pub(super) async fn accept_all(listener: TcpListener, broker: Arc<Broker>, tasks
 
 async fn serve(stream: TcpStream, broker: Arc<Broker>) {
     let mut connection = Connection { stream, incoming: BytesMut::new(), answers: BytesMut::new() };
-    // The peer sees that its connection ended, and says so.
+    // The peer notices and reports the end of its connection.
     let _: io::Result<()> = std::future::poll_fn(|cx| connection.poll_serve(cx, &broker)).await;
 }
 
@@ -44,7 +44,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Ready when the peer has closed the connection, broke it or sent what is no frame.
+    /// Ready when the peer has closed or broken the connection, or sent bytes that are no frame.
     fn poll_serve(&mut self, cx: &mut Context<'_>, broker: &Broker) -> Poll<io::Result<()>> {
         for _ in 0..READS_PER_TURN {
             let wrote = self.poll_answers(cx)?;
@@ -57,7 +57,7 @@ impl Connection {
             }
             broker.answer(&mut self.incoming, &mut self.answers).map_err(io::Error::other)?;
         }
-        // Other connections of this thread get their turn.
+        // Yield to other connections of this thread.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -69,7 +69,7 @@ impl Connection {
                 written => self.answers.advance(written),
             }
         }
-        // Takes all of the memory again, rather than what is left of it.
+        // Reuse the whole memory, not only its unused rest.
         self.answers.clear();
         Poll::Ready(Ok(()))
     }

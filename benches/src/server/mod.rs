@@ -1,8 +1,8 @@
-//! A NameServer and brokers that answer sends at once and store nothing: what measures a client must not wait for its
+//! A NameServer and brokers that answer sends at once and store nothing: a benchmark of a client must not wait for its
 //! server.
 //!
-//! Each broker reads what there is, answers all whole frames of it under one lock, and writes all answers at once.
-//! Answers have JSON headers, and the fields of a broker 5.5.0. Of a send, the topic and the queue are checked alone.
+//! Each broker reads all that has arrived, answers its whole frames under one lock, and writes all answers at once.
+//! Answers have JSON headers and the fields of a broker 5.5.0. Of a send, only the topic and the queue are checked.
 //!
 //! | to find | look in |
 //! |---|---|
@@ -60,12 +60,12 @@ impl DiscardingServers {
         Ok(Self { name_server, brokers: addresses, tasks })
     }
 
-    /// Where the NameServer listens.
+    /// The address of the NameServer.
     pub fn name_server_addr(&self) -> String {
         self.name_server.local_addr().to_string()
     }
 
-    /// Where the brokers listen, in the order of their names.
+    /// The addresses of the brokers, in the order of their names.
     pub fn broker_addrs(&self) -> &[SocketAddr] {
         &self.brokers
     }

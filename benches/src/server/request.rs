@@ -12,14 +12,14 @@ pub(super) struct Send<'a> {
     pub(super) topic: Cow<'a, str>,
     pub(super) queue_id: usize,
     pub(super) properties: Cow<'a, str>,
-    /// The body holds several messages.
+    /// Whether the body holds several messages.
     pub(super) batch: bool,
     pub(super) body: &'a [u8],
 }
 
 impl<'a> Send<'a> {
-    /// Reads a whole frame, if it is a send with short names, a binary header and an answer, as nearly all clients
-    /// write them: without a command being made of it. Everything else is `None`, and for [`of`](Self::of).
+    /// Reads a whole frame without making a command of it, if it is a send in the usual form: short names, a binary
+    /// header, not one-way. Returns `None` for all other frames; [`of`](Self::of) reads these.
     pub(super) fn read(mut frame: &'a [u8]) -> Option<Self> {
         frame.try_get_u32().ok()?;
         let lengths = frame.try_get_u32().ok()?;
@@ -56,7 +56,7 @@ impl<'a> Send<'a> {
         Some(Self { opaque, topic, queue_id, properties: properties.into(), batch, body })
     }
 
-    /// Reads a command, if it is a send with its topic and queue, in whichever form.
+    /// Reads a command in any form, if it is a send with its topic and queue.
     pub(super) fn of(command: &'a RemotingCommand) -> Option<Self> {
         let [topic, queue_id, properties, batch] = match command.request_code() {
             RequestCode::SEND_MESSAGE => ["topic", "queueId", "properties", "batch"],
@@ -80,7 +80,7 @@ impl<'a> Send<'a> {
         entries.find_map(|entry| entry.strip_prefix("UNIQ_KEY\u{1}"))
     }
 
-    /// How many messages it holds. Each message of a batch begins with its length.
+    /// The number of messages. Each message of a batch begins with its length.
     pub(super) fn count(&self) -> usize {
         if !self.batch {
             return 1;

@@ -1,10 +1,12 @@
 //! Signed requests, for clusters with ACL (access control lists). Java: `org.apache.rocketmq.acl.common`.
 //!
-//! A signature proves that whoever made the request has the secret key, and that its fields and body are as they were
-//! signed. It hides nothing, and it has no time stamp and no number that is used once: who sees a signed request can
-//! send it again. Use TLS with it.
+//! A signature proves that the sender has the secret key, and that fields and body are unchanged. It hides nothing, and
+//! it has no time stamp and no number that is used once: anyone who sees a signed request can send it again. Use TLS
+//! with it.
 //!
-//! Options have `set_credentials`; this module is for users of the remoting client alone.
+//! Options have `set_credentials`; this module is for users of only the remoting client.
+//!
+//! - `secret`: a text that is wiped from memory
 
 mod secret;
 
@@ -27,7 +29,7 @@ const ACCESS_KEY: ByteString = ByteString::from_static("AccessKey");
 const SECURITY_TOKEN: ByteString = ByteString::from_static("SecurityToken");
 const SIGNATURE: ByteString = ByteString::from_static("Signature");
 
-/// Who a client is, and how it proves that. Java: `SessionCredentials`.
+/// The identity of a client, with its proof. Java: `SessionCredentials`.
 ///
 /// Neither the secret key nor the token is ever printed, and both are wiped from memory.
 ///
@@ -55,19 +57,19 @@ impl SessionCredentials {
         }
     }
 
-    /// With the token that goes with temporary credentials.
+    /// Adds the token of temporary credentials.
     #[must_use]
     pub fn with_security_token(mut self, token: impl Into<String>) -> Self {
         self.security_token = Secret::new(token);
         self
     }
 
-    /// The access key, which is no secret.
+    /// The access key, which is not secret.
     pub fn access_key(&self) -> &str {
         &self.access_key
     }
 
-    /// The credentials in options; none if all are empty.
+    /// The credentials in options; `None` if all are empty.
     pub(crate) fn from_options(
         access_key: &str,
         secret_key: &Secret,
@@ -97,7 +99,7 @@ impl SessionCredentials {
 
 /// Signs every request. Java: `AclClientRPCHook`.
 ///
-/// The signature covers the body and all fields but itself, so this hook must be the last that adds any.
+/// The signature covers the body and all fields except itself: this hook must be the last that adds fields.
 ///
 /// ```
 /// use rocketmq_client::acl::{AclClientRpcHook, SessionCredentials};
@@ -113,7 +115,7 @@ impl SessionCredentials {
 pub struct AclClientRpcHook {
     credentials: SessionCredentials,
     access_key: ByteString,
-    /// Has taken in the secret key; a copy signs one request.
+    /// Initialised with the secret key; each request is signed by a clone.
     keyed: Hmac<Sha1>,
 }
 
@@ -121,7 +123,7 @@ impl AclClientRpcHook {
     /// A hook that signs with these credentials.
     ///
     /// # Errors
-    /// `InvalidOption` when the access key or the secret key is empty.
+    /// `InvalidOption` if the access key or the secret key is empty.
     pub fn new(credentials: SessionCredentials) -> Result<Self, MQClientError> {
         credentials.check()?;
         let keyed = Hmac::new_from_slice(credentials.secret_key.expose().as_bytes())
@@ -131,7 +133,7 @@ impl AclClientRpcHook {
 
     /// Base64 of the HMAC-SHA1 over the values of all fields in the order of their names, and the body.
     fn signature(&self, fields: &ExtFields, body: &[u8]) -> String {
-        // Java sorts names as UTF-16 and Rust as UTF-8; names are ASCII, where that is the same.
+        // Java sorts names as UTF-16, Rust as UTF-8. Names are ASCII, for which both orders are equal.
         let mut sorted: Vec<_> = fields.iter().filter(|(name, _)| **name != *SIGNATURE).collect();
         sorted.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let mut mac = self.keyed.clone();

@@ -16,7 +16,7 @@ impl Secret {
         self.0.is_empty()
     }
 
-    /// The text. Whoever calls this sees to it that it goes nowhere but to its use.
+    /// The text. Callers must not print or store it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

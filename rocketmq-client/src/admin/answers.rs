@@ -4,10 +4,10 @@ use std::future::Future;
 use crate::error::{Failure, MQClientError};
 use crate::waiting::first_ready;
 
-/// How many requests of one call are under way at a time.
+/// The largest number of requests of one call in flight.
 const AT_ONCE: usize = 16;
 
-/// What each of several servers or queues answered.
+/// The answers of several servers or queues.
 ///
 /// Some servers may have failed: `failed` holds their errors. A method that returns `Answers` fails only when all
 /// servers failed.
@@ -21,7 +21,7 @@ pub struct Answers<K, T> {
 }
 
 impl<K, T> Answers<K, T> {
-    /// Whether all succeeded.
+    /// Whether all servers or queues succeeded.
     pub fn is_complete(&self) -> bool {
         self.failed.is_empty()
     }
@@ -48,7 +48,7 @@ impl<K, T> Answers<K, T> {
         self.done.iter().find(|(of, _)| of == key).map(|(_, answer)| answer)
     }
 
-    /// All answers, for a caller who needs each of them.
+    /// All answers, for a caller that needs each of them.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -65,7 +65,7 @@ impl<K, T> Answers<K, T> {
     /// ```
     ///
     /// # Errors
-    /// `FanOut` when a server or queue failed; the answers of the others are lost then.
+    /// `FanOut` if a server or queue failed; the answers of the others are lost.
     pub fn into_complete(self) -> Result<Vec<(K, T)>, MQClientError>
     where
         K: Display,
@@ -81,7 +81,7 @@ impl<K, T> Answers<K, T> {
         if self.done.is_empty() && !self.is_complete() { Err(self.into_error()) } else { Ok(self) }
     }
 
-    /// What failed, as an error.
+    /// The failures as an error.
     pub(super) fn into_error(self) -> MQClientError
     where
         K: Display,
@@ -91,7 +91,7 @@ impl<K, T> Answers<K, T> {
         MQClientError::FanOut { asked, failures }
     }
 
-    /// The answers of two rounds as one.
+    /// Joins the answers of two rounds.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.done.extend(other.done);
         self.failed.extend(other.failed);
@@ -105,7 +105,7 @@ impl<K, T> Default for Answers<K, T> {
     }
 }
 
-/// Asks all of them, some at a time, in their order. Dropping the future drops what is under way.
+/// Asks all servers or queues, some at a time, in order. Dropping the future drops the requests in flight.
 pub(super) async fn fan_out<K, T, F>(keys: Vec<K>, ask: impl Fn(K) -> F) -> Answers<K, T>
 where
     K: Clone,
@@ -153,7 +153,7 @@ mod tests {
         let answers = fan_out((0..40_u64).collect(), async |key| {
             now.set(now.get() + 1);
             most.set(most.get().max(now.get()));
-            // The later ones of a round are done first.
+            // Within a round, later requests finish first.
             sleep(Duration::from_millis(100 - key)).await;
             now.set(now.get() - 1);
             if key == 7 { Err(refused(ResponseCode::NO_PERMISSION)) } else { Ok(key * 2) }

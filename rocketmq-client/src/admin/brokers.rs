@@ -37,7 +37,7 @@ impl Brokers {
         Self::Named(names.into_iter().map(Into::into).collect())
     }
 
-    /// Theirs of all brokers, in the order of their names.
+    /// The data of these brokers, in the order of their names.
     fn choose<'c>(&self, info: &'c ClusterInfo) -> Result<Vec<&'c BrokerData>, MQClientError> {
         let known = &info.broker_addr_table;
         match self {
@@ -69,7 +69,7 @@ impl Brokers {
     }
 }
 
-/// A server that was asked. It shows as `broker-a (master, 10.0.0.1:10911)` or `NameServer 10.0.0.1:9876`.
+/// A server that was asked. Prints as `broker-a (master, 10.0.0.1:10911)` or `NameServer 10.0.0.1:9876`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Server {
@@ -80,7 +80,7 @@ pub enum Server {
         name: Arc<str>,
         /// 0 is the master.
         id: i64,
-        /// The address that it advertises; empty where it has none now.
+        /// The advertised address; empty if there is none now.
         address: Arc<str>,
     },
     /// A NameServer.
@@ -96,7 +96,7 @@ impl Server {
         Server::Broker { name: name.into(), id, address: address.into() }
     }
 
-    /// The master; with an empty address where there is none.
+    /// The master; its address is empty if there is no master.
     fn master_of(broker: &BrokerData) -> Self {
         let address = broker.broker_addrs.get(&mix_all::MASTER_ID).map_or("", String::as_str);
         Self::broker(&broker.broker_name, mix_all::MASTER_ID, address)
@@ -136,7 +136,7 @@ impl fmt::Display for Server {
 }
 
 impl MQAdmin {
-    /// The masters of these brokers; one with an empty address where a broker has none.
+    /// The masters of these brokers. A broker without a master has one with an empty address.
     pub(super) async fn masters(&self, brokers: &Brokers) -> Result<Vec<Server>, MQClientError> {
         let info = self.asking()?.cluster_info().await?;
         Ok(brokers.choose(&info)?.into_iter().map(Server::master_of).collect())
@@ -148,7 +148,7 @@ impl MQAdmin {
         Ok(brokers.choose(&info)?.into_iter().flat_map(members).collect())
     }
 
-    /// Where to dial a server.
+    /// The address to dial for a server.
     pub(super) fn dial_address(&self, server: &Server) -> Result<Arc<str>, MQClientError> {
         match server {
             Server::Broker { name, address, .. } if address.is_empty() => {
@@ -160,7 +160,7 @@ impl MQAdmin {
     }
 }
 
-/// The server of each broker to read from: its master, or else its slave with the smallest id.
+/// The server of each broker to read from: its master, or else the slave with the smallest id.
 pub(super) fn readers(brokers: &[BrokerData]) -> Vec<Server> {
     let mut readers: Vec<Server> = brokers.iter().filter_map(|broker| members(broker).next()).collect();
     readers.sort_unstable();

@@ -10,7 +10,7 @@ use super::{Answers, Brokers, MQAdmin, Server};
 use crate::error::MQClientError;
 
 impl MQAdmin {
-    /// All clusters and their brokers, as the first NameServer to answer knows them. Request code 106; Java:
+    /// All clusters and their brokers, from the first NameServer that answers. Request code 106; Java:
     /// `MQAdminExt.examineBrokerClusterInfo`, `mqadmin clusterList`. Dropping the future has no effect.
     ///
     /// ```
@@ -28,15 +28,14 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `NameServerUnreachable` when none answered.
+    /// `NameServerUnreachable` if no NameServer answered.
     pub async fn cluster_info(&self) -> Result<ClusterInfo, MQClientError> {
         self.asking()?.cluster_info().await
     }
 
-    /// The figures of brokers, masters and slaves, by Java's names: `brokerVersionDesc`, `putTps`,
-    /// `commitLogDiskRatio`, …. All values are texts; brokers of different versions have different ones. Request
-    /// codes 106 and 28; Java: `MQAdminExt.fetchBrokerRuntimeStats`, `mqadmin brokerStatus`. Dropping the future
-    /// has no effect.
+    /// The run-time figures of brokers, masters and slaves, under Java's names: `brokerVersionDesc`, `putTps`,
+    /// `commitLogDiskRatio`, …. All values are texts, and their set depends on the broker's version. Request codes 106
+    /// and 28; Java: `MQAdminExt.fetchBrokerRuntimeStats`, `mqadmin brokerStatus`. Dropping the future has no effect.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -54,8 +53,8 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` when the cluster or a broker does not exist; `NameServerUnreachable`; `FanOut` when no
-    /// broker answered.
+    /// `InvalidArgument` if the cluster or a broker does not exist; `NameServerUnreachable`; `FanOut` if no broker
+    /// answered.
     pub async fn broker_runtime_info(
         &self,
         brokers: &Brokers,
@@ -69,13 +68,11 @@ impl MQAdmin {
         .any()
     }
 
-    /// The members of a producer group that are connected, at each broker of a topic that the group sends to:
-    /// none where a broker knows no such group. Request codes 105 and 204; Java:
-    /// `MQAdminExt.examineProducerConnectionInfo`, `mqadmin producerConnection`, which asks one broker alone.
-    /// Dropping the future has no effect.
+    /// The connected members of a producer group, at each broker of a topic; an empty list from a broker that does not
+    /// know the group. Request codes 105 and 204; Java: `MQAdminExt.examineProducerConnectionInfo`, `mqadmin
+    /// producerConnection`, which asks only one broker. Dropping the future has no effect.
     ///
-    /// A producer is known to a broker from its first heartbeat on, which comes within a second of its first
-    /// connection.
+    /// A broker knows a producer after its first heartbeat, at most a second after its first connection.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -93,7 +90,7 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// As [`route`](Self::route); `FanOut` when no broker answered.
+    /// The errors of [`route`](Self::route); `FanOut` if no broker answered.
     pub async fn producer_connections(
         &self,
         group: &str,
@@ -112,8 +109,8 @@ impl MQAdmin {
         .any()
     }
 
-    /// The NameServers that this admin asks, as they were configured or the address server gave them; none before the
-    /// start and after the shutdown of its client. Java: `MQAdminExt.getNameServerAddressList`.
+    /// The NameServers that this admin asks, from its options or from the address server; empty before the start and
+    /// after the shutdown of its client. Java: `MQAdminExt.getNameServerAddressList`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

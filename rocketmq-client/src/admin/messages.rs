@@ -13,27 +13,28 @@ use super::brokers::readers;
 use super::{MQAdmin, Server, invalid};
 use crate::error::{Failure, MQClientError};
 
-/// How far back a message is looked for by its unique key. Java: `DefaultMQAdminExtImpl.viewMessage`.
+/// The search window for a message with a unique key. Java: `DefaultMQAdminExtImpl.viewMessage`.
 const UNIQUE_KEY_WINDOW: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// How many messages of one unique key are asked for: there are more than one if it was sent again. Java's number.
+/// The number of messages to ask for with a unique key: a message that was sent again is stored several times. Java's
+/// number.
 const UNIQUE_KEY_MAX: u32 = 32;
 
 /// An index keeps times in whole seconds, rounded down.
 const INDEX_PRECISION_MS: i64 = 1000;
 
-/// What was found by a key. Java: `QueryResult`.
+/// The result of a search by key. Java: `QueryResult`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct QueryResult {
     /// The messages, in the order in which they were stored.
     pub messages: Vec<MessageExt>,
-    /// Records that cannot be read, and the brokers that sent them. They may be messages with the key.
+    /// Unreadable records with the brokers that sent them. They may be messages with the key.
     pub unreadable: Vec<(Server, RecordError)>,
-    /// When a broker's index was last written, in milliseconds since 1970; the latest of all brokers. Messages
-    /// that were stored later cannot be found yet. 0 where nothing was found.
+    /// When the index was last written, in milliseconds since 1970; the latest time of all brokers. Later messages
+    /// cannot be found yet. 0 if nothing was found.
     pub index_last_update_timestamp: i64,
-    /// The brokers that could not be asked: they may have more messages.
+    /// The brokers that did not answer: they may have more messages.
     pub failed: Vec<(Server, MQClientError)>,
 }
 
@@ -41,7 +42,7 @@ impl MQAdmin {
     /// One stored message by its offset message id: the request goes to the broker whose address the id holds
     /// (request code 33). Java: `MQAdminExt.viewMessage`. Dropping the future has no effect.
     ///
-    /// The id names the host that is dialled. Check the address in ids from strangers first, or search with
+    /// The id names the host to dial. For an id from an untrusted source, check its address first, or search with
     /// [`query_by_unique_key`](Self::query_by_unique_key).
     ///
     /// ```
@@ -59,8 +60,8 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` when the text is no offset message id (a `UNIQ_KEY` is none); `Broker` with code 1
-    /// when nothing is stored there; `Remoting` when that broker cannot be reached.
+    /// `InvalidArgument` if the text is no offset message id (a `UNIQ_KEY` is none); `Broker` with code 1 if nothing is
+    /// stored there; `Remoting` if that broker cannot be reached.
     pub async fn view_message(&self, offset_msg_id: &str) -> Result<MessageExt, MQClientError> {
         let id = OffsetMsgId::parse(offset_msg_id).map_err(|error| invalid("offset message id", error))?;
         let address = self.instance()?.dial_address(&id.store_host.to_string());
@@ -71,14 +72,14 @@ impl MQAdmin {
         }
     }
 
-    /// The messages of a topic that have a key, at most `max`, the newest; stored within a time in
-    /// milliseconds since 1970 (`..` for any time). Request codes 105 and 12, to all brokers of the topic; Java:
-    /// `MQAdmin.queryMessage`, `mqadmin queryMsgByKey`. Dropping the future has no effect.
+    /// The newest messages of a topic with a key, at most `max`, stored within a range of times in milliseconds since
+    /// 1970 (`..` for any time). Request codes 105 and 12, to all brokers of the topic; Java: `MQAdmin.queryMessage`,
+    /// `mqadmin queryMsgByKey`. Dropping the future has no effect.
     ///
-    /// A key is one word of what [`Message::set_keys`](crate::model::Message::set_keys) was given. Brokers find
-    /// messages by a hash of it: what has another key, topic or time is left out here, so that there may be fewer
-    /// than `max` although there are more. A broker gives 64 at most. Messages can be found a moment after they
-    /// were stored, when they are in the index.
+    /// A key is one word of the text given to [`Message::set_keys`](crate::model::Message::set_keys). Brokers search
+    /// by a hash of the key. This method drops hits with another key, topic or time, so that it may return fewer than
+    /// `max` messages although there are more. A broker returns 64 at most. A message can be found a moment after it
+    /// was stored, once it is in the index.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -95,8 +96,8 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` for a key that is empty or has a space; `BrokerNotFound` when the topic has no route;
-    /// `NameServerUnreachable`; `FanOut` when no broker answered. That nothing is found is no error.
+    /// `InvalidArgument` for a key that is empty or has a space; `BrokerNotFound` if the topic has no route;
+    /// `NameServerUnreachable`; `FanOut` if no broker answered. An empty result is no error.
     pub async fn query_message(
         &self,
         topic: &str,
@@ -112,15 +113,15 @@ impl MQAdmin {
         self.query(&wanted, max).await
     }
 
-    /// The messages of a topic that have this unique key, the id that [`SendResult`](crate::model::SendResult)
-    /// calls `msg_id`; stored within a time in milliseconds since 1970 (`..` for any time, which takes brokers
-    /// longest where there is nothing). There are more than one if the message was sent again, or came back from
-    /// a consumer. Request codes 105 and 12 with `_UNIQUE_KEY_QUERY`, to all brokers of the topic; Java:
-    /// `DefaultMQAdminExt.queryMessageByUniqKey`, `mqadmin queryMsgByUniqueKey`. Dropping the future has no
-    /// effect.
+    /// The messages of a topic with this unique key, which [`SendResult`](crate::model::SendResult) calls `msg_id`,
+    /// stored within a range of times in milliseconds since 1970 (`..` for any time: slow if there is no such
+    /// message). There are several if the message was sent again, or returned by a consumer. Request codes 105 and 12
+    /// with
+    /// `_UNIQUE_KEY_QUERY`, to all brokers of the topic; Java: `DefaultMQAdminExt.queryMessageByUniqKey`,
+    /// `mqadmin queryMsgByUniqueKey`. Dropping the future has no effect.
     ///
     /// # Errors
-    /// As [`query_message`](Self::query_message).
+    /// The errors of [`query_message`](Self::query_message).
     pub async fn query_by_unique_key(
         &self,
         topic: &str,
@@ -136,7 +137,7 @@ impl MQAdmin {
     }
 
     /// The first message of a topic with this unique key, stored within the last three days; for another time, see
-    /// [`query_by_unique_key`](Self::query_by_unique_key). `None` when no broker has one. Java:
+    /// [`query_by_unique_key`](Self::query_by_unique_key). `None` if no broker has it. Java:
     /// `MQAdmin.queryMessageByUniqKey`. Dropping the future has no effect.
     ///
     /// ```
@@ -154,8 +155,8 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// As [`query_message`](Self::query_message); `FanOut` also when nothing is found and a broker could not be
-    /// asked, and `BadAnswer` when what was found cannot be read.
+    /// The errors of [`query_message`](Self::query_message). `FanOut` also if nothing is found and a broker did not
+    /// answer; `BadAnswer` if the only hit cannot be read.
     pub async fn view_message_by_unique_key(
         &self,
         topic: &str,
@@ -166,13 +167,13 @@ impl MQAdmin {
         self.query_by_unique_key(topic, unique_key, begin..).await?.into_first()
     }
 
-    /// One message by either kind of id: an offset message id (where it is stored) or a unique key (who sent it).
-    /// They look alike and are told apart by the port within; what could be both is looked for as both. `None` when
-    /// there is no such message. Java: `MQAdmin.viewMessage` with a topic, `mqadmin queryMsgById`. Dropping the
-    /// future has no effect.
+    /// A message by an id of either kind: an offset message id (its place) or a unique key (its sender). The ids look
+    /// alike, and the port in them tells the kind; an id that may be of both kinds is searched as both. `None` if
+    /// there is no such message. Java: `MQAdmin.viewMessage` with a topic, `mqadmin queryMsgById`. Dropping the future
+    /// has no effect.
     ///
-    /// The topic is needed for unique keys, and not compared for offset message ids. As
-    /// [`view_message`](Self::view_message), it dials the broker that such an id holds.
+    /// The topic is needed for unique keys; for offset message ids it is not compared. Like
+    /// [`view_message`](Self::view_message), this dials the broker named by an offset message id.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -190,8 +191,9 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// As [`view_message_by_unique_key`](Self::view_message_by_unique_key); for an offset message id, as
-    /// [`view_message`](Self::view_message) but that nothing is stored there.
+    /// The errors of [`view_message_by_unique_key`](Self::view_message_by_unique_key). For an offset message id those
+    /// of
+    /// [`view_message`](Self::view_message), but a missing message is no error.
     pub async fn message(&self, topic: &str, id: &str) -> Result<Option<MessageExt>, MQClientError> {
         if OffsetMsgId::parse(id).is_err() {
             return self.view_message_by_unique_key(topic, id).await;
@@ -200,7 +202,7 @@ impl MQAdmin {
             Ok(message) => return Ok(Some(message)),
             Err(error) => error,
         };
-        // A unique key whose process id and seed happen to look like a port.
+        // It may also be a unique key whose process id and seed look like a port.
         let by_unique_key = self.view_message_by_unique_key(topic, id).await;
         if is_nothing_stored(&at_offset) || matches!(by_unique_key, Ok(Some(_))) {
             by_unique_key
@@ -242,7 +244,7 @@ impl MQAdmin {
 }
 
 impl QueryResult {
-    /// Takes those records of a broker's answer that are wanted.
+    /// Adds the wanted records of a broker's answer.
     fn take(&mut self, broker: &Server, body: Bytes, wanted: &Wanted<'_>) {
         let name: Arc<str> = broker.broker_name().unwrap_or_default().into();
         for record in RecordDecoder::new(body) {
@@ -257,7 +259,7 @@ impl QueryResult {
         }
     }
 
-    /// The first message; an error where there is none and that may be somebody's fault.
+    /// The first message. An error if there is none and a broker or a record failed: the message may be there.
     fn into_first(mut self) -> Result<Option<MessageExt>, MQClientError> {
         if !self.messages.is_empty() {
             return Ok(Some(self.messages.swap_remove(0)));
@@ -274,7 +276,7 @@ impl QueryResult {
     }
 }
 
-/// What is asked for by key. Times are inclusive.
+/// The wanted messages of a search by key. Times are inclusive.
 #[derive(Debug)]
 struct Wanted<'a> {
     topic: &'a str,
@@ -304,7 +306,7 @@ impl<'a> Wanted<'a> {
             topic: self.topic.into(),
             key: self.key.into(),
             max_num: i32::try_from(max).unwrap_or(i32::MAX),
-            // The index may have a message up to a second earlier than it was stored.
+            // The index rounds times down: a message may be there up to a second earlier.
             begin_timestamp: self.begin.saturating_sub(INDEX_PRECISION_MS).max(0),
             end_timestamp: self.end,
             unique_key_query: self.is_unique_key.then_some(true),
@@ -312,7 +314,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// Whether a message is meant: the index knows hashes and seconds only.
+    /// Whether a message is wanted: the index knows only hashes and seconds.
     fn is(&self, message: &MessageExt) -> bool {
         let key = if self.is_unique_key {
             message.unique_key() == Some(self.key)

@@ -1,10 +1,10 @@
-//! Administration: topics, routes, stored messages, offsets, and who is in a cluster.
+//! Administration: topics, routes, stored messages, offsets, and members of a cluster.
 //!
-//! Each request to a server has [`mq_client_api_timeout`](crate::conf::AdminOption::mq_client_api_timeout)
-//! (3 s) for all of it, dialling included. A method that asks several servers or queues asks up to 16 at a time
-//! and reports on each in [`Answers`]: it fails only when none succeeded. Dropping the future of a method that
-//! reads has no effect beyond that. The two that write, [`MQAdmin::create_topic`] and
-//! [`MQAdmin::delete_topic`], say what it means.
+//! Each request to a server has the limit
+//! [`mq_client_api_timeout`](crate::conf::AdminOption::mq_client_api_timeout) (3 s), including dialling. A method that
+//! asks several servers or queues asks up to 16 at a time and returns each result in [`Answers`]; it fails only if all
+//! fail. Dropping the future of a reading method has no effect. The two writing methods, [`MQAdmin::create_topic`] and
+//! [`MQAdmin::delete_topic`], document the effect.
 
 mod answers;
 mod brokers;
@@ -36,7 +36,7 @@ use crate::error::MQClientError;
 use crate::factory::MQClientInstance;
 use crate::mq_client_api::Asking;
 
-/// Looks into a cluster and changes its topics, as `mqadmin` does. Java: `DefaultMQAdminExt`.
+/// Inspects a cluster and changes its topics, like `mqadmin`. Java: `DefaultMQAdminExt`.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -57,8 +57,8 @@ pub struct MQAdmin {
 }
 
 impl MQAdmin {
-    /// An admin of the cluster behind these NameServers (`host:port;host:port`), with the defaults otherwise.
-    /// Dropping it closes its connections.
+    /// Makes an admin for the cluster behind these NameServers (`host:port;host:port`), with default options. Dropping
+    /// the admin closes its connections.
     ///
     /// # Errors
     /// `InvalidOption`, `NameServerUnreachable` or `NoRuntime`.
@@ -68,8 +68,8 @@ impl MQAdmin {
         Self::with_option(&option).await
     }
 
-    /// An admin with these options. Topics and groups have their full names for an admin, so that an option
-    /// `namespace` is refused.
+    /// Makes an admin with these options. An admin uses the full names of topics and groups, so the option `namespace`
+    /// is refused.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -90,7 +90,7 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// As [`connect`](Self::connect).
+    /// The errors of [`connect`](Self::connect).
     pub async fn with_option(option: &AdminOption) -> Result<Self, MQClientError> {
         if option.namespace().is_some() {
             return Err(MQClientError::InvalidOption {
@@ -129,7 +129,7 @@ mod tests {
 
     fn assert_send<T: Send>(_: T) {}
 
-    /// Compiles: a task of any runtime may await each of them.
+    /// Compiles only if tasks of any runtime can await each method.
     #[allow(dead_code, reason = "never called")]
     fn futures_are_send(admin: &MQAdmin, config: &TopicConfig) {
         assert_send(admin.create_topic(config, &Brokers::All));

@@ -29,8 +29,8 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `BrokerNotFound` when the topic has no route to this broker; `NameServerUnreachable`; `Broker` when it
-    /// refuses; `Remoting` when it does not answer in time.
+    /// `BrokerNotFound` if the topic has no route to this broker; `NameServerUnreachable`; `Broker` if it refuses;
+    /// `Remoting` if it does not answer in time.
     pub async fn max_offset(&self, queue: &MessageQueue) -> Result<i64, MQClientError> {
         self.max_offset_at(&self.read_address(queue).await?, queue).await
     }
@@ -53,7 +53,7 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// As [`route`](Self::route); `FanOut` when no queue could be asked.
+    /// The errors of [`route`](Self::route); `FanOut` if no queue could be read.
     pub async fn max_offsets(&self, topic: &str) -> Result<Answers<MessageQueue, i64>, MQClientError> {
         self.each_queue(topic, async |address, queue| self.max_offset_at(&address, &queue).await).await
     }
@@ -75,21 +75,21 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// As [`max_offset`](Self::max_offset).
+    /// The errors of [`max_offset`](Self::max_offset).
     pub async fn min_offset(&self, queue: &MessageQueue) -> Result<i64, MQClientError> {
         self.asking()?.min_offset(&self.read_address(queue).await?, queue).await
     }
 
-    /// The offsets of the first messages that all queues still have; see [`min_offset`](Self::min_offset).
+    /// The offsets of the first messages that the queues still have; see [`min_offset`](Self::min_offset).
     ///
     /// # Errors
-    /// As [`max_offsets`](Self::max_offsets).
+    /// The errors of [`max_offsets`](Self::max_offsets).
     pub async fn min_offsets(&self, topic: &str) -> Result<Answers<MessageQueue, i64>, MQClientError> {
         let api = self.asking()?;
         self.each_queue(topic, async |address, queue| api.min_offset(&address, &queue).await).await
     }
 
-    /// When the first message that a queue still has was stored, in milliseconds since 1970; `None` of an empty
+    /// The store time of the first message that a queue still has, in milliseconds since 1970; `None` for an empty
     /// queue. Request codes 105 and 32; Java: `MQAdmin.earliestMsgStoreTime`. Dropping the future has no effect.
     ///
     /// ```
@@ -107,16 +107,16 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// As [`max_offset`](Self::max_offset).
+    /// The errors of [`max_offset`](Self::max_offset).
     pub async fn earliest_store_time(&self, queue: &MessageQueue) -> Result<Option<i64>, MQClientError> {
         self.asking()?.earliest_store_time(&self.read_address(queue).await?, queue).await
     }
 
-    /// When the first messages that all queues still have were stored; see
+    /// The store times of the first messages that the queues still have; see
     /// [`earliest_store_time`](Self::earliest_store_time).
     ///
     /// # Errors
-    /// As [`max_offsets`](Self::max_offsets).
+    /// The errors of [`max_offsets`](Self::max_offsets).
     pub async fn earliest_store_times(
         &self,
         topic: &str,
@@ -125,11 +125,12 @@ impl MQAdmin {
         self.each_queue(topic, async |address, queue| api.earliest_store_time(&address, &queue).await).await
     }
 
-    /// The offset of a queue at a store time, in milliseconds since 1970. `Lower`: of the first message that was
-    /// stored then or later, or the maximum offset if there is none. `Upper`: of the last message that was stored
-    /// then or earlier, or the minimum offset if there is none; brokers before 5.1 take it for `Lower`. Request
-    /// codes 105 and 29; Java: `MQAdmin.searchOffset`, `searchLowerBoundaryOffset`, `searchUpperBoundaryOffset`.
-    /// Dropping the future has no effect.
+    /// The offset of a queue at a store time, in milliseconds since 1970. `Lower`: the offset of the first message
+    /// stored at or after the time, or the maximum offset if there is none. `Upper`: the offset of the last message
+    /// stored at or before the time, or the minimum offset if there is none; brokers before 5.1 treat it like `Lower`.
+    /// Request codes
+    /// 105 and 29; Java: `MQAdmin.searchOffset`, `searchLowerBoundaryOffset`, `searchUpperBoundaryOffset`. Dropping the
+    /// future has no effect.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -146,7 +147,7 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// As [`max_offset`](Self::max_offset).
+    /// The errors of [`max_offset`](Self::max_offset).
     pub async fn search_offset(
         &self,
         queue: &MessageQueue,
@@ -160,7 +161,7 @@ impl MQAdmin {
     /// The offsets of all queues at a store time; see [`search_offset`](Self::search_offset).
     ///
     /// # Errors
-    /// As [`max_offsets`](Self::max_offsets).
+    /// The errors of [`max_offsets`](Self::max_offsets).
     pub async fn search_offsets(
         &self,
         topic: &str,
@@ -174,8 +175,8 @@ impl MQAdmin {
         .await
     }
 
-    /// The offset that a consumer group has committed of a queue: where it goes on after a restart. `None` when it
-    /// has committed none, or there is no such group. Request codes 105 and 14 (with `setZeroIfNotFound=false`);
+    /// The committed offset of a consumer group in a queue: the group continues there after a restart. `None` if it has
+    /// committed none, or does not exist. Request codes 105 and 14 (with `setZeroIfNotFound=false`);
     /// Java: `OffsetStore.readOffset`. Dropping the future has no effect.
     ///
     /// ```
@@ -193,7 +194,7 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// The errors of [`max_offset`](Self::max_offset). A broker that cannot be asked is an error, never `None`.
+    /// The errors of [`max_offset`](Self::max_offset). A broker that does not answer is an error, never `None`.
     pub async fn consumer_offset(
         &self,
         group: &str,
@@ -202,11 +203,11 @@ impl MQAdmin {
         self.asking()?.consumer_offset(&self.read_address(queue).await?, group, queue).await
     }
 
-    /// The offsets that a consumer group has committed of all queues of a topic; see
+    /// The committed offsets of a consumer group in all queues of a topic; see
     /// [`consumer_offset`](Self::consumer_offset).
     ///
     /// # Errors
-    /// As [`max_offsets`](Self::max_offsets).
+    /// The errors of [`max_offsets`](Self::max_offsets).
     pub async fn consumer_offsets(
         &self,
         group: &str,
@@ -221,13 +222,13 @@ impl MQAdmin {
         self.asking()?.max_offset(address, queue).await
     }
 
-    /// Where to read a queue.
+    /// The address from which to read a queue.
     async fn read_address(&self, queue: &MessageQueue) -> Result<Arc<str>, MQClientError> {
         let deadline = Instant::now() + self.instance()?.api().timeout();
         self.instance()?.read_address(queue.topic(), queue.broker_name(), deadline).await
     }
 
-    /// Asks for each queue of a topic that can be read, at the broker to read it from.
+    /// Reads each readable queue of a topic, from its broker.
     async fn each_queue<T, F>(
         &self,
         topic: &str,

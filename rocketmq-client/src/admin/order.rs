@@ -3,12 +3,12 @@ use std::collections::BTreeMap;
 use super::answers::fan_out;
 use super::{Answers, Brokers, MQAdmin, Server, TopicConfig};
 
-/// Where NameServers keep the queues of topics that are ordered across brokers. Java: `NamesrvUtil`.
+/// The namespace in which NameServers keep the queues of ordered topics. Java: `NamesrvUtil`.
 pub(super) const ORDER_TOPIC_CONFIG: &str = "ORDER_TOPIC_CONFIG";
 
 impl MQAdmin {
-    /// Tells every NameServer which queues an ordered topic has on the brokers where it was created. What is said of
-    /// other brokers stays only if these were named one by one. Java: `MQAdminExt.createOrUpdateOrderConf`.
+    /// Tells every NameServer the queues of an ordered topic on the brokers where it was created. Entries of other
+    /// brokers stay only if the brokers were named one by one. Java: `MQAdminExt.createOrUpdateOrderConf`.
     pub(super) async fn put_order_config(
         &self,
         config: &TopicConfig,
@@ -31,7 +31,7 @@ impl MQAdmin {
     }
 }
 
-/// `broker-a:4;broker-b:4`: what was known, and so many queues on each of these brokers.
+/// Merges an entry such as `broker-a:4;broker-b:4` with the new number of queues on these brokers.
 fn merged(known: &str, brokers: &[&str], queues: u32) -> String {
     let known = known.split(';').filter_map(|entry| Some((entry.split_once(':')?.0, entry.to_owned())));
     let mut entries: BTreeMap<&str, String> = known.collect();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::MQAdmin;
 use crate::error::MQClientError;
 
-/// What a pull found. Java: `PullStatus`.
+/// The status of a pull. Java: `PullStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PullStatus {
@@ -15,32 +15,31 @@ pub enum PullStatus {
     Found,
     /// The offset is the end of the queue: nothing new yet.
     NoNewMessage,
-    /// Nothing that matches the filter up to `next_begin_offset`.
+    /// No matching message up to `next_begin_offset`.
     NoMatchedMessage,
     /// The offset is outside the queue; `next_begin_offset` is the nearest inside.
     OffsetIllegal,
 }
 
-/// The outcome of one pull. Java: `PullResult`.
+/// The result of a pull. Java: `PullResult`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PullResult {
-    /// What was found.
+    /// The status.
     pub status: PullStatus,
-    /// Where to pull next.
+    /// The offset of the next pull.
     pub next_begin_offset: i64,
     /// The first offset that the queue still has.
     pub min_offset: i64,
     /// The offset that the next message will get.
     pub max_offset: i64,
-    /// The messages, in order. A record that cannot be read is an error in its place and costs no neighbour.
+    /// The messages, in order. An unreadable record is an error in its place; its neighbours are still read.
     pub messages: Vec<Result<MessageExt, RecordError>>,
 }
 
 impl MQAdmin {
-    /// Up to `max` messages (a broker gives 32 at most) of one queue from an offset on, without waiting for new
-    /// ones. Request codes 105 and 11; Java: `MQPullConsumer.pull`. Commits nothing; dropping the future has no
-    /// effect.
+    /// Up to `max` messages of one queue from an offset on, without waiting for new ones; a broker returns 32 at most.
+    /// Request codes 105 and 11; Java: `MQPullConsumer.pull`. Commits nothing; dropping the future has no effect.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -59,8 +58,8 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `BrokerNotFound` when the topic has no route to this broker; `NameServerUnreachable`; `Broker` when it
-    /// refuses; `Remoting` when it does not answer in time.
+    /// `BrokerNotFound` if the topic has no route to this broker; `NameServerUnreachable`; `Broker` if it refuses;
+    /// `Remoting` if it does not answer in time.
     pub async fn pull(
         &self,
         queue: &MessageQueue,

@@ -7,9 +7,9 @@ use crate::error::MQClientError;
 use crate::factory::TopicSubscribeInfo;
 
 impl MQAdmin {
-    /// The route of a topic: its brokers, and how many queues each has. From the first NameServer that has it, as
-    /// it is now: nothing is cached. Request code 105; Java: `MQAdminExt.examineTopicRouteInfo`,
-    /// `mqadmin topicRoute`. Dropping the future has no effect.
+    /// The route of a topic: its brokers with their numbers of queues. It comes from the first NameServer that has it;
+    /// nothing is cached. Request code 105; Java: `MQAdminExt.examineTopicRouteInfo`, `mqadmin topicRoute`. Dropping
+    /// the future has no effect.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -26,7 +26,7 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `BrokerNotFound` when no NameServer has a route, with what each said; `NameServerUnreachable` when none
+    /// `BrokerNotFound` if no NameServer has a route, with the answer of each; `NameServerUnreachable` if none
     /// answered.
     pub async fn route(&self, topic: &str) -> Result<TopicRouteData, MQClientError> {
         let instance = self.instance()?;
@@ -51,7 +51,7 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// As [`route`](Self::route).
+    /// The errors of [`route`](Self::route).
     pub async fn message_queues(&self, topic: &str) -> Result<Vec<MessageQueue>, MQClientError> {
         Ok(self.subscribe_info(topic).await?.queues().to_vec())
     }

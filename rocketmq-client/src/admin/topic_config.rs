@@ -7,8 +7,8 @@ use rocketmq_remoting::protocol::header::CreateTopicRequestHeader;
 use super::invalid;
 use crate::error::MQClientError;
 
-/// The settings of a topic on one broker: what [`create_topic`](super::MQAdmin::create_topic) sets and
-/// [`describe_topic`](super::MQAdmin::describe_topic) finds. Java: `TopicConfig`.
+/// The settings of a topic on one broker. [`create_topic`](super::MQAdmin::create_topic) sets them,
+/// [`describe_topic`](super::MQAdmin::describe_topic) reads them. Java: `TopicConfig`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicConfig {
@@ -19,24 +19,24 @@ pub struct TopicConfig {
     /// How many queues producers send to, at most 2³¹ − 1. To shrink a topic, lower this first, and
     /// `read_queue_nums` once the queues above it are consumed.
     pub write_queue_nums: u32,
-    /// What is allowed. Bits other than those of read, write and inherit are refused.
+    /// The permissions. Other bits than read, write and inherit are refused.
     pub perm: PermName,
-    /// Whether the topic is ordered across brokers: NameServers note which queues it has
+    /// Whether the topic is ordered across brokers: NameServers then store its queues
     /// ([`create_topic`](super::MQAdmin::create_topic)).
     pub order: bool,
-    /// `SINGLE_TAG` or `MULTI_TAG`: how many tags a message has. Every client uses the first.
+    /// `SINGLE_TAG` or `MULTI_TAG`: the number of tags of a message. All clients use only the first.
     pub topic_filter_type: String,
-    /// 1 unit, 2 unit subscription; 0 as a rule. Java: `TopicSysFlag`.
+    /// 1 unit, 2 unit subscription; usually 0. Java: `TopicSysFlag`.
     pub topic_sys_flag: i32,
-    /// More settings by name, such as `message.type` (5.0). Those that are not named keep their values when a
-    /// topic is changed.
+    /// Further settings by name, such as `message.type` (5.0). A change of the topic keeps the values of attributes
+    /// that it does not name.
     pub attributes: BTreeMap<String, String>,
-    /// Attributes that are taken off when a topic is changed (5.0). Empty in what a broker reports.
+    /// Attributes that a change of the topic removes (5.0). Empty in settings read from a broker.
     pub removed_attributes: BTreeSet<String>,
 }
 
 impl TopicConfig {
-    /// A topic with this many queues for reading and for writing on each broker, which may be read and written.
+    /// A readable and writable topic with this many queues on each broker, for reading and for writing.
     ///
     /// ```
     /// use rocketmq_client::admin::{PermName, TopicConfig};
@@ -84,13 +84,13 @@ impl TopicConfig {
         self
     }
 
-    /// The same with this attribute taken off (5.0).
+    /// Removes an attribute (5.0).
     pub fn without_attribute(mut self, name: impl Into<String>) -> Self {
         self.removed_attributes.insert(name.into());
         self
     }
 
-    /// What a broker reports. `None` if a number of queues is negative.
+    /// The settings in a broker's answer. `None` if a number of queues is negative.
     pub(super) fn from_body(topic: &str, config: body::TopicConfig) -> Option<Self> {
         Some(Self {
             topic: config.topic_name.unwrap_or_else(|| topic.to_owned()),
@@ -105,7 +105,7 @@ impl TopicConfig {
         })
     }
 
-    /// The request that sets it, checked where brokers check nothing or misunderstand.
+    /// The request that sets them. Checks values that brokers do not check, or misunderstand.
     pub(super) fn header(&self) -> Result<CreateTopicRequestHeader, MQClientError> {
         validators::check_topic(&self.topic).map_err(|error| invalid("topic", error))?;
         let queue_nums = |count| {
@@ -131,8 +131,8 @@ impl TopicConfig {
         })
     }
 
-    /// `+name=value` for what is set and `-name` for what is taken off, joined by commas: nothing of it may be in
-    /// a name or value.
+    /// `+name=value` for each attribute to set and `-name` for each to remove, joined by commas. Names and values must
+    /// not contain these separators.
     fn attributes_text(&self) -> Result<Option<String>, MQClientError> {
         let names = self.attributes.keys().chain(&self.removed_attributes);
         for text in names.chain(self.attributes.values()) {

@@ -11,49 +11,50 @@ use super::order::ORDER_TOPIC_CONFIG;
 use super::{Answers, Brokers, MQAdmin, Server, TopicConfig};
 use crate::error::MQClientError;
 
-/// How often a topic is tried to be created on a broker, as Java does.
+/// Tries to create a topic on a broker, like in Java.
 const CREATE_TRIES: u32 = 5;
 
-/// The wait before the second try; before the n-th it is n − 1 times that.
+/// The wait before the second try; the wait before try n is n − 1 times as long.
 const CREATE_PAUSE: Duration = Duration::from_millis(100);
 
 /// A topic on one broker. Java: `TopicConfig` and `TopicStatsTable`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TopicOnBroker {
-    /// Its settings. `None` from brokers before 5.0, which cannot be asked for those of one topic.
+    /// Its settings. `None` from brokers before 5.0, which have no request for the settings of one topic.
     pub config: Option<TopicConfig>,
-    /// Its queues, also those that may only be read or written.
+    /// Its queues, including those that can only be read or only be written.
     pub queues: BTreeMap<MessageQueue, QueueStats>,
-    /// Messages per second that were stored lately.
+    /// Messages stored per second, lately.
     pub put_tps: f64,
 }
 
-/// What a queue holds. Java: `TopicOffset`.
+/// The offsets of a queue. Java: `TopicOffset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// The offset of the first message that is left.
+    /// The offset of the first message that still exists.
     pub min_offset: i64,
-    /// The offset behind the last message.
+    /// The offset after the last message.
     pub max_offset: i64,
-    /// When the last message was stored, in milliseconds since 1970. `None` of an empty queue.
+    /// When the last message was stored, in milliseconds since 1970. `None` for an empty queue.
     pub last_update_timestamp: Option<i64>,
 }
 
 impl MQAdmin {
-    /// Creates a topic on the masters of these brokers, or changes its settings there. Request codes 106 and 17, for
-    /// an ordered topic 101 and 100, too; Java: `MQAdminExt.createAndUpdateTopicConfig` and
-    /// `createOrUpdateOrderConf`, `mqadmin updateTopic`.
+    /// Creates a topic on the masters of these brokers, or changes its settings there. Request codes 106 and 17; for an
+    /// ordered topic also 101 and 100. Java: `MQAdminExt.createAndUpdateTopicConfig` and `createOrUpdateOrderConf`,
+    /// `mqadmin updateTopic`.
     ///
-    /// All settings are set, but attributes that are not named keep their values. Clients see the topic at once:
-    /// the brokers tell the NameServers before they answer. A broker that cannot be reached, or is busy, is tried
-    /// up to five times. Dropping the future leaves the topic on those brokers that were told already.
+    /// Sets all settings, except attributes that are not named. Clients see the topic at once: the brokers tell the
+    /// NameServers before they answer. A broker that cannot be reached, or is busy, is tried up to five times.
+    /// Dropping the future leaves the topic on the brokers told so far.
     ///
-    /// The queues of a topic with `order` are written down on every NameServer, which is then among the answers:
-    /// those on `Brokers::Named` beside what is there for other brokers, others instead of it. Producers send to
-    /// just these queues if the NameServers say so in routes (`orderMessageEnable=true` there). They stay until the
-    /// topic is deleted, also when `order` is taken back.
+    /// The queues of a topic with `order` are also stored on every NameServer, which then appears among the answers.
+    /// For
+    /// `Brokers::Named`, entries of other brokers stay; otherwise they are replaced. Producers send to exactly these
+    /// queues if NameServers put them into routes (`orderMessageEnable=true` there). The entry stays until the topic is
+    /// deleted, even if `order` is later set to false.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -72,10 +73,9 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` when the configuration cannot be set, or the cluster or a broker does not exist;
-    /// `NameServerUnreachable`; `FanOut` when no master succeeded: its
-    /// [`response_code`](MQClientError::response_code) is 29 for a name that is reserved, 1 for an attribute that
-    /// is unknown, 16 when ACLs forbid it.
+    /// `InvalidArgument` if the settings are invalid, or the cluster or a broker does not exist;
+    /// `NameServerUnreachable`; `FanOut` if no master succeeded. The [`response_code`](MQClientError::response_code) of
+    /// `FanOut` is 29 for a reserved name, 1 for an unknown attribute, 16 if ACLs forbid the change.
     pub async fn create_topic(
         &self,
         config: &TopicConfig,
@@ -112,13 +112,13 @@ impl MQAdmin {
         }
     }
 
-    /// Deletes a topic from a cluster: first on its masters and slaves, with all messages of the topic, then from
-    /// every NameServer, which would keep its route otherwise, with its order configuration. Request codes 106,
-    /// 215, 216 and 102; Java: `MQAdminExt.deleteTopic`, `mqadmin deleteTopic`.
+    /// Deletes a topic from a cluster. First deletes it on the masters and slaves, with all its messages, then on every
+    /// NameServer, which would otherwise keep its route, with its order configuration. Request codes 106, 215, 216 and
+    /// 102; Java: `MQAdminExt.deleteTopic`, `mqadmin deleteTopic`.
     ///
-    /// A topic that is not there is deleted without complaint. Where a broker failed, it announces the topic again
-    /// within half a minute: delete it again. Consumers' committed offsets of the topic go with it. Dropping the
-    /// future stops half-way: call it again.
+    /// Deleting a missing topic is no error. A broker that failed announces the topic again within half a minute:
+    /// delete it again. Committed offsets of the topic are deleted too. Dropping the future stops half-way: call it
+    /// again.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -135,8 +135,8 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` when the cluster does not exist; `NameServerUnreachable`; `FanOut` when no broker
-    /// succeeded, and the NameServers were told nothing: its code is 29 for a topic of the system.
+    /// `InvalidArgument` if the cluster does not exist; `NameServerUnreachable`; `FanOut` if no broker succeeded (then
+    /// NameServers keep the route): its code is 29 for a system topic.
     pub async fn delete_topic(
         &self,
         topic: &str,
@@ -156,8 +156,8 @@ impl MQAdmin {
         Ok(on_brokers.and(on_name_servers.await))
     }
 
-    /// A topic's settings, and what its queues hold, on each broker of its route: on the master, or where there is
-    /// none, on a slave. Request codes 105, 351 and 202; Java: `MQAdminExt.examineTopicConfig` and
+    /// The settings of a topic and the offsets of its queues, on each broker of its route: from the master, or without
+    /// a master from a slave. Request codes 105, 351 and 202; Java: `MQAdminExt.examineTopicConfig` and
     /// `examineTopicStats`, `mqadmin topicStatus`. Dropping the future has no effect.
     ///
     /// ```
@@ -176,7 +176,7 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `BrokerNotFound` when the topic has no route; `NameServerUnreachable`; `FanOut` when no broker answered.
+    /// `BrokerNotFound` if the topic has no route; `NameServerUnreachable`; `FanOut` if no broker answered.
     pub async fn describe_topic(&self, topic: &str) -> Result<Answers<Server, TopicOnBroker>, MQClientError> {
         let route = self.route(topic).await?;
         fan_out(readers(&route.broker_datas), |broker| async move { self.topic_on(&broker, topic).await })
@@ -207,9 +207,9 @@ impl MQAdmin {
         Ok(TopicOnBroker { config, queues: queues.collect(), put_tps: stats.topic_put_tps })
     }
 
-    /// The names of all topics that the first NameServer to answer knows, sorted; also those of the system, of
-    /// retries (`%RETRY%…`) and of dead letters (`%DLQ%…`). Request code 206; Java:
-    /// `MQAdminExt.fetchAllTopicList`, `mqadmin topicList`. Dropping the future has no effect.
+    /// The names of all topics, sorted, from the first NameServer that answers; including system topics, retry topics
+    /// (`%RETRY%…`) and dead-letter topics (`%DLQ%…`). Request code 206; Java: `MQAdminExt.fetchAllTopicList`,
+    /// `mqadmin topicList`. Dropping the future has no effect.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -225,7 +225,7 @@ impl MQAdmin {
     /// ```
     ///
     /// # Errors
-    /// `NameServerUnreachable` when none answered, or all refused.
+    /// `NameServerUnreachable` if no NameServer answered, or all refused.
     pub async fn topics(&self) -> Result<Vec<String>, MQClientError> {
         let mut topics = self.asking()?.topic_list().await?.topic_list;
         topics.sort_unstable();
@@ -234,7 +234,7 @@ impl MQAdmin {
     }
 }
 
-/// Whether a broker may do later what it did not do now, without any change.
+/// Whether the request may succeed later without any change.
 fn may_pass(error: &MQClientError) -> bool {
     match error {
         MQClientError::Remoting { .. } | MQClientError::ServiceNotAvailable { .. } => true,

@@ -1,4 +1,4 @@
-//! One client of a cluster, which any number of producers and admins of a service share.
+//! The client of a cluster that any number of producers and admins of a service share.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -21,11 +21,11 @@ pub use crate::life_cycle::ShutdownReport;
 /// A client that its producers and admins share: one connection to each server, one client id, one heartbeat that names
 /// all groups, one copy of each route.
 ///
-/// It is a handle: clones share everything. Only what is made with its methods shares it; a [`Producer`] or an [`MQAdmin`]
-/// made alone has a client of its own. Java: `MQClientInstance`, which Java shares by instance name.
+/// It is a handle: clones share everything. Producers and admins made with its methods share it; a [`Producer`] or an
+/// [`MQAdmin`] made alone has a client of its own. Java: `MQClientInstance`, which Java shares by instance name.
 ///
-/// The options of the client are set here, and its producers have them too. A producer that is given another value for one
-/// of them does not start: `InvalidOption` names it.
+/// The client's options apply to its producers too. A producer with another value for one of these options does not
+/// start: `InvalidOption` names the option.
 ///
 /// ```
 /// use rocketmq_client::client::MQClient;
@@ -57,7 +57,7 @@ pub struct MQClient {
 struct Shared {
     option: ClientOption,
     life: LifeCycle<Arc<MQClientInstance>>,
-    /// What is shut down before the client.
+    /// The producers to shut down before the client.
     producers: Mutex<Vec<Weak<DefaultMQProducerImpl>>>,
     consumers: Mutex<Vec<Weak<DefaultMQPushConsumerImpl>>>,
 }
@@ -69,11 +69,11 @@ impl MQClient {
         Self { shared: Arc::new(Shared { option, life, producers, consumers }) }
     }
 
-    /// Makes and starts a client of the cluster behind these NameServers (`host:port;host:port`), with the defaults
-    /// otherwise.
+    /// Makes and starts a client for the cluster behind these NameServers (`host:port;host:port`), with default
+    /// options.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// The errors of [`start`](Self::start).
     pub async fn connect(name_server_addr: impl Into<String>) -> Result<Self, MQClientError> {
         let mut option = ClientOption::default();
         option.set_name_server_addr(name_server_addr);
@@ -82,8 +82,8 @@ impl MQClient {
         Ok(client)
     }
 
-    /// Checks the options, makes sure that a NameServer answers, and starts the background duties. When it fails, or its
-    /// future is dropped, the client is as before and `start` may be called again.
+    /// Checks the options, makes sure that a NameServer answers, and starts the background duties. If it fails or its
+    /// future is dropped, the client is unchanged and `start` may be called again.
     ///
     /// # Errors
     /// `InvalidOption`, `NameServerUnreachable`, `AlreadyStarted`, `ShutDown`, or `NoRuntime`.
@@ -96,12 +96,12 @@ impl MQClient {
         Ok(())
     }
 
-    /// A producer of this client, in the making. Each group has one producer on a client.
+    /// Builds a producer of this client. Each group can have one producer on a client.
     pub fn producer(&self, group: impl Into<String>) -> ProducerBuilder {
         ProducerBuilder::of_client(self.clone(), group.into())
     }
 
-    /// A producer of this client that sends transactions, in the making.
+    /// Builds a transaction producer of this client.
     pub fn transaction_producer(
         &self,
         group: impl Into<String>,
@@ -115,14 +115,14 @@ impl MQClient {
         PushConsumerBuilder::of_client(self.clone(), group.into())
     }
 
-    /// An admin of this client. Its methods answer `NotStarted` before the client is started and `ShutDown` after its
-    /// shutdown. Topics and groups have their full names for an admin, whatever namespace the client has.
+    /// An admin of this client. Its methods fail with `NotStarted` before the client is started and with `ShutDown`
+    /// after its shutdown. An admin uses the full names of topics and groups, even if the client has a namespace.
     pub fn admin(&self) -> MQAdmin {
         MQAdmin::of_client(self.clone())
     }
 
-    /// Shuts down all producers of this client, as their own `shutdown` does and at the same time, then closes the
-    /// connections. The report is the sum. A second call finds nothing to do. Dropping the future leaves the client closed
+    /// Shuts down all producers of this client at the same time, each like with its own `shutdown`, then closes the
+    /// connections. The report is the sum. A second call does nothing. Dropping the future leaves the client closed
     /// for new messages; call it again to finish.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl MQClient {
         Ok(report)
     }
 
-    /// The instance of a client that belongs to one producer. A start that was interrupted is made good.
+    /// The instance of a client with one producer. Repeats a start that was interrupted.
     pub(crate) async fn started(&self) -> Result<Arc<MQClientInstance>, MQClientError> {
         if let Err(MQClientError::NotStarted { .. }) = self.running() {
             self.start().await?;
@@ -173,7 +173,7 @@ impl MQClient {
         &self.shared.option
     }
 
-    /// Refuses options of a producer that would change the client.
+    /// Refuses options of a producer that differ from the client's.
     pub(crate) fn check(&self, option: &ProducerOption) -> Result<(), MQClientError> {
         match option.differs_from(&self.shared.option) {
             Some(option) => {
@@ -183,7 +183,7 @@ impl MQClient {
         }
     }
 
-    /// Shuts this producer down with the client.
+    /// Registers a producer to be shut down with the client.
     pub(crate) fn adopt(&self, producer: &Arc<DefaultMQProducerImpl>) {
         let mut producers = self.producers();
         producers.retain(|producer| producer.strong_count() > 0);

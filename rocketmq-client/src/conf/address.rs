@@ -5,7 +5,7 @@ use crate::error::MQClientError;
 
 type Translate = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// Maps the address that a broker advertises to one that can be reached from here: through a tunnel, or into
+/// Maps the address that a broker advertises to an address that can be reached from here: through a tunnel, or into
 /// a container network.
 ///
 /// ```
@@ -21,12 +21,12 @@ type Translate = dyn Fn(&str) -> Option<String> + Send + Sync;
 pub struct AddressTranslator(Arc<Translate>);
 
 impl AddressTranslator {
-    /// `translate` gets an advertised `host:port`; `None` leaves it as it is.
+    /// `translate` gets an advertised `host:port`; `None` keeps it.
     pub fn new(translate: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(translate))
     }
 
-    /// Where to dial a server that advertises this address.
+    /// The address to dial for an advertised address.
     pub(crate) fn dial_address(translator: Option<&Self>, advertised: &str) -> Arc<str> {
         let translated = translator.and_then(|translator| (translator.0)(advertised));
         translated.map_or_else(|| Arc::from(advertised), Arc::from)
@@ -43,17 +43,17 @@ impl fmt::Debug for AddressTranslator {
     }
 }
 
-/// Where the addresses of the NameServers come from.
+/// The source of the NameServers' addresses.
 #[derive(Debug, Clone)]
 pub(crate) enum NameServerSource {
-    /// They are configured.
+    /// The addresses from the options.
     Fixed(Vec<Arc<str>>),
-    /// The address server behind this URL knows them.
+    /// The address server behind this URL.
     Http(Arc<str>),
 }
 
 impl NameServerSource {
-    /// A configured list wins over an address server.
+    /// A list in the options takes precedence over an address server.
     pub(crate) fn from_options(list: &str, http_address: &str) -> Result<Self, MQClientError> {
         let url = http_address.trim();
         if !list.trim().is_empty() || url.is_empty() {
@@ -74,10 +74,10 @@ impl NameServerSource {
     }
 }
 
-/// Splits `host:port;host:port`. Hosts are names, IPv4 addresses, or IPv6 addresses in brackets.
+/// Splits `host:port;host:port`; a comma separates, too. Hosts are names, IPv4 addresses, or IPv6 addresses in brackets.
 pub(crate) fn parse_name_servers(list: &str) -> Result<Vec<Arc<str>>, MQClientError> {
     let addresses: Vec<Arc<str>> =
-        list.split(';').map(str::trim).filter(|part| !part.is_empty()).map(Arc::from).collect();
+        list.split([';', ',']).map(str::trim).filter(|part| !part.is_empty()).map(Arc::from).collect();
     if addresses.is_empty() {
         return Err(invalid("no NameServer is configured: set it to \"host:port;host:port\"".to_owned()));
     }
@@ -97,6 +97,9 @@ fn check_address(address: &str) -> Result<(), MQClientError> {
     let Some((host, port)) = address.rsplit_once(':') else {
         return Err(complaint("has no port: write \"host:port\""));
     };
+    if host.contains(char::is_whitespace) && host.contains(':') {
+        return Err(complaint("is more than an address: separate NameServers with \";\""));
+    }
     if host.is_empty() || host.chars().any(|c| c.is_whitespace() || c == '/') {
         return Err(complaint("has no valid host: write \"host:port\""));
     }
@@ -122,6 +125,8 @@ mod tests {
         let list = parse_name_servers(" ns1.example:9876;10.0.0.1:9876 ;[::1]:9876;").unwrap();
         let list: Vec<&str> = list.iter().map(|address| &**address).collect();
         assert_eq!(list, ["ns1.example:9876", "10.0.0.1:9876", "[::1]:9876"]);
+        let list = parse_name_servers("ns1:9876,ns2:9876, [::1]:9876").unwrap();
+        assert_eq!(list, ["ns1:9876".into(), "ns2:9876".into(), "[::1]:9876".into()]);
     }
 
     #[test]
@@ -154,6 +159,7 @@ mod tests {
             ("ns:", "no valid port"),
             (":9876", "no valid host"),
             ("a b:9876", "no valid host"),
+            ("a:9876 b:9876", "separate NameServers with \";\""),
             ("good:1;bad", "\"bad\" has no port"),
         ] {
             let error = parse_name_servers(list).unwrap_err();

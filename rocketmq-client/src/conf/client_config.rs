@@ -8,8 +8,7 @@ use crate::acl::SessionCredentials;
 use crate::error::MQClientError;
 use crate::hook::Hooks;
 
-/// What all kinds of clients have in common, checked and in the types that the code works with. Java:
-/// `ClientConfig`.
+/// The options that all kinds of clients share, checked and converted to working types. Java: `ClientConfig`.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientConfig {
     pub(crate) name_servers: NameServerSource,
@@ -18,7 +17,7 @@ pub(crate) struct ClientConfig {
     pub(crate) unit_name: Option<String>,
     pub(crate) connection: ConnectionOptions,
     pub(crate) address_translator: Option<AddressTranslator>,
-    /// Instead of TCP.
+    /// A transport instead of TCP.
     pub(crate) transport: Option<Arc<dyn Transport>>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<super::TlsConfig>,
@@ -32,7 +31,7 @@ pub(crate) struct ClientConfig {
     pub(crate) own_thread: bool,
 }
 
-/// What every request says besides its own header.
+/// Fields that every request gets besides its own header.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FixedFields {
     pub(crate) namespace_v2: Option<String>,
@@ -40,7 +39,7 @@ pub(crate) struct FixedFields {
     pub(crate) stream_request_type: bool,
 }
 
-/// Options that cannot be zero.
+/// Refuses options that must not be zero.
 pub(crate) fn at_least_one(options: &[(&'static str, u64)]) -> Result<(), MQClientError> {
     match options.iter().find(|(_, value)| *value == 0) {
         Some((option, _)) => Err(invalid(option, "it must be at least 1")),
@@ -48,7 +47,7 @@ pub(crate) fn at_least_one(options: &[(&'static str, u64)]) -> Result<(), MQClie
     }
 }
 
-/// A number of milliseconds from the options. More than ten years would overflow clocks and is taken as that.
+/// Converts milliseconds of an option. Longer than ten years becomes ten years: it would overflow clocks.
 pub(crate) fn millis(ms: u64) -> Duration {
     const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
     Duration::from_millis(ms).min(TEN_YEARS)

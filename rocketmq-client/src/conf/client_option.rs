@@ -22,7 +22,7 @@ client_options! {
 pub type AdminOption = ClientOption;
 
 impl ClientOption {
-    /// These options, checked and in the types that the code works with.
+    /// Checks these options and converts them to working types.
     pub(crate) fn client_config(&self) -> Result<ClientConfig, MQClientError> {
         at_least_one(&[
             ("tcp_transport_try_lock_timeout", self.tcp_transport_try_lock_timeout),
@@ -63,7 +63,7 @@ impl ClientOption {
         })
     }
 
-    /// An option without a name in configuration files that is not as another client has it.
+    /// An option without a key in configuration files whose value differs from another client's.
     pub(super) fn differs_in_parts(&self, other: &Self) -> Option<&'static str> {
         let same_translator = match (&self.address_translator, &other.address_translator) {
             (Some(mine), Some(others)) => mine.is_same(others),

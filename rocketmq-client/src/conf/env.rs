@@ -3,7 +3,7 @@ use rocketmq_remoting::protocol::SerializeType;
 use super::{invalid, parse_name_servers};
 use crate::error::MQClientError;
 
-/// What the environment says about a client.
+/// The variables of the environment that concern a client.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {
     pub(crate) name_server_addr: Option<String>,
@@ -36,7 +36,7 @@ impl Environment {
                 return Err(invalid("serialize_type", reason));
             }
         };
-        // As in Java, a zone without its mode says nothing.
+        // Like in Java, a zone without its mode has no effect.
         let zone_mode =
             text("ROCKETMQ_ZONE_MODE", "zone")?.is_some_and(|mode| mode.eq_ignore_ascii_case("true"));
         let zone = text("ROCKETMQ_ZONE", "zone")?.filter(|_| zone_mode);

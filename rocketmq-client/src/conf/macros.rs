@@ -16,18 +16,18 @@ macro_rules! client_options {
             pub struct $name {
                 $($own)*
                 @client
-                /// The NameServers, as `host:port;host:port`. Host names, IPv4, IPv6 in brackets. Required, unless
-                /// an address server is named.
+                /// The NameServers, as `host:port;host:port`. Host names, IPv4, IPv6 in brackets. Required, unless an
+                /// address server is set.
                 text name_server_addr / set_name_server_addr: String = String::new();
                 /// An HTTP address server that knows the NameServers, as `http://host:port/path`. It is asked at
-                /// the start and every two minutes, and answers with `host:port;host:port`; an answer that is
-                /// none leaves the list as it was. Used only while `name_server_addr` is empty.
+                /// the start and every two minutes, and answers `host:port;host:port`; an invalid answer keeps the
+                /// former list. Used only while `name_server_addr` is empty.
                 /// Java: `TopAddressing`.
                 text name_server_http_address / set_name_server_http_address: String = String::new();
-                /// Tells several clients of one process apart in their client id, `ip@instance_name`. Default:
+                /// Distinguishes several clients of one process in their client id, `ip@instance_name`. Default:
                 /// the process id and a time stamp.
                 text instance_name / set_instance_name: String = String::new();
-                /// The address in the client id. Default: the one that the system would use to reach the
+                /// The address in the client id. Default: the local address from which the system would reach the
                 /// NameServer.
                 text client_ip / set_client_ip: String = String::new();
                 /// A unit name, appended to the client id.
@@ -39,55 +39,56 @@ macro_rules! client_options {
                 plain tcp_transport_try_lock_timeout / set_tcp_transport_try_lock_timeout: u64 = 3000;
                 /// The limit in ms for opening a connection, name look-up included. Default: 3000.
                 plain tcp_transport_connect_timeout / set_tcp_transport_connect_timeout: u64 = 3000;
-                /// No traffic for that many seconds and nothing outstanding: the connection is closed.
-                /// Default: 120.
+                /// A connection without traffic and without outstanding requests is closed after this many
+                /// seconds. Default: 120.
                 plain client_channel_max_idle_time_seconds / set_client_channel_max_idle_time_seconds: u64 = 120;
-                /// Requests outstanding and not one byte from the peer for that many seconds: the connection
-                /// is closed, and what was in flight fails. Default: 180.
+                /// A connection with outstanding requests and no byte from the peer is closed after this many
+                /// seconds, and its requests fail. Default: 180.
                 plain client_channel_expire_timeout_seconds / set_client_channel_expire_timeout_seconds: u64 = 180;
-                /// How often routes are fetched again, in ms. Default: 30000.
+                /// The interval in ms between look-ups of routes. Default: 30000.
                 plain poll_name_server_interval / set_poll_name_server_interval: u64 = 30_000;
-                /// How often brokers get a heartbeat, in ms. Default: 30000.
+                /// The interval in ms between heartbeats. Default: 30000.
                 plain heartbeat_broker_interval / set_heartbeat_broker_interval: u64 = 30_000;
-                /// The limit in ms for requests that are no sends: routes, heartbeats, reads. Default: 3000.
+                /// The limit in ms for all requests except sends: routes, heartbeats, reads. Default: 3000.
                 plain mq_client_api_timeout / set_mq_client_api_timeout: u64 = 3000;
-                /// Whether `start` succeeds when no NameServer can be reached; calls then fail until one can.
-                /// Default: false.
+                /// Whether `start` succeeds without a reachable NameServer; calls then fail until one is
+                /// reachable. Default: false.
                 plain retry_on_initial_connect / set_retry_on_initial_connect: bool = false;
-                /// How the headers of requests are written. Default: binary (`ROCKETMQ`), which every broker
-                /// of 4.x and 5.x reads; Java's own default is JSON.
+                /// The encoding of request headers. Default: binary (`ROCKETMQ`), which every broker of 4.x and
+                /// 5.x reads; Java's default is JSON.
                 plain serialize_type / set_serialize_type: SerializeType = SerializeType::RocketMq;
-                /// The access key: the name under which this client is known to a cluster with ACL. It needs a
-                /// secret key; see [`set_credentials`](Self::set_credentials).
+                /// The access key: the name of this client in a cluster with ACL. It needs a secret key; see
+                /// [`set_credentials`](Self::set_credentials).
                 text access_key / set_access_key: String = String::new();
-                /// The secret key with which requests are signed.
+                /// The secret key that signs requests.
                 secret secret_key / set_secret_key: $crate::acl::Secret = $crate::acl::Secret::default();
-                /// A token that goes with temporary credentials.
+                /// The token of temporary credentials.
                 secret security_token / set_security_token: $crate::acl::Secret = $crate::acl::Secret::default();
-                /// The namespace (5.x) that every request names, in the fields `ns` and `nsd`. It leaves the
-                /// names of topics and groups as they are. Java: `ClientConfig.namespaceV2`.
+                /// The namespace (5.x) that every request names, in the fields `ns` and `nsd`. Names of topics and
+                /// groups stay unchanged. Java: `ClientConfig.namespaceV2`.
                 text namespace_v2 / set_namespace_v2: String = String::new();
                 /// The zone that every request names. NameServers then leave brokers of other zones out of
                 /// routes. Java: `rocketmq.zone` with `rocketmq.zone.mode=true`.
                 text zone / set_zone: String = String::new();
-                /// Whether every request says that this client reads and writes streams (`ReqT`), for proxies
-                /// that treat them differently. Default: false. Java: `enableStreamRequestType`.
+                /// Whether every request is marked as coming from a client that reads and writes streams
+                /// (`ReqT`), for proxies that treat such clients differently. Default: false. Java:
+                /// `enableStreamRequestType`.
                 plain enable_stream_request_type / set_enable_stream_request_type: bool = false;
-                /// Whether the connections, heartbeats and callbacks have a thread of their own, which is stopped at the
-                /// shutdown. A runtime whose threads are blocked then loses neither its heartbeats nor the locks that
-                /// they keep. Sends from other threads pay for it: each wakes that thread, and is woken by it. Default:
-                /// false, the runtime in which the client is started.
+                /// Whether connections, heartbeats and callbacks run on a thread of their own, which the shutdown
+                /// stops. A runtime whose threads are blocked then loses neither heartbeats nor the locks that they
+                /// keep. Sends from other threads pay for it: each send wakes that thread, and its answer wakes the
+                /// sender's. Default: false, the runtime in which the client is started.
                 plain own_thread / set_own_thread: bool = false;
             }
         }
 
         impl $name {
-            /// The defaults, with what the variables of Java's clients say: `NAMESRV_ADDR`,
+            /// The defaults, changed by the variables of Java's clients: `NAMESRV_ADDR`,
             /// `ROCKETMQ_SERIALIZE_TYPE` (`JSON` or `ROCKETMQ`), and `ROCKETMQ_ZONE` if `ROCKETMQ_ZONE_MODE` is
             /// `true`. Nothing else reads the environment.
             ///
             /// # Errors
-            /// When a variable is not Unicode, or has a value that it cannot have.
+            /// A variable is not Unicode, or has an invalid value.
             pub fn from_env() -> Result<Self, MQClientError> {
                 let (mut option, env) = (Self::default(), $crate::conf::env::Environment::read()?);
                 option.name_server_addr = env.name_server_addr.unwrap_or_default();
@@ -96,38 +97,38 @@ macro_rules! client_options {
                 Ok(option)
             }
 
-            /// Maps advertised broker addresses to ones that can be reached from here.
+            /// Sets a translation of advertised broker addresses to addresses that can be reached from here.
             pub fn set_address_translator(&mut self, translator: $crate::conf::AddressTranslator) -> &mut Self {
                 self.address_translator = Some(translator);
                 self
             }
 
-            /// See [`set_address_translator`](Self::set_address_translator).
+            /// The value of [`set_address_translator`](Self::set_address_translator).
             pub fn address_translator(&self) -> Option<&$crate::conf::AddressTranslator> {
                 self.address_translator.as_ref()
             }
 
-            /// Takes the byte streams to NameServers and brokers from somewhere else than TCP, such as a network in
-            /// memory: a client and a mock cluster then run in one thread on a paused clock. Default: TCP, or TLS if
-            /// that is set; both at once are an error.
+            /// Sets another source of byte streams than TCP, such as a network in memory: a client and a mock
+            /// cluster then run in one thread on a paused clock. Default: TCP, or TLS if that is set; both at
+            /// once are an error.
             pub fn set_transport(&mut self, transport: std::sync::Arc<dyn $crate::conf::Transport>) -> &mut Self {
                 self.transport = Some(transport);
                 self
             }
 
-            /// See [`set_transport`](Self::set_transport).
+            /// The value of [`set_transport`](Self::set_transport).
             pub fn transport(&self) -> Option<&std::sync::Arc<dyn $crate::conf::Transport>> {
                 self.transport.as_ref()
             }
 
-            /// Adds a hook that sees every request, behind those that are there.
+            /// Adds a hook that sees every request. It runs after the hooks added before it.
             pub fn add_rpc_hook(&mut self, hook: std::sync::Arc<dyn $crate::hook::RpcHook>) -> &mut Self {
                 self.hooks.rpc.push(hook);
                 self
             }
 
-            /// Signs every request with this key pair, for clusters with ACL. That proves who sends a request; it
-            /// hides nothing, and who sees a signed request can send it again: use TLS too.
+            /// Signs every request with this key pair, for clusters with ACL. The signature proves the sender;
+            /// it hides nothing, and anyone who sees a signed request can send it again: use TLS too.
             /// Java: `AclClientRPCHook`.
             pub fn set_credentials(
                 &mut self,
@@ -144,7 +145,7 @@ macro_rules! client_options {
                 self
             }
 
-            /// See [`set_tls`](Self::set_tls).
+            /// The value of [`set_tls`](Self::set_tls).
             #[cfg(feature = "tls")]
             pub fn tls(&self) -> Option<&$crate::conf::TlsConfig> {
                 self.tls.as_ref()
@@ -153,7 +154,7 @@ macro_rules! client_options {
     };
 }
 
-/// The part of [`client_options`] that knows nothing of what the options are.
+/// The part of [`client_options`] that does not depend on the options.
 macro_rules! options {
     (
         $(#[$meta:meta])*
@@ -206,7 +207,7 @@ macro_rules! options {
                 );
             )*
 
-            /// The options that the client has, of these.
+            /// The client's options among these.
             #[allow(dead_code, reason = "of no use for the options of a client itself")]
             pub(crate) fn client_option(&self) -> $crate::conf::ClientOption {
                 let mut option = $crate::conf::ClientOption::default();
@@ -221,7 +222,7 @@ macro_rules! options {
                 option
             }
 
-            /// Takes over the options of a client.
+            /// Sets the client's options.
             #[allow(dead_code, reason = "of no use for the options of a client itself")]
             pub(crate) fn set_client_option(&mut self, client: &$crate::conf::ClientOption) {
                 $(self.$shared = client.$shared.clone();)*
@@ -234,7 +235,7 @@ macro_rules! options {
                 }
             }
 
-            /// An option of the client that is not as that client has it.
+            /// The name of a client option whose value differs from that client's.
             #[allow(dead_code, reason = "of no use for the options of a client itself")]
             pub(crate) fn differs_from(&self, client: &$crate::conf::ClientOption) -> Option<&'static str> {
                 $(

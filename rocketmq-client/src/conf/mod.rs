@@ -1,14 +1,14 @@
-//! Options of the clients. Every option has a setter, a reader of the same name without `set_` (but for secrets),
-//! and the same name in configuration files (serde); unknown names there are an error.
+//! Options of the clients. Every option has a setter, a reader (the setter's name without `set_`; secrets have none),
+//! and a key of that name in configuration files (serde); unknown keys there are an error.
 //!
 //! - `client_option`: the options of a client, which its producers and admins share
 //! - `producer_option`: the options of a producer, its client's included
 //! - `consumer_option`: the options of a consumer, its client's included
 //! - `consumer_enums`: options of a consumer that are a choice
 //! - `macros`: declares each option once: field, default, setter, reader, documentation
-//! - `client_config`: the options of a client, checked and in the types that the code works with
+//! - `client_config`: the options of a client, checked and converted to working types
 //! - `address`: lists of NameServers, address servers, translated addresses
-//! - `env`: what the environment says
+//! - `env`: options from the environment
 
 mod address;
 mod client_config;

@@ -16,75 +16,74 @@ client_options! {
     /// option.set_name_server_addr("127.0.0.1:9876").set_group_name("order_service");
     /// ```
     pub struct ProducerOption {
-        /// The producer group: at most 120 of `%|a-zA-Z0-9_-`. Required.
+        /// The producer group: at most 120 characters of `%|a-zA-Z0-9_-`. Required.
         text group_name / set_group_name: String = String::new();
-        /// The whole budget of one send in ms, retries included. Default: 3000.
+        /// The budget in ms of one send, including retries. Default: 3000.
         plain send_msg_timeout / set_send_msg_timeout: u64 = 3000;
-        /// The limit of one attempt in ms, unless it is the last. Default: 0, no limit: one attempt may use
-        /// the whole budget, as in Java.
+        /// The limit in ms of one attempt, except the last. Default: 0, no limit: one attempt may use the
+        /// whole budget, like in Java.
         plain send_msg_max_timeout_per_request / set_send_msg_max_timeout_per_request: u64 = 0;
-        /// How often a failed send is tried again. Default: 2.
+        /// How many times a failed send is retried. Default: 2.
         plain retry_times_when_send_failed / set_retry_times_when_send_failed: u32 = 2;
-        /// How often a failed `send_async` is tried again. Default: 2.
+        /// How many times a failed `send_async` is retried. Default: 2.
         plain retry_times_when_send_async_failed / set_retry_times_when_send_async_failed: u32 = 2;
-        /// Whether a message that was stored weakly (a status other than `SendOk`) is sent again to another
-        /// broker, at the price of duplicates. Default: false. Java: `retryAnotherBrokerWhenNotStoreOK`.
+        /// Whether a weakly stored message (a status other than `SendOk`) is sent again to another broker,
+        /// which may duplicate it. Default: false. Java: `retryAnotherBrokerWhenNotStoreOK`.
         plain retry_next_server / set_retry_next_server: bool = false;
-        /// The largest body in bytes, as it is stored (after compression). Default: 4 MiB, the broker's own.
+        /// The largest stored body in bytes (after compression). Default: 4 MiB, the broker's default.
         plain max_message_size / set_max_message_size: usize = 4 * 1024 * 1024;
-        /// Bodies of at least that many bytes are compressed, if that makes them smaller. Default: 4096.
+        /// Bodies of at least this many bytes are compressed, if that makes them smaller. Default: 4096.
         plain compress_msg_body_over_threshold / set_compress_msg_body_over_threshold: usize = 4096;
-        /// How bodies are compressed. Default: zlib. Zstd needs the feature `zstd`.
+        /// The compression of bodies. Default: zlib. Zstd needs the feature `zstd`.
         plain compress_type / set_compress_type: CompressionType = CompressionType::Zlib;
         /// The level of zlib (0 to 9) and zstd (1 to 22). Default: 5.
         plain compress_level / set_compress_level: u32 = 5;
-        /// The topic whose settings a topic takes that is created by the first send to it. Default: `TBW102`.
+        /// The template topic for topics that a first send creates. Default: `TBW102`.
         text create_topic_key / set_create_topic_key: String = mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC.to_owned();
-        /// How many queues such a topic gets on each broker, at most. Default: 4.
+        /// The largest number of queues of a created topic on each broker. Default: 4.
         plain default_topic_queue_nums / set_default_topic_queue_nums: u32 = 4;
-        /// Topics whose routes are fetched when the producer starts, so that their first sends are fast.
+        /// Topics whose routes are looked up at the start, so that their first sends are fast.
         list topics / set_topics: Vec<String> = Vec::new();
-        /// Whether brokers that were slow or failed are kept away from for a while. Default: false.
+        /// Whether sends avoid brokers that were slow or failed, for a while. Default: false.
         plain send_latency_fault_enable / set_send_latency_fault_enable: bool = false;
-        /// From which latencies on, in ms, ascending. Default: Java's 50, 100, 550, 1800, 3000, 5000, 15000.
+        /// The latencies in ms, ascending, from which on brokers are avoided. Default: Java's 50, 100, 550, 1800,
+        /// 3000, 5000, 15000.
         list latency_max / set_latency_max: Vec<u64> = vec![50, 100, 550, 1800, 3000, 5000, 15_000];
-        /// For how long, in ms, one for each latency. Default: Java's 0, 0, 2000, 5000, 6000, 10000, 30000.
+        /// How long to avoid a broker, in ms, for each latency. Default: Java's 0, 0, 2000, 5000, 6000, 10000, 30000.
         list not_available_duration / set_not_available_duration: Vec<u64> = vec![0, 0, 2000, 5000, 6000, 10_000, 30_000];
-        /// Whether a background task looks whether brokers that failed can be reached again. Default: false.
+        /// Whether a background task checks when failed brokers can be reached again. Default: false.
         plain start_detector_enable / set_start_detector_enable: bool = false;
-        /// The limit of one such look, in ms. Default: 200.
+        /// The limit of one check, in ms. Default: 200.
         plain detect_timeout / set_detect_timeout: u64 = 200;
-        /// How often it looks at one broker, in ms. Default: 2000.
+        /// The interval between checks of one broker, in ms. Default: 2000.
         plain detect_interval / set_detect_interval: u64 = 2000;
-        /// Whether sends go to the brokers' VIP channels, two ports below. Default: false.
+        /// Whether sends use the VIP channels of brokers (port minus two). Default: false.
         plain vip_channel_enabled / set_vip_channel_enabled: bool = false;
-        /// Whether messages are marked as those of a unit. Default: false.
+        /// Whether messages are marked as messages of a unit. Default: false.
         plain unit_mode / set_unit_mode: bool = false;
-        /// Sends in flight, of all modes; one past it waits within its deadline. Default: 65535.
+        /// The limit of sends in flight, in all modes; further sends wait within their deadline. Default: 65535.
         plain client_async_semaphore_value / set_client_async_semaphore_value: u32 = 65_535;
-        /// Bytes of bodies in flight, likewise; a larger body takes them all. Default: 100 MiB.
+        /// The limit of body bytes in flight; a larger body takes all of it. Default: 100 MiB.
         plain client_async_semaphore_bytes / set_client_async_semaphore_bytes: usize = 100 * 1024 * 1024;
-        /// Whether single messages that are sent at about the same time go out together, in one request for each
-        /// topic, queue and tag: more messages per second, each a little later. What cannot be in a batch
-        /// (delayed, timed and transactional messages, requests and replies, retry topics), and what is large
-        /// enough to be compressed, goes alone; so does everything when a `CheckForbiddenHook` wants to see single messages. Default:
-        /// false.
+        /// Whether single messages sent at about the same time are gathered into one request for each topic, queue and
+        /// tag: more messages per second, each a little later. Messages that no batch may contain (delayed, timer and
+        /// transaction messages, requests, replies, retry topics) and messages large enough to be compressed go alone.
+        /// All messages go alone if there is a `CheckForbiddenHook`, which must see single messages. Default: false.
         plain auto_batch / set_auto_batch: bool = false;
-        /// How long such a batch waits for more messages, in ms: 1 to 30000, and at most for half of the send
-        /// time-out. Default: 10.
+        /// How long a gathered batch waits for more messages, in ms: 1 to 30000, and at most half of the send time-out.
+        /// Default: 10.
         plain batch_max_delay_ms / set_batch_max_delay_ms: u64 = 10;
-        /// The largest such batch, in bytes: 1 to 2 MiB. Default: 32 KiB.
+        /// The largest gathered batch, in bytes: 1 to 2 MiB. Default: 32 KiB.
         plain batch_max_bytes / set_batch_max_bytes: usize = 32 * 1024;
-        /// How many bytes may be in such batches at once, waiting and on their way; what is above that goes
-        /// alone. Default: 32 MiB.
+        /// The limit of bytes in gathered batches, waiting and in flight; messages beyond it go alone. Default: 32 MiB.
         plain total_batch_max_bytes / set_total_batch_max_bytes: usize = 32 * 1024 * 1024;
-        /// How many of the brokers' questions about transactions a transaction producer answers at once. Default: 1.
+        /// How many transaction checks a transaction producer answers at a time. Default: 1.
         plain check_thread_pool_max_size / set_check_thread_pool_max_size: u32 = 1;
-        /// How many more of them wait; one past that is dropped, and the broker asks again. Default: 2000.
+        /// How many further checks wait; checks beyond it are dropped, and the broker asks again. Default: 2000.
         plain check_request_hold_max / set_check_request_hold_max: u32 = 2000;
         /// Whether each attempt to send is recorded in the trace topic, where `mqadmin queryMsgTraceById` and the
-        /// dashboard find it by message id and keys. Failed attempts are recorded too; one-way sends are not. Records never
-        /// hold up a send: above 2048 that wait they are dropped. Default: false. Java: `enableTrace`.
+        /// dashboard find it by message id and keys. Failed attempts are recorded too; one-way sends are not. Records
+        /// never delay a send: while 2048 records wait, further ones are dropped. Default: false. Java: `enableTrace`.
         plain enable_trace / set_enable_trace: bool = false;
         /// The trace topic. Default: `RMQ_SYS_TRACE_TOPIC`. Java: `traceTopic`, `customizedTraceTopic`.
         text trace_topic / set_trace_topic: String = mix_all::RMQ_SYS_TRACE_TOPIC.to_owned();
@@ -92,13 +91,13 @@ client_options! {
 }
 
 impl ProducerOption {
-    /// Adds a hook that sees every attempt to send, behind those that are there.
+    /// Adds a hook that sees every attempt to send. It runs after the hooks added before it.
     pub fn add_send_message_hook(&mut self, hook: Arc<dyn SendMessageHook>) -> &mut Self {
         self.hooks.send.push(hook);
         self
     }
 
-    /// Adds a hook that may forbid messages, behind those that are there.
+    /// Adds a hook that may forbid messages. It runs after the hooks added before it.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -126,18 +125,18 @@ impl ProducerOption {
         &self.hooks
     }
 
-    /// The options of the producer that sends the trace records of one with these options.
+    /// The options of the inner producer that sends trace records.
     pub(crate) fn for_trace(&self, group: String) -> Self {
         let mut option = self.clone();
         option.set_group_name(group).set_enable_trace(false).set_auto_batch(false).set_topics(Vec::new());
-        // The trace topic belongs to no namespace, and hooks are there for the user's own messages.
+        // The trace topic has no namespace, and hooks are for the user's own messages.
         option.set_namespace("").set_vip_channel_enabled(false).set_client_async_semaphore_value(64);
         option.hooks.send.clear();
         option.hooks.forbidden.clear();
         option
     }
 
-    /// What is wrong with these options, if anything is.
+    /// Checks these options.
     pub(crate) fn validate(&self) -> Result<(), MQClientError> {
         let group = &self.group_name;
         if group.is_empty() {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::ResponseCode;
 
-/// What one NameServer said, or why it said nothing.
+/// The answer of one NameServer, or why there is none.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NameServerAnswer {
     /// The NameServer's address.
     pub address: Arc<str>,
-    /// Its answer, or the failure to get one, with its causes.
+    /// Its answer, or the error with its causes.
     pub said: String,
 }
 
@@ -25,19 +25,19 @@ impl fmt::Display for NameServerAnswer {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// The queue that was chosen.
+    /// The chosen queue.
     pub queue: MessageQueue,
-    /// The broker's address, as it was dialled.
+    /// The address that was dialled.
     pub address: Arc<str>,
-    /// The address that the broker advertises: another one if an address translator changed it.
+    /// The address that the broker advertises; differs if an address translator changed it.
     pub advertised: Arc<str>,
-    /// The NameServer whose route has that address.
+    /// The NameServer whose route has this address.
     pub name_server: Arc<str>,
-    /// How long it took.
+    /// The time that the attempt took.
     pub took: Duration,
     /// The broker's response code, if it answered.
     pub code: Option<ResponseCode>,
-    /// What went wrong, with its causes.
+    /// The error, with its causes.
     pub error: String,
     /// Whether the broker may have stored the message.
     pub maybe_stored: bool,
@@ -46,8 +46,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Where the address came from. Brokers advertise an address of their own choice, which is wrong behind containers
-    /// and tunnels.
+    /// The origin of the address, for error messages. Brokers advertise an address of their own choice, which is often
+    /// wrong behind containers and tunnels.
     fn origin(&self) -> String {
         let Self { address, advertised, name_server, .. } = self;
         let dialled = if address == advertised {
@@ -59,7 +59,7 @@ impl Attempt {
     }
 }
 
-/// What happened to a send and where its time went.
+/// The course of a send, and where its time went.
 #[derive(Debug, Clone, Default)]
 pub struct SendReport {
     pub(crate) attempts: Vec<Attempt>,
@@ -67,8 +67,10 @@ pub struct SendReport {
     pub(crate) waited_for_batch: Duration,
     pub(crate) prepared: Duration,
     pub(crate) waited_for_route: Duration,
-    /// The send was given up from outside, in the middle of whatever it was doing.
+    /// The send was stopped from outside at an unknown step.
     pub(crate) given_up: bool,
+    /// The last attempt went to a queue that the topic lost. Another queue may be there.
+    pub(crate) lost_queue: bool,
 }
 
 impl SendReport {
@@ -77,7 +79,7 @@ impl SendReport {
         &self.attempts
     }
 
-    /// Where the address came from that could not be dialled, if that was the end of it.
+    /// The origin of the last address, if the last attempt failed at dialling.
     pub(super) fn dialled(&self) -> String {
         match self.attempts.last() {
             Some(attempt) if attempt.not_connected => attempt.origin(),
@@ -95,7 +97,7 @@ impl SendReport {
         self.waited_for_permits
     }
 
-    /// Time spent waiting for other messages to go with (option `auto_batch`).
+    /// Time spent waiting for other messages of a batch (option `auto_batch`).
     pub fn waited_for_batch(&self) -> Duration {
         self.waited_for_batch
     }

@@ -1,9 +1,9 @@
 use std::error::Error;
 
-/// An error and its causes in one line, with `: ` between them.
+/// An error and its causes in one line, separated by `: `.
 ///
-/// `{}` of an error prints its own layer only; the rest lies behind [`source`](Error::source). A cause whose text the
-/// line already ends with is left out: some errors print their cause themselves.
+/// `{}` of an error prints only its own layer; [`source`](Error::source) returns the causes. A cause whose text already
+/// ends the line is left out: some errors print their cause themselves.
 ///
 /// ```
 /// use rocketmq_client::error::with_causes;

@@ -1,6 +1,6 @@
 use rocketmq_remoting::protocol::ResponseCode;
 
-/// The answers after which another attempt may succeed: one table for all that a client asks of a broker.
+/// The answers after which another attempt may succeed: one table for all requests to brokers.
 /// Java: `DefaultMQProducer.retryResponseCodes`.
 const RETRYABLE: [ResponseCode; 8] = [
     ResponseCode::TOPIC_NOT_EXIST,

@@ -5,8 +5,8 @@ use rocketmq_common::MessageQueue;
 
 use super::{Attempt, SendReport};
 
-/// What the client was doing when it failed, as far as it is known: the operation, the topic, queue and group that it
-/// was for, the attempts, and where the time went.
+/// What the client was doing at the failure, as far as it is known: the operation, its topic, queue and group, the
+/// attempts, and where the time went.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     pub(super) operation: Option<&'static str>,
@@ -17,12 +17,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// What was done, in one word or two: `send`, `pull`, `max offset`.
+    /// The operation in a word or two: `send`, `pull`, `max offset`.
     pub fn operation(&self) -> Option<&'static str> {
         self.operation
     }
 
-    /// The topic, as brokers know it.
+    /// The topic, under its name at brokers.
     pub fn topic(&self) -> Option<&str> {
         self.topic.as_deref().or_else(|| self.queue().map(MessageQueue::topic))
     }
@@ -47,12 +47,12 @@ impl Context {
         &self.report
     }
 
-    /// A context that holds a report alone.
+    /// A context with only a report.
     pub(crate) fn of(report: SendReport) -> Box<Self> {
         Box::new(Self { report, ..Self::default() })
     }
 
-    /// Appends the parts that `line` does not contain, in parentheses.
+    /// Appends in parentheses the parts that `line` does not contain yet.
     pub(super) fn append_to(&self, line: &mut String) {
         let mut parts = Vec::new();
         parts.extend(self.operation.map(str::to_owned));

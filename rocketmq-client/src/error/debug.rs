@@ -16,8 +16,8 @@ macro_rules! debug_fields {
 }
 
 impl fmt::Debug for MQClientError {
-    /// `{:?}` prints the line of [`with_causes`], which is what a `main` that returns the error prints; `{:#?}` prints
-    /// the fields.
+    /// `{:?}` prints the line of [`with_causes`], because `main` prints a returned error with it; `{:#?}` prints the
+    /// fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !f.alternate() {
             return f.write_str(&with_causes(self));

@@ -8,7 +8,7 @@ use rocketmq_remoting::net::{CallError, DialError};
 use super::{Context, MQClientError, NameServerAnswer, SendReport, fan_out, with_causes};
 
 impl fmt::Display for MQClientError {
-    /// One line: what failed, the reason, what to do, and in parentheses what the client was doing.
+    /// Prints one line: the failed operation, the reason, what to do, and the context in parentheses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = String::new();
         self.write_reason(&mut line)?;
@@ -20,7 +20,7 @@ impl fmt::Display for MQClientError {
 }
 
 impl Error for MQClientError {
-    /// What lies below the reason that `{}` prints. The reason itself, with its type, is the field `source`.
+    /// The cause below the reason that `{}` prints. The reason itself, with its type, is the field `source`.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             MQClientError::InvalidArgument { source, .. }
@@ -41,7 +41,7 @@ impl MQClientError {
             MQClientError::AlreadyStarted { client } => write!(line, "the {client} was started before"),
             MQClientError::ShutDown { client } => write!(line, "the {client} is shut down: make a new one"),
             MQClientError::NoRuntime => {
-                line.write_str("no tokio runtime: call this within one, such as in #[tokio::main]")
+                line.write_str("no tokio runtime with timers and I/O: call this in #[tokio::main], or in a runtime with enable_all()")
             }
             MQClientError::InvalidOption { option, reason } => write!(line, "option {option}: {reason}"),
             MQClientError::InvalidArgument { argument, source } => {
@@ -68,14 +68,17 @@ impl MQClientError {
         }
     }
 
-    /// The errors of a request that was on its way.
+    /// Writes the errors of requests that reached the network.
     fn write_trouble(&self, line: &mut String) -> fmt::Result {
         match self {
             MQClientError::ServiceNotAvailable { broker, remark, .. } => {
                 write!(line, "broker {broker} refuses service{}", remark_text(remark))
             }
             MQClientError::Broker { broker, code, remark, .. } => {
-                write!(line, "broker {broker} answered {code}{}", remark_text(remark))
+                let hint = access_hint(remark);
+                let text = remark_text(remark);
+                let text = if hint.is_empty() { &*text } else { text.trim_end_matches('.') };
+                write!(line, "broker {broker} answered {code}{text}{hint}")
             }
             MQClientError::Remoting { broker, source, context } => {
                 write!(line, "no answer from broker {broker}{}", silence(source, context.report()))
@@ -107,7 +110,7 @@ impl MQClientError {
     }
 }
 
-/// The topic comes first, unless the reason names it.
+/// Puts the topic first, unless the reason names it.
 fn write_illegal(line: &mut String, source: &dyn Error, context: &Context) -> fmt::Result {
     let reason = source.to_string();
     match context.topic().filter(|topic| !reason.contains(topic)) {
@@ -116,7 +119,7 @@ fn write_illegal(line: &mut String, source: &dyn Error, context: &Context) -> fm
     }
 }
 
-/// Why a request has no answer. The address is told by errors of dialling; for others it is put in front.
+/// Why a request has no answer. Dialling errors name the address; for other errors it is put in front.
 fn silence(source: &RemotingError, report: &SendReport) -> String {
     match source {
         RemotingError::Call { address, source: CallError::TimedOut } => {
@@ -130,11 +133,25 @@ fn silence(source: &RemotingError, report: &SendReport) -> String {
     }
 }
 
-/// How long the last attempt took.
+/// The time that the last attempt took.
 fn after(report: &SendReport) -> String {
     let took = report.attempts().last().map(|attempt| attempt.took);
     let millis = took.and_then(|took| u64::try_from(took.as_millis()).ok()).map(Duration::from_millis);
     millis.map_or_else(String::new, |took| format!(" after {took:?}"))
+}
+
+/// What to do when a broker refuses because of who asks. Brokers have no code of their own for it, and remarks that differ
+/// from version to version.
+fn access_hint(remark: &Option<Box<str>>) -> &'static str {
+    let remark = remark.as_deref().unwrap_or_default();
+    let says = |words: &[&str]| words.iter().any(|word| remark.contains(word));
+    if says(&["username cannot be null", "No accessKey"]) {
+        ": the broker wants credentials (set_credentials)"
+    } else if remark.starts_with("User:") || says(&["AclException", "signature", "accessKey"]) {
+        ": check the credentials (set_credentials)"
+    } else {
+        ""
+    }
 }
 
 fn remark_text(remark: &Option<Box<str>>) -> String {

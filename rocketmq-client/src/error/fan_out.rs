@@ -8,7 +8,7 @@ use super::{MQClientError, with_causes};
 pub struct Failure {
     /// The name of the server or queue.
     pub of: Box<str>,
-    /// What happened.
+    /// The error.
     pub error: MQClientError,
 }
 
@@ -24,7 +24,7 @@ pub(super) fn list(failures: &[Failure]) -> String {
     texts.join("; ")
 }
 
-/// The code that all of them have.
+/// The code that all failures share.
 pub(super) fn common_code(failures: &[Failure]) -> Option<ResponseCode> {
     let first = failures.first()?.error.response_code();
     first.filter(|_| failures.iter().all(|failure| failure.error.response_code() == first))

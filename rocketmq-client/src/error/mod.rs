@@ -1,8 +1,8 @@
-//! What can go wrong, and what it means for the message.
+//! Errors, and whether the message is stored.
 //!
 //! - `chain`: an error and its causes in one line.
-//! - `codes`: which response codes are worth another attempt.
-//! - `context`, `attempts`: what was done, for which topic, how often it was tried, and where the time went.
+//! - `codes`: the response codes that are worth another attempt.
+//! - `context`, `attempts`: the failed operation, its topic, its attempts, and where the time went.
 //! - `display`, `debug`: the line that an error prints, and its fields.
 //! - `fan_out`: the failures of several servers.
 //! - `outcome`: *not stored* or *maybe stored*.
@@ -43,7 +43,7 @@ pub use context::Context;
 pub use fan_out::Failure;
 pub use outcome::Outcome;
 
-/// An error of any type, shared so that an [`MQClientError`] can be cloned. `source.downcast_ref::<T>()` gives it back
+/// An error of any type, shared so that an [`MQClientError`] can be cloned. `source.downcast_ref::<T>()` returns it
 /// with its type.
 ///
 /// ```
@@ -60,9 +60,10 @@ pub use outcome::Outcome;
 /// ```
 pub type SharedError = Arc<dyn Error + Send + Sync>;
 
-/// Any failure of this client. Java: `MQClientException`, `MQBrokerException`, `RemotingException` and its kin.
+/// Any failure of this client. Java: `MQClientException`, `MQBrokerException`, `RemotingException` and their
+/// subclasses.
 ///
-/// The variant is the cause of the last attempt; [`attempts`](Self::attempts) tells of all of them.
+/// The variant is the cause of the last attempt; [`attempts`](Self::attempts) lists all attempts.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -84,74 +85,74 @@ pub type SharedError = Arc<dyn Error + Send + Sync>;
 pub enum MQClientError {
     /// `start` was not called, or has not finished.
     NotStarted {
-        /// What kind of client.
+        /// The kind of client.
         client: &'static str,
     },
     /// `start` was called a second time.
     AlreadyStarted {
-        /// What kind of client.
+        /// The kind of client.
         client: &'static str,
     },
     /// `shutdown` was called. A client does not start again: make a new one.
     ShutDown {
-        /// What kind of client.
+        /// The kind of client.
         client: &'static str,
     },
-    /// There is no tokio runtime to run on.
+    /// The call is outside a tokio runtime.
     NoRuntime,
     /// An option has an invalid value.
     InvalidOption {
         /// The name of the option: its setter without `set_`.
         option: &'static str,
-        /// What is wrong, and which values are valid.
+        /// The reason, and the valid values.
         reason: String,
     },
     /// An argument, such as an id, is malformed.
     InvalidArgument {
         /// The name of the argument.
         argument: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         source: SharedError,
     },
-    /// The message cannot be sent as it is; nothing was tried.
+    /// The message cannot be sent in this form; nothing was tried.
     MessageIllegal {
-        /// What is wrong with it: an error of this client, or the error that a
+        /// The reason: an error of this client, or the error that a
         /// [hook](crate::hook::CheckForbiddenHook) returned.
         source: SharedError,
         /// The operation and the topic.
         context: Box<Context>,
     },
-    /// A value cannot be written as JSON, or JSON cannot be read as a value; no message was sent. Made by `?` in a
-    /// function that serializes and sends, so that it needs one type of error.
+    /// A value cannot be written as JSON, or JSON cannot be read as a value; no message was sent. `?` makes it in a
+    /// function that serializes and sends, so that the function needs only one error type.
     Json {
-        /// What serde says.
+        /// The error of serde.
         source: Arc<serde_json::Error>,
     },
     /// No NameServer answered.
     NameServerUnreachable {
-        /// Each NameServer that was asked, and what happened.
+        /// Each NameServer that was asked, with its error.
         answers: Box<[NameServerAnswer]>,
-        /// What the look-up was for.
+        /// The operation that needed the look-up.
         context: Box<Context>,
     },
     /// There is no broker, or no route, for the topic.
     BrokerNotFound {
         /// The topic.
         topic: Arc<str>,
-        /// Each NameServer that was asked, and what it said.
+        /// Each NameServer that was asked, with its answer.
         answers: Box<[NameServerAnswer]>,
         /// What to do.
         hint: &'static str,
-        /// What the route was for.
+        /// The operation that needed the route.
         context: Box<Context>,
     },
     /// The broker refuses service (code 14): it is starting, shutting down, a slave, or its disk is full.
     ServiceNotAvailable {
         /// The broker's name or address.
         broker: Arc<str>,
-        /// Its explanation.
+        /// The broker's explanation.
         remark: Option<Box<str>>,
-        /// What was done, and the attempts.
+        /// The operation and its attempts.
         context: Box<Context>,
     },
     /// The broker refused with another code.
@@ -160,66 +161,66 @@ pub enum MQClientError {
         broker: Arc<str>,
         /// The response code.
         code: ResponseCode,
-        /// Its explanation.
+        /// The broker's explanation.
         remark: Option<Box<str>>,
-        /// What was done, and the attempts.
+        /// The operation and its attempts.
         context: Box<Context>,
     },
     /// The broker could not be reached, did not answer in time, or its connection ended.
     Remoting {
         /// The broker's name or address.
         broker: Arc<str>,
-        /// What happened.
+        /// The reason.
         source: Arc<RemotingError>,
-        /// What was done, and the attempts.
+        /// The operation and its attempts.
         context: Box<Context>,
     },
     /// The deadline passed before a request could be handed to a broker: while it waited for permits, for a
     /// route, or between attempts.
     TimedOut {
-        /// The whole budget.
+        /// The budget.
         timeout: Duration,
-        /// What it was waiting for.
+        /// The step that was waiting.
         waited_for: &'static str,
-        /// What was done, and the attempts.
+        /// The operation and its attempts.
         context: Box<Context>,
     },
-    /// The broker that a request was meant for could not be told who this client is, so that no reply could have
-    /// reached it: the request was not sent.
+    /// The heartbeat to the request's broker failed, so no reply could have reached this client: the request was not
+    /// sent.
     NotRegistered {
         /// The broker's name or address.
         broker: Arc<str>,
-        /// What happened to the heartbeat.
+        /// The error of the heartbeat.
         source: Arc<RemotingError>,
-        /// What was done, and the attempts.
+        /// The operation and its attempts.
         context: Box<Context>,
     },
     /// The request is stored, but no reply came in time. Java: `RequestTimeoutException`, code 10006.
     NoReply {
-        /// The whole budget of the request.
+        /// The budget of the request.
         timeout: Duration,
-        /// Where the request is stored.
+        /// The place of the stored request.
         request: Box<SendResult>,
     },
     /// The request is stored and a reply came, but its body cannot be inflated.
     BadReply {
-        /// Where the request is stored.
+        /// The place of the stored request.
         request: Box<SendResult>,
-        /// What is wrong with the reply.
+        /// The fault of the reply.
         source: SharedError,
     },
-    /// The producer was shut down, or its runtime ended, while the message was on its way.
+    /// The producer was shut down, or its runtime ended, while the message was in flight.
     Abandoned {
-        /// What was done. How far it got is not known.
+        /// The operation. Its progress is unknown.
         context: Box<Context>,
     },
-    /// What a broker or NameServer sent cannot be read.
+    /// The answer of a broker or NameServer cannot be read.
     BadAnswer {
         /// The name or the address of the sender.
         peer: Arc<str>,
-        /// What is wrong with it.
+        /// The fault of the answer.
         source: SharedError,
-        /// What was done, and the attempts.
+        /// The operation and its attempts.
         context: Box<Context>,
     },
     /// A write needs a master, and the broker has none now: its master is down, or its slaves elect a new one.
@@ -227,11 +228,11 @@ pub enum MQClientError {
         /// The broker's name.
         broker: Arc<str>,
     },
-    /// Of several servers or queues, all failed; or some failed where all were needed.
+    /// All of several servers or queues failed; or some failed where all were needed.
     FanOut {
-        /// How many were asked.
+        /// The number of servers or queues asked.
         asked: usize,
-        /// The servers or queues that failed, and why.
+        /// The servers or queues that failed, with their errors.
         failures: Box<[Failure]>,
     },
 }
@@ -256,8 +257,8 @@ macro_rules! context_of {
 }
 
 impl MQClientError {
-    /// What became of the message: *maybe stored* as soon as one attempt may have stored it. A request without a
-    /// reply is stored for sure; `NoReply` says where.
+    /// Whether the message may be stored: *maybe stored* if any attempt may have stored it. A request without a reply
+    /// is certainly stored; `NoReply` names its place.
     pub fn outcome(&self) -> Outcome {
         match (self, self.report()) {
             (MQClientError::NoReply { .. } | MQClientError::BadReply { .. }, _) => Outcome::MaybeStored,
@@ -266,7 +267,7 @@ impl MQClientError {
         }
     }
 
-    /// Whether the cause is one that the client itself tries again, within its deadline and count: a later
+    /// Whether the client itself retries after such a failure, within its deadline and its number of retries: a later
     /// call may succeed without any change.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -280,12 +281,12 @@ impl MQClientError {
             MQClientError::FanOut { failures, .. } => {
                 failures.iter().all(|failure| failure.error.is_retryable())
             }
-            MQClientError::Broker { code, .. } => is_retryable(*code),
+            MQClientError::Broker { code, context, .. } => is_retryable(*code) || context.report().lost_queue,
             _ => false,
         }
     }
 
-    /// The broker's response code, if it answered; of several brokers, if all that failed answered the same.
+    /// The broker's response code, if it answered; of several brokers, the code that all failed ones share.
     ///
     /// ```
     /// use rocketmq_client::Error;
@@ -346,32 +347,32 @@ impl MQClientError {
         self.report().map_or(&[], SendReport::attempts)
     }
 
-    /// How far a send got, and where its time went.
+    /// The course of a send, and where its time went.
     pub fn report(&self) -> Option<&SendReport> {
         self.context().map(Context::report)
     }
 
-    /// Adds to the error what was tried before it.
+    /// Adds the earlier attempts to the error.
     pub(crate) fn with_report(self, full: SendReport) -> Self {
         self.noting(|context| context.report = full)
     }
 
-    /// Adds to the error what was done, unless a place nearer to the failure has said it.
+    /// Adds the operation, unless a place nearer to the failure has set it.
     pub(crate) fn during(self, operation: &'static str) -> Self {
         self.noting(|context| context.operation = context.operation.or(Some(operation)))
     }
 
-    /// Adds to the error the topic that the operation was for.
+    /// Adds the topic of the operation.
     pub(crate) fn of_topic(self, topic: &str) -> Self {
         self.noting(|context| context.topic = Some(topic.into()))
     }
 
-    /// Adds to the error the queue that the operation was for.
+    /// Adds the queue of the operation.
     pub(crate) fn of_queue(self, queue: &MessageQueue) -> Self {
         self.noting(|context| context.queue = Some(queue.clone()))
     }
 
-    /// Adds to the error the group that the operation was for.
+    /// Adds the group of the operation.
     pub(crate) fn of_group(self, group: &str) -> Self {
         self.noting(|context| context.group = Some(group.into()))
     }
@@ -410,7 +411,7 @@ impl MQClientError {
         MQClientError::BadReply { request, source: Arc::from(source) }
     }
 
-    /// A broker's refusal, or its silence, as the error of one request to it.
+    /// The error of one request to a broker that refused it or did not answer.
     pub(crate) fn from_remoting(broker: &str, error: RemotingError) -> Self {
         let (broker, context) = (Arc::from(broker), Box::default());
         match error {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// What became of a message whose send failed.
+/// Whether the message of a failed send is stored.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -21,10 +21,11 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// No broker has the message: sending it again makes no duplicate.
+    /// No broker has the message: sending it again cannot duplicate it.
     NotStored,
-    /// A broker may have stored the message: sending it again may make a duplicate. Consumers recognise the duplicate
-    /// by its `UNIQ_KEY` if the same `Message` with the same id is sent again.
+    /// A broker may have stored the message: sending it again may duplicate it. Consumers recognise the duplicate by
+    /// its
+    /// `UNIQ_KEY` if the same `Message` with its id is sent again.
     MaybeStored,
 }
 

@@ -51,7 +51,11 @@ fn table() -> Vec<(MQClientError, &'static str, &'static str)> {
         (MQClientError::NotStarted { client }, "the producer is not started: call start first", ""),
         (MQClientError::AlreadyStarted { client }, "the producer was started before", ""),
         (MQClientError::ShutDown { client }, "the producer is shut down: make a new one", ""),
-        (MQClientError::NoRuntime, "no tokio runtime: call this within one, such as in #[tokio::main]", ""),
+        (
+            MQClientError::NoRuntime,
+            "no tokio runtime with timers and I/O: call this in #[tokio::main], or in a runtime with enable_all()",
+            "",
+        ),
         (
             MQClientError::InvalidOption { option: "group_name", reason: "it is blank".to_owned() },
             "option group_name: it is blank",

@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 
 use super::groups::{BrokerRequestHandler, Groups, Handlers};
 
-/// What this client does with requests from brokers. Java: `ClientRemotingProcessor`.
+/// Handles requests from brokers. Java: `ClientRemotingProcessor`.
 ///
-/// It runs on the tasks of the connections, so it only finds the handler: that of the code, or that of the group which the
-/// request names.
+/// It runs on the tasks of the connections and must not wait, so it only finds the handler: by the request's code, or
+/// by the group that the request names.
 pub(super) struct ClientRemotingProcessor {
     pub(super) heartbeat_wanted: Arc<Notify>,
     pub(super) groups: Arc<Groups>,
-    /// What answers for the client as a whole.
+    /// Handlers that belong to the client as a whole.
     pub(super) of_client: Handlers,
 }
 
@@ -32,7 +32,7 @@ impl RequestHandler for ClientRemotingProcessor {
         }
     }
 
-    /// A broker forgets its clients when their connections end: tell it again who is there.
+    /// A broker forgets its clients when their connections end: send it a heartbeat on the new connection.
     fn connected(&self, _: &Connection) {
         self.heartbeat_wanted.notify_one();
     }
@@ -48,7 +48,7 @@ impl ClientRemotingProcessor {
     }
 }
 
-/// The group that a request is for, if requests of its code name one.
+/// The group that a request names, for codes that name a group.
 fn group_of(request: &RemotingCommand) -> Option<String> {
     let field = match request.request_code() {
         RequestCode::CHECK_TRANSACTION_STATE => return producer_group_of(request),
@@ -61,7 +61,7 @@ fn group_of(request: &RemotingCommand) -> Option<String> {
     request.ext_fields.get(field).map(|group| group.into_owned())
 }
 
-/// The group of the half message that a broker asks about: its header does not name it.
+/// The group of the half message in a transaction check: the header does not name it.
 fn producer_group_of(request: &RemotingCommand) -> Option<String> {
     match RecordDecoder::new(request.body.clone()).next() {
         Some(Ok(message)) => message.property(PROPERTY_PRODUCER_GROUP).map(str::to_owned),

@@ -1,4 +1,4 @@
-//! What goes on in the background. Each duty is a task of its own: a slow NameServer delays no heartbeat.
+//! Background work. Each duty is a task of its own: a slow NameServer delays no heartbeat.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::error::with_causes;
 use crate::latency::MQFaultStrategy;
 use crate::mq_client_api::MQClientApi;
 
-/// However often a duty is asked for, this lies between two rounds of it.
+/// The shortest time between two rounds of a duty, even if more rounds are asked for.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
-/// Fetches all routes again: regularly, and soon when `wanted`.
+/// Looks all routes up again: regularly, and soon after a notification of `wanted`.
 pub(super) async fn refresh_routes(
     routes: Arc<RouteTable>,
     every: Duration,
@@ -29,7 +29,8 @@ pub(super) async fn refresh_routes(
     }
 }
 
-/// Sends heartbeats to all masters, and to all slaves while there is a consumer: regularly, and soon when `wanted`, such as after a connection was opened.
+/// Sends heartbeats to all masters, and to all slaves while there is a consumer: regularly, and soon after a
+/// notification of `wanted`, for example by a new connection.
 pub(super) async fn send_heartbeats(
     heartbeats: Arc<Heartbeats>,
     routes: Arc<RouteTable>,
@@ -44,7 +45,9 @@ pub(super) async fn send_heartbeats(
         for address in servers {
             let heartbeats = heartbeats.clone();
             tasks.spawn(async move {
-                if let Err(error) = heartbeats.send(&address).await {
+                let answer = heartbeats.send(&address).await;
+                heartbeats.peers().asked("broker", &address, &answer);
+                if let Err(error) = answer {
                     tracing::debug!(broker = %address, error = with_causes(&error), "heartbeat failed");
                 }
             });
@@ -52,7 +55,7 @@ pub(super) async fn send_heartbeats(
     }
 }
 
-/// Asks brokers that failed whether they can be reached again, and forgets those that are in no route any more.
+/// Checks whether brokers that failed can be reached again, and forgets brokers that no route names any more.
 pub(super) async fn detect_reachable(
     api: Arc<MQClientApi>,
     routes: Arc<RouteTable>,

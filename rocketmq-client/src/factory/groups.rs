@@ -1,4 +1,4 @@
-//! The groups that this client is a member of: what heartbeats tell of them, and what answers brokers for them.
+//! The groups of this client: their part of heartbeats, and their handlers for requests of brokers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,17 +11,17 @@ use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use crate::error::MQClientError;
 
-/// What answers the requests of brokers with one code.
+/// Handles the requests of brokers with one code.
 pub(crate) trait BrokerRequestHandler: fmt::Debug + Send + Sync {
-    /// Handles one request. It runs on the task of a connection: it answers at once, or hands the request over to a
+    /// Handles one request. It runs on the task of a connection: it must answer at once, or pass the request to a
     /// bounded queue.
     fn handle(&self, request: RemotingCommand, responder: Responder);
 }
 
-/// What a group answers, by request code.
+/// The handlers of a group, by request code.
 pub(crate) type Handlers = Vec<(RequestCode, Arc<dyn BrokerRequestHandler>)>;
 
-/// A group by its kind and by the name under which brokers know it.
+/// A group: its kind and its name at brokers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Group {
     Producer(Arc<str>),
@@ -30,8 +30,8 @@ pub(crate) enum Group {
 
 /// The registry of the groups of one client. Java: `producerTable` and `consumerTable` of `MQClientInstance`.
 ///
-/// Each heartbeat is made anew from it. The version counts what brokers have to be told: it grows with each registration and
-/// each changed subscription. Leaving changes no version, because brokers are told of that by a request of its own.
+/// Each heartbeat is made anew from it. Its version grows with each change that a heartbeat must tell: a registration
+/// or a changed subscription. Leaving does not change the version, because a request of its own (35) tells it.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
     members: RwLock<BTreeMap<Group, Member>>,
@@ -39,14 +39,14 @@ pub(crate) struct Groups {
 }
 
 struct Member {
-    /// The version with which it came: tells a registration from an earlier one of the same name.
+    /// The version of its registration: distinguishes it from an earlier registration under this name.
     since: u64,
-    /// What heartbeats say of a consumer group.
+    /// Its part of heartbeats, for a consumer group.
     consumer: Option<ConsumerData>,
     handlers: Handlers,
 }
 
-/// A registration. Dropping it takes the group out of the registry; brokers are not told.
+/// A registration. Dropping it removes the group from the registry; brokers are not told.
 #[derive(Debug)]
 pub(crate) struct Membership {
     groups: Arc<Groups>,
@@ -55,7 +55,7 @@ pub(crate) struct Membership {
 }
 
 impl Groups {
-    /// Registers a producer group. Handlers answer brokers from now on.
+    /// Registers a producer group. Its handlers serve requests from now on.
     pub(crate) fn register_producer(
         self: &Arc<Self>,
         group: Arc<str>,
@@ -64,7 +64,7 @@ impl Groups {
         self.register(Group::Producer(group), None, handlers)
     }
 
-    /// Registers a consumer group with its subscriptions. Handlers answer brokers from now on.
+    /// Registers a consumer group with its subscriptions. Its handlers serve requests from now on.
     pub(crate) fn register_consumer(
         self: &Arc<Self>,
         data: ConsumerData,
@@ -73,17 +73,17 @@ impl Groups {
         self.register(Group::Consumer(data.group_name.as_str().into()), Some(data), handlers)
     }
 
-    /// What has to be told to brokers.
+    /// The version of the registry.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Whether there is a consumer group: its slaves want heartbeats too.
+    /// Whether there is a consumer group: then slaves need heartbeats too.
     pub(crate) fn have_consumer(&self) -> bool {
         self.read().keys().any(|group| matches!(group, Group::Consumer(_)))
     }
 
-    /// A heartbeat and the version that it tells, or `None` while there is no group.
+    /// A heartbeat with its version; `None` while there is no group.
     pub(crate) fn heartbeat(&self, client_id: &str) -> Option<(u64, HeartbeatData)> {
         let members = self.read();
         if members.is_empty() {
@@ -98,11 +98,11 @@ impl Groups {
                 Group::Consumer(_) => data.consumer_data_set.extend(member.consumer.clone()),
             }
         }
-        // Read while the lock keeps changes out.
+        // The version is read under the lock, so it belongs to the data.
         Some((self.version(), data))
     }
 
-    /// What answers a request with this code for the group of this name.
+    /// The handler of the named group for requests with this code.
     pub(super) fn handler(&self, code: RequestCode, name: &str) -> Option<Arc<dyn BrokerRequestHandler>> {
         let members = self.read();
         let of_group = members.iter().filter(|(group, _)| **group.name() == *name);
@@ -149,7 +149,7 @@ impl Membership {
         &self.group
     }
 
-    /// Takes the group out of the registry. Later calls change nothing.
+    /// Removes the group from the registry. Later calls do nothing.
     pub(crate) fn end(&self) {
         let mut members = self.groups.write();
         if members.get(&self.group).is_some_and(|member| member.since == self.since) {
@@ -157,7 +157,7 @@ impl Membership {
         }
     }
 
-    /// Replaces what heartbeats say of a consumer group.
+    /// Replaces a consumer group's part of heartbeats.
     pub(crate) fn subscribe(&self, data: ConsumerData) {
         let mut members = self.groups.write();
         let member = members.get_mut(&self.group).filter(|member| member.since == self.since);

@@ -8,10 +8,11 @@ use tokio::time::{Instant, timeout_at};
 use super::groups::{Group, Groups, Membership};
 use crate::error::{MQClientError, with_causes};
 use crate::mq_client_api::{HeartbeatAnswer, MQClientApi};
+use crate::peer_log::PeerLog;
 use crate::waiting;
 
-/// Tells brokers which groups this client is a member of, and knows what it has told to whom. A broker remembers it for as
-/// long as the connection lasts: what it pushes (replies, questions about transactions) comes on that connection.
+/// Sends heartbeats, and records the version that each broker knows. A broker remembers a client only while the
+/// connection lasts: its pushes (replies, transaction checks) come on that connection.
 #[derive(Debug)]
 pub(crate) struct Heartbeats {
     api: Arc<MQClientApi>,
@@ -20,17 +21,17 @@ pub(crate) struct Heartbeats {
     told: Mutex<HashMap<Arc<str>, Arc<Told>>>,
 }
 
-/// What one broker was told last. The lock lets one request to it be on its way at a time, so that no heartbeat which still
-/// names a group comes after the group's goodbye.
+/// The last heartbeat to a broker. The lock is held during a request, so that no older heartbeat, which still names a
+/// group, arrives after the group has left.
 type Told = tokio::sync::Mutex<Option<LastTold>>;
 
 #[derive(Debug, Clone, Copy)]
 struct LastTold {
-    /// The id of the connection.
+    /// The id of its connection.
     connection: u64,
-    /// The version of the registry.
+    /// Its version of the registry.
     version: u64,
-    /// What the broker said about itself.
+    /// The broker's answer.
     answer: HeartbeatAnswer,
 }
 
@@ -43,21 +44,25 @@ impl Heartbeats {
         &self.groups
     }
 
-    /// Tells a broker, whether it knows or not.
+    /// Sends a broker a heartbeat, even if it knows this version.
     pub(crate) async fn send(&self, address: &Arc<str>) -> Result<(), RemotingError> {
         let told = self.told(address);
         let mut told = told.lock().await;
         self.tell(address, &mut told, Instant::now() + self.api.timeout()).await
     }
 
-    /// The version (`MQVersion`) of a broker, as its last answer to a heartbeat had it.
+    pub(crate) fn peers(&self) -> &PeerLog {
+        self.api.peers()
+    }
+
+    /// The version (`MQVersion`) of a broker, from its last answer to a heartbeat.
     #[allow(dead_code, reason = "consumers with SQL filters, which come next, ask for it before they pull")]
     pub(crate) async fn broker_version(&self, address: &Arc<str>) -> Option<i32> {
         Some(self.told(address).lock().await.as_ref()?.answer.broker_version)
     }
 
-    /// Makes sure that a broker knows all groups of this client on the connection that is open now. It costs a request only
-    /// if the broker does not.
+    /// Makes sure that a broker knows all groups of this client on the connection that is open now. Sends a heartbeat
+    /// only if the broker does not.
     pub(crate) async fn reach(&self, address: &Arc<str>, deadline: Instant) -> Result<(), MQClientError> {
         let began = Instant::now();
         let told = self.told(address);
@@ -84,10 +89,10 @@ impl Heartbeats {
         }
     }
 
-    /// Takes a group out of the registry and says goodbye to every broker that was told of this client. Returns the brokers
-    /// that could not be told before the deadline.
+    /// Removes a group from the registry and tells every broker that got a heartbeat that the group leaves (35).
+    /// Returns the brokers that could not be told before the deadline.
     pub(crate) async fn leave(&self, membership: &Membership, deadline: Instant) -> Vec<Arc<str>> {
-        // First, so that no later heartbeat names the group.
+        // End the membership first: no later heartbeat may name the group.
         membership.end();
         let told: Vec<(Arc<str>, Arc<Told>)> = {
             let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,7 +112,7 @@ impl Heartbeats {
         waiting::all(goodbyes).await.into_iter().flatten().collect()
     }
 
-    /// Forgets the brokers that are not among these, unless they are connected.
+    /// Forgets brokers with other addresses, unless they are connected.
     pub(crate) fn keep(&self, addresses: &[Arc<str>]) {
         let connected = |address: &str| self.api.remoting().connection(address).is_some();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +128,7 @@ impl Heartbeats {
     ) -> Result<(), RemotingError> {
         let told = told.lock().await;
         let open = self.api.remoting().connection(address).map(|connection| connection.id());
-        // A broker has forgotten what it was told on a connection that has ended.
+        // On a new connection the broker knows nothing about this client.
         if told.is_none_or(|told| open != Some(told.connection)) {
             return Ok(());
         }
@@ -137,7 +142,7 @@ impl Heartbeats {
         deadline: Instant,
     ) -> Result<(), RemotingError> {
         let Some((version, data)) = self.groups.heartbeat(&self.client_id) else { return Ok(()) };
-        // Texts and numbers can always be written as JSON.
+        // Cannot fail: the data consist of texts and numbers.
         let data = encode_body(&data).unwrap_or_default();
         let connection = self.api.remoting().connect(address, deadline).await?;
         let answer = self.api.heartbeat(&connection, &data, deadline).await?;
@@ -159,7 +164,7 @@ impl Heartbeats {
 }
 
 impl LastTold {
-    /// Whether a broker that was told this knows this version of the registry on the connection that is open.
+    /// Whether a broker that got this heartbeat knows `version` on the open connection.
     fn covers(&self, open: Option<u64>, version: u64) -> bool {
         open == Some(self.connection) && self.version >= version
     }

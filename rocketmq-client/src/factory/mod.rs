@@ -5,16 +5,16 @@
 //! |---|---|
 //! | `mq_client_instance` | the core: its id, its parts, how it starts and ends |
 //! | `remoting` | its connections, with the transport and the hooks that the options ask for |
-//! | `route_table` | the routes of topics as NameServers tell them |
-//! | `publish_routes`, `topic_publish_info` | what one producer makes of them: writable queues on masters |
-//! | `topic_subscribe_info` | what a reader makes of them: readable queues on masters and slaves |
-//! | `groups` | the registry: which groups are here, and what answers brokers for them |
-//! | `heartbeats` | what was told to which broker, and on which connection |
-//! | `client_remoting_processor` | requests of brokers, to the handler of their code or group |
-//! | `pending_replies` | requests of producers that wait for the reply that a broker pushes |
-//! | `duties` | what goes on in the background |
+//! | `route_table` | the routes of topics from NameServers |
+//! | `publish_routes`, `topic_publish_info` | a producer's view of routes: writable queues on masters |
+//! | `topic_subscribe_info` | a reader's view of a route: readable queues on masters and slaves |
+//! | `groups` | the registry of groups, with their handlers for requests of brokers |
+//! | `heartbeats` | sends heartbeats, and records what each broker knows |
+//! | `client_remoting_processor` | passes requests of brokers to the handler of their code or group |
+//! | `pending_replies` | requests of producers that wait for a pushed reply |
+//! | `duties` | background work |
 //! | `client_id` | the id of a client, and the ids of messages |
-//! | `own_thread` | a thread that a core can have to itself |
+//! | `own_thread` | a thread for a core alone |
 
 mod client_id;
 mod client_remoting_processor;

@@ -9,7 +9,7 @@ use rocketmq_remoting::protocol::body::{ConsumerData, TopicRouteData};
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::time::Instant;
 
-use super::client_id::{client_id, local_ip};
+use super::client_id::{check_runtime, client_id, local_ip};
 use super::client_remoting_processor::ClientRemotingProcessor;
 use super::duties::{detect_reachable, refresh_routes, send_heartbeats};
 use super::groups::{Groups, Handlers, Membership};
@@ -27,8 +27,8 @@ use crate::name_servers::NameServers;
 use crate::top_addressing::TopAddressing;
 use crate::waiting;
 
-/// One client as the cluster sees it: an id, its connections, the routes it knows, its groups and their heartbeats.
-/// Java: `MQClientInstance`. Any number of producers, consumers and admins share it.
+/// The core of a client: its id, its connections, its routes, its groups and their heartbeats. Java:
+/// `MQClientInstance`. Any number of producers, consumers and admins share it.
 #[derive(Debug)]
 pub(crate) struct MQClientInstance {
     client_id: Arc<str>,
@@ -41,26 +41,26 @@ pub(crate) struct MQClientInstance {
     tasks: TaskOwner,
     routes_wanted: Arc<Notify>,
     heartbeat_wanted: Arc<Notify>,
-    /// The thread on which the tasks run, if it is their own.
+    /// The thread on which the tasks run, if the option `own_thread` is set.
     own_thread: Option<OwnThread>,
 }
 
 impl MQClientInstance {
-    /// Makes the instance, starts its background duties, on the current runtime or on a thread of their own, and makes
-    /// sure that a NameServer answers, unless it may come later.
+    /// Makes the core and starts its background duties, on the current runtime or on a thread of their own. Makes sure
+    /// that a NameServer answers, unless the options allow a start without NameServers.
     pub(crate) async fn start(config: ClientConfig) -> Result<Self, MQClientError> {
+        check_runtime(config.transport.is_none())?;
         if !config.own_thread {
             return Self::start_here(config).await;
         }
-        tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
         let thread = OwnThread::start()?;
         let (started, instance) = oneshot::channel();
         let starting = thread.tasks()?;
         starting.spawn(async move {
-            // Nobody takes it if the start was given up: it ends with that.
+            // If the start was given up, the receiver is gone: the instance is dropped here, which stops it.
             let _ = started.send(Self::start_here(config).await);
         });
-        // The thread ends without an answer only when the process does.
+        // No answer: the thread ended, which happens only at the end of the process.
         let mut instance = instance.await.map_err(|_| MQClientError::NoRuntime)??;
         instance.own_thread = Some(thread);
         Ok(instance)
@@ -76,7 +76,7 @@ impl MQClientInstance {
     }
 
     async fn new(config: ClientConfig) -> Result<Self, MQClientError> {
-        // Before the first name look-up, which needs a runtime.
+        // First: the name look-up below needs a runtime.
         let tasks = TaskOwner::new().map_err(|_| MQClientError::NoRuntime)?;
         let (name_servers, top_addressing) = match config.name_servers.clone() {
             NameServerSource::Fixed(addresses) => (NameServers::new(addresses), None),
@@ -139,7 +139,7 @@ impl MQClientInstance {
         &self.api
     }
 
-    /// Makes this client a member of a producer group. Brokers are told soon, and each before it is to push something.
+    /// Adds a producer group to this client. A heartbeat tells the brokers soon, and each broker before it must push.
     pub(crate) fn join_producer_group(
         &self,
         group: Arc<str>,
@@ -166,23 +166,23 @@ impl MQClientInstance {
         self.groups.version()
     }
 
-    /// Takes this client out of a group. Returns the brokers that could not be told before the deadline.
+    /// Removes a group from this client. Returns the brokers that could not be told before the deadline.
     pub(crate) async fn leave_group(&self, membership: &Membership, deadline: Instant) -> Vec<Arc<str>> {
         self.heartbeats.leave(membership, deadline).await
     }
 
-    /// The routes as a producer sees them.
+    /// A producer's view of the routes.
     pub(crate) fn publish_routes(&self, default_topic_queue_nums: u32) -> PublishRoutes {
         PublishRoutes::new(self.routes.clone(), default_topic_queue_nums)
     }
 
-    /// Makes sure that the route of a topic is as the NameServers had it after `since`; if they do not answer before
-    /// `deadline`, it stays as it is.
+    /// Makes sure that the route of a topic was looked up after `since`. If no NameServer answers before `deadline`,
+    /// the known route stays.
     pub(crate) async fn refresh_route(&self, topic: &str, since: Instant, deadline: Instant) {
         self.routes.refresh_since(topic, since, deadline).await;
     }
 
-    /// The route of a topic as the NameServers have it now.
+    /// Looks the route of a topic up at the NameServers, past the cache.
     pub(crate) async fn topic_route(
         &self,
         topic: &str,
@@ -198,7 +198,7 @@ impl MQClientInstance {
         })
     }
 
-    /// The queues of a topic that can be read, and the servers that have them, as the NameServers have them now.
+    /// The readable queues of a topic and their servers, looked up at the NameServers, past the cache.
     pub(crate) async fn subscribe_info(
         &self,
         topic: &str,
@@ -249,7 +249,7 @@ impl MQClientInstance {
         self.routes.changes()
     }
 
-    /// Where to read queues of a broker: its master, or else its slave with the smallest id.
+    /// The address from which to read queues of a broker: its master, or else the slave with the smallest id.
     pub(crate) async fn read_address(
         &self,
         topic: &str,
@@ -265,47 +265,47 @@ impl MQClientInstance {
         })
     }
 
-    /// Where to dial a broker that advertises this address.
+    /// The address to dial for an advertised address.
     pub(crate) fn dial_address(&self, advertised: &str) -> Arc<str> {
         self.routes.dial_address(advertised)
     }
 
-    /// Asks for fresh routes soon: a broker behaved as if the known ones were old.
+    /// Asks for a look-up of all routes soon: a broker's answer hints at old routes.
     pub(crate) fn want_fresh_routes(&self) {
         self.routes_wanted.notify_one();
     }
 
-    /// Tells the brokers soon who this client is.
+    /// Asks for heartbeats to all brokers soon.
     pub(crate) fn want_heartbeat(&self) {
         self.heartbeat_wanted.notify_one();
     }
 
-    /// Makes sure that the broker at this address knows all groups of this client, so that it can push to them.
+    /// Makes sure that a broker knows all groups of this client, so that it can push to them.
     pub(crate) async fn reach(&self, address: &Arc<str>, deadline: Instant) -> Result<(), MQClientError> {
         self.heartbeats.reach(address, deadline).await
     }
 
-    /// [`reach`](Self::reach) for several brokers at once; each may fail.
+    /// Like [`reach`](Self::reach), for several brokers at once; each may fail.
     pub(crate) async fn reach_all(&self, addresses: Vec<Arc<str>>, deadline: Instant) {
         waiting::all(addresses.iter().map(|address| self.reach(address, deadline))).await;
     }
 
-    /// A place for the reply to a request.
+    /// Registers a request that waits for a reply.
     pub(crate) fn wait_for_reply(&self, correlation_id: Arc<str>) -> PendingReply {
         self.replies.wait_for(correlation_id)
     }
 
-    /// The runtime on which the connections are, unless that is a thread of their own.
+    /// The runtime of the connections; `None` if they have a thread of their own.
     pub(crate) fn home(&self) -> Option<tokio::runtime::Id> {
         self.own_thread.is_none().then(|| self.tasks.runtime())
     }
 
-    /// An owner of further tasks on the runtime of this instance: those of a producer, which ends before it.
+    /// A second owner of tasks on this core's runtime, for a producer that ends before the core.
     pub(crate) fn more_tasks(&self) -> TaskOwner {
         self.tasks.sibling()
     }
 
-    /// Looks after brokers that could not be reached, as long as `tasks` run.
+    /// Starts the check of brokers that could not be reached; it ends with `tasks`.
     pub(crate) fn start_detector(
         &self,
         tasks: &TaskOwner,
@@ -316,12 +316,12 @@ impl MQClientInstance {
         tasks.spawn(detect_reachable(self.api.clone(), self.routes.clone(), faults, every, limit));
     }
 
-    /// The local address towards the cluster.
+    /// The local address in the network of the cluster.
     pub(crate) fn ip(&self) -> IpAddr {
         self.ip
     }
 
-    /// Fails unless at least one NameServer answers.
+    /// Fails if no NameServer answers.
     async fn check_name_servers(&self) -> Result<(), MQClientError> {
         let topic = rocketmq_common::mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC;
         match self.api.topic_route(topic, Instant::now() + self.api.timeout()).await {
@@ -333,7 +333,7 @@ impl MQClientInstance {
         }
     }
 
-    /// Closes the connections and joins the tasks, at most for `limit`. Returns whether all tasks ended in time.
+    /// Closes the connections and joins the tasks within `limit`. Returns whether all tasks ended in time.
     pub(crate) async fn shutdown(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         self.replies.close();
@@ -351,7 +351,7 @@ impl MQClientInstance {
 
 impl Drop for MQClientInstance {
     fn drop(&mut self) {
-        // The remoting client stops its own.
+        // Only the core's own tasks: dropping the remoting client stops its tasks.
         self.tasks.stop();
     }
 }

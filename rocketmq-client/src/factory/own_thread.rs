@@ -10,13 +10,13 @@ use tokio::time::timeout;
 use crate::conf::invalid;
 use crate::error::MQClientError;
 
-/// A thread with a runtime of its own, on which a core lives: whatever blocks the threads of the user's runtime delays
-/// nothing here. Dropping it stops the thread without waiting for it.
+/// A thread with a runtime for a core: blocked threads of the user's runtime delay nothing here. Dropping it stops the
+/// thread without waiting for it.
 #[derive(Debug)]
 pub(super) struct OwnThread {
     handle: Handle,
     stop: Arc<Notify>,
-    /// Until the thread is joined: what tells its end, and the thread itself.
+    /// The thread and a signal of its end; `None` after the join.
     thread: Mutex<Option<(oneshot::Receiver<()>, JoinHandle<()>)>>,
 }
 
@@ -29,7 +29,7 @@ impl OwnThread {
         let stopped = stop.clone();
         let thread = thread::Builder::new().name("rocketmq-client".to_owned()).spawn(move || {
             runtime.block_on(stopped.notified());
-            // It drops all tasks, and does not wait for what blocks.
+            // Drop all tasks without waiting for blocking ones.
             runtime.shutdown_background();
             let _ = end.send(());
         });
@@ -43,12 +43,13 @@ impl OwnThread {
         TaskOwner::new().map_err(|_| MQClientError::NoRuntime)
     }
 
-    /// Stops the thread and joins it, at most for `limit`.
+    /// Stops the thread and joins it within `limit`.
     pub(super) async fn join(&self, limit: Duration) -> bool {
         self.stop.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((ended, thread)) = thread else { return true };
-        // On this thread itself nothing comes after it stops. On another one the join has nothing left to wait for.
+        // `ended` resolves just before the thread ends: the blocking join takes no time. On this thread itself the wait
+        // never resumes, because its runtime is gone.
         timeout(limit, ended).await.is_ok() && thread.join().is_ok()
     }
 }
@@ -74,7 +75,7 @@ mod tests {
         own.tasks().unwrap().spawn(async move {
             done.send(thread::current().name().map(str::to_owned)).unwrap();
         });
-        // Blocks the only thread of the test's runtime.
+        // Blocks the test's only runtime thread.
         let name = blocked.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!(name.as_deref(), Some("rocketmq-client"));
         assert!(own.join(Duration::from_secs(10)).await);

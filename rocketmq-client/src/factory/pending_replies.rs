@@ -14,23 +14,23 @@ use crate::clock::now_ms;
 
 /// The requests that wait for their replies, by correlation id. Java: `RequestFutureHolder`.
 ///
-/// It holds as many as the producers admit at once; an entry goes with whoever waits for it.
+/// Its size is bounded by the permits of the producers: dropping a request removes its entry.
 #[derive(Debug, Default)]
 pub(crate) struct PendingReplies {
-    /// None once the client is shut down.
+    /// `None` once the client is shut down.
     waiting: Mutex<Option<HashMap<Arc<str>, oneshot::Sender<PushedReply>>>>,
 }
 
-/// A reply as a broker pushed it (326): not inflated yet.
+/// A reply that a broker pushed (326), not inflated yet.
 #[derive(Debug)]
 pub(crate) struct PushedReply {
     pub(crate) header: ReplyMessageRequestHeader,
     pub(crate) body: Bytes,
-    /// When it came, milliseconds since the epoch.
+    /// When it arrived, in milliseconds since the epoch.
     pub(crate) arrived: i64,
 }
 
-/// A place in the table, left when it is dropped.
+/// A waiting request. Dropping it removes its entry from the table.
 #[derive(Debug)]
 pub(crate) struct PendingReply {
     replies: Arc<PendingReplies>,
@@ -43,7 +43,7 @@ impl PendingReplies {
         Self { waiting: Mutex::new(Some(HashMap::new())) }
     }
 
-    /// A place for the reply to this request; the id must be new. After [`close`](Self::close) nothing comes.
+    /// Registers a request; its id must be new. After [`close`](Self::close) no reply comes.
     pub(crate) fn wait_for(self: &Arc<Self>, correlation_id: Arc<str>) -> PendingReply {
         let (sender, receiver) = oneshot::channel();
         if let Some(waiting) = &mut *self.lock() {
@@ -52,13 +52,13 @@ impl PendingReplies {
         PendingReply { replies: self.clone(), correlation_id, receiver }
     }
 
-    /// Hands a reply to whoever waits for it. Returns whether anybody did.
+    /// Passes a reply to its request. Returns false if no request waits for it.
     pub(crate) fn arrived(&self, correlation_id: &str, reply: PushedReply) -> bool {
         let sender = self.lock().as_mut().and_then(|waiting| waiting.remove(correlation_id));
         sender.is_some_and(|sender| sender.send(reply).is_ok())
     }
 
-    /// Ends all waiting, now and later.
+    /// Ends all waiting requests, present and future ones.
     pub(crate) fn close(&self) {
         let waiting = self.lock().take();
         drop(waiting);
@@ -69,8 +69,8 @@ impl PendingReplies {
     }
 }
 
-/// Takes what brokers push (326) and acknowledges it. A reply for which nobody waits any more is fine: its request timed
-/// out or was given up.
+/// Takes and acknowledges pushed replies (326). A reply without a waiting request is acknowledged too: its request
+/// timed out or was given up, and the broker must not count that as a failure.
 impl BrokerRequestHandler for PendingReplies {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
         let peer = responder.connection().peer().clone();
@@ -100,7 +100,7 @@ impl PendingReply {
         (&mut self.receiver).await.ok()
     }
 
-    /// The reply if it is here already.
+    /// The reply, if it has arrived already.
     pub(crate) fn try_reply(&mut self) -> Option<PushedReply> {
         self.receiver.try_recv().ok()
     }

@@ -11,19 +11,19 @@ use super::TopicPublishInfo;
 use super::route_table::{Missing, RouteTable};
 use crate::error::MQClientError;
 
-/// The routes as one producer sees them: for each topic the queues that its messages can go to, with the connection and
-/// the send template of each.
+/// One producer's view of the routes: for each topic the queues to which it can send, each with its connection and its
+/// send template.
 #[derive(Debug)]
 pub(crate) struct PublishRoutes {
     routes: Arc<RouteTable>,
-    /// How many queues a topic is taken to have that does not exist yet.
+    /// The number of queues of a topic that does not exist yet.
     default_topic_queue_nums: u32,
-    /// Tells the views of this producer from those of another one in the memory of a thread.
+    /// Distinguishes this producer's views from another's in a thread's memory.
     id: u64,
     views: RwLock<FxHashMap<Arc<str>, Arc<TopicPublishInfo>>>,
 }
 
-/// A view that this thread asked for: a lock, if only for reading, is one for all threads.
+/// A view that this thread has used. It is cached per thread, because even a read lock would be shared by all threads.
 struct Seen {
     id: u64,
     version: u64,
@@ -31,11 +31,11 @@ struct Seen {
     view: Weak<TopicPublishInfo>,
 }
 
-/// Most threads send to few topics.
+/// Cached views per thread: most threads send to few topics.
 const SEEN: usize = 8;
 
 thread_local! {
-    /// Each at a place that follows from its topic.
+    /// Each view at a place that its topic determines.
     static VIEWS: RefCell<[Option<Seen>; SEEN]> = const { RefCell::new([const { None }; SEEN]) };
 }
 
@@ -46,13 +46,13 @@ impl PublishRoutes {
         Self { routes, default_topic_queue_nums, id, views: RwLock::default() }
     }
 
-    /// The queues to which messages of a topic can go, if they are known and there are any.
+    /// The queues for messages of a topic, if its route is known and has any.
     pub(crate) fn known(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
         self.get(topic).filter(|info| !info.is_empty())
     }
 
-    /// The queues to which messages of a topic can go, looked up if need be. There is at least one. Dropping the future
-    /// gives the lookup up.
+    /// The queues for messages of a topic, at least one; looks the route up if need be. Dropping the future gives up
+    /// the look-up.
     pub(crate) async fn find(
         &self,
         topic: &str,
@@ -69,7 +69,7 @@ impl PublishRoutes {
     }
 
     fn get(&self, topic: &str) -> Option<Arc<TopicPublishInfo>> {
-        // Read before the route: what changes in between has another version.
+        // Read the version before the route: a change in between then makes the cached view stale.
         let version = self.routes.version();
         let find = |seen: Option<&mut Option<Seen>>| {
             let (topic, view) = self.view(topic)?;
@@ -79,6 +79,7 @@ impl PublishRoutes {
             Some(view)
         };
         let found = VIEWS.try_with(|views| {
+            // A fixed place per topic: two topics may evict each other, but no search is needed.
             let place = FxBuildHasher.hash_one(topic) as usize % SEEN;
             match &mut views.borrow_mut()[place] {
                 Some(seen) if seen.version == version && seen.id == self.id && *seen.topic == *topic => {
@@ -87,19 +88,20 @@ impl PublishRoutes {
                 seen => find(Some(seen)),
             }
         });
-        // A thread that is about to end remembers nothing.
+        // A thread that is ending has no cache: find the view without it.
         found.unwrap_or_else(|_| find(None))
     }
 
-    /// The view of the route as it is now, made anew if the route has changed.
+    /// The view of the present route; made anew if the route has changed.
     fn view(&self, topic: &str) -> Option<(Arc<str>, Arc<TopicPublishInfo>)> {
         let (topic, route) = self.routes.get(topic)?;
         let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        // A read lock first: the view is nearly always there, and readers do not exclude each other.
         let known = views.get(&topic).filter(|view| view.is_of(&route)).cloned();
         drop(views);
         let view = known.unwrap_or_else(|| {
             let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-            // Another thread may have made it meanwhile.
+            // Look again under the write lock: another thread may have made it meanwhile.
             if let Some(view) = views.get(&topic).filter(|view| view.is_of(&route)) {
                 return view.clone();
             }
@@ -124,7 +126,7 @@ mod tests {
     use crate::mq_client_api::MQClientApi;
     use crate::name_servers::NameServers;
 
-    /// A table that learns from the test alone.
+    /// A table that learns routes only from the test.
     fn table() -> Arc<RouteTable> {
         let remoting = RemotingClient::new(ConnectionOptions::default(), Arc::new(NoRequests)).unwrap();
         let api = MQClientApi::new(remoting, NameServers::new(Vec::new()), Duration::ZERO);

@@ -1,4 +1,4 @@
-//! The remoting client of one instance: what carries its bytes, and what is added to its requests.
+//! The remoting client of a core: its transport, and the hooks that add to requests.
 
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ pub(super) async fn remoting_client(
         remoting.add_hook(Arc::new(hook));
     }
     config.hooks.rpc.iter().for_each(|hook| remoting.add_hook(hook.clone()));
-    // The last one: a field that is added after the signature breaks it. Java adds the zone's there.
+    // The signing hook comes last: a field added after it would break the signature. Java adds the zone's fields after
+    // it.
     if let Some(credentials) = &config.credentials {
         remoting.add_hook(Arc::new(AclClientRpcHook::new(credentials.clone())?));
     }
@@ -46,18 +47,18 @@ async fn transport(config: &ClientConfig) -> Result<Arc<dyn Transport>, MQClient
     if given.is_some() {
         return Err(invalid("transport", "a transport and tls are set: set one of them"));
     }
-    // It reads files, of which a system's trusted certificates can be hundreds.
+    // On a blocking thread: it reads files, and a system may have hundreds of trusted certificates.
     let transport = tokio::task::spawn_blocking(move || TlsTransport::new(&tls)).await;
     let transport = transport.map_err(|_| MQClientError::NoRuntime)?;
     Ok(Arc::new(transport.map_err(|error| invalid("tls", with_causes(&error)))?))
 }
 
-/// Adds the same fields to every request. Java: `NamespaceRpcHook`, `StreamTypeRPCHook`, `DynamicalExtFieldRPCHook`.
+/// Adds fixed fields to every request. Java: `NamespaceRpcHook`, `StreamTypeRPCHook`, `DynamicalExtFieldRPCHook`.
 #[derive(Debug)]
 struct FixedFieldsHook(Vec<(ByteString, ByteString)>);
 
 impl FixedFieldsHook {
-    /// `None` when there is nothing to add.
+    /// `None` if there is nothing to add.
     fn new(wanted: &FixedFields) -> Option<Self> {
         let mut fields: Vec<(&'static str, ByteString)> = Vec::new();
         if let Some(namespace) = &wanted.namespace_v2 {

@@ -14,14 +14,14 @@ use crate::error::MQClientError;
 use crate::mq_client_api::MQClientApi;
 use crate::name_servers::NoAnswer;
 
-/// Changes that a slow reader may leave unread; it is told that it missed some.
+/// Unread changes per reader; a slower reader loses the oldest, and is told how many.
 const UNREAD_CHANGES: usize = 64;
 
-/// The routes of the topics that this client uses, as the NameServers tell them. What producers and consumers make of
-/// them are views: [`PublishRoutes`](super::PublishRoutes), [`TopicSubscribeInfo`](super::TopicSubscribeInfo).
+/// The routes of the topics that this client uses, unchanged from the NameServers. Producers and consumers use views of
+/// them: [`PublishRoutes`](super::PublishRoutes), [`TopicSubscribeInfo`](super::TopicSubscribeInfo).
 ///
-/// A lookup runs once for all callers that need the same topic. A route that was found stays until a better
-/// one is found: a NameServer that is down, or has just restarted and knows nothing yet, stops no send.
+/// One look-up of a topic serves all callers that need it. A known route stays until another one is found: a NameServer
+/// that is down, or has just restarted and knows nothing yet, stops no send.
 #[derive(Debug)]
 pub(crate) struct RouteTable {
     api: Arc<MQClientApi>,
@@ -33,36 +33,36 @@ pub(crate) struct RouteTable {
     lookups: Mutex<Lookups>,
 }
 
-/// The look-ups that are under way.
+/// The look-ups in progress.
 type Lookups = HashMap<(Arc<str>, Missing), Arc<Lookup>>;
 
 /// The route of one topic. A snapshot: a change makes a new one.
 #[derive(Debug)]
 pub(crate) struct TopicRoute {
-    /// The NameServer that told it.
+    /// The NameServer that gave it.
     pub(crate) name_server: Arc<str>,
     pub(crate) data: TopicRouteData,
-    /// The topic does not exist yet: the route is that of the template topic. Only producers use it.
+    /// The topic does not exist yet, and this is the route of the template topic. Only producers use it.
     pub(crate) is_template: bool,
 }
 
-/// What is asked about a topic that does not exist.
+/// How to treat a topic without a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Missing {
-    /// The route of the template topic: a first send creates the topic from it.
+    /// Use the route of the template topic: a first send creates the topic from it.
     TakeTemplate,
-    /// Nothing: consumers cannot create topics.
+    /// Fail: consumers cannot create topics.
     IsError,
 }
 
-/// The lookup of one topic: whoever holds the lock asks; what it learned is there for those who waited.
+/// The look-up of one topic: the caller with the lock asks, and its result serves the callers that waited for the lock.
 type Lookup = tokio::sync::Mutex<Looked>;
 
 #[derive(Debug, Default)]
 struct Looked {
-    /// Why nothing was found.
+    /// Why no route was found.
     no_route: Option<Arc<NoAnswer>>,
-    /// When the last look at a known route began.
+    /// When the last look-up of a known route began.
     at: Option<Instant>,
 }
 
@@ -83,24 +83,24 @@ impl RouteTable {
         self.translator.as_ref()
     }
 
-    /// Another number whenever any route changed. Read it before a route: what changes in between has another version.
+    /// Changes whenever any route changes. Read it before a route: a change in between is then noticed.
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// The topics whose routes change from now on. A reader that is too slow loses the oldest and is told how many.
+    /// The topics whose routes change from now on. A slow reader loses the oldest and is told how many.
     pub(crate) fn changes(&self) -> broadcast::Receiver<Arc<str>> {
         self.changes.subscribe()
     }
 
-    /// The topic by its shared name, and its route, if it is known.
+    /// The topic's shared name and its route, if the route is known.
     pub(super) fn get(&self, topic: &str) -> Option<(Arc<str>, Arc<TopicRoute>)> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         topics.get_key_value(topic).map(|(topic, route)| (topic.clone(), route.clone()))
     }
 
-    /// Looks a route up until `usable` makes something of it. Dropping the future gives the lookup up, and the next caller
-    /// begins anew.
+    /// Looks a route up until `usable` returns a value for it. Dropping the future gives up the look-up; the next
+    /// caller starts a new one.
     pub(super) async fn find<T>(
         &self,
         topic: &str,
@@ -115,11 +115,12 @@ impl RouteTable {
             waited_for: "the route of the topic",
             context: Box::default(),
         };
-        // Whoever has to wait here shares the outcome of the lookup that it waited for, a failure too.
+        // A caller that waits for the lock shares the result of the look-up before it, even a failure.
         let (mut outcome, waited) = match lookup.try_lock() {
             Ok(outcome) => (outcome, false),
             Err(_) => (timeout_at(deadline, lookup.lock()).await.map_err(timed_out)?, true),
         };
+        // Another caller may have found the route while this one waited for the lock.
         if let Some(found) = usable() {
             return Ok(found);
         }
@@ -142,7 +143,7 @@ impl RouteTable {
         result
     }
 
-    /// Fetches the route of every known topic again.
+    /// Looks every known topic up again.
     pub(crate) async fn refresh(&self, timeout: Duration) {
         let topics: Vec<Arc<str>> =
             self.topics.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
@@ -151,7 +152,7 @@ impl RouteTable {
         }
     }
 
-    /// Fetches a known route again, unless somebody did who began after `since`. Returns at the deadline at the latest.
+    /// Looks a known topic up again, unless a look-up began after `since`. Returns at the deadline at the latest.
     pub(crate) async fn refresh_since(&self, topic: &str, since: Instant, deadline: Instant) {
         let lookup = self.lookup(topic, Missing::TakeTemplate);
         let Ok(mut looked) = timeout_at(deadline, lookup.lock()).await else { return };
@@ -173,7 +174,7 @@ impl RouteTable {
         }
     }
 
-    /// Any writable queue of a broker, and the address of the broker's master.
+    /// Any writable queue of a broker, with the address of the broker's master.
     pub(crate) fn a_queue_of(&self, broker: &str) -> Option<(MessageQueue, Arc<str>)> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         topics.iter().filter(|(_, route)| !route.is_template).find_map(|(topic, route)| {
@@ -186,7 +187,7 @@ impl RouteTable {
         })
     }
 
-    /// Where to dial the masters of all known routes, and their slaves if these are wanted; each address once.
+    /// The addresses to dial for the masters of all known routes, and for their slaves if wanted; without duplicates.
     pub(crate) fn servers(&self, with_slaves: bool) -> Vec<Arc<str>> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let brokers = topics.values().flat_map(|route| &route.data.broker_datas);
@@ -201,16 +202,17 @@ impl RouteTable {
         servers
     }
 
-    /// Where to dial a broker that advertises this address.
+    /// The address to dial for an advertised address.
     pub(crate) fn dial_address(&self, advertised: &str) -> Arc<str> {
         AddressTranslator::dial_address(self.translator(), advertised)
     }
 
-    /// Takes a route, and tells of it if it differs from the known one. A template replaces nothing that exists.
+    /// Stores a route, and announces it if it differs from the known one. A template replaces no existing route.
     pub(super) fn learn(&self, topic: &str, route: TopicRoute) {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let known = topics.get_key_value(topic);
         let unchanged = |known: &TopicRoute| {
+            // An equal route keeps its snapshot, and with it the views, templates and connections of all producers.
             let same = known.is_template == route.is_template && known.data == route.data;
             same || (route.is_template && !known.is_template)
         };
@@ -222,9 +224,10 @@ impl RouteTable {
         }
         let topic: Arc<str> = known.map_or_else(|| topic.into(), |(topic, _)| topic.clone());
         topics.insert(topic.clone(), Arc::new(route));
+        // After the insert: a reader that sees the new version finds the new route.
         self.version.fetch_add(1, Ordering::Release);
         drop(topics);
-        // It fails while nobody listens.
+        // An error only means that nobody listens.
         let _ = self.changes.send(topic);
     }
 
@@ -238,7 +241,7 @@ impl RouteTable {
         lookups.remove(&(Arc::from(topic), missing));
     }
 
-    /// The topic's own route, or that of the template topic if it does not exist yet.
+    /// The topic's own route; without it, the template topic's.
     async fn look_up(
         &self,
         topic: &str,
@@ -249,6 +252,7 @@ impl RouteTable {
             Ok((name_server, data)) => return Ok(TopicRoute::new(name_server, data, false)),
             Err(no_route) => no_route,
         };
+        // Without a clear "no" the topic may exist: a template route would then be wrong.
         if !no_route.is_no || missing == Missing::IsError {
             return Err(no_route);
         }

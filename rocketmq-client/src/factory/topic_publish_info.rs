@@ -9,51 +9,52 @@ use rocketmq_remoting::protocol::header::{SendMessageRequestHeaderV2, SendTempla
 use super::route_table::TopicRoute;
 use crate::conf::AddressTranslator;
 
-/// The queues that messages of one topic can go to, as one producer sees them. A snapshot: a changed route makes a new
+/// One producer's view of a topic: the queues to which its messages can go. A snapshot: a changed route makes a new
 /// one. Java: `TopicPublishInfo`.
 #[derive(Debug)]
 pub(crate) struct TopicPublishInfo {
     queues: Vec<MessageQueue>,
-    /// In the order of their queues.
+    /// The brokers, in the order of their queues.
     brokers: Vec<RouteBroker>,
-    /// The broker of each queue.
+    /// The index of each queue's broker.
     broker_of: Vec<usize>,
-    /// The route that it was made from.
+    /// The route from which it was made.
     route: Arc<TopicRoute>,
     cursor: AtomicUsize,
-    /// What plain messages to each queue have in common, once one was sent there.
+    /// The template of each queue, made at the first send to it: fields that all plain messages to the queue share.
     templates: Box<[OnceLock<Option<SendTemplate>>]>,
-    /// The queues with the topic as the user names it, once somebody asked for them.
+    /// The queues under the topic's name without namespace, made when first used.
     without_namespace: OnceLock<Vec<MessageQueue>>,
 }
 
 /// The master of a broker.
 #[derive(Debug)]
 struct RouteBroker {
-    /// Where to dial it, and as it is advertised. Empty if there is no master now.
+    /// The address to dial, and the advertised one. Empty if there is no master now.
     address: Arc<str>,
     advertised: Arc<str>,
     connection: ConnectionCell,
 }
 
-/// One choice.
+/// A chosen queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Choice<'a> {
     pub(crate) queue: &'a MessageQueue,
     pub(crate) address: &'a Arc<str>,
-    /// The address before it was translated.
+    /// The address before translation.
     pub(crate) advertised: &'a Arc<str>,
-    /// The connection that was used last.
+    /// The last connection to the broker.
     pub(crate) connection: &'a ConnectionCell,
-    /// Its place among the queues of the route.
+    /// The index of the queue in the route.
     pub(crate) place: usize,
 }
 
 impl TopicPublishInfo {
-    /// The view of an existing topic: the queues of writable brokers that have a master, sorted by broker name, or just
-    /// what an order configuration lists: all of that, because a key keeps its queue only as long as no queue leaves the
-    /// list. If the topic does not exist yet, the route is that of the template topic, and the queues are those that a
-    /// first send will create: up to `template_queues` of each broker.
+    /// The view of an existing topic: the queues of writable brokers with a master, sorted by broker name. With an
+    /// order configuration it has exactly the listed queues, even without a master: keys must keep their queues. For a
+    /// topic that does not exist yet, the route is the template topic's, and the queues are those that a first send
+    /// will create: up to
+    /// `template_queues` on each broker.
     pub(crate) fn new(
         topic: &str,
         route: Arc<TopicRoute>,
@@ -103,7 +104,7 @@ impl TopicPublishInfo {
         &self.route.data
     }
 
-    /// Whether it was made from this snapshot of the route.
+    /// Whether the view was made from this snapshot.
     pub(super) fn is_of(&self, route: &Arc<TopicRoute>) -> bool {
         Arc::ptr_eq(&self.route, route)
     }
@@ -112,7 +113,7 @@ impl TopicPublishInfo {
         self.queues.is_empty()
     }
 
-    /// The next queue in turn whose broker is preferred, or just the next one if none is.
+    /// The next queue in turn whose broker is preferred; without a preferred broker just the next queue.
     pub(crate) fn select(&self, prefer: impl Fn(&str) -> bool) -> Option<Choice<'_>> {
         let start = self.cursor.fetch_add(1, Ordering::Relaxed);
         self.search(start, prefer).or_else(|| self.search(start, |_| true))
@@ -132,12 +133,12 @@ impl TopicPublishInfo {
         Some(self.at(place)).filter(Choice::has_master)
     }
 
-    /// All queues, sorted by broker name and id, unless an order configuration says otherwise.
+    /// All queues, sorted by broker name and id, unless an order configuration lists them.
     pub(crate) fn queues(&self) -> &[MessageQueue] {
         &self.queues
     }
 
-    /// The same queues; `topic` is the name of their topic without its namespace.
+    /// All queues under `topic`, the name without namespace.
     pub(crate) fn queues_without_namespace(&self, topic: &str) -> &[MessageQueue] {
         self.without_namespace.get_or_init(|| {
             let topic: Arc<str> = topic.into();
@@ -148,7 +149,7 @@ impl TopicPublishInfo {
         })
     }
 
-    /// Whether a message can go to another broker than this one: one that has a master.
+    /// Whether a message can go to another broker: one with a master.
     pub(crate) fn has_other_broker(&self, broker: &str) -> bool {
         let mut choices = (0..self.queues.len()).map(|place| self.at(place)).filter(Choice::has_master);
         choices.any(|choice| choice.queue.broker_name() != broker)
@@ -167,25 +168,25 @@ impl TopicPublishInfo {
         None
     }
 
-    /// The choice at a place that an earlier one had.
+    /// The choice with the index of an earlier one.
     pub(crate) fn at(&self, place: usize) -> Choice<'_> {
         let RouteBroker { address, advertised, connection } = &self.brokers[self.broker_of[place]];
         Choice { place, queue: &self.queues[place], address, advertised, connection }
     }
 
-    /// What plain messages to the queue at this place have in common, from the header of any message to it: this view
-    /// belongs to one producer, so that only time, properties and flags differ. `None` if that header is not plain.
+    /// The template of the queue at this index, made from the header of any message to it: this view belongs to one
+    /// producer, so only time, properties and flags differ between headers. `None` if the header is not plain.
     pub(crate) fn template<'h>(
         &self,
         place: usize,
         header: impl FnOnce() -> SendMessageRequestHeaderV2<'h>,
     ) -> Option<&SendTemplate> {
         let template = self.templates.get(place)?;
-        // What is too long for the wire is told when it is sent whole.
+        // A header that is too long gives no template: sending it in full reports the error.
         template.get_or_init(|| SendTemplate::new(&header()).ok().flatten()).as_ref()
     }
 
-    /// The addresses of the masters, each once.
+    /// The addresses of the masters, without duplicates.
     pub(crate) fn masters(&self) -> impl Iterator<Item = &Arc<str>> {
         self.brokers.iter().map(|broker| &broker.address).filter(|address| !address.is_empty())
     }
@@ -221,7 +222,7 @@ fn queue_counts(route: &TopicRouteData, template_queues: Option<u32>) -> Vec<(&s
     writable.into_iter().map(|data| (data.broker_name.as_str(), count(data))).collect()
 }
 
-/// The address that a broker's master advertises.
+/// The advertised address of a broker's master.
 fn master_address(brokers: &[BrokerData], name: &str) -> Option<Arc<str>> {
     let broker = brokers.iter().find(|broker| broker.broker_name == name)?;
     Some(Arc::from(broker.broker_addrs.get(&mix_all::MASTER_ID)?.as_str()))

@@ -6,13 +6,13 @@ use rocketmq_remoting::protocol::body::TopicRouteData;
 
 use crate::conf::AddressTranslator;
 
-/// The queues of one topic that can be read, and the servers that have them: masters and slaves. Java:
+/// The readable queues of one topic with their servers, masters and slaves. Java:
 /// `MQClientInstance.topicRouteData2TopicSubscribeInfo`.
 #[derive(Debug)]
 pub(crate) struct TopicSubscribeInfo {
     /// Sorted by broker name and id.
     queues: Vec<MessageQueue>,
-    /// Where to dial each server of a broker, by its id: 0 is the master.
+    /// The addresses to dial for each broker, by broker id: 0 is the master.
     brokers: HashMap<Arc<str>, BTreeMap<i64, Arc<str>>>,
 }
 
@@ -35,7 +35,7 @@ impl TopicSubscribeInfo {
         &self.queues
     }
 
-    /// Where to read queues of a broker: its master, or else its slave with the smallest id.
+    /// The address from which to read queues of a broker: its master, or else the slave with the smallest id.
     pub(crate) fn reader(&self, broker: &str) -> Option<&Arc<str>> {
         self.brokers.get(broker)?.values().next()
     }
@@ -57,7 +57,7 @@ impl TopicSubscribeInfo {
         self.brokers.values().flat_map(BTreeMap::values)
     }
 
-    /// One server of a broker by its id.
+    /// The address of one server of a broker.
     pub(crate) fn server(&self, broker: &str, id: i64) -> Option<&Arc<str>> {
         self.brokers.get(broker)?.get(&id)
     }

@@ -1,4 +1,4 @@
-//! Messages, their results, and the queues that they lie in.
+//! Messages, the results of sends, and queues.
 //!
 //! - messages: [`Message`], [`MessageBatch`], [`MessageExt`] (a stored message), [`MessageProperties`]
 //! - results: [`SendResult`], [`SendStatus`], [`RecallResult`]
@@ -32,7 +32,7 @@ pub use reply::reply_message;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendStatus {
-    /// Stored as well as the broker is configured to.
+    /// Stored in full, as the broker is configured.
     SendOk,
     /// Stored in memory, but not flushed to disk in time (code 10; brokers that flush synchronously).
     FlushDiskTimeout,
@@ -54,7 +54,7 @@ impl fmt::Display for SendStatus {
     }
 }
 
-/// Where and how a message was stored. Java: `SendResult`.
+/// The place of a stored message, and how safely it is stored. Java: `SendResult`.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -73,24 +73,25 @@ impl fmt::Display for SendStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SendResult {
-    /// How well it was stored.
+    /// How safely it is stored.
     pub send_status: SendStatus,
-    /// The id that the client gave it (`UNIQ_KEY`), the same over all attempts and redeliveries.
+    /// The id that the client gave it (`UNIQ_KEY`), equal in all attempts and redeliveries. The time in it is that of the
+    /// zone UTC−12, where Java's client takes the local zone.
     pub msg_id: String,
-    /// The id that the broker gave it: its address and the position in its commit log, in hex.
+    /// The id that the broker gave it: the broker's address and the position in its commit log, in hexadecimal.
     pub offset_msg_id: String,
     /// The queue that holds the message.
     pub message_queue: MessageQueue,
-    /// The position in the queue, from 0. Of a delayed message: the position in the internal queue where it waits.
+    /// The position in the queue, from 0. For a delayed message the position in the internal queue where it waits.
     pub queue_offset: i64,
-    /// The transaction id; the brokers of 5.x send the `UNIQ_KEY` for every message.
+    /// The transaction id; brokers of 5.x send the `UNIQ_KEY` for every message.
     pub transaction_id: Option<String>,
-    /// The handle for [`recall`](crate::producer::Producer::recall), which takes a timer message back before it is
-    /// delivered (brokers 5.3.1 and later).
+    /// The handle for [`recall`](crate::producer::Producer::recall), which cancels a timer message before it is
+    /// delivered (brokers of 5.3.1 and later).
     pub recall_handle: Option<String>,
     /// The broker's region.
     pub region_id: Option<Cow<'static, str>>,
-    /// Whether the broker wants this message traced.
+    /// Whether the broker asks for a trace of this message.
     pub trace_on: bool,
 }
 

@@ -5,10 +5,10 @@ use rocketmq_common::{Message, MessageExt, mix_all};
 use crate::error::MQClientError;
 
 /// Makes the reply to a received request. Send it with any producer of the cluster: the broker that stores the reply
-/// pushes it to the client that asked. Java: `MessageUtil.createReplyMessage`.
+/// pushes it to the requester. Java: `MessageUtil.createReplyMessage`. Tags and other properties may be set before.
 ///
-/// Sending the reply fails with broker code 1 when the broker has lost its connection to the client that asked, or gets
-/// no acknowledgement from it. The reply is stored all the same. Tags and other properties may be set first.
+/// Sending the reply fails with broker code 1 if the broker has lost its connection to the requester, or gets no
+/// acknowledgement from it. The reply is stored nevertheless.
 ///
 /// ```
 /// use rocketmq_client::model::{Message, MessageExt, RecordHeader, message_const, reply_message};
@@ -29,7 +29,7 @@ use crate::error::MQClientError;
 /// ```
 ///
 /// # Errors
-/// `InvalidArgument` if the message is no request, or does not say which cluster stores it.
+/// `InvalidArgument` if the message is no request, or does not name the cluster that stores it.
 pub fn reply_message(request: &MessageExt, body: impl Into<Bytes>) -> Result<Message, MQClientError> {
     let property = |name: &'static str, why: &str| {
         request.property(name).ok_or_else(|| {

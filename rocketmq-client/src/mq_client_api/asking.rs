@@ -1,4 +1,4 @@
-//! What is asked of one server, or of any NameServer, within a limit: one method for each request.
+//! Requests to one server, or to any NameServer, within a limit: one method for each request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +28,7 @@ use tokio::time::Instant;
 use super::MQClientApi;
 use crate::error::MQClientError;
 
-/// Makes requests that each have the same limit, dialling included: 3 s by default, longer for a pull that the broker
-/// holds.
+/// Makes requests with a common limit, dialling included: 3 s by default, longer for a pull that the broker holds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asking<'a> {
     pub(super) api: &'a MQClientApi,
@@ -65,7 +64,7 @@ impl Asking<'_> {
         self.ask(address, &DeleteTopicRequestHeader { topic: topic.into() }).await.map(drop)
     }
 
-    /// Makes one NameServer forget which brokers of a cluster have a topic (216).
+    /// Deletes a topic's queues on the brokers of a cluster from one NameServer (216).
     pub(crate) async fn delete_topic_in_name_server(
         &self,
         address: &str,
@@ -114,8 +113,7 @@ impl Asking<'_> {
         self.ask(address, &DeleteKvConfigRequestHeader { namespace, key }).await.map(drop)
     }
 
-    /// The settings of a topic on one broker (351). `None` from a broker that does not know the request: it came
-    /// with 5.0.
+    /// The settings of a topic on one broker (351). `None` from a broker without this request, which came with 5.0.
     pub(crate) async fn topic_config(
         &self,
         address: &str,
@@ -129,7 +127,7 @@ impl Asking<'_> {
         }
     }
 
-    /// What the queues of a topic hold on one broker (202).
+    /// The offsets of a topic's queues on one broker (202).
     pub(crate) async fn topic_stats(
         &self,
         address: &str,
@@ -138,7 +136,7 @@ impl Asking<'_> {
         self.ask_for(address, &GetTopicStatsInfoRequestHeader { topic: topic.into() }).await
     }
 
-    /// Stored records by key (12). `None` where there are none.
+    /// Stored records by key (12). `None` if there are none.
     pub(crate) async fn query_message(
         &self,
         address: &str,
@@ -161,7 +159,7 @@ impl Asking<'_> {
         Ok(self.ask(address, &header).await?.header.offset)
     }
 
-    /// When the first message that a queue still has was stored (32). `None` of an empty queue.
+    /// The store time of the first message that a queue still has (32). `None` for an empty queue.
     pub(crate) async fn earliest_store_time(
         &self,
         address: &str,
@@ -193,7 +191,7 @@ impl Asking<'_> {
         Ok(self.ask(address, &header).await?.header.offset)
     }
 
-    /// The offset that a group has committed of a queue (14). `None` where there is none.
+    /// The committed offset of a group in a queue (14). `None` if there is none.
     pub(crate) async fn consumer_offset(
         &self,
         address: &str,
@@ -257,7 +255,7 @@ impl Asking<'_> {
         Ok(self.ask(address, &header).await?.body)
     }
 
-    /// Pulls records of one queue (11). The answers "nothing there" (19, 20, 21) are answers too.
+    /// Pulls records of one queue (11). The codes 19, 20 and 21 ("nothing there") are results, not errors.
     pub(crate) async fn pull_message(
         &self,
         address: &str,
@@ -281,7 +279,7 @@ impl Asking<'_> {
         Ok((code, Reply::new(header, answer)))
     }
 
-    /// One request to one server, with an answer whose header is all that counts.
+    /// Sends a request to one server; only the header of its answer counts.
     pub(super) async fn ask<H: RequestHeader>(
         &self,
         address: &str,
@@ -304,7 +302,7 @@ impl Asking<'_> {
         })
     }
 
-    /// One request to one server, with an answer in JSON.
+    /// Sends a request to one server whose answer is JSON.
     pub(super) async fn ask_for<H: RequestHeader, T: DeserializeOwned>(
         &self,
         address: &str,
@@ -314,7 +312,7 @@ impl Asking<'_> {
         decode_body(&reply.body).map_err(|error| MQClientError::bad_answer(address, error))
     }
 
-    /// One request that any NameServer can answer, with an answer in JSON.
+    /// Sends a request to any NameServer; the answer is JSON.
     async fn ask_name_servers<H, T>(&self, header: &H) -> Result<T, MQClientError>
     where
         H: RequestHeader + Sync,
@@ -333,7 +331,7 @@ impl Asking<'_> {
     }
 }
 
-/// Brokers answer 22, older ones 208.
+/// Whether nothing was found: brokers answer 22, older ones 208.
 fn is_nothing_found(code: ResponseCode) -> bool {
     [ResponseCode::QUERY_NOT_FOUND, ResponseCode::NO_MESSAGE].contains(&code)
 }

@@ -2,8 +2,8 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | `mod` | routes, sends, heartbeats, ends of transactions: what the core and producers ask, each with its deadline |
-//! | `asking` | what is asked of one server or of any NameServer, within a limit that the caller chooses |
+//! | `mod` | requests of the core and of producers, each with its deadline: routes, sends, heartbeats |
+//! | `asking` | requests to one server or to any NameServer, within a limit that the caller chooses |
 //! | `consuming` | what consumers ask of one broker, within such a limit |
 
 mod asking;
@@ -30,30 +30,39 @@ use tokio::time::Instant;
 use crate::error::{MQClientError, with_causes};
 use crate::factory::Group;
 use crate::name_servers::{NameServers, NoAnswer, Said};
+use crate::peer_log::PeerLog;
 
 pub(crate) use asking::Asking;
 
-/// The requests that this client makes, one method each. Java: `MQClientAPIImpl`.
+/// What to look at when a server does not know the question for a route.
+const IS_IT_A_BROKER: &str =
+    ": is this a broker? Give the address of a NameServer, whose port is mostly 9876";
+
+/// What to look at when a server ends each connection that it is asked on.
+const DOES_IT_WANT_TLS: &str = ": a server that wants TLS ends connections without it (set_tls)";
+
+/// The requests of this client, one method each. Java: `MQClientAPIImpl`.
 #[derive(Debug)]
 pub(crate) struct MQClientApi {
     remoting: RemotingClient,
     name_servers: NameServers,
-    /// The limit for requests that are no sends.
+    peers: PeerLog,
+    /// The limit of requests other than sends.
     timeout: Duration,
 }
 
-/// What a broker says when it takes a heartbeat.
+/// A broker's answer to a heartbeat.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct HeartbeatAnswer {
-    /// The broker's version (`MQVersion`), which decides what it can be asked.
+    /// The broker's version (`MQVersion`), which decides the requests that it supports.
     pub(crate) broker_version: i32,
-    /// Whether it takes a subscription that differs from the one it had.
+    /// Whether a subscription in the heartbeat differs from the broker's.
     pub(crate) subscription_changed: bool,
 }
 
 impl MQClientApi {
     pub(crate) fn new(remoting: RemotingClient, name_servers: NameServers, timeout: Duration) -> Self {
-        Self { remoting, name_servers, timeout }
+        Self { remoting, name_servers, peers: PeerLog::default(), timeout }
     }
 
     pub(crate) fn remoting(&self) -> &RemotingClient {
@@ -64,16 +73,21 @@ impl MQClientApi {
         &self.name_servers
     }
 
+    /// Hears how requests went, and logs when a peer goes and when it is back.
+    pub(crate) fn peers(&self) -> &PeerLog {
+        &self.peers
+    }
+
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Requests that each have the common limit, `mq_client_api_timeout`.
+    /// Makes requests with the default limit, `mq_client_api_timeout`.
     pub(crate) fn asking(&self) -> Asking<'_> {
         self.within(self.timeout)
     }
 
-    /// Requests that each have this limit, dialling included.
+    /// Makes requests with this limit, dialling included.
     pub(crate) fn within(&self, limit: Duration) -> Asking<'_> {
         Asking { api: self, limit }
     }
@@ -87,7 +101,7 @@ impl MQClientApi {
         self.topic_route_and_source(topic, deadline).await.map(|(_, route)| route)
     }
 
-    /// The route of a topic, and the NameServer that gave it.
+    /// The route of a topic, with the NameServer that gave it.
     pub(crate) async fn topic_route_and_source(
         &self,
         topic: &str,
@@ -101,38 +115,45 @@ impl MQClientApi {
         self.name_servers.ask(deadline, ask).await
     }
 
-    /// One request to one NameServer, with an answer in JSON.
+    /// Sends a request to one NameServer; the answer is JSON.
     async fn ask_name_server<H: RequestHeader, T: DeserializeOwned>(
         &self,
         address: &str,
         header: &H,
         deadline: Instant,
     ) -> Result<T, Said> {
-        // The body is all that matters of the answer; its header would have to cross threads.
+        // Only the body counts; a header type would have to be `Send`.
         let ask = async || {
             let left = deadline.saturating_duration_since(Instant::now());
             self.remoting.call(address, header, &Bytes::new(), left).await.map(|reply| reply.body)
         };
         let mut answer = ask().await;
         if matches!(&answer, Err(RemotingError::Call { source: CallError::Ended { .. }, .. })) {
-            // A connection that was idle for long ends when nobody looks; reading twice does no harm.
+            // The server may have closed an idle connection unnoticed. A read may be repeated, so try once more.
             answer = ask().await;
         }
+        self.peers.asked("NameServer", address, &answer);
         match answer {
             Ok(body) => decode_body(&body).map_err(|error| Said { text: with_causes(&error), is_no: false }),
             Err(RemotingError::Refused { code, remark, .. }) => {
                 let first_line =
                     remark.as_deref().and_then(|remark| remark.lines().next()).unwrap_or_default();
+                // A broker knows no look-ups of routes.
+                let hint = if code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED { IS_IT_A_BROKER } else { "" };
                 Err(Said {
-                    text: format!("{code} {first_line}"),
+                    text: format!("{code} {first_line}{hint}"),
                     is_no: code == ResponseCode::TOPIC_NOT_EXIST,
                 })
             }
-            Err(error) => Err(Said { text: with_causes(&error), is_no: false }),
+            Err(error) => {
+                let ended = matches!(&error, RemotingError::Call { source: CallError::Ended { .. }, .. });
+                let hint = if ended { DOES_IT_WANT_TLS } else { "" };
+                Err(Said { text: format!("{}{hint}", with_causes(&error)), is_no: false })
+            }
         }
     }
 
-    /// Sends a message with its header; the answer may have any code.
+    /// Sends a message with its header. The answer may have any code.
     pub(crate) fn send_message<H: EncodeHeader>(
         &self,
         address: &str,
@@ -142,7 +163,7 @@ impl MQClientApi {
         self.remoting.invoke(address, request, deadline)
     }
 
-    /// Sends a message that nobody answers.
+    /// Sends a message without an answer.
     pub(crate) fn send_message_oneway<H: EncodeHeader>(
         &self,
         address: &str,
@@ -152,7 +173,7 @@ impl MQClientApi {
         self.remoting.oneway(address, request, deadline)
     }
 
-    /// Tells a broker who this client is (34): `data` is a `HeartbeatData`. It remembers it with the connection.
+    /// Sends a broker a heartbeat (34): `data` is a `HeartbeatData`. The broker keeps it while the connection lasts.
     pub(crate) async fn heartbeat(
         &self,
         connection: &Connection,
@@ -165,13 +186,13 @@ impl MQClientApi {
         if answer.code != ResponseCode::SUCCESS.0 {
             return Err(RemotingError::refused(connection.peer(), &answer));
         }
-        // The broker took the heartbeat, whatever it adds.
+        // The broker has accepted the heartbeat, even if the header cannot be read.
         let header: HeartbeatResponseHeader = answer.header().unwrap_or_default();
         let subscription_changed = header.is_sub_change.unwrap_or_default();
         Ok(HeartbeatAnswer { broker_version: answer.version, subscription_changed })
     }
 
-    /// Tells a broker what became of a transaction (37), one way. The remark says why, if there is more to say.
+    /// Ends a transaction at a broker (37), one way. The remark gives the reason of a rollback, if there is one.
     pub(crate) async fn end_transaction(
         &self,
         connection: &Connection,
@@ -202,7 +223,7 @@ impl MQClientApi {
         Ok(())
     }
 
-    /// Takes a timer message back (370). Returns its id.
+    /// Recalls a timer message (370). Returns its id.
     pub(crate) async fn recall_message(
         &self,
         address: &str,

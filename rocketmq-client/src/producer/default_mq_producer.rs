@@ -83,10 +83,10 @@ impl Producer {
         self.inner.start().await
     }
 
-    /// Sends a message and waits until a broker has stored it, trying other brokers when one fails.
+    /// Sends a message and waits until a broker has stored it. Tries other brokers when one fails.
     ///
-    /// The message keeps one id over all attempts. Dropping the future gives the message up: it may be stored
-    /// or not.
+    /// The message keeps one id in all attempts. Dropping the future gives up the send: the message may be stored or
+    /// not.
     ///
     /// ```
     /// # use rocketmq_client::{model::Message, producer::Producer};
@@ -100,7 +100,7 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// [`MQClientError::outcome`] tells whether the message may be stored all the same.
+    /// [`MQClientError::outcome`] tells whether the message may be stored nevertheless.
     pub fn send(&self, message: Message) -> impl Future<Output = Result<SendResult, MQClientError>> + Send {
         self.inner.send(Submission::Message(message), SendOptions::new())
     }
@@ -118,7 +118,7 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// The errors of [`send`](Self::send).
     pub fn send_with(
         &self,
         message: Message,
@@ -141,8 +141,8 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Self::send); `BrokerNotFound` if the topic has no such queue, `InvalidArgument` if the queue is
-    /// one of another topic.
+    /// The errors of [`send`](Self::send); `BrokerNotFound` if the topic has no such queue, `InvalidArgument` if the
+    /// queue belongs to another topic.
     pub async fn send_to(&self, message: Message, queue: &MessageQueue) -> Result<SendResult, MQClientError> {
         if queue.topic() != message.topic() {
             let problem =
@@ -168,7 +168,7 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// The errors of [`send`](Self::send).
     pub async fn send_with_selector(
         &self,
         message: Message,
@@ -179,16 +179,16 @@ impl Producer {
         let info = self.inner.publish_info(message.topic()).await?;
         let queue =
             selector.select(self.inner.queues(&info, message.topic()), &message, arg.as_ref()).clone();
-        // The look-up was part of the one budget.
+        // The look-up has used a part of the send's budget.
         let left = self.inner.timeout().saturating_sub(began.elapsed()).as_millis();
         let options = SendOptions::new().queue(queue).timeout(u64::try_from(left).unwrap_or(u64::MAX));
         self.send_with(message, options).await
     }
 
-    /// Sends several messages in one request; they go to one queue, in order, all or none. They must obey the rules
-    /// of [`MessageBatch`], and their encoded size the limit `max_message_size`; [`MessageBatch::split`] makes
-    /// smaller batches. The result's `msg_id` has the ids of all messages, with commas between them, and its
-    /// `queue_offset` is that of the first. See [`send`](Self::send).
+    /// Sends several messages in one request. They go to one queue, in order; either all are stored or none. They must
+    /// follow the rules of [`MessageBatch`], and their encoded size must not exceed `max_message_size`;
+    /// [`MessageBatch::split`] makes smaller batches. The result's `msg_id` contains the ids of all messages, joined by
+    /// commas, and its `queue_offset` is the first message's. See [`send`](Self::send).
     ///
     /// ```
     /// # use rocketmq_client::{model::Message, producer::Producer};
@@ -202,22 +202,23 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// The errors of [`send`](Self::send).
     pub async fn send_batch(
         &self,
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<SendResult, MQClientError> {
         let batch = MessageBatch::try_from_iter(messages).map_err(MQClientError::illegal)?;
+        self.inner.check_all(&batch)?;
         self.inner.send(Submission::Batch(batch), SendOptions::new()).await
     }
 
-    /// Sends a message and calls back with the outcome. It returns once the message is admitted: as long as too many
-    /// sends, or bytes, are in flight it waits, which is where back-pressure acts.
+    /// Sends a message and passes the outcome to a callback. Returns once the message is admitted: while the limits of
+    /// sends or bytes in flight are reached it waits, which slows a fast caller down (back-pressure).
     ///
-    /// After `Ok`, `callback` runs exactly once, on a task of the producer's runtime that is not that of a
-    /// connection. Callbacks of messages for one broker mostly run one after another: a callback must not block, and hands
-    /// long work to a task. A panic in it is caught and counted. Dropping the future before it is ready sends nothing, and
-    /// the callback does not run.
+    /// After `Ok`, `callback` runs exactly once, on a task of the producer's runtime that serves no connection.
+    /// Callbacks of messages to one broker usually run one after another: a callback must not block, and should pass
+    /// long work to a task. A panic in it is caught and counted. Dropping the future before it resolves sends nothing,
+    /// and the callback does not run.
     ///
     /// ```
     /// # use rocketmq_client::{model::Message, producer::Producer};
@@ -241,8 +242,8 @@ impl Producer {
         self.inner.send_async(message, callback).await
     }
 
-    /// Sends a message without waiting for an answer: `Ok` means that its frame is in the write buffer, and
-    /// nothing is known of what becomes of it. Dropping the future before that sends nothing.
+    /// Sends a message without waiting for an answer: `Ok` means that its frame is in the write buffer; nothing tells
+    /// whether it was stored. Dropping the future before it resolves sends nothing.
     ///
     /// ```
     /// # use rocketmq_client::{model::Message, producer::Producer};
@@ -254,17 +255,17 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// The message is illegal, or no broker could be reached within the send time-out: it was not sent.
+    /// The message is illegal, or no broker could be reached within the send time-out. The message was not sent.
     pub async fn send_oneway(&self, message: Message) -> Result<(), MQClientError> {
         self.inner.send_oneway(message).await
     }
 
-    /// Takes a timer message back before it is delivered: `recall_handle` is what [`SendResult::recall_handle`] gave
-    /// (request code 370, brokers of 5.3.1 and later with `recallMessageEnable=true`). Java: `recallMessage`.
+    /// Cancels a timer message before it is delivered. `recall_handle` comes from [`SendResult::recall_handle`].
+    /// Request code 370, brokers of 5.3.1 and later with `recallMessageEnable=true`. Java: `recallMessage`.
     ///
-    /// The broker acts on it when the message falls due, and answers the same for a message that was recalled
-    /// before, or never was. It is asked once, within the send time-out. After dropping the future, or an error of
-    /// the connection, the message may be recalled or not; recalling it again does no harm.
+    /// The broker acts when the message falls due, and gives an equal answer for a message that was recalled before, or
+    /// never existed. It is asked once, within the send time-out. After dropping the future, or an error of the
+    /// connection, the message may be recalled or not; recalling it again does no harm.
     ///
     /// ```
     /// # use rocketmq_client::{model::Message, producer::Producer};
@@ -280,21 +281,22 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` for what is no handle, or one of another topic; `BrokerNotFound` when its broker is gone;
-    /// `Broker` with code 16 when the broker does not recall, 604 when the message is due or the handle is not the
-    /// broker's own.
+    /// `InvalidArgument` for an invalid handle, or a handle of another topic; `BrokerNotFound` if its broker is gone;
+    /// `Broker` with code 16 if the broker does not support recalls, 604 if the message is due or the handle belongs to
+    /// another broker.
     pub async fn recall(&self, topic: &str, recall_handle: &str) -> Result<RecallResult, MQClientError> {
         self.inner.recall(topic, recall_handle).await
     }
 
-    /// Sends a message and waits for the reply of whoever consumes it: `timeout_ms` covers all of that. Replies are made
-    /// with [`reply_message`](crate::model::reply_message).
+    /// Sends a message and waits for the reply of its consumer; `timeout_ms` covers both. Consumers make replies with
+    /// [`reply_message`](crate::model::reply_message).
     ///
-    /// A reply is pushed to this client, so the broker is told who it is before the request goes out, which costs the
-    /// first request to a broker one round trip more. A request counts among the sends in flight (option
+    /// Brokers push a reply to this client, so a heartbeat tells the broker about it before the request goes out; the
+    /// first request to a broker therefore takes one round trip more. A request counts among the sends in flight
+    /// (option
     /// `client_async_semaphore_value`) until it is over. The reply has the properties that the replier gave it, and
-    /// `ARRIVE_TIME`. Dropping the future gives the reply up, and perhaps the request; a reply that comes later is
-    /// acknowledged and forgotten. Java: `DefaultMQProducer.request`.
+    /// `ARRIVE_TIME`. Dropping the future gives up the reply, and perhaps the request; a later reply is acknowledged
+    /// and dropped. Java: `DefaultMQProducer.request`.
     ///
     /// ```
     /// # use rocketmq_client::{error::MQClientError, model::Message, producer::Producer};
@@ -310,14 +312,14 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// `NoReply` if the request is stored but no reply came in time; `BadReply` if the reply cannot be read; otherwise the
-    /// request failed as a [`send`](Self::send) does, and [`MQClientError::outcome`] tells whether it may be stored.
+    /// `NoReply` if the request is stored but no reply came in time; `BadReply` if the reply cannot be read. Otherwise
+    /// the errors of [`send`](Self::send): [`MQClientError::outcome`] tells whether the request may be stored.
     pub async fn request(&self, message: Message, timeout_ms: u64) -> Result<Message, MQClientError> {
         self.inner.request(message, timeout_ms).await
     }
 
     /// The queues to which messages of a topic can go, sorted by broker name and queue id. Java:
-    /// `fetchPublishMessageQueues`. Dropping the future gives the look-up up.
+    /// `fetchPublishMessageQueues`. Dropping the future gives up the look-up.
     ///
     /// ```
     /// # use rocketmq_client::producer::Producer;
@@ -331,7 +333,7 @@ impl Producer {
     /// ```
     ///
     /// # Errors
-    /// `BrokerNotFound` when the topic has none, `NameServerUnreachable` when nobody knows.
+    /// `BrokerNotFound` if the topic has none, `NameServerUnreachable` if no NameServer answers.
     pub async fn fetch_publish_message_queues(
         &self,
         topic: &str,
@@ -339,7 +341,7 @@ impl Producer {
         self.inner.fetch_queues(topic).await
     }
 
-    /// What this producer did so far.
+    /// The counters of this producer since its start.
     ///
     /// ```
     /// # use rocketmq_client::{model::Message, producer::Producer};
@@ -357,9 +359,9 @@ impl Producer {
         self.inner.stats()
     }
 
-    /// Stops taking messages, from all clones; waits for those in flight, at most for the send time-out; tells
-    /// the brokers; closes the connections; and says what was left. A second call finds nothing to do. Dropping
-    /// the future leaves the producer closed for new messages; call it again to finish.
+    /// Stops accepting messages, from all clones. Waits for sends in flight, at most for the send time-out, tells the
+    /// brokers, closes the connections, and reports the unfinished sends. A second call does nothing. Dropping the
+    /// future leaves the producer closed for new messages; call it again to finish.
     ///
     /// ```
     /// # use rocketmq_client::producer::Producer;
@@ -378,12 +380,12 @@ impl Producer {
     }
 }
 
-/// Options of a producer in the making.
+/// Builds a producer.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct ProducerBuilder {
     option: ProducerOption,
-    /// The client that it shares; none for one of its own.
+    /// The client to share; `None` for a client of its own.
     client: Option<MQClient>,
 }
 
@@ -407,10 +409,10 @@ impl ProducerBuilder {
         self
     }
 
-    /// The started producer; see [`Producer::start`].
+    /// Starts the producer; see [`Producer::start`].
     ///
     /// # Errors
-    /// As [`Producer::start`].
+    /// The errors of [`Producer::start`].
     pub async fn start(self) -> Result<Producer, MQClientError> {
         let producer = self.build(None)?;
         producer.start().await?;

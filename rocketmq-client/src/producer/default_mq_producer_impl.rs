@@ -1,4 +1,4 @@
-//! What all ways to send have in common. Starting is in `start_shutdown`, sending in `drivers`.
+//! The parts that all ways of sending share. `start_shutdown` starts it, `drivers` send.
 
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -25,14 +25,14 @@ use crate::hook::CommunicationMode;
 use crate::latency::MQFaultStrategy;
 use crate::life_cycle::LifeCycle;
 use crate::metrics::{Messages, ProducerMeter};
-use crate::model::{Message, MessageQueue};
+use crate::model::{Message, MessageBatch, MessageQueue};
 use crate::trace::{SendMessageTraceHook, TraceDispatcher};
 
-/// A future in a box.
+/// A boxed future.
 ///
-/// The code of an async function is compiled where it is polled: in every program that uses this crate, again and again. A
-/// future that a plain function puts into this box is compiled here, once, and makes no other future larger. All that is
-/// not on the way of every awaited message returns this.
+/// The code of an async function is compiled where it is polled: in every program that uses this crate, again and
+/// again. A future that a plain function boxes is compiled here, once, and makes no other future larger. All steps
+/// that few awaited messages need return this type.
 pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, MQClientError>> + Send + 'a>>;
 
 pub(super) const CLIENT: &str = "producer";
@@ -42,26 +42,26 @@ pub(super) const CLIENT: &str = "producer";
 pub(crate) struct DefaultMQProducerImpl {
     pub(super) option: ProducerOption,
     pub(super) client: MQClient,
-    /// Whether nobody else uses the client.
+    /// Whether no other producer or admin uses the client.
     pub(super) is_alone: bool,
     pub(super) life: LifeCycle<RunningProducer>,
     pub(super) permits: Arc<Permits>,
     pub(super) stats: Recorder,
-    /// Decides about transactions, if the producer sends any.
+    /// The listener, if the producer sends transactions.
     pub(super) listener: Option<Arc<dyn DynListener>>,
     pub(super) trace: Option<Arc<TraceDispatcher>>,
 }
 
-/// What exists once the producer is started.
+/// The parts of a started producer.
 #[derive(Debug)]
 pub(crate) struct RunningProducer {
     pub(crate) instance: Arc<MQClientInstance>,
-    /// The routes as this producer sees them.
+    /// This producer's view of the routes.
     pub(super) routes: PublishRoutes,
-    /// What ends with this producer, while the instance may go on.
+    /// The tasks of this producer, which end with it; the client may live on.
     pub(super) tasks: TaskOwner,
     pub(super) membership: Membership,
-    /// The group as brokers know it.
+    /// The group, under its name at brokers.
     pub(crate) producer_group: Arc<str>,
     pub(super) ids: &'static UniqueIdGenerator,
     pub(super) faults: Arc<MQFaultStrategy>,
@@ -75,7 +75,7 @@ impl DefaultMQProducerImpl {
         Self { is_alone: true, ..Self::of_client(client, option, listener) }
     }
 
-    /// A producer of a client that others use too.
+    /// A producer of a shared client.
     pub(super) fn of_client(
         client: MQClient,
         mut option: ProducerOption,
@@ -93,7 +93,7 @@ impl DefaultMQProducerImpl {
         Self { option, client, is_alone: false, life, permits, stats, listener, trace }
     }
 
-    /// Counts the outcome of one send. Illegal messages do not count: nothing was tried.
+    /// Counts the outcome of a send. Illegal messages do not count: nothing was tried.
     pub(super) fn note<T>(&self, sent: &Result<T, MQClientError>, plan: &SendPlan, ended: Instant) {
         match sent {
             Ok(_) => {
@@ -108,6 +108,11 @@ impl DefaultMQProducerImpl {
     pub(super) fn note_failure(&self, plan: &SendPlan, maybe_stored: bool) {
         self.stats.failed(maybe_stored);
         self.permits.meter().failed(plan.messages);
+    }
+
+    /// Checks each message of a batch.
+    pub(super) fn check_all(&self, batch: &MessageBatch) -> Result<(), MQClientError> {
+        self.running()?.preparation(&self.option).check_all(batch)
     }
 
     pub(super) fn plan(&self, mode: CommunicationMode, options: SendOptions) -> SendPlan {
@@ -133,7 +138,7 @@ impl DefaultMQProducerImpl {
         }
     }
 
-    /// The queues of a topic, as the user names it.
+    /// The queues of a topic, given under the user's name for it.
     pub(super) async fn publish_info(&self, topic: &str) -> Result<Arc<TopicPublishInfo>, MQClientError> {
         let running = self.running()?;
         current_runtime()?;
@@ -145,7 +150,7 @@ impl DefaultMQProducerImpl {
         }
     }
 
-    /// A copy of the queues of a topic.
+    /// Copies the queues of a topic.
     pub(super) fn fetch_queues<'a>(&'a self, topic: &'a str) -> BoxFuture<'a, Vec<MessageQueue>> {
         Box::pin(async move {
             let info = self.publish_info(topic).await?;
@@ -153,7 +158,7 @@ impl DefaultMQProducerImpl {
         })
     }
 
-    /// The queues of a route, with the topic as the user names it.
+    /// The queues of a route, under the user's name for the topic.
     pub(super) fn queues<'a>(&self, info: &'a TopicPublishInfo, topic: &str) -> &'a [MessageQueue] {
         match self.option.namespace() {
             None => info.queues(),
@@ -165,7 +170,7 @@ impl DefaultMQProducerImpl {
         self.life.running()
     }
 
-    /// What there is from `start` on, also while the producer shuts down and finishes what was admitted.
+    /// The parts of a started producer, even while it shuts down and finishes admitted sends.
     pub(super) fn started(&self) -> Option<&RunningProducer> {
         self.life.started()
     }
@@ -188,7 +193,7 @@ impl DefaultMQProducerImpl {
         millis(self.option.send_msg_timeout())
     }
 
-    /// The topic as brokers know it.
+    /// The topic under its name at brokers.
     pub(super) fn wrap_topic<'a>(&self, topic: &'a str) -> Cow<'a, str> {
         self.option.namespace().map_or(topic.into(), |ns| namespace::wrap_namespace(ns, topic))
     }
@@ -200,12 +205,12 @@ impl DefaultMQProducerImpl {
     }
 }
 
-/// The runtime of the caller. Waiting needs its timers, which panic where there is none.
+/// The runtime of the caller. A wait needs its timers, which would panic without a runtime.
 pub(super) fn current_runtime() -> Result<runtime::Id, MQClientError> {
     Ok(Handle::try_current().map_err(|_| MQClientError::NoRuntime)?.id())
 }
 
-/// What runs for a producer that is dropped without a shutdown ends, too.
+/// A producer that is dropped without a shutdown stops its tasks.
 impl Drop for RunningProducer {
     fn drop(&mut self) {
         self.tasks.stop();
@@ -213,15 +218,15 @@ impl Drop for RunningProducer {
 }
 
 impl RunningProducer {
-    /// Whether a caller on this runtime cannot tell if the runtime of the connections still runs. A client with a thread of
-    /// its own lives as long as it is used.
+    /// Whether the caller's runtime differs from the runtime of the connections, whose end it cannot see. A client
+    /// with a thread of its own lives as long as it is used.
     pub(super) fn is_elsewhere(&self, runtime: runtime::Id) -> bool {
         self.instance.home().is_some_and(|home| home != runtime)
     }
 
-    /// Room in a batch for a message, if messages are gathered and this message may go with others.
+    /// Reserves room for a message in a batch, if messages are gathered and this one may be.
     #[inline]
-    pub(super) fn reserve(&self, message: &Message) -> Option<Reserved<'_>> {
+    pub(super) fn reserve(&self, message: &mut Message) -> Option<Reserved<'_>> {
         self.accumulator.as_deref()?.reserve(message)
     }
 

@@ -4,12 +4,12 @@
 //! - `start_shutdown`: start and shutdown
 //! - `drivers`: carry sends out: awaited, with a callback, one-way, in batches, as requests
 //! - `recall`: takes timer messages back
-//! - `default_mq_producer_impl`: what all sends of a producer share
+//! - `default_mq_producer_impl`: the parts that all sends of a producer share
 //! - `accumulator`: gathers single sends into batches
-//! - `transaction`: the listener, and brokers' questions about transactions
+//! - `transaction`: the listener, and transaction checks of brokers
 //! - `machine`: decides about one send, without I/O
-//! - `wire`: the message as it goes out, and what the answer says
-//! - `permits`, `send_options`, `stats`: how many sends may be in flight; what a send does differently; counters
+//! - `wire`: the message on the wire, and the answer to it
+//! - `permits`, `send_options`, `stats`: limits of sends in flight; options of one send; counters
 
 mod accumulator;
 mod default_mq_producer;

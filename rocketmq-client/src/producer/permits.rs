@@ -1,4 +1,4 @@
-//! How many sends may be in flight.
+//! Limits of sends in flight.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -9,36 +9,37 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::metrics::{Messages, ProducerMeter};
 
-/// One send in [`Permits::free`], above the bytes.
+/// One send in [`Permits::free`]: a bit above the bytes.
 const SEND: u64 = 1 << BYTES_BITS;
-/// Bits of the count of bytes: a tebibyte. The other 24 bits are for the sends.
+/// Bits for the number of bytes: up to a tebibyte. The other 24 bits are for the sends.
 const BYTES_BITS: u32 = 40;
 
-/// How many sends, and how many bytes of bodies, may be in flight. A send past either waits.
+/// Limits the sends, and the bytes of their bodies, in flight. A send beyond either limit waits.
 ///
-/// Both counts are one number, so that every send changes one place in memory twice, whatever the number of threads.
+/// Both counts are in one number, so that every send changes a single place of memory twice, from any number of
+/// threads.
 #[derive(Debug)]
 pub(super) struct Permits {
     /// Sends and bytes that are free.
     free: AtomicU64,
     all: u64,
     closed: AtomicBool,
-    /// How many callers wait. While a caller waits, later callers queue behind it.
+    /// The number of waiting callers. While a caller waits, later callers queue behind it.
     waiting: AtomicUsize,
-    /// The caller that holds this waits for what is given back; the others wait for this.
+    /// Held by the first waiting caller, which waits for returned permits; the others wait for this lock, in order.
     turn: Mutex<()>,
     given_back: Notify,
     meter: ProducerMeter,
 }
 
-/// The right to one send. Given back when it is dropped.
+/// The right to one send, returned on drop.
 #[derive(Debug)]
 pub(super) struct Permit<P: Deref<Target = Permits>> {
     from: P,
     taken: Taken,
 }
 
-/// What one send has taken. Whoever holds it has to give it back.
+/// The amount that one send has taken. Its holder must return it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Taken(u64, Messages);
 
@@ -49,7 +50,7 @@ impl<P: Deref<Target = Permits>> Drop for Permit<P> {
 }
 
 impl<P: Deref<Target = Permits>> Permit<P> {
-    /// Gives the bytes back early: the body is gone, but the outcome is still waited for.
+    /// Returns the bytes early: the body is written, but the outcome is still to come.
     pub(super) fn release_bytes(&mut self) {
         let bytes = self.taken.0 % SEND;
         self.taken.0 -= bytes;
@@ -64,28 +65,28 @@ impl<P: Deref<Target = Permits>> Permit<P> {
         self
     }
 
-    /// The right, for as long as `from` is held.
+    /// Moves the permit to `from`, another reference to the same [`Permits`].
     pub(super) fn held_by<Q: Deref<Target = Permits>>(self, from: Q) -> Permit<Q> {
         Permit { from, taken: self.into_taken() }
     }
 
-    /// Takes out what was taken: the caller gives it back.
+    /// Takes the amount out of the permit: the caller must return it.
     pub(super) fn into_taken(mut self) -> Taken {
         std::mem::take(&mut self.taken)
     }
 }
 
-/// Why there is no permit.
+/// Why a send got no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoPermit {
-    /// The deadline passed while others held them.
+    /// The deadline passed while other sends held the permits.
     TimedOut,
     /// The producer is shutting down.
     Closed,
 }
 
 impl Permits {
-    /// At most 16,777,215 sends and a tebibyte: more than any machine has in flight.
+    /// Limits of at most 16,777,215 sends and a tebibyte: no machine has more in flight.
     pub(super) fn new(sends: u32, bytes: usize, meter: ProducerMeter) -> Self {
         let sends = u64::from(sends).min(u64::MAX >> BYTES_BITS);
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).min(SEND - 1);
@@ -101,22 +102,23 @@ impl Permits {
         }
     }
 
-    /// Takes a permit without waiting, if there is one and no caller waits for it.
+    /// Takes a permit without waiting, if one is free and no caller waits.
     pub(super) fn try_acquire(&self, body: usize) -> Option<Permit<&Self>> {
         let overtakes = self.waiting.load(Ordering::SeqCst) > 0;
         if overtakes || self.closed.load(Ordering::SeqCst) { None } else { self.take(body) }
     }
 
-    /// Takes a permit for one send of a body of this size; a larger body than the limit takes all there is.
-    /// Those who wait are served in order.
+    /// Takes a permit for one send with a body of this size; a body larger than the limit takes all bytes. Waiting
+    /// callers are served in order.
     pub(super) async fn acquire(&self, body: usize, deadline: Instant) -> Result<Permit<&Self>, NoPermit> {
+        // Counted before the first look: a permit returned after it wakes this caller.
         let _waiting = Waiting::new(&self.waiting);
         let acquired = timeout_at(deadline, async {
             let _turn = self.turn.lock().await;
             loop {
                 let given_back = self.given_back.notified();
                 tokio::pin!(given_back);
-                // Registered before the look, so that nothing given back in between is missed.
+                // Register before looking: a permit returned in between is then not missed.
                 given_back.as_mut().enable();
                 if self.closed.load(Ordering::SeqCst) {
                     return Err(NoPermit::Closed);
@@ -136,14 +138,14 @@ impl Permits {
         &self.meter
     }
 
-    /// How many sends hold a permit.
+    /// The number of sends with a permit.
     pub(super) fn in_flight(&self) -> u32 {
         let free = self.free.load(Ordering::SeqCst) / SEND;
-        // Both have 24 bits.
+        // The cast fits: both numbers have 24 bits.
         (self.all / SEND).saturating_sub(free) as u32
     }
 
-    /// Refuses new permits and waits until all are back, at most for `limit`. Returns how many are not.
+    /// Refuses new permits and waits until all are returned, at most `limit`. Returns the number of missing ones.
     pub(super) async fn drain(&self, limit: Duration) -> u32 {
         self.closed.store(true, Ordering::SeqCst);
         let _waiting = Waiting::new(&self.waiting);
@@ -167,7 +169,7 @@ impl Permits {
         if taken.0 > 0 {
             self.meter.ended(taken.1);
             self.free.fetch_add(taken.0, Ordering::SeqCst);
-            // Whoever comes to wait after this look sees what was given back.
+            // A caller that starts to wait after this load sees the returned permit: both sides are `SeqCst`.
             if self.waiting.load(Ordering::SeqCst) > 0 {
                 self.given_back.notify_one();
             }
@@ -177,12 +179,13 @@ impl Permits {
     fn take(&self, body: usize) -> Option<Permit<&Self>> {
         let bytes = u64::try_from(body).unwrap_or(u64::MAX).min(self.all % SEND);
         let enough = |free: u64| (free >= SEND && free % SEND >= bytes).then(|| free - SEND - bytes);
+        // One atomic step takes both counts: a send never holds a part of its permit.
         self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enough).ok()?;
         Some(Permit { from: self, taken: Taken(SEND + bytes, Messages::default()) })
     }
 }
 
-/// Counts somebody who waits.
+/// Counts a waiting caller.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

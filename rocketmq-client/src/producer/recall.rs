@@ -1,4 +1,4 @@
-//! Taking timer messages back.
+//! Recalls timer messages.
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
@@ -11,22 +11,22 @@ use crate::error::MQClientError;
 use crate::model::RecallResult;
 use crate::trace::TraceRecord;
 
-/// Java pads, but what was copied by hand may have lost its padding.
+/// The encoding of handles. Java pads them, but a handle copied by hand may have lost its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What a recall handle says: `v1 topic broker timestamp id` in Base64. Java: `RecallMessageHandle.HandleV1`.
+/// The content of a recall handle: `v1 topic broker timestamp id` in Base64. Java: `RecallMessageHandle.HandleV1`.
 #[derive(Debug, PartialEq, Eq)]
 struct RecallHandle {
-    /// The topic as brokers know it.
+    /// The topic, under its name at brokers.
     topic: String,
     broker_name: String,
     msg_id: String,
 }
 
-/// Why a text is no recall handle, or not one of this topic.
+/// Why a text is no recall handle of this topic.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum IllegalRecall {
     #[error("it is no URL-safe Base64 of a UTF-8 text: take `recall_handle` of the send result as it is")]
@@ -59,7 +59,7 @@ impl RecallHandle {
 }
 
 impl DefaultMQProducerImpl {
-    /// Takes a timer message back. Java: `DefaultMQProducerImpl.recallMessage`.
+    /// Recalls a timer message. Java: `DefaultMQProducerImpl.recallMessage`.
     pub(super) fn recall<'a>(&'a self, topic: &'a str, handle: &'a str) -> BoxFuture<'a, RecallResult> {
         Box::pin(self.ask_to_recall(topic, handle))
     }

@@ -1,6 +1,6 @@
 use crate::model::MessageQueue;
 
-/// What one send does differently from the producer's options.
+/// Options of one send that replace the producer's.
 ///
 /// ```
 /// use rocketmq_client::producer::SendOptions;
@@ -16,24 +16,24 @@ pub struct SendOptions {
 }
 
 impl SendOptions {
-    /// Nothing different.
+    /// No changes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The whole budget in ms, retries included, instead of `send_msg_timeout`.
+    /// The budget in ms, including retries, instead of `send_msg_timeout`.
     pub fn timeout(mut self, ms: u64) -> Self {
         self.timeout = Some(ms);
         self
     }
 
-    /// How often it is tried again, instead of `retry_times_when_send_failed`.
+    /// How many times a failed send is retried, instead of `retry_times_when_send_failed`.
     pub fn retry_times(mut self, times: u32) -> Self {
         self.retry_times = Some(times);
         self
     }
 
-    /// The one queue that it may go to; retries stay on it.
+    /// The only queue for the message; retries stay on it.
     pub fn queue(mut self, queue: MessageQueue) -> Self {
         self.queue = Some(queue);
         self

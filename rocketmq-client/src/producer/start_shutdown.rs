@@ -1,4 +1,4 @@
-//! How a producer starts and shuts down.
+//! Start and shutdown of a producer.
 
 use std::sync::Arc;
 
@@ -108,7 +108,7 @@ impl DefaultMQProducerImpl {
         })
     }
 
-    /// Tracing is no reason to refuse service: without it, records are dropped and counted.
+    /// Starts tracing. A failure must not stop the producer: records are then dropped and counted.
     async fn start_trace(&self, running: &RunningProducer) {
         let Some(trace) = &self.trace else { return };
         let option = self.option.for_trace(inner_group(&running.producer_group, "PRODUCE"));
@@ -118,7 +118,7 @@ impl DefaultMQProducerImpl {
         }
     }
 
-    /// Fetches the routes of the topics that the options name. A failure shows at the first send.
+    /// Looks up the routes of the topics in the options. A failure shows at the first send.
     async fn preload_routes(&self, running: &RunningProducer) {
         for topic in self.option.topics() {
             self.preload_route(running, topic).await;
@@ -133,8 +133,8 @@ impl DefaultMQProducerImpl {
         }
     }
 
-    /// Answers brokers' questions about transactions from now on, also about those of an earlier producer of the group.
-    /// Brokers ask those that sent them a heartbeat, so all that can be known yet get one.
+    /// Starts to answer transaction checks, including those for an earlier producer of the group. Brokers ask only
+    /// clients that sent a heartbeat, so all brokers known by now get one.
     async fn start_checks(
         &self,
         running: &RunningProducer,

@@ -1,43 +1,43 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Each power of two of microseconds is divided into that many buckets: percentiles are right to 1/16.
+/// Buckets for each power of two of microseconds: percentiles are exact to 1/16.
 const SUB_BUCKETS: usize = 16;
-/// The last power of two is about 68 s; what takes longer counts as that.
+/// The last power of two is about 68 s; longer times count as this long.
 const POWERS: usize = 23;
 const BUCKETS: usize = SUB_BUCKETS * (POWERS + 1);
 
-/// What a producer did since it was started. Counters never go back.
+/// Counters of a producer since its start. They never decrease.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ProducerStats {
-    /// Messages that were stored; one-way sends that were written; a batch counts once.
+    /// Messages stored, and one-way sends written; a batch counts once.
     pub send_success_count: u64,
-    /// Sends that ended in an error, other than for being illegal.
+    /// Sends that ended in an error; illegal messages do not count.
     pub send_failure_count: u64,
     /// The mean time from call to result of successful sends, in ms.
     pub average_rt: f64,
-    /// Half of the successful sends took at most this, in ms.
+    /// The median time of successful sends, in ms.
     pub p50_rt: f64,
-    /// 99 of 100, in ms.
+    /// The 99th percentile of their times, in ms.
     pub p99_rt: f64,
-    /// 999 of 1,000, in ms.
+    /// The 99.9th percentile of their times, in ms.
     pub p999_rt: f64,
-    /// The slowest successful send, in ms.
+    /// The longest time of a successful send, in ms.
     pub max_rt: f64,
     /// Attempts after the first, of all sends.
     pub retry_count: u64,
-    /// Failed sends whose message may be stored all the same.
+    /// Failed sends whose message may be stored nevertheless.
     pub unknown_outcome_count: u64,
     /// Callbacks that panicked.
     pub callback_panic_count: u64,
-    /// Trace records that were lost: too many waited, or their message could not be sent.
+    /// Trace records that were dropped: too many waited, or their message could not be sent.
     pub trace_dropped_count: u64,
     /// Sends in flight now.
     pub in_flight: u32,
 }
 
-/// Parts of the counters that every send changes. Each thread has one of them to itself, unless there are more threads.
+/// Parts of the counters. Each thread writes to its own part, up to this number of threads.
 const PARTS: usize = 8;
 
 /// The counters behind [`ProducerStats`].
@@ -75,13 +75,13 @@ impl Default for Recorder {
     }
 }
 
-/// The part of this thread.
+/// The index of this thread's part.
 fn part() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static PART: usize = NEXT.fetch_add(1, Ordering::Relaxed) % PARTS;
     }
-    // A thread that is ending has none any more.
+    // A thread that is ending has no index any more.
     PART.try_with(|part| *part).unwrap_or_default()
 }
 
@@ -122,7 +122,7 @@ impl Recorder {
         let total_us: u64 = self.times.iter().map(|times| load(Some(&times.total_us))).sum();
         let max_us = self.times.iter().map(|times| load(Some(&times.max_us))).max().unwrap_or_default();
         let (total_ms, max_rt) = (total_us as f64 / 1000.0, max_us as f64 / 1000.0);
-        // The end of a bucket may lie above all that is in it.
+        // The end of the last bucket may lie above the largest value in it.
         let percentile = |part| percentile(&counts, part).min(max_rt);
         ProducerStats {
             send_success_count: succeeded,

@@ -25,9 +25,9 @@ pub type TransactionMQProducer = TransactionProducer;
 /// Sends messages that are delivered if, and only if, a local transaction commits. Java: `TransactionMQProducer`.
 ///
 /// [`send_in_transaction`](Self::send_in_transaction) stores the message as a half message that no consumer sees, lets
-/// the [`TransactionListener`] run the local transaction, and tells the broker how it ended. If the broker hears
-/// nothing, or that it is not known yet, it asks any producer of the group, also one that has been restarted.
-/// [`producer`](Self::producer) sends ordinary messages. Clones share everything.
+/// the [`TransactionListener`] run the local transaction, and tells the broker its state. If the broker hears nothing,
+/// or "unknown", it asks any producer of the group, even after a restart of the producer. [`producer`](Self::producer)
+/// sends ordinary messages. Clones share everything.
 ///
 /// ```
 /// # use rocketmq_client::model::Message;
@@ -55,17 +55,18 @@ pub struct TransactionProducer {
     listener: Arc<dyn DynListener>,
 }
 
-/// Where a half message was stored, and how its transaction ended. Dereferences to the [`SendResult`].
+/// The place of a half message, and the state of its transaction. Dereferences to the [`SendResult`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionSendResult {
-    /// Where the half message was stored. `message_queue` is the queue that it is meant for, but `queue_offset` and
-    /// `offset_msg_id` are those of the half message.
+    /// The place of the half message. `message_queue` is the queue for the message; `queue_offset` and `offset_msg_id`
+    /// belong to the half message.
     pub send_result: SendResult,
-    /// What became of the local transaction. [`Rollback`](LocalTransactionState::Rollback), without asking the listener,
-    /// if the half message was stored weakly (a status other than `SendOk`).
+    /// The state of the local transaction. If the half message was stored weakly (a status other than `SendOk`), it is
+    /// [`Rollback`](LocalTransactionState::Rollback), and the listener was not called.
     pub local_transaction_state: LocalTransactionState,
-    /// Whether the broker was told: its frame is in the write buffer, one way. If not, the broker will ask.
+    /// Whether the state was sent to the broker: its frame is in the write buffer, one way. If not, the broker will
+    /// ask.
     pub end_sent: bool,
 }
 
@@ -77,7 +78,7 @@ impl Deref for TransactionSendResult {
     }
 }
 
-/// What cannot be combined.
+// Features that exclude each other.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "a message of a transaction cannot have a delay level or a timer: the broker would delay the half message. Send \
@@ -86,7 +87,7 @@ impl Deref for TransactionSendResult {
 struct DelayedHalf;
 
 impl TransactionProducer {
-    /// A producer with these options, which `start` checks, and whose transactions the listener decides.
+    /// A producer with these options, which `start` checks. The listener runs and knows its transactions.
     pub fn new(option: ProducerOption, listener: impl TransactionListener) -> Self {
         let listener: Arc<dyn DynListener> = Arc::new(listener);
         let inner = Arc::new(DefaultMQProducerImpl::new(option, Some(listener.clone())));
@@ -101,35 +102,34 @@ impl TransactionProducer {
         TransactionProducerBuilder::new(Producer::builder(group), listener)
     }
 
-    /// Starts it, as [`Producer::start`] does. From now on brokers can ask about transactions of the group: all brokers
-    /// of the topic `create_topic_key` and of the `topics` in the options are told soon that this producer is there,
-    /// others when the first message goes to them. When it fails, or its future is dropped, `start` may be called
-    /// again.
+    /// Starts the producer, like [`Producer::start`]. From now on brokers can ask about transactions of the group. All
+    /// brokers of the topic `create_topic_key` and of the `topics` in the options soon get a heartbeat; other brokers
+    /// get it with the first message to them. If the start fails or its future is dropped, `start` may be called again.
     ///
     /// # Errors
-    /// As [`Producer::start`].
+    /// The errors of [`Producer::start`].
     pub async fn start(&self) -> Result<(), MQClientError> {
         self.producer.start().await
     }
 
-    /// The same producer for ordinary messages, and for all else that producers do.
+    /// The producer for ordinary messages and all other calls.
     pub fn producer(&self) -> &Producer {
         &self.producer
     }
 
-    /// Stores a half message, runs the local transaction, and tells the broker once how it ended.
+    /// Stores a half message, runs the local transaction, and tells the broker its state once.
     ///
-    /// The half message is sent as [`Producer::send`] does, with its deadline and retries; the local transaction has no
-    /// deadline. Brokers do not notice that a transaction ends twice, so it is told once and not again: if the telling
-    /// is lost, the broker asks. When an attempt to store the half message failed in a way that leaves open whether it
-    /// is stored, and a retry succeeded, the broker may ask about the first one, too.
+    /// The half message is sent like with [`Producer::send`], with its deadline and retries; the local transaction has
+    /// no deadline. Brokers do not notice if a transaction ends twice, so the state is sent once, without a retry: if
+    /// it is lost, the broker asks. If an attempt failed with an unknown outcome and a retry stored the half message,
+    /// the broker may also ask about the first one.
     ///
-    /// Dropping the future leaves the half message stored or not, and drops the local transaction at an await point. The
-    /// broker then asks [`check_local_transaction`](TransactionListener::check_local_transaction), which decides.
+    /// Dropping the future leaves the half message stored or not, and drops the local transaction at an await point.
+    /// The broker then asks [`check_local_transaction`](TransactionListener::check_local_transaction), which decides.
     ///
     /// # Errors
-    /// The half message was not stored, or may not be: the local transaction did not run.
-    /// [`MQClientError::MessageIllegal`] if the message has a delay level or timer.
+    /// The half message was not stored, or may not be stored: the local transaction did not run.
+    /// [`MQClientError::MessageIllegal`] if the message has a delay level or a timer.
     pub async fn send_in_transaction(
         &self,
         message: Message,
@@ -164,7 +164,7 @@ impl TransactionProducer {
         })
     }
 
-    /// Shuts down as [`Producer::shutdown`] does. Brokers ask other producers of the group about what is not decided.
+    /// Shuts down like [`Producer::shutdown`]. Brokers ask other producers of the group about open transactions.
     /// Dropping the future leaves the producer closed for new messages; call it again to finish.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl TransactionProducer {
     }
 }
 
-/// Options of a transaction producer in the making.
+/// Builds a transaction producer.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct TransactionProducerBuilder {
@@ -197,10 +197,10 @@ impl TransactionProducerBuilder {
         Self { producer: self.producer.option(change), ..self }
     }
 
-    /// The started producer; see [`TransactionProducer::start`].
+    /// Starts the producer; see [`TransactionProducer::start`].
     ///
     /// # Errors
-    /// As [`Producer::start`].
+    /// The errors of [`Producer::start`].
     pub async fn start(self) -> Result<TransactionProducer, MQClientError> {
         let Self { producer, listener } = self;
         let producer = producer.build(Some(listener.clone()))?;
@@ -210,7 +210,7 @@ impl TransactionProducerBuilder {
 }
 
 impl DefaultMQProducerImpl {
-    /// Tells the broker that stored the half message how its transaction ended (37).
+    /// Tells the broker that stored the half message the state of its transaction (37).
     async fn end_transaction(
         &self,
         running: &RunningProducer,
@@ -251,8 +251,9 @@ impl DefaultMQProducerImpl {
     }
 }
 
-/// The message as it is stored until its transaction ends.
+/// The form in which the message is stored until its transaction ends.
 fn half_message(mut message: Message, producer_group: &str) -> Result<Message, MQClientError> {
+    message.properties_mut().take_off_received();
     let properties = message.properties();
     if properties.contains(names::PROPERTY_DELAY_TIME_LEVEL) || message.is_timer() {
         return Err(MQClientError::illegal(DelayedHalf));

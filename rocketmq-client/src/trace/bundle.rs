@@ -3,14 +3,14 @@ use std::collections::BTreeSet;
 use super::record::TraceRecord;
 use crate::model::Message;
 
-/// The most records in one trace message.
+/// The largest number of records in a trace message.
 const RECORDS: usize = 10;
-/// A trace message is sent as soon as it is that long.
+/// A trace message is sent once its text is this long.
 const TEXT_CHARS: usize = 128_000;
-/// All ids and keys of a trace message; above that only ids, so that the message can be sent at all.
+/// The limit for all ids and keys of a trace message. Beyond it only ids are added, or the message would be too large.
 const KEYS_CHARS: usize = 16_000;
 
-/// Records on their way into one trace message.
+/// Records that are collected for one trace message.
 #[derive(Debug, Default)]
 pub(super) struct Bundle {
     records: usize,
@@ -20,7 +20,7 @@ pub(super) struct Bundle {
 }
 
 impl Bundle {
-    /// Adds a record, and tells whether the bundle should be sent now.
+    /// Adds a record. Returns whether the bundle should be sent now.
     pub(super) fn push(&mut self, record: TraceRecord) -> bool {
         self.records += 1;
         self.text.push_str(&record.text);
@@ -38,7 +38,7 @@ impl Bundle {
         self.records == 0
     }
 
-    /// The trace message, and how many records are in it. The bundle is empty afterwards.
+    /// The trace message, and its number of records. The bundle is empty afterwards.
     pub(super) fn take(&mut self, topic: &str) -> (Message, usize) {
         let Self { records, text, keys, .. } = std::mem::take(self);
         let mut message = Message::new(topic, text);

@@ -11,20 +11,20 @@ use super::record::TraceRecord;
 use crate::error::{MQClientError, with_causes};
 use crate::producer::Producer;
 
-/// Records that may wait; what comes on top is dropped: tracing never holds up a send.
+/// Records that may wait; further ones are dropped: tracing never delays a send.
 const QUEUE: usize = 2048;
-/// So long the first record of a trace message waits for others.
+/// The longest wait of a record for others in its trace message.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
-/// What a group name may have.
+/// The longest group name.
 const GROUP_CHARS: usize = 120;
 
-/// Takes records, and sends them in bundles with an inner producer: one of the traced producer's client, with a group of
-/// its own, which is not traced itself. Java: `AsyncTraceDispatcher`.
+/// Takes records, and sends them in bundles with an inner producer. This producer uses the traced producer's client,
+/// has a group of its own, and is not traced itself. Java: `AsyncTraceDispatcher`.
 #[derive(Debug)]
 pub(crate) struct TraceDispatcher {
     topic: String,
     records: mpsc::Sender<TraceRecord>,
-    /// The other end of the queue, until the dispatcher is started.
+    /// The receiving end of the queue, until the dispatcher is started.
     waiting: Mutex<Option<mpsc::Receiver<TraceRecord>>>,
     dropped: Arc<AtomicU64>,
     running: OnceLock<Running>,
@@ -49,12 +49,12 @@ impl TraceDispatcher {
         })
     }
 
-    /// The topic that the records go to.
+    /// The trace topic.
     pub(crate) fn topic(&self) -> &str {
         &self.topic
     }
 
-    /// How many records were lost.
+    /// The number of dropped records.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -65,9 +65,9 @@ impl TraceDispatcher {
         }
     }
 
-    /// Starts the inner producer, and sending with it, as one of `tasks`.
+    /// Starts the inner producer, and the task that sends, which is owned by `tasks`.
     pub(crate) async fn start(&self, producer: Producer, tasks: &TaskOwner) -> Result<(), MQClientError> {
-        // Boxed, for this is a producer that starts a producer.
+        // Boxed: otherwise the future of a producer's start would contain itself.
         Box::pin(producer.start()).await?;
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(records) = waiting else { return Ok(()) };
@@ -84,7 +84,7 @@ impl TraceDispatcher {
         Ok(())
     }
 
-    /// Sends what is left, and stops; at most for `limit`.
+    /// Sends the remaining records and stops, within `limit`.
     pub(crate) async fn shutdown(&self, limit: Duration) {
         let Some(Running { producer, stop, finished }) = self.running.get() else { return };
         let deadline = Instant::now() + limit;
@@ -99,17 +99,17 @@ impl TraceDispatcher {
     }
 }
 
-/// The group of an inner producer. Java's may grow too long to be started; this one is cut.
+/// The group of an inner producer. In Java it may be too long for a start; here it is cut.
 pub(crate) fn inner_group(group: &str, kind: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let tail = format!("-{kind}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let mut name = format!("_INNER_TRACE_PRODUCER-{group}");
-    // Group names are ASCII.
+    // The cut is at a character: group names are ASCII.
     name.truncate(GROUP_CHARS - tail.len());
     name + &tail
 }
 
-/// The task that sends.
+/// The sending task.
 struct Sending {
     topic: String,
     producer: Producer,
@@ -126,7 +126,7 @@ impl Sending {
             let flush = tokio::time::sleep_until(flush_at);
             tokio::select! {
                 () = stop.notified(), if !stopping => {
-                    // What is in the queue is still received, and then the end of it.
+                    // Records in the queue are still received; then the channel ends.
                     self.records.close();
                     stopping = true;
                 }
@@ -149,7 +149,7 @@ impl Sending {
         }
     }
 
-    /// Returns once the message is admitted, so that the queue fills up while too many are on their way.
+    /// Returns once the message is admitted: while too many trace messages are in flight, the queue fills up.
     async fn send(&self, bundle: &mut Bundle) {
         let (message, records) = bundle.take(&self.topic);
         let lost = self.dropped.clone();

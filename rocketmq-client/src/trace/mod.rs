@@ -1,9 +1,9 @@
-//! Message trace: what became of messages, as messages of a trace topic that `mqadmin queryMsgTraceById` and the
+//! Message trace: records of sends, written as messages of a trace topic that `mqadmin queryMsgTraceById` and the
 //! dashboard read. Java: `org.apache.rocketmq.client.trace`.
 //!
 //! - `send_hook`: makes a record of each attempt to send
 //! - `record`: the records and their text
-//! - `bundle`: records that go out in one message
+//! - `bundle`: records for one trace message
 //! - `dispatcher`: the queue of records, and the inner producer that sends them
 
 mod bundle;

@@ -11,15 +11,14 @@ use crate::producer::LocalTransactionState;
 const FIELD_END: char = '\u{1}';
 const RECORD_END: char = '\u{2}';
 
-/// Java: the ordinal of `MessageType.Trans_msg_Commit`, which it gives all ends, those that roll back too.
+/// Java: the ordinal of `MessageType.Trans_msg_Commit`, which Java uses for all ends, even for rollbacks.
 const TRANSACTION_COMMIT: u8 = 2;
 
-/// One thing that happened to a message, as the text that goes into a trace message. Java: `TraceContext` and
-/// `TraceDataEncoder`.
+/// One event of a message, in the text form of a trace message. Java: `TraceContext` and `TraceDataEncoder`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TraceRecord {
     pub(super) text: String,
-    /// What the record is found by: the id of the message and its keys.
+    /// The keys of the record: the id of the message and its keys.
     pub(super) msg_id: String,
     pub(super) keys: Option<String>,
 }
@@ -42,7 +41,7 @@ pub(super) struct Pub<'a> {
     pub(super) success: bool,
 }
 
-/// The end of a transaction, as the broker is told. Java: `TraceType.EndTransaction`.
+/// The end of a transaction that the broker was told. Java: `TraceType.EndTransaction`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EndOfTransaction<'a> {
     pub(crate) group: &'a str,
@@ -51,7 +50,7 @@ pub(crate) struct EndOfTransaction<'a> {
     pub(crate) broker_address: &'a str,
     pub(crate) transaction_id: &'a str,
     pub(crate) state: LocalTransactionState,
-    /// The broker had asked.
+    /// Whether it answers a check of the broker.
     pub(crate) from_check: bool,
 }
 
@@ -69,7 +68,7 @@ impl TraceRecord {
         text.field(sent.body_length);
         text.field(sent.took.as_millis());
         text.field(ordinal(sent.message_type));
-        // Java traces no failed attempts, so there is no habit to follow.
+        // Java traces no failed attempts, so no reader expects another value.
         text.field(sent.offset_msg_id.unwrap_or_default());
         text.field(sent.success);
         Self { text: text.end(), msg_id: sent.msg_id.to_owned(), keys: sent.keys.map(str::to_owned) }
@@ -93,7 +92,7 @@ impl TraceRecord {
         Self { text: text.end(), msg_id: end.msg_id.to_owned(), keys }
     }
 
-    /// A request to take a timer message back. Java: `TraceType.Recall`.
+    /// A recall of a timer message. Java: `TraceType.Recall`.
     pub(crate) fn of_recall(group: &str, topic: &str, msg_id: &str, success: bool) -> Self {
         let mut text = Text::of("Recall");
         text.field(now_ms());
@@ -124,7 +123,7 @@ fn state_name(state: LocalTransactionState) -> &'static str {
     }
 }
 
-/// Fields with a separator between them.
+/// Fields, separated by a separator.
 struct Text(String);
 
 impl Text {
@@ -140,8 +139,8 @@ impl Text {
         let _ = write!(self.0, "{value}");
     }
 
-    /// What the user wrote may have a separator in it, which would shift all fields behind it. What is missing is
-    /// `null`, as Java has it.
+    /// Adds a text of the user, without separators: they would shift all fields after it. A missing text is `null`,
+    /// like in Java.
     fn user_field(&mut self, value: Option<&str>) {
         self.0.push(FIELD_END);
         let separator = |c| c == FIELD_END || c == RECORD_END;

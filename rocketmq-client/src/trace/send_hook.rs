@@ -7,8 +7,8 @@ use crate::error::MQClientError;
 use crate::hook::{CommunicationMode, SendMessageContext, SendMessageHook, SendMessageOutcome};
 use crate::model::{SendResult, SendStatus};
 
-/// Makes a trace record of each attempt to send, failed ones included, and of each message of a batch. One-way sends
-/// have no outcome to tell of. Java: `SendMessageTraceHookImpl`.
+/// Makes a trace record of each attempt to send, even if it failed, and of each message of a batch. One-way sends have
+/// no outcome to record. Java: `SendMessageTraceHookImpl`.
 #[derive(Debug)]
 pub(crate) struct SendMessageTraceHook {
     dispatcher: Arc<TraceDispatcher>,
@@ -48,7 +48,7 @@ impl SendMessageTraceHook {
         let mut offset_id = None;
         let alone = context.messages.len() == 1;
         for message in context.messages {
-            // Messages that are stored as one record share its id.
+            // Messages that were stored as one record share its id.
             let next = offset_ids.as_mut().and_then(Iterator::next);
             offset_id = next.or(offset_id);
             let sent = Pub {

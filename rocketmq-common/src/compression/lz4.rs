@@ -1,8 +1,8 @@
-//! The LZ4 frame format, which is what Java writes.
+//! The LZ4 frame format, which Java writes.
 //!
-//! Frames are taken apart here and their blocks given to `lz4_flex`: its own frame reader sets up buffers of the size
-//! that a frame declares for its blocks, which is 4 MiB in every frame of Java's, however short. Measured with
-//! lz4_flex 0.12.1, a body of 5 KB takes it 154 µs, and 6 µs this way.
+//! This code splits frames and gives their blocks to `lz4_flex`. The frame reader of `lz4_flex` allocates buffers of
+//! the block size that a frame declares: 4 MiB in every frame from Java, however short. Measured with lz4_flex 0.12.1,
+//! a body of 5 KB takes its reader 154 µs, and this code 6 µs.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ use super::input::Input;
 use super::{CompressError, CompressionType, DecompressError};
 
 const MAGIC: u32 = 0x184D_2204;
-/// Frames that are to be ignored have sixteen magic numbers.
+/// The first of the sixteen magic numbers of frames to ignore.
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A50;
 /// How far back a block may refer.
 const WINDOW: usize = 64 << 10;
@@ -37,7 +37,7 @@ pub(super) fn compress(body: &[u8]) -> Result<Bytes, CompressError> {
     Ok(out.into())
 }
 
-/// Inflates all frames, one behind the other.
+/// Inflates all frames, one after the other.
 pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
     let mut input = Input::new(body);
     let mut out = Vec::new();
@@ -128,7 +128,7 @@ fn frame(input: &mut Input<'_>, out: &mut Vec<u8>, limit: usize) -> Result<(), D
     }
 }
 
-/// Inflates a block that may refer to what lies behind `window` in the output.
+/// Inflates a block that may refer to the output after `window`.
 fn block(data: &[u8], inflated: usize, window: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
     let end = out.len();
     out.resize(end + inflated, 0);
@@ -140,7 +140,7 @@ fn block(data: &[u8], inflated: usize, window: usize, out: &mut Vec<u8>) -> Resu
     }
 }
 
-/// To how many bytes a block inflates: the sum of its literals and matches, found without copying any.
+/// The inflated length of a block: the sum of its literals and matches, found without copying.
 fn inflated_len(block: &[u8]) -> Result<usize, DecompressError> {
     let mut input = Input::new(block);
     let mut total = 0usize;
@@ -158,13 +158,13 @@ fn inflated_len(block: &[u8]) -> Result<usize, DecompressError> {
     }
 }
 
-/// Makes room for `more` bytes, without ever reserving more than the limit in all.
+/// Makes room for `more` bytes, but never reserves more than the limit in all.
 fn reserve_within(out: &mut Vec<u8>, more: usize, limit: usize) -> Result<(), DecompressError> {
     if more > limit - out.len() {
         return Err(DecompressError::TooLarge { limit });
     }
     if more > out.capacity() - out.len() {
-        // Twice as much each time, so that a body of many small blocks is not copied for each of them.
+        // Double the room each time, so that many small blocks do not copy the output again and again.
         let room = out.len().saturating_mul(2).max(512).min(limit);
         out.reserve_exact(more.max(room - out.len()));
     }
@@ -175,7 +175,7 @@ fn corrupt(reason: &'static str) -> DecompressError {
     DecompressError::Corrupt { kind: CompressionType::Lz4, reason }
 }
 
-/// A length whose first four bits are known; 15 means that more bytes follow.
+/// Reads a length whose first four bits are `start`; 15 means that more bytes follow.
 fn long_length(start: u8, input: &mut Input<'_>) -> Result<u32, DecompressError> {
     let mut length = u32::from(start);
     if start == 0xF {

@@ -30,7 +30,7 @@ pub enum CompressionType {
     Zlib,
 }
 
-/// Compresses a body. The level is zlib's (1 to 9) or zstd's (1 to 22); a level outside becomes the nearest.
+/// Compresses a body. The level is zlib's (1 to 9) or zstd's (1 to 22); a level outside the range becomes the nearest.
 ///
 /// ```
 /// use rocketmq_common::compression::{CompressionType, compress, decompress};
@@ -43,7 +43,7 @@ pub enum CompressionType {
 /// ```
 ///
 /// # Errors
-/// zstd without the cargo feature of that name.
+/// The kind is zstd and the cargo feature `zstd` is off.
 pub fn compress(kind: CompressionType, body: &[u8], level: i32) -> Result<Bytes, CompressError> {
     match kind {
         CompressionType::Lz4 => lz4::compress(body),
@@ -52,8 +52,7 @@ pub fn compress(kind: CompressionType, body: &[u8], level: i32) -> Result<Bytes,
     }
 }
 
-/// Inflates a body to at most `limit` bytes. Allocates for the bytes that come out, never for a size that the body
-/// declares.
+/// Inflates a body to at most `limit` bytes. Allocates for the inflated bytes, never for a size that the body claims.
 ///
 /// ```
 /// use rocketmq_common::compression::{CompressionType, DecompressError, compress, decompress};
@@ -65,8 +64,8 @@ pub fn compress(kind: CompressionType, body: &[u8], level: i32) -> Result<Bytes,
 /// ```
 ///
 /// # Errors
-/// The body is broken, cut short, or inflates to more than the limit; or a zstd body needs a window that is larger than
-/// both the limit and 128 MiB, the default limit of encoders.
+/// The body is broken, cut short, or inflates to more than the limit; or a zstd body needs a window larger than both
+/// the limit and 128 MiB, the default limit of encoders.
 pub fn decompress(kind: CompressionType, body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
     match kind {
         CompressionType::Lz4 => lz4::decompress(body, limit),
@@ -75,7 +74,7 @@ pub fn decompress(kind: CompressionType, body: &[u8], limit: usize) -> Result<By
     }
 }
 
-/// The three bits of a message's flags that say how its body is compressed hold none of the known values.
+/// The three bits for the kind of compression in a message's flags hold no known value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{0} is no compression type; known are 1 (LZ4), 2 (zstd), 3 and 0 (zlib)")]
 pub struct UnknownCompressionType(pub i32);
@@ -89,15 +88,15 @@ pub enum CompressError {
     NotBuilt {
         /// The compression.
         kind: CompressionType,
-        /// The cargo feature that brings it.
+        /// The cargo feature that adds it.
         feature: &'static str,
     },
-    /// The compressor gave up.
+    /// The compressor failed.
     #[error("{kind:?} compression failed: {reason}")]
     Failed {
         /// The compression.
         kind: CompressionType,
-        /// What the compressor said.
+        /// The compressor's error.
         reason: String,
     },
 }
@@ -106,21 +105,21 @@ pub enum CompressError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecompressError {
-    /// The body inflates to more than it may.
+    /// The body inflates to more than the limit.
     #[error("it inflates to more than {limit} bytes")]
     TooLarge {
-        /// The bytes that it may inflate to.
+        /// The limit, in bytes.
         limit: usize,
     },
     /// The body ends too early.
     #[error("it is cut short")]
     Truncated,
-    /// The body is not what it says it is.
+    /// The body is not valid in its format.
     #[error("it is no valid {kind:?} data: {reason}")]
     Corrupt {
         /// The compression.
         kind: CompressionType,
-        /// What is wrong.
+        /// The fault.
         reason: &'static str,
     },
 }

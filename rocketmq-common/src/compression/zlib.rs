@@ -27,7 +27,7 @@ pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressE
     let mut out = Vec::new();
     let mut rest = body;
     loop {
-        // One byte more than the limit tells a body that fits from one that does not.
+        // One byte more than the limit shows whether a body exceeds it.
         let room = limit.saturating_add(1) - out.len();
         let step = out.len().max(body.len().saturating_mul(3)).max(512);
         out.reserve_exact(step.min(room));

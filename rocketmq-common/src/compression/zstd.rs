@@ -1,9 +1,9 @@
 //! zstd (RFC 8878), decoded by `ruzstd`.
 //!
-//! A body comes from whoever may send to a topic, so what it makes a consumer allocate follows what it inflates to and
-//! not what it declares. The window that a frame declares says little: Java writes frames without a content size, whose
-//! window is that of the level (2 MiB by default, 128 MiB at most) however short the body. A decoder that is new
-//! allocates nothing for it, one that is used again does; hence one for each frame.
+//! A body comes from any sender that may write to a topic. The memory that it costs a consumer therefore follows its
+//! inflated size, not its claims. The window that a frame declares says little: Java writes frames without a content
+//! size, and their window depends on the level (2 MiB by default, 128 MiB at most) however short the body is. A new
+//! decoder allocates nothing for the window, a reused decoder does: so each frame gets a new decoder.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -14,7 +14,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, DEFAULT_MAX_WINDOW_SIZE, FrameDeco
 
 use super::{CompressError, CompressionType, DecompressError};
 
-/// Where the descriptor of a frame is: behind the magic number.
+/// The position of a frame's descriptor: after the magic number.
 const DESCRIPTOR_AT: usize = 4;
 const DESCRIPTOR_CONTENT_SIZE: u8 = 0xC0;
 const DESCRIPTOR_SINGLE_SEGMENT: u8 = 0x20;
@@ -32,7 +32,7 @@ pub(super) fn compress(_body: &[u8], _level: i32) -> Result<Bytes, CompressError
     Err(CompressError::NotBuilt { kind: CompressionType::Zstd, feature: "zstd" })
 }
 
-/// Inflates all frames, one behind the other.
+/// Inflates all frames, one after the other.
 pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
     let mut input = body;
     let mut out = Vec::new();
@@ -49,7 +49,7 @@ fn frame(input: &mut &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Decom
     let descriptor = input.get(DESCRIPTOR_AT).copied().unwrap_or_default();
     let has = |bits| descriptor & bits != 0;
     let mut decoder = FrameDecoder::new();
-    // A content of up to the limit may be one segment, which is its own window.
+    // A content of up to the limit may be a single segment, which is its own window.
     decoder.set_max_window_size(DEFAULT_MAX_WINDOW_SIZE.max(limit as u64));
     match decoder.init(&mut *input) {
         Ok(()) => {}
@@ -70,14 +70,14 @@ fn frame(input: &mut &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(), Decom
     if declared.is_some_and(|size| size > room as u64) {
         return Err(too_large);
     }
-    // Ends with the frame, or with the block that goes beyond the limit.
+    // Stops at the end of the frame, or after the block that exceeds the limit.
     let until = BlockDecodingStrategy::UptoBytes(room.saturating_add(1));
     decoder.decode_blocks(&mut *input, until).map_err(|error| failure(&error))?;
     if !decoder.is_finished() || decoder.can_collect() > room {
         return Err(too_large);
     }
     let content = decoder.collect().unwrap_or_default();
-    // Calculated while collecting.
+    // The decoder computes it while output is collected.
     let expected = decoder.get_checksum_from_data();
     if expected.is_some() && expected != decoder.get_calculated_checksum() {
         return Err(corrupt("the checksum of its content is wrong"));

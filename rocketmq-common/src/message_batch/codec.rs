@@ -1,4 +1,4 @@
-//! The bytes of a batch: the body of a batch request, and of a record that holds a batch.
+//! The encoding of a batch: the body of a batch request, and of a record that holds a batch.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
@@ -17,7 +17,7 @@ pub fn encoded_len(message: &Message) -> usize {
     FIXED_BYTES + message.body().len() + message.properties().len_bytes()
 }
 
-/// Magic and checksum stay 0: the broker fills them in.
+/// Appends a message. Magic and checksum stay 0: the broker fills them in.
 pub(super) fn encode(index: usize, message: &Message, out: &mut BytesMut) -> Result<(), BatchError> {
     let (body, properties) = (message.body(), message.properties().as_wire());
     let too_long = |what, length, limit| BatchError::TooLong { index, what, length, limit };
@@ -37,7 +37,7 @@ pub(super) fn encode(index: usize, message: &Message, out: &mut BytesMut) -> Res
     Ok(())
 }
 
-/// One message of a batch. Topic and everything else come from the request or the record around it.
+/// One message of a batch. Its topic and all other fields come from the request or the record around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchEntry {
     /// The user's number.
@@ -46,7 +46,7 @@ pub struct BatchEntry {
     pub body: Bytes,
     /// The properties, shared with the batch.
     pub properties: MessageProperties,
-    /// How many bytes the entry takes in the batch.
+    /// The bytes that the entry takes in the batch.
     pub size: usize,
 }
 
@@ -57,10 +57,10 @@ impl BatchEntry {
     }
 }
 
-/// Reads the messages of an encoded batch one after the other (Java: `MessageDecoder.decodeMessages`).
+/// Reads the messages of an encoded batch, one after the other (Java: `MessageDecoder.decodeMessages`).
 ///
-/// A broken entry is an error in its place, and reading goes on behind it. If the size of an entry is impossible, its
-/// error is the last item.
+/// A broken entry gives an error in its place, and reading continues after it. If the size of an entry is impossible,
+/// its error is the last item.
 #[derive(Debug)]
 pub struct BatchDecoder {
     batch: Bytes,
@@ -104,7 +104,9 @@ fn entry(mut reader: Reader<'_>) -> Result<BatchEntry, RecordProblem> {
     let properties_len = u32::from(reader.u16("properties length")?);
     let properties = text("properties", reader.bytes("properties", properties_len)?)?;
     reader.finish()?;
-    Ok(BatchEntry { flag, body, properties: MessageProperties::from_wire(properties), size })
+    let mut properties = MessageProperties::from_wire(properties);
+    properties.mark_received();
+    Ok(BatchEntry { flag, body, properties, size })
 }
 
 #[cfg(test)]

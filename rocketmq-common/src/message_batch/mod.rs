@@ -12,28 +12,44 @@ mod codec;
 
 pub use codec::{BatchDecoder, BatchEntry, encoded_len};
 
-/// Messages of one topic that go to one queue together, and are stored all or none.
+/// The most messages that a batch can hold on its way to a broker. Brokers count a batch in 16 signed bits; a larger
+/// batch makes the offsets of its queue go backwards, so that what follows is lost.
+pub const MAX_BATCH_MESSAGES: usize = i16::MAX as usize;
+
+/// Messages of one topic that go to one queue together. Either all are stored or none.
 ///
 /// All messages have one topic and one setting of `wait_store_msg_ok`. A batch holds no delayed, timer or half message,
-/// and no message for a retry topic: brokers ignore or refuse them, and a timer in a batch stops all timers.
+/// and no message for a retry topic: brokers ignore or refuse them, and a timer in a batch stops all timers. What is sent
+/// holds at most [`MAX_BATCH_MESSAGES`]; [`split`](Self::split) makes batches of that size.
+///
+/// A received message that is sent on loses what its broker wrote into it; see
+/// [`MessageProperties::take_off_received`](crate::MessageProperties::take_off_received).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageBatch {
     messages: Vec<Message>,
 }
 
-/// Why messages cannot be one batch. `index` is the position of the message at fault, from 0.
+/// Why messages cannot form a batch. `index` is the position of the faulty message, from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BatchError {
     /// There is no message.
     #[error("a batch needs at least one message")]
     Empty,
+    /// There are more messages than a broker can count.
+    #[error(
+        "a batch of {count} messages is over the limit of {MAX_BATCH_MESSAGES}, beyond which brokers lose messages: split it"
+    )]
+    TooMany {
+        /// The number of messages.
+        count: usize,
+    },
     /// A message has another topic than the first one.
     #[error("message {index} is for topic `{}`, the first one for `{}`; a batch has one topic", Shorten(.topic), Shorten(.first))]
     Topic {
-        /// Which message.
+        /// The position of the message.
         index: usize,
-        /// Its topic.
+        /// The topic of the message.
         topic: String,
         /// The topic of the first message.
         first: String,
@@ -41,43 +57,43 @@ pub enum BatchError {
     /// A message is for the retry topic of a group.
     #[error("message {index} is for a retry topic, which takes no batches")]
     RetryTopic {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
     /// A message has a delay level.
     #[error("message {index} has a delay level, which a batch cannot have; send it alone")]
     Delayed {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
-    /// A message is to be delivered by a timer.
+    /// A message is a timer message.
     #[error("message {index} is a timer message, which a batch cannot have; send it alone")]
     Timer {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
     /// A message is a half message.
     #[error("message {index} is part of a transaction, which a batch cannot be")]
     Transaction {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
-    /// A message differs from the first one in whether it waits for being stored.
+    /// A message has another setting of `wait_store_msg_ok` than the first.
     #[error("message {index} differs from the first one in whether it waits for being stored (WAIT)")]
     Wait {
-        /// Which message.
+        /// The position of the message.
         index: usize,
     },
     /// A message is longer than the format allows.
     #[error("message {index}: {what} of {length} bytes are over the limit of {limit}")]
     TooLong {
-        /// Which message.
+        /// The position of the message.
         index: usize,
         /// The part that is too long.
         what: &'static str,
-        /// Its bytes.
+        /// Length of the part in bytes.
         length: usize,
-        /// The bytes that it may have.
+        /// The largest allowed length in bytes.
         limit: usize,
     },
 }
@@ -99,7 +115,8 @@ impl MessageBatch {
     ///
     /// # Errors
     /// There is no message, or a message breaks a rule of batches; the error names the message.
-    pub fn new(messages: Vec<Message>) -> Result<Self, BatchError> {
+    pub fn new(mut messages: Vec<Message>) -> Result<Self, BatchError> {
+        messages.iter_mut().for_each(|message| message.properties_mut().take_off_received());
         let first = messages.first().ok_or(BatchError::Empty)?;
         for (index, message) in messages.iter().enumerate() {
             check(index, message, first)?;
@@ -107,7 +124,7 @@ impl MessageBatch {
         Ok(Self { messages })
     }
 
-    /// Makes a batch of what an iterator yields.
+    /// Makes a batch of the messages that an iterator yields.
     ///
     /// ```
     /// use rocketmq_common::{Message, MessageBatch};
@@ -138,12 +155,12 @@ impl MessageBatch {
         &self.messages
     }
 
-    /// How many messages there are; at least one.
+    /// The number of messages; at least 1.
     pub fn message_count(&self) -> usize {
         self.messages.len()
     }
 
-    /// Gives the messages back.
+    /// Returns the messages.
     pub fn into_messages(self) -> Vec<Message> {
         self.messages
     }
@@ -170,7 +187,7 @@ impl MessageBatch {
         }
     }
 
-    /// The length of what [`encode`](Self::encode) returns, in bytes.
+    /// The length of the [encoded](Self::encode) batch, in bytes.
     pub fn encoded_len(&self) -> usize {
         self.messages.iter().map(encoded_len).sum()
     }
@@ -189,8 +206,13 @@ impl MessageBatch {
     /// ```
     ///
     /// # Errors
-    /// The properties of a message exceed 32,767 bytes, or a body exceeds what 32 bits can count.
+    /// There are more than [`MAX_BATCH_MESSAGES`], the properties of a message exceed 32,767 bytes, or a body is
+    /// longer than 32 bits can count.
     pub fn encode(&self) -> Result<Bytes, BatchError> {
+        let count = self.messages.len();
+        if count > MAX_BATCH_MESSAGES {
+            return Err(BatchError::TooMany { count });
+        }
         let mut out = BytesMut::with_capacity(self.encoded_len());
         for (index, message) in self.messages.iter().enumerate() {
             codec::encode(index, message, &mut out)?;
@@ -198,7 +220,7 @@ impl MessageBatch {
         Ok(out.freeze())
     }
 
-    /// Splits a batch into batches of at most `limit` encoded bytes each, in order. Assign ids first, because they take
+    /// Splits a batch into batches of at most `limit` encoded bytes and [`MAX_BATCH_MESSAGES`] each, in order. Assign ids first, because they take
     /// bytes too.
     ///
     /// ```
@@ -221,7 +243,7 @@ impl MessageBatch {
                 return Err(BatchError::TooLong { index, what: "the encoded message", length, limit });
             }
             match batches.last_mut() {
-                Some(batch) if length <= room => {
+                Some(batch) if length <= room && batch.messages.len() < MAX_BATCH_MESSAGES => {
                     batch.messages.push(message);
                     room -= length;
                 }
@@ -310,6 +332,27 @@ mod tests {
         }
         let error = batch.split(25).unwrap_err();
         assert!(matches!(error, BatchError::TooLong { index: 0, length: 26, limit: 25, .. }), "{error}");
+    }
+
+    #[test]
+    fn more_messages_than_a_broker_counts_are_not_encoded_but_split() {
+        let batch = |count| MessageBatch::new(vec![message(); count]).unwrap();
+        assert!(batch(MAX_BATCH_MESSAGES).encode().is_ok());
+        let error = batch(40_000).encode().unwrap_err();
+        assert_eq!(error, BatchError::TooMany { count: 40_000 });
+        assert!(error.to_string().contains("32767"), "{error}");
+        let counts: Vec<_> =
+            batch(70_000).split(usize::MAX).unwrap().iter().map(MessageBatch::message_count).collect();
+        assert_eq!(counts, [32_767, 32_767, 4_466]);
+    }
+
+    #[test]
+    fn a_received_message_can_be_sent_on_in_a_batch() {
+        let mut delayed = message().with_delay_time_level(3).with_delay_time_sec(1).with_tags("A");
+        delayed.properties_mut().put_reserved(names::PROPERTY_TRANSACTION_PREPARED, "true");
+        delayed.properties_mut().mark_received();
+        let batch = MessageBatch::new(vec![delayed]).unwrap();
+        assert_eq!(batch.messages()[0].properties().as_wire(), "TAGS\u{1}A\u{2}");
     }
 
     #[test]

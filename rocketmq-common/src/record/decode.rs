@@ -1,4 +1,4 @@
-//! Reading records, as a consumer does.
+//! Reads records, like a consumer.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -15,10 +15,10 @@ use crate::message_ext::MessageExt;
 use crate::properties::MessageProperties;
 use crate::sysflag::MessageSysFlag;
 
-/// Size and magic: what every record has.
+/// The smallest record: size and magic.
 const LEAST_BYTES: usize = 8;
 
-/// How records are read, and how much they may ask for.
+/// How records are read, with limits.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -29,23 +29,23 @@ const LEAST_BYTES: usize = 8;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordOptions {
-    /// Whether bodies are read at all (Java: `com.rocketmq.read.body`). Without it they are empty, and neither checked
-    /// nor inflated nor unwrapped.
+    /// Whether bodies are read at all (Java: `com.rocketmq.read.body`). Without it, bodies are empty, and are neither
+    /// checked nor inflated nor unwrapped.
     pub read_body: bool,
-    /// Whether the checksum of each body has to be right. Java's clients do not look.
+    /// Whether a wrong checksum of a body is an error. Java's clients do not check it.
     pub check_crc: bool,
     /// Whether compressed bodies are inflated (Java: `com.rocketmq.decompress.body`).
     pub decompress: bool,
-    /// Whether a record that holds a batch gives the messages in it.
+    /// Whether a record that holds a batch is unwrapped into its messages.
     pub unwrap_inner_batch: bool,
     /// The limit to which one body is inflated, in bytes.
     pub max_inflated: usize,
-    /// The limit of messages that are read.
+    /// The largest number of messages to read.
     pub max_messages: usize,
 }
 
 impl Default for RecordOptions {
-    /// Everything is read and checked; a body is inflated to at most 16 MiB, and 262,144 messages are read.
+    /// Reads and checks everything. Inflates a body to at most 16 MiB and reads at most 262,144 messages.
     fn default() -> Self {
         Self {
             read_body: true,
@@ -58,9 +58,9 @@ impl Default for RecordOptions {
     }
 }
 
-/// Reads the messages of a buffer of records one after the other, sharing bodies and properties with it.
+/// Reads the messages of a buffer of records, one after the other. They share bodies and properties with the buffer.
 ///
-/// A record that cannot be read is an error in its place, and reading goes on behind it. If the size of a record is
+/// An unreadable record gives an error in its place, and reading continues after it. If the size of a record is
 /// impossible, its error is the last item ([`RecordError::is_last`]). Fillers at the end of a commit log file are
 /// skipped.
 ///
@@ -80,7 +80,7 @@ pub struct RecordDecoder {
     options: RecordOptions,
     count: usize,
     batch: Option<InnerBatch>,
-    /// The topic of the record before: the next record mostly has it too, and shares it.
+    /// The topic of the previous record: the next record usually has it too, and shares it.
     topic: ByteString,
 }
 
@@ -103,7 +103,7 @@ impl RecordDecoder {
         Self { records, at: 0, options, count: 0, batch: None, topic: ByteString::new() }
     }
 
-    /// The next record, or the message of a batch that is being unwrapped.
+    /// The next record, or the next message of a batch that is being unwrapped.
     #[inline]
     fn next_message(&mut self) -> Option<Result<MessageExt, RecordError>> {
         loop {
@@ -136,8 +136,9 @@ impl RecordDecoder {
                 Err(problem) => return Some(Err(broken(start, problem, reader))),
             };
             let topic = self.topic.clone();
-            let message =
-                Message::from_parts(topic, layout.flag, MessageProperties::from_wire(properties), body);
+            let mut properties = MessageProperties::from_wire(properties);
+            properties.mark_received();
+            let message = Message::from_parts(topic, layout.flag, properties, body);
             let message = MessageExt::from_record(message, layout.header, layout.body_crc, size);
             if !self.options.unwraps(layout.header.sys_flag) {
                 return Some(Ok(message));
@@ -148,7 +149,7 @@ impl RecordDecoder {
 }
 
 impl RecordDecoder {
-    /// The end, or the error that there is more.
+    /// At the limit: the end, or the error that more messages follow.
     #[cold]
     fn one_too_many(&mut self) -> Option<Result<MessageExt, RecordError>> {
         let start = self.at;
@@ -166,7 +167,8 @@ fn broken(start: usize, problem: RecordProblem, reader: Reader<'_>) -> RecordErr
 }
 
 impl RecordOptions {
-    /// Body and properties as the message gets them; `topic`, that of the record before, becomes that of this one.
+    /// Body and properties in the form that the message gets. `topic` holds the previous record's topic and becomes
+    /// this record's.
     #[inline]
     fn read_parts(
         &self,
@@ -208,7 +210,7 @@ impl RecordOptions {
         Ok(inflated)
     }
 
-    /// Whether a message with these flags is a batch that is to be taken apart.
+    /// Whether a message with these flags is a batch to unwrap.
     #[inline]
     fn unwraps(&self, flag: MessageSysFlag) -> bool {
         self.unwrap_inner_batch && self.read_body && flag.is_inner_batch() && !flag.is_compressed()
@@ -248,7 +250,7 @@ impl InnerBatch {
         Self { position, outer: Box::new(outer), entries, index: 0 }
     }
 
-    /// What an entry does not say itself is the same as in the record around it; the queue offsets count up.
+    /// Makes a message of a batch entry. It takes missing fields from the batch's record; its queue offset counts up.
     fn message(&self, index: usize, entry: BatchEntry) -> MessageExt {
         let mut header = *self.outer.header();
         header.queue_offset = self.queue_offset(index);

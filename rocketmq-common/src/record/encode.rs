@@ -1,4 +1,4 @@
-//! Writing records, as a broker does.
+//! Writes records, like a broker.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,8 +11,8 @@ use crate::message_ext::{MessageExt, RecordHeader};
 use crate::properties::MAX_PROPERTIES_BYTES;
 use crate::sysflag::MessageSysFlag;
 
-/// The parts of a record. Its size, checksum and version follow from them, and so do the two flag bits for the widths
-/// of the addresses.
+/// The parts of a record. Its size, checksum, version and the two flag bits for the widths of the addresses follow from
+/// these parts.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordFields<'a> {
     /// The fields of fixed width.
@@ -21,7 +21,7 @@ pub struct RecordFields<'a> {
     pub flag: i32,
     /// The topic.
     pub topic: &'a str,
-    /// The body as it is stored: compressed if the flags say so.
+    /// The stored body: compressed if the flags say so.
     pub body: &'a [u8],
     /// The properties in wire form.
     pub properties: &'a str,
@@ -35,7 +35,7 @@ pub struct RecordEncodeError {
     pub field: &'static str,
     /// Its bytes.
     pub length: usize,
-    /// The bytes that it may have.
+    /// The largest allowed number of bytes.
     pub limit: usize,
 }
 
@@ -60,7 +60,7 @@ impl RecordFields<'_> {
         FIXED + hosts + self.body.len() + topic_length + self.topic.len() + self.properties.len()
     }
 
-    /// Longer topics need the second version, whose length field is wider.
+    /// Whether the topic needs the second version, whose length field is wider.
     fn is_v2(&self) -> bool {
         self.topic.len() > i8::MAX as usize
     }
@@ -77,8 +77,8 @@ impl RecordFields<'_> {
     }
 }
 
-/// Appends a record (Java: `MessageExtEncoder`, `MessageDecoder.encode`). Topics of more than 127 bytes make it one of
-/// the second version.
+/// Appends a record (Java: `MessageExtEncoder`, `MessageDecoder.encode`). A topic of more than 127 bytes makes it a
+/// record of the second version.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -96,7 +96,7 @@ impl RecordFields<'_> {
 /// ```
 ///
 /// # Errors
-/// A part is too long for its length field; nothing is written then.
+/// A part is too long for its length field; nothing is written.
 pub fn encode_record(fields: &RecordFields<'_>, out: &mut BytesMut) -> Result<(), RecordEncodeError> {
     let size = fields.check()?;
     let RecordHeader { born_host, store_host, .. } = fields.header;

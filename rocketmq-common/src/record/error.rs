@@ -1,4 +1,4 @@
-//! What is wrong with a stored record.
+//! Faults of stored records.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::compression::{DecompressError, UnknownCompressionType};
 use crate::shorten::Shorten;
 
-/// A record that cannot be read: its place, and the reason. Records behind it can be read, unless
+/// A record that cannot be read: its place, and the reason. Records after it can be read, unless
 /// [`is_last`](Self::is_last).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordError(Box<Inner>);
@@ -19,7 +19,7 @@ struct Inner {
     place: RecordPlace,
 }
 
-/// Where a broken record belongs, as far as it could be read.
+/// The place of a broken record, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct RecordPlace {
     pub(super) topic: Option<String>,
@@ -42,7 +42,7 @@ impl RecordError {
         self.0.position
     }
 
-    /// What is wrong.
+    /// The reason.
     pub fn problem(&self) -> &RecordProblem {
         &self.0.problem
     }
@@ -99,17 +99,17 @@ impl fmt::Display for RecordError {
     }
 }
 
-/// The text names the problem; [`RecordError::problem`] has it.
+/// The text contains the reason; [`RecordError::problem`] returns it.
 impl std::error::Error for RecordError {}
 
 /// The kinds of [`RecordError`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RecordProblem {
-    /// The size of the record cannot be right, so that nothing says where the next one starts.
+    /// The size of the record is impossible, so the start of the next record is unknown.
     #[error("its size of {size} does not fit the {available} bytes that are there")]
     Size {
-        /// The size that the record gives itself.
+        /// The size that the record claims.
         size: i32,
         /// The bytes from its start to the end of the buffer.
         available: usize,
@@ -119,18 +119,18 @@ pub enum RecordProblem {
     Truncated {
         /// The field.
         field: &'static str,
-        /// The bytes that it takes.
+        /// The bytes that the field takes.
         needed: usize,
         /// The bytes that the record has left.
         available: usize,
     },
-    /// The record goes on behind its last field.
+    /// The record continues after its last field.
     #[error("{count} bytes are left behind its last field")]
     Trailing {
-        /// How many bytes.
+        /// The number of excess bytes.
         count: usize,
     },
-    /// The number that says which kind of record it is, is none of the known ones.
+    /// The magic number, which tells the kind of record, is unknown.
     #[error("{magic:#010X} is no known magic number")]
     Magic {
         /// The number.
@@ -158,7 +158,7 @@ pub enum RecordProblem {
         /// The text.
         field: &'static str,
     },
-    /// The body is not the one that was stored.
+    /// The body differs from the stored body.
     #[error("the checksum of its body is {actual:#010x} instead of {expected:#010x}")]
     Checksum {
         /// The checksum in the record.
@@ -169,21 +169,21 @@ pub enum RecordProblem {
     /// The body is compressed in an unknown way.
     #[error("its body cannot be inflated: {0}")]
     CompressionType(UnknownCompressionType),
-    /// The body cannot be inflated, or not within the limit.
+    /// The body cannot be inflated, or exceeds the limit.
     #[error("its body cannot be inflated: {0}")]
     Decompress(DecompressError),
-    /// One message of a batch that is stored whole cannot be read.
+    /// A message of a batch that is stored as one record cannot be read.
     #[error("message {index} of the batch in it cannot be read: {problem}")]
     InnerBatch {
-        /// Which message of the batch, from 0.
+        /// The index of the message in the batch, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// The fault.
         problem: Box<RecordProblem>,
     },
-    /// There are more messages than are to be read.
+    /// There are more messages than the limit.
     #[error("there are more than {limit} messages")]
     TooMany {
-        /// The messages that are to be read.
+        /// The limit.
         limit: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! Where the parts of a record are.
+//! Positions of the parts of a record.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,7 +10,7 @@ use super::{MAGIC_BLANK, MAGIC_V1, MAGIC_V2, RecordProblem};
 use crate::message_ext::RecordHeader;
 use crate::sysflag::MessageSysFlag;
 
-/// A record taken apart, with nothing judged but lengths.
+/// A record split into its parts; only lengths are checked.
 pub(super) struct Layout<'a> {
     pub(super) header: RecordHeader,
     pub(super) flag: i32,
@@ -21,7 +21,7 @@ pub(super) struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    /// Takes apart the record that the reader is at the start of; nothing for a filler.
+    /// Splits the record at whose start the reader is; `None` for a filler.
     #[inline(always)]
     pub(super) fn read(mut reader: Reader<'a>) -> Result<Option<Self>, RecordProblem> {
         let [_size, magic] = [reader.u32("size")?, reader.u32("magic")?];
@@ -92,7 +92,7 @@ fn length(field: &'static str, length: i32) -> Result<u32, RecordProblem> {
 }
 
 impl RecordPlace {
-    /// As much as can be said about a record that is broken somewhere.
+    /// The known parts of a broken record, for its error.
     pub(super) fn guess(mut reader: Reader<'_>) -> Self {
         let mut place = Self::default();
         if let Ok(Some(layout)) = Layout::read(reader.clone()) {
@@ -108,7 +108,7 @@ impl RecordPlace {
             }
             Ok(())
         };
-        // Where the record ends too early the rest stays unknown.
+        // Fields after an early end stay unknown.
         let _ = fill();
         place
     }

@@ -1,5 +1,5 @@
-//! Messages as they are stored: the bytes of a commit log, of what a pull brings, and of the questions about
-//! transactions (Java: `MessageDecoder`, `MessageExtEncoder`).
+//! Stored messages: the bytes of a commit log, of the answer to a pull, and of transaction checks (Java:
+//! `MessageDecoder`, `MessageExtEncoder`).
 //!
 //! A record is, big-endian: size (4), magic (4), checksum of the body (4), queue (4), flag (4), queue offset (8),
 //! commit log offset (8), system flags (4), born time (8), born host (8 or 20), store time (8), store host (8 or 20),

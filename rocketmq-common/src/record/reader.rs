@@ -7,7 +7,7 @@ use super::RecordProblem;
 
 /// A cursor that cannot leave its record.
 ///
-/// Its methods are inlined by force: a call per field passes each result through memory, which makes a record of 128
+/// Its methods are always inlined: a call per field would pass each result through memory, which makes a record of 128
 /// bytes a third slower to read.
 #[derive(Clone)]
 pub(crate) struct Reader<'a> {
@@ -17,8 +17,8 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Enters the record that starts at `at` with its own size, which has to lie between `least` and what is there.
-    /// The size is still to be read.
+    /// Enters the record at `at`. Its size must be at least `least`, and the buffer must hold all of it. The size
+    /// itself is still to be read.
     #[inline(always)]
     pub(crate) fn enter(buffer: &'a Bytes, at: usize, least: usize) -> Result<Self, RecordProblem> {
         let available = buffer.len() - at;
@@ -30,7 +30,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The position behind the record in its buffer.
+    /// The position after the record in its buffer.
     pub(crate) fn end(&self) -> usize {
         self.end
     }
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         Ok(&self.buffer[start..self.at])
     }
 
-    /// The end of the record has to be reached.
+    /// Checks that the record has been read to its end.
     pub(crate) fn finish(&self) -> Result<(), RecordProblem> {
         match self.remaining() {
             0 => Ok(()),
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Takes shared bytes for text without a copy.
+/// Converts shared bytes to text without a copy.
 #[inline]
 pub(crate) fn text(field: &'static str, bytes: Bytes) -> Result<ByteString, RecordProblem> {
     ByteString::try_from(bytes).map_err(|_| RecordProblem::NotUtf8 { field })

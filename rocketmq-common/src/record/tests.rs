@@ -37,7 +37,7 @@ fn read(records: impl Into<Bytes>) -> Vec<Result<MessageExt, RecordError>> {
     RecordDecoder::new(records.into()).collect()
 }
 
-/// The bodies of what can be read, and `!` for each error.
+/// The bodies of the readable records, and `!` for each error.
 fn bodies(records: impl Into<Bytes>) -> Vec<String> {
     let text = |message: MessageExt| String::from_utf8(message.body().to_vec()).unwrap();
     read(records).into_iter().map(|message| message.map_or_else(|_| "!".to_owned(), text)).collect()
@@ -317,4 +317,14 @@ proptest! {
             prop_assert!(RecordDecoder::with_options(bytes, options).count() <= length / 8 + 1);
         }
     }
+}
+
+#[test]
+fn a_detached_message_lets_go_of_the_buffer() {
+    let records = encode(&fields("T", b"body", 0)).freeze();
+    let mut message = RecordDecoder::new(records.clone()).next().unwrap().unwrap();
+    assert!(!records.is_unique());
+    message.detach();
+    assert!(records.is_unique(), "nothing shares the buffer any more");
+    assert_eq!((message.topic(), message.tags(), &message.body()[..]), ("T", Some("A"), &b"body"[..]));
 }

@@ -2,13 +2,13 @@ use super::bit_set;
 use crate::compression::{CompressionType, UnknownCompressionType};
 
 bit_set! {
-    /// How a stored or sent message is to be read (Java: `MessageSysFlag`).
+    /// Properties of a stored or sent message (Java: `MessageSysFlag`).
     MessageSysFlag {
         /// The body is compressed; [`MessageSysFlag::compression_type`] says how.
         COMPRESSED = 0x1;
         /// The message has more than one tag.
         MULTI_TAGS = 0x2;
-        /// A half message. With the next two a field of two bits: read it with
+        /// A half message. This bit and the next two constants form one field of two bits: read it with
         /// [`MessageSysFlag::transaction_type`].
         TRANSACTION_PREPARED = 0x4;
         /// The committed form of a half message.
@@ -21,7 +21,7 @@ bit_set! {
         STOREHOSTADDRESS_V6 = 0x20;
         /// Together with [`MessageSysFlag::INNER_BATCH`]: the body holds several messages.
         NEED_UNWRAP = 0x40;
-        /// The record is a batch of a queue that stores batches as they are.
+        /// The record is a batch, from a queue that stores a batch as one record.
         INNER_BATCH = 0x80;
     }
 }
@@ -30,7 +30,7 @@ const TRANSACTION_MASK: i32 = 0xC;
 const COMPRESSION_SHIFT: u32 = 8;
 const COMPRESSION_MASK: i32 = 0x700;
 
-/// What a message is in a transaction.
+/// The role of a message in a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransactionType {
     /// No part of a transaction.
@@ -54,7 +54,7 @@ impl MessageSysFlag {
         self.contains(Self::NEED_UNWRAP.with(Self::INNER_BATCH))
     }
 
-    /// How the body is compressed. 0 means zlib, as clients wrote it before the type existed.
+    /// The kind of compression. 0 means zlib: older clients wrote no type.
     ///
     /// # Errors
     /// The three bits hold no known type.
@@ -67,7 +67,7 @@ impl MessageSysFlag {
         }
     }
 
-    /// With the bits of a body that is compressed in this way.
+    /// Marks a body as compressed with `compression`.
     ///
     /// ```
     /// use rocketmq_common::{CompressionType, MessageSysFlag};
@@ -86,7 +86,7 @@ impl MessageSysFlag {
         Self::from_bits(rest | kind << COMPRESSION_SHIFT).with(Self::COMPRESSED)
     }
 
-    /// What the message is in a transaction.
+    /// The role of the message in a transaction.
     ///
     /// ```
     /// use rocketmq_common::MessageSysFlag;
@@ -104,7 +104,7 @@ impl MessageSysFlag {
         }
     }
 
-    /// With another part in a transaction.
+    /// Replaces the role in a transaction.
     #[must_use]
     pub const fn with_transaction_type(self, kind: TransactionType) -> Self {
         let bits = match kind {

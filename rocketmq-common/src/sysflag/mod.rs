@@ -1,6 +1,6 @@
-//! Bits that say how a message, a pull, a topic or a subscription is to be understood.
+//! Flag bits of messages, pulls, topics and subscriptions.
 //!
-//! Each type is an open set: bits that are not known here survive a round trip.
+//! Each type is an open set: unknown bits survive a round trip.
 
 mod message_sys_flag;
 mod pull_sys_flag;
@@ -19,12 +19,12 @@ macro_rules! bit_set {
         impl $name {
             $($(#[$bit_doc])* pub const $bit: Self = Self($value);)+
 
-            /// Takes the number of the wire as it is.
+            /// Takes the number from the wire unchanged.
             pub const fn from_bits(bits: i32) -> Self {
                 Self(bits)
             }
 
-            /// The number of the wire.
+            /// The number for the wire.
             pub const fn bits(self) -> i32 {
                 self.0
             }

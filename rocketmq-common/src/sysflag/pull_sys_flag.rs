@@ -1,7 +1,7 @@
 use super::bit_set;
 
 bit_set! {
-    /// What a pull asks for (Java: `PullSysFlag`).
+    /// Options of a pull (Java: `PullSysFlag`).
     PullSysFlag {
         /// The request carries an offset to commit.
         COMMIT_OFFSET = 0x1;

@@ -1,7 +1,7 @@
 use super::bit_set;
 
 bit_set! {
-    /// What is special about a topic (Java: `TopicSysFlag`).
+    /// Units of a topic (Java: `TopicSysFlag`).
     TopicSysFlag {
         /// The topic belongs to a unit.
         UNIT = 0x1;
@@ -11,7 +11,7 @@ bit_set! {
 }
 
 bit_set! {
-    /// What is special about a subscription (Java: `SubscriptionSysFlag`).
+    /// Units of a subscription (Java: `SubscriptionSysFlag`).
     SubscriptionSysFlag {
         /// The subscription belongs to a unit.
         UNIT = 0x1;

@@ -1,4 +1,4 @@
-//! Which request code goes where.
+//! Maps request codes to handlers.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::faults::Admission;
 use crate::history::BrokerEvent;
 use crate::wire::{Answer, Refusal, Reply, Request};
 
-/// Who serves a request.
+/// The handler of a request.
 enum Handler {
     /// Answers at once.
     AtOnce(fn(&Broker, &Request<'_>) -> Result<Answer, Refusal>),
@@ -93,6 +93,11 @@ fn find(code: RequestCode) -> Option<Handler> {
         RequestCode::GET_EARLIEST_MSG_STORETIME => Handler::AtOnce(offsets::earliest_store_time),
         RequestCode::CHECK_CLIENT_CONFIG => Handler::AtOnce(clients::check_client),
         RequestCode::UPDATE_AND_CREATE_TOPIC => Handler::AtOnce(topics::update_and_create),
+        RequestCode::UPDATE_AND_CREATE_TOPIC_LIST => Handler::AtOnce(topics::update_and_create_list),
+        RequestCode(513) => Handler::AtOnce(topics::create_static),
+        RequestCode::RESUME_CHECK_HALF_MESSAGE => Handler::AtOnce(transactions::resume_check),
+        RequestCode(60) => Handler::AtOnce(admin::timer_checkpoint),
+        RequestCode(61) => Handler::AtOnce(admin::timer_metrics),
         RequestCode::DELETE_TOPIC_IN_BROKER => Handler::AtOnce(topics::delete),
         RequestCode::GET_TOPIC_CONFIG => Handler::AtOnce(topics::config),
         RequestCode::GET_TOPIC_STATS_INFO => Handler::AtOnce(topics::stats),
@@ -103,7 +108,7 @@ fn find(code: RequestCode) -> Option<Handler> {
 /// Requests about consumer groups.
 fn find_for_groups(code: RequestCode) -> Option<Handler> {
     Some(match code {
-        RequestCode::HEART_BEAT => Handler::AtOnce(clients::heart_beat),
+        RequestCode::HEART_BEAT => Handler::Itself(clients::heart_beat),
         RequestCode::UNREGISTER_CLIENT => Handler::AtOnce(clients::unregister),
         RequestCode::GET_CONSUMER_LIST_BY_GROUP => Handler::AtOnce(clients::consumer_list),
         RequestCode::LOCK_BATCH_MQ => Handler::AtOnce(clients::lock),
@@ -126,7 +131,7 @@ fn find_for_groups(code: RequestCode) -> Option<Handler> {
         RequestCode::QUERY_TOPICS_BY_CONSUMER => Handler::AtOnce(groups::topics_of_group),
         RequestCode::QUERY_SUBSCRIPTION_BY_CONSUMER => Handler::AtOnce(groups::subscription),
         RequestCode::CLONE_GROUP_OFFSET => Handler::AtOnce(groups::clone_offsets),
-        _ => return None,
+        _ => return admin::unused(code.0).map(Handler::AtOnce),
     })
 }
 

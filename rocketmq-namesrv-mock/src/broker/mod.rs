@@ -1,18 +1,18 @@
-//! A broker: topics, messages, offsets and members, in memory, answering as Apache's broker 5.5.0 does.
+//! A broker: topics, messages, offsets and members, in memory, with the answers of Apache's broker 5.5.0.
 //!
 //! The rooms, from the bottom to the top. Each imports only rooms on lines above its own, and rooms on one line do not
 //! import each other:
 //!
-//! - [`filters`]: which messages of a queue a group wants, by tag or by SQL92 expression.
-//! - [`state`]: what a broker remembers, one file for each table, and the lock around all of them.
+//! - [`filters`]: filters of groups, by tag or by SQL92 expression.
+//! - [`state`]: the tables of a broker, one file for each, and the lock around all of them.
 //! - [`records`]: records on their way into the store and out of it.
-//! - [`topics`], [`groups`], [`offsets`], [`clients`], [`lookup`], [`admin`]: requests about anything but
-//!   messages on their way.
-//! - [`later`]: messages that are delivered later: delay levels, timers, halves of transactions, recalls.
+//! - [`topics`], [`groups`], [`offsets`], [`clients`], [`lookup`], [`admin`]: all requests that move no
+//!   messages.
+//! - [`later`]: messages that are delivered later: delay levels, timers, half messages, recalls.
 //! - [`send`], [`pull`], [`pop`], [`transactions`]: messages on their way in and out.
-//! - [`replication`]: slaves, which have what their masters have.
-//! - [`duties`]: what a broker does without being asked.
-//! - [`dispatch`]: which request code goes where.
+//! - [`replication`]: slaves, which copy their masters.
+//! - [`duties`]: work that a broker does by itself.
+//! - [`dispatch`]: maps request codes to handlers.
 
 mod admin;
 mod clients;

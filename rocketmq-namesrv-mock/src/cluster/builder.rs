@@ -1,4 +1,4 @@
-//! How a cluster is to be.
+//! Settings of a cluster.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct MockClusterBuilder {
     memory_limit: Option<usize>,
     captured_requests: usize,
     history: usize,
-    /// Of the first NameServer and the first broker.
+    /// The ports of the first NameServer and the first broker.
     ports: (u16, u16),
     wait_limit: Duration,
     faults: Vec<Fault>,
@@ -95,44 +95,43 @@ impl Default for MockClusterBuilder {
 }
 
 impl MockClusterBuilder {
-    /// How many masters there are: `broker-a`, `broker-b` and so on. Default: 1.
+    /// The number of masters: `broker-a`, `broker-b` and so on. Default: 1.
     pub fn brokers(self, brokers: usize) -> Self {
         Self { brokers, ..self }
     }
 
-    /// How many slaves each master has. Those of `broker-a` are stopped, started and asked for as `broker-a-s1`,
-    /// `broker-a-s2` and so on; in routes they have the name of their master and the ids 1, 2 and so on.
-    /// Default: 0.
+    /// The number of slaves of each master. Calls name the slaves of `broker-a` `broker-a-s1`, `broker-a-s2` and so
+    /// on; in routes they have their master's name and the ids 1, 2 and so on. Default: 0.
     ///
-    /// A slave has all that its master has at once, and keeps it when the master stops. It takes no sends (code 2).
+    /// A slave has each message of its master at once, and keeps it when the master stops. It refuses sends (code 2).
     pub fn slaves(self, slaves: usize) -> Self {
         Self { slaves, ..self }
     }
 
-    /// Whether slaves let clients pull; they refuse with code 2 if not. Java: `slaveReadEnable`. Default: false.
+    /// Whether slaves let clients pull; otherwise they refuse with code 2. Java: `slaveReadEnable`. Default: false.
     pub fn slave_read(self, slave_read: bool) -> Self {
         Self { slave_read, ..self }
     }
 
-    /// In how many places a message has to be, its master included, before a send is answered with 0. It is stored
-    /// with code 12 (`FLUSH_SLAVE_TIMEOUT`) where too few slaves run, and at once: the mock does not wait for
-    /// `slaveTimeout`. Java: `inSyncReplicas` with `brokerRole=SYNC_MASTER`. Default: 1.
+    /// The number of copies of a message, including the master's, for which a send is answered with 0. With too few
+    /// running slaves, the message is stored and answered with code 12 (`FLUSH_SLAVE_TIMEOUT`), at once: the mock does
+    /// not wait for `slaveTimeout`. Java: `inSyncReplicas` with `brokerRole=SYNC_MASTER`. Default: 1.
     pub fn in_sync_replicas(self, copies: usize) -> Self {
         Self { in_sync_replicas: copies, ..self }
     }
 
-    /// How many NameServers there are; all know the same routes, each by itself. Default: 1.
+    /// The number of NameServers. Each keeps the routes by itself. Default: 1.
     pub fn name_servers(self, name_servers: usize) -> Self {
         Self { name_servers, ..self }
     }
 
-    /// Whether routes name the queues that `mqadmin updateTopic -o true` wrote down for ordered topics. Java:
+    /// Whether routes name the queues that `mqadmin updateTopic -o true` stored for ordered topics. Java:
     /// `orderMessageEnable` of the NameServer. Default: false.
     pub fn order_message(self, order_message: bool) -> Self {
         Self { order_message, ..self }
     }
 
-    /// The cluster that the brokers belong to. Default: `DefaultCluster`.
+    /// The cluster of the brokers. Default: `DefaultCluster`.
     pub fn cluster_name(self, name: impl Into<String>) -> Self {
         Self { cluster_name: name.into(), ..self }
     }
@@ -142,32 +141,31 @@ impl MockClusterBuilder {
         Self { auto_create_topic, ..self }
     }
 
-    /// Whether a consumer group is created when it is first heard of. Java: `autoCreateSubscriptionGroup`. Default:
-    /// true.
+    /// Whether the first request of a consumer group creates it. Java: `autoCreateSubscriptionGroup`. Default: true.
     pub fn auto_create_group(self, auto_create_group: bool) -> Self {
         Self { auto_create_group, ..self }
     }
 
-    /// How many bytes of messages one broker keeps, by dropping the oldest ones when new ones come, as if their files
-    /// had been deleted: the offset of the first message rises, and pulls below it are answered with code 21. At
-    /// least the newest message stays. Default: none are dropped, and [`store_limit`](Self::store_limit) counts.
+    /// Bytes of messages that a broker keeps. Beyond them it drops the oldest messages, as if their files had been
+    /// deleted: the minimum offset rises, and pulls below it are answered with code 21. The newest message always
+    /// stays. Default: no message is dropped, and [`store_limit`](Self::store_limit) applies.
     pub fn memory_limit(self, bytes: usize) -> Self {
         Self { memory_limit: Some(bytes), ..self }
     }
 
-    /// How many bytes of messages one broker keeps. A send past it is refused with code 14. Default: 512 MiB.
+    /// Bytes of messages that a broker stores. A send beyond them is refused with code 14. Default: 512 MiB.
     pub fn store_limit(self, bytes: usize) -> Self {
         Self { store_limit: bytes, ..self }
     }
 
-    /// How many requests [`MockCluster::requests`] remembers; 0 for none. The fields of all of them take 16 MiB at most.
-    /// Default: 10,000.
+    /// The number of requests that [`MockCluster::requests`] keeps; 0 for none. The fields of all of them take 16 MiB
+    /// at most. Default: 10,000.
     pub fn captured_requests(self, captured_requests: usize) -> Self {
         Self { captured_requests, ..self }
     }
 
-    /// The ports of the first NameServer and of the first broker; the next ones have the ports after it. 0 for any that
-    /// are free. Default: 0 for both.
+    /// The ports of the first NameServer and of the first broker; further servers take the ports after it. 0 means any
+    /// free port. Default: 0 for both.
     pub fn ports(self, name_server: u16, broker: u16) -> Self {
         Self { ports: (name_server, broker), ..self }
     }
@@ -177,7 +175,7 @@ impl MockClusterBuilder {
         Self { wait_limit, ..self }
     }
 
-    /// Adds a rule of what goes wrong from the start; see [`MockCluster::inject`].
+    /// Adds a fault rule that applies from the start; see [`MockCluster::inject`].
     pub fn fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
         self
@@ -188,9 +186,10 @@ impl MockClusterBuilder {
         Self { ipv6, ..self }
     }
 
-    /// Has all servers listen on a network in memory instead of the loopback, and go by tokio's time unless another clock
-    /// is chosen later. Clients reach them with the same network as their transport: on a runtime with one thread and a
-    /// paused clock, clients and cluster go through hours in milliseconds. No TLS there.
+    /// Lets all servers listen on a network in memory instead of the loopback. They go by tokio's time, unless another
+    /// clock is chosen after this call. Clients reach them with the same network as their transport. On a runtime with
+    /// one thread and a paused clock, clients and cluster live through hours in milliseconds. TLS is not possible
+    /// there.
     pub fn network(mut self, network: InMemoryNetwork) -> Self {
         if self.clock == ClockKind::System {
             self.clock = ClockKind::Tokio;
@@ -203,15 +202,15 @@ impl MockClusterBuilder {
         Self { serialize_type, ..self }
     }
 
-    /// How many events [`MockCluster::history`] keeps, the latest ones. Default: 0, so that nothing is noted and noting
-    /// costs nothing.
+    /// The number of latest events that [`MockCluster::history`] keeps. Default: 0, which records nothing and costs
+    /// nothing.
     pub fn history(self, events: usize) -> Self {
         Self { history: events, ..self }
     }
 
-    /// Whether the time of all servers stands still until [`MockCluster::advance`] moves it: the time of storing,
-    /// delay levels and timers, transactions, held pulls and pops, invisible times, locks, and the delays of faults.
-    /// Default: false, the system's time.
+    /// Whether the time of all servers stands still until [`MockCluster::advance`] moves it. The time counts for stored
+    /// messages, delay levels and timers, transactions, held pulls and pops, invisible times, locks, and delays of
+    /// faults. Default: false, the system's time.
     pub fn virtual_clock(self, virtual_clock: bool) -> Self {
         let clock = if virtual_clock { ClockKind::Standing } else { ClockKind::System };
         Self { clock, ..self }
@@ -224,35 +223,35 @@ impl MockClusterBuilder {
         Self { clock, ..self }
     }
 
-    /// How old the half of a transaction is before its producer is asked about it. Java: `transactionTimeOut`.
+    /// The age of a half message at which its producer is asked about it. Java: `transactionTimeOut`.
     /// Default: 6 s.
     pub fn transaction_timeout(mut self, timeout: Duration) -> Self {
         self.transactions.timeout = timeout;
         self
     }
 
-    /// How often a broker looks for halves to ask about; the first time this long after its start. Java:
+    /// The interval at which a broker looks for half messages to ask about, and its first wait. Java:
     /// `transactionCheckInterval`. Default: 30 s.
     pub fn transaction_check_interval(mut self, interval: Duration) -> Self {
         self.transactions.check_interval = interval;
         self
     }
 
-    /// How often a broker asks about one half before it gives it up and moves it to `TRANS_CHECK_MAX_TIME_TOPIC`.
+    /// How many times a broker asks about a half message before it moves it to `TRANS_CHECK_MAX_TIME_TOPIC`.
     /// Java: `transactionCheckMax`. Default: 15.
     pub fn transaction_check_max(mut self, times: u32) -> Self {
         self.transactions.check_max = times;
         self
     }
 
-    /// Whether messages with a timer can be taken back. Java: `recallMessageEnable`. Default: false, as in Java; a
-    /// recall is refused with code 16 then.
+    /// Whether timer messages can be recalled. Java: `recallMessageEnable`. Default: false, like in Java: a recall is
+    /// then refused with code 16.
     pub fn recall_message(self, recall_message: bool) -> Self {
         Self { recall_message, ..self }
     }
 
     /// Whether consumers can filter by SQL92 expressions over properties. Java: `enablePropertyFilter`. Default: false,
-    /// as in Java; such subscriptions are refused with code 1 then.
+    /// like in Java: such subscriptions are then refused with code 1.
     pub fn enable_property_filter(self, enable_property_filter: bool) -> Self {
         Self { enable_property_filter, ..self }
     }
@@ -269,12 +268,12 @@ impl MockClusterBuilder {
         Self { tls: Some(config), ..self }
     }
 
-    /// Starts the cluster on free ports of the loopback. It writes no file. Dropping the future stops what was
-    /// started.
+    /// Starts the cluster on free ports of the loopback. It writes no file. Dropping the future stops the servers
+    /// started so far.
     ///
     /// # Errors
-    /// When no port is free or the wanted one is taken, there is to be no broker or no NameServer, or outside a tokio
-    /// runtime.
+    /// No port is free or the chosen port is taken; the number of brokers or NameServers is 0; or the call is outside
+    /// a tokio runtime.
     pub async fn start(self) -> Result<MockCluster, MockError> {
         if self.name_servers == 0 {
             return Err(MockError::None { what: "NameServer" });
@@ -338,7 +337,7 @@ impl MockClusterBuilder {
         Ok(())
     }
 
-    /// Starts the broker with this number: first come the masters, then the first slave of each, and so on.
+    /// Starts the broker with this number. Masters come first, then the first slave of each master, and so on.
     async fn start_broker(&self, number: usize, cluster: &mut MockCluster) -> Result<(), MockError> {
         let (id, index) = (number / self.brokers, number % self.brokers);
         let name = broker_name(index);
@@ -382,11 +381,12 @@ impl MockClusterBuilder {
                 slave_read: self.slave_read,
                 in_sync_replicas: self.in_sync_replicas,
                 recall: self.recall_message,
+                ..Obeyed::default()
             },
             name_server_addr: cluster.name_server_addr(),
             acl: self.acl.clone(),
         };
-        // Any 32 bits make the ids of this broker different from those of others.
+        // Any 32 bits: they make this broker's ids differ from those of other brokers.
         let ids = UniqueIdGenerator::new(self.address(), std::process::id(), random() as u32);
         let (routes, admission) = (cluster.routes.clone(), &cluster.admission);
         let (clock, tasks) = (cluster.clock.clone(), cluster.tasks.clone());
@@ -415,7 +415,7 @@ impl MockClusterBuilder {
         Ok(slot)
     }
 
-    /// What is spoken above TCP.
+    /// The protocol above TCP, if any.
     fn upper(&self) -> Result<Option<Arc<dyn Acceptor>>, MockError> {
         #[cfg(feature = "tls")]
         if let Some(config) = &self.tls {

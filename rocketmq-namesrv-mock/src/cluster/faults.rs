@@ -1,4 +1,4 @@
-//! Servers that do not do what they should.
+//! Faults: rules for requests, and servers that stop, move and disagree.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use crate::faults::Fault;
 use crate::{MockError, broker::Broker};
 
 impl MockCluster {
-    /// Lets requests go wrong from now on. Of several rules that fit a request, the first one counts that is not
-    /// used up.
+    /// Adds a rule for requests that go wrong from now on. If several rules match a request, the first applies that is
+    /// not used up.
     pub fn inject(&self, fault: Fault) {
         self.admission.faults.inject(fault);
     }
 
-    /// Lets all requests go well again. What a rule has done to a connection or a server stays.
+    /// Removes all rules. Effects on connections and servers so far stay.
     pub fn clear_faults(&self) {
         self.admission.faults.clear();
     }
 
-    /// The rules that were injected, and how many requests went wrong by each of them.
+    /// The rules, each with the number of requests that went wrong by it.
     pub fn fault_hits(&self) -> Vec<(Fault, u32)> {
         self.admission.faults.hits()
     }
@@ -31,7 +31,7 @@ impl MockCluster {
     /// future leaves the broker stopping.
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub async fn stop_broker(&self, name: &str) -> Result<(), MockError> {
         let (broker, slot) = self.broker_slot(name)?;
         broker.withdraw();
@@ -39,44 +39,43 @@ impl MockCluster {
         Ok(())
     }
 
-    /// Stops a broker like [`stop_broker`](Self::stop_broker), but the NameServers do not notice and go on to give
-    /// out its address. Dropping the future leaves the broker stopping.
+    /// Stops a broker like [`stop_broker`](Self::stop_broker), but the NameServers do not notice and keep its address
+    /// in their routes. Dropping the future leaves the broker stopping.
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub async fn crash_broker(&self, name: &str) -> Result<(), MockError> {
         let (_, slot) = self.broker_slot(name)?;
         slot.stop().await;
         Ok(())
     }
 
-    /// Starts a broker again on the port that it had, with what it stored. Nothing happens if it runs. Dropping the
+    /// Starts a broker again on its former port, with its stored messages. Nothing happens if it runs. Dropping the
     /// future may leave the broker stopped.
     ///
     /// # Errors
-    /// When there is no such broker, or another process has taken its port.
+    /// There is no such broker, or another process has taken its port.
     pub async fn start_broker(&self, name: &str) -> Result<(), MockError> {
         let (_, slot) = self.broker_slot(name)?;
         slot.restart(false).await
     }
 
-    /// Stops a broker if it runs and starts it on another port, with what it stored. Dropping the future may leave the
-    /// broker stopped.
+    /// Stops a broker if it runs and starts it on another port, with its stored messages. Dropping the future may
+    /// leave the broker stopped.
     ///
     /// # Errors
-    /// When there is no such broker, or no port is free.
+    /// There is no such broker, or no port is free.
     pub async fn move_broker(&self, name: &str) -> Result<(), MockError> {
         let (_, slot) = self.broker_slot(name)?;
         slot.stop().await;
         slot.restart(true).await
     }
 
-    /// A slave and its master change places, as after an election: the master's name leads to the address that the
-    /// slave had, and the other way round. Connections to both end, and NameServers know at once. Dropping the future
-    /// may leave both stopped.
+    /// Makes a slave and its master exchange their addresses, like after an election. Connections to both end, and
+    /// NameServers know at once. Dropping the future may leave both stopped.
     ///
     /// # Errors
-    /// When there is no such slave, or another process has taken a port meanwhile.
+    /// There is no such slave, or another process has taken a port meanwhile.
     pub async fn switch_roles(&self, slave: &str) -> Result<(), MockError> {
         let (broker, slot) = self.broker_slot(slave)?;
         let (_, master) = self.broker_slot(broker.name())?;
@@ -86,11 +85,11 @@ impl MockCluster {
         master.exchange_addresses(slot).await
     }
 
-    /// Says what may be done with the topics of a broker; the NameServers know at once. Sends that come all the same
-    /// are stored. Java: `brokerPermission`.
+    /// Sets the permissions of a broker in routes; the NameServers know at once. The broker still stores sends that
+    /// reach it. Java: `brokerPermission`.
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub fn set_broker_perm(&self, name: &str, perm: PermName) -> Result<(), MockError> {
         let (broker, _) = self.broker_slot(name)?;
         broker.set_perm(perm);
@@ -101,48 +100,47 @@ impl MockCluster {
     /// future leaves it stopping.
     ///
     /// # Errors
-    /// When there is no such NameServer.
+    /// There is no such NameServer.
     pub async fn stop_name_server(&self, index: usize) -> Result<(), MockError> {
         self.name_server_slot(index)?.stop().await;
         Ok(())
     }
 
-    /// Starts a NameServer again on the port that it had, with the routes that it knew. Dropping the future may leave
-    /// it stopped.
+    /// Starts a NameServer again on its former port, with its former routes. Dropping the future may leave it stopped.
     ///
     /// # Errors
-    /// When there is no such NameServer, or another process has taken its port.
+    /// There is no such NameServer, or another process has taken its port.
     pub async fn start_name_server(&self, index: usize) -> Result<(), MockError> {
         self.name_server_slot(index)?.restart(false).await
     }
 
-    /// Stops a NameServer if it runs and starts it on another port, with the routes that it knew. Dropping the future
-    /// may leave it stopped.
+    /// Stops a NameServer if it runs and starts it on another port, with its former routes. Dropping the future may
+    /// leave it stopped.
     ///
     /// # Errors
-    /// When there is no such NameServer, or no port is free.
+    /// There is no such NameServer, or no port is free.
     pub async fn move_name_server(&self, index: usize) -> Result<(), MockError> {
         let slot = self.name_server_slot(index)?;
         slot.stop().await;
         slot.restart(true).await
     }
 
-    /// Cuts a NameServer off from the brokers: it goes on to give out the routes that it knows, even if brokers
-    /// announce, and so disagrees with the others.
+    /// Cuts a NameServer off from the brokers: it ignores their announcements and keeps its routes, so that it
+    /// disagrees with the other NameServers.
     ///
     /// # Errors
-    /// When there is no such NameServer.
+    /// There is no such NameServer.
     pub fn cut_off_name_server(&self, index: usize) -> Result<(), MockError> {
         self.name_server_slot(index)?;
         self.routes[index].cut_off(true);
         Ok(())
     }
 
-    /// Lets a NameServer hear the brokers again: those that run announce themselves and their topics at once. Topics
+    /// Reconnects a NameServer with the brokers: running brokers announce themselves and their topics at once. Topics
     /// that were deleted meanwhile stay in its routes.
     ///
     /// # Errors
-    /// When there is no such NameServer.
+    /// There is no such NameServer.
     pub async fn reconnect_name_server(&self, index: usize) -> Result<(), MockError> {
         self.name_server_slot(index)?;
         self.routes[index].cut_off(false);
@@ -156,11 +154,11 @@ impl MockCluster {
         Ok(())
     }
 
-    /// Lets one NameServer forget a topic, until a broker announces it again. It answers code 17 then, as one does that
-    /// was started a moment ago.
+    /// Makes one NameServer forget a topic until a broker announces it again. Until then it answers code 17, like a
+    /// NameServer that has just started.
     ///
     /// # Errors
-    /// When there is no such NameServer.
+    /// There is no such NameServer.
     pub fn forget_topic(&self, index: usize, topic: &str) -> Result<(), MockError> {
         self.name_server_slot(index)?;
         self.routes[index].delete_topic(topic, None);

@@ -1,4 +1,4 @@
-//! Consumer groups as a test sees and sets them.
+//! Consumer groups: tests read and set their state.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,42 +13,42 @@ use super::MockCluster;
 use crate::MockError;
 use crate::broker::{self, Broker};
 
-/// One connection of a consumer to a broker, as its last heartbeat described it.
+/// One connection of a consumer to a broker, described by its last heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupConnection {
-    /// Who it says to be. Two connections may say the same.
+    /// The client id in the heartbeat. Two connections may have one id.
     pub client_id: String,
     /// The client's end of the connection, `ip:port`.
     pub peer: Arc<str>,
-    /// The broker that it is connected to.
+    /// The broker of the connection.
     pub broker: Arc<str>,
-    /// What it is written in.
+    /// The language that the client announces.
     pub language: LanguageCode,
-    /// The version that it says to have (`MQVersion`).
+    /// The version that the client announces (`MQVersion`).
     pub version: i32,
 }
 
-/// How a group consumes, as the last heartbeat of any of its members says.
+/// How a group consumes, according to the last heartbeat of any of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupMode {
-    /// Whether it pulls by itself or is served by its client.
+    /// How the group gets its messages: pull, push or pop.
     pub consume_type: ConsumeType,
     /// Whether each message goes to one member or to all.
     pub message_model: MessageModel,
-    /// Where it starts if it has never read a queue.
+    /// Where the group starts in a queue that it has never read.
     pub consume_from_where: ConsumeFromWhere,
 }
 
 impl MockCluster {
-    /// The connections of a group's members, in the order of the brokers, and for each broker in the order of their
-    /// coming; a consumer has one to every broker that it sends heartbeats to. Empty if there is none.
+    /// The connections of a group's members. They are ordered by broker, then by time of connection; a consumer has one
+    /// connection to each broker that it sends heartbeats to. Empty if the group has no members.
     pub fn group_connections(&self, group: &str) -> Vec<GroupConnection> {
         self.brokers().flat_map(|broker| connections(broker, group)).collect()
     }
 
-    /// What a group has subscribed to, by topic; the first broker counts that it has members on. Empty if it has none.
+    /// The subscriptions of a group, by topic, on the first broker with members. Empty if the group has no members.
     pub fn group_subscriptions(&self, group: &str) -> BTreeMap<String, SubscriptionData> {
         let of_broker = |broker: &Arc<Broker>| {
             let state = broker.lock();
@@ -70,8 +70,8 @@ impl MockCluster {
         })
     }
 
-    /// How far a group has read a topic: the offset of the next message, by queue. Queues that it never committed are
-    /// missing.
+    /// The progress of a group in a topic: the offset of the next message, by queue. Queues without a committed offset
+    /// are missing.
     pub fn group_offsets(&self, group: &str, topic: &str) -> BTreeMap<MessageQueue, i64> {
         let of_broker = |broker: &Arc<Broker>| {
             let queue = |queue_id| MessageQueue::new(topic, broker.name().clone(), queue_id);
@@ -81,8 +81,8 @@ impl MockCluster {
         self.brokers().flat_map(of_broker).collect()
     }
 
-    /// The queues that an orderly group has locked, and the client that has each. Locks that were not refreshed for
-    /// 60 s of the brokers' clock are gone.
+    /// The queues that an orderly group has locked, each with the client that holds the lock. Locks that were not
+    /// refreshed for 60 s of the brokers' clock are left out.
     pub fn group_locks(&self, group: &str) -> BTreeMap<MessageQueue, String> {
         let of_broker = |broker: &Arc<Broker>| {
             let state = broker.lock();
@@ -92,7 +92,7 @@ impl MockCluster {
         self.brokers().flat_map(of_broker).collect()
     }
 
-    /// The settings of a group, which the first broker has that knows it; `None` if there is no such group. Java:
+    /// The settings of a group on the first broker that knows it; `None` if there is no such group. Java:
     /// `SubscriptionGroupConfig`.
     pub fn group_config(&self, group: &str) -> Option<SubscriptionGroupConfig> {
         self.brokers().find_map(|broker| broker.lock().groups.get(group).cloned())
@@ -101,7 +101,7 @@ impl MockCluster {
     /// Creates a group on all brokers, or changes its settings.
     ///
     /// # Errors
-    /// When the settings have no name, or one that no group can have.
+    /// The settings have no name, or an invalid one.
     pub fn create_group(&self, config: &SubscriptionGroupConfig) -> Result<(), MockError> {
         let name = config.group_name.as_deref().unwrap_or_default();
         let refused = |remark| MockError::Refused { code: broker::INVALID_GROUP, remark };

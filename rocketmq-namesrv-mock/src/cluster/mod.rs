@@ -1,4 +1,9 @@
-//! A cluster to test against.
+//! The cluster, as tests use it.
+//!
+//! * `builder`: settings and start. `slot`: a server that can stop and come back.
+//! * `wait`, `time`: waiting for events, moving the clock.
+//! * `faults`: rules, and servers that stop or disagree. `positions`: offsets, locks, members, snapshots.
+//! * `groups`: state of consumer groups. `preload`: topics that are full from the start.
 
 mod builder;
 mod faults;
@@ -29,12 +34,12 @@ use crate::faults::Admission;
 use crate::history::HistoryEntry;
 use crate::name_server::Routes;
 
-/// NameServers and brokers on free ports of the loopback, in memory, which answer as Apache RocketMQ 5.5.0 does.
+/// NameServers and brokers on free ports of the loopback, in memory, that answer like Apache RocketMQ 5.5.0.
 ///
-/// What it does not know yet it refuses, request codes with code 3 and all else with code 1 and a remark that says so.
-/// It never stores a message as something else.
+/// A request code that the mock does not know is refused with code 3. A feature that it does not know is refused with
+/// code 1 and a remark that names it; it never stores a message wrongly.
 ///
-/// A message can be pulled as soon as its send is acknowledged; Apache's broker takes a millisecond or two more.
+/// A message can be pulled as soon as its send is acknowledged; Apache's broker takes one or two milliseconds more.
 /// Dropping the cluster stops it.
 ///
 /// ```
@@ -54,7 +59,7 @@ use crate::name_server::Routes;
 #[derive(Debug)]
 pub struct MockCluster {
     name_servers: Vec<Arc<Slot>>,
-    /// Masters first.
+    /// All brokers: masters first, then slaves.
     brokers: Vec<(Arc<Broker>, Arc<Slot>)>,
     routes: Vec<Arc<Routes>>,
     clock: Arc<Clock>,
@@ -64,7 +69,7 @@ pub struct MockCluster {
     tasks: TaskOwner,
 }
 
-/// How far a queue reaches.
+/// The range of offsets in a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueOffsets {
@@ -72,49 +77,48 @@ pub struct QueueOffsets {
     pub queue: MessageQueue,
     /// The offset of the first message.
     pub min: i64,
-    /// The offset behind the last message.
+    /// The offset after the last message.
     pub max: i64,
 }
 
 impl MockCluster {
-    /// Starts one NameServer and one broker. Dropping the future stops what was started.
+    /// Starts one NameServer and one broker. Dropping the future stops the servers started so far.
     ///
     /// # Errors
-    /// When no port is free, or outside a tokio runtime.
+    /// No port is free, or the call is outside a tokio runtime.
     pub async fn start() -> Result<Self, MockError> {
         Self::builder().start().await
     }
 
-    /// Settings for another cluster than the default one.
+    /// Settings for a cluster other than the default.
     pub fn builder() -> MockClusterBuilder {
         MockClusterBuilder::default()
     }
 
-    /// The addresses of all NameServers as clients take them: `127.0.0.1:port`, with `;` between several.
+    /// The addresses of all NameServers in the form that clients take: `127.0.0.1:port`, separated by `;`.
     pub fn name_server_addr(&self) -> String {
         let addresses: Vec<String> =
             self.name_servers.iter().map(|server| server.address().to_string()).collect();
         addresses.join(";")
     }
 
-    /// The names of the brokers: `broker-a`, `broker-b` …, and then those of the slaves, if there are any:
-    /// `broker-a-s1` ….
+    /// The names of the masters, `broker-a`, `broker-b` …, followed by the names of the slaves, `broker-a-s1` ….
     pub fn broker_names(&self) -> Vec<&str> {
         self.brokers.iter().map(|(broker, _)| &**broker.server()).collect()
     }
 
-    /// Where a broker listens; `None` if there is no such broker.
+    /// The address on which a broker listens; `None` if there is no such broker.
     pub fn broker_addr(&self, name: &str) -> Option<SocketAddr> {
         self.brokers().find(|broker| **broker.server() == *name).map(|broker| broker.address())
     }
 
-    /// What is stored in a topic, bodies inflated, in the order in which each broker stored it: first all of
-    /// `broker-a`, then all of `broker-b` and so on. Messages are decoded anew for each call.
+    /// All messages of a topic, with inflated bodies. They come broker by broker (`broker-a` first), in the order in
+    /// which each broker stored them. Each call decodes them anew.
     pub fn messages(&self, topic: &str) -> Vec<MessageExt> {
         self.masters().flat_map(|broker| stored_messages(broker, topic)).collect()
     }
 
-    /// How many messages are stored in a topic.
+    /// The number of messages in a topic.
     pub fn message_count(&self, topic: &str) -> usize {
         let count = |broker: &Arc<Broker>| {
             let state = broker.lock();
@@ -127,7 +131,7 @@ impl MockCluster {
     /// Creates a topic with `queues` queues to read and write on each broker, or changes it.
     ///
     /// # Errors
-    /// When the name is none that a topic can have, or the number is above that of 32 bits.
+    /// The name is not valid for a topic, or the number of queues exceeds 31 bits.
     pub fn create_topic(&self, name: &str, queues: u32) -> Result<(), MockError> {
         let refused = |remark| MockError::Refused { code: broker::INVALID_TOPIC, remark };
         broker::check_topic(name).map_err(refused)?;
@@ -138,7 +142,7 @@ impl MockCluster {
         Ok(())
     }
 
-    /// Drops a topic from all brokers and NameServers, with its messages and the offsets of its consumers.
+    /// Deletes a topic from all brokers and NameServers, with its messages and committed offsets.
     pub fn delete_topic(&self, name: &str) {
         for broker in self.masters() {
             broker.remove_topic(name);
@@ -148,19 +152,19 @@ impl MockCluster {
         }
     }
 
-    /// How far each queue of a topic reaches, in the order of the brokers; empty if there is no such topic.
+    /// The offsets of each queue of a topic, in the order of the brokers; empty if there is no such topic.
     pub fn queue_offsets(&self, topic: &str) -> Vec<QueueOffsets> {
         self.masters().flat_map(|broker| queue_offsets(broker, topic)).collect()
     }
 
-    /// How far a group has read a queue; `None` if it never said.
+    /// The committed offset of a group in a queue; `None` if there is none.
     pub fn committed_offset(&self, group: &str, queue: &MessageQueue) -> Option<i64> {
         let broker = self.masters().find(|broker| **broker.name() == *queue.broker_name())?;
         broker.lock().offsets.get(queue.topic(), group, queue.queue_id())
     }
 
-    /// How many pulls and pops of a topic the brokers hold until a message comes. A test that wants to see a consumer woken
-    /// waits for this first.
+    /// The number of pulls and pops of a topic that the brokers hold until a message comes. Wait for it before you
+    /// test that a message wakes a consumer.
     pub fn held_pulls(&self, topic: &str) -> usize {
         let count = |broker: &Arc<Broker>| {
             let state = broker.lock();
@@ -169,14 +173,14 @@ impl MockCluster {
         self.brokers().map(count).sum()
     }
 
-    /// The last requests that all servers got, oldest first; see [`MockClusterBuilder::captured_requests`].
+    /// The latest requests of all servers, oldest first; see [`MockClusterBuilder::captured_requests`].
     pub fn requests(&self) -> Vec<CapturedRequest> {
         self.admission.capture.requests()
     }
 
-    /// What happened at the brokers, oldest first: messages stored, pulled, popped, acknowledged and sent back, offsets
-    /// committed, locks, members, notices, connections. The order is that of each broker. Empty unless
-    /// [`MockClusterBuilder::history`] says how many events are kept.
+    /// The events at the brokers, oldest first: messages stored, pulled, popped, acknowledged and returned, committed
+    /// offsets, locks, members, notices, connections. Events of one broker are in their true order. Empty unless
+    /// [`MockClusterBuilder::history`] sets how many events are kept.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -194,7 +198,8 @@ impl MockCluster {
         self.admission.history.entries()
     }
 
-    /// Stops all servers and closes their connections; what is stored can still be read. Dropping the future leaves them stopping.
+    /// Stops all servers and closes their connections; stored messages can still be read. Dropping the future leaves
+    /// the servers stopping.
     pub async fn shutdown(&self) {
         const LIMIT: Duration = Duration::from_secs(3);
         let brokers = self.brokers.iter().map(|(_, server)| server);
@@ -215,7 +220,7 @@ impl MockCluster {
 
 impl Drop for MockCluster {
     fn drop(&mut self) {
-        // The servers stop by themselves.
+        // Drop cannot wait: the servers end by themselves.
         self.tasks.stop();
     }
 }
@@ -224,13 +229,13 @@ fn stored_messages(broker: &Broker, topic: &str) -> Vec<MessageExt> {
     let mut records = {
         let state = broker.lock();
         let queues = state.topics.get(topic).map(|topic| topic.queues()).unwrap_or_default();
-        let entries = queues.iter().flat_map(|queue| queue.entries());
+        let entries = queues.iter().flat_map(|queue| queue.entries()).filter(|entry| entry.index == 0);
         let record = |number| Some((number, state.log.record(number)?.clone()));
         entries.filter_map(|entry| record(entry.record)).collect::<Vec<_>>()
     };
     records.sort_unstable_by_key(|(number, _)| *number);
     let decoded = records.into_iter().flat_map(|(_, record)| {
-        // What cannot be inflated is shown as it was stored.
+        // A body that cannot be inflated is returned as it was stored.
         let raw = RecordOptions { decompress: false, ..RecordOptions::default() };
         let message = RecordDecoder::new(record.clone()).next().and_then(Result::ok);
         message.or_else(|| RecordDecoder::with_options(record, raw).next().and_then(Result::ok))
@@ -252,6 +257,6 @@ fn queue_offsets(broker: &Broker, topic: &str) -> Vec<QueueOffsets> {
         min: found.queue(queue_id).map_or(0, |queue| queue.min_offset()),
         max: found.queue(queue_id).map_or(0, |queue| queue.max_offset()),
     };
-    // There are fewer queues than 32 bits count.
+    // The cast fits: a topic has fewer queues than 32 bits can count.
     (0..queues).map(|queue_id| offsets(queue_id as i32)).collect()
 }

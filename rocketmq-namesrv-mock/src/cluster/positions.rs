@@ -1,4 +1,4 @@
-//! Positions and trouble: what a test does to offsets, queues, locks, members and slaves.
+//! Offsets, queues, locks, members and slaves: tests change their state.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::broker::{Broker, BrokerSnapshot, SlaveLag, drop_clients};
 use crate::history::BrokerEvent;
 
 impl MockCluster {
-    /// Commits an offset for a group, as if one of its members had. [`committed_offset`](Self::committed_offset) reads
-    /// it. A history calls the client `test`.
+    /// Commits an offset for a group, like a member would. [`committed_offset`](Self::committed_offset) reads it. The
+    /// history names the client `test`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -32,7 +32,7 @@ impl MockCluster {
     /// ```
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub fn commit_offset(&self, group: &str, queue: &MessageQueue, offset: i64) -> Result<(), MockError> {
         let broker = self.broker_of(queue)?;
         let mut state = broker.lock();
@@ -47,10 +47,10 @@ impl MockCluster {
     }
 
     /// Drops the messages of a queue before an offset, as if old files had been deleted: the minimum offset rises, at
-    /// most to the maximum. Messages that are gone can still be read by their ids.
+    /// most to the maximum. Dropped messages can still be read by their ids.
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub fn trim_queue(&self, queue: &MessageQueue, min_offset: i64) -> Result<(), MockError> {
         let broker = self.broker_of(queue)?;
         let mut state = broker.lock();
@@ -63,21 +63,21 @@ impl MockCluster {
         Ok(())
     }
 
-    /// Lets pull answers of a broker or a slave tell clients to read from the broker with this id next: 0 for the
-    /// master, which is what they tell at first. Java: `suggestWhichBrokerId`.
+    /// Sets the broker id that pull answers of a broker or slave suggest for the next pull. The default is 0, the
+    /// master, or where slaves may be read, the broker in the settings of the group. Java: `suggestWhichBrokerId`.
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub fn suggest_broker(&self, server: &str, id: i64) -> Result<(), MockError> {
         self.broker_slot(server)?.0.suggest(id);
         Ok(())
     }
 
-    /// Lets a slave lag behind its master from now on, or no longer. What it has, it keeps. A slave that lags does not
+    /// Sets how far a slave lags behind its master from now on. It keeps its present messages. A lagging slave does not
     /// count as a copy, see [`in_sync_replicas`](super::MockClusterBuilder::in_sync_replicas).
     ///
     /// # Errors
-    /// When there is no such slave.
+    /// There is no such slave.
     pub fn set_slave_lag(&self, slave: &str, lag: SlaveLag) -> Result<(), MockError> {
         let (broker, _) = self.broker_slot(slave)?;
         if !broker.role.set_lag(lag) {
@@ -87,8 +87,8 @@ impl MockCluster {
         Ok(())
     }
 
-    /// Remembers what a broker has stored: messages and committed offsets. A broker that is killed may come back
-    /// without what was not written to its disk yet:
+    /// Takes a snapshot of a broker's messages and committed offsets. Restoring it imitates a broker that was killed
+    /// and lost the data that were not on its disk:
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -104,53 +104,53 @@ impl MockCluster {
     /// ```
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub fn snapshot(&self, broker: &str) -> Result<BrokerSnapshot, MockError> {
         Ok(self.broker_slot(broker)?.0.snapshot())
     }
 
-    /// Lets a broker have the messages that it had then: all later ones are lost, delayed ones and halves of
-    /// transactions included, and their offsets are given away again. Its topics stay. So do committed offsets, which
-    /// may lie beyond the end of their queues then.
+    /// Restores a broker's messages from a snapshot. All later messages are lost, including delayed messages and half
+    /// messages, and their offsets are used again. Topics stay. Committed offsets stay too, and may then lie beyond
+    /// the end of their queues.
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub fn restore_store(&self, broker: &str, snapshot: &BrokerSnapshot) -> Result<(), MockError> {
         self.broker_slot(broker)?.0.restore_store(snapshot);
         Ok(())
     }
 
-    /// Lets a broker have the committed offsets that it had then.
+    /// Restores a broker's committed offsets from a snapshot.
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub fn restore_offsets(&self, broker: &str, snapshot: &BrokerSnapshot) -> Result<(), MockError> {
         self.broker_slot(broker)?.0.restore_offsets(snapshot);
         Ok(())
     }
 
-    /// Lets all brokers give up a client now, as if it had sent no heartbeat for 120 s: it is taken out of its groups,
-    /// its connections are closed, and the other members are not told. Returns how many connections were closed.
+    /// Makes all brokers give up a client now, as if it had sent no heartbeat for 120 s: it leaves its groups, its
+    /// connections are closed, and the other members are not told. Returns the number of closed connections.
     pub fn expire_member(&self, client_id: &str) -> usize {
         self.brokers().map(|broker| drop_clients(broker, |client| client.client_id == client_id)).sum()
     }
 
-    /// Gives the lock of a queue to another client, whoever has it, as if the lock had expired unnoticed.
+    /// Gives the lock of a queue to another client, as if the lock had expired unnoticed.
     ///
     /// # Errors
-    /// When there is no such broker.
+    /// There is no such broker.
     pub fn steal_lock(&self, group: &str, queue: &MessageQueue, client_id: &str) -> Result<(), MockError> {
         let broker = self.broker_of(queue)?;
         broker.lock().locks.steal(group, queue, client_id, broker.now_ms());
         Ok(())
     }
 
-    /// Lets all brokers forget the locks of a group, as a broker does that restarts. Returns how many there were.
+    /// Makes all brokers forget the locks of a group, like after a restart. Returns the number of forgotten locks.
     pub fn forget_locks(&self, group: &str) -> usize {
         self.brokers().map(|broker| broker.lock().locks.forget(|locked, _, _| locked == group)).sum()
     }
 
-    /// The master that has a queue.
+    /// The master that has the queue.
     fn broker_of(&self, queue: &MessageQueue) -> Result<&Arc<Broker>, MockError> {
         let found = self.masters().find(|broker| **broker.name() == *queue.broker_name());
         found.ok_or_else(|| MockError::NoServer { server: queue.broker_name().to_owned() })

@@ -1,4 +1,4 @@
-//! Topics that are full from the start: what measures a consumer must not wait for its server.
+//! Topics that are full from the start: a benchmark of consumers must not wait for its server.
 
 use bytes::{BufMut, BytesMut};
 use rocketmq_common::record::{RecordFields, RecordHeader, encode_record};
@@ -9,25 +9,25 @@ use super::MockCluster;
 use crate::MockError;
 use crate::broker::Broker;
 
-/// Where a record has its queue, its offset in the queue and its position in the commit log.
+/// Positions in a record: queue id, offset in the queue, position in the commit log.
 const QUEUE_ID_AT: usize = 12;
 const OFFSETS_AT: usize = 20;
 
 impl MockCluster {
-    /// Creates a topic, or changes it, and puts the same message into each of its queues `messages` times, on each
-    /// master. The record is encoded once, and only its place differs; it has no properties. A queue that was empty
-    /// is one piece of memory then, and a pull of it that takes all tags is answered from there, without a copy of its
-    /// records. Histories do not name these messages.
+    /// Creates a topic, or changes it, and stores one message in each of its queues `messages` times, on each master.
+    /// The record is encoded once, without properties; its copies differ only in their positions. The messages of a
+    /// queue that was empty lie in one piece of memory, from which a pull of all tags is answered without a copy.
+    /// Histories do not list these messages.
     ///
     /// A million messages of 128 bytes take 280 MiB, which [`store_limit`](super::MockClusterBuilder::store_limit) has
     /// to allow.
     ///
     /// # Errors
-    /// When no topic can have this name, or the messages do not fit into the store; there may be some of them then.
+    /// The topic's name is not valid, or the messages do not fit into the store; a part of them may then be stored.
     pub fn preload(&self, topic: &str, queues: u32, messages: u32, body: &[u8]) -> Result<(), MockError> {
         self.create_topic(topic, queues)?;
         for broker in self.masters() {
-            // There are fewer queues than 32 bits count: the topic was created.
+            // The cast fits: the topic was created, so it has fewer queues than 32 bits can count.
             for queue_id in 0..queues as i32 {
                 fill(broker, topic, queue_id, messages, body)?;
             }
@@ -75,6 +75,8 @@ fn fill(broker: &Broker, topic: &str, queue_id: i32, messages: u32, body: &[u8])
         queue.push(crate::store::QueueEntry {
             record: number,
             size: record.len(),
+            index: 0,
+            count: 1,
             tags_code: 0,
             store_timestamp: now_ms,
         });

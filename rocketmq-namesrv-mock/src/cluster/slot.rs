@@ -17,13 +17,13 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::history::BrokerEvent;
 
-/// How long a server may take to close its connections.
+/// The longest time for a server to close its connections.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
 /// A server that can be stopped and started again.
 pub(crate) struct Slot {
     name: Arc<str>,
-    /// The broker that is served, unless it is a NameServer.
+    /// The broker; `None` for a NameServer.
     broker: Option<Arc<Broker>>,
     acceptor: Arc<dyn Acceptor>,
     network: Option<InMemoryNetwork>,
@@ -35,20 +35,20 @@ pub(crate) struct Slot {
     running: Mutex<Option<RemotingServer>>,
 }
 
-/// What a server is made of.
+/// The parts of a server.
 pub(super) struct Service {
     pub(super) name: Arc<str>,
     pub(super) broker: Option<Arc<Broker>>,
     pub(super) acceptor: Arc<dyn Acceptor>,
-    /// Where it listens instead of on the loopback.
+    /// The network in memory on which it listens, instead of the loopback.
     pub(super) network: Option<InMemoryNetwork>,
-    /// With port 0 for a free one.
+    /// The address to listen on; port 0 for a free port.
     pub(super) address: SocketAddr,
     pub(super) handler: Arc<dyn RequestHandler>,
     pub(super) options: ConnectionOptions,
-    /// Told when it is down or back.
+    /// Notified when it goes down or comes back.
     pub(super) changes: Arc<Changes>,
-    /// Says when it comes back.
+    /// The clock for its way back.
     pub(super) clock: Arc<Clock>,
 }
 
@@ -58,19 +58,19 @@ pub(crate) struct Servers {
     slots: StdMutex<Vec<Weak<Slot>>>,
 }
 
-/// What happens to a server as a whole.
+/// A change of a whole server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ServerChange {
-    /// It goes down.
+    /// The server goes down.
     Down {
-        /// NameServers notice.
+        /// Whether NameServers notice.
         noticed: bool,
-        /// When it comes back, if it does.
+        /// The time until it comes back; `None`: it stays down.
         back_after: Option<Duration>,
         /// Whether it comes back on another port.
         new_port: bool,
     },
-    /// A broker can be read only, for this long or for ever.
+    /// The broker becomes read-only, for this long or for ever.
     ReadOnly(Option<Duration>),
 }
 
@@ -95,7 +95,7 @@ impl Slot {
         Ok(Arc::new(slot))
     }
 
-    /// Where it listens, or did last.
+    /// The address on which it listens, or listened last.
     pub(super) fn address(&self) -> SocketAddr {
         *self.address.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,7 +152,7 @@ impl Slot {
         }
     }
 
-    /// Both stop, and start again where the other one was.
+    /// Stops both servers and starts each on the other's address.
     pub(super) async fn exchange_addresses(&self, other: &Self) -> Result<(), MockError> {
         for slot in [self, other] {
             slot.stop().await;
@@ -165,7 +165,7 @@ impl Slot {
         Ok(())
     }
 
-    /// Whether it listens.
+    /// Whether it listens now.
     pub(super) async fn is_running(&self) -> bool {
         self.running.lock().await.is_some()
     }
@@ -203,7 +203,7 @@ impl Servers {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(slot));
     }
 
-    /// Lets something happen to a server.
+    /// Carries out a change of a server.
     pub(crate) fn change(&self, server: &str, change: ServerChange, tasks: &TaskOwner) {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let found = slots.iter().filter_map(Weak::upgrade).find(|slot| *slot.name == *server);

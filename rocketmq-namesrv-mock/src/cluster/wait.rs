@@ -12,8 +12,8 @@ use crate::faults::Admission;
 use crate::{CapturedRequest, MockError};
 
 impl MockCluster {
-    /// Waits until something is the case: looks at once, and again after each request, answer, delivery and end of a
-    /// connection. Dropping the future just ends the wait.
+    /// Waits until a condition holds. Checks it at once, and again after each request, answer, delivery and end of a
+    /// connection. Dropping the future ends the wait.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -30,18 +30,18 @@ impl MockCluster {
     /// ```
     ///
     /// # Errors
-    /// [`MockError::WaitedInVain`] when it is still not the case after `limit`.
+    /// [`MockError::WaitedInVain`] if the condition does not hold within `limit`.
     pub async fn wait_until(&self, is_so: impl Fn(&Self) -> bool, limit: Duration) -> Result<(), MockError> {
         let found = self.admission.changes.wait(limit, || is_so(self).then_some(())).await;
         found.ok_or_else(|| MockError::WaitedInVain { limit, there: "not what was waited for".to_owned() })
     }
 
-    /// Waits until there are at least `count` messages in a topic, and returns all of them, in the order of
-    /// [`messages`](Self::messages). Waits for at most [`wait_limit`](super::MockClusterBuilder::wait_limit). Dropping
-    /// the future just ends the wait.
+    /// Waits until a topic has at least `count` messages, and returns all of them in the order of
+    /// [`messages`](Self::messages). Waits at most [`wait_limit`](super::MockClusterBuilder::wait_limit). Dropping the
+    /// future ends the wait.
     ///
     /// # Errors
-    /// [`MockError::WaitedInVain`] when there are fewer in the end.
+    /// [`MockError::WaitedInVain`] if there are fewer messages at the end.
     pub async fn wait_for_messages(&self, topic: &str, count: usize) -> Result<Vec<MessageExt>, MockError> {
         let limit = self.wait_limit;
         let enough = || (self.message_count(topic) >= count).then(|| self.messages(topic));
@@ -51,13 +51,12 @@ impl MockCluster {
         })
     }
 
-    /// Waits until the servers got at least so many requests of this kind, and returns those that are
-    /// [remembered](super::MockClusterBuilder::captured_requests), oldest first. A request counts when it arrives,
-    /// answered or not. Waits for at most [`wait_limit`](super::MockClusterBuilder::wait_limit). Dropping the future
-    /// just ends the wait.
+    /// Waits until the servers have received at least `count` requests with this code, and returns those that are
+    /// [kept](super::MockClusterBuilder::captured_requests), oldest first. A request counts when it arrives, answered
+    /// or not. Waits at most [`wait_limit`](super::MockClusterBuilder::wait_limit). Dropping the future ends the wait.
     ///
     /// # Errors
-    /// [`MockError::WaitedInVain`] when there are fewer in the end.
+    /// [`MockError::WaitedInVain`] if there are fewer requests at the end.
     pub async fn wait_for_requests(
         &self,
         code: RequestCode,
@@ -67,7 +66,7 @@ impl MockCluster {
         capture.wait_for(changes, code, count, self.wait_limit).await
     }
 
-    /// The client ids of the members of a consumer group, on all brokers, each once, sorted.
+    /// The client ids of a consumer group's members on all brokers, sorted, without duplicates.
     pub fn group_members(&self, group: &str) -> Vec<String> {
         let ids = |broker: &Arc<Broker>| broker.consumer_ids(group);
         let mut members: Vec<String> = self.brokers().flat_map(ids).collect();
@@ -76,7 +75,7 @@ impl MockCluster {
         members
     }
 
-    /// How long this cluster took to start.
+    /// The time that this cluster took to start.
     pub fn started_in(&self) -> Duration {
         self.started_in
     }

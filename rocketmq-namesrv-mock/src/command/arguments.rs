@@ -1,4 +1,4 @@
-//! What the command line says.
+//! Reads the command line.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use rocketmq_namesrv_mock::{Fault, FaultError, MockCluster, MockClusterBuilder};
 use rocketmq_remoting::protocol::SerializeType;
 
-/// Queues of a topic that is created without a number. Java: `defaultTopicQueueNums`.
+/// Queues of a topic that is given without a number. Java: `defaultTopicQueueNums`.
 const DEFAULT_QUEUES: u32 = 8;
 
-/// What is wanted.
+/// The wish of the user.
 #[derive(Debug)]
 pub(crate) enum Wish {
     Help,
@@ -18,21 +18,21 @@ pub(crate) enum Wish {
     Run(Box<Arguments>),
 }
 
-/// How to run.
+/// The options of a run.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) cluster: MockClusterBuilder,
     pub(crate) port: u16,
     pub(crate) captured: usize,
-    /// With how many queues.
+    /// Topics with their numbers of queues.
     pub(crate) topics: Vec<(String, u32)>,
     pub(crate) preloads: Vec<Preload>,
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) faults: Vec<Fault>,
-    /// NameServers to stand before.
+    /// The NameServers behind the proxy, if the mock is to be a proxy.
     pub(crate) proxy: Option<String>,
-    /// Speak TLS with them: the file of the certificates to trust, or `any`.
+    /// The file of certificates to trust, or `any`, if the proxy speaks TLS with servers.
     pub(crate) upstream_tls: Option<String>,
     pub(crate) json: bool,
     pub(crate) until_stdin_closes: bool,
@@ -43,13 +43,13 @@ pub(crate) struct Arguments {
 pub(crate) struct Preload {
     pub(crate) topic: String,
     pub(crate) queues: u32,
-    /// In each queue.
+    /// Messages in each queue.
     pub(crate) messages: u32,
-    /// Of each body.
+    /// Bytes of each body.
     pub(crate) bytes: usize,
 }
 
-/// What cannot be understood.
+/// Errors of the command line.
 #[derive(Debug)]
 pub(crate) enum ArgumentError {
     Unknown(String),
@@ -140,14 +140,14 @@ impl Arguments {
 /// The command line, word by word.
 struct Line<I> {
     rest: I,
-    /// The option that is being read.
+    /// The option being read.
     option: String,
-    /// What stands behind its equals sign.
+    /// The text after its equals sign.
     value: Option<String>,
 }
 
 impl<I: Iterator<Item = String>> Line<I> {
-    /// Goes on to the next option; false at the end.
+    /// Moves to the next option; false at the end.
     fn advance(&mut self) -> Result<bool, ArgumentError> {
         let Some(word) = self.rest.next() else { return Ok(false) };
         match word.split_once('=') {
@@ -217,7 +217,7 @@ impl<I: Iterator<Item = String>> Line<I> {
             Some((access, secret)) if !access.is_empty() && !secret.is_empty() => {
                 Ok((access.to_owned(), secret.to_owned()))
             }
-            // The secret is not repeated.
+            // The error must not repeat the secret.
             _ => Err(self.not_allowed("what stands there".to_owned(), "ACCESS:SECRET is")),
         }
     }

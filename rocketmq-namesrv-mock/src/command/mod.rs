@@ -2,9 +2,9 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what may be asked for | `help.txt` |
-//! | reading it | `arguments.rs` |
-//! | doing it | `run.rs` |
+//! | the options | `help.txt` |
+//! | reading them | `arguments.rs` |
+//! | running | `run.rs` |
 
 mod arguments;
 mod run;
@@ -15,7 +15,7 @@ use arguments::{Arguments, Wish};
 
 const HELP: &str = include_str!("help.txt");
 
-/// Exit code for arguments that cannot be understood, as shells have it.
+/// Exit code for wrong arguments, by the convention of shells.
 const USAGE: u8 = 2;
 
 pub(crate) fn main() -> ExitCode {

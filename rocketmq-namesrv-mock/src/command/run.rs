@@ -1,4 +1,4 @@
-//! Running until it is enough.
+//! Runs the mock until it is told to end.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use super::arguments::{Arguments, Preload};
 
 type Failure = Box<dyn Error>;
 
-/// Starts what is wanted, says so, and stops it when it is time.
+/// Starts a cluster or a proxy, prints where it is, and stops it at the end.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
@@ -19,13 +19,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             None => run_cluster(arguments).await,
         }
     });
-    // The thread that reads standard input may never end.
+    // Do not wait for the thread that reads standard input: it may block for ever.
     runtime.shutdown_background();
     done
 }
 
 async fn run_cluster(arguments: Arguments) -> Result<(), Failure> {
-    // Before the line that says it is ready.
+    // Listen first: a signal may come as soon as the ready line is printed.
     let end = End::listen(arguments.until_stdin_closes)?;
     let builder = arguments.faults.iter().cloned().fold(arguments.cluster.clone(), MockClusterBuilder::fault);
     let cluster = with_tls(builder, &arguments)?.start().await?;
@@ -85,7 +85,7 @@ fn proxy_with_tls(builder: MockProxyBuilder, arguments: &Arguments) -> Result<Mo
     })
 }
 
-/// What is shown to clients.
+/// The certificate that clients see.
 #[cfg(feature = "tls")]
 fn certificate(
     arguments: &Arguments,
@@ -116,7 +116,7 @@ fn check_no_tls(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Prints the one line that says that it is ready.
+/// Prints the ready line.
 fn tell<const N: usize>(as_json: bool, addresses: &str, more: [(&str, Value); N]) -> Result<(), Failure> {
     let line = if as_json {
         let mut all = Map::from_iter([("nameServers".to_owned(), json!(addresses))]);
@@ -127,11 +127,11 @@ fn tell<const N: usize>(as_json: bool, addresses: &str, more: [(&str, Value); N]
     };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
-    // Whoever waits for it reads from a pipe.
+    // The reader may wait on a pipe: flush.
     Ok(out.flush()?)
 }
 
-/// What ends the program.
+/// The events that end the program.
 struct End {
     signals: Signals,
     closed: Option<tokio::sync::oneshot::Receiver<()>>,
@@ -153,7 +153,7 @@ impl End {
             return Ok(Self { signals, closed: None });
         }
         let (tell, closed) = tokio::sync::oneshot::channel();
-        // Reading standard input blocks, and cannot be called off.
+        // A thread, not a task: reading standard input blocks and cannot be cancelled.
         std::thread::Builder::new().spawn(move || {
             let mut ignored = [0; 1024];
             while matches!(std::io::stdin().read(&mut ignored), Ok(1..)) {}

@@ -1,8 +1,10 @@
 //! The settings of a server under Java's names. Java: `Configuration`, `MixAll.properties2Object`.
 //!
-//! The texts beside this file say what Apache's server 5.5.0 has: for each setting its type, its name and the value that
-//! it has by default; none if Java's is null. Folders, which Java puts below the home of the user, are those of
-//! the user `rocketmq` in Apache's container images.
+//! The text files beside this one list the settings of Apache's server 5.5.0, each with its type, name and default; the
+//! default is missing where Java's is null. Folders, which Java places in the home of the user, are those of the user
+//! `rocketmq` in Apache's container images.
+//!
+//! * `properties`: the text of a properties file.
 
 mod properties;
 
@@ -18,7 +20,7 @@ use crate::wire::Refusal;
 /// The settings of a server.
 #[derive(Debug)]
 pub(crate) struct Configuration {
-    /// By name.
+    /// Settings by name.
     settings: BTreeMap<&'static str, Setting>,
     /// Settings that cannot change while the server runs.
     black_list: Vec<String>,
@@ -31,7 +33,7 @@ struct Setting {
     value: Option<Cow<'static, str>>,
 }
 
-/// What a setting can be.
+/// The type of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Boolean,
@@ -39,9 +41,9 @@ enum Kind {
     Long,
     Double,
     Text,
-    /// One of these names, with bars between them.
+    /// A list of names, separated by bars.
     OneOf(&'static str),
-    /// What it is cannot be told by a text.
+    /// A type that a text cannot express: the setting cannot be changed.
     Fixed,
 }
 
@@ -67,15 +69,14 @@ impl Configuration {
         Self { settings, black_list, version }
     }
 
-    /// Sets what a setting of this server is, in place of Apache's default.
+    /// Sets the value that this server has in place of Apache's default.
     pub(crate) fn set(&mut self, name: &str, value: impl ToString) {
         if let Some(setting) = self.settings.get_mut(name) {
             setting.value = Some(Cow::Owned(value.to_string()));
         }
     }
 
-    /// Takes over a properties file, and says whether a name is in it. Unknown names are passed over, and so are
-    /// values of another type.
+    /// Applies a properties file. Returns whether `name` is in it. Skips unknown names and values of the wrong type.
     pub(crate) fn update(
         &mut self,
         text: &[u8],
@@ -99,27 +100,27 @@ impl Configuration {
         Ok(move |wanted: &str| new.iter().any(|(name, _)| name == wanted))
     }
 
-    /// The value of a setting; empty if it has none.
+    /// The value of a setting; empty if it has no value.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.settings.get(name).and_then(|setting| setting.value.as_deref()).unwrap_or_default()
     }
 
-    /// Whether a setting is on.
+    /// Whether a setting is true.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         self.get(name) == "true"
     }
 
-    /// A setting that is a number; 0 for one that is none.
+    /// The value of a number setting; 0 if it is no number.
     pub(crate) fn number(&self, name: &str) -> i64 {
         self.get(name).parse().unwrap_or(0)
     }
 
-    /// How often it was changed.
+    /// Counts the changes.
     pub(crate) fn version(&self) -> &DataVersion {
         &self.version
     }
 
-    /// All that have a value, as a properties file.
+    /// All settings with a value, as a properties file.
     pub(crate) fn text(&self) -> Bytes {
         let mut text = String::new();
         for (name, Setting { value, .. }) in &self.settings {
@@ -150,13 +151,13 @@ impl Setting {
 }
 
 impl Kind {
-    /// What Java makes of a text; `None` if it is not of this kind.
+    /// The text in Java's form; `None` if it does not fit the type.
     fn read(self, text: &str) -> Option<String> {
         match self {
             Self::Boolean => Some(text.eq_ignore_ascii_case("true").to_string()),
             Self::Int => text.parse().ok().map(|number: i32| number.to_string()),
             Self::Long => text.parse().ok().map(|number: i64| number.to_string()),
-            // Java prints a number with a fraction.
+            // Java always prints a fraction.
             Self::Double => text.trim().parse().ok().map(|number: f64| format!("{number:?}")),
             Self::Text => Some(text.trim().to_owned()),
             Self::OneOf(names) => names.split('|').find(|name| *name == text.trim()).map(str::to_owned),

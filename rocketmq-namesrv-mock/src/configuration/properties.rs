@@ -1,14 +1,14 @@
-//! The text of a properties file. Java: `Properties.load`.
+//! Reads the text of a properties file. Java: `Properties.load`.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// The names and values of a text, in its order. `None` if it has a broken `\u` escape, which Java does not read.
+/// The names and values, in order. `None` if the text has a broken `\u` escape, which Java refuses too.
 pub(super) fn read(text: &str) -> Option<Vec<(String, String)>> {
     logical_lines(&text.replace("\r\n", "\n")).iter().map(|line| entry(line)).collect()
 }
 
-/// Lines that count, without the blanks in front. Those that end with a backslash go on in the next.
+/// Logical lines without leading blanks and without comments. A line that ends with a backslash continues in the next.
 fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = text.split(['\n', '\r']).map(|line| line.trim_start_matches(BLANKS));
@@ -29,7 +29,7 @@ fn logical_lines(text: &str) -> Vec<String> {
 
 const BLANKS: [char; 3] = [' ', '\t', '\u{c}'];
 
-/// Whether the backslash at the end is none that is escaped itself.
+/// Whether a line ends with a backslash that is not itself escaped.
 fn ends_open(line: &str) -> bool {
     line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
@@ -46,7 +46,7 @@ fn entry(line: &str) -> Option<(String, String)> {
     Some((name, part(&mut chars, |_| false)?))
 }
 
-/// Characters up to the end, with escapes resolved.
+/// Reads up to the end character and resolves escapes.
 fn part(chars: &mut Peekable<Chars<'_>>, is_end: impl Fn(char) -> bool) -> Option<String> {
     let mut text = String::new();
     while let Some(char) = chars.next_if(|char| !is_end(*char)) {
@@ -66,7 +66,7 @@ fn part(chars: &mut Peekable<Chars<'_>>, is_end: impl Fn(char) -> bool) -> Optio
     Some(text)
 }
 
-/// Four digits. Half a pair of surrogates is no character.
+/// Reads the four digits of a `\u` escape. Half a surrogate pair is no character.
 fn unicode(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
     let mut code = 0;
     for _ in 0..4 {

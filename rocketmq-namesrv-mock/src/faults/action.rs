@@ -1,4 +1,4 @@
-//! What can go wrong with a request.
+//! The faults that a request can meet.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use rocketmq_remoting::protocol::ResponseCode;
 use super::AnswerChange;
 use crate::lines::{Emission, Line, Then};
 
-/// What a server does wrong with the requests that a [`Fault`](super::Fault) is about. Times are those of the
-/// cluster's clock; a [`MockProxy`](crate::MockProxy) goes by the system's.
+/// The faulty behaviour of a server towards the requests that match a [`Fault`](super::Fault). Times are by the
+/// cluster's clock; a [`MockProxy`](crate::MockProxy) goes by the system's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultAction {
     /// It leaves the request alone for this long, then carries it out.
     Delay(Duration),
-    /// It carries the request out at once and answers this much later; answers overtake each other by that.
+    /// It carries the request out at once and answers this much later; other answers overtake it.
     DelayAnswer(Duration),
-    /// It does not carry the request out, and says nothing.
+    /// It does not carry the request out and does not answer.
     DropRequest,
-    /// It carries the request out, and says nothing.
+    /// It carries the request out and does not answer.
     DropAnswer,
-    /// It answers this instead of carrying the request out: `SYSTEM_BUSY`, any number.
+    /// It answers this code instead of carrying the request out, for example `SYSTEM_BUSY`, or an unknown number.
     Refuse {
         /// The code of the answer.
         code: ResponseCode,
         /// The remark of the answer.
         remark: String,
     },
-    /// It answers this instead of carrying the request out: a route that others do not have, messages that are none.
+    /// It gives this answer instead of carrying the request out, for example another route, or an unreadable body.
     Answer {
         /// The code of the answer.
         code: ResponseCode,
@@ -49,8 +49,8 @@ pub enum FaultAction {
     },
     /// It carries the request out and changes parts of the true answer: its code, single fields, a record of its body.
     ChangeAnswer(AnswerChange),
-    /// It does not carry the request out and tells clients that know the word (from 5.3.2 on) to connect anew, with
-    /// code 1500; others are served. Java: a broker that shuts down gracefully.
+    /// It does not carry the request out and answers 1500, which tells clients from 5.3.2 on to reconnect; others are
+    /// served. Java: a broker that shuts down gracefully.
     GoAway,
     /// It closes the connection without carrying the request out.
     Close,
@@ -60,51 +60,50 @@ pub enum FaultAction {
     Reset,
     /// It carries the request out, writes the first bytes of the answer and ends the connection.
     CutAnswer {
-        /// Bytes of the frame that are written, the length prefix included; the whole frame if it is shorter.
+        /// Bytes of the frame to write, including the length prefix; a shorter frame is written whole.
         at: usize,
         /// The connection is reset instead of closed.
         reset: bool,
     },
     /// It carries the request out and flips all bits of one byte of the answer.
     CorruptAnswer {
-        /// The byte, counted from the start of the frame, or with −1 for the last one from its end. Frames that are
-        /// shorter stay whole.
+        /// The index of the byte, from the start of the frame; −1 is the last byte. A shorter frame stays whole.
         at: i64,
     },
-    /// It does not carry the request out and writes these bytes where the answer would be.
+    /// It does not carry the request out and writes these bytes in place of the answer.
     Garbage(Bytes),
     /// It carries the request out and answers twice.
     AnswerTwice,
-    /// It carries the request out, and answers it and a request that the client never made.
+    /// It carries the request out and answers it, and also answers a request that the client never made.
     StrayAnswer,
-    /// It carries the request out and writes the answer byte by byte with this time between. Nothing else is written
-    /// on the connection meanwhile.
+    /// It carries the request out and writes the answer byte by byte, with this time between two bytes. It writes
+    /// nothing else on the connection meanwhile.
     Trickle(Duration),
-    /// It does not carry the request out, and reads nothing more from the connection: for this long, or for ever. What
-    /// was asked before is answered.
+    /// It does not carry the request out, and reads nothing more from the connection, for this long or for ever.
+    /// Earlier requests are answered.
     StopReading(Option<Duration>),
-    /// It carries the request out, and ends without an answer: its connections close, its port refuses new ones, and
-    /// NameServers go on to give out its address.
+    /// It carries the request out and goes down without an answer: its connections close, its port refuses new ones,
+    /// and NameServers keep its address in their routes.
     Crash {
-        /// When it is back; `None`: not by itself.
+        /// The time until it is back; `None`: it stays down.
         back_after: Option<Duration>,
         /// It comes back on another port.
         new_port: bool,
     },
-    /// The same, but NameServers notice at once that a broker is gone.
+    /// Like `Crash`, but NameServers notice at once that the broker is gone.
     Stop {
-        /// When it is back; `None`: not by itself.
+        /// The time until it is back; `None`: it stays down.
         back_after: Option<Duration>,
         /// It comes back on another port.
         new_port: bool,
     },
-    /// The broker carries the request out and is read-only from then on: NameServers give out its topics with the
-    /// permission to read alone. For this long, or for ever. Java: `brokerPermission` 4.
+    /// The broker carries the request out and is then read-only, for this long or for ever: NameServers give its
+    /// topics the permission to read only. Java: `brokerPermission` 4.
     ReadOnly(Option<Duration>),
 }
 
 impl FaultAction {
-    /// Whether requests are carried out, and something goes wrong with the answer.
+    /// Whether the request is carried out and only the answer goes wrong.
     pub(crate) fn carries_out(&self) -> bool {
         match self {
             Self::Delay(_)
@@ -132,7 +131,7 @@ impl FaultAction {
         }
     }
 
-    /// The code that the client of a request is told that was carried out and answered with this one.
+    /// The code that the client receives when a request was carried out with `code`; `None` if it receives no answer.
     pub(crate) fn told(&self, code: ResponseCode) -> Option<ResponseCode> {
         match self {
             Self::AnswerWith { code, .. } => Some(*code),
@@ -146,19 +145,19 @@ impl FaultAction {
         }
     }
 
-    /// Does to a connection what comes instead of an answer, where that is not one itself.
+    /// Applies a fault of a connection that comes in place of an answer.
     pub(crate) fn strike(self, line: &Line) {
         match self {
             Self::Close => line.emit(Emission::new(Bytes::new(), Then::Close)),
             Self::Reset => line.emit(Emission::new(Bytes::new(), Then::Reset)),
             Self::Garbage(bytes) => line.emit(Emission::new(bytes, Then::Stay)),
             Self::StopReading(time) => line.stop_reading(time),
-            // A request that is dropped needs nothing.
+            // Nothing to do for a dropped request.
             _ => {}
         }
     }
 
-    /// Its name in data.
+    /// The name of the action in rules.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Delay(_) => "delay",

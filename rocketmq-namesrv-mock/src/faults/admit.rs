@@ -1,4 +1,4 @@
-//! The door through which every request of a server comes.
+//! The entrance for all requests to a server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::history::History;
 use crate::lines::{Line, Lines};
 use crate::wire::{AnswerFault, Reply};
 
-/// What clients are told that are to connect anew.
+/// The remark that tells clients to reconnect.
 pub(crate) const GO_AWAY_REMARK: &str = "please go away";
 
-/// The last version that does not know `GO_AWAY` (5.3.1).
+/// The last version without support for `GO_AWAY` (5.3.1).
 pub(crate) const GO_AWAY_AFTER: i32 = 475;
 
-/// What all servers of a cluster share: it notes requests, and lets some go wrong.
+/// Shared by all servers of a cluster: captures requests and applies fault rules.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) faults: Arc<Faults>,
@@ -34,17 +34,17 @@ pub(crate) struct Admission {
     pub(crate) servers: Arc<Servers>,
     /// The header encoding of answers.
     pub(crate) serialize_type: SerializeType,
-    /// For what comes late.
+    /// Runs delayed work.
     pub(crate) tasks: TaskOwner,
 }
 
-/// What is to be done with a request.
+/// The decision about a request.
 struct Admitted {
     request: RemotingCommand,
     reply: Reply,
-    /// How long it has to wait first.
+    /// The wait before it is carried out.
     delay: Option<Duration>,
-    /// What comes when it is done.
+    /// The fault after it is carried out.
     afterwards: Option<Afterwards>,
 }
 
@@ -54,7 +54,7 @@ enum Afterwards {
 }
 
 impl Admission {
-    /// Lets a server carry a request out, unless something is to go wrong.
+    /// Carries a request out, unless a rule says otherwise.
     pub(crate) fn serve(
         self: &Arc<Self>,
         server: &Arc<str>,
@@ -95,12 +95,12 @@ impl Admission {
         self.changes.tell();
     }
 
-    /// Decides on a request; `None` if it is done with already.
+    /// Decides about a request; `None` if it is settled already.
     fn meet(&self, server: &Arc<str>, request: RemotingCommand, reply: Reply) -> Option<Admitted> {
         let ends = reply.connection().accepted();
         let line = ends.and_then(|ends| self.lines.find(ends));
         if line.as_ref().is_some_and(|line| line.is_deaf()) {
-            // It was read before the connection went deaf.
+            // The request was read before the connection stopped reading.
             return None;
         }
         let address = ends.map(|ends| ends.local.to_string()).unwrap_or_default();
@@ -144,7 +144,7 @@ fn afterwards(action: &FaultAction, connection: &Connection) -> Option<Afterward
     }
 }
 
-/// Does what comes instead of carrying a request out.
+/// Applies a fault that comes in place of carrying a request out.
 fn refuse(action: FaultAction, reply: Reply, line: Option<Arc<Line>>) {
     let (none, no_body) = (ExtFields::absent(), Bytes::new());
     match action {

@@ -1,4 +1,4 @@
-//! The rules of a cluster, and which of them a request meets.
+//! The rules of a cluster, and the choice of a rule for a request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,23 +10,23 @@ use super::{Fault, FaultAction};
 /// The rules of a cluster or a proxy.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// There is any: the one thing that every request looks at.
+    /// Whether there is any rule: a cheap check for every request.
     armed: AtomicBool,
     rules: Mutex<Vec<Armed>>,
 }
 
-/// A rule and what it has met.
+/// A rule with its counters.
 #[derive(Debug)]
 struct Armed {
     fault: Fault,
-    /// Requests that fitted.
+    /// Requests that matched.
     seen: u64,
     /// Requests that went wrong.
     hits: u32,
     dice: Dice,
 }
 
-/// What a request met.
+/// The rule that a request met.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Hit {
     pub(crate) action: FaultAction,
@@ -46,7 +46,7 @@ impl Faults {
         self.armed.store(false, Ordering::Release);
     }
 
-    /// The rules, and how many requests each of them let go wrong.
+    /// The rules, each with the number of requests that went wrong by it.
     pub(crate) fn hits(&self) -> Vec<(Fault, u32)> {
         self.lock().iter().map(|rule| (rule.fault.clone(), rule.hits)).collect()
     }
@@ -56,7 +56,7 @@ impl Faults {
         self.armed.load(Ordering::Acquire)
     }
 
-    /// What goes wrong with a request: the first rule that fits, is not used up and has the dice on its side.
+    /// The fault for a request: by the first rule that matches, is not used up, and whose dice choose the request.
     pub(crate) fn next(&self, server: &str, address: &str, request: &RemotingCommand) -> Option<Hit> {
         let mut rules = self.lock();
         let fitting = rules.iter_mut().filter(|rule| rule.fault.fits(server, address, request));
@@ -70,7 +70,7 @@ impl Faults {
 }
 
 impl Armed {
-    /// A request that fits comes by. True if it is to go wrong.
+    /// Counts a matching request. Returns true if it is to go wrong.
     fn meet(&mut self) -> bool {
         self.seen += 1;
         let is_used_up = self.fault.times.is_some_and(|times| self.hits >= times);
@@ -83,17 +83,17 @@ impl Armed {
     }
 }
 
-/// Numbers that look random and are the same each time (splitmix64).
+/// Pseudo-random numbers, repeatable by seed (splitmix64).
 #[derive(Debug)]
 struct Dice(u64);
 
 impl Dice {
-    /// At least 0 and below 1.
+    /// A number from 0 up to but not including 1.
     fn roll(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        // The upper 53 bits are all that a floating point number can hold.
+        // A floating point number holds 53 bits: take the upper ones.
         ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
@@ -128,7 +128,7 @@ mod tests {
         assert_ne!(wrong(fault(8), 4000), chosen);
         assert!(wrong(Fault::on_all(FaultAction::Close).probability(0.0, 1), 99).is_empty());
         assert_eq!(wrong(Fault::on_all(FaultAction::Close).probability(1.0, 1), 99).len(), 99);
-        // Those who were spared do not count as times.
+        // Requests that the dice spare do not count as times.
         assert_eq!(wrong(fault(7).times(5), 4000), chosen[..5]);
     }
 }

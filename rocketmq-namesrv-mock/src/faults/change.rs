@@ -1,4 +1,4 @@
-//! Parts of a true answer that are changed.
+//! Changes to parts of a true answer.
 
 use std::ops::Range;
 
@@ -7,11 +7,11 @@ use rocketmq_common::compression::CompressionType;
 use rocketmq_common::record::{RecordDecoder, RecordFields, RecordOptions, encode_record};
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
 
-/// Where a record has its magic number and the checksum of its body.
+/// Positions in a record: magic number, checksum of the body.
 const MAGIC_AT: usize = 4;
 const CRC_AT: usize = 8;
 
-/// What is changed in a true answer; all else stays. See [`FaultAction::ChangeAnswer`](super::FaultAction::ChangeAnswer).
+/// Changes to a true answer; all other parts stay. See [`FaultAction::ChangeAnswer`](super::FaultAction::ChangeAnswer).
 ///
 /// ```
 /// use rocketmq_namesrv_mock::{AnswerChange, Fault, FaultAction, RecordDamage};
@@ -30,24 +30,24 @@ pub struct AnswerChange {
     pub code: Option<ResponseCode>,
     /// The remark.
     pub remark: Option<String>,
-    /// Fields of the header that have another value, or come in addition.
+    /// Fields of the header to replace or to add.
     pub fields: Vec<(String, String)>,
     /// The body.
     pub body: Option<Bytes>,
-    /// The record of the body that is damaged, counted from 0, or with −1 for the last one from the end. A body without
-    /// such a record stays whole.
+    /// The record of the body to damage, by its index from 0; −1 is the last one. A body without such a record stays
+    /// unchanged.
     pub damage: Option<(i32, RecordDamage)>,
 }
 
-/// What is wrong with a record.
+/// The damage to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordDamage {
-    /// The checksum is not that of the body.
+    /// The checksum does not match the body.
     Crc,
-    /// The first byte of the body has its bits flipped. A body without bytes stays whole.
+    /// The bits of the first byte of the body are flipped. An empty body stays unchanged.
     Body,
-    /// The magic number is none that is known; the size is right.
+    /// The magic number is unknown; the size is right.
     Magic,
     /// The size reaches beyond the end of the answer.
     Size,
@@ -62,38 +62,38 @@ impl AnswerChange {
         Self::default()
     }
 
-    /// With another code.
+    /// Replaces the code.
     #[must_use]
     pub fn code(self, code: ResponseCode) -> Self {
         Self { code: Some(code), ..self }
     }
 
-    /// With another remark.
+    /// Replaces the remark.
     #[must_use]
     pub fn remark(self, remark: impl Into<String>) -> Self {
         Self { remark: Some(remark.into()), ..self }
     }
 
-    /// With another value of a field, or with this field in addition.
+    /// Replaces or adds a field.
     #[must_use]
     pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.fields.push((name.into(), value.into()));
         self
     }
 
-    /// With another body.
+    /// Replaces the body.
     #[must_use]
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         Self { body: Some(body.into()), ..self }
     }
 
-    /// With a damaged record, see [`damage`](Self::damage).
+    /// Damages a record, see [`damage`](Self::damage).
     #[must_use]
     pub fn damage(self, record: i32, damage: RecordDamage) -> Self {
         Self { damage: Some((record, damage)), ..self }
     }
 
-    /// Changes an answer.
+    /// Applies the changes to an answer.
     pub(crate) fn apply(&self, mut answer: RemotingCommand) -> RemotingCommand {
         answer.code = self.code.map_or(answer.code, |code| code.0);
         if let Some(remark) = &self.remark {
@@ -151,13 +151,13 @@ impl RecordDamage {
     }
 }
 
-/// Where the records of a body are.
+/// The ranges of the records in a body.
 fn ranges(body: &[u8]) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut at = 0;
     while let Some(size) = body.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
         let end = at.saturating_add(u32::from_be_bytes(*size) as usize);
-        // A record has more than its size, its magic number and its checksum.
+        // A record is longer than its size, magic number and checksum.
         if end > body.len() || end - at <= CRC_AT + 4 {
             break;
         }
@@ -167,7 +167,7 @@ fn ranges(body: &[u8]) -> Vec<Range<usize>> {
     ranges
 }
 
-/// A record with another body, and the checksum of that.
+/// A record with a changed body and the matching checksum.
 fn rewritten(record: Bytes, change: impl FnOnce(&mut RecordFields<'_>, &mut Vec<u8>)) -> Option<BytesMut> {
     let options = RecordOptions { decompress: false, check_crc: false, ..RecordOptions::default() };
     let message = RecordDecoder::with_options(record, options).next()?.ok()?;
@@ -182,7 +182,7 @@ fn rewritten(record: Bytes, change: impl FnOnce(&mut RecordFields<'_>, &mut Vec<
 fn bomb() -> Vec<u8> {
     const BLOCK: u32 = 128 * 1024;
     const BLOCKS: u32 = 8192;
-    // RFC 8878: the magic number, no content size, a window of 2 MiB, then blocks of one byte that is repeated.
+    // RFC 8878: magic number, no content size, a window of 2 MiB, then blocks of one repeated byte.
     let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x58];
     for block in 1..=BLOCKS {
         let header = u32::from(block == BLOCKS) | 1 << 1 | BLOCK << 3;

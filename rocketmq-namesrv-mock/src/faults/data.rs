@@ -1,4 +1,4 @@
-//! Rules as JSON objects, read and written.
+//! Rules as JSON objects: reading and writing.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::fields::{Fields, not_allowed, required};
 use super::{AnswerChange, Fault, FaultAction, FaultError, RecordDamage};
 
-/// All requests that send a message.
+/// The request codes of sends.
 pub(super) const SENDS: [RequestCode; 5] = [
     RequestCode::SEND_MESSAGE,
     RequestCode::SEND_MESSAGE_V2,
@@ -24,7 +24,7 @@ const ACTIONS: &str = "delay, delay_answer, drop_request, drop_answer, refuse, a
     close, close_afterwards, reset, cut_answer, corrupt_answer, garbage, answer_twice, stray_answer, trickle, \
     stop_reading, crash, stop, read_only";
 
-/// What `on` may be.
+/// The allowed forms of `on`.
 const KINDS: &str = "a request's code (310), Java's name of it (SEND_MESSAGE_V2), `sends`, `all`, or several of them \
     are";
 
@@ -33,7 +33,7 @@ impl Fault {
     pub(super) fn read(map: &Map<String, Value>) -> Result<Self, FaultError> {
         let mut fields = Fields::new(map);
         let most = i64::from(u32::MAX);
-        // They fit: the ranges say so.
+        // The conversion cannot fail: ranges were checked.
         let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
         let name = required("do", fields.text("do")?, &format!("what goes wrong: {ACTIONS}"))?;
         let action = read_action(name, &mut fields)?;
@@ -102,7 +102,7 @@ fn read_action(name: &str, fields: &mut Fields<'_>) -> Result<FaultAction, Fault
         "cut_answer" => {
             let at =
                 required("byte", fields.number("byte", 0..=i64::from(i32::MAX))?, "how many are written")?;
-            // It fits: the range says so.
+            // The conversion cannot fail: the range was checked.
             FaultAction::CutAnswer { at: usize::try_from(at).unwrap_or(0), reset: fields.flag("reset")? }
         }
         "corrupt_answer" => {
@@ -132,7 +132,7 @@ fn read_action(name: &str, fields: &mut Fields<'_>) -> Result<FaultAction, Fault
 
 fn read_change(fields: &mut Fields<'_>) -> Result<AnswerChange, FaultError> {
     let last = i64::from(i32::MAX);
-    // It fits: the range says so.
+    // The conversion cannot fail: the range was checked.
     let record =
         fields.number("record", -last..=last)?.map_or(0, |record| i32::try_from(record).unwrap_or(0));
     let damage = fields.text("damage")?.map(|wanted| {

@@ -1,4 +1,4 @@
-//! What is wrong with a rule.
+//! Errors of rules.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FaultError {
-    /// The number of the rule, from 1; `None` if it is the only one, or the whole list is wrong.
+    /// The number of the rule, from 1; `None` for a single rule, or if the whole list is wrong.
     pub rule: Option<usize>,
-    /// The field of the rule, unless the whole of it is wrong.
+    /// The field at fault; `None` if the whole rule is wrong.
     pub field: Option<String>,
-    /// What is wrong, and what is allowed.
+    /// The fault, and the allowed values.
     pub problem: String,
 }
 
@@ -23,7 +23,7 @@ impl FaultError {
         Self { rule: None, field: Some(field.to_owned()), problem: problem.into() }
     }
 
-    /// The same about the rule of this number, from 1.
+    /// Adds the number of the rule, from 1.
     pub(super) fn of_rule(self, number: usize) -> Self {
         Self { rule: Some(number), ..self }
     }

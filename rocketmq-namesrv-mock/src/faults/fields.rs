@@ -13,10 +13,10 @@ use super::FaultError;
 /// The longest time that a rule may name: a day.
 const MAX_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Fields by name. Texts stand for numbers and flags as well, which is what the short form of a rule has.
+/// Fields by name. A text may stand for a number or a flag, because the short form of a rule has only texts.
 pub(super) struct Fields<'a> {
     map: &'a Map<String, Value>,
-    /// All names that the rule reader has asked for.
+    /// All names that reading a rule has asked for: the names to list in an error.
     known: BTreeSet<&'static str>,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Fields<'a> {
         required(name, self.time(name)?, "how many milliseconds")
     }
 
-    /// Bytes as text in one field or as hexadecimal digits in another.
+    /// Bytes given as text in one field or as hexadecimal digits in another.
     pub(super) fn bytes(
         &mut self,
         text: &'static str,

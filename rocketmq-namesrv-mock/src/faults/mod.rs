@@ -1,11 +1,11 @@
-//! What servers are to do wrong: rules as data.
+//! Faults on request: rules as data.
 //!
 //! | to find | look in |
 //! |---|---|
-//! | what a rule is about, and what it does | here, `action.rs`, `change.rs` |
+//! | what a rule matches, and what it does | here, `action.rs`, `change.rs` |
 //! | rules as JSON and as short texts | `data.rs`, `fields.rs`, `text.rs` |
-//! | which rule a request meets | `armed.rs` |
-//! | what becomes of the request | `admit.rs` |
+//! | the choice of a rule for a request | `armed.rs` |
+//! | carrying it out | `admit.rs` |
 
 mod action;
 mod admit;
@@ -46,7 +46,7 @@ pub use error::FaultError;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// The requests that it is about; empty for all.
+    /// The request codes to match; empty for all.
     pub codes: Vec<RequestCode>,
     /// Only requests of this topic.
     pub topic: Option<String>,
@@ -54,15 +54,15 @@ pub struct Fault {
     pub group: Option<String>,
     /// Only requests to this server: a broker's name, `namesrv-0` …, or its `ip:port`.
     pub server: Option<String>,
-    /// How many requests go well before.
+    /// How many matching requests go well first.
     pub after: u32,
-    /// How many requests go wrong then; `None` for all.
+    /// How many requests then go wrong; `None` for all.
     pub times: Option<u32>,
-    /// How likely each of them goes wrong, from 0 to 1; `None` for certain.
+    /// The probability that a matching request goes wrong, from 0 to 1; `None` for certain.
     pub probability: Option<f64>,
-    /// What the dice start from: the same seed means the same choices in the same order.
+    /// The seed of the dice: an equal seed gives equal choices in equal order.
     pub seed: u64,
-    /// What goes wrong.
+    /// The fault.
     pub action: FaultAction,
 }
 
@@ -110,19 +110,19 @@ impl Fault {
         Self { server: Some(server.into()), ..self }
     }
 
-    /// Lets this number of requests go well first.
+    /// Lets the first `requests` matching requests go well.
     #[must_use]
     pub fn after(self, requests: u32) -> Self {
         Self { after: requests, ..self }
     }
 
-    /// Limits how many requests go wrong.
+    /// Limits the number of requests that go wrong.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times: Some(times), ..self }
     }
 
-    /// Only with this probability, from 0 to 1, by dice that start from `seed`.
+    /// Limits the rule to this probability, from 0 to 1; `seed` makes the choices repeatable.
     #[must_use]
     pub fn probability(self, probability: f64, seed: u64) -> Self {
         Self { probability: Some(probability), seed, ..self }

@@ -1,4 +1,4 @@
-//! Rules as people write them: a line, a list, a file.
+//! Rules as text: a line, a list, a file.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ impl Fault {
     /// Reads a list of rules: a JSON array of objects.
     ///
     /// # Errors
-    /// When it is no such array, or one of the rules is wrong; the error says which one and what is allowed.
+    /// The text is no JSON array, or a rule in it is wrong; the error names the rule and the allowed values.
     pub fn read_list(json: &str) -> Result<Vec<Self>, FaultError> {
         let no_json = |error| FaultError::whole(format!("the list is no JSON: {error}"));
         let Value::Array(rules) = serde_json::from_str(json).map_err(no_json)? else {
@@ -24,7 +24,7 @@ impl Fault {
     /// Reads a file with a list of rules, see [`read_list`](Self::read_list).
     ///
     /// # Errors
-    /// When the file cannot be read, and those of `read_list`.
+    /// The file cannot be read, or its list is wrong.
     pub fn read_file(path: impl AsRef<Path>) -> Result<Vec<Self>, FaultError> {
         let (file, path) = (path.as_ref(), path.as_ref().display());
         let text = std::fs::read_to_string(file)
@@ -34,7 +34,7 @@ impl Fault {
     }
 }
 
-/// One rule: a JSON object, or `name=value` pairs with spaces between, where a value with spaces stands in quotation
+/// Reads one rule: a JSON object, or `name=value` pairs separated by spaces. A value with spaces stands in quotation
 /// marks.
 impl FromStr for Fault {
     type Err = FaultError;
@@ -61,7 +61,7 @@ fn read_one(rule: &Value) -> Result<Fault, FaultError> {
     }
 }
 
-/// The pairs of the short form.
+/// Splits the short form into pairs.
 fn pairs(text: &str) -> Result<Vec<(String, String)>, FaultError> {
     let mut pairs = Vec::new();
     let mut rest = text.trim_start();

@@ -7,11 +7,11 @@ use tokio::net::TcpStream;
 use super::stream::Below;
 use super::{Line, LineStream, Lines};
 
-/// Makes streams that can be made to misbehave, over plain sockets or what another acceptor makes of them.
+/// Makes streams that can misbehave, over plain sockets or over the streams of another acceptor.
 #[derive(Debug, Clone)]
 pub(crate) struct LineAcceptor {
     lines: Arc<Lines>,
-    /// TLS.
+    /// The protocol above the socket: TLS.
     upper: Option<Arc<dyn Acceptor>>,
 }
 
@@ -20,7 +20,7 @@ impl LineAcceptor {
         Self { lines, upper }
     }
 
-    /// A stream of an accepted socket, with the line that steers it.
+    /// Opens the stream of an accepted socket, with the line that controls it.
     pub(crate) async fn open(&self, socket: Socket) -> io::Result<(LineStream, Arc<Line>)> {
         let (remote, local) = (socket.peer_addr()?, socket.local_addr()?);
         let below = match (&self.upper, socket) {

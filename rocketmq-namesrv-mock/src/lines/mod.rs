@@ -1,4 +1,6 @@
-//! What goes wrong below the frames: connections that are cut, reset, slow, deaf, or full of garbage.
+//! Faults below the frames: connections that are cut, reset, slow, deaf, or full of garbage.
+//!
+//! * `acceptor`: makes such connections of sockets. `stream`: carries the faults out.
 
 mod acceptor;
 mod stream;
@@ -25,13 +27,13 @@ pub(crate) struct Lines {
     lines: Mutex<HashMap<(SocketAddr, SocketAddr), Arc<Line>>>,
 }
 
-/// What one connection is to do besides what its server writes.
+/// Controls one connection: the faults that come between the frames of its server.
 #[derive(Debug)]
 pub(crate) struct Line {
     clock: Arc<Clock>,
-    /// There is something to write: the one thing that every write looks at.
+    /// Whether there is something to write: a cheap check for every write.
     busy: AtomicBool,
-    /// Nothing is to be read: the one thing that every read looks at.
+    /// Whether reading is stopped: a cheap check for every read.
     deaf: AtomicBool,
     state: Mutex<State>,
 }
@@ -39,9 +41,9 @@ pub(crate) struct Line {
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Emission>,
-    /// By the clock.
+    /// When reading starts again, by the cluster's clock.
     deaf_until_ms: Option<i64>,
-    /// Whoever reads from the stream, and so notices news.
+    /// Wakes the task that reads from the stream: it carries new faults out.
     reader: Option<Waker>,
 }
 
@@ -49,12 +51,12 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Emission {
     pub(crate) bytes: Bytes,
-    /// The time between two bytes; `None` for all at once.
+    /// The time between two bytes; `None` to write all at once.
     pub(crate) pace: Option<Duration>,
     pub(crate) then: Then,
 }
 
-/// What comes after an emission.
+/// The event after an emission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     /// Nothing.
@@ -66,7 +68,7 @@ pub(crate) enum Then {
 }
 
 impl Emission {
-    /// Bytes at once.
+    /// Bytes to write all at once.
     pub(crate) fn new(bytes: impl Into<Bytes>, then: Then) -> Self {
         Self { bytes: bytes.into(), pace: None, then }
     }
@@ -77,7 +79,7 @@ impl Lines {
         Self { clock, lines: Mutex::default() }
     }
 
-    /// The line of an accepted connection, while its socket is open.
+    /// The line of an accepted connection; `None` once its socket is closed.
     pub(crate) fn find(&self, ends: Accepted) -> Option<Arc<Line>> {
         self.lock().get(&(ends.remote, ends.local)).cloned()
     }
@@ -103,12 +105,12 @@ impl Line {
         Self { clock, busy, deaf, state }
     }
 
-    /// The clock that its delays go by.
+    /// The clock for its delays.
     pub(crate) fn clock(&self) -> &Arc<Clock> {
         &self.clock
     }
 
-    /// Writes something as soon as the frame that is being written is done.
+    /// Queues an emission: it is written after the frame that is being written.
     pub(crate) fn emit(&self, emission: Emission) {
         let mut state = self.lock();
         state.queue.push_back(emission);
@@ -117,7 +119,7 @@ impl Line {
         self.wake_reader();
     }
 
-    /// Stops reading for a while, or for good.
+    /// Stops reading, for a time or for ever.
     pub(crate) fn stop_reading(&self, time: Option<Duration>) {
         let mut state = self.lock();
         state.deaf_until_ms = time.map(|time| self.clock.after(time));
@@ -126,7 +128,7 @@ impl Line {
         self.wake_reader();
     }
 
-    /// Whether nothing is read now.
+    /// Whether reading is stopped.
     pub(crate) fn is_deaf(&self) -> bool {
         self.deaf.load(Ordering::Acquire)
     }
@@ -135,7 +137,7 @@ impl Line {
         self.busy.load(Ordering::Acquire)
     }
 
-    /// The next emission; without one the line is free again.
+    /// The next emission; `None` frees the line for the server.
     fn next(&self) -> Option<Emission> {
         let mut state = self.lock();
         let next = state.queue.pop_front();
@@ -145,7 +147,7 @@ impl Line {
         next
     }
 
-    /// Until when nothing is read: `Err` if it is read again already, `Ok(None)` for ever.
+    /// When reading starts again: `Err` if it is not stopped, `Ok(None)` for never.
     fn deaf_until(&self) -> Result<Option<i64>, ()> {
         let mut state = self.lock();
         if state.deaf_until_ms.is_some_and(|until| until <= self.clock.now_ms()) {
@@ -163,7 +165,7 @@ impl Line {
         }
     }
 
-    /// Notes who is to be told of news.
+    /// Stores the waker of the task to wake for new faults.
     fn keep_reader(&self, waker: &Waker) {
         let mut state = self.lock();
         if !state.reader.as_ref().is_some_and(|reader| reader.will_wake(waker)) {

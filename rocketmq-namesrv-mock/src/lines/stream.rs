@@ -12,22 +12,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Emission, Line, Lines, Then};
 
-/// A stream that writes what its [`Line`] wants between the frames of its server. Whoever writes to it flushes it after
-/// whole frames, and at no other time.
+/// A stream that writes the emissions of its [`Line`] between the frames of its server. The server must flush after
+/// whole frames and at no other time: the flush marks the gap between frames.
 pub(crate) struct LineStream {
     below: Below,
     line: Arc<Line>,
     lines: Arc<Lines>,
     remote: SocketAddr,
     local: SocketAddr,
-    /// The server has written whole frames.
+    /// Whether the last flush came after the last write.
     between_frames: bool,
     current: Option<Emission>,
     /// When the next byte of a slow emission may be written.
     pace: Option<Wait>,
-    /// Whoever waits for an emission to end before it writes.
+    /// Wakes the task that waits to write until an emission ends.
     writer: Option<Waker>,
-    /// When it is read again.
+    /// When reading starts again.
     deaf: Option<(i64, Wait)>,
     end: Option<Then>,
 }
@@ -35,15 +35,15 @@ pub(crate) struct LineStream {
 /// A wait for the clock.
 type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What is below.
+/// The stream below.
 pub(super) enum Below {
     Plain(Socket),
-    /// TLS, and another handle of its socket.
+    /// TLS, with a second handle of its socket, for resets.
     Layered(Box<dyn ByteStream>, std::net::TcpStream),
 }
 
 impl LineStream {
-    /// A stream with the line that steers it.
+    /// A stream with the line that controls it.
     pub(super) fn new(
         below: Below,
         lines: Arc<Lines>,
@@ -74,7 +74,7 @@ impl LineStream {
         }
     }
 
-    /// Writes what the line wants, as far as it goes now.
+    /// Writes the queued emissions as far as possible now.
     fn poll_emit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.end.is_none() {
             let Some(mut emission) = self.current.take().or_else(|| self.line.next()) else { break };
@@ -85,7 +85,7 @@ impl LineStream {
                 }
                 Poll::Ready(Ok(())) if emission.then == Then::Stay => {}
                 Poll::Ready(Ok(())) => self.finish(emission.then),
-                // Reading tells the same.
+                // The next read reports the error.
                 Poll::Ready(Err(_)) => self.end = Some(Then::Close),
             }
         }
@@ -116,7 +116,7 @@ impl LineStream {
 
     fn finish(&mut self, then: Then) {
         if then == Then::Reset {
-            // A socket that cannot be told so is closed in the ordinary way.
+            // If the option cannot be set, the socket closes normally.
             let _ = match &self.below {
                 Below::Plain(socket) => socket.reset(),
                 Below::Layered(_, handle) => socket2::SockRef::from(handle).set_linger(Some(Duration::ZERO)),
@@ -126,7 +126,7 @@ impl LineStream {
         self.line.wake_reader();
     }
 
-    /// Whether nothing is to be read now.
+    /// Whether reading is stopped now.
     fn poll_deaf(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.line.is_deaf() {
             let Ok(until) = self.line.deaf_until() else { break };
@@ -147,10 +147,10 @@ impl LineStream {
 impl AsyncRead for LineStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // Before looking for news, so that none is missed.
+        // Register before looking for faults, so that none is missed.
         this.line.keep_reader(cx.waker());
         if this.between_frames && this.line.is_busy() {
-            // A write that has to wait does not hold up reading.
+            // An emission that cannot be written yet must not hold up reading.
             let _ = this.poll_emit(cx);
         }
         if this.end.is_some() {
@@ -199,7 +199,7 @@ impl AsyncWrite for LineStream {
         ready!(this.below().poll_flush(cx))?;
         this.between_frames = true;
         if this.line.is_busy() {
-            // Whoever reads is told of its end.
+            // The read side reports the end.
             let _ = this.poll_emit(cx);
         }
         Poll::Ready(Ok(()))
@@ -208,7 +208,7 @@ impl AsyncWrite for LineStream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match this.end {
-            // A farewell would come before the reset.
+            // A TLS farewell would come before the reset: skip it.
             Some(Then::Reset) => Poll::Ready(Ok(())),
             _ => this.below().poll_shutdown(cx),
         }

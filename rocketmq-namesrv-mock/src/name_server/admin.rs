@@ -1,4 +1,4 @@
-//! What an admin changes and lists: 205, 217, 224, 304, 311 – 313, 327.
+//! Changes and lists for admins: 205, 217, 224, 304, 311 – 313, 327.
 
 use rocketmq_common::PermName;
 use rocketmq_remoting::protocol::RemotingCommand;
@@ -19,7 +19,7 @@ impl NameServer {
         Ok(Answer::success().with_field("wipeTopicCount", changed))
     }
 
-    /// 327. New topics can no longer inherit from the broker's topics after this.
+    /// 327. Afterwards new topics can no longer inherit from the broker's topics, like in Java.
     pub(super) fn add_write_perm(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         let fields: WipeWritePermOfBrokerFields<'_> = read_fields(&request.ext_fields)?;
         let broker = required(fields.broker_name, "brokerName")?;
@@ -46,7 +46,7 @@ impl NameServer {
         Ok(Answer::success())
     }
 
-    /// 311, 312, 313: the topics with such flags.
+    /// 311, 312, 313: the topics whose flags match.
     pub(super) fn topics_with(&self, is_wanted: fn(i32) -> bool) -> Result<Answer, Refusal> {
         self.setup.check("enableTopicList")?;
         json_answer(&TopicList { broker_addr: None, topic_list: self.routes.topics_with(is_wanted) })

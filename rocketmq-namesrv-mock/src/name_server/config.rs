@@ -1,4 +1,4 @@
-//! How a NameServer is set up: 318, 319. Java: `Configuration`.
+//! The configuration of a NameServer: 318, 319. Java: `Configuration`.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::wire::{Answer, Refusal};
 
-/// The settings of one NameServer. It obeys three of them: `orderMessageEnable`, `enableTopicList` and
+/// The settings of one NameServer. Three of them have an effect: `orderMessageEnable`, `enableTopicList` and
 /// `enableAllTopicList`.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -18,14 +18,14 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// One that starts now. Whether routes name the queues that the settings list for a topic is asked for.
+    /// The settings at the start. `order_message`: whether routes name the queues stored for ordered topics.
     pub(crate) fn new(order_message: bool, clock: Arc<Clock>) -> Self {
         let mut configuration = Configuration::of_name_server(clock.now_ms());
         configuration.set("orderMessageEnable", order_message);
         Self { clock, configuration: Mutex::new(configuration) }
     }
 
-    /// Notes where it listens.
+    /// Records the listening address.
     pub(crate) fn note_place(&self, address: SocketAddr) {
         let mut configuration = self.lock();
         configuration.set("bindAddress", address.ip());
@@ -37,7 +37,7 @@ impl Setup {
         self.lock().is_on(name)
     }
 
-    /// Refuses what a setting has switched off.
+    /// Refuses a request that a setting has switched off.
     pub(super) fn check(&self, name: &str) -> Result<(), Refusal> {
         match self.is_on(name) {
             true => Ok(()),

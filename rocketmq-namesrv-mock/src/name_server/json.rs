@@ -1,4 +1,4 @@
-//! Bodies as Apache's NameServer writes them: keys in alphabetical order, and integer keys bare for old clients.
+//! Bodies in the form of Apache's NameServer: keys in alphabetical order, bare integer keys for old clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::routes::{Broker, Route};
 
-/// How integer keys are written.
+/// The form of integer keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keys {
     /// `{0:…}`, which is no JSON.

@@ -1,4 +1,7 @@
-//! A NameServer: it knows the routes that brokers announced.
+//! A NameServer: keeps the routes that brokers announce.
+//!
+//! * `routes`: brokers and topics. `json`: the bodies of answers.
+//! * `settings`: key-value settings. `config`: its configuration. `admin`: changes and lists for admins.
 
 mod admin;
 mod config;
@@ -20,10 +23,10 @@ use json::Keys;
 pub(crate) use routes::{QueueData, Routes};
 pub(crate) use settings::KvSettings;
 
-/// From this version on clients get routes as strict JSON (4.9.4).
+/// Clients from this version on (4.9.4) get routes as strict JSON.
 const STRICT_JSON_FROM: i32 = 401;
 
-/// Where the settings list the queues of ordered topics. Java: `NamesrvUtil`.
+/// The namespace of the queues of ordered topics. Java: `NamesrvUtil`.
 const ORDER_TOPIC_CONFIG: &str = "ORDER_TOPIC_CONFIG";
 
 /// Serves the requests to one NameServer. Java: `ClientRequestProcessor`, `DefaultRequestProcessor`.
@@ -70,7 +73,7 @@ impl NameServer {
     /// 105.
     fn route(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         let fields: GetRouteInfoFields<'_> = read_fields(&request.ext_fields)?;
-        // Java prints a missing topic like that, and finds no such route.
+        // Java reads a missing topic as "null", and finds no route for it.
         let topic = fields.topic.as_deref().unwrap_or("null");
         let Some(route) = self.routes.route(topic) else {
             let remark = format!("No topic route info in name server for the topic: {topic}{SEE_FAQ}");

@@ -1,4 +1,4 @@
-//! Which brokers there are and which topics they announced. Java: `RouteInfoManager`.
+//! Brokers and the topics that they announced. Java: `RouteInfoManager`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,27 +6,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rocketmq_common::PermName;
 
-/// What one NameServer knows.
+/// The routes of one NameServer.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     tables: Mutex<Tables>,
-    /// Brokers do not reach it: what they announce is lost.
+    /// Whether announcements of brokers are dropped.
     cut_off: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Tables {
-    /// By name.
+    /// Brokers by name.
     brokers: BTreeMap<Arc<str>, Broker>,
-    /// By topic, then by the name of the broker.
+    /// Queues by topic, then by broker name.
     topics: HashMap<String, BTreeMap<Arc<str>, QueueData>>,
 }
 
-/// A broker that announced itself: a master, its slaves, or both.
+/// The brokers of one name that announced themselves: a master, its slaves, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broker {
     pub(crate) cluster: Arc<str>,
-    /// `host:port` by id; that of the master is 0.
+    /// `host:port` by broker id; 0 is the master.
     pub(crate) addresses: BTreeMap<i64, String>,
 }
 
@@ -39,11 +39,11 @@ pub(crate) struct QueueData {
     pub(crate) topic_sys_flag: i32,
 }
 
-/// The route of a topic: each broker that has it, by name.
+/// The route of a topic: each broker with queues of it, by name.
 pub(crate) type Route = Vec<(Arc<str>, Broker, QueueData)>;
 
 impl Routes {
-    /// Cuts it off from all brokers, or lets it hear them again.
+    /// Cuts the NameServer off from all brokers, or reconnects it.
     pub(crate) fn cut_off(&self, cut_off: bool) {
         self.cut_off.store(cut_off, Ordering::Relaxed);
     }
@@ -52,7 +52,7 @@ impl Routes {
         self.cut_off.load(Ordering::Relaxed)
     }
 
-    /// A broker announces itself, one of those with this name.
+    /// Registers a broker under its name and id.
     pub(crate) fn register_broker(&self, name: &Arc<str>, cluster: &Arc<str>, id: i64, address: String) {
         if self.is_cut_off() {
             return;
@@ -62,7 +62,7 @@ impl Routes {
         tables.brokers.entry(name.clone()).or_insert_with(new).addresses.insert(id, address);
     }
 
-    /// A broker leaves; others with its name stay. What it announced counts again when it comes back.
+    /// Removes a broker; others of its name stay. Its topics stay known and count again when it comes back.
     pub(crate) fn unregister_broker(&self, name: &str, id: i64) {
         if self.is_cut_off() {
             return;
@@ -76,7 +76,7 @@ impl Routes {
         }
     }
 
-    /// A broker announces a topic.
+    /// Registers a topic of a broker.
     pub(crate) fn register_topic(&self, broker: &Arc<str>, topic: &str, queues: QueueData) {
         if self.is_cut_off() {
             return;
@@ -92,7 +92,7 @@ impl Routes {
         }
     }
 
-    /// Forgets a topic, on all brokers or on those of one cluster.
+    /// Deletes a topic, on all brokers or on the brokers of one cluster.
     pub(crate) fn delete_topic(&self, topic: &str, cluster: Option<&str>) {
         let mut tables = self.lock();
         let Tables { brokers, topics } = &mut *tables;
@@ -125,7 +125,7 @@ impl Routes {
         topics
     }
 
-    /// The names of the topics with such flags, sorted. Those on the first of several brokers count.
+    /// The names of the topics whose flags match, sorted. Of several brokers the first counts.
     pub(crate) fn topics_with(&self, is_wanted: impl Fn(i32) -> bool) -> Vec<String> {
         let tables = self.lock();
         let first =
@@ -136,7 +136,7 @@ impl Routes {
         topics
     }
 
-    /// The names of the topics that brokers of a cluster have, sorted.
+    /// The names of the topics on the brokers of a cluster, sorted.
     pub(crate) fn topics_of_cluster(&self, cluster: &str) -> Vec<String> {
         let tables = self.lock();
         let is_member = |name: &Arc<str>| tables.brokers.get(name).is_some_and(|b| *b.cluster == *cluster);
@@ -146,7 +146,7 @@ impl Routes {
         topics
     }
 
-    /// Changes the permissions of all topics on a broker. Returns how many there are.
+    /// Changes the permissions of all topics on a broker. Returns the number of topics.
     pub(crate) fn change_perm(&self, broker: &str, change: impl Fn(PermName) -> PermName) -> usize {
         let mut tables = self.lock();
         let queues = tables.topics.values_mut().filter_map(|brokers| brokers.get_mut(broker));

@@ -1,4 +1,4 @@
-//! Settings that clients leave with a NameServer: 100, 101, 102, 219. Java: `KVConfigManager`.
+//! Key-value settings that clients store in a NameServer: 100, 101, 102, 219. Java: `KVConfigManager`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,14 +10,14 @@ use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
 use crate::wire::{Answer, Refusal, json_answer, read_fields};
 
-/// By namespace, then by key.
+/// Values by namespace, then by key.
 #[derive(Debug, Default)]
 pub(crate) struct KvSettings {
     namespaces: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 impl KvSettings {
-    /// One setting.
+    /// The value of a key.
     pub(super) fn find(&self, namespace: &str, key: &str) -> Option<String> {
         self.lock().get(namespace)?.get(key).cloned()
     }
@@ -46,7 +46,7 @@ impl KvSettings {
         }
     }
 
-    /// 102. Whether there was such a setting is not told.
+    /// 102. The answer does not tell whether the key existed.
     pub(super) fn delete(&self, request: &RemotingCommand) -> Result<Answer, Refusal> {
         let fields: PutKvConfigFields<'_> = read_fields(&request.ext_fields)?;
         let (namespace, key) = named(fields.namespace, fields.key)?;

@@ -1,4 +1,4 @@
-//! What servers answer to clients, and ask of them.
+//! From servers to clients: answers, and requests of brokers.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::faults::FaultAction;
 use crate::lines::{Emission, Then};
 use crate::wire::answer_frames;
 
-/// What is to become of the answer to a request.
+/// The plan for the answer to a request.
 pub(super) struct Expected {
     pub(super) noted: Option<Noted>,
     pub(super) fault: Option<FaultAction>,
-    /// The answer to this request tells where brokers are.
+    /// The request's code, if its answer holds addresses of brokers.
     pub(super) addresses_of: Option<RequestCode>,
 }
 
-/// One frame of a server as it goes to the client; `None` if it does not, or not this way.
+/// Returns the frame to write to the client; `None` if nothing is written here.
 pub(super) async fn pass(relay: &Arc<Relay>, frame: Bytes) -> Option<Bytes> {
     if relay.expects_nothing() {
         return Some(frame);
@@ -71,7 +71,7 @@ fn go_wrong(relay: &Arc<Relay>, frame: Bytes, answer: RemotingCommand, fault: Fa
 }
 
 impl Expected {
-    /// Does what comes when a request was carried out and is not answered.
+    /// Applies the fault of a request that was carried out and gets no answer.
     pub(super) fn without_answer(self, relay: &Relay) {
         match self.fault {
             Some(FaultAction::CloseAfterwards) => {
@@ -85,7 +85,7 @@ impl Expected {
     }
 }
 
-/// A request of the server. There is nothing to hold against its answer, which goes the other way.
+/// Passes on a request of the server. Its answer goes the other way and is not expected here.
 fn push(relay: &Arc<Relay>, frame: Bytes, request: &RemotingCommand) -> Option<Bytes> {
     let hit = relay.site.faults.next(&relay.gate.name, &relay.gate.upstream, request);
     match hit.map(|hit| hit.action) {
@@ -104,7 +104,7 @@ fn push(relay: &Arc<Relay>, frame: Bytes, request: &RemotingCommand) -> Option<B
         Some(fault @ (FaultAction::Close | FaultAction::Reset | FaultAction::Garbage(_))) => {
             fault.strike(&relay.line);
         }
-        // All others are about answers that a client waits for.
+        // All other faults concern answers that a client waits for.
         Some(_) => return Some(frame),
     }
     None

@@ -1,4 +1,4 @@
-//! Frames as runs of bytes.
+//! Frames as byte strings.
 
 use std::io;
 
@@ -6,15 +6,15 @@ use bytes::{Bytes, BytesMut};
 use rocketmq_remoting::protocol::{FrameLimits, MAX_FRAME_LENGTH, RemotingCommand, decode_frame};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// What a peer sent.
+/// A piece of a peer's stream.
 pub(super) enum Piece {
     /// One whole frame.
     Frame(Bytes),
-    /// Bytes that are no frames, and so are all that follow.
+    /// Bytes that are no frame; all bytes after them are raw too.
     Raw(Bytes),
 }
 
-/// Takes frames out of a stream of bytes by their length alone.
+/// Splits a stream of bytes into frames, by their lengths only.
 pub(super) struct FrameReader<R> {
     stream: R,
     read: BytesMut,
@@ -32,17 +32,17 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if let Some(piece) = self.ready() {
                 return Ok(Some(piece));
             }
-            // It grows with what has arrived, not with what a length field claims.
+            // Grow with the bytes that arrived, not by a claimed length.
             self.read.reserve(16 * 1024);
             if self.stream.read_buf(&mut self.read).await? == 0 {
-                // The rest of a frame that its sender did not finish is passed on like that.
+                // Pass on the part of a frame that its sender did not finish.
                 let rest = self.read.split().freeze();
                 return Ok((!rest.is_empty()).then_some(Piece::Raw(rest)));
             }
         }
     }
 
-    /// A piece that is there already.
+    /// A piece that has arrived already.
     pub(super) fn ready(&mut self) -> Option<Piece> {
         if self.is_raw && !self.read.is_empty() {
             return Some(Piece::Raw(self.read.split().freeze()));
@@ -56,21 +56,21 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
-/// What a frame says; `None` if it cannot be read.
+/// Decodes a frame; `None` if it cannot be read.
 pub(super) fn look_into(frame: &Bytes) -> Option<RemotingCommand> {
-    // The length prefix may be as long as the longest frame.
+    // The limit of a peer may or may not count the length prefix: allow four bytes more.
     let limits = FrameLimits { max_frame: MAX_FRAME_LENGTH + 4 };
     decode_frame(&mut BytesMut::from(&frame[..]), &limits).ok().flatten()
 }
 
-/// The bytes of a command; `None` if it does not fit into a frame.
+/// Encodes a command; `None` if it does not fit into a frame.
 pub(super) fn frame(command: &RemotingCommand) -> Option<Bytes> {
     let mut bytes = BytesMut::new();
     command.encode(&mut bytes).ok()?;
     Some(bytes.freeze())
 }
 
-/// The same frame with another body.
+/// Replaces the body of a frame.
 pub(super) fn with_body(frame: &Bytes, body: &[u8]) -> Option<Bytes> {
     let [_, high, middle, low] = *frame.get(4..)?.first_chunk::<4>()?;
     let header_end = 8 + u32::from_be_bytes([0, high, middle, low]) as usize;

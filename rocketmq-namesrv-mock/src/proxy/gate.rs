@@ -1,4 +1,4 @@
-//! Listening in the place of one server.
+//! A listener in front of one server.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -12,15 +12,15 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Site, relay};
 use crate::MockError;
 
-/// How long connections may take to end.
+/// The longest time for connections to end.
 pub(super) const STOP_LIMIT: Duration = Duration::from_secs(3);
 
-/// A listener that passes what it gets to one server.
+/// A listener that passes its connections to one server.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// As in rules.
+    /// The server's name in rules.
     pub(super) name: Arc<str>,
-    /// Where the server is, `host:port`.
+    /// The server's address, `host:port`.
     pub(super) upstream: String,
     pub(super) is_name_server: bool,
     site: Weak<Site>,
@@ -45,12 +45,12 @@ impl Gate {
         Ok(gate)
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub(super) fn address(&self) -> SocketAddr {
         *self.address.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes down, and comes back if it is to.
+    /// Goes down; comes back after `back_after`, if given.
     pub(super) async fn crash(self: Arc<Self>, back_after: Option<Duration>, new_port: bool) {
         self.stop().await;
         if let (Some(time), Some(site)) = (back_after, self.site.upgrade()) {
@@ -70,7 +70,7 @@ impl Gate {
         }
     }
 
-    /// The same without waiting.
+    /// Stops without waiting, for `Drop`.
     pub(super) fn abandon(&self) {
         if let Some(tasks) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
             tasks.stop();
@@ -102,7 +102,7 @@ impl Gate {
         let no_port = || std::io::Error::other("an address without a port");
         let (host, port) = self.upstream.rsplit_once(':').ok_or_else(no_port)?;
         let host = host.trim_matches(['[', ']']);
-        // Apache's servers put no brackets around an IPv6 address.
+        // Apache's servers announce IPv6 addresses without brackets.
         let address = if host.contains(':') { format!("[{host}]:{port}") } else { self.upstream.clone() };
         site.transport.connect(&address).await
     }
@@ -112,13 +112,13 @@ async fn accept_all(listener: TcpListener, gate: Arc<Gate>, tasks: TaskOwner) {
     while let Some(site) = gate.site.upgrade() {
         match listener.accept().await {
             Ok((client, _)) => tasks.spawn(serve(site, gate.clone(), client)),
-            // Out of file descriptors, mostly: accepting again at once would spin.
+            // Usually the process has no file descriptors left: accepting again at once would spin.
             Err(_) => site.clock.sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. A server that cannot be reached ends its connection. Boxed: serving may open further gates.
+/// Serves one client; ends its connection if the server cannot be reached. Boxed: serving may open further gates.
 fn serve(site: Arc<Site>, gate: Arc<Gate>, client: TcpStream) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(serve_client(site, gate, client))
 }

@@ -1,4 +1,4 @@
-//! A proxy that stands before real servers and knows what a frame is.
+//! A proxy in front of real servers that understands frames.
 //!
 //! | to find | look in |
 //! |---|---|
@@ -33,16 +33,17 @@ use crate::faults::{Fault, FaultAction, FaultError, Faults};
 use crate::lines::{LineAcceptor, Lines};
 use gate::Gate;
 
-/// Stands before the NameServers and brokers of a cluster, real or not, and lets requests go wrong by the same rules as
-/// a [`MockCluster`](crate::MockCluster) does.
+/// Stands in front of the NameServers and brokers of a cluster, real or not, and applies the fault rules of a
+/// [`MockCluster`](crate::MockCluster).
 ///
-/// Clients take [`name_server_addr`](Self::name_server_addr). The proxy passes frames on as they are, in both
-/// directions and with either header encoding; it only changes the addresses of brokers in routes (105) and in the list
-/// of brokers (106), so that clients come to brokers through it as well: it listens for each broker that a route
-/// names. Rules meet what brokers ask of clients, too: requests such as 39 and 40.
+/// Give clients [`name_server_addr`](Self::name_server_addr). The proxy passes frames on unchanged, in both directions
+/// and with either header encoding. It changes only the addresses of brokers in routes (105) and in the list of brokers
+/// (106), so that clients reach brokers through it too: it listens for each broker that a route names. Rules also apply
+/// to requests of brokers to clients, such as 39 and 40.
 ///
-/// With the feature `tls` it speaks TLS with clients, with servers, or with both. A client that dials an address from elsewhere goes past it: that in an offset message id, or
-/// the broker's port minus two (Java's VIP channel). Dropping the proxy stops it.
+/// With the feature `tls` it speaks TLS with clients, with servers, or with both. A client that dials an address from
+/// elsewhere bypasses it: the address in an offset message id, or the broker's port minus two (Java's VIP channel).
+/// Dropping the proxy stops it.
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -76,36 +77,36 @@ pub struct MockProxyBuilder {
     upstream_tls: Option<rocketmq_remoting::net::tls::TlsConfig>,
 }
 
-/// What all connections of a proxy share.
+/// Shared by all connections of a proxy.
 #[derive(Debug)]
 struct Site {
     address: IpAddr,
     faults: Faults,
-    /// What it speaks with clients.
+    /// Makes streams of clients' sockets.
     acceptor: LineAcceptor,
-    /// What it speaks with servers.
+    /// Dials servers.
     transport: Arc<dyn Transport>,
     capture: Arc<Capture>,
     changes: Arc<Changes>,
     clock: Arc<Clock>,
-    /// For what comes late.
+    /// Runs delayed work.
     tasks: TaskOwner,
     name_servers: Mutex<Vec<Arc<Gate>>>,
-    /// By the address of the broker.
+    /// Gates by the address of the broker.
     brokers: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
 impl MockProxy {
-    /// Starts a proxy before these NameServers: `host:port`, with `;` between several. It dials them when clients come.
-    /// Dropping the future stops what was started.
+    /// Starts a proxy in front of these NameServers: `host:port`, separated by `;`. It dials them when clients connect.
+    /// Dropping the future stops the listeners started so far.
     ///
     /// # Errors
-    /// When there is no NameServer, no port is free, or outside a tokio runtime.
+    /// There is no NameServer, no port is free, or the call is outside a tokio runtime.
     pub async fn start(name_servers: impl Into<String>) -> Result<Self, MockError> {
         Self::builder(name_servers).start().await
     }
 
-    /// Settings for another proxy than the default one.
+    /// Settings for a proxy other than the default.
     pub fn builder(name_servers: impl Into<String>) -> MockProxyBuilder {
         MockProxyBuilder {
             name_servers: name_servers.into(),
@@ -121,43 +122,43 @@ impl MockProxy {
         }
     }
 
-    /// Where clients find the NameServers: `127.0.0.1:port`, with `;` between several.
+    /// The addresses for clients: `127.0.0.1:port`, separated by `;`.
     pub fn name_server_addr(&self) -> String {
         let gates = self.site.name_servers.lock().unwrap_or_else(PoisonError::into_inner);
         gates.iter().map(|gate| gate.address().to_string()).collect::<Vec<_>>().join(";")
     }
 
-    /// Lets requests go wrong from now on, as [`MockCluster::inject`](crate::MockCluster::inject) does. The server of a
-    /// rule is `namesrv-0` …, the name of a broker as in routes, or the real `ip:port` of either.
+    /// Adds a fault rule, like [`MockCluster::inject`](crate::MockCluster::inject). The server of a rule is
+    /// `namesrv-0` …, the name of a broker in routes, or the real `ip:port` of either.
     ///
     /// # Errors
-    /// When a proxy cannot do what the rule wants: `stop` and `read_only` need a NameServer that knows.
+    /// A proxy cannot carry the rule out: `stop` and `read_only` need the help of a NameServer.
     pub fn inject(&self, fault: Fault) -> Result<(), FaultError> {
         check(&fault)?;
         self.site.faults.inject(fault);
         Ok(())
     }
 
-    /// Lets all requests go well again.
+    /// Removes all rules.
     pub fn clear_faults(&self) {
         self.site.faults.clear();
     }
 
-    /// The rules that were injected, and how many requests went wrong by each of them.
+    /// The rules, each with the number of requests that went wrong by it.
     pub fn fault_hits(&self) -> Vec<(Fault, u32)> {
         self.site.faults.hits()
     }
 
-    /// The last requests of clients, oldest first.
+    /// The latest requests of clients, oldest first.
     pub fn requests(&self) -> Vec<CapturedRequest> {
         self.site.capture.requests()
     }
 
-    /// Waits until clients made at least so many requests of this kind, and returns those that are remembered. Waits
-    /// for at most [`wait_limit`](MockProxyBuilder::wait_limit). Dropping the future just ends the wait.
+    /// Waits until clients have made at least `count` requests with this code, and returns those that are kept. Waits
+    /// at most [`wait_limit`](MockProxyBuilder::wait_limit). Dropping the future ends the wait.
     ///
     /// # Errors
-    /// [`MockError::WaitedInVain`] when there are fewer in the end.
+    /// [`MockError::WaitedInVain`] if there are fewer requests at the end.
     pub async fn wait_for_requests(
         &self,
         code: RequestCode,
@@ -176,12 +177,12 @@ impl MockProxy {
 }
 
 impl MockProxyBuilder {
-    /// The port of the first NameServer; the next ones have the ports after it. Default: 0, any that is free.
+    /// The port of the first NameServer; further NameServers take the ports after it. Default: 0, any free port.
     pub fn port(self, port: u16) -> Self {
         Self { port, ..self }
     }
 
-    /// How many requests [`MockProxy::requests`] remembers; 0 for none. Default: 10,000.
+    /// The number of requests that [`MockProxy::requests`] keeps; 0 for none. Default: 10,000.
     pub fn captured_requests(self, captured_requests: usize) -> Self {
         Self { captured_requests, ..self }
     }
@@ -191,10 +192,10 @@ impl MockProxyBuilder {
         Self { wait_limit, ..self }
     }
 
-    /// Adds a rule of what goes wrong from the start.
+    /// Adds a fault rule that applies from the start.
     ///
     /// # Errors
-    /// Those of [`MockProxy::inject`].
+    /// A proxy cannot carry the rule out, see [`MockProxy::inject`].
     pub fn fault(mut self, fault: Fault) -> Result<Self, FaultError> {
         check(&fault)?;
         self.faults.push(fault);
@@ -207,17 +208,17 @@ impl MockProxyBuilder {
         Self { tls: Some(config), ..self }
     }
 
-    /// The proxy speaks TLS with all servers. Certificates are checked against the addresses that it dials. Default: plain
-    /// text.
+    /// The proxy speaks TLS with all servers. It checks certificates against the addresses that it dials. Default:
+    /// plain text.
     #[cfg(feature = "tls")]
     pub fn upstream_tls(self, config: rocketmq_remoting::net::tls::TlsConfig) -> Self {
         Self { upstream_tls: Some(config), ..self }
     }
 
-    /// Starts the proxy on the loopback. Dropping the future stops what was started.
+    /// Starts the proxy on the loopback. Dropping the future stops the listeners started so far.
     ///
     /// # Errors
-    /// When there is no NameServer, a port is taken, a certificate cannot be used, or outside a tokio runtime.
+    /// There is no NameServer, a port is taken, a certificate cannot be used, or the call is outside a tokio runtime.
     pub async fn start(self) -> Result<MockProxy, MockError> {
         let upstreams: Vec<&str> =
             self.name_servers.split(';').map(str::trim).filter(|one| !one.is_empty()).collect();
@@ -268,7 +269,7 @@ impl MockProxyBuilder {
 }
 
 impl Site {
-    /// The gate before a broker, opened if there is none yet.
+    /// The gate of a broker; opens it if need be.
     async fn broker(self: &Arc<Self>, name: &str, upstream: &str) -> Result<Arc<Gate>, MockError> {
         let find = |site: &Self| {
             let brokers = site.brokers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -280,7 +281,7 @@ impl Site {
         let gate = Gate::start(self, name.to_owned(), upstream.to_owned(), 0, false).await?;
         let mut brokers = self.brokers.lock().unwrap_or_else(PoisonError::into_inner);
         match brokers.entry(upstream.to_owned()) {
-            // Somebody else was faster.
+            // Another connection opened it meanwhile.
             Entry::Occupied(other) => {
                 gate.abandon();
                 Ok(other.get().clone())

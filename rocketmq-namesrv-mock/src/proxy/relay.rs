@@ -1,4 +1,4 @@
-//! One connection of a client, and the one to its server that belongs to it.
+//! A connection of a client, with its connection to the server.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,23 +14,23 @@ use super::gate::Gate;
 use super::{Site, requests};
 use crate::lines::Line;
 
-/// How many requests that wait for answers are noted; further ones pass without being noted.
+/// The largest number of requests in flight that are tracked; further requests pass untracked.
 const MAX_EXPECTED: usize = 65_536;
 
-/// What both directions of a connection share.
+/// Shared by both directions of a connection.
 pub(super) struct Relay {
     pub(super) site: Arc<Site>,
     pub(super) gate: Arc<Gate>,
-    /// The client's end, as the client sees it.
+    /// The client's end of the connection, `ip:port`.
     pub(super) peer: Arc<str>,
     pub(super) line: Arc<Line>,
-    /// The way to the server. Requests that are delayed share it.
+    /// The write half to the server. Delayed requests share it.
     server: tokio::sync::Mutex<WriteHalf<Box<dyn ByteStream>>>,
-    /// By the id of the request.
+    /// Plans by the id of the request.
     expected: Mutex<HashMap<i32, Expected>>,
 }
 
-/// Passes everything on until one side ends.
+/// Passes frames in both directions until one side ends.
 pub(super) async fn run(
     site: &Arc<Site>,
     gate: &Arc<Gate>,
@@ -68,7 +68,7 @@ pub(super) async fn run(
                 }
                 next = from_server.ready();
             }
-            // Only here whole frames are behind us, between which faults may write.
+            // Flush only after whole frames: faults may write between them.
             to_client.flush().await?;
         }
         Ok(())
@@ -80,14 +80,14 @@ pub(super) async fn run(
 }
 
 impl Relay {
-    /// Passes bytes on to the server.
+    /// Writes bytes to the server.
     pub(super) async fn to_server(&self, bytes: &[u8]) -> io::Result<()> {
         let mut server = self.server.lock().await;
         server.write_all(bytes).await?;
         server.flush().await
     }
 
-    /// Notes what is to become of the answer to a request.
+    /// Stores the plan for the answer to a request.
     pub(super) fn expect(&self, opaque: i32, expected: Expected) {
         let mut all = self.lock();
         if all.len() < MAX_EXPECTED {
@@ -95,12 +95,12 @@ impl Relay {
         }
     }
 
-    /// What was noted of the request with this id.
+    /// Takes the plan for the answer to the request with this id.
     pub(super) fn take_expected(&self, opaque: i32) -> Option<Expected> {
         self.lock().remove(&opaque)
     }
 
-    /// Whether every frame can pass without a look.
+    /// Whether every frame can pass undecoded.
     pub(super) fn expects_nothing(&self) -> bool {
         self.lock().is_empty() && !self.site.faults.is_armed()
     }

@@ -1,4 +1,4 @@
-//! What clients ask of servers.
+//! From clients to servers: requests.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::capture::Noted;
 use crate::faults::{FaultAction, GO_AWAY_AFTER, GO_AWAY_REMARK};
 use crate::lines::{Emission, Then};
 
-/// Passes one frame of a client on, or does with it what a rule says.
+/// Passes a frame of a client on, or applies the rule that it meets.
 pub(super) async fn pass(relay: &Arc<Relay>, frame: Bytes) -> io::Result<()> {
     let (site, gate) = (&relay.site, &relay.gate);
     let Some(request) = frames::look_into(&frame).filter(|command| !command.is_response()) else {
@@ -34,7 +34,7 @@ pub(super) async fn pass(relay: &Arc<Relay>, frame: Bytes) -> io::Result<()> {
             let tasks = relay.site.tasks.clone();
             tasks.spawn(async move {
                 relay.site.clock.sleep(delay).await;
-                // A connection that ended meanwhile needs nothing.
+                // A write error means that the connection ended: nothing is left to do.
                 let _ = forward(&relay, frame, &request, noted, None).await;
             });
             Ok(())
@@ -61,7 +61,7 @@ async fn forward(
     let addresses_of = (relay.gate.is_name_server && routes::tells_addresses(code)).then_some(code);
     if request.is_oneway() {
         relay.to_server(&frame).await?;
-        // There will be no answer to wait for.
+        // There will be no answer.
         if let Some(fault) = fault {
             Expected { noted: None, fault: Some(fault), addresses_of: None }.without_answer(relay);
         }
@@ -73,7 +73,7 @@ async fn forward(
     relay.to_server(&frame).await
 }
 
-/// Does what comes instead of passing a request on.
+/// Applies a fault that comes in place of passing a request on.
 fn refuse(relay: &Relay, request: &RemotingCommand, noted: Option<Noted>, fault: FaultAction) {
     let line = &relay.line;
     let answer = |answer: RemotingCommand| {

@@ -9,12 +9,12 @@ use rocketmq_remoting::protocol::body::{BrokerData, ClusterInfo, TopicRouteData,
 
 use super::Site;
 
-/// Whether the answers to a request tell where brokers are.
+/// Whether the answer to this request holds addresses of brokers.
 pub(super) fn tells_addresses(code: RequestCode) -> bool {
     matches!(code, RequestCode::GET_ROUTEINFO_BY_TOPIC | RequestCode::GET_BROKER_CLUSTER_INFO)
 }
 
-/// The body of such an answer with the addresses of the proxy; `None` if there is nothing to change.
+/// The body with the proxy's addresses; `None` if there is nothing to change.
 pub(super) async fn through_the_proxy(site: &Arc<Site>, code: RequestCode, body: &Bytes) -> Option<String> {
     let mut ours = HashMap::new();
     for broker in brokers(code, body) {
@@ -49,7 +49,7 @@ fn brokers(code: RequestCode, body: &Bytes) -> Vec<BrokerData> {
     }
 }
 
-/// Changes the values of all `brokerAddrs` objects and nothing else, so that the rest stays as the server wrote it.
+/// Replaces the values in all `brokerAddrs` objects; all other text stays byte for byte.
 fn replace(json: &str, ours: &HashMap<String, String>) -> Option<String> {
     const OBJECT: &str = r#""brokerAddrs":{"#;
     if ours.is_empty() {
@@ -66,7 +66,7 @@ fn replace(json: &str, ours: &HashMap<String, String>) -> Option<String> {
             if index > 0 {
                 changed.push(',');
             }
-            // An id, a colon, an address in quotation marks, which has colons itself.
+            // An entry is an id, a colon, and a quoted address, which contains colons itself.
             match entry.split_once(":\"").and_then(|(id, value)| Some((id, value.strip_suffix('"')?))) {
                 Some((id, address)) => {
                     let address = ours.get(address).map_or(address, String::as_str);

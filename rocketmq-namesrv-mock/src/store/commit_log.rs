@@ -1,4 +1,4 @@
-//! The records of a broker, one after the other.
+//! The records of a broker in one sequence.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,9 +12,9 @@ use rocketmq_common::record::{RecordEncodeError, RecordFields, encode_record};
 #[derive(Debug, Clone)]
 pub(crate) struct CommitLog {
     records: VecDeque<Record>,
-    /// The number of the first record that is there.
+    /// The number of the first record that still exists.
     first: usize,
-    /// Where the next record will be.
+    /// The position of the next record.
     position: i64,
     chunk: BytesMut,
     blocks: Vec<Block>,
@@ -28,12 +28,12 @@ struct Record {
     bytes: Bytes,
 }
 
-/// Records that lie in one piece of memory.
+/// Records that lie in one piece of memory: pulls of them need no copy.
 #[derive(Debug, Clone)]
 struct Block {
     /// The numbers of the records.
     numbers: Range<usize>,
-    /// Where the first one starts.
+    /// The position of the first record.
     position: i64,
     bytes: Bytes,
 }
@@ -66,12 +66,12 @@ impl CommitLog {
         }
     }
 
-    /// Where the next record will be.
+    /// The position of the next record.
     pub(crate) fn position(&self) -> i64 {
         self.position
     }
 
-    /// Whether this number of bytes still fits.
+    /// Checks that `bytes` more bytes fit.
     pub(crate) fn check_room(&self, bytes: usize) -> Result<(), StoreFull> {
         match self.stored_bytes.checked_add(bytes) {
             Some(sum) if sum <= self.limit => Ok(()),
@@ -79,7 +79,7 @@ impl CommitLog {
         }
     }
 
-    /// Stores one record, whose header has to name [`position`](Self::position). Returns its number, from 0.
+    /// Stores one record, whose header must contain [`position`](Self::position). Returns its number, from 0.
     pub(crate) fn append(&mut self, fields: &RecordFields<'_>) -> Result<usize, AppendError> {
         self.check_room(fields.record_len()).map_err(AppendError::Full)?;
         encode_record(fields, &mut self.chunk).map_err(AppendError::Encode)?;
@@ -104,7 +104,7 @@ impl CommitLog {
         numbers
     }
 
-    /// The records from the first to the last of these numbers, if they lie in one piece of memory.
+    /// The records with these numbers, if they lie in one piece of memory.
     pub(crate) fn in_one_piece(&self, first: usize, last: usize) -> Option<Bytes> {
         let index = self.blocks.partition_point(|block| block.numbers.end <= first);
         let block = self.blocks.get(index)?;
@@ -116,12 +116,12 @@ impl CommitLog {
         Some(block.bytes.slice(place(first.position)?..place(last.position)? + last.bytes.len()))
     }
 
-    /// Bytes of the records that are there.
+    /// Bytes of all records that still exist.
     pub(crate) fn stored_bytes(&self) -> usize {
         self.stored_bytes
     }
 
-    /// Drops the oldest record. Returns its number and what it was.
+    /// Drops the oldest record. Returns its number and its bytes.
     pub(crate) fn drop_oldest(&mut self) -> Option<(usize, Bytes)> {
         let oldest = self.records.pop_front()?;
         self.stored_bytes -= oldest.bytes.len();
@@ -130,12 +130,12 @@ impl CommitLog {
         Some((self.first - 1, oldest.bytes))
     }
 
-    /// The oldest record that is there.
+    /// The oldest record that still exists.
     pub(crate) fn oldest(&self) -> Option<&Bytes> {
         self.record(self.first)
     }
 
-    /// Where the oldest record starts, or the next one if there is none.
+    /// The position of the oldest record; without records, that of the next one.
     pub(crate) fn min_position(&self) -> i64 {
         self.position_of(self.first).unwrap_or(self.position)
     }
@@ -145,14 +145,14 @@ impl CommitLog {
         self.position = self.position.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// The number behind the last record.
+    /// The number after the last record.
     pub(crate) fn end(&self) -> usize {
         self.first + self.records.len()
     }
 
-    /// Takes over what another log has, from which alone this one was filled, up to the record with the number `end`.
+    /// Copies the records of `other` up to the number `end`. This log must have been filled from `other` only.
     pub(crate) fn follow(&mut self, other: &Self, end: usize) {
-        // The other log may have lost its end.
+        // A restored snapshot may have cut the end of the other log.
         self.records.truncate(other.end().saturating_sub(self.first));
         while self.first < other.first && self.records.pop_front().is_some() {
             self.first += 1;
@@ -173,7 +173,7 @@ impl CommitLog {
         self.at(number).map(|record| &record.bytes)
     }
 
-    /// Where the record with this number starts.
+    /// The position of the record with this number.
     pub(crate) fn position_of(&self, number: usize) -> Option<i64> {
         self.at(number).map(|record| record.position)
     }

@@ -1,9 +1,9 @@
-//! One queue of a topic: which records it has, in which order.
+//! One queue of a topic: its records in order.
 
 use rocketmq_remoting::protocol::header::BoundaryType;
 use std::collections::VecDeque;
 
-/// An entry of a queue: what a pull looks at before it reads the record.
+/// An entry of a queue: the data that a pull needs before it reads the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct QueueEntry {
     /// The number of the record in the commit log.
@@ -12,6 +12,10 @@ pub(crate) struct QueueEntry {
     pub(crate) size: usize,
     /// Java's hash of the tag, 0 without one.
     pub(crate) tags_code: i32,
+    /// Which message of its record the entry stands for: above 0 only in an inner batch.
+    pub(crate) index: u16,
+    /// The number of messages in its record.
+    pub(crate) count: u16,
     /// Milliseconds since 1970.
     pub(crate) store_timestamp: i64,
 }
@@ -22,7 +26,7 @@ pub(crate) struct ConsumeQueue {
     entries: VecDeque<QueueEntry>,
     /// The offset of the first entry.
     first: i64,
-    /// Offsets that were given away without an entry.
+    /// Offsets that were used without an entry. Below zero: offsets that are used a second time.
     lost: i64,
 }
 
@@ -30,8 +34,8 @@ impl ConsumeQueue {
     /// A queue in which nothing was ever stored.
     pub(crate) const EMPTY: &'static Self = &Self { entries: VecDeque::new(), first: 0, lost: 0 };
 
-    /// The offset that the next message is told. It equals [`max_offset`](Self::max_offset) unless
-    /// [`lose`](Self::lose) was used.
+    /// The offset for the next message. It equals [`max_offset`](Self::max_offset) unless [`lose`](Self::lose) was
+    /// called.
     pub(crate) fn next_offset(&self) -> i64 {
         self.max_offset() + self.lost
     }
@@ -41,14 +45,19 @@ impl ConsumeQueue {
         self.first
     }
 
-    /// The offset behind the last entry.
+    /// The offset after the last entry.
     pub(crate) fn max_offset(&self) -> i64 {
         self.first + self.entries.len() as i64
     }
 
-    /// The offset of the first entry and the one behind the last.
+    /// The minimum and the maximum offset.
     pub(crate) fn range(&self) -> (i64, i64) {
         (self.first, self.max_offset())
+    }
+
+    /// The offset of the first message of the record that has a message at this offset.
+    pub(crate) fn start_of_record(&self, offset: i64) -> i64 {
+        offset - self.entries_from(offset).next().map_or(0, |entry| i64::from(entry.index))
     }
 
     /// Appends an entry.
@@ -61,10 +70,21 @@ impl ConsumeQueue {
         self.lost += count;
     }
 
-    /// Takes over what another queue has, from which alone this one was filled, up to the record with the number
-    /// `end`. Returns what was new.
+    /// Counts a batch that was stored as Apache's broker does, in 16 bits with a sign: after more than 32,767 messages
+    /// the next offsets go backwards.
+    pub(crate) fn count_in_16_bits(&mut self, messages: usize) {
+        self.lost += i64::from(messages as i16) - messages as i64;
+    }
+
+    /// Whether the next message is told an offset that another message has. Nobody can read that message.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.lost < 0
+    }
+
+    /// Copies the entries of `other` up to the record with the number `end`, and returns the new ones. This queue must
+    /// have been filled from `other` only.
     pub(crate) fn follow(&mut self, other: &Self, end: usize) -> impl Iterator<Item = &QueueEntry> {
-        // The other queue may have lost its end.
+        // A restored snapshot may have cut the end of the other queue.
         self.entries.truncate(usize::try_from(other.max_offset() - self.first).unwrap_or(0));
         self.trim(other.first);
         if self.entries.is_empty() {
@@ -77,22 +97,22 @@ impl ConsumeQueue {
         self.entries.range(known..)
     }
 
-    /// Drops the entries before an offset, at most all.
+    /// Drops the entries before an offset, at most all entries.
     pub(crate) fn trim(&mut self, min_offset: i64) {
         while self.first < min_offset && self.entries.pop_front().is_some() {
             self.first += 1;
         }
     }
 
-    /// Drops the first entry if it is that of this record.
+    /// Drops the first entry if it belongs to this record.
     pub(crate) fn drop_record(&mut self, number: usize) {
-        if self.entries.front().is_some_and(|first| first.record == number) {
+        while self.entries.front().is_some_and(|first| first.record == number) {
             self.entries.pop_front();
             self.first += 1;
         }
     }
 
-    /// The entries from this offset on, none if it is before the first.
+    /// The entries from this offset on; none if the offset is before the first entry.
     pub(crate) fn entries_from(&self, offset: i64) -> impl Iterator<Item = &QueueEntry> {
         let start = usize::try_from(offset.saturating_sub(self.first)).unwrap_or(usize::MAX);
         self.entries.range(start.min(self.entries.len())..)
@@ -103,7 +123,7 @@ impl ConsumeQueue {
         &self.entries
     }
 
-    /// The offset that belongs to a point in time; 0 if the queue is empty.
+    /// The offset for a point in time; 0 if the queue is empty.
     pub(crate) fn offset_by_time(&self, timestamp: i64, boundary: BoundaryType) -> i64 {
         let older = match boundary {
             BoundaryType::Lower => self.entries.partition_point(|entry| entry.store_timestamp < timestamp),
@@ -124,7 +144,7 @@ mod tests {
         let mut queue = ConsumeQueue::default();
         for store_timestamp in timestamps {
             let store_timestamp = *store_timestamp;
-            queue.push(QueueEntry { record: 0, size: 1, tags_code: 0, store_timestamp });
+            queue.push(QueueEntry { record: 0, size: 1, tags_code: 0, index: 0, count: 1, store_timestamp });
         }
         queue
     }
@@ -156,10 +176,26 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_counted_in_16_bits() {
+        let mut queue = queue(&[1]);
+        queue.count_in_16_bits(32_767);
+        assert!(!queue.is_behind());
+        queue.count_in_16_bits(40_000);
+        assert_eq!((queue.next_offset(), queue.is_behind()), (1 - 65_536, true));
+    }
+
+    #[test]
     fn offsets_stay_when_the_first_entries_go() {
         let mut queue = ConsumeQueue::default();
         for record in 0..3 {
-            queue.push(QueueEntry { record, size: 1, tags_code: 0, store_timestamp: record as i64 });
+            queue.push(QueueEntry {
+                record,
+                size: 1,
+                tags_code: 0,
+                index: 0,
+                count: 1,
+                store_timestamp: record as i64,
+            });
         }
         queue.drop_record(1);
         assert_eq!(queue.min_offset(), 0);

@@ -9,7 +9,7 @@ pub(crate) fn decode_head(record: &Bytes) -> Option<MessageExt> {
     decode(record, RecordOptions { read_body: false, ..RecordOptions::default() })
 }
 
-/// A message as it is stored, its body still compressed.
+/// A message with its stored body, which may be compressed.
 pub(crate) fn decode_stored(record: &Bytes) -> Option<MessageExt> {
     decode(record, RecordOptions { decompress: false, check_crc: false, ..RecordOptions::default() })
 }

@@ -3,11 +3,11 @@
 use rocketmq_common::java_hash::java_string_hash;
 use rocketmq_common::properties::{NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR, append_property};
 
-/// Buckets of the map that the broker reads properties into (Java: `MessageDecoder.string2messageProperties`).
+/// Buckets of the map into which the broker reads properties (Java: `MessageDecoder.string2messageProperties`).
 const BUCKETS: usize = 128;
 
-/// Properties that keep Java's order: the broker reads the text of the client into a `HashMap`, adds its own and
-/// writes the map out again, so that what is stored is sorted by the hash of the names.
+/// Properties in Java's order. The broker reads the client's text into a `HashMap`, adds its own properties and writes
+/// the map out again, so that stored properties are sorted by the hash of their names.
 #[derive(Debug)]
 pub(crate) struct JavaProperties<'a> {
     entries: Vec<Entry<'a>>,
@@ -18,7 +18,7 @@ struct Entry<'a> {
     name: &'a str,
     value: &'a str,
     hash: u32,
-    /// When the name was first put.
+    /// The position of the first put of this name.
     place: usize,
 }
 
@@ -28,14 +28,14 @@ impl<'a> JavaProperties<'a> {
         Self { entries: Vec::with_capacity(12) }
     }
 
-    /// Sets a property; a name that is there already keeps its place.
+    /// Sets a property; an existing name keeps its place.
     pub(crate) fn put(&mut self, name: &'a str, value: &'a str) {
         let hash = java_string_hash(name) as u32;
         let place = self.entries.len();
         self.entries.push(Entry { name, value, hash: hash ^ hash >> 16, place });
     }
 
-    /// The text that is stored.
+    /// The text to store.
     pub(crate) fn into_wire(self) -> String {
         let mut entries = without_repetitions(self.entries);
         let mask = buckets(entries.len()) as u32 - 1;
@@ -49,14 +49,14 @@ impl<'a> JavaProperties<'a> {
     }
 }
 
-/// The properties in a text, as the broker reads it: entries without 0x01, without a name or without a value are
+/// The properties in a text, split like by the broker: entries without 0x01, without a name or without a value are
 /// skipped, and a value may contain 0x01.
 pub(crate) fn property_entries(wire: &str) -> impl Iterator<Item = (&str, &str)> {
     let entries = wire.split(PROPERTY_SEPARATOR).filter_map(|entry| entry.split_once(NAME_VALUE_SEPARATOR));
     entries.filter(|(name, value)| !name.is_empty() && !value.is_empty())
 }
 
-/// Properties with some put and others left out, in the order in which a broker stores them.
+/// Properties with some added and others left out, in the order in which a broker stores them.
 pub(crate) fn with_properties<'a>(
     wire: &'a str,
     put: impl Iterator<Item = (&'a str, &'a str)>,
@@ -77,7 +77,7 @@ pub(crate) fn property<'a>(wire: &'a str, name: &str) -> Option<&'a str> {
     property_entries(wire).filter(|entry| entry.0 == name).last().map(|entry| entry.1)
 }
 
-/// Leaves one entry of each name, with its first place and its last value.
+/// Keeps one entry for each name, with its first place and its last value.
 fn without_repetitions(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     entries.sort_unstable_by_key(|entry| (entry.hash, entry.place));
     let mut unique: Vec<Entry<'_>> = Vec::with_capacity(entries.len());
@@ -91,7 +91,7 @@ fn without_repetitions(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     unique
 }
 
-/// How many buckets Java's map has once it holds this number of names: it doubles when it is three quarters full.
+/// The buckets of Java's map for this number of names: it doubles when it is three quarters full.
 fn buckets(names: usize) -> usize {
     let mut buckets = BUCKETS;
     while names > buckets / 4 * 3 {
@@ -118,7 +118,7 @@ mod tests {
         let added = [("TRACE_ON", "true"), ("MSG_REGION", "R"), ("CLUSTER", "C")];
         let expected = "MSG_REGION=R UNIQ_KEY=U CLUSTER=C DELAY=1 TAGS=A KEYS=k WAIT=true TRACE_ON=true ";
         assert_eq!(stored(&[&sent[..], &added[..]].concat()), expected);
-        // UNIQ_KEY and CLUSTER share a bucket, where the one that came first stays first.
+        // UNIQ_KEY and CLUSTER share a bucket, in which the first one stays first.
         let timer = [("REAL_QID", "3"), ("TIMER_OUT_MS", "1"), ("CLUSTER", "C"), ("UNIQ_KEY", "U")];
         assert_eq!(stored(&timer), "TIMER_OUT_MS=1 CLUSTER=C UNIQ_KEY=U REAL_QID=3 ");
     }

@@ -1,4 +1,7 @@
-//! What a broker keeps: records, queues of them, and the form in which properties are stored.
+//! The store of a broker.
+//!
+//! * `commit_log`: all records. `consume_queue`: the entries of a queue. `decode`: reads records back.
+//! * `java_properties`: properties in the order in which Apache's broker stores them.
 
 mod commit_log;
 mod consume_queue;

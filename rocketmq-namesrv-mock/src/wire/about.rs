@@ -1,4 +1,4 @@
-//! What a request is about, whichever names its fields have.
+//! The topic and the group of a request, under any of their field names.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ pub(crate) fn topic(code: RequestCode, fields: &ExtFields) -> Option<Cow<'_, str
     })
 }
 
-/// The group of producers or consumers that a request comes from or is about, if its header names one.
+/// The group of producers or consumers that a request names, if any.
 pub(crate) fn group(code: RequestCode, fields: &ExtFields) -> Option<Cow<'_, str>> {
     match code {
         code if is_short_send(code) => fields.get("a"),
@@ -23,7 +23,7 @@ pub(crate) fn group(code: RequestCode, fields: &ExtFields) -> Option<Cow<'_, str
     }
 }
 
-/// Whether a request is about this topic.
+/// Whether a request concerns this topic.
 pub(crate) fn is_about_topic(request: &RemotingCommand, wanted: &str) -> bool {
     let code = request.request_code();
     match code {
@@ -35,7 +35,7 @@ pub(crate) fn is_about_topic(request: &RemotingCommand, wanted: &str) -> bool {
     }
 }
 
-/// Whether a request comes from this group, or is about it. Heartbeats are about several.
+/// Whether a request comes from this group, or concerns it. A heartbeat concerns several groups.
 pub(crate) fn is_about_group(request: &RemotingCommand, wanted: &str) -> bool {
     let code = request.request_code();
     match code {
@@ -50,7 +50,7 @@ pub(crate) fn is_about_group(request: &RemotingCommand, wanted: &str) -> bool {
             let body: Option<LockBatchRequestBody> = decode_body(&request.body).ok();
             body.is_some_and(|body| body.consumer_group == wanted)
         }
-        // A client leaves as a producer and as a consumer at once.
+        // A client may leave as a producer and as a consumer in one request.
         RequestCode::UNREGISTER_CLIENT => ["consumerGroup", "producerGroup"]
             .into_iter()
             .any(|name| request.ext_fields.get(name).is_some_and(|group| group == wanted)),

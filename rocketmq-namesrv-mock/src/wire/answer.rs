@@ -1,4 +1,4 @@
-//! Answers to requests, good and bad.
+//! Answers to requests: successes and refusals.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::{ExtFields, NoHeader, ResponseCode};
 
 use super::Reply;
 
-/// A successful answer that is not worth a typed header.
+/// A successful answer without a typed header.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: ResponseCode,
@@ -16,13 +16,13 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// A request that is turned down: what Apache's server would have answered.
+/// The refusal of a request, equal to the answer of Apache's server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: ResponseCode,
-    /// Empty for none.
+    /// The remark; empty for none.
     pub(crate) remark: Cow<'static, str>,
-    /// Absent unless the server prepares a response header before it can refuse.
+    /// Absent, unless the server prepares a response header before it refuses.
     pub(crate) fields: ExtFields,
 }
 
@@ -62,22 +62,22 @@ impl Refusal {
         Self { code, remark: remark.into(), fields: ExtFields::absent() }
     }
 
-    /// What an exception in a server becomes: code 1 with its text, and no fields at all.
+    /// The answer to an exception in a server: code 1 with its text, without fields.
     pub(crate) fn exception(class: &str, detail: impl std::fmt::Display) -> Self {
         Self::new(ResponseCode::SYSTEM_ERROR, format!("{class}: {detail}"))
     }
 
-    /// A request field that the server needs is missing.
+    /// The refusal of a request without a field that the server needs.
     pub(crate) fn null(field: &str) -> Self {
         Self::exception("java.lang.NullPointerException", format_args!("\"{field}\" is null"))
     }
 
-    /// Something that Apache's broker does and this one does not yet. It says so rather than doing something else.
+    /// The refusal of a feature that Apache's broker has and the mock lacks. It names the feature.
     pub(crate) fn not_supported(what: &str) -> Self {
         Self::new(ResponseCode::SYSTEM_ERROR, format!("{what} is not supported by this mock yet"))
     }
 
-    /// With these fields, unless it stands for an exception: those have none.
+    /// Adds these fields, unless the refusal stands for an exception: it has no fields.
     pub(crate) fn with_fields(self, fields: ExtFields) -> Self {
         match self.code {
             ResponseCode::SYSTEM_ERROR => self,

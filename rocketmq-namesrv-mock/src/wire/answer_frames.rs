@@ -1,4 +1,4 @@
-//! Frames of answers that go wrong on their way.
+//! Frames of answers that go wrong on the way.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::lines::{Emission, Line, Then};
 
 /// The id of a request that the client never made, from the id of a request that it did make.
 pub(crate) fn stray_opaque(opaque: i32) -> i32 {
-    // Far from the ids that are in flight.
+    // Far from all ids in flight.
     opaque.wrapping_add(1 << 30)
 }
 
-/// Writes the frame of an answer the way that a fault wants, `stray` before it.
+/// Writes the frame of an answer with a fault; `stray` goes out before it.
 pub(crate) fn write(
     action: &FaultAction,
     frame: Bytes,
@@ -45,7 +45,7 @@ pub(crate) fn write(
             line.emit(whole(frame));
         }
         FaultAction::Trickle(pace) => line.emit(Emission { pace: Some(*pace), ..whole(frame) }),
-        // All others leave no answer, or none that goes this way.
+        // All other faults write no answer here.
         _ => {}
     }
 }

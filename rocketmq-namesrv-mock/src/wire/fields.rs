@@ -1,16 +1,16 @@
-//! Request headers as Apache's servers read them: nothing is required until it is used.
+//! Request headers, read like Apache's servers read them: a field is required only when it is used.
 
 use rocketmq_remoting::protocol::ExtFields;
 use rocketmq_remoting::protocol::header::{LenientFields, NotANumber, NumberPolicy};
 
 use super::Refusal;
 
-/// Reads the header of a request. Texts that should be numbers read as missing.
+/// Reads the header of a request. A number field with another text reads as missing.
 pub(crate) fn read_fields<'a, F: LenientFields<'a>>(fields: &'a ExtFields) -> Result<F, Refusal> {
     Ok(F::read(fields, NumberPolicy::Ignore)?)
 }
 
-/// A field that is needed now.
+/// The value of a field that the handler needs now.
 pub(crate) fn required<T>(value: Option<T>, field: &str) -> Result<T, Refusal> {
     value.ok_or_else(|| Refusal::null(field))
 }

@@ -10,7 +10,7 @@ use super::{Answer, Refusal};
 
 const JSON_EXCEPTION: &str = "com.alibaba.fastjson2.JSONException";
 
-/// The body of a request. Java's exceptions stand for one that is missing or cannot be read.
+/// The body of a request. A missing or unreadable body is refused with Java's exception.
 pub(crate) fn json_body<T: DeserializeOwned>(command: &RemotingCommand, what: &str) -> Result<T, Refusal> {
     optional_json_body(command)?.ok_or_else(|| Refusal::null(what))
 }
@@ -29,12 +29,12 @@ pub(crate) fn optional_json_body<T: DeserializeOwned>(
     decode_json(body).map(Some)
 }
 
-/// A value that is written in JSON.
+/// Decodes a JSON value.
 pub(crate) fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     decode_body(body).map_err(|error| Refusal::exception(JSON_EXCEPTION, error))
 }
 
-/// The value as a body in JSON.
+/// Encodes a value as a JSON body.
 pub(crate) fn encode_json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Refusal> {
     encode_body(value).map_err(|error| Refusal::exception("java.lang.RuntimeException", error))
 }
@@ -44,7 +44,7 @@ pub(crate) fn json_answer<T: Serialize + ?Sized>(body: &T) -> Result<Answer, Ref
     Ok(Answer::success().with_body(encode_json(body)?))
 }
 
-/// A value as JSON, to be put into a text.
+/// Encodes a value as JSON text.
 pub(crate) fn json_text<T: Serialize + ?Sized>(value: &T) -> Result<String, Refusal> {
     serde_json::to_string(value).map_err(|error| Refusal::exception("java.lang.RuntimeException", error))
 }

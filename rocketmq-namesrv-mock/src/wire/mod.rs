@@ -1,4 +1,7 @@
-//! Reading requests and writing answers the way Apache's servers do.
+//! Reads requests and writes answers like Apache's servers.
+//!
+//! * `request`, `fields`, `json`, `about`: the parts of a request.
+//! * `answer`, `reply`, `answer_frames`: answers, their way back, and faults on it. `texts`: parts of remarks.
 
 pub(crate) mod about;
 mod answer;
@@ -14,4 +17,4 @@ pub(crate) use fields::{read_fields, required};
 pub(crate) use json::{decode_json, encode_json, json_answer, json_body, json_text, optional_json_body};
 pub(crate) use reply::{AnswerFault, Reply};
 pub(crate) use request::Request;
-pub(crate) use texts::{NOT_SET, SEE_FAQ, TRACE_ON, bare_numbers, java_time, peer_with_slash};
+pub(crate) use texts::{NOT_SET, SEE_FAQ, bare_numbers, java_time, peer_with_slash};

@@ -1,4 +1,4 @@
-//! The way back for one request.
+//! The way back for the answer to one request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::changes::Changes;
 use crate::faults::FaultAction;
 use crate::lines::Line;
 
-/// Takes the answer to one request back to its client, unless a fault is to change it.
+/// Takes the answer to one request back to its client; a fault may change it.
 #[derive(Debug)]
 pub(crate) struct Reply {
     responder: Responder,
@@ -25,16 +25,16 @@ pub(crate) struct Reply {
     fault: Option<Box<AnswerFault>>,
 }
 
-/// What becomes of an answer.
+/// A fault that changes an answer.
 #[derive(Debug)]
 pub(crate) struct AnswerFault {
     pub(crate) action: FaultAction,
-    /// Of the request.
+    /// The id of the request.
     pub(crate) opaque: i32,
     /// The connection of the request; `None` if it is gone.
     pub(crate) line: Option<Arc<Line>>,
     pub(crate) serialize_type: SerializeType,
-    /// For what comes late.
+    /// Runs delayed writes.
     pub(crate) tasks: TaskOwner,
 }
 
@@ -47,17 +47,17 @@ impl Reply {
         Self { fault: Some(Box::new(fault)), ..self }
     }
 
-    /// The connection that the request came on.
+    /// The connection on which the request came.
     pub(crate) fn connection(&self) -> &Connection {
         self.responder.connection()
     }
 
-    /// The client's end of it.
+    /// The client's end of the connection.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.connection().accepted().map(|ends| ends.remote)
     }
 
-    /// Answers with a typed header, without a map in between.
+    /// Answers with a typed header, which is encoded directly: no map of fields is built.
     pub(crate) fn answer<H: EncodeHeader + ?Sized>(
         self,
         code: ResponseCode,
@@ -72,7 +72,7 @@ impl Reply {
             Some(fault) => fault.action.told(code),
             None => Some(code),
         };
-        // Before the client learns of it.
+        // Record it before the client can see the answer: a test may look at once.
         if let (Some(noted), Some(code)) = (noted, told) {
             noted.answered(code);
         }
@@ -96,12 +96,12 @@ impl Reply {
                 _ => fault.write(code, remark, header, extra, body),
             },
         }
-        // The request has made its changes by now.
+        // The request has made its changes: let waiting tests look.
         changes.tell();
     }
 
-    /// Passes on the answer of another peer, its language and version included. An armed fault turns it into an answer of
-    /// this server.
+    /// Passes on an answer of another peer with its language and version. With a fault it becomes an answer of this
+    /// server.
     pub(crate) fn forward(self, answer: &RemotingCommand) {
         if self.fault.is_some() {
             let remark = answer.remark.as_deref();
@@ -130,7 +130,7 @@ impl Reply {
 }
 
 impl AnswerFault {
-    /// Writes what becomes of the answer.
+    /// Writes the answer with its fault.
     fn write<H: EncodeHeader + ?Sized>(
         &self,
         code: ResponseCode,
@@ -146,7 +146,7 @@ impl AnswerFault {
             frame.extend_from_slice(body);
             Some(frame.freeze())
         };
-        // A connection that is gone needs no answer.
+        // A closed connection needs no answer.
         let (Some(line), Some(frame)) = (&self.line, encode(self.opaque)) else { return };
         let stray = match self.action {
             FaultAction::StrayAnswer => encode(answer_frames::stray_opaque(self.opaque)),
@@ -156,7 +156,7 @@ impl AnswerFault {
     }
 }
 
-/// The fixed fields of an answer that does not go through the connection of its request.
+/// The fixed fields of an answer that is written around its connection.
 fn answer_head(serialize_type: SerializeType, code: ResponseCode, opaque: i32) -> FrameHead {
     FrameHead {
         serialize_type,

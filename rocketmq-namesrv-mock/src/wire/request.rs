@@ -1,11 +1,11 @@
-//! A request that a handler serves.
+//! A request, as handlers see it.
 
 use rocketmq_remoting::protocol::RemotingCommand;
 use rocketmq_remoting::protocol::header::LenientFields;
 
 use super::{Refusal, Reply, read_fields};
 
-/// A request and the way back for its answer.
+/// A request with the way back for its answer.
 pub(crate) struct Request<'a> {
     pub(crate) command: &'a RemotingCommand,
     pub(crate) responder: &'a Reply,

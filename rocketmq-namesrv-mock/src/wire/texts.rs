@@ -5,28 +5,25 @@ use std::net::SocketAddr;
 
 use rocketmq_common::calendar::Date;
 
-/// Java prepares each answer with this text and does not always take it away.
+/// Java prepares each answer with this text and sometimes leaves it there.
 pub(crate) const NOT_SET: &str = "not set any response code";
 
-/// Whether the broker wants messages to be traced, which messages and answers carry.
-pub(crate) const TRACE_ON: &str = "true";
-
-/// Ends many of Apache's remarks.
+/// The end of many of Apache's remarks.
 pub(crate) const SEE_FAQ: &str =
     "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
 
-/// An address as Java prints an `InetSocketAddress`.
+/// An address in the form of Java's `InetSocketAddress`.
 pub(crate) fn peer_with_slash(peer: SocketAddr) -> String {
     format!("/{peer}")
 }
 
-/// A map as fastjson writes one whose keys are numbers: without quotes.
+/// A map with number keys in fastjson's form: keys without quotes.
 pub(crate) fn bare_numbers(numbers: &BTreeMap<i32, i64>) -> String {
     let entries: Vec<_> = numbers.iter().map(|(key, value)| format!("{key}:{value}")).collect();
     format!("{{{}}}", entries.join(","))
 }
 
-/// A time in UTC as Java's tools print it: `2026-11-21#16:18:40:573`.
+/// A time in UTC in the form of Java's tools: `2026-11-21#16:18:40:573`.
 pub(crate) fn java_time(ms: i64) -> String {
     const DAY_MS: i64 = 24 * 60 * 60 * 1000;
     let (days, in_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));

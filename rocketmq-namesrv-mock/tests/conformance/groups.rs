@@ -13,7 +13,7 @@ use crate::stage;
 /// The answer to the first version of heartbeats.
 const ALIVE: &str = "0 {IS_SUB_CHANGE=true, IS_SUPPORT_HEART_BEAT_V2=true}";
 
-fn subscription(topic: &str, expression: &str, version: i64) -> Value {
+pub(crate) fn subscription(topic: &str, expression: &str, version: i64) -> Value {
     let tags: Vec<&str> = if expression == "*" { Vec::new() } else { vec![expression] };
     let codes: Vec<i32> = tags.iter().map(|tag| java_string_hash(tag)).collect();
     json!({

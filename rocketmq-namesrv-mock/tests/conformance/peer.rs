@@ -99,6 +99,12 @@ impl Peer {
         told(&request)
     }
 
+    /// The request of the broker that is here already, if there is one.
+    pub(crate) async fn heard(&self) -> Option<String> {
+        let heard = self.pushed.lock().await.try_recv().ok();
+        heard.map(|(request, _)| told(&request))
+    }
+
     /// Ends the connection.
     pub(crate) async fn leave(self) {
         self.remoting.shutdown(LIMIT).await;

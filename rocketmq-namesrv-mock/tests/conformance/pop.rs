@@ -24,35 +24,35 @@ impl GroupPeer {
         Fields::from(&names).with(&numbers).with(&[("bornTime", "0"), ("initMode", "0")])
     }
 
-    async fn pop(&self, changed: &[(&str, &str)]) -> RemotingCommand {
+    pub(crate) async fn pop(&self, changed: &[(&str, &str)]) -> RemotingCommand {
         let fields = self.request().with(changed);
         self.peer.call(RequestCode::POP_MESSAGE, &fields.list(), "").await
     }
 
-    fn named(&self, handle: &str, offset: &str) -> Fields {
+    pub(crate) fn named(&self, handle: &str, offset: &str) -> Fields {
         let names = [("consumerGroup", self.group.as_str()), ("topic", self.topic.as_str())];
         Fields::from(&names).with(&[("queueId", "0"), ("extraInfo", handle), ("offset", offset)])
     }
 
-    async fn ack(&self, handle: &str, offset: &str) -> RemotingCommand {
+    pub(crate) async fn ack(&self, handle: &str, offset: &str) -> RemotingCommand {
         let fields = self.named(handle, offset);
         self.peer.call(RequestCode::ACK_MESSAGE, &fields.list(), "").await
     }
 
-    async fn change(&self, handle: &str, offset: &str, invisible_time: &str) -> RemotingCommand {
+    pub(crate) async fn change(&self, handle: &str, offset: &str, invisible_time: &str) -> RemotingCommand {
         let fields = self.named(handle, offset).with(&[("invisibleTime", invisible_time)]);
         self.peer.call(RequestCode::CHANGE_MESSAGE_INVISIBLETIME, &fields.list(), "").await
     }
 
     /// Waits until the group's offset of queue 0 is this: Apache's moves a little later.
-    async fn until_committed(&self, offset: &str) {
+    pub(crate) async fn until_committed(&self, offset: &str) {
         let fields = [("consumerGroup", &*self.group), ("topic", &self.topic), ("queueId", "0")];
         self.peer.until(RequestCode::QUERY_CONSUMER_OFFSET, &fields, has("offset", offset)).await;
     }
 }
 
 /// The handle of the message at this offset of the first queue of an answer.
-fn handle(answer: &RemotingCommand, offset: &str) -> String {
+pub(crate) fn handle(answer: &RemotingCommand, offset: &str) -> String {
     let starts = field(answer, "startOffsetInfo");
     let mut first = starts.split([' ', ';']);
     let [kind, queue, start] = [(); 3].map(|()| first.next().expect("kind, queue and offset"));

@@ -23,7 +23,7 @@ async fn a_pull_that_a_slave_holds_is_woken_by_what_its_master_stores() {
         &[("sysFlag", "6"), ("suspendTimeoutMillis", "60000"), ("subscription", "B")],
     );
     let opaque = slave.send(waiting).await;
-    assert_eq!(slave.call(pull_from("T", 99)).await.code, 21, "the first one is held by now");
+    assert_eq!(slave.call(pull_from("T", 99)).await.code, 20, "the first one is held by now");
     master.call(with(send_to("T"), &[("i", &wire("TAGS=A"))])).await;
     master.call(with(send_to("T"), &[("i", &wire("TAGS=B"))])).await;
     let answer = slave.receive().await;

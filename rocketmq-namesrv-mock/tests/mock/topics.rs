@@ -61,8 +61,8 @@ async fn topics_that_cannot_be_created_are_named() {
     assert_eq!(peer.call(without(create("T"), "topicFilterType")).await.code, 1);
     let with_attributes = |text| with(create("New"), &[("attributes", text)]);
     assert_eq!(verdict(&peer.call(with_attributes("+foo=1")).await), (1, "unsupported key: foo"));
-    let batch = peer.call(with_attributes("+queue.type=BatchCQ")).await;
-    assert!(batch.remark().ends_with("is not supported by this mock yet"));
+    let compacted = peer.call(with_attributes("+cleanup.policy=COMPACTION")).await;
+    assert!(compacted.remark().ends_with("is not supported by this mock yet"));
     assert_eq!(peer.call(without(create("New"), "order")).await.code, 0);
 }
 

@@ -248,3 +248,22 @@ async fn producers_are_listed_with_their_connections() {
     assert_eq!(verdict(&peer.call(ask("other")).await), (1, "the producer group[other] not exist"));
     drop(cluster);
 }
+
+#[tokio::test]
+async fn a_producer_that_answers_is_asked_once_however_far_the_clock_goes() {
+    let (cluster, mut peer) = start(MockCluster::builder()).await;
+    for _ in 0..3 {
+        peer.call(half("")).await;
+    }
+    let answers = async {
+        for _ in 0..3 {
+            let question = peer.receive().await;
+            let named = |name| question.ext_fields.get(name).unwrap().into_owned();
+            let commit = end(&named("tranStateTableOffset"), &named("commitLogOffset"), "8");
+            peer.send(with(commit, &[("fromTransactionCheck", "true")])).await;
+        }
+    };
+    tokio::join!(cluster.advance(Duration::from_secs(24 * 3600)), answers);
+    assert_eq!(cluster.message_count("T"), 3);
+    assert_eq!(cluster.messages(RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC).len(), 0);
+}

@@ -9,41 +9,41 @@ use crate::protocol::{HeaderError, RemotingCommand, ResponseCode};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemotingError {
-    /// There is no connection to the peer. Nothing was sent.
+    /// No connection to the peer could be opened. Nothing was sent.
     #[error(transparent)]
     Connect(#[from] DialError),
-    /// The connection gave no answer.
+    /// The connection gave no answer. [`CallError`] tells whether the peer may have acted on the request.
     #[error("no answer from {address}")]
     Call {
         /// The peer.
         address: Arc<str>,
-        /// What happened.
+        /// How the request ended.
         #[source]
         source: CallError,
     },
-    /// The peer refused.
+    /// The peer answered with another code than success.
     #[error("{address} answered {code}: {}", remark.as_deref().unwrap_or("(no remark)"))]
     Refused {
         /// The peer.
         address: Arc<str>,
-        /// Its response code.
+        /// The response code of the answer.
         code: ResponseCode,
-        /// Its explanation.
+        /// The peer's explanation, if it gave one.
         remark: Option<ByteString>,
     },
-    /// The answer says success, but cannot be read.
+    /// The answer says success, but its header or body cannot be read.
     #[error("the answer from {address} cannot be read")]
     BadAnswer {
         /// The peer.
         address: Arc<str>,
-        /// What is wrong with it.
+        /// The fault in the answer.
         #[source]
         source: Box<HeaderError>,
     },
 }
 
 impl RemotingError {
-    /// An answer with another code than success.
+    /// The error for an answer with another code than success.
     pub fn refused(address: &str, answer: &RemotingCommand) -> Self {
         RemotingError::Refused {
             address: address.into(),
@@ -52,12 +52,12 @@ impl RemotingError {
         }
     }
 
-    /// A request that has no answer.
+    /// The error for a request without an answer.
     pub fn call(address: &str, source: CallError) -> Self {
         RemotingError::Call { address: address.into(), source }
     }
 
-    /// Whether the peer cannot have seen the request.
+    /// Whether the peer cannot have seen the request: sending it again can duplicate nothing.
     pub fn is_unsent(&self) -> bool {
         match self {
             RemotingError::Connect(_) => true,
@@ -66,7 +66,7 @@ impl RemotingError {
         }
     }
 
-    /// The code of an answer that refuses.
+    /// The response code, if the peer answered and refused.
     pub fn response_code(&self) -> Option<ResponseCode> {
         match self {
             RemotingError::Refused { code, .. } => Some(*code),

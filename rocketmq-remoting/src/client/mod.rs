@@ -1,7 +1,7 @@
 //! The asking side: typed requests in, typed answers out, by address.
 //!
-//! * `error`: why a request has no usable answer.
-//! * `hook`: code that sees and changes every request.
+//! * `error`: reasons for which a request has no usable answer.
+//! * `hook`: user code that sees and changes every request.
 
 mod error;
 mod hook;
@@ -23,10 +23,10 @@ use crate::net::{
 };
 use crate::protocol::{CommandRef, EncodeHeader, RemotingCommand, RequestCode, RequestHeader, ResponseCode};
 
-/// Speaks to any number of NameServers and brokers. Java: `NettyRemotingClient`.
+/// Sends requests to any number of NameServers and brokers. Java: `NettyRemotingClient`.
 ///
-/// Connections are opened on demand and shared: one for each address, with any number of requests in flight.
-/// A time-out ends its own request only.
+/// Opens connections on demand and shares them: one for each address, with any number of requests in flight. A
+/// time-out ends its own request only, never the connection's other requests.
 pub struct RemotingClient {
     pool: Pool,
     tasks: TaskOwner,
@@ -39,16 +39,16 @@ pub struct RemotingClient {
 pub struct Reply<R> {
     /// The response header.
     pub header: R,
-    /// The body; empty when the answer had none.
+    /// The body; empty when the answer has none.
     pub body: Bytes,
     /// The peer's version ordinal (`MQVersion`).
     pub version: i32,
-    /// Text that came with it. Brokers send one with many successful answers: it is no error.
+    /// The remark of the answer. Brokers attach a remark to many successful answers: it is no error.
     pub remark: Option<ByteString>,
 }
 
 impl<R> Reply<R> {
-    /// An answer whose header was read already.
+    /// A reply from an answer whose header has been read.
     pub fn new(header: R, answer: RemotingCommand) -> Self {
         Self { header, body: answer.body, version: answer.version, remark: answer.remark }
     }
@@ -58,7 +58,7 @@ impl RemotingClient {
     /// A client over plain TCP. Requests from peers go to `handler`.
     ///
     /// # Errors
-    /// Outside a tokio runtime.
+    /// Called outside a tokio runtime.
     pub fn new(
         options: ConnectionOptions,
         handler: Arc<dyn RequestHandler>,
@@ -69,7 +69,7 @@ impl RemotingClient {
     /// A client over any transport.
     ///
     /// # Errors
-    /// Outside a tokio runtime.
+    /// Called outside a tokio runtime.
     pub fn with_transport(
         transport: Arc<dyn Transport>,
         options: ConnectionOptions,
@@ -80,12 +80,12 @@ impl RemotingClient {
         Ok(Self { pool, tasks, hooks: Vec::new() })
     }
 
-    /// Adds a hook, behind those that are there.
+    /// Adds a hook. It runs after the hooks added before it.
     pub fn add_hook(&mut self, hook: Arc<dyn RpcHook>) {
         self.hooks.push(hook);
     }
 
-    /// Whether there are hooks. With hooks, requests take a slower path: their fields become a list.
+    /// Whether any hook was added. With hooks, each request takes a slower path: its header becomes a list of fields.
     pub fn has_hooks(&self) -> bool {
         !self.hooks.is_empty()
     }
@@ -94,7 +94,7 @@ impl RemotingClient {
     /// peer may still act on.
     ///
     /// # Errors
-    /// No connection, no answer, an answer with another code than 0, or one that cannot be read.
+    /// No connection, no answer, an answer with another code than 0, or an answer that cannot be read.
     pub async fn call<H: RequestHeader>(
         &self,
         address: &str,
@@ -129,8 +129,8 @@ impl RemotingClient {
         self.invoke_on(&connection, request, deadline).await
     }
 
-    /// [`invoke`](Self::invoke) on this very connection: for requests whose effect belongs to a connection, such as
-    /// heartbeats. Dropping the future forgets the request, which the peer may still act on.
+    /// Like [`invoke`](Self::invoke), but on the given connection: for requests whose effect belongs to a connection,
+    /// such as heartbeats. Dropping the future forgets the request, which the peer may still act on.
     ///
     /// # Errors
     /// No answer before the deadline.
@@ -143,7 +143,7 @@ impl RemotingClient {
         let answer = if self.hooks.is_empty() {
             connection.call(request, deadline).await
         } else {
-            // Boxed: it would make the future of every request larger.
+            // Boxed: few clients have hooks, and the future of every request would grow.
             let hooked = self.hooked(connection, request);
             Box::pin(self.call_hooked(connection, hooked, request.hold, deadline)).await
         };
@@ -168,8 +168,8 @@ impl RemotingClient {
         connection.begin_call(&CommandRef::from(&hooked).held_for(request.hold), deadline)
     }
 
-    /// Sends a one-way request. `Ok` means that its frame is in the write buffer; what becomes of it is not
-    /// known. Dropping the future before that sends nothing.
+    /// Sends a one-way request. `Ok` means that its frame is in the write buffer; nothing tells whether the peer got
+    /// it. Dropping the future before it resolves sends nothing.
     ///
     /// # Errors
     /// No connection, or no room in the write buffer before the deadline: nothing was sent.
@@ -183,8 +183,8 @@ impl RemotingClient {
         self.oneway_on(&connection, request, deadline).await
     }
 
-    /// [`oneway`](Self::oneway) on this very connection: what a broker asked for on a connection is answered there.
-    /// Dropping the future before it is ready sends nothing.
+    /// Like [`oneway`](Self::oneway), but on the given connection: an answer to a broker's request goes back on the
+    /// connection that the request came on. Dropping the future before it resolves sends nothing.
     ///
     /// # Errors
     /// The connection has ended, or there is no room in its write buffer before the deadline: nothing was sent.
@@ -203,32 +203,32 @@ impl RemotingClient {
         sent.map_err(|source| RemotingError::call(connection.peer(), source))
     }
 
-    /// The connection to `address`, opened if need be. Dropping the future leaves a dial going.
+    /// Returns the connection to `address` and opens it if need be. Dropping the future does not stop a dial that has
+    /// begun.
     ///
     /// # Errors
-    /// It could not be opened before the deadline.
+    /// The connection could not be opened before the deadline.
     pub async fn connect(&self, address: &str, deadline: Instant) -> Result<Connection, RemotingError> {
         Ok(self.pool.get(address, deadline).await?)
     }
 
-    /// The connection to `address` if it is open, without dialling.
+    /// Returns the connection to `address` if it is open; never dials.
     pub fn connection(&self, address: &str) -> Option<Connection> {
         self.pool.open(address)
     }
 
-    /// Closes the connection to an address that is no longer wanted.
+    /// Closes the connection to an address that is no longer wanted, after its write buffer is written out.
     pub fn forget(&self, address: &str) {
         self.pool.remove(address);
     }
 
-    /// Starts a task that is stopped and joined with this client.
+    /// The owner of this client's tasks. A task started through it is stopped and joined with the client.
     pub fn tasks(&self) -> &TaskOwner {
         &self.tasks
     }
 
-    /// Writes out what is in the write buffers, closes all connections and joins all tasks, at most for
-    /// `limit`. Requests in flight fail. Returns whether all tasks ended by themselves. Dropping the future
-    /// leaves the tasks stopping.
+    /// Writes out the write buffers, closes all connections and joins all tasks within `limit`. Requests in flight
+    /// fail. Returns whether all tasks ended by themselves. Dropping the future leaves the tasks stopping.
     pub async fn shutdown(&self, limit: Duration) -> bool {
         let deadline = later(Instant::now(), limit);
         self.pool.close();
@@ -236,7 +236,7 @@ impl RemotingClient {
         self.tasks.shutdown(deadline.saturating_duration_since(Instant::now())).await
     }
 
-    /// The request as the hooks leave it. Its code stays.
+    /// Runs the hooks and returns the request as they leave it. A hook cannot change the code.
     fn hooked<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,

@@ -2,13 +2,13 @@ use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// How long to wait before dialling an address again that could not be reached: doubling from a first
-/// value to a cap, each with jitter, so that many clients do not come back at once.
+/// Waits between dials of an address that cannot be reached: the wait doubles from `first` up to `cap`. Jitter
+/// spreads each wait, so that many clients do not come back at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackOff {
     /// The wait after the first failure, before jitter.
     pub first: Duration,
-    /// No wait is longer.
+    /// The longest wait, before jitter.
     pub cap: Duration,
 }
 
@@ -31,11 +31,11 @@ impl BackOff {
 }
 
 thread_local! {
-    /// What the next number on this thread is made of, in a simulation.
+    /// The state of this thread's random numbers, in a simulation.
     static SEEDED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// A number that is hard to predict; not for secrets. After [`seed_random`] numbers repeat from run to run.
+/// A random number for jitter; not for secrets. After [`seed_random`] numbers repeat from run to run.
 pub fn random() -> u64 {
     if let Some(mut state) = SEEDED.get() {
         let number = next_random(&mut state);

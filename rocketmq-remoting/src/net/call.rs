@@ -1,4 +1,4 @@
-//! A request under way: begun, and awaited.
+//! A request that has been sent: first without a waiter, then awaited by a task or given to a callback.
 
 use std::fmt;
 use std::future::Future;
@@ -13,18 +13,19 @@ use super::{CallError, Connection, OnAnswer};
 use crate::protocol::ReceivedFrame;
 use crate::session::Waiter;
 
-/// A request whose frame is in the write buffer, and whose answer nobody waits for yet. Dropped, it stays so: the peer
-/// acts on the request, and its answer is counted as unmatched.
+/// A request whose frame is in the write buffer and whose answer has no receiver yet. Dropping it does not take the
+/// request back: the peer acts on it, and its answer counts as unmatched.
 #[must_use = "without a callback nobody gets the answer"]
 pub struct BegunCall<'a> {
     pub(super) connection: &'a Connection,
-    /// Until it is known who gets the answer.
+    /// The connection's lock, held until the answer has a receiver: no answer can arrive before.
     pub(super) core: Option<MutexGuard<'a, Core>>,
     pub(super) opaque: i32,
 }
 
 impl<'a> BegunCall<'a> {
-    /// Has the answer, or why there is none, come to whoever awaits what is returned: the task of this waker.
+    /// Returns a future that resolves to the answer or to the error. `waker` is the waker of the task that will poll
+    /// it.
     pub fn wait(mut self, waker: &Waker) -> PendingCall<'a> {
         if let Some(mut core) = self.core.take() {
             core.session.wait(self.opaque, Waiter::Task(waker.clone()));
@@ -33,7 +34,7 @@ impl<'a> BegunCall<'a> {
         PendingCall { connection: self.connection, opaque: Some(self.opaque) }
     }
 
-    /// Has the answer, or why there is none, go to a callback.
+    /// Passes the answer or the error to a callback.
     pub fn then(mut self, callback: Box<dyn OnAnswer>) {
         if let Some(mut core) = self.core.take() {
             core.session.wait(self.opaque, Waiter::Callback(callback));
@@ -57,12 +58,12 @@ impl fmt::Debug for BegunCall<'_> {
     }
 }
 
-/// The answer to a request that was sent, whatever response code it has, or why there is none. Dropping it forgets the
-/// request: the peer may still act on it, and its answer is counted as unmatched.
+/// Resolves to the answer of a sent request, whatever its response code, or to the error. Dropping it forgets the
+/// request: the peer may still act on it, and its answer counts as unmatched.
 #[must_use = "futures do nothing unless polled"]
 pub struct PendingCall<'a> {
     connection: &'a Connection,
-    /// Until there is an outcome.
+    /// The request's id; `None` once the outcome was taken.
     opaque: Option<i32>,
 }
 
@@ -74,7 +75,7 @@ impl Future for PendingCall<'_> {
         let mut core = self.connection.shared.lock();
         let ended = std::task::ready!(core.session.poll(opaque, cx.waker()));
         if core.session.is_over() {
-            // The last one of a retired connection: let the task close it.
+            // This may have been the last request of a retired connection, which its task then closes.
             self.connection.notify(core);
         } else {
             drop(core);
@@ -90,8 +91,8 @@ impl Drop for PendingCall<'_> {
         let shared = &self.connection.shared;
         let now = Instant::now();
         let (progress, mut core) = (shared.progress(now), shared.lock());
-        // A caller with a deadline of its own often drops the request at that instant, before the connection's task
-        // sees that it is overdue. It is the same time-out.
+        // A caller with its own deadline often drops the request at that very instant, before the connection's task
+        // sweeps the table. Report the time-out here, or a silent peer would never be noticed.
         core.session.abandon(opaque, now.into_std(), progress);
         if core.session.is_retired() {
             shared.retire();

@@ -9,26 +9,27 @@ use tokio::time::Instant;
 use super::CallError;
 use crate::protocol::CommandView;
 
-/// Gets the answer of a request that no task waits for. Java: `InvokeCallback`.
+/// A callback: receives the answer of a request that no task waits for. Java: `InvokeCallback`.
 ///
-/// One of [`answered`](Self::answered) and [`failed`](Self::failed) is called, once, on the task of the connection, and
-/// then [`call`](Self::call). Dropped without a call means that the connection's tasks were stopped first, or that the first
-/// one panicked.
+/// The connection's task calls [`answered`](Self::answered) or [`failed`](Self::failed) once, and the callback task
+/// then calls [`call`](Self::call). The callback is dropped without `call` if the connection's tasks are stopped
+/// first, or if the first method panics.
 pub trait OnAnswer: Send {
-    /// Takes from an answer, which was received then, what it needs: frames wait to be read until it returns.
+    /// Copies what it needs out of the answer, which arrived at `received`. Reading waits until it returns: keep it
+    /// short.
     fn answered(&mut self, answer: &CommandView<'_>, received: Instant);
 
-    /// There is no answer.
+    /// Takes the error of a request that gets no answer.
     fn failed(&mut self, error: CallError);
 
-    /// Goes on with that, on a task that runs the callbacks of one connection in turn: it must not block.
+    /// Runs the user's code. The callbacks of one connection run in turn on one task: it must not block.
     fn call(self: Box<Self>);
 }
 
-/// A callback of a request.
+/// The boxed callback of a request.
 pub(super) type Callback = Box<dyn OnAnswer>;
 
-/// What is due to be called back on one connection.
+/// The queue of callbacks of one connection that know their outcome and wait to run.
 #[derive(Default)]
 pub(super) struct Callbacks {
     queue: Mutex<Queue>,
@@ -38,17 +39,17 @@ pub(super) struct Callbacks {
 struct Queue {
     due: Vec<Callback>,
     task: Option<Waker>,
-    /// No more will come, or nobody is left to call them.
+    /// Set when the connection ended, or when the task that runs the callbacks is gone.
     closed: bool,
 }
 
 impl Callbacks {
-    /// Has these called, in order.
+    /// Appends `due` to the queue, in order.
     pub(super) fn add(&self, due: &mut Vec<Callback>) {
         let mut queue = self.lock();
         if queue.closed {
             drop(queue);
-            // Dropping runs foreign code.
+            // Dropping a callback runs user code: do it outside the lock.
             due.clear();
             return;
         }
@@ -56,7 +57,7 @@ impl Callbacks {
         Queue::wake(queue);
     }
 
-    /// No more will come: the task ends after those that are due.
+    /// Marks the end of the queue: the task ends after the callbacks that are queued.
     pub(super) fn close(&self) {
         let mut queue = self.lock();
         queue.closed = true;
@@ -69,7 +70,7 @@ impl Callbacks {
 }
 
 impl Queue {
-    /// Wakes the task that calls, outside the lock.
+    /// Wakes the callback task after the lock is released.
     fn wake(mut queue: MutexGuard<'_, Self>) {
         let task = queue.task.take();
         drop(queue);
@@ -79,7 +80,7 @@ impl Queue {
     }
 }
 
-/// Calls what is due. A task of its own, so that slow callbacks keep no frame from being read or written.
+/// Runs the queued callbacks. It is a task of its own, so that slow callbacks hold up neither reading nor writing.
 pub(super) struct CallbackTask {
     callbacks: Arc<Callbacks>,
     batch: Vec<Callback>,
@@ -90,7 +91,7 @@ impl CallbackTask {
         Self { callbacks, batch: Vec::new() }
     }
 
-    /// Fetches what is due. Ready with false: nothing is, and nothing will be.
+    /// Takes a batch from the queue. `Ready(false)`: the queue is empty and closed.
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut queue = self.callbacks.lock();
         if queue.due.is_empty() {
@@ -116,13 +117,13 @@ impl Future for CallbackTask {
         for callback in this.batch.drain(..) {
             guard(|| callback.call());
         }
-        // Others on the same thread get their turn between two batches.
+        // Yield between two batches, so that other tasks of this thread run.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
-/// Runs foreign code, whose panic is nobody else's. False: it panicked.
+/// Runs user code and catches its panic, so that it ends nothing but its own callback. Returns false on a panic.
 #[inline]
 pub(super) fn guard(foreign: impl FnOnce()) -> bool {
     let done = catch_unwind(AssertUnwindSafe(foreign)).is_ok();
@@ -138,7 +139,7 @@ impl Drop for CallbackTask {
         queue.closed = true;
         let left = std::mem::take(&mut queue.due);
         drop(queue);
-        // Outside the lock: dropping runs foreign code.
+        // Outside the lock: dropping a callback runs user code.
         drop(left);
     }
 }

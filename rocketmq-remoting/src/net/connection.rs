@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -18,19 +19,19 @@ use crate::protocol::{
 };
 use crate::session::{Progress, Session, Waiter};
 
-/// One connection to a peer, in both directions: requests with answers, one-way requests, and answers to what
-/// the peer asks. A cheap handle; the socket belongs to a task that lives until either side ends it.
+/// One connection to a peer, in both directions: requests with answers, one-way requests, and answers to requests of
+/// the peer. A cheap handle: a task owns the socket and lives until either side ends the connection.
 #[derive(Clone)]
 pub struct Connection {
     pub(super) shared: Arc<Shared>,
 }
 
-/// Both ends of a connection.
+/// The addresses of both ends of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Ends {
-    /// The peer as it was dialled, or as the listener saw it.
+    /// The peer's address as it was dialled, or as the listener saw it.
     pub(crate) peer: Arc<str>,
-    /// The socket addresses, where this side listened.
+    /// The socket addresses, if the peer dialled this side.
     pub(crate) accepted: Option<Accepted>,
 }
 
@@ -38,9 +39,9 @@ pub(crate) struct Ends {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// Where the peer is.
+    /// The peer's address.
     pub remote: SocketAddr,
-    /// Where it connected to.
+    /// The local address to which the peer connected.
     pub local: SocketAddr,
 }
 
@@ -50,39 +51,39 @@ impl Accepted {
     }
 }
 
-/// A peer that owes an answer for a shorter time is not called silent: one lost packet takes 200 ms to be sent again.
-const SILENT_AT_LEAST_MS: u64 = 250;
+/// A peer is not called silent before it owes bytes for this long: a lost packet is sent again after 200 ms.
+const SILENT_AT_LEAST: Duration = Duration::from_millis(250);
 
-/// What the handles and the task of one connection share.
+/// State shared by the handles and the task of one connection. The atomics are apart from the lock because every
+/// request reads them; each stands for itself, so `Relaxed` is enough.
 pub(super) struct Shared {
     id: u64,
     ends: Ends,
     pub(super) options: Arc<ConnectionOptions>,
-    /// False once new requests belong elsewhere: the connection ended or is retired.
+    /// False once new requests belong on another connection: this one ended or is retired.
     pub(super) usable: AtomicBool,
-    /// Bytes that the socket took, ever. The connection's task counts them.
+    /// Bytes that the socket has taken since it was opened. Written by the connection's task alone.
     pub(super) written: AtomicU64,
     /// Bytes that the socket had taken when the peer last gave a sign of life.
     pub(super) heard: AtomicU64,
-    opened: Instant,
-    /// When the first byte after that was written, in ms since the connection was opened.
-    owed_since: AtomicU64,
+    /// When the first byte after `heard` was written. Its lock is held for moments, and mostly by the connection's task.
+    owed_since: Mutex<Instant>,
     pub(super) unmatched_answers: AtomicU64,
-    /// Told when the write buffer has room again.
+    /// Notified when the write buffer has room again.
     pub(super) room: Notify,
     pub(super) callbacks: Arc<Callbacks>,
     core: Mutex<Core>,
 }
 
-/// The part behind the one short lock.
+/// The state behind the connection's one lock, which is held only to encode a frame or to match answers.
 pub(super) struct Core {
     pub(super) session: Session<Callback>,
     pub(super) out: Outgoing,
-    /// The stream position at which the next frame will begin.
+    /// The position in the byte stream at which the next frame begins.
     enqueued: u64,
-    /// The connection task's waker.
+    /// Wakes the connection's task.
     pub(super) io: Option<Waker>,
-    /// The task is awake, or already woken: nobody needs to wake it for a new frame.
+    /// The task runs or has been woken: a new frame needs no further wake-up.
     pub(super) io_awake: bool,
     pub(super) close_requested: bool,
     pub(super) end: Option<ConnectionEnd>,
@@ -90,34 +91,36 @@ pub(super) struct Core {
 
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
-        // Nothing under this lock runs foreign code, so a poisoned lock still guards a sound state.
+        // No user code runs under this lock and no step of it panics half-way: the state behind a poisoned lock is
+        // sound.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the socket took bytes, so that it has taken `written` in all.
+    /// Records that the socket has now taken `written` bytes in all, `before` of them earlier.
     pub(super) fn note_written(&self, before: u64, written: u64, now: Instant) {
         self.written.store(written, Ordering::Relaxed);
+        // Only the first byte after a sign of life starts the clock: later writes must not reset it.
         if before == self.heard.load(Ordering::Relaxed) {
-            self.owed_since.store(self.since_opened(now), Ordering::Relaxed);
+            *self.owed_since.lock().unwrap_or_else(PoisonError::into_inner) = now;
         }
     }
 
-    /// How far the stream has come, to tell whether the peer is silent. A peer that connected here never is: it may
-    /// take its time, and this side could not dial it.
+    /// How far the stream has come, to tell whether the peer is silent. A peer that dialled this side never counts as
+    /// silent: it may take its time, and this side could not dial it again.
     pub(super) fn progress(&self, now: Instant) -> Progress {
-        let owed_for = self.since_opened(now).saturating_sub(self.owed_since.load(Ordering::Relaxed));
+        let owed_since = *self.owed_since.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = match self.ends.accepted {
-            None if owed_for >= SILENT_AT_LEAST_MS => self.heard.load(Ordering::Relaxed),
+            None if now.saturating_duration_since(owed_since) >= SILENT_AT_LEAST => {
+                self.heard.load(Ordering::Relaxed)
+            }
+            // No position is above this: the peer never counts as silent.
             _ => u64::MAX,
         };
         Progress { written: self.written.load(Ordering::Relaxed), heard }
     }
 
-    fn since_opened(&self, now: Instant) -> u64 {
-        u64::try_from(now.duration_since(self.opened).as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Sends new requests elsewhere, because the peer is silent: the network may have lost it without a word.
+    /// Sends new requests to another connection because the peer is silent: the network may drop its packets without a
+    /// sign.
     pub(super) fn retire(&self) {
         if self.usable.swap(false, Ordering::Relaxed) {
             let peer = &self.ends.peer;
@@ -145,8 +148,7 @@ impl Connection {
             usable: AtomicBool::new(true),
             written: AtomicU64::new(0),
             heard: AtomicU64::new(0),
-            opened: Instant::now(),
-            owed_since: AtomicU64::new(0),
+            owed_since: Mutex::new(Instant::now()),
             unmatched_answers: AtomicU64::new(0),
             room: Notify::new(),
             callbacks: Arc::default(),
@@ -155,7 +157,7 @@ impl Connection {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Unique among the connections of this process.
+    /// The connection's id, unique in this process.
     pub fn id(&self) -> u64 {
         self.shared.id
     }
@@ -170,28 +172,28 @@ impl Connection {
         self.shared.ends.accepted
     }
 
-    /// Whether new requests may go here. They may not once the connection has ended, the peer has said GO_AWAY, or a
-    /// request has timed out and the peer had not sent one byte since that request was written. In the last two cases
-    /// requests in flight may still be answered here; the connection closes when none is left.
+    /// Whether new requests may go here. False once the connection ended, once the peer said GO_AWAY (code 1500), and
+    /// once a request timed out without one byte from the peer since that request was written. In the last two cases
+    /// the requests in flight may still be answered here; the connection closes after the last of them.
     pub fn is_usable(&self) -> bool {
         self.shared.usable.load(Ordering::Relaxed)
     }
 
-    /// Answers that matched no waiting request: late, repeated or invented ones.
+    /// Counts answers that matched no waiting request: late, repeated or invented answers.
     pub fn unmatched_answers(&self) -> u64 {
         self.shared.unmatched_answers.load(Ordering::Relaxed)
     }
 
-    /// Requests that wait for an answer, or whose caller has yet to take it.
+    /// Counts requests that wait for an answer, or whose caller has not taken it yet.
     pub fn in_flight(&self) -> usize {
         self.shared.lock().session.in_flight()
     }
 
-    /// Sends a request and waits for its answer, whatever response code that has. Dropping the future forgets the
-    /// request: the peer may still act on it, and its answer is counted as unmatched.
+    /// Sends a request and waits for its answer, whatever its response code. Dropping the future forgets the request:
+    /// the peer may still act on it, and its answer counts as unmatched.
     ///
     /// # Errors
-    /// [`CallError`]; `CallError::is_unsent` tells whether the peer may have seen the request.
+    /// [`CallError`]; `CallError::is_unsent` tells whether the peer cannot have seen the request.
     pub async fn call<H: EncodeHeader + ?Sized>(
         &self,
         request: &CommandRef<'_, H>,
@@ -212,13 +214,14 @@ impl Connection {
         }
     }
 
-    /// Sends a request without waiting for anything. `None`: the write buffer has no room, and nothing was sent.
+    /// Puts a request into the write buffer without waiting. Returns `None` when the write buffer is full: nothing was
+    /// sent.
     ///
-    /// What is returned holds the connection's lock: say at once who gets the answer, [a task](BegunCall::wait) or
-    /// [a callback](BegunCall::then).
+    /// The returned value holds the connection's lock: say at once whether [a task](BegunCall::wait) or
+    /// [a callback](BegunCall::then) gets the answer.
     ///
     /// # Errors
-    /// [`CallError`], always of the kind that was not sent.
+    /// [`CallError`], always of a kind for which nothing was sent.
     pub fn begin_call<H: EncodeHeader + ?Sized>(
         &self,
         request: &CommandRef<'_, H>,
@@ -231,7 +234,7 @@ impl Connection {
         }
         let frame_start = core.enqueued;
         if core.session.earliest_deadline().is_some_and(|earliest| deadline.into_std() < earliest) {
-            // The task's timer may be set to a later time.
+            // The task's timer may be set to a later time: wake the task even if it is awake.
             core.io_awake = false;
         }
         let opaque = if request.hold.is_zero() {
@@ -243,17 +246,18 @@ impl Connection {
         if let Err(error) =
             self.append(&mut core, request, self.head(request.code, opaque, CommandFlag::REQUEST))
         {
+            // A frame that cannot be encoded was not appended: its request must not wait for an answer.
             core.session.cancel(opaque);
             return Err(error);
         }
         Ok(Some(BegunCall { connection: self, core: Some(core), opaque }))
     }
 
-    /// Sends a one-way request: `Ok` means that its frame is in the write buffer. Dropping the future before
-    /// that sends nothing.
+    /// Sends a one-way request: `Ok` means that its frame is in the write buffer. Dropping the future before it
+    /// resolves sends nothing.
     ///
     /// # Errors
-    /// [`CallError`], always of the kind that was not sent.
+    /// [`CallError`], always of a kind for which nothing was sent.
     pub async fn oneway<H: EncodeHeader + ?Sized>(
         &self,
         request: &CommandRef<'_, H>,
@@ -265,8 +269,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Appends an answer. It does not wait: whoever serves requests stops reading while its write buffer is
-    /// full, which bounds it.
+    /// Appends an answer, even to a full write buffer. The serving side stops reading requests while its buffer is
+    /// full, which bounds the buffer.
     pub(super) fn answer<H: EncodeHeader + ?Sized>(
         &self,
         opaque: i32,
@@ -279,7 +283,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The same for an answer that another peer gave, whose language and version it keeps.
+    /// Appends an answer that another peer gave; keeps that peer's language and version.
     pub(super) fn forward(&self, opaque: i32, answer: &RemotingCommand) -> Result<(), CallError> {
         let RemotingCommand { code, language, version, .. } = *answer;
         let command = CommandRef::response(ResponseCode(code), &NoHeader)
@@ -294,7 +298,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes the connection once what is in the write buffer has been written. Requests in flight fail.
+    /// Closes the connection after the write buffer is written out. Requests in flight fail.
     pub fn close(&self) {
         self.shared.usable.store(false, Ordering::Relaxed);
         let mut core = self.shared.lock();
@@ -302,8 +306,8 @@ impl Connection {
         self.notify(core);
     }
 
-    /// The fixed fields of a frame from this side. A binary header has 16 bits for the code: a larger one, as those of
-    /// pop (200050 and on), goes out in JSON, which every peer reads.
+    /// The fixed fields of a frame from this side. A binary header has 16 bits for the code: a larger code, such as
+    /// 200050 (pop), goes out in JSON, which every peer reads.
     fn head(&self, code: i32, opaque: i32, flag: CommandFlag) -> FrameHead {
         let options = &self.shared.options;
         let fits = i16::try_from(code).is_ok();
@@ -332,7 +336,7 @@ impl Connection {
         if self.is_full(&core) {
             return Ok(false);
         }
-        // The id is not entered anywhere: nobody answers a one-way request.
+        // Opaque 0 is not entered in the table: a one-way request has no answer.
         self.append(&mut core, request, self.head(request.code, 0, CommandFlag::ONEWAY))?;
         self.notify(core);
         Ok(true)
@@ -361,6 +365,7 @@ impl Connection {
         let CommandRef { remark, header, fields, body, .. } = *command;
         let before = core.out.len();
         core.out.append(body, |out| encode_frame(out, &head, remark, header, fields, body.len()))?;
+        // The stream position tells later whether the first byte of a frame was written.
         core.enqueued += (core.out.len() - before) as u64;
         Ok(())
     }
@@ -368,13 +373,14 @@ impl Connection {
     /// Releases the lock and wakes the connection's task if it sleeps.
     pub(super) fn notify(&self, mut core: MutexGuard<'_, Core>) {
         let io = if std::mem::replace(&mut core.io_awake, true) { None } else { core.io.clone() };
+        // Wake after the lock is released: the woken task takes it at once.
         drop(core);
         if let Some(io) = io {
             io.wake();
         }
     }
 
-    /// Boxed: it is rare, would make the future of every call larger, and is compiled here alone.
+    /// Boxed: a full buffer is rare, and the wait would make the future of every call larger.
     fn boxed_wait_for_room(
         &self,
         deadline: Instant,
@@ -382,15 +388,16 @@ impl Connection {
         Box::pin(self.wait_for_room(deadline))
     }
 
-    /// Waits until the write buffer has room, at most until the deadline: then a request [can be begun](Self::begin_call),
-    /// unless others were faster. Dropping the future gives up no more than a place among those who wait.
+    /// Waits until the write buffer has room, at most until `deadline`. A request [can then be
+    /// begun](Self::begin_call), unless other callers filled the buffer first. Dropping the future loses only the
+    /// place among the waiting callers.
     ///
     /// # Errors
     /// The connection has ended, or the deadline passed.
     pub async fn wait_for_room(&self, deadline: Instant) -> Result<(), CallError> {
         let room = self.shared.room.notified();
         tokio::pin!(room);
-        // Registered before the check, so that room made in between is not missed.
+        // Register before the check: room made in between is not missed.
         room.as_mut().enable();
         {
             let core = self.shared.lock();

@@ -5,18 +5,18 @@ use arc_swap::ArcSwapOption;
 use super::Connection;
 use super::connection::Shared;
 
-/// Remembers a connection as long as it is usable: for who would look for it again and again.
+/// Caches a connection while it is usable: saves the look-up by address on every request.
 #[derive(Default)]
 pub struct ConnectionCell(ArcSwapOption<Shared>);
 
 impl ConnectionCell {
-    /// The connection, if it is usable still.
+    /// The cached connection, if it is still usable.
     pub fn get(&self) -> Option<Connection> {
         let shared = self.0.load_full()?;
         Some(Connection { shared }).filter(Connection::is_usable)
     }
 
-    /// The connection, or another one, if there is any, which is remembered from now on.
+    /// The cached connection if it is usable; otherwise caches and returns the connection that `find` returns.
     pub fn get_or(&self, find: impl FnOnce() -> Option<Connection>) -> Option<Connection> {
         self.get().or_else(|| {
             let found = find()?;
@@ -25,12 +25,12 @@ impl ConnectionCell {
         })
     }
 
-    /// Remembers this one.
+    /// Caches `connection` in place of the cached one.
     pub fn set(&self, connection: &Connection) {
         self.0.store(Some(connection.shared.clone()));
     }
 
-    /// Forgets the connection, and returns it, usable or not.
+    /// Empties the cell and returns its connection, usable or not.
     pub fn take(&self) -> Option<Connection> {
         self.0.swap(None).map(|shared| Connection { shared })
     }

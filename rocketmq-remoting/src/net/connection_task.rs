@@ -19,59 +19,60 @@ use super::{CallError, Connection, ConnectionEnd, RequestHandler, Responder};
 use crate::protocol::FrameError;
 use crate::session::Told;
 
-/// Reads in one turn, before others on the same thread get theirs.
+/// Reads of one turn; then the task yields to others on its thread.
 const READS_PER_TURN: usize = 16;
 
-/// With more requests in flight than this, parked long polls not counted, the task yields once before it writes, so
-/// that callers which are about to run put their frames into the same write. With few in flight that would only add
-/// latency.
+/// Above this load (requests in flight without parked long polls), the task yields once before it writes: callers that
+/// are about to run then put their frames into the same write. Below it, the yield would only add latency.
 const YIELD_ABOVE_IN_FLIGHT: usize = 8;
 
-/// Answers are handed out in parts of what is in flight, parked long polls not counted. While the callers of one part send again, the peer works on what
-/// those of the part before sent: if all came at once, one side would always wait for the other.
+/// Answers are handed out in parts: a quarter of the load at a time. While the callers of one part send their next
+/// requests, the peer works on the requests of the part before. Without parts, each side would wait for the other.
 const PARTS: usize = 4;
 
-/// Smaller parts would cost more than they bring.
+/// The smallest part: handing out fewer answers costs more than it brings.
 const LEAST_OF_A_PART: usize = 8;
 
-/// Frames that are looked at in one go: a peer that sends many tiny ones gets no more memory for it.
+/// Frames handed out at a time at most: bounds the memory for a peer that sends many tiny frames.
 const FRAMES_AT_ONCE: usize = 1024;
 
-/// Deadlines are precise to this; between sweeps of the in-flight table lies at least so much time.
+/// The precision of deadlines: two sweeps of the in-flight table are at least this far apart.
 const SWEEP_EVERY: Duration = Duration::from_millis(10);
 
-/// A peer that holds nothing but long polls is silent by design; it is given up this long after the last of them was due.
+/// A peer that holds nothing but long polls is silent by design; the connection ends this long after the last of
+/// them was due.
 const HELD_MARGIN: Duration = Duration::from_secs(10);
 
-/// The one task of a connection: reads, writes, and minds the time.
+/// The one task of a connection: reads, writes and keeps the deadlines. It owns the socket, so no lock guards it.
 pub(super) struct ConnectionTask {
     connection: Connection,
     stream: Box<dyn ByteStream>,
     handler: Arc<dyn RequestHandler>,
-    /// Stop reading while answers pile up: for the side that serves requests.
+    /// Stops reading while answers pile up. Set on the serving side: it bounds the write buffer, which answers may
+    /// overfill.
     reads_wait_for_writes: bool,
     read: ReadBuffer,
     inbox: Inbox,
-    /// There may be more frames in `read`.
+    /// `read` may hold more complete frames than were handed out.
     left: bool,
-    /// Requests that were in flight a moment ago, parked long polls not counted.
+    /// Requests in flight, without parked long polls, when the task last looked.
     load: usize,
     told: Told<Callback>,
-    /// Callbacks that know how their request ended.
+    /// Callbacks that have their outcome and are about to be queued.
     due: Vec<Callback>,
     writing: Outgoing,
-    /// Bytes that the socket took, ever.
+    /// Bytes that the socket has taken since it was opened.
     written: u64,
     yielded: bool,
-    /// The socket took less than it was offered.
+    /// The socket took fewer bytes than it was offered.
     blocked: bool,
-    /// The stream may hold back bytes that it took: TLS has a buffer of its own.
+    /// The stream may still hold bytes that it took (TLS has a buffer of its own): flush before the next write.
     unflushed: bool,
     timer: Pin<Box<Sleep>>,
     last_read: Instant,
     last_traffic: Instant,
     last_sweep: Instant,
-    /// Since when the front of `read` is an incomplete frame.
+    /// When the incomplete frame at the front of `read` began.
     frame_since: Option<Instant>,
     ended: bool,
 }
@@ -119,7 +120,7 @@ impl ConnectionTask {
     fn read_frames(&mut self, cx: &mut Context<'_>) -> Result<(), ConnectionEnd> {
         for _ in 0..READS_PER_TURN {
             if self.reads_wait_for_writes && self.is_behind_with_writing() {
-                // The socket becoming writable brings the task back here.
+                // The task is woken when the socket is writable; it reads again then.
                 return Ok(());
             }
             if !self.left {
@@ -127,7 +128,8 @@ impl ConnectionTask {
                     Poll::Pending => return Ok(()),
                     Poll::Ready(Ok(0)) => return Err(ConnectionEnd::ClosedByPeer),
                     Poll::Ready(Ok(_)) => self.hear(),
-                    // TLS says so when the peer closed without its farewell; frames have lengths, so nothing is lost on us.
+                    // rustls reports a close without `close_notify` so. Frames carry their length: no frame can be cut
+                    // unseen.
                     Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                         return Err(ConnectionEnd::ClosedByPeer);
                     }
@@ -136,7 +138,8 @@ impl ConnectionTask {
             }
             self.take_frames()?;
             if self.left {
-                // First come the callers of these answers, and what they send.
+                // Let the callers of these answers run and send before the next part is handed out. The yield also
+                // stands for the yield before a write.
                 self.yielded = true;
                 break;
             }
@@ -157,6 +160,8 @@ impl ConnectionTask {
     fn take_frames(&mut self) -> Result<(), ConnectionEnd> {
         let now = Instant::now();
         (self.last_read, self.last_traffic) = (now, now);
+        // The serving side hands out all frames: its peers pace themselves. The calling side hands out parts, see
+        // `PARTS`.
         let at_most = match self.reads_wait_for_writes {
             true => FRAMES_AT_ONCE,
             false => (self.load / PARTS).clamp(LEAST_OF_A_PART, FRAMES_AT_ONCE),
@@ -164,7 +169,7 @@ impl ConnectionTask {
         let end = self.inbox.fill(&mut self.read, at_most, &self.connection.shared.options.limits);
         let count = self.inbox.len();
         self.left = count == at_most && !self.read.is_empty();
-        // What came before a bad frame still counts.
+        // Frames before a bad frame are valid: hand them out, then fail.
         let end = self.hand_out(now).and(end);
         if self.read.is_empty() {
             self.frame_since = None;
@@ -175,12 +180,12 @@ impl ConnectionTask {
         end.map_err(|error| ConnectionEnd::BadFrame(Arc::new(error)))
     }
 
-    /// Notes a sign of life from the peer.
+    /// Records that the peer is alive: it has reacted to everything written so far.
     fn hear(&self) {
         self.connection.shared.heard.store(self.written, Ordering::Relaxed);
     }
 
-    /// Hands requests to the handler, and answers to those who wait for them.
+    /// Gives requests to the handler and answers to their callers.
     fn hand_out(&mut self, now: Instant) -> Result<(), FrameError> {
         let Self { connection, handler, inbox, told, due, .. } = self;
         let handed = inbox.requests(|request| {
@@ -200,7 +205,7 @@ impl ConnectionTask {
         }
     }
 
-    /// Tells callers how their requests ended: without the lock, which those who are woken may want.
+    /// Tells callers how their requests ended. Runs without the lock: woken callers take it at once.
     fn tell(&mut self) {
         let shared = &self.connection.shared;
         self.told.wakers.drain(..).for_each(Waker::wake);
@@ -224,6 +229,7 @@ impl ConnectionTask {
                     Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
                 }
             }
+            // Take the next buffer only when the last is written: callers fill one while the socket drains the other.
             if self.writing.is_empty() && !self.take_outgoing(cx)? {
                 return Ok(());
             }
@@ -231,6 +237,7 @@ impl ConnectionTask {
             let count = self.writing.slices(&mut slices);
             let stream = Pin::new(&mut self.stream);
             let wrote = match &slices[..count] {
+                // A single slice needs no vectored write, which not every stream supports.
                 [one] => stream.poll_write(cx, one),
                 many => stream.poll_write_vectored(cx, many),
             };
@@ -242,13 +249,15 @@ impl ConnectionTask {
                 Poll::Ready(Ok(0)) => return Err(ConnectionEnd::ClosedByPeer),
                 Poll::Ready(Ok(count)) => {
                     if std::mem::take(&mut self.blocked) {
-                        // There is room again: the peer's side has acknowledged bytes. A slow upload is no silence.
+                        // The socket has room again, so the peer's side acknowledged bytes: a slow upload is no
+                        // silence.
                         self.hear();
                     }
                     let before = self.written;
                     self.written += count as u64;
                     self.last_traffic = Instant::now();
                     self.connection.shared.note_written(before, self.written, self.last_traffic);
+                    // Flush only at the end of the buffer: TLS then packs it into few records.
                     self.unflushed = self.writing.advance(count);
                 }
                 Poll::Ready(Err(error)) => return Err(ConnectionEnd::Io(Arc::new(error))),
@@ -256,10 +265,11 @@ impl ConnectionTask {
         }
     }
 
-    /// Fetches what the callers have put into the write buffer. False: nothing to write in this turn.
+    /// Takes the whole write buffer. Returns false when there is nothing to write in this turn.
     fn take_outgoing(&mut self, cx: &mut Context<'_>) -> Result<bool, ConnectionEnd> {
         let shared = &self.connection.shared;
         let mut core = shared.lock();
+        // The waker must be stored before the task sleeps, or a caller could not wake it.
         if !core.io.as_ref().is_some_and(|io| io.will_wake(cx.waker())) {
             core.io = Some(cx.waker().clone());
         }
@@ -279,6 +289,7 @@ impl ConnectionTask {
         }
         self.yielded = false;
         let was_full = core.out.len() >= shared.options.write_buffer_limit;
+        // Swap, not copy: the lock is held for a few instructions, and both buffers are reused.
         std::mem::swap(&mut core.out, &mut self.writing);
         drop(core);
         if was_full {
@@ -296,7 +307,7 @@ impl ConnectionTask {
             let now = Instant::now();
             let owed = self.sweep(now);
             if owed.nothing_more {
-                // The turn that follows closes the connection.
+                // The connection is over: the next turn closes it.
                 cx.waker().wake_by_ref();
             }
             let mut next = self.check_traffic(now, &owed)?;
@@ -308,7 +319,7 @@ impl ConnectionTask {
         Ok(())
     }
 
-    /// Ends requests that are overdue, and tells what the peer owes after that.
+    /// Ends overdue requests and returns what the peer still owes.
     fn sweep(&mut self, now: Instant) -> Owed {
         let shared = &self.connection.shared;
         let progress = shared.progress(now);
@@ -323,7 +334,7 @@ impl ConnectionTask {
             nothing_more: session.is_over(),
         };
         if session.is_retired() {
-            // Before the callers are told: what they send next must not go here.
+            // Before the callers are told: their next requests must go to another connection.
             shared.retire();
         }
         drop(core);
@@ -332,12 +343,13 @@ impl ConnectionTask {
         owed
     }
 
-    /// Ends a connection that is idle, silent or too slow; otherwise tells when to look again.
+    /// Ends a connection that is idle, silent or too slow; otherwise returns when to check again.
     fn check_traffic(&self, now: Instant, owed: &Owed) -> Result<Instant, ConnectionEnd> {
         let options = &self.connection.shared.options;
         let writing = self.is_writing();
         let quiet = later(self.last_traffic, options.max_idle);
         let mut silent = later(self.last_read, options.expire);
+        // Only long polls are outstanding: silence is expected until the last of them is due.
         if owed.load == 0 && !writing {
             silent = owed.held_until.map_or(silent, |held_until| silent.max(later(held_until, HELD_MARGIN)));
         }
@@ -359,7 +371,7 @@ impl ConnectionTask {
         Ok(next)
     }
 
-    /// Fails what is in flight; from here on nothing is accepted.
+    /// Fails all requests in flight and refuses new ones.
     fn finish(&mut self, end: ConnectionEnd) {
         if std::mem::replace(&mut self.ended, true) {
             return;
@@ -378,17 +390,17 @@ impl ConnectionTask {
     }
 }
 
-/// What a peer owes.
+/// The requests that the peer has not answered.
 struct Owed {
     /// All requests that have not left the table.
     in_flight: usize,
-    /// Those among them that are not parked.
+    /// The requests that are not parked.
     load: usize,
-    /// The latest instant until which the peer may hold a parked one.
+    /// The latest instant until which the peer may hold a parked request.
     held_until: Option<Instant>,
-    /// When the next one may be overdue.
+    /// When the next request may be overdue.
     earliest: Option<Instant>,
-    /// The connection is retired, and nothing is in flight.
+    /// The connection is retired and no request is in flight: it can close.
     nothing_more: bool,
 }
 
@@ -400,7 +412,7 @@ impl Future for ConnectionTask {
         match this.turn(cx) {
             Ok(()) => Poll::Pending,
             Err(end) => {
-                // Best effort: a peer that reads learns that this was no accident.
+                // Best effort: a peer that reads the close knows that this was no accident.
                 let _ = Pin::new(&mut this.stream).poll_shutdown(cx);
                 this.finish(end);
                 Poll::Ready(())

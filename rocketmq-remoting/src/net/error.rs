@@ -9,52 +9,52 @@ use crate::session::CallEnd;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionEnd {
-    /// This side closed it.
+    /// This side closed the connection.
     #[error("closed by this side")]
     ClosedHere,
-    /// The peer closed it.
+    /// The peer closed the connection.
     #[error("closed by the peer")]
     ClosedByPeer,
-    /// Reading or writing failed.
+    /// Reading from or writing to the socket failed.
     #[error("the socket failed")]
     Io(#[source] Arc<io::Error>),
-    /// The peer sent something that is no frame of this protocol.
+    /// The peer sent bytes that are no frame of this protocol.
     #[error("the peer sent something that is no valid frame")]
     BadFrame(#[source] Arc<FrameError>),
-    /// There was no traffic, and nothing was outstanding.
+    /// No bytes in either direction for this long, and nothing was outstanding.
     #[error("idle for {0:?}")]
     Idle(Duration),
-    /// Requests were outstanding, and the peer was silent.
+    /// Requests were outstanding, and the peer sent nothing for this long.
     #[error("requests outstanding, but not one byte from the peer for {0:?}")]
     Silent(Duration),
-    /// A frame from the peer began and was not complete in time.
+    /// A frame from the peer was not complete within this time after its first byte.
     #[error("a frame from the peer was not complete after {0:?}")]
     SlowFrame(Duration),
-    /// The task of the connection was stopped, by the owner's shutdown or the end of its runtime.
+    /// The connection's task was stopped: its owner shut down, or its runtime ended.
     #[error("stopped with its client or runtime")]
     Stopped,
 }
 
-/// Why a request on a connection has no answer.
+/// Why a request has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The deadline passed while the answer was awaited. The peer may have acted on the request.
+    /// The deadline passed before the answer came. The peer may have acted on the request.
     #[error("no answer before the deadline")]
     TimedOut,
-    /// The deadline passed while the write buffer was full: the peer does not read. Nothing was sent.
+    /// The deadline passed while the write buffer was full because the peer does not read. Nothing was sent.
     #[error("the write buffer had no room before the deadline: the peer does not read fast enough")]
     NoRoom,
-    /// The connection ended.
+    /// The connection ended before the answer came.
     #[error("the connection ended")]
     Ended {
-        /// Whether the request's first byte had been written: if so, the peer may have acted on it.
+        /// Whether the request's first byte had been written. If it was, the peer may have acted on the request.
         written: bool,
-        /// Why it ended.
+        /// Why the connection ended.
         #[source]
         end: ConnectionEnd,
     },
-    /// The answer cannot be read. The peer has acted on the request, or refused to.
+    /// The answer cannot be read. The peer saw the request; whether it acted on it is unknown.
     #[error("the answer cannot be read")]
     BadAnswer(#[source] Arc<FrameError>),
     /// The request cannot be put into a frame. Nothing was sent.
@@ -63,7 +63,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// What the end of an entry means for its caller. `reason`: why the connection ended, if it did.
+    /// The error for the caller of an ended entry. `reason` returns why the connection ended.
     pub(super) fn new(end: CallEnd, reason: impl FnOnce() -> ConnectionEnd) -> Self {
         match end {
             CallEnd::DeadlinePassed => CallError::TimedOut,
@@ -71,12 +71,12 @@ impl CallError {
         }
     }
 
-    /// Whether the request itself is at fault, so that it fails everywhere.
+    /// Whether the request itself is at fault: it would fail at every peer.
     pub fn is_local(&self) -> bool {
         matches!(self, CallError::Encode(_))
     }
 
-    /// Whether the peer cannot have seen the request.
+    /// Whether the peer cannot have seen the request: sending it again can duplicate nothing.
     pub fn is_unsent(&self) -> bool {
         match self {
             CallError::TimedOut | CallError::BadAnswer(_) | CallError::Ended { written: true, .. } => false,
@@ -94,7 +94,7 @@ pub enum DialError {
     Failed {
         /// The address that was dialled.
         address: Arc<str>,
-        /// What the system said.
+        /// The error of the last address that was tried.
         #[source]
         source: Arc<io::Error>,
     },
@@ -106,24 +106,24 @@ pub enum DialError {
         /// How long the dial was given.
         after: Duration,
     },
-    /// The deadline of the request, or its wait for a dial that another caller began, was over first.
+    /// The deadline of the request passed, or the wait for another caller's dial took too long.
     #[error("gave up waiting for the connection to {address}")]
     GaveUp {
         /// The address that is being dialled.
         address: Arc<str>,
     },
-    /// The last dial failed a moment ago, and the next one is not due.
+    /// The last dial failed, and the back-off before the next dial is not over.
     #[error("not dialling {address} again for {wait:?}")]
     BackingOff {
         /// The address.
         address: Arc<str>,
-        /// When the next dial may begin, from now.
+        /// Time until the next dial may begin.
         wait: Duration,
-        /// How the last dial failed.
+        /// The error of the last dial.
         #[source]
         last: Box<DialError>,
     },
-    /// The client is shut down, or the runtime that it was started on is gone.
+    /// The client is shut down, or its runtime is gone.
     #[error("cannot connect to {address}: the client, or the runtime that it was started on, has shut down")]
     Stopped {
         /// The address.

@@ -5,25 +5,25 @@ use bytes::Bytes;
 use super::{CallError, Connection, ConnectionEnd};
 use crate::protocol::{CommandRef, EncodeHeader, ExtFields, NoHeader, RemotingCommand, ResponseCode};
 
-/// What a connection does with requests from its peer: all of them on the serving side, a few (40, 39, 326 …)
-/// on the client's. Java: `NettyRequestProcessor`.
+/// Handles requests from the peer of a connection. A server handles all requests; a client handles the few that
+/// brokers send (39, 40, 326 …). Java: `NettyRequestProcessor`.
 pub trait RequestHandler: Send + Sync + 'static {
-    /// Handles one request. It runs on the connection's task, so it must not block or compute for long:
-    /// either it answers at once, or it keeps the responder and answers later from elsewhere.
+    /// Handles one request. It runs on the connection's task, so it must not block or compute for long: answer at
+    /// once, or keep the responder and answer later from another task.
     fn handle(&self, request: RemotingCommand, responder: Responder);
 
-    /// A connection was opened.
+    /// Runs when a connection was opened.
     fn connected(&self, connection: &Connection) {
         let _ = connection;
     }
 
-    /// A connection ended.
+    /// Runs when a connection ended.
     fn disconnected(&self, connection: &Connection, end: &ConnectionEnd) {
         let _ = (connection, end);
     }
 }
 
-/// Refuses every request with code 3, as Java does where no processor is registered.
+/// Refuses every request with code 3, like Java when no processor is registered.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoRequests;
 
@@ -33,7 +33,7 @@ impl RequestHandler for NoRequests {
     }
 }
 
-/// The way back for one request. Dropping it leaves the request without an answer.
+/// Answers one request. Dropping it leaves the request without an answer: the peer's deadline passes.
 #[derive(Debug)]
 pub struct Responder {
     connection: Connection,
@@ -46,17 +46,17 @@ impl Responder {
         Self { connection, opaque: request.opaque, oneway: request.is_oneway() }
     }
 
-    /// The connection that the request came on.
+    /// The connection on which the request came.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Whether the peer expects no answer. Answers to such a request go nowhere.
+    /// Whether the peer expects no answer. Answers to a one-way request are dropped.
     pub fn is_oneway(&self) -> bool {
         self.oneway
     }
 
-    /// Answers with a typed header, without a map in between.
+    /// Answers with a typed header, which is encoded directly: no map of fields is built.
     pub fn answer<H: EncodeHeader + ?Sized>(
         self,
         code: ResponseCode,
@@ -75,14 +75,14 @@ impl Responder {
         }
     }
 
-    /// Answers with a command; its opaque, flag, language, version and header encoding are set here.
+    /// Answers with a command. The connection sets its opaque, flag, language, version and header encoding.
     pub fn answer_with(self, response: RemotingCommand) {
         let RemotingCommand { code, remark, ext_fields, body, .. } = response;
         self.answer(ResponseCode(code), remark.as_deref(), &NoHeader, &ext_fields, &body);
     }
 
-    /// Passes on the answer of another peer: unlike those of [`answer_with`](Self::answer_with), its language and version
-    /// stay what they are.
+    /// Passes on an answer of another peer. Unlike [`answer_with`](Self::answer_with), it keeps the answer's language
+    /// and version.
     pub fn forward(self, answer: &RemotingCommand) {
         if self.oneway {
             return;
@@ -92,7 +92,7 @@ impl Responder {
         }
     }
 
-    /// Answers that this request code is not supported (code 3), in Java's words.
+    /// Answers code 3 (`REQUEST_CODE_NOT_SUPPORTED`) with Java's text.
     pub fn not_supported(self, request: &RemotingCommand) {
         let remark = format!(" request type {} not supported", request.code);
         let code = ResponseCode::REQUEST_CODE_NOT_SUPPORTED;

@@ -8,19 +8,20 @@ use super::read_buffer::ReadBuffer;
 use crate::protocol::{CommandView, FrameError, FrameLimits, Layout, ReadBytes, RemotingCommand, outline};
 use crate::session::{Matched, Told};
 
-/// Answers that are matched under one lock: callers who want it meanwhile would rather wait than sleep.
+/// Answers matched under one hold of the lock: longer, and callers that want to send would sleep instead of spin.
 const MATCH_AT_ONCE: usize = 32;
 
-/// Frames that were read. Answers to callbacks are read where they lie, all others share the memory.
+/// Frames that were read and wait to be handed out. A callback reads its answer in place; other frames share the
+/// memory.
 #[derive(Default)]
 pub(super) struct Inbox {
     bytes: ReadBytes,
     frames: Vec<Frame>,
-    /// Callbacks, each with the place of its answer.
+    /// Callbacks, each with the index of its answer's frame.
     matched: Vec<(Callback, usize)>,
 }
 
-/// A frame, by its place in the bytes.
+/// A frame, by its range in `bytes`.
 struct Frame {
     start: usize,
     end: usize,
@@ -34,7 +35,7 @@ impl Frame {
 }
 
 impl Inbox {
-    /// Takes up to `at_most` complete frames from the read buffer. The error is for what is behind them.
+    /// Takes up to `at_most` complete frames from the read buffer. An error is about the bytes after these frames.
     pub(super) fn fill(
         &mut self,
         read: &mut ReadBuffer,
@@ -43,6 +44,7 @@ impl Inbox {
     ) -> Result<(), FrameError> {
         let looked = self.look_at(read.bytes(), at_most, limits);
         let length = self.frames.last().map_or(0, |last| last.end);
+        // Split off all frames at once: one shared piece of memory, one reference count.
         self.bytes = read.split_to(length);
         looked
     }
@@ -63,7 +65,7 @@ impl Inbox {
         self.frames.len()
     }
 
-    /// Hands out the requests.
+    /// Passes each request to `handle`.
     pub(super) fn requests(&self, mut handle: impl FnMut(RemotingCommand)) -> Result<(), FrameError> {
         for frame in self.frames.iter().filter(|frame| !frame.layout.flag.is_response()) {
             handle(frame.view(&self.bytes).received().into_command()?);
@@ -71,8 +73,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// Gives the answers to those whose requests they belong to: to tasks that are still to be woken, and to callbacks,
-    /// which are `due` then.
+    /// Matches answers with their requests: adds tasks to wake to `told`, and runs the first step of each callback and
+    /// adds it to `due`.
     pub(super) fn answers(
         &mut self,
         shared: &Shared,
@@ -84,6 +86,7 @@ impl Inbox {
         let mut places =
             (0..frames.len()).filter(|place| frames[*place].layout.flag.is_response()).peekable();
         let (mut unmatched, mut retired) = (0, false);
+        // Release the lock between two rounds, so that callers can send meanwhile.
         while places.peek().is_some() {
             let mut core = shared.lock();
             for place in places.by_ref().take(MATCH_AT_ONCE) {
@@ -95,12 +98,14 @@ impl Inbox {
             }
             retired = core.session.is_retired();
         }
+        // Before callers are woken: their next requests must go to another connection.
         if retired {
             shared.usable.store(false, Ordering::Relaxed);
         }
         if unmatched > 0 {
             shared.unmatched_answers.fetch_add(unmatched, Ordering::Relaxed);
         }
+        // Outside the lock: callbacks are user code.
         for (mut callback, place) in matched.drain(..) {
             let answer = frames[place].view(bytes);
             if guard(|| callback.answered(&answer, now)) {
@@ -109,7 +114,7 @@ impl Inbox {
         }
     }
 
-    /// Lets go of the memory.
+    /// Releases the memory of the frames: a kept `ReadBytes` would keep the read buffer from being reused.
     pub(super) fn clear(&mut self) {
         self.bytes = ReadBytes::default();
         self.frames.clear();

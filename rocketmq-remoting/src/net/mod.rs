@@ -1,10 +1,17 @@
-//! Connections: one task for each, many requests in flight and many frames per write; the pool that dials
-//! them; and where their byte streams come from.
+//! Connections, the pool that dials them, and their byte streams.
 //!
-//! How a request leaves: its caller takes the connection's one short lock, gets a slot of the in-flight
-//! table and encodes its frame straight into the write buffer. The connection's task takes the whole buffer
-//! and writes it at once. Answers of one read are matched under one lock, and their callers are woken after
-//! it. There is no task, timer or channel per request.
+//! How a request leaves: its caller takes the connection's one short lock, gets a slot of the in-flight table and encodes
+//! its frame straight into the write buffer. The connection's task takes the whole buffer and writes it at once. Answers
+//! of one read are matched under one lock, and their callers are woken after it. There is no task, timer or channel per
+//! request.
+//!
+//! * `connection`: the handle; `connection_task`: the one task that reads, writes and keeps deadlines.
+//! * `outgoing`, `read_buffer`, `inbox`: frames to write, bytes read, frames to hand out.
+//! * `call`, `callbacks`: a request's answer, awaited or passed to a callback.
+//! * `handler`: answers requests of the peer.
+//! * `pool`, `connection_cell`, `back_off`: connections by address, their cache, waits between dials.
+//! * `transport`, `tls`: byte streams. `tasks`: owns all tasks.
+//! * `options`, `error`: settings of connections, and why they end.
 
 mod back_off;
 mod call;
@@ -46,7 +53,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// `wait` after `now`, or long after anybody's patience: a limit of centuries must not overflow the clock.
+/// `now + wait`, or a far future instead of an overflow: a limit of centuries must not panic.
 pub(crate) fn later(now: Instant, wait: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
     now + wait.min(FAR)

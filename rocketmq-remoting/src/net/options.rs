@@ -3,33 +3,32 @@ use std::time::Duration;
 use super::back_off::BackOff;
 use crate::protocol::{FrameLimits, LanguageCode, SerializeType, mq_version};
 
-/// How connections behave. Java: `NettyClientConfig`, `NettySystemConfig`.
+/// Settings of connections. Java: `NettyClientConfig`, `NettySystemConfig`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectionOptions {
-    /// Header encoding of what this side sends; the peer's own choice is read from each frame. Default: JSON,
-    /// as in Java.
+    /// Header encoding of frames from this side; the peer's frames are read in either encoding. Default: JSON, like
+    /// Java.
     pub serialize_type: SerializeType,
-    /// What this side says that it is. Default: Rust.
+    /// The language that this side announces. Default: Rust.
     pub language: LanguageCode,
-    /// The version ordinal that this side says that it has (`MQVersion`); peers choose dialects by it.
-    /// Default: 513 (5.5.0).
+    /// The version ordinal that this side announces (`MQVersion`); peers choose dialects by it. Default: 513 (5.5.0).
     pub version: i32,
-    /// Limits for frames from the peer.
+    /// Size limits for frames from the peer.
     pub limits: FrameLimits,
-    /// A dial, name look-up included, takes at most this. Default: 3 s.
+    /// The longest time for a dial, including name look-up and TLS handshake. Default: 3 s.
     pub connect_timeout: Duration,
     /// The longest wait for a connection that another caller is opening. Default: 3 s.
     pub try_lock_timeout: Duration,
-    /// No traffic for that long and nothing outstanding: closed. Default: 120 s.
+    /// A connection without traffic and without outstanding requests is closed after this time. Default: 120 s.
     pub max_idle: Duration,
-    /// Requests outstanding and not one byte from the peer for that long: closed. Default: 180 s.
+    /// A connection with outstanding requests and no byte from the peer is closed after this time. Default: 180 s.
     pub expire: Duration,
-    /// A frame that has begun must be complete within this. Default: 60 s.
+    /// The longest time from the first byte of a frame to its last. Default: 60 s.
     pub frame_timeout: Duration,
-    /// Bytes that may wait for the socket; a request past them waits for room. Default: 8 MiB.
+    /// Bytes that may wait for the socket; further requests wait for room. Default: 8 MiB.
     pub write_buffer_limit: usize,
-    /// Waits between dials of an address that could not be reached.
+    /// Waits between dials of an address that cannot be reached.
     pub back_off: BackOff,
 }
 

@@ -2,25 +2,25 @@ use std::io::IoSlice;
 
 use bytes::{Bytes, BytesMut};
 
-/// A body of at least this size is a segment of its own, sent from where it lies; a smaller one is cheaper
-/// to copy behind its header.
+/// Bodies of at least this size are not copied: they are written from where they lie. A smaller body is cheaper to
+/// copy behind its header than to pass as a slice of its own.
 const OWN_SEGMENT_FROM: usize = 16 * 1024;
 
-/// Slices handed to one vectored write.
+/// Slices handed to one vectored write. An array of this size lies on the stack; the kernel takes up to 1,024.
 const MAX_SLICES: usize = 64;
 
-/// A buffer that grew above this is given back once it is empty.
+/// A buffer that grew above this is released once it is empty: a burst must not pin memory for the connection's life.
 const KEEP_CAPACITY: usize = 1024 * 1024;
 
 /// Frames that wait for the socket: headers and small bodies in one run of bytes, large bodies between.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     bytes: BytesMut,
-    /// Large bodies, each with its place in `bytes`.
+    /// Large bodies, each with the position in `bytes` before which it is written.
     bodies: Vec<(usize, Bytes)>,
     /// Bytes of everything appended since the last clear.
     len: usize,
-    /// How much of `bytes`, how many bodies, and how much of the next body is written.
+    /// How far writing has come: bytes of `bytes`, whole bodies, and bytes of the next body.
     bytes_done: usize,
     bodies_done: usize,
     body_done: usize,
@@ -44,10 +44,12 @@ impl Outgoing {
     ) -> Result<(), E> {
         let before = self.bytes.len();
         if let Err(error) = encode(&mut self.bytes) {
+            // Remove the half-written header: the frames before it stay valid.
             self.bytes.truncate(before);
             return Err(error);
         }
         if body.len() >= OWN_SEGMENT_FROM {
+            // A clone of `Bytes` only counts a reference: the body is not copied.
             self.bodies.push((self.bytes.len(), body.clone()));
             self.len += body.len();
         } else {
@@ -57,12 +59,13 @@ impl Outgoing {
         Ok(())
     }
 
-    /// What is next to be written, at most [`MAX_SLICES`] pieces. Returns how many were filled in.
+    /// Fills in the next pieces to write, at most [`MAX_SLICES`]. Returns how many it filled in.
     pub(super) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; MAX_SLICES]) -> usize {
         let mut count = 0;
         let mut at = self.bytes_done;
         let mut skip = self.body_done;
         for (place, body) in self.bodies.iter().skip(self.bodies_done) {
+            // A body may take two slices, the bytes before it and itself: stop while both fit.
             if count + 2 > MAX_SLICES {
                 return count;
             }
@@ -73,6 +76,7 @@ impl Outgoing {
             }
             slices[count] = IoSlice::new(&body[skip..]);
             count += 1;
+            // Only the first body can be partly written.
             skip = 0;
         }
         if at < self.bytes.len() && count < MAX_SLICES {
@@ -82,12 +86,12 @@ impl Outgoing {
         count
     }
 
-    /// Room for [`slices`](Self::slices).
+    /// Empty slices for [`slices`](Self::slices) to fill in.
     pub(super) fn no_slices<'a>() -> [IoSlice<'a>; MAX_SLICES] {
         [IoSlice::new(&[]); MAX_SLICES]
     }
 
-    /// Notes that `count` bytes were written. Returns whether that was all.
+    /// Records that `count` bytes were written. Returns whether the buffer is now empty.
     pub(super) fn advance(&mut self, mut count: usize) -> bool {
         while count > 0 {
             let next_body = self.bodies.get(self.bodies_done);
@@ -114,6 +118,7 @@ impl Outgoing {
     }
 
     fn clear(&mut self) {
+        // Otherwise keep the memory: the next frames need it at once.
         if self.bytes.capacity() > KEEP_CAPACITY {
             self.bytes = BytesMut::new();
         }

@@ -16,24 +16,24 @@ use super::tasks::TaskOwner;
 use super::transport::{ByteStream, Transport};
 use super::{Connection, ConnectionCell, ConnectionOptions, DialError, RequestHandler};
 
-/// Connections by address: one for each, dialled when it is first needed and again after it ended.
+/// Connections by address: at most one for each, dialled when it is first needed and again after it ended.
 ///
-/// At most one dial of an address runs at a time, whoever waits for it; it goes on when its first caller goes
-/// away. After a failed dial the next one waits for the [back-off](super::BackOff), and callers are told at
-/// once instead of waiting with it.
+/// At most one dial of an address runs at a time, and all callers of the address wait for it. It continues when its
+/// first caller goes away. After a failed dial the next dial waits for the [back-off](super::BackOff); until then
+/// callers get an error at once.
 pub struct Pool {
     transport: Arc<dyn Transport>,
     options: Arc<ConnectionOptions>,
     handler: Arc<dyn RequestHandler>,
     tasks: TaskOwner,
-    /// Looked at for every request, and changed rarely.
+    /// Every request reads the map and few change it: readers take a snapshot without a lock.
     endpoints: ArcSwap<Endpoints>,
 }
 
 type Endpoints = FxHashMap<Arc<str>, Arc<Endpoint>>;
 
 impl Pool {
-    /// An empty pool whose tasks belong to `tasks`.
+    /// An empty pool. `tasks` owns the tasks of its connections.
     pub fn new(
         transport: Arc<dyn Transport>,
         options: ConnectionOptions,
@@ -43,7 +43,8 @@ impl Pool {
         Self { transport, options: Arc::new(options), handler, tasks, endpoints: ArcSwap::default() }
     }
 
-    /// The connection to `address`, opened if need be. Dropping the future leaves a dial going.
+    /// Returns the connection to `address` and opens it if need be. Dropping the future does not stop a dial that has
+    /// begun.
     ///
     /// # Errors
     /// [`DialError`]: nothing was sent.
@@ -64,7 +65,7 @@ impl Pool {
         self.boxed_dialled(endpoint, dialing, deadline).await
     }
 
-    /// Boxed: it is rare, would make the future of every request larger, and is compiled here alone.
+    /// Boxed: dials are rare, and this future would make the future of every request larger.
     fn boxed_dialled(
         &self,
         endpoint: Arc<Endpoint>,
@@ -74,17 +75,18 @@ impl Pool {
         Box::pin(self.dialled(endpoint, dialing, deadline))
     }
 
-    /// The outcome of a dial under way.
+    /// Waits for the outcome of a dial that another task runs.
     async fn dialled(
         &self,
         endpoint: Arc<Endpoint>,
         mut dialing: watch::Receiver<Option<DialOutcome>>,
         deadline: Instant,
     ) -> DialOutcome {
+        // The wait ends at the caller's deadline, or at the limit for another caller's dial.
         let patience = deadline.min(later(Instant::now(), self.options.try_lock_timeout));
         let outcome = match timeout_at(patience, dialing.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone(),
-            // The dial's task was dropped with its runtime or by a shutdown.
+            // The dial's task was dropped, with its runtime or by a shutdown: nobody else will clear `dialing`.
             Ok(Err(_)) => {
                 endpoint.state().dialing = None;
                 None
@@ -94,14 +96,13 @@ impl Pool {
         outcome.unwrap_or_else(|| Err(DialError::Stopped { address: endpoint.address.clone() }))
     }
 
-    /// The connection to `address` if it is open and usable, without dialling.
+    /// Returns the connection to `address` if it is open and usable; never dials.
     pub fn open(&self, address: &str) -> Option<Connection> {
         let endpoints = self.endpoints.load();
         endpoints.get(address)?.open.get()
     }
 
-    /// Closes the connection to an address that is no longer wanted, once its write buffer is empty, and
-    /// forgets the address.
+    /// Forgets an address that is no longer wanted, and closes its connection after its write buffer is written out.
     pub fn remove(&self, address: &str) {
         let mut removed = None;
         self.endpoints.rcu(|endpoints| {
@@ -114,7 +115,7 @@ impl Pool {
         }
     }
 
-    /// Closes all connections once their write buffers are empty.
+    /// Closes all connections after their write buffers are written out.
     pub fn close(&self) {
         for endpoint in self.endpoints.swap(Arc::default()).values() {
             endpoint.close();
@@ -133,7 +134,7 @@ impl Pool {
         });
         let mut found = new.clone();
         self.endpoints.rcu(|endpoints| {
-            // Another caller may have been faster.
+            // The closure may run again after a race: another caller may have added the address.
             let mut with_it = Endpoints::clone(endpoints);
             found = with_it.entry(address.clone()).or_insert_with(|| new.clone()).clone();
             with_it
@@ -154,6 +155,7 @@ impl Pool {
                 Ok(Err(error)) => Err(DialError::Failed { address, source: Arc::new(error) }),
                 Err(_) => Err(DialError::TimedOut { address, after: options.connect_timeout }),
             };
+            // Store the connection first: a caller that wakes now must find it.
             endpoint.dialled(&dialled, &options);
             sender.send_replace(Some(dialled));
         });
@@ -167,7 +169,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Gives a stream its connection and the task that owns it.
+/// Makes a connection of a stream and starts the two tasks that serve it.
 pub(crate) fn start_connection(
     ends: Ends,
     stream: Box<dyn ByteStream>,
@@ -185,7 +187,7 @@ type DialOutcome = Result<Connection, DialError>;
 
 struct Endpoint {
     address: Arc<str>,
-    /// The last connection that was opened, as long as it is wanted.
+    /// The last connection that was opened; emptied when the address is no longer wanted.
     open: ConnectionCell,
     state: Mutex<EndpointState>,
 }
@@ -197,7 +199,7 @@ impl Endpoint {
 
     fn open_or_dialing(&self) -> Result<Found, DialError> {
         let mut state = self.state();
-        // A dial may just have ended.
+        // Look again under the lock: a dial may just have ended.
         match self.open.get() {
             Some(connection) => Ok(Found::Open(connection)),
             None => state.dialing_or_due(&self.address),
@@ -221,11 +223,11 @@ impl Endpoint {
 
 #[derive(Default)]
 struct EndpointState {
-    /// The dial under way.
+    /// The dial that runs now.
     dialing: Option<watch::Receiver<Option<DialOutcome>>>,
     /// Failed dials in a row.
     failures: u32,
-    /// How the last dial failed, and when the next one may begin.
+    /// When the next dial may begin, and the error of the last one.
     failed: Option<(Instant, DialError)>,
 }
 
@@ -258,6 +260,7 @@ impl EndpointState {
             Ok(_) => (self.failures, self.failed) = (0, None),
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
+                // Jitter: many clients must not dial a restarted broker in the same instant.
                 let wait = options.back_off.delay(self.failures, random());
                 self.failed = Some((Instant::now() + wait, error.clone()));
             }

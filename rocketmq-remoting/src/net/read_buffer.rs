@@ -1,4 +1,4 @@
-//! What a connection has read and not handed out.
+//! The read buffer of a connection: bytes that were read and not yet handed out.
 
 use std::io;
 use std::pin::Pin;
@@ -10,34 +10,34 @@ use tokio_util::io::poll_read_buf;
 
 use crate::protocol::ReadBytes;
 
-/// Memory that small frames share.
+/// The size of the memory that small frames share: one allocation for many frames.
 const CHUNK: usize = 64 * 1024;
 
-/// Room that a read finds at least, unless the frame that it goes on with needs less.
+/// Room for a read at least, unless the frame at the front needs less: fewer, larger reads.
 const READ_AT_LEAST: usize = 8 * 1024;
 
-/// A frame that is larger than a chunk gets memory of its own: this much while little of it has arrived, so that a peer
-/// which only claims a length costs no more.
+/// The first memory of a frame that is larger than a chunk. It grows as the frame arrives: a peer that only claims a
+/// large length costs no more than this.
 const LARGE_AT_FIRST: usize = 256 * 1024;
 
-/// Memory of a large frame that is full grows to this many times what has arrived, and never above its length.
+/// The memory of a large frame grows to this many times the bytes that have arrived, at most to the frame's length.
 const GROWTH: usize = 4;
 
-/// The bytes that were read and not handed out, in memory whose size is known.
+/// Bytes that were read and not handed out, in memory of known size.
 ///
-/// Small frames share chunks. A larger frame lies in memory of its own, which in the end is exactly as long as the
-/// frame: whoever keeps its body keeps nothing else.
+/// Small frames share chunks. A larger frame gets memory of its own, exactly as long as the frame in the end: keeping
+/// its body pins no other bytes.
 #[derive(Debug, Default)]
 pub(super) struct ReadBuffer {
     bytes: BytesMut,
     /// The size of the memory that `bytes` lies in.
     memory: usize,
-    /// `bytes` lies in memory of its own, which is for the one large frame that it begins with.
+    /// `bytes` lies in memory of its own, made for the one large frame at its front.
     is_large: bool,
 }
 
 impl ReadBuffer {
-    /// Reads once, after making room. Zero bytes: the peer closed.
+    /// Makes room and reads once. Zero bytes mean that the peer closed.
     pub(super) fn poll_read(
         &mut self,
         mut stream: impl AsyncRead + Unpin,
@@ -47,7 +47,7 @@ impl ReadBuffer {
         poll_read_buf(Pin::new(&mut stream), cx, &mut self.bytes)
     }
 
-    /// All that is there.
+    /// All bytes in the buffer.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -56,16 +56,22 @@ impl ReadBuffer {
         self.bytes.is_empty()
     }
 
-    /// Takes the first `length` bytes out: whole frames.
+    /// Takes out the first `length` bytes, which must be whole frames.
     pub(super) fn split_to(&mut self, length: usize) -> ReadBytes {
         ReadBytes { bytes: self.bytes.split_to(length).freeze(), memory: self.memory }
     }
 
     fn make_room(&mut self) {
         let (length, room) = (self.bytes.len(), self.bytes.capacity() - self.bytes.len());
+        if length == 0 && room >= READ_AT_LEAST && !self.is_large {
+            // Nearly every read, which comes more than once for each small request.
+            return;
+        }
         let frame = self.next_frame();
         if frame > CHUNK {
             if !self.is_large || room == 0 {
+                // Grow with the bytes that have arrived, up to the frame's length: a claimed length alone allocates
+                // little.
                 self.move_to(frame.min(LARGE_AT_FIRST.max(length.saturating_mul(GROWTH))));
                 self.is_large = true;
             }
@@ -75,7 +81,7 @@ impl ReadBuffer {
             0 => READ_AT_LEAST,
             missing => missing.min(READ_AT_LEAST),
         };
-        // The memory of a large frame is never a chunk: it goes with its frame.
+        // Never reuse the memory of a large frame as a chunk: it goes with its frame.
         if !self.is_large && (room >= needed || self.bytes.try_reclaim(READ_AT_LEAST)) {
             return;
         }
@@ -83,14 +89,14 @@ impl ReadBuffer {
         self.is_large = false;
     }
 
-    /// The length that the first frame claims to have, which was checked against the limit when it was read; 0 if that
-    /// is not there yet.
+    /// The whole length of the first frame as its length field claims; 0 until that field has arrived. Reading the
+    /// frame before checked the length against the limit.
     fn next_frame(&self) -> usize {
         let length = self.bytes.first_chunk().map_or(0, |length| u32::from_be_bytes(*length));
         if length == 0 { 0 } else { (length as usize).saturating_add(4) }
     }
 
-    /// Moves what is there to new memory.
+    /// Moves the bytes to new memory of the given size.
     fn move_to(&mut self, memory: usize) {
         let mut bytes = BytesMut::with_capacity(memory);
         bytes.extend_from_slice(&self.bytes);
@@ -106,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    /// Hands out what it holds, at most `step` bytes at a time.
+    /// A stream that gives its bytes in steps of at most `step`.
     struct Trickle<'a> {
         rest: &'a [u8],
         step: usize,
@@ -131,7 +137,8 @@ mod tests {
         frame
     }
 
-    /// Reads all and takes whole frames out as they come; tells each frame's bytes and memory, and the largest memory.
+    /// Reads all of `stream` and takes frames out as they become complete. Returns each frame's bytes and memory size,
+    /// and the largest memory.
     fn read_all(stream: &[u8], step: usize) -> (Vec<(Bytes, usize)>, usize) {
         let (mut buffer, mut frames, mut most) = (ReadBuffer::default(), Vec::new(), 0);
         let mut stream = Trickle { rest: stream, step };

@@ -1,33 +1,48 @@
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The one place that starts tasks: they run on the runtime it was made on, and are stopped and joined together.
+/// Starts tasks, and is the only place that does: they run on the runtime on which the owner was made, and are stopped
+/// and joined together.
 #[derive(Debug, Clone)]
 pub struct TaskOwner {
     handle: Handle,
-    /// How many have not ended.
+    /// Counts tasks that have not ended.
     live: watch::Sender<usize>,
+    /// Wakes the tasks when they are to stop.
     stop: CancellationToken,
+    /// Set before `stop` wakes them. A task looks here each time it is polled, which costs a fraction of asking `stop`.
+    is_stopped: Arc<AtomicBool>,
 }
 
 impl TaskOwner {
     /// An owner on the current runtime.
     ///
     /// # Errors
-    /// When the calling thread is outside a tokio runtime.
+    /// Called outside a tokio runtime.
     pub fn new() -> Result<Self, tokio::runtime::TryCurrentError> {
-        let handle = Handle::try_current()?;
-        Ok(Self { handle, live: watch::Sender::new(0), stop: CancellationToken::new() })
+        Ok(Self::on(Handle::try_current()?))
     }
 
-    /// Another owner on the same runtime: its tasks are stopped and joined apart from these.
+    /// Makes another owner on the same runtime, whose tasks are stopped and joined separately.
     pub fn sibling(&self) -> Self {
-        Self { handle: self.handle.clone(), live: watch::Sender::new(0), stop: CancellationToken::new() }
+        Self::on(self.handle.clone())
+    }
+
+    fn on(handle: Handle) -> Self {
+        Self {
+            handle,
+            live: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+            is_stopped: Arc::default(),
+        }
     }
 
     /// The runtime on which the tasks run.
@@ -35,25 +50,39 @@ impl TaskOwner {
         self.handle.id()
     }
 
-    /// Starts a task. It is dropped at its next await point once [`shutdown`](Self::shutdown) has asked
-    /// all tasks to stop; after that, or when the runtime is gone, it is dropped at once.
+    /// Starts a task. Once [`shutdown`](Self::shutdown) has begun, running tasks are dropped at their next await point
+    /// and new tasks at once. A task is also dropped at once when the runtime is gone.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // Boxed: wrapped as it is, the task would be there three times over, and the code around it be compiled for each.
+        // Boxed: the wrappers below would copy an unboxed task three times and be compiled for each task type.
         self.spawn_boxed(Box::pin(task));
     }
 
     #[allow(clippy::disallowed_methods)] // the one place
-    fn spawn_boxed(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        let (counted, stop) = (Counted::new(self.live.clone()), self.stop.clone());
+    fn spawn_boxed(&self, mut task: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        let counted = Counted::new(self.live.clone());
+        let (stop, is_stopped) = (self.stop.clone(), self.is_stopped.clone());
         self.handle.spawn(async move {
-            let _ = stop.run_until_cancelled(task).await;
-            drop(counted);
+            let mut stopped = pin!(stop.cancelled());
+            // Once is enough: a task has the same waker for life.
+            let mut waits = false;
+            poll_fn(|cx| {
+                if is_stopped.load(Ordering::Acquire) {
+                    return Poll::Ready(());
+                }
+                if !waits && stopped.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                waits = true;
+                task.as_mut().poll(cx)
+            })
+            .await;
+            drop((task, counted));
         });
     }
 
     /// Whether [`shutdown`](Self::shutdown) has begun.
     pub fn is_stopped(&self) -> bool {
-        self.stop.is_cancelled()
+        self.is_stopped.load(Ordering::Acquire)
     }
 
     /// Resolves when [`shutdown`](Self::shutdown) begins.
@@ -61,14 +90,14 @@ impl TaskOwner {
         self.stop.cancelled().await;
     }
 
-    /// Asks all tasks to stop and waits for them, at most for `limit`. Returns whether all ended. May be
-    /// called again; dropping the future leaves the tasks stopping.
+    /// Asks all tasks to stop and waits for them, at most `limit`. Returns whether all ended. May be called again.
+    /// Dropping the future leaves the tasks stopping.
     pub async fn shutdown(&self, limit: Duration) -> bool {
-        self.stop.cancel();
+        self.stop();
         self.wait(limit).await
     }
 
-    /// Waits for tasks that end by themselves, at most for `limit`. Returns whether all did. Dropping the future changes
+    /// Waits at most `limit` for tasks that end by themselves. Returns whether all ended. Dropping the future changes
     /// nothing.
     pub async fn wait(&self, limit: Duration) -> bool {
         let mut live = self.live.subscribe();
@@ -77,11 +106,12 @@ impl TaskOwner {
 
     /// Asks all tasks to stop, without waiting: for `Drop`.
     pub fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Release);
         self.stop.cancel();
     }
 }
 
-/// One task among those that have not ended. A task that never runs is dropped with this, too.
+/// Counts one task until it ends. It is part of the task, so a task that never runs is counted down when dropped.
 struct Counted(watch::Sender<usize>);
 
 impl Counted {
@@ -115,7 +145,7 @@ mod tests {
         }
         assert!(owner.shutdown(Duration::from_secs(1)).await);
         assert_eq!(Arc::strong_count(&held), 1);
-        // Whatever comes later goes at once.
+        // A task started after shutdown is dropped at once.
         let late = held.clone();
         owner.spawn(async move { drop(late) });
         assert!(owner.wait(Duration::from_secs(1)).await);

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::Socket;
 
-/// A byte stream in both directions: TCP, TLS over it, an in-memory pipe.
+/// A byte stream in both directions: TCP, TLS over TCP, or an in-memory pipe.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
@@ -17,14 +17,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 /// What [`Transport::connect`] and [`Acceptor::accept`] resolve to.
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send + 'a>>;
 
-/// Where connections take their streams from.
+/// Opens the streams of connections.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
-    /// Opens a stream to `address` (`host:port`). The caller bounds the time and drops the future when it is
-    /// over.
+    /// Opens a stream to `address` (`host:port`). The caller bounds the time: it drops the future after the connect
+    /// time-out.
     fn connect<'a>(&'a self, address: &'a str) -> Connecting<'a>;
 }
 
-/// Plain TCP. Names are resolved at every dial, and every address that a name has is tried.
+/// Plain TCP. Resolves names at every dial and tries every address of a name.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TcpTransport;
 
@@ -38,10 +38,10 @@ impl Transport for TcpTransport {
     }
 }
 
-/// Puts what a server speaks, such as TLS, above the sockets that it accepts.
+/// Adds a protocol, such as TLS, above the sockets that a server accepts.
 pub trait Acceptor: fmt::Debug + Send + Sync + 'static {
-    /// Makes a byte stream of an accepted socket. The caller bounds the time and drops the future when
-    /// it is over.
+    /// Makes a byte stream of an accepted socket, for example by a TLS handshake. The caller bounds the time: it drops
+    /// the future after the connect time-out.
     fn accept(&self, socket: Socket) -> Connecting<'_>;
 }
 
@@ -55,7 +55,7 @@ impl Acceptor for TcpAcceptor {
     }
 }
 
-/// No delay for small frames, and a probe for peers that vanished without a word.
+/// Sets `TCP_NODELAY`, since small frames must not wait for more, and keep-alive, to notice peers that vanished.
 pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keep_alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));

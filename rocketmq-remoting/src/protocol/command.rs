@@ -6,7 +6,7 @@ use super::{encode_frame, mq_version};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
-/// One request or one answer with all that a frame holds. Java `RemotingCommand`.
+/// One request or one answer with everything in its frame. Java `RemotingCommand`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemotingCommand {
     /// Request or response code, see [`RequestCode`] and [`ResponseCode`].
@@ -15,22 +15,22 @@ pub struct RemotingCommand {
     pub language: LanguageCode,
     /// Version of the sender, see [`mq_version`].
     pub version: i32,
-    /// Tells which answer belongs to which request on one connection.
+    /// Pairs a request with its answer; unique on one connection.
     pub opaque: i32,
-    /// Request, answer, one way.
+    /// Request, answer or one-way request.
     pub flag: CommandFlag,
-    /// A text for people, mostly about an error. A successful answer may have one, too.
+    /// A text for people, mostly about an error. A successful answer may have a remark, too.
     pub remark: Option<ByteString>,
-    /// The fields of the typed header, and what hooks added.
+    /// The fields of the typed header, and fields that hooks added.
     pub ext_fields: ExtFields,
     /// JSON, messages or nothing, depending on the code.
     pub body: Bytes,
-    /// Form of the header that it came in, or is to be written in.
+    /// The encoding in which the header arrived, or in which it is to be written.
     pub serialize_type: SerializeType,
 }
 
 impl RemotingCommand {
-    /// A request without header and body, from us.
+    /// A request from this side, without header and body.
     #[must_use]
     pub fn request(code: RequestCode) -> Self {
         Self::new(code.0, CommandFlag::REQUEST)
@@ -42,7 +42,7 @@ impl RemotingCommand {
         Self::request(header.code()).with_header(header)
     }
 
-    /// An answer without header and body, from us. Its `opaque` must become that of the request.
+    /// An answer from this side, without header and body. Set its `opaque` to the request's.
     #[must_use]
     pub fn response(code: ResponseCode) -> Self {
         Self::new(code.0, CommandFlag::RESPONSE)
@@ -62,7 +62,7 @@ impl RemotingCommand {
         }
     }
 
-    /// Adds the fields of a typed header; a header without any makes the list present.
+    /// Adds the fields of a typed header. A header without fields still makes the list present.
     #[must_use]
     pub fn with_header<H: EncodeHeader + ?Sized>(mut self, header: &H) -> Self {
         if header.is_present() && !self.ext_fields.is_present() {
@@ -100,7 +100,7 @@ impl RemotingCommand {
         self
     }
 
-    /// Marks a request as one that is not answered.
+    /// Marks a request as one-way: it gets no answer.
     #[must_use]
     pub fn oneway(mut self) -> Self {
         self.flag = self.flag.with(CommandFlag::ONEWAY);
@@ -141,7 +141,7 @@ impl RemotingCommand {
     ///
     /// # Errors
     ///
-    /// When a required field is missing, or a value is not what the field holds.
+    /// A required field is missing, or a value does not fit its field.
     pub fn header<H: DecodeHeader>(&self) -> Result<H, HeaderError> {
         H::decode_fields(&self.ext_fields)
     }
@@ -150,7 +150,7 @@ impl RemotingCommand {
     ///
     /// # Errors
     ///
-    /// When something does not fit, see [`EncodeError`]; then `out` is as it was before.
+    /// A part does not fit, see [`EncodeError`]; `out` is then unchanged.
     pub fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         let head = FrameHead {
             serialize_type: self.serialize_type,

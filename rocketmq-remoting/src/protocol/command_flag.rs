@@ -1,11 +1,11 @@
 //! The flag bits of a command.
 
-/// The `flag` of a command. Bits that are not named here survive a round trip.
+/// The `flag` of a command. Other bits than the named ones survive a round trip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CommandFlag(pub i32);
 
 impl CommandFlag {
-    /// A request that wants an answer.
+    /// A request that expects an answer.
     pub const REQUEST: Self = Self(0);
     /// Bit 0: this command is an answer.
     pub const RESPONSE: Self = Self(1);
@@ -30,7 +30,7 @@ impl CommandFlag {
         self.0 & other.0 == other.0
     }
 
-    /// These bits and those of `other`.
+    /// Returns these bits together with the bits of `other`.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)

@@ -1,4 +1,4 @@
-//! A command to be written, without owning anything of it.
+//! A command to be written that borrows all its parts.
 
 use super::{EncodeHeader, ExtFields, NoHeader, RemotingCommand, RequestCode, ResponseCode};
 use bytes::Bytes;
@@ -7,8 +7,8 @@ use std::time::Duration;
 static NO_FIELDS: ExtFields = ExtFields::ABSENT;
 static NO_BODY: Bytes = Bytes::new();
 
-/// What of a request or an answer its sender decides, borrowed: on the way out there is no map between a typed header
-/// and its bytes, and no copy of the body but the one into the write buffer. [`RemotingCommand`] is the owned form.
+/// The parts of a request or answer that its sender decides, borrowed. A typed header is encoded without a map, and the
+/// body is copied at most once, into the write buffer. [`RemotingCommand`] is the owned form.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CommandRef<'a, H: ?Sized> {
@@ -18,11 +18,11 @@ pub struct CommandRef<'a, H: ?Sized> {
     pub remark: Option<&'a str>,
     /// The typed header.
     pub header: &'a H,
-    /// Fields beside the header's own, such as a signature. They follow after those.
+    /// Fields to write after the header's own, such as a signature.
     pub fields: &'a ExtFields,
     /// The body.
     pub body: &'a Bytes,
-    /// How long the peer may hold its answer back; zero for requests that are answered at once.
+    /// How long the peer may hold its answer back; zero for a request that is answered at once.
     pub hold: Duration,
 }
 
@@ -51,9 +51,10 @@ impl<'a, H: EncodeHeader + ?Sized> CommandRef<'a, H> {
         Self { remark, ..self }
     }
 
-    /// Says that this is a long poll: the peer may hold its answer back for this long. While it is held it does not
-    /// count as load of its connection, and its silence says nothing about the peer. Let the deadline be some seconds
-    /// later than that: it ends up to 250 ms late. Nothing of this is written; the header says what the peer is to do.
+    /// Marks a long poll: the peer may hold its answer back for `hold`. While it is held, the request does not count
+    /// as load of its connection, and its silence says nothing about the peer. Choose a deadline some seconds later
+    /// than `hold`: the request may end 250 ms after its deadline. `hold` is not written; the header tells the peer
+    /// how long to wait.
     #[must_use]
     pub fn held_for(self, hold: Duration) -> Self {
         Self { hold, ..self }

@@ -1,15 +1,15 @@
-//! Fields that many headers have in common.
+//! Fields that many headers share.
 
 use bytes::Bytes;
 
 use super::codec::{binary, json_writer};
 use super::{EncodeError, EncodeHeader, ExtFields};
 
-/// The fields of a header in both forms of the wire: encoded once, for many headers to begin with.
+/// The fields of a header in both encodings: encoded once, written at the start of many headers.
 #[derive(Clone, Debug)]
 pub struct EncodedFields {
     pub(super) binary: Bytes,
-    /// Members, each with the comma behind it.
+    /// JSON members, each followed by a comma.
     pub(super) json: Box<[u8]>,
 }
 
@@ -18,12 +18,12 @@ impl EncodedFields {
     ///
     /// # Errors
     ///
-    /// When one is too long for the wire.
+    /// A field is too long for the wire.
     pub fn new<H: EncodeHeader + ?Sized>(header: &H) -> Result<Self, EncodeError> {
         Ok(Self { binary: binary::encode(header)?.into(), json: json_writer::encode(header) })
     }
 
-    /// The fields; those with an empty value are missing, as they are in a binary header.
+    /// The fields. A field with an empty value is missing, like in a binary header.
     pub fn fields(&self) -> ExtFields {
         ExtFields::from_binary(self.binary.clone())
     }

@@ -1,4 +1,4 @@
-//! The ext fields of a command, in the form that they arrived in or as a list.
+//! The ext fields of a command, either in the form in which they arrived or as a list.
 
 use super::FieldSink;
 use super::codec::binary;
@@ -11,12 +11,13 @@ use std::fmt;
 
 /// Names and values that a command carries besides its fixed fields. Java `extFields`.
 ///
-/// What came from a peer stays in the form of the wire until it is changed: reading walks over it, and no
-/// map is built. Where that form turns out to be damaged, walking ends, and reading a typed header fails. Values are texts. In JSON a number or boolean reads as its text, an object or array as
-/// its JSON, and null as missing; in the binary form an empty value reads as missing. Where a name occurs
-/// twice, the last one counts.
+/// Fields from a peer keep the form of the wire until they are changed: reading walks over that form, and no map is
+/// built. If the form turns out to be damaged, the walk ends, and reading a typed header fails.
 ///
-/// Absent and empty are two things in JSON: no `extFields` at all, and `{}`. See [`ExtFields::is_present`].
+/// Values are texts. In JSON a number or boolean reads as its text, an object or array as its JSON, and null as
+/// missing; in the binary form an empty value reads as missing. If a name occurs twice, the last value counts.
+///
+/// In JSON, absent and empty differ: no `extFields` at all, and `{}`. See [`ExtFields::is_present`].
 #[derive(Clone, Default)]
 pub struct ExtFields(Form);
 
@@ -24,19 +25,19 @@ pub struct ExtFields(Form);
 enum Form {
     #[default]
     Absent,
-    /// An object inside a header, braces included. Unless it was scanned before, nothing follows its first closing
+    /// An object inside a header, with its braces. Unless it was scanned before, no member follows its first closing
     /// brace.
     Json { header: ByteString, start: usize, end: usize },
-    /// Entries of a binary header; they were checked before.
+    /// Entries of a binary header, which were checked when the header was read.
     Binary(Bytes),
-    /// In order, no name twice.
+    /// In order, without duplicate names.
     List(Vec<(ByteString, ByteString)>),
 }
 
 impl ExtFields {
     pub(super) const ABSENT: Self = Self(Form::Absent);
 
-    /// None at all: the key is missing from a JSON header.
+    /// No fields: the key is missing from a JSON header.
     #[must_use]
     pub fn absent() -> Self {
         Self::ABSENT
@@ -56,7 +57,7 @@ impl ExtFields {
         Self(Form::Binary(entries))
     }
 
-    /// A copy that shares no memory with the frame that it came in: for whoever keeps fields for long.
+    /// Copies the fields, so that they no longer pin the memory of their frame. Use it to keep fields for long.
     #[must_use]
     pub fn detached(&self) -> Self {
         Self(match &self.0 {
@@ -69,7 +70,7 @@ impl ExtFields {
         })
     }
 
-    /// Bytes that the names and values take, in whichever form they are.
+    /// The bytes that names and values take, in their present form.
     #[must_use]
     pub fn wire_len(&self) -> usize {
         match &self.0 {
@@ -80,25 +81,25 @@ impl ExtFields {
         }
     }
 
-    /// Whether there is a list, even an empty one.
+    /// Whether there is a list, be it empty.
     #[must_use]
     pub fn is_present(&self) -> bool {
         !matches!(self.0, Form::Absent)
     }
 
-    /// Whether no name has a value.
+    /// Whether no field has a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
 
-    /// How many values there are. A name that the peer sent twice counts twice.
+    /// The number of values. A name that the peer sent twice counts twice.
     #[must_use]
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// The value of this name. Walks over all fields.
+    /// The value of `name`. Walks over all fields.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         let last = self.values().filter(|(found, _)| found == name).last();
@@ -111,7 +112,7 @@ impl ExtFields {
         ExtFieldsIter(self.values())
     }
 
-    /// Sets a value, in place if the name is there and at the end if it is not.
+    /// Sets a value: in place if the name exists, otherwise at the end.
     pub fn insert(&mut self, name: impl Into<ByteString>, value: impl Into<ByteString>) {
         let (name, value) = (name.into(), value.into());
         let mut list = self.take_list();
@@ -122,7 +123,7 @@ impl ExtFields {
         self.0 = Form::List(list);
     }
 
-    /// Takes a value out.
+    /// Removes a field and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<ByteString> {
         self.get(name)?;
         let mut list = self.take_list();
@@ -132,7 +133,7 @@ impl ExtFields {
         removed
     }
 
-    /// Names with their values; a value is `None` where the wire says null.
+    /// Names with their values; `None` for null.
     pub(crate) fn values(&self) -> Values<'_> {
         match &self.0 {
             Form::Absent => Values::List([].iter()),
@@ -148,13 +149,13 @@ impl ExtFields {
         }
     }
 
-    /// Hands every name with its value to a typed header that reads them in one pass. False if that is not possible to the
-    /// end: fields in JSON may not have been looked at before.
+    /// Passes every name and value to `read`, in one pass, for a typed header. Returns false if the fields are damaged:
+    /// JSON fields may not have been checked before.
     pub(crate) fn visit(&self, read: &mut dyn FnMut(&str, Option<FieldValue<'_>>)) -> bool {
         self.each(|name, value| read(name, value))
     }
 
-    /// The same for a header that borrows values.
+    /// Like [`visit`](Self::visit), for a header that borrows values.
     #[inline]
     pub(crate) fn each<'a>(&'a self, mut read: impl FnMut(&str, Option<FieldValue<'a>>)) -> bool {
         let Form::Json { header, start, end } = &self.0 else {
@@ -166,7 +167,7 @@ impl ExtFields {
         each_in_json(header.get(*start..*end).unwrap_or_default(), Owner::Text(header), read)
     }
 
-    /// The same fields, borrowed.
+    /// Borrows the fields.
     #[must_use]
     pub fn view(&self) -> FieldsView<'_> {
         match &self.0 {
@@ -179,7 +180,7 @@ impl ExtFields {
         }
     }
 
-    /// The list to change and to put back, made from the form of the wire if need be.
+    /// Takes the list out to change it and put it back; makes it from the form of the wire if need be.
     fn take_list(&mut self) -> Vec<(ByteString, ByteString)> {
         match std::mem::take(&mut self.0) {
             Form::List(list) => list,
@@ -188,7 +189,7 @@ impl ExtFields {
         }
     }
 
-    /// In the order of the wire; a name that is there twice keeps its first place and its last value.
+    /// A list in the order of the wire. A duplicate name keeps its first place and its last value.
     fn to_list(&self) -> Vec<(ByteString, ByteString)> {
         let mut found: BTreeMap<Cow<'_, str>, (usize, Option<FieldValue<'_>>)> = BTreeMap::new();
         for (place, (name, value)) in self.values().enumerate() {
@@ -210,7 +211,7 @@ impl ExtFields {
     }
 }
 
-/// Hands every member of an object to `read`. False if that is not possible to the end.
+/// Passes every member of an object to `read`. Returns false if the object is damaged.
 #[inline]
 fn each_in_json<'a>(
     object: &'a str,
@@ -225,7 +226,7 @@ fn each_in_json<'a>(
         first = false;
         read(name, Some(FieldValue { text: RawText { raw, escaped: false }, owner }));
     }
-    // From the first member on that is not so simple, if there is one.
+    // The rest, from the first member on that does not have the usual form.
     loop {
         match scanner.member(std::mem::take(&mut first)) {
             Ok(Some((name, value))) => read(&name.text(), FieldValue::new(value, owner)),
@@ -235,22 +236,22 @@ fn each_in_json<'a>(
     }
 }
 
-/// The ext fields of a command where they lie.
+/// The borrowed ext fields of a command.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FieldsView<'a> {
-    /// None at all.
+    /// No fields.
     Absent,
-    /// An object in JSON, braces included.
+    /// A JSON object with its braces.
     Json(&'a [u8]),
     /// Entries of a binary header.
     Binary(&'a [u8]),
-    /// A list that was made here.
+    /// A list made on this side.
     List(&'a [(ByteString, ByteString)]),
 }
 
 impl<'a> FieldsView<'a> {
-    /// The text of an object in JSON, as far as it is one.
+    /// The text of a JSON object, with replacement characters if it is damaged.
     pub(crate) fn as_sent(self) -> Cow<'a, str> {
         match self {
             Self::Json(object) => String::from_utf8_lossy(object),
@@ -258,7 +259,7 @@ impl<'a> FieldsView<'a> {
         }
     }
 
-    /// Hands every name with its value to `read`. False if that is not possible to the end.
+    /// Passes every name and value to `read`. Returns false if the fields are damaged.
     pub(crate) fn each(self, mut read: impl FnMut(&str, Option<FieldValue<'a>>)) -> bool {
         match self {
             Self::Absent => {}
@@ -285,8 +286,7 @@ impl<'a> FieldsView<'a> {
     }
 }
 
-/// A list is built field by field, as hooks and signatures need it. A name that is there already gets the
-/// new value.
+/// Builds a list field by field, for hooks and signatures. A name that exists already gets the new value.
 impl FieldSink for ExtFields {
     fn text(&mut self, name: &str, value: &str) {
         self.insert(name, value);
@@ -301,7 +301,7 @@ impl FieldSink for ExtFields {
     }
 }
 
-/// Equal when both or neither are present and every name has the same value, in whichever form and order.
+/// Equal when both are absent or both are present with equal values for every name, in any form and order.
 impl PartialEq for ExtFields {
     fn eq(&self, other: &Self) -> bool {
         self.is_present() == other.is_present() && self.as_map() == other.as_map()
@@ -356,7 +356,7 @@ impl<'a> Iterator for ExtFieldsIter<'a> {
     }
 }
 
-/// Walks over the fields in whichever form they are.
+/// Walks over the fields in any of their forms.
 #[derive(Clone, Debug)]
 pub(crate) enum Values<'a> {
     Json { scanner: Scanner<'a>, first: bool, header: &'a ByteString },
@@ -371,7 +371,7 @@ impl<'a> Iterator for Values<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         match self {
             Self::Json { scanner, first, header } => {
-                // What was not looked at when the header was read may end in an error here.
+                // Fields that were not checked with the header may be damaged: end the walk.
                 let (name, value) = scanner.member(std::mem::take(first)).ok()??;
                 Some((name.text(), FieldValue::new(value, Owner::Text(header))))
             }
@@ -390,24 +390,24 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
-/// One value on its way to a typed header.
+/// A value that is being read into a typed header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FieldValue<'a> {
     text: RawText<'a>,
     owner: Owner<'a>,
 }
 
-/// The memory that a value lies in, to share it.
+/// The memory in which a value lies.
 #[derive(Clone, Copy, Debug)]
 enum Owner<'a> {
     Text(&'a ByteString),
     Bytes(&'a Bytes),
-    /// It cannot be shared.
+    /// Memory that cannot be shared.
     Nobody,
 }
 
 impl<'a> FieldValue<'a> {
-    /// None for null.
+    /// `None` for null.
     #[inline]
     fn new(value: RawValue<'a>, owner: Owner<'a>) -> Option<Self> {
         let text = match value {
@@ -425,7 +425,7 @@ impl<'a> FieldValue<'a> {
         self.text.text()
     }
 
-    /// The value as a text of its own, sharing memory where it needs no change.
+    /// The value as an owned text; shares memory if no escape must be resolved.
     #[inline]
     pub(crate) fn to_byte_string(self) -> ByteString {
         if self.text.escaped {
@@ -433,7 +433,7 @@ impl<'a> FieldValue<'a> {
         }
         match self.owner {
             Owner::Text(owner) => owner.slice_ref(self.text.raw),
-            // Checked when the header was read, so the copy is never made.
+            // The copy never happens: the text was checked when the header was read.
             Owner::Bytes(owner) => ByteString::try_from(owner.slice_ref(self.text.raw.as_bytes()))
                 .unwrap_or_else(|_| ByteString::from(self.text.raw)),
             Owner::Nobody => ByteString::from(self.text.raw),

@@ -1,13 +1,13 @@
-//! Typed headers, without a map between struct and bytes.
+//! Typed headers: read and written without a map between struct and bytes.
 
 use super::ext_fields::FieldValue;
 use super::{EncodedFields, ExtFields, FieldsView, RequestCode};
 use bytestring::ByteString;
 
-/// Where a typed header writes its fields: a frame, or a list.
+/// Receives the fields of a typed header: a frame, or a list.
 ///
-/// Names are those of Java's classes: printable ASCII without quotes and backslashes. They are not checked,
-/// values may be any text.
+/// Names are those of Java's classes: printable ASCII without quotes and backslashes, which is not checked. Values may
+/// be any text.
 pub trait FieldSink {
     /// A text.
     fn text(&mut self, name: &str, value: &str);
@@ -15,11 +15,11 @@ pub trait FieldSink {
     fn int(&mut self, name: &str, value: i64);
     /// `true` or `false`.
     fn flag(&mut self, name: &str, value: bool);
-    /// A text in several parts.
+    /// A text given in parts, which are written one after the other.
     fn joined(&mut self, name: &str, parts: &[&str]) {
         self.text(name, &parts.concat());
     }
-    /// Fields that were encoded before.
+    /// Fields that were encoded earlier.
     fn encoded(&mut self, fields: &EncodedFields) {
         for (name, value) in &fields.fields() {
             self.text(&name, &value);
@@ -32,7 +32,7 @@ pub trait EncodeHeader {
     /// Writes every field that has a value, each once.
     fn encode_fields<S: FieldSink + ?Sized>(&self, sink: &mut S);
 
-    /// Whether there is a header at all. One without fields is `{}` in JSON, which is not the same as none.
+    /// Whether the command has a header. A header without fields is `{}` in JSON, which differs from no header.
     fn is_present(&self) -> bool {
         true
     }
@@ -40,24 +40,24 @@ pub trait EncodeHeader {
 
 /// A header that can be read.
 pub trait DecodeHeader: Sized {
-    /// Reads the fields that this header knows and ignores the others.
+    /// Reads the fields that this header has and ignores all others.
     ///
     /// # Errors
     ///
-    /// When a required field is missing, or a value is not what the field holds.
+    /// A required field is missing, or a value does not fit its field.
     fn decode_fields(fields: &ExtFields) -> Result<Self, HeaderError>;
 }
 
-/// The header of a request, which knows its code and what the answer looks like.
+/// The header of a request, which knows its code and the header of the answer.
 pub trait RequestHeader: EncodeHeader {
     /// The header of a successful answer.
     type Response: DecodeHeader;
 
-    /// The code to send it with.
+    /// The request code.
     fn code(&self) -> RequestCode;
 }
 
-/// No header: nothing is written, anything is accepted.
+/// No header: writes nothing and accepts any fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoHeader;
 
@@ -89,7 +89,7 @@ impl<H: EncodeHeader + ?Sized> EncodeHeader for &H {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// A required field is not there.
+    /// A required field is missing.
     #[error("{header} has no {field}")]
     Missing {
         /// Name of the header's struct.
@@ -97,21 +97,21 @@ pub enum HeaderError {
         /// The field's name on the wire.
         field: &'static str,
     },
-    /// A field holds something else than it should.
+    /// A value does not fit its field.
     #[error("{field} of {header} is {value:?}, which is not {expected}")]
     Invalid {
         /// Name of the header's struct.
         header: &'static str,
         /// The field's name on the wire.
         field: &'static str,
-        /// The first 64 characters of what it holds.
+        /// The first 64 characters of the value.
         value: String,
-        /// What it should hold.
+        /// The expected form.
         expected: &'static str,
     },
 }
 
-/// A value as a field of this type; `None` for one that is null.
+/// Decodes a value; `None` for null.
 #[inline]
 pub(crate) fn decode_value<T: HeaderField>(
     header: &'static str,
@@ -128,14 +128,14 @@ pub(crate) fn decode_value<T: HeaderField>(
     }
 }
 
-/// The error for fields that cannot be read to the end.
+/// The error for damaged fields.
 #[cold]
 pub(crate) fn damaged(header: &'static str, fields: FieldsView<'_>) -> HeaderError {
     let value = fields.as_sent().chars().take(64).collect();
     HeaderError::Invalid { header, field: "extFields", value, expected: "an object in JSON" }
 }
 
-/// What was found, or what the field reads as without.
+/// The value found, or the value of an absent field.
 #[inline]
 pub(crate) fn required<T: HeaderField>(
     header: &'static str,
@@ -145,16 +145,16 @@ pub(crate) fn required<T: HeaderField>(
     found.or_else(T::absent).ok_or(HeaderError::Missing { header, field })
 }
 
-/// A type that a header's field can have.
+/// A type that a field of a header can have.
 pub(crate) trait HeaderField: Sized {
-    /// What a value must be, for the error.
+    /// The expected form, for the error.
     const EXPECTED: &'static str;
 
     fn encode<S: FieldSink + ?Sized>(&self, name: &str, sink: &mut S);
 
     fn decode(value: FieldValue<'_>) -> Option<Self>;
 
-    /// What a field that was not sent reads as; `None` if it is required.
+    /// The value of a field that was not sent; `None` if the field is required.
     fn absent() -> Option<Self> {
         None
     }
@@ -230,7 +230,7 @@ impl HeaderField for bool {
         sink.flag(name, *self);
     }
 
-    /// As Java reads it, anything but `true` in any case is false; clients in C++ write `1`.
+    /// Anything but `true` (in any case) is false, like in Java. `1` is true too: clients in C++ write it.
     #[inline]
     fn decode(value: FieldValue<'_>) -> Option<Self> {
         let text = value.text();

@@ -1,25 +1,25 @@
-//! From bytes to commands and back.
+//! Frames: from bytes to commands and back.
 
 use super::codec::{binary, json_writer};
 use super::{CommandFlag, EncodeError, EncodeHeader, ExtFields, FrameError, LanguageCode, PeerHint};
 use super::{ReceivedFrame, RemotingCommand, SerializeType, mq_version};
 use bytes::BytesMut;
 
-/// The largest frame that a peer with default settings accepts, with its length prefix: 16 MiB.
+/// The largest frame that a peer with default settings accepts, including the length prefix: 16 MiB.
 ///
 /// Java `com.rocketmq.remoting.frameMaxLength`.
 pub const MAX_FRAME_LENGTH: usize = 16 * 1024 * 1024;
 
-/// Bytes before the header: two lengths.
+/// The two lengths before the header, in bytes.
 pub(crate) const PREFIX: usize = 8;
 
-/// The header's length has 24 bits.
+/// The largest header: its length has 24 bits.
 const MAX_HEADER_LENGTH: usize = 0x00FF_FFFF;
 
 /// The fixed fields of a frame that is written without a [`RemotingCommand`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHead {
-    /// Form of the header.
+    /// Encoding of the header.
     pub serialize_type: SerializeType,
     /// Request or response code.
     pub code: i32,
@@ -27,9 +27,9 @@ pub struct FrameHead {
     pub language: LanguageCode,
     /// Version of the sender, see [`mq_version`].
     pub version: i32,
-    /// Tells which answer belongs to which request on one connection.
+    /// Pairs a request with its answer; unique on one connection.
     pub opaque: i32,
-    /// Request, answer, one way.
+    /// Request, answer or one-way request.
     pub flag: CommandFlag,
 }
 
@@ -46,15 +46,14 @@ impl Default for FrameHead {
     }
 }
 
-/// Appends a frame's length, header length and header to `out`. The caller appends exactly `body_len`
-/// bytes of body afterwards.
+/// Appends a frame's length, header length and header to `out`. The caller then appends exactly `body_len` bytes of
+/// body.
 ///
-/// The fields of `header` come first, those of `extra` after them. Nothing is allocated but what `out`
-/// grows by.
+/// The fields of `header` come first, those of `extra` after them. Allocates only when `out` grows.
 ///
 /// # Errors
 ///
-/// When something does not fit, see [`EncodeError`]; then `out` is as it was before.
+/// A part does not fit, see [`EncodeError`]; `out` is then unchanged.
 pub fn encode_frame<H: EncodeHeader + ?Sized>(
     out: &mut BytesMut,
     head: &FrameHead,
@@ -64,6 +63,7 @@ pub fn encode_frame<H: EncodeHeader + ?Sized>(
     body_len: usize,
 ) -> Result<(), EncodeError> {
     let start = out.len();
+    // Both lengths are known only after the header is written: reserve their place.
     out.extend_from_slice(&[0; 8]);
     let written = match head.serialize_type {
         SerializeType::Json => json_writer::write_header(out, head, remark, header, extra),
@@ -71,6 +71,7 @@ pub fn encode_frame<H: EncodeHeader + ?Sized>(
     };
     let finished = written.and_then(|()| fill_in_lengths(out, start, head.serialize_type, body_len));
     if finished.is_err() {
+        // Remove the half-written frame: the frames before it stay valid.
         out.truncate(start);
     }
     finished
@@ -90,7 +91,7 @@ fn fill_in_lengths(
     if length > MAX_FRAME_LENGTH {
         return Err(EncodeError::FrameTooLarge { length, limit: MAX_FRAME_LENGTH });
     }
-    // Both fit: checked against limits far below 32 bits.
+    // The casts lose nothing: both lengths were checked against limits far below 32 bits.
     let mut words = [0; 8];
     words[..4].copy_from_slice(&((length - 4) as u32).to_be_bytes());
     words[4..].copy_from_slice(&(header as u32).to_be_bytes());
@@ -99,10 +100,10 @@ fn fill_in_lengths(
     Ok(())
 }
 
-/// What a peer may send.
+/// Limits for frames from a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameLimits {
-    /// Size of a frame in bytes, its length prefix included. [`MAX_FRAME_LENGTH`] unless set otherwise.
+    /// The largest frame in bytes, including its length prefix. Default: [`MAX_FRAME_LENGTH`].
     pub max_frame: usize,
 }
 
@@ -112,32 +113,32 @@ impl Default for FrameLimits {
     }
 }
 
-/// Takes one whole frame off the front of `buf`, or nothing if it is not all there yet.
+/// Takes one whole frame off the front of `buf`; `None` if it has not arrived completely.
 ///
-/// The lengths are checked as soon as their bytes are there, before anything is waited for or allocated.
-/// Body, remark and ext fields of the command share `buf`'s memory.
+/// Checks the lengths as soon as their bytes have arrived: before waiting for, or allocating, anything that a peer only
+/// claims. Body, remark and ext fields of the command share `buf`'s memory.
 ///
 /// # Errors
 ///
-/// When the bytes are no frame, see [`FrameError`]. What is left in `buf` is then of no use.
+/// The bytes are no frame, see [`FrameError`]. The rest of `buf` is then useless.
 pub fn decode_frame(buf: &mut BytesMut, limits: &FrameLimits) -> Result<Option<RemotingCommand>, FrameError> {
     let Some(outline) = outline(buf, limits)? else { return Ok(None) };
     let frame = buf.split_to(outline.length).freeze();
     ReceivedFrame::read(frame, &outline)?.into_command().map(Some)
 }
 
-/// What the first eight bytes of a frame say.
+/// The content of the first eight bytes of a frame.
 #[derive(Clone, Copy)]
 pub(crate) struct Outline {
-    /// Of the whole frame.
+    /// Length of the whole frame in bytes.
     pub(crate) length: usize,
     pub(crate) serialize_type: SerializeType,
-    /// Bytes of the header, which begins behind the [prefix](PREFIX).
+    /// Length of the header, which begins after the [prefix](PREFIX), in bytes.
     pub(crate) header: usize,
 }
 
-/// The outline of the first whole frame; nothing if it is not all there yet. The lengths are checked as soon as their bytes
-/// are there.
+/// The outline of the first frame; `None` until the whole frame has arrived. Checks the lengths as soon as their bytes
+/// have arrived.
 #[inline]
 pub(crate) fn outline(bytes: &[u8], limits: &FrameLimits) -> Result<Option<Outline>, FrameError> {
     let Some(first) = bytes.first_chunk::<4>() else { return Ok(None) };
@@ -148,13 +149,14 @@ pub(crate) fn outline(bytes: &[u8], limits: &FrameLimits) -> Result<Option<Outli
     Ok(whole.then_some(Outline { length: length + 4, serialize_type, header }))
 }
 
-/// The bytes that follow the length prefix.
+/// Reads the number of bytes after the length prefix. It is signed in Java: a negative length is refused.
 fn length_word(first: [u8; 4], limits: &FrameLimits) -> Result<usize, FrameError> {
     let length = i32::from_be_bytes(first);
     let hint = PeerHint::of(first);
     let Ok(unsigned) = usize::try_from(length) else {
         return Err(FrameError::LengthTooSmall { length, hint });
     };
+    // The length must cover at least the header's length word.
     if unsigned < 4 {
         return Err(FrameError::LengthTooSmall { length, hint });
     }
@@ -165,7 +167,7 @@ fn length_word(first: [u8; 4], limits: &FrameLimits) -> Result<usize, FrameError
     Ok(unsigned)
 }
 
-/// The form of the header and its length, which share four bytes.
+/// Reads the header's encoding (one byte) and length (three bytes), which share one word.
 fn header_word(second: [u8; 4], frame_length: usize) -> Result<(SerializeType, usize), FrameError> {
     let [form, length @ ..] = second;
     let serialize_type = SerializeType::from_byte(form).ok_or(FrameError::UnknownSerializeType(form))?;

@@ -1,18 +1,17 @@
-//! What can be wrong with a frame.
+//! Faults of frames.
 
 use std::fmt;
 
-/// Why a peer's bytes are no frame. The connection cannot be used any further: nobody knows where the next
-/// frame starts, or what the peer understands by one.
+/// Why a peer's bytes are no frame. The connection is then useless: the start of the next frame is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The length does not even cover the header's length, or is negative.
+    /// The length is negative or too small to hold the header's length.
     #[error("frame length {length} is less than 4{hint}")]
     LengthTooSmall {
-        /// The length that the peer gave.
+        /// The length that the peer sent.
         length: i32,
-        /// Who the peer seems to be.
+        /// A guess about the peer.
         hint: PeerHint,
     },
     /// The frame is larger than the limit.
@@ -22,35 +21,35 @@ pub enum FrameError {
         length: usize,
         /// The limit, [`FrameLimits::max_frame`](super::FrameLimits::max_frame).
         limit: usize,
-        /// Who the peer seems to be.
+        /// A guess about the peer.
         hint: PeerHint,
     },
-    /// The header has a form that is neither JSON nor binary.
+    /// The header's encoding is neither JSON nor binary.
     #[error("header form {0} is unknown, 0 is JSON and 1 is binary")]
     UnknownSerializeType(
-        /// The byte that the peer gave.
+        /// The byte that the peer sent.
         u8,
     ),
-    /// The header would reach behind the frame's end.
+    /// The header would end after the frame.
     #[error("header of {header} bytes does not fit into a frame with {frame} bytes left")]
     HeaderTooLong {
-        /// The header's length that the peer gave, 24 bits.
+        /// The header's length that the peer sent, 24 bits.
         header: usize,
-        /// What the frame holds behind the two length words.
+        /// The bytes in the frame after the two length words.
         frame: usize,
     },
-    /// A binary header ends too early.
+    /// A binary header ends within a field.
     #[error("binary header ends {missing} bytes too early")]
     HeaderTooShort {
-        /// How many bytes the field lacks at which it ends.
+        /// How many bytes of that field are missing.
         missing: usize,
     },
     /// A text in a binary header is longer than the header, or its length is negative.
     #[error("binary header has a text of {length} bytes where {left} are left")]
     FieldTooLong {
-        /// The length that the peer gave.
+        /// The length that the peer sent.
         length: i32,
-        /// What is left of the header.
+        /// The bytes that are left of the header.
         left: usize,
     },
     /// A header is not UTF-8.
@@ -61,7 +60,7 @@ pub enum FrameError {
     Json {
         /// Index into the header.
         at: usize,
-        /// What is wrong there.
+        /// The fault at that index.
         problem: &'static str,
     },
     /// A fixed field of a JSON header is no 32-bit integer.
@@ -70,25 +69,25 @@ pub enum FrameError {
         /// Name of the field.
         field: &'static str,
     },
-    /// `extFields` of a JSON header is something else than an object.
+    /// `extFields` of a JSON header is not an object.
     #[error("extFields of the JSON header is no object")]
     ExtFieldsNotAnObject,
 }
 
-/// Who seems to be at the other end, from bytes that are no frame.
+/// A guess about the peer, from bytes that are no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerHint {
-    /// Nothing is known.
+    /// No guess.
     Unknown,
     /// An HTTP server or client.
     Http,
-    /// A TLS record: one side has TLS on, the other has not.
+    /// A TLS record: one side uses TLS, the other does not.
     Tls,
 }
 
 impl PeerHint {
-    /// Looks at the first bytes of a broken frame.
+    /// Guesses from the first bytes of a broken frame.
     pub(super) fn of(first: [u8; 4]) -> Self {
         match &first {
             b"HTTP" | b"GET " | b"POST" | b"PUT " | b"HEAD" | b"PRI " => Self::Http,
@@ -108,7 +107,7 @@ impl fmt::Display for PeerHint {
     }
 }
 
-/// Why a command does not fit into a frame. The buffer is as it was before.
+/// Why a command does not fit into a frame. The buffer is then unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
@@ -133,7 +132,7 @@ pub enum EncodeError {
     /// The frame has 24 bits for the length of the header.
     #[error("header of {length} bytes is over the limit of 16777215")]
     HeaderTooLong {
-        /// Length of the header, or of the field in it, in bytes.
+        /// Length of the header, or of a single field in it, in bytes.
         length: usize,
     },
     /// The frame is larger than a peer accepts.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// The captured bytes of this name in `testdata/golden-5.5.0.hex`.
+/// The captured bytes under `name` in `testdata/golden-5.5.0.hex`.
 pub(crate) fn golden(name: &str) -> Bytes {
     let text = include_str!("../../testdata/golden-5.5.0.hex");
     let hex = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

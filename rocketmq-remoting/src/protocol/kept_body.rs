@@ -10,10 +10,10 @@ pub(crate) struct ReadBytes {
     pub(crate) memory: usize,
 }
 
-/// The body of an answer, to be kept for as long as needed.
+/// The body of an answer, kept after its frame is handed out.
 ///
-/// It shares the memory of the read buffer if it fills at least half of that memory, as every body above 64 KiB does, and
-/// is a copy otherwise: a read buffer of 64 KiB holds many small answers, and one of them would keep it whole.
+/// It shares the read buffer's memory if it fills at least half of it; every body above 64 KiB does. Otherwise it is a
+/// copy: a 64 KiB read buffer holds many small answers, and a single kept answer would pin all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeptBody {
     bytes: Bytes,
@@ -21,7 +21,7 @@ pub struct KeptBody {
 }
 
 impl KeptBody {
-    /// Keeps `body`, which lies in `memory` bytes that `bytes` share.
+    /// Keeps `body`, which lies in `memory` bytes shared by `bytes`.
     pub(super) fn new(body: &[u8], owner: Option<(&Bytes, usize)>) -> Self {
         match owner {
             Some((owner, memory)) if memory / 2 <= body.len() => {
@@ -37,15 +37,15 @@ impl KeptBody {
         &self.bytes
     }
 
-    /// The body. What is sliced from it pins as much as the whole.
+    /// The body. A slice of it pins as much memory as the whole.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.bytes
     }
 
-    /// Bytes of memory that stay allocated while this body, or a slice of it, is kept. They are all attributed to this
-    /// body, even where another one lies in the same memory: the sum over kept bodies is never less than the memory
-    /// that they keep, and at most twice their length (and one byte each).
+    /// Bytes of memory that stay allocated while this body or a slice of it is kept. The whole memory counts for this
+    /// body, even if another body lies in it. The sum over kept bodies is therefore at least the memory that they pin,
+    /// and at most twice their length (plus one byte each).
     #[must_use]
     pub fn pinned(&self) -> usize {
         self.pinned

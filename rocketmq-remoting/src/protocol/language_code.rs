@@ -1,14 +1,14 @@
-//! Which language a peer is written in.
+//! Languages of peers.
 
 use super::open_code::open_code;
 
 open_code! {
-    /// The `language` of a command: what the sender is written in. Open: an unknown byte survives.
+    /// The `language` of a command: the language of the sender. Open: an unknown byte survives.
     ///
-    /// Java `LanguageCode`. Brokers show it in connection lists. In JSON it is the name; an unnamed
-    /// byte is written as its number, and a text that is neither reads as [`LanguageCode::OTHER`].
+    /// Java `LanguageCode`. Brokers show it in connection lists. JSON carries the name; an unnamed byte is written as
+    /// its number, and any other text reads as [`LanguageCode::OTHER`].
     pub struct LanguageCode(u8) of "LanguageCode" {
-        /// Java; also what a command without a language means.
+        /// Java; also the language of a command without one.
         JAVA = 0,
         /// C++.
         CPP = 1,
@@ -22,7 +22,7 @@ open_code! {
         ERLANG = 5,
         /// Ruby.
         RUBY = 6,
-        /// Something that has no code.
+        /// A language without a code.
         OTHER = 7,
         /// An HTTP gateway.
         HTTP = 8,
@@ -32,7 +32,7 @@ open_code! {
         PHP = 10,
         /// OpenMessaging.
         OMS = 11,
-        /// Rust: what this implementation says.
+        /// Rust: sent by this implementation.
         RUST = 12,
         /// Node.js.
         NODE_JS = 13,
@@ -40,7 +40,7 @@ open_code! {
 }
 
 impl LanguageCode {
-    /// Reads the text of a JSON header: a name, or the number of an unnamed code.
+    /// Reads the text in a JSON header: a name, or the number of an unnamed code.
     #[must_use]
     pub fn from_name(text: &str) -> Self {
         let named = (0..=13).map(Self).find(|code| code.name() == Some(text));

@@ -4,11 +4,12 @@
 //! [`RemotingCommand`] and its [`ExtFields`], which typed headers ([`header`]) read and write without a
 //! map in between. Bodies ([`body`]) are JSON, or stored messages, which `rocketmq-common` decodes.
 //!
-//! * hot path out: a [`CommandRef`] borrows what is sent, [`encode_frame`] writes its typed header straight into the
-//!   write buffer;
-//! * everything else out: build a [`RemotingCommand`] and [`RemotingCommand::encode`] it;
+//! * fast path out: a [`CommandRef`] borrows its parts, [`encode_frame`] writes its typed header straight into the
+//! write
+//!   buffer;
+//! * otherwise out: build a [`RemotingCommand`] and [`RemotingCommand::encode`] it;
 //! * in: [`decode_frame`] takes one command off the read buffer, [`RemotingCommand::header`] reads it;
-//! * hot path in: a [`CommandView`] borrows what was received.
+//! * fast path in: a [`CommandView`] borrows a received command.
 
 pub mod body;
 mod codec;

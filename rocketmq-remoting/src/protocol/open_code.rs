@@ -1,6 +1,6 @@
-//! The shape of every open code: a number with names for the values that are known.
+//! Open codes: a number, with names for its known values.
 
-/// Declares a newtype over a number, its named values, `name()`, `Debug` and `Display`.
+/// Declares a newtype over a number, its named values, `name()`, `named()`, `Debug` and `Display`.
 macro_rules! open_code {
     (
         $(#[$meta:meta])*
@@ -20,7 +20,7 @@ macro_rules! open_code {
                 pub const $name: Self = Self($value);
             )*
 
-            /// The value of one of Java's names, as [`name`](Self::name) gives them.
+            /// The value with this Java name, the inverse of [`name`](Self::name).
             #[must_use]
             pub fn named(name: &str) -> Option<Self> {
                 match name {
@@ -29,7 +29,7 @@ macro_rules! open_code {
                 }
             }
 
-            /// Java's name of this value, if it is one of those listed here.
+            /// Java's name of this value; `None` for an unknown value.
             #[must_use]
             pub fn name(self) -> Option<&'static str> {
                 match self.0 {

@@ -1,9 +1,9 @@
-//! What a request asks for.
+//! Request codes.
 
 use super::open_code::open_code;
 
 open_code! {
-    /// The `code` of a request: what is asked for. Open: an unknown value survives a round trip.
+    /// The `code` of a request: the operation. Open: an unknown value survives a round trip.
     ///
     /// Java `RequestCode`. Codes above 32767 (the pop family) need the JSON header.
     pub struct RequestCode(i32) of "RequestCode" {
@@ -105,9 +105,9 @@ open_code! {
         GET_ALL_SUBSCRIPTIONGROUP_CONFIG = 201,
         /// Minimum and maximum offset of each queue of a topic.
         GET_TOPIC_STATS_INFO = 202,
-        /// Who is connected for a consumer group.
+        /// The clients connected for a consumer group.
         GET_CONSUMER_CONNECTION_LIST = 203,
-        /// Who is connected for a producer group.
+        /// The clients connected for a producer group.
         GET_PRODUCER_CONNECTION_LIST = 204,
         /// Take the write permission of a broker's topics away.
         WIPE_WRITE_PERM_OF_BROKER = 205,
@@ -115,7 +115,7 @@ open_code! {
         GET_ALL_TOPIC_LIST_FROM_NAMESERVER = 206,
         /// Delete a consumer group.
         DELETE_SUBSCRIPTIONGROUP = 207,
-        /// How far a group has consumed, per queue.
+        /// The progress of a group, per queue.
         GET_CONSUME_STATS = 208,
         /// Delete a topic on one broker.
         DELETE_TOPIC_IN_BROKER = 215,
@@ -125,7 +125,7 @@ open_code! {
         REGISTER_TOPIC_IN_NAMESRV = 217,
         /// All keys of a namespace on a NameServer.
         GET_KVLIST_BY_NAMESPACE = 219,
-        /// Broker to consumer, one way: go on from these offsets.
+        /// Broker to consumer, one way: continue from these offsets.
         RESET_CONSUMER_CLIENT_OFFSET = 220,
         /// Broker to consumer: which offsets do you hold?
         GET_CONSUMER_STATUS_FROM_CLIENT = 221,
@@ -137,9 +137,9 @@ open_code! {
         GET_TOPICS_BY_CLUSTER = 224,
         /// Create or change several consumer groups (5.x).
         UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST = 225,
-        /// Which groups consume a topic.
+        /// The groups that consume a topic.
         QUERY_TOPIC_CONSUME_BY_WHO = 300,
-        /// When a group consumed which part of a topic.
+        /// The times at which a group consumed the parts of a topic.
         QUERY_CONSUME_TIME_SPAN = 303,
         /// The system topics of all clusters.
         GET_SYSTEM_TOPIC_LIST_FROM_NS = 304,
@@ -147,11 +147,11 @@ open_code! {
         GET_SYSTEM_TOPIC_LIST_FROM_BROKER = 305,
         /// Delete consume queues that nothing refers to.
         CLEAN_EXPIRED_CONSUMEQUEUE = 306,
-        /// What a consumer is doing; forwarded to it by the broker.
+        /// The state of a consumer; the broker forwards the request to it.
         GET_CONSUMER_RUNNING_INFO = 307,
         /// Offsets of other groups, to correct one.
         QUERY_CORRECTION_OFFSET = 308,
-        /// Let one consumer process one message now; forwarded to it by the broker.
+        /// Let one consumer process one message now; the broker forwards the request to it.
         CONSUME_MESSAGE_DIRECTLY = 309,
         /// Store one message, short field names.
         SEND_MESSAGE_V2 = 310,
@@ -167,7 +167,7 @@ open_code! {
         VIEW_BROKER_STATS_DATA = 315,
         /// Delete topics that nothing uses.
         CLEAN_UNUSED_TOPIC = 316,
-        /// How far all groups of a broker have consumed.
+        /// The progress of all groups of a broker.
         GET_BROKER_CONSUME_STATS = 317,
         /// Change a NameServer's configuration.
         UPDATE_NAMESRV_CONFIG = 318,
@@ -179,7 +179,7 @@ open_code! {
         QUERY_CONSUME_QUEUE = 321,
         /// Whether a broker's topics changed since the NameServer last saw them.
         QUERY_DATA_VERSION = 322,
-        /// Check a half message again that was given up.
+        /// Check a half message again whose checks were given up.
         RESUME_CHECK_HALF_MESSAGE = 323,
         /// Store and push a reply, long field names.
         SEND_REPLY_MESSAGE = 324,
@@ -193,9 +193,9 @@ open_code! {
         GET_ALL_PRODUCER_INFO = 328,
         /// Delete expired commit log files.
         DELETE_EXPIRED_COMMITLOG = 329,
-        /// Which topics a group consumes.
+        /// The topics that a group consumes.
         QUERY_TOPICS_BY_CONSUMER = 343,
-        /// A group's subscription of a topic.
+        /// A group's subscription to a topic.
         QUERY_SUBSCRIPTION_BY_CONSUMER = 345,
         /// One topic's settings (5.x).
         GET_TOPIC_CONFIG = 351,
@@ -207,9 +207,9 @@ open_code! {
         LITE_PULL_MESSAGE = 361,
         /// Take back a delayed message that is not yet due (5.3.1).
         RECALL_MESSAGE = 370,
-        /// Which queues the broker assigns to a consumer (5.0).
+        /// The queues that the broker assigns to a consumer (5.0).
         QUERY_ASSIGNMENT = 400,
-        /// Let a group's members pull or pop (5.0).
+        /// Set whether a group's members pull or pop (5.0).
         SET_MESSAGE_REQUEST_MODE = 401,
         /// The request modes of all groups (5.0).
         GET_ALL_MESSAGE_REQUEST_MODE = 402,
@@ -249,7 +249,7 @@ open_code! {
         AUTH_LIST_ACL = 3010,
         /// Read messages and hide them from others for a while (5.0).
         POP_MESSAGE = 200050,
-        /// A popped message is done (5.0).
+        /// Acknowledge a popped message (5.0).
         ACK_MESSAGE = 200051,
         /// Look at messages without hiding them (5.0).
         PEEK_MESSAGE = 200052,
@@ -257,11 +257,11 @@ open_code! {
         CHANGE_MESSAGE_INVISIBLETIME = 200053,
         /// Wait until there is something to pop (5.0).
         NOTIFICATION = 200054,
-        /// How many pops wait at a queue (5.0).
+        /// The number of pops that wait at a queue (5.0).
         POLLING_INFO = 200055,
         /// Write the pop records of a store back (5.x).
         POP_ROLLBACK = 200056,
-        /// Several popped messages are done (5.1).
+        /// Acknowledge several popped messages (5.1).
         BATCH_ACK_MESSAGE = 200151,
     }
 }

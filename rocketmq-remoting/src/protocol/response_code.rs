@@ -1,12 +1,12 @@
-//! What an answer says.
+//! Response codes.
 
 use super::open_code::open_code;
 
 open_code! {
     /// The `code` of an answer. Open: an unknown value survives a round trip.
     ///
-    /// Java `ResponseCode` and `RemotingSysResponseCode`. Whether a code means *stored*, *refused* or *try
-    /// again* is decided by who asked; a remark on code 0 is no error.
+    /// Java `ResponseCode` and `RemotingSysResponseCode`. The meaning (*stored*, *refused*, *try again*) depends on the
+    /// request. A remark with code 0 is no error.
     pub struct ResponseCode(i32) of "ResponseCode" {
         /// Done.
         SUCCESS = 0,
@@ -28,29 +28,29 @@ open_code! {
         MESSAGE_ILLEGAL = 13,
         /// The broker cannot serve now: shutting down, disk full, slave.
         SERVICE_NOT_AVAILABLE = 14,
-        /// The peer is too old or too new for this.
+        /// The peer is too old or too new for this request.
         VERSION_NOT_SUPPORTED = 15,
         /// Not allowed: permission of topic, group or broker, or ACL.
         NO_PERMISSION = 16,
         /// The topic is unknown here; from a NameServer: no route.
         TOPIC_NOT_EXIST = 17,
-        /// The topic is there already.
+        /// The topic exists already.
         TOPIC_EXIST_ALREADY = 18,
-        /// Nothing new at this offset.
+        /// No new message at this offset.
         PULL_NOT_FOUND = 19,
-        /// Nothing that matches; pull again from the next offset.
+        /// No matching message; pull again from the next offset.
         PULL_RETRY_IMMEDIATELY = 20,
         /// The offset is outside the queue; the answer has the right one.
         PULL_OFFSET_MOVED = 21,
         /// Nothing was found: no committed offset, no message of that key.
         QUERY_NOT_FOUND = 22,
-        /// The filter expression cannot be read.
+        /// The filter expression cannot be parsed.
         SUBSCRIPTION_PARSE_FAILED = 23,
         /// The broker has no subscription of this topic from the group.
         SUBSCRIPTION_NOT_EXIST = 24,
         /// The broker has an older subscription than this request.
         SUBSCRIPTION_NOT_LATEST = 25,
-        /// The consumer group is unknown and was not created.
+        /// The consumer group is unknown and is not created automatically.
         SUBSCRIPTION_GROUP_NOT_EXIST = 26,
         /// The broker has no filter data of the group.
         FILTER_DATA_NOT_EXIST = 27,
@@ -78,11 +78,11 @@ open_code! {
         NO_MESSAGE = 208,
         /// Pop: too many requests wait already.
         POLLING_FULL = 209,
-        /// Pop: nothing came while waiting.
+        /// Pop: no message came while waiting.
         POLLING_TIMEOUT = 210,
         /// There is no such broker.
         BROKER_NOT_EXIST = 211,
-        /// The broker has not yet made all messages visible.
+        /// The broker has not made all messages visible yet.
         BROKER_DISPATCH_NOT_COMPLETE = 212,
         /// The group broadcasts: it has no shared offsets.
         BROADCAST_CONSUMPTION = 213,

@@ -1,21 +1,20 @@
-//! How the header of a frame is written.
+//! Encodings of a frame's header.
 
-/// The form of a frame's header. Java `SerializeType`.
+/// The encoding of a frame's header. Java `SerializeType`.
 ///
-/// A peer answers in its own form, whatever it was asked in: Apache's brokers always answer in JSON.
+/// A peer answers in its own encoding, not in the request's: Apache's brokers always answer in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SerializeType {
-    /// A JSON object. Carries every code and tells an empty value from a missing one.
+    /// A JSON object. Carries every code and distinguishes an empty value from a missing one.
     #[default]
     Json = 0,
-    /// Java `RocketMQSerializable`: binary and smaller. Codes are 16 bits wide, and an empty value reads
-    /// as a missing one.
+    /// Java `RocketMQSerializable`: binary and smaller. Codes have 16 bits, and an empty value reads as missing.
     RocketMq = 1,
 }
 
 impl SerializeType {
-    /// The type with this byte on the wire, if there is one.
+    /// The encoding with this byte on the wire; `None` if the byte is unknown.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {
         match byte {

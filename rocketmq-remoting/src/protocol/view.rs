@@ -1,4 +1,4 @@
-//! A command where it lies: in the bytes of its frame.
+//! Commands that are read where they lie: in the bytes of their frame.
 
 use super::codec::json_scan::RawText;
 use super::codec::{binary, json_reader};
@@ -12,26 +12,26 @@ use bytes::{Buf, Bytes};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// One request or one answer that is borrowed from its frame: nothing is copied, shared or allocated.
+/// One request or one answer, borrowed from its frame: nothing is copied, shared or allocated.
 ///
-/// Its fixed fields are read, its ext fields are where they came.
+/// Its fixed fields have been read; its ext fields are still in the form of the wire.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandView<'a> {
     frame: &'a [u8],
     layout: Layout,
-    /// The memory that the frame lies in, if it can be shared.
+    /// The memory in which the frame lies, if it can be shared.
     owner: Option<&'a ReadBytes>,
 }
 
-/// The same with its frame, to be kept.
+/// An owned command, still in the form of its frame: the caller decodes it, not the connection's task.
 #[derive(Clone, Debug)]
 pub struct ReceivedFrame {
     frame: ReadBytes,
     layout: Layout,
 }
 
-/// The fixed fields of a frame, and where the others are. Places count from the beginning of the header. Its texts are not
-/// looked at.
+/// The fixed fields of a frame and the positions of its texts, counted from the start of the header. The texts are not
+/// checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     pub(crate) code: i32,
@@ -41,14 +41,14 @@ pub(crate) struct Layout {
     pub(crate) flag: CommandFlag,
     pub(crate) serialize_type: SerializeType,
     pub(crate) remark: Option<Span>,
-    /// The remark has escapes.
+    /// Whether the remark has escapes.
     pub(crate) is_escaped: bool,
     pub(crate) fields: Option<Span>,
-    /// How long the header is.
+    /// Length of the header in bytes.
     pub(crate) header: u32,
 }
 
-/// From here to there. A header's length has 24 bits.
+/// A range of the header. 32 bits are enough: a header's length has 24.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     start: u32,
@@ -66,18 +66,19 @@ impl Span {
 }
 
 impl<'a> CommandView<'a> {
-    /// Looks at the first whole frame of `bytes`, and returns what is behind it, too. `None` if it is not all there yet.
+    /// Reads the first whole frame of `bytes` and returns it with the bytes after it. `None` if the frame has not
+    /// arrived completely.
     ///
     /// # Errors
     ///
-    /// When the bytes are no frame, see [`FrameError`].
+    /// The bytes are no frame, see [`FrameError`].
     pub fn first(bytes: &'a [u8], limits: &FrameLimits) -> Result<Option<(Self, &'a [u8])>, FrameError> {
         let Some(outline) = frame::outline(bytes, limits)? else { return Ok(None) };
         let (frame, rest) = bytes.split_at(outline.length);
         Ok(Some((Self { frame, layout: Layout::read(frame, &outline)?, owner: None }, rest)))
     }
 
-    /// A frame that was looked at before, by its place in the bytes.
+    /// A frame whose layout was read before, at its place in the bytes.
     pub(crate) fn new(owner: &'a ReadBytes, place: Range<usize>, layout: Layout) -> Self {
         Self { frame: owner.bytes.get(place).unwrap_or_default(), layout, owner: Some(owner) }
     }
@@ -92,7 +93,7 @@ impl<'a> CommandView<'a> {
         ResponseCode(self.layout.code)
     }
 
-    /// Tells which answer belongs to which request on one connection.
+    /// Pairs a request with its answer; unique on one connection.
     pub fn opaque(&self) -> i32 {
         self.layout.opaque
     }
@@ -104,6 +105,7 @@ impl<'a> CommandView<'a> {
 
     /// A text for people.
     pub fn remark(&self) -> Option<Cow<'a, str>> {
+        // The fast path of the reader does not check UTF-8; a remark is for people, so replace bad bytes.
         let raw = String::from_utf8_lossy(self.header_part(self.layout.remark?));
         Some(match self.layout.is_escaped {
             true => Cow::Owned(RawText { raw: &raw, escaped: true }.text().into_owned()),
@@ -126,12 +128,12 @@ impl<'a> CommandView<'a> {
         self.frame.get(PREFIX + self.layout.header as usize..).unwrap_or_default()
     }
 
-    /// The body to be kept, mostly without a copy; see [`KeptBody`].
+    /// Keeps the body after the frame is gone, usually without a copy; see [`KeptBody`].
     pub fn keep_body(&self) -> KeptBody {
         KeptBody::new(self.body(), self.owner.map(|owner| (&owner.bytes, owner.memory)))
     }
 
-    /// The command with its frame, which shares the memory that it lies in, or is copied if that cannot be shared.
+    /// An owned form of the command. Shares the frame's memory, or copies the frame if its memory cannot be shared.
     pub(crate) fn received(&self) -> ReceivedFrame {
         let (bytes, memory) = match self.owner {
             Some(owner) => (owner.bytes.slice_ref(self.frame), owner.memory),
@@ -149,25 +151,25 @@ impl ReceivedFrame {
     /// One whole frame.
     pub(super) fn read(frame: Bytes, outline: &Outline) -> Result<Self, FrameError> {
         let layout = Layout::read(&frame, outline)?;
-        // How much memory the caller's buffer has is not known.
+        // The size of the caller's buffer is unknown: assume the worst, so that kept bodies are copied.
         Ok(Self { frame: ReadBytes { bytes: frame, memory: usize::MAX }, layout })
     }
 
-    /// The command.
+    /// Borrows the command.
     pub fn view(&self) -> CommandView<'_> {
         CommandView { frame: &self.frame.bytes, layout: self.layout, owner: Some(&self.frame) }
     }
 
-    /// The command with parts of its own, which share the memory of the frame.
+    /// Decodes the command; its parts share the memory of the frame.
     ///
     /// # Errors
     ///
-    /// When one of its texts is no UTF-8.
+    /// One of its texts is not UTF-8.
     pub fn into_command(self) -> Result<RemotingCommand, FrameError> {
         let Self { frame: ReadBytes { bytes: mut frame, .. }, layout } = self;
         frame.advance(PREFIX);
         let header_length = layout.header as usize;
-        // Most answers have no body, which then need not share the memory.
+        // Most answers have no body: leave the frame unsplit, which saves a reference count.
         let (header, body) = match header_length == frame.len() {
             true => (frame, Bytes::new()),
             false => (frame.split_to(header_length), frame),
@@ -191,7 +193,7 @@ impl ReceivedFrame {
 }
 
 impl Layout {
-    /// Looks at one whole frame.
+    /// Reads the layout of one whole frame.
     pub(crate) fn read(frame: &[u8], outline: &Outline) -> Result<Self, FrameError> {
         let header = frame.get(PREFIX..PREFIX + outline.header).unwrap_or_default();
         match outline.serialize_type {

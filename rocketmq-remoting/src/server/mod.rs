@@ -1,4 +1,4 @@
-//! The serving side: for the mock, and for users of this crate alone.
+//! The serving side: used by the mock, and by users of this crate without the client.
 
 use std::fmt;
 use std::io;
@@ -27,7 +27,7 @@ impl RemotingServer {
     /// Binds and starts to serve; port 0 takes a free one, see [`local_addr`](Self::local_addr).
     ///
     /// # Errors
-    /// When the address cannot be bound, or outside a tokio runtime.
+    /// The address cannot be bound, or the call is outside a tokio runtime.
     pub async fn bind(
         address: impl ToSocketAddrs,
         handler: Arc<dyn RequestHandler>,
@@ -36,11 +36,11 @@ impl RemotingServer {
         Self::bind_with(Arc::new(TcpAcceptor), address, handler, options).await
     }
 
-    /// As [`bind`](Self::bind), with another kind of stream over the accepted sockets, such as TLS. A client has the
-    /// connect time-out of `options` for what that takes.
+    /// Like [`bind`](Self::bind), with another kind of stream over the accepted sockets, such as TLS. The acceptor must
+    /// finish with each client (its TLS handshake) within the connect time-out of `options`.
     ///
     /// # Errors
-    /// When the address cannot be bound, or outside a tokio runtime.
+    /// The address cannot be bound, or the call is outside a tokio runtime.
     pub async fn bind_with(
         acceptor: Arc<dyn Acceptor>,
         address: impl ToSocketAddrs,
@@ -77,7 +77,7 @@ impl RemotingServer {
         Ok(Self { local_addr, tasks, connections })
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -89,8 +89,8 @@ impl RemotingServer {
         connections.clone()
     }
 
-    /// Stops listening and closes all connections, without waiting for requests being handled. Waits for its
-    /// tasks for at most `limit`; returns whether all ended.
+    /// Stops listening and closes all connections; does not wait for requests that are being handled. Waits at most
+    /// `limit` for its tasks and returns whether all ended. Dropping the future leaves the tasks stopping.
     pub async fn shutdown(&self, limit: Duration) -> bool {
         self.tasks.shutdown(limit).await
     }
@@ -108,7 +108,7 @@ impl fmt::Debug for RemotingServer {
     }
 }
 
-/// What serving a connection takes.
+/// Everything that a new connection of the server needs.
 struct Serving {
     local_addr: SocketAddr,
     acceptor: Arc<dyn Acceptor>,
@@ -123,13 +123,13 @@ async fn accept_all(mut listener: Listener, serving: Arc<Serving>) {
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, mostly: accepting again at once would spin.
+                // Usually the process has no file descriptors left: accepting again at once would spin.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        // A client that is slow with its part holds nobody up.
+        // A task per handshake: a slow client does not keep others from being accepted.
         serving.tasks.spawn(serving.clone().start(socket, peer));
     }
 }

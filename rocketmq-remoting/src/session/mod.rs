@@ -1,5 +1,5 @@
-//! What a connection is without its socket: opaque ids, requests in flight and their deadlines, and when a
-//! connection is to be replaced.
+//! One connection without its socket: opaque ids, requests in flight with their deadlines, and the decision to replace
+//! the connection.
 //!
 //! * `in_flight`: the table of requests that wait for their answers.
 //!
@@ -15,7 +15,7 @@ pub use in_flight::{CallEnd, InFlightTable, Matched, Progress, Told, Waiter};
 
 use crate::protocol::{CommandView, ReceivedFrame, ResponseCode};
 
-/// One connection's conversation. `C` is a callback, see [`Waiter`].
+/// The conversation on one connection. `C` is the type of callbacks, see [`Waiter`].
 #[derive(Debug)]
 pub struct Session<C> {
     in_flight: InFlightTable<C, ReceivedFrame>,
@@ -23,7 +23,7 @@ pub struct Session<C> {
 }
 
 impl<C> Session<C> {
-    /// A conversation without requests. `first_opaque` is the first id it gives out.
+    /// A session without requests. `first_opaque` is the first id that it gives out.
     pub fn new(first_opaque: i32) -> Self {
         Self { in_flight: InFlightTable::new(first_opaque), retired: false }
     }
@@ -44,12 +44,12 @@ impl<C> Session<C> {
         self.in_flight.park(deadline, frame_start, held_until, waiter)
     }
 
-    /// Says who is told how a request ended; see [`InFlightTable::wait`].
+    /// Sets who is told how a request ended; see [`InFlightTable::wait`].
     pub fn wait(&mut self, opaque: i32, waiter: Waiter<C>) {
         self.in_flight.wait(opaque, waiter);
     }
 
-    /// Takes an answer from the peer. An answer with code 1500 (GO_AWAY) also
+    /// Matches an answer from the peer with its request. An answer with code 1500 (GO_AWAY) also
     /// [retires](Self::is_retired) the session.
     pub fn answer(&mut self, answer: &CommandView<'_>) -> Matched<C> {
         if answer.code() == ResponseCode::GO_AWAY.0 {
@@ -68,49 +68,49 @@ impl<C> Session<C> {
         self.in_flight.cancel(opaque);
     }
 
-    /// The caller of a request went away; see [`InFlightTable::abandon`]. A silent peer [retires](Self::is_retired) the
-    /// session.
+    /// Removes a request whose caller went away; see [`InFlightTable::abandon`]. A silent peer
+    /// [retires](Self::is_retired) the session.
     pub fn abandon(&mut self, opaque: i32, now: Instant, progress: Progress) {
         self.retired |= self.in_flight.abandon(opaque, now, progress);
     }
 
-    /// Ends what is overdue; see [`InFlightTable::expire`]. A silent peer [retires](Self::is_retired) the session.
+    /// Ends overdue requests; see [`InFlightTable::expire`]. A silent peer [retires](Self::is_retired) the session.
     pub fn expire(&mut self, now: Instant, progress: Progress, told: &mut Told<C>) {
         self.retired |= self.in_flight.expire(now, progress, told);
     }
 
-    /// The connection ended after `written` bytes; see [`InFlightTable::end_all`].
+    /// Ends all requests because the connection ended after `written` bytes; see [`InFlightTable::end_all`].
     pub fn end(&mut self, written: u64, told: &mut Told<C>) {
         self.in_flight.end_all(written, told);
     }
 
-    /// Requests that have not left the table.
+    /// Counts requests that have not left the table.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Requests that the peer owes something now; see [`InFlightTable::load`].
+    /// Counts requests without parked long polls; see [`InFlightTable::load`].
     pub fn load(&self) -> usize {
         self.in_flight.load()
     }
 
-    /// Until when the peer may hold a long poll; see [`InFlightTable::held_until`].
+    /// The latest instant until which the peer may hold a long poll; see [`InFlightTable::held_until`].
     pub fn held_until(&self) -> Option<Instant> {
         self.in_flight.held_until()
     }
 
-    /// When [`expire`](Self::expire) is due, at the earliest.
+    /// The earliest instant at which [`expire`](Self::expire) has something to do.
     pub fn earliest_deadline(&self) -> Option<Instant> {
         self.in_flight.earliest_deadline()
     }
 
-    /// Nothing is left to wait for, and nothing new will come: the connection can be closed.
+    /// Whether the session is retired and no request is in flight: the connection can be closed.
     pub fn is_over(&self) -> bool {
         self.retired && self.in_flight.is_empty()
     }
 
-    /// What is in flight may finish here, new requests belong on another connection: the peer is shutting down
-    /// (GO_AWAY), or a request timed out and the peer had not sent one byte since that request was written.
+    /// Whether new requests belong on another connection: the peer is shutting down (GO_AWAY), or a request timed out
+    /// without one byte from the peer since it was written. Requests in flight may still be answered here.
     pub fn is_retired(&self) -> bool {
         self.retired
     }

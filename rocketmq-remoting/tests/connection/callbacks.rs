@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::peer::{ADDRESS, Fixture, fixture};
 use super::{CODE, SECONDS_3, ask, connected, run};
 
-/// What came of a request: the body of its answer, or why there is none.
+/// The outcome of a request: the body of its answer, or its error.
 type Outcome = Result<Bytes, CallError>;
 
-/// A callback that passes on what it got, or panics. Dropped without a call it says so, too.
+/// A callback that reports its outcome, or panics. It also reports that it was dropped without a call.
 struct Tell {
     name: &'static str,
     to: mpsc::Sender<(&'static str, Option<Outcome>)>,
@@ -92,7 +92,7 @@ fn each_callback_gets_its_answer_or_its_time_out() {
         for request in &requests {
             peer.answer(request, ResponseCode::SUCCESS).await;
         }
-        // The panic of the second one is nobody else's.
+        // The second callback panics; the others must still run.
         for name in ["one", "two", "three"] {
             let (told, outcome) = callers.told().await;
             assert_eq!((told, outcome.unwrap().unwrap()), (name, Bytes::from(name)));

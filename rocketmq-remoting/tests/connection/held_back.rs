@@ -1,4 +1,4 @@
-//! Streams with a buffer of their own, as TLS has: what they took is written when they are flushed, perhaps not at once.
+//! Streams with a buffer of their own, like TLS: bytes go out at a flush, perhaps not at once.
 
 use std::io;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::peer::{ADDRESS, Fixture, Memory, Peer};
 use crate::{SECONDS_3, ask, run};
 
-/// Takes any number of bytes and passes them on when it is flushed.
+/// Takes any number of bytes and passes them on at a flush.
 struct HoldsBack {
     inner: Box<dyn ByteStream>,
     held: BytesMut,

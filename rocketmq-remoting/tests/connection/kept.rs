@@ -1,4 +1,4 @@
-//! Bodies that are kept when their frames are gone.
+//! Bodies that are kept after their frames are gone.
 
 use std::time::Duration;
 

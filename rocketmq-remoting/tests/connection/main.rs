@@ -1,4 +1,4 @@
-//! Connections and pool over an in-memory transport, with the clock paused: what a caller sees when peers
+//! Connections and pool over an in-memory transport, with the clock paused: the caller's view of peers that
 //! answer late, out of order, not at all, or nonsense.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
@@ -313,7 +313,7 @@ fn frames_of_many_callers_share_a_write() {
         let mut peer = connected(&mut fixture).await;
         let calls: Vec<_> = (0..50).map(|_| ask(&fixture, "together", SECONDS_3)).collect();
         let first = peer.read().await.unwrap();
-        // One read of the peer holds them all: they were written at once.
+        // One read of the peer returns all requests: they were written at once.
         let mut requests = vec![first];
         while requests.len() < 50 {
             requests.push(peer.buffered().expect("the other frames came with the first"));
@@ -332,7 +332,7 @@ fn callers_of_the_first_answers_send_again_before_the_last_are_handed_out() {
     run(async {
         let mut fixture = fixture(|_, _| {});
         let mut peer = connected(&mut fixture).await;
-        // All on the same runtime as the connection's task, where tasks take turns.
+        // On the runtime of the connection's task, where tasks take turns.
         let tasks = fixture.client.tasks();
         for _ in 0..64 {
             let client = fixture.client.clone();

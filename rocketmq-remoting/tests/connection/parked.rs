@@ -1,4 +1,4 @@
-//! Long polls: requests that the peer holds until it has something to say.
+//! Long polls: requests that the peer holds until it has something to send.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{CODE, SECONDS_3, ask, connected, run};
 
 const HOLD: Duration = Duration::from_secs(15);
 
-/// Tells how a poll ended.
+/// Reports how a poll ended.
 struct Tell {
     to: mpsc::Sender<Result<(), CallError>>,
     outcome: Result<(), CallError>,
@@ -75,7 +75,7 @@ fn a_connection_with_parked_polls_alone_is_neither_idle_nor_silent_before_they_a
     run(async {
         let mut fixture = fixture(|_, _| {});
         let mut peer = connected(&mut fixture).await;
-        // Held for longer than a connection may be idle (120 s) or silent (180 s).
+        // Longer than a connection may be idle (120 s) or silent (180 s).
         let hold = Duration::from_secs(400);
         let began = Instant::now();
         let mut polls = park(&fixture, 1, hold, Duration::from_secs(9999));
@@ -83,7 +83,7 @@ fn a_connection_with_parked_polls_alone_is_neither_idle_nor_silent_before_they_a
         tokio::time::sleep_until(began + hold).await;
         peer.answer(&held, ResponseCode::SUCCESS).await;
         polls.recv().await.unwrap().unwrap();
-        // The next one is never answered.
+        // The next poll is never answered.
         let began = Instant::now();
         let mut polls = park(&fixture, 1, hold, Duration::from_secs(9999));
         let ended = polls.recv().await.unwrap();

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 pub(crate) const ADDRESS: &str = "broker:10911";
 
-/// Streams without a network: the far end of each comes out of a channel.
+/// Streams without a network: a channel returns the far end of each stream.
 #[derive(Debug)]
 pub(crate) struct Memory {
     far_ends: mpsc::Sender<DuplexStream>,
@@ -46,7 +46,7 @@ impl Transport for Memory {
     }
 }
 
-/// A client and where the far ends of its connections come out.
+/// A client, with the channel of the far ends of its connections.
 pub(crate) struct Fixture {
     pub(crate) client: Arc<RemotingClient>,
     pub(crate) transport: Arc<Memory>,
@@ -79,7 +79,7 @@ impl Peer {
             if let Some(command) = decode_frame(&mut self.buffer, &FrameLimits::default()).unwrap() {
                 return Some(command);
             }
-            // Whatever was written at once is read at once.
+            // Large enough that one read returns all bytes of one write.
             self.buffer.reserve(1 << 20);
             if self.stream.read_buf(&mut self.buffer).await.unwrap() == 0 {
                 return None;

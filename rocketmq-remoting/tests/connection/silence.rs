@@ -1,4 +1,4 @@
-//! Half-open connections: the network loses a peer without a word.
+//! Half-open connections: the network loses a peer without a sign.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -57,7 +57,7 @@ fn a_caller_that_gives_up_at_its_deadline_or_before_it_counts_too() {
             tokio::time::sleep_until(began + SECONDS_3 + Duration::from_millis(20)).await;
             goes_elsewhere(&mut fixture).await;
         }
-        // At the deadline there is no wait: the request that follows at once goes elsewhere.
+        // At the deadline, without a further wait: the next request uses a new connection.
         let mut fixture = fixture(|_, _| {});
         let _silent = connected(&mut fixture).await;
         let request = CommandRef::request(CODE, &NoHeader);

@@ -1,4 +1,4 @@
-//! What a request looks like when it arrives.
+//! The form of a request at its peer.
 
 use rocketmq_remoting::client::RpcHook;
 use rocketmq_remoting::net::{ConnectionOptions, NoRequests};
@@ -35,7 +35,7 @@ fn a_code_of_more_than_16_bits_goes_out_in_json() {
     });
 }
 
-/// Adds a field behind those that are there.
+/// Adds a field after the existing ones.
 struct Signs;
 
 impl RpcHook for Signs {

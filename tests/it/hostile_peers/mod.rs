@@ -125,3 +125,27 @@ async fn a_broker_that_never_answers_may_have_stored_the_message() {
     assert_eq!(error.outcome(), Outcome::MaybeStored, "{}", with_causes(&error));
     assert_eq!(error.attempts().len(), 1, "one attempt used the whole budget");
 }
+
+#[tokio::test]
+async fn the_port_of_a_broker_in_place_of_a_name_server_s_is_guessed() {
+    let cluster = MockCluster::start().await.unwrap();
+    let broker = cluster.broker_addr(cluster.broker_names()[0]).unwrap().to_string();
+    let error = Producer::new(option(&broker)).start().await.unwrap_err();
+    assert!(error.to_string().contains("is this a broker?"), "{error}");
+    assert_eq!(error.outcome(), Outcome::NotStored);
+}
+
+#[tokio::test]
+async fn a_server_that_ends_each_connection_may_want_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let closing = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // It reads the request, which is no handshake, and closes.
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await;
+        }
+    });
+    let error = Producer::new(option(&address)).start().await.unwrap_err();
+    assert!(error.to_string().contains("wants TLS"), "{error}");
+    closing.abort();
+}

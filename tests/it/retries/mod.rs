@@ -7,6 +7,7 @@
 //! - `cut`: connections that end in the middle of an answer
 //! - `routes`: routes that change
 //! - `moved`: topics that move to another broker
+//! - `compression`: bodies that are not compressed in time
 //! - `full`: write buffers that fill up
 //! - `cancelled`: sends whose futures are dropped
 //! - `runtimes`: producers used from another runtime
@@ -14,6 +15,7 @@
 
 mod cancelled;
 mod codes;
+mod compression;
 mod cut;
 mod down;
 mod full;

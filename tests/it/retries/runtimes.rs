@@ -58,8 +58,8 @@ fn when_the_first_runtime_is_gone_sends_say_so_in_time() {
     for mode in MODES {
         let (error, took) = second.block_on(timed(mode.send(&producer)));
         let error = error.unwrap_err();
-        let text = with_causes(&error);
-        assert!(text.contains("runtime"), "{text}");
+        assert!(error.to_string().contains("runtime"), "the line itself says why: {error}");
+        assert!(error.attempts().len() <= 1, "nothing is tried again: {:?}", error.attempts());
         assert!(took < Duration::from_millis(300) + SLACK, "{took:?}");
     }
     let (error, took) = second.block_on(timed(Box::pin(producer.send_oneway(Message::new("T", "x")))));
@@ -104,6 +104,16 @@ fn poll_outside<T>(future: impl Future<Output = Result<T, MQClientError>>) -> Re
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it waits"),
     }
+}
+
+#[test]
+fn a_runtime_without_timers_is_none() {
+    let mut option = rocketmq::conf::ProducerOption::default();
+    option.set_name_server_addr("127.0.0.1:9876").set_group_name("g");
+    let without_timers = Builder::new_current_thread().enable_io().build().unwrap();
+    let error = without_timers.block_on(Producer::new(option).start()).unwrap_err();
+    assert!(matches!(error, MQClientError::NoRuntime), "{error}");
+    assert!(error.to_string().contains("enable_all"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The other Rust client under load: `rocketmq-client-rust-load NAMESRV`, driven as `load.rs` says.
+//! The other Rust client under load: `rocketmq-client-rust-load NAMESRV`, driven by the protocol in `load.rs`.
 
 #![recursion_limit = "256"]
 
@@ -68,7 +68,7 @@ async fn in_tasks(producer: &DefaultMQProducer, body: &[u8], load: Load) -> Repo
     Report { elapsed: began.elapsed(), latencies: take_noted(), failed }
 }
 
-/// How many failed.
+/// Returns the number of failed sends.
 async fn in_turn(producer: DefaultMQProducer, body: Vec<u8>, load: Load, end: Instant) -> u64 {
     let mut failed = 0;
     let count = if load.mode == Mode::Batch { load.batch } else { 1 };

@@ -1,8 +1,8 @@
-//! Single sends that go out together: gathers them, and gives each its own outcome. Java: `ProduceAccumulator`.
+//! Gathers single sends into batches, and gives each send its own outcome. Java: `ProduceAccumulator`.
 //!
-//! - [`Accumulator`]: which messages may be gathered, and the room for them
-//! - `open_batches`: when a batch goes out
-//! - `outcome`: what one request for several messages means for each of them
+//! - [`Accumulator`]: the messages that may be gathered, and the room for them
+//! - `open_batches`: decides when a batch goes out
+//! - `outcome`: splits the outcome of a request among its messages
 
 mod open_batches;
 mod outcome;
@@ -27,23 +27,24 @@ use crate::model::SendResult;
 use open_batches::{Batch, Limits, Newcomer, OpenBatches};
 pub(super) use outcome::of_each as outcome_of_each;
 
-/// Messages that go out together.
+/// Messages to send in one request.
 pub(super) type GatheredBatch = Batch<Member>;
 
-/// The bytes of a message that are gathered.
+/// Room for the bytes of one gathered message.
 type Room = OwnedSemaphorePermit;
 
-/// The most that an id adds to a message: `UNIQ_KEY`, two separators, 56 digits.
+/// The largest number of bytes that an id adds to a message: `UNIQ_KEY`, two separators, 56 digits.
 const ID_BYTES: usize = 66;
 
-/// Messages with one of these are something else than plain messages, and brokers look for it in single sends only.
-const NOT_IN_BATCHES: [&str; 6] = [
+/// Properties of messages that are not plain: brokers look for them only in single sends.
+const NOT_IN_BATCHES: [&str; 7] = [
     names::PROPERTY_TRANSACTION_PREPARED,
     names::PROPERTY_PRODUCER_GROUP,
     names::PROPERTY_MESSAGE_TYPE,
     names::PROPERTY_CORRELATION_ID,
     names::PROPERTY_INNER_MULTI_DISPATCH,
     names::PROPERTY_TIMER_DEL_UNIQKEY,
+    names::PROPERTY_PRIORITY,
 ];
 
 /// Gathers the messages of single sends into batches, and gives each sender its own outcome.
@@ -52,7 +53,7 @@ pub(super) struct Accumulator {
     open: Mutex<OpenBatches<BatchKey, Member>>,
     /// Bytes that may still be gathered.
     room: Arc<Semaphore>,
-    /// A batch was opened, which has a time to go out.
+    /// Notified when a batch was opened: its time may be the next.
     opened: Notify,
     largest: usize,
     compressed_from: usize,
@@ -60,7 +61,7 @@ pub(super) struct Accumulator {
     ids: &'static UniqueIdGenerator,
 }
 
-/// What the messages of a batch have in common.
+/// The properties that all messages of a batch share.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct BatchKey {
     topic: ByteString,
@@ -72,7 +73,7 @@ struct BatchKey {
     retries: u32,
 }
 
-/// One message, and who waits for it.
+/// A message with its sender.
 #[derive(Debug)]
 pub(super) struct Member {
     message: Message,
@@ -80,7 +81,7 @@ pub(super) struct Member {
     room: Room,
 }
 
-/// Who waits for a message, and what they hold.
+/// The sender of a message, with the permits that it holds.
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) plan: SendPlan,
@@ -89,14 +90,14 @@ pub(super) struct Sender {
     answer: Answer,
 }
 
-/// Where an outcome goes.
+/// The receiver of an outcome.
 pub(super) enum Answer {
-    /// To a task, which may have given up.
+    /// A task, which may have given up.
     Task(oneshot::Sender<Result<SendResult, MQClientError>>),
     Callback(Box<dyn FnOnce(Result<SendResult, MQClientError>) + Send>),
 }
 
-/// Room for one message.
+/// Reserved room for one message.
 #[derive(Debug)]
 pub(super) struct Reserved<'a> {
     accumulator: &'a Accumulator,
@@ -105,9 +106,9 @@ pub(super) struct Reserved<'a> {
 }
 
 impl Accumulator {
-    /// The accumulator that these options ask for, if they do.
+    /// The accumulator for these options; `None` if they do not ask for it.
     pub(super) fn new(option: &ProducerOption, ids: &'static UniqueIdGenerator) -> Option<Arc<Self>> {
-        // Such a hook is promised to see every message, and to refuse each on its own.
+        // Such a hook must see every single message, so that it can forbid each by itself.
         if !option.auto_batch() || !option.hooks().forbidden.is_empty() {
             return None;
         }
@@ -125,8 +126,9 @@ impl Accumulator {
         }))
     }
 
-    /// Room for a message in a batch; none if it must, or had better, go alone.
-    pub(super) fn reserve(&self, message: &Message) -> Option<Reserved<'_>> {
+    /// Reserves room for a message in a batch; `None` if the message must, or should, go alone.
+    pub(super) fn reserve(&self, message: &mut Message) -> Option<Reserved<'_>> {
+        message.properties_mut().take_off_received();
         let instance =
             self.namespace.as_ref().map_or(0, |name| names::PROPERTY_INSTANCE_ID.len() + name.len() + 2);
         let bytes = encoded_len(message) + ID_BYTES + instance;
@@ -143,7 +145,7 @@ impl Accumulator {
         Some(Reserved { accumulator: self, room, bytes })
     }
 
-    /// The batches whose time has come, and when that of the next one comes.
+    /// The batches that are due, and when the next one is due.
     pub(super) fn take_due(&self, now: Instant) -> (Vec<GatheredBatch>, Option<Instant>) {
         self.lock().take_due(now)
     }
@@ -157,7 +159,7 @@ impl Accumulator {
         }
     }
 
-    /// Takes out what waits. From now on each message is a batch of its own.
+    /// Takes out all waiting messages. From now on each message is a batch of its own.
     pub(super) fn close(&self) -> Vec<GatheredBatch> {
         self.lock().close()
     }
@@ -166,7 +168,7 @@ impl Accumulator {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The message gets its id here, so that everyone in the batch knows their own.
+    /// Gives the message its id now, so that each sender of the batch knows the id of its own message.
     fn identify(&self, message: &mut Message) {
         if message.unique_key().is_none() {
             message.properties_mut().put_reserved(names::UNIQ_KEY, self.ids.next(now_ms()).as_str());
@@ -178,7 +180,7 @@ impl Accumulator {
 }
 
 impl Reserved<'_> {
-    /// Puts the message into a batch. Returns a batch that has to be sent now.
+    /// Adds the message to a batch. Returns a batch that must be sent now.
     #[must_use]
     pub(super) fn join(self, mut message: Message, sender: Sender) -> Option<GatheredBatch> {
         self.accumulator.identify(&mut message);
@@ -204,7 +206,7 @@ impl Reserved<'_> {
 }
 
 impl Member {
-    /// The message, and what goes back to its sender.
+    /// Splits into the message and the rest, which returns to the sender.
     pub(super) fn split(self) -> (Message, (Sender, Room)) {
         (self.message, (self.sender, self.room))
     }
@@ -214,7 +216,7 @@ impl Member {
         !self.sender.answer.is_unwanted()
     }
 
-    /// Notes that the message waited for others until now.
+    /// Records the time that the message waited for others.
     pub(super) fn note_wait(&mut self, now: Instant) {
         let Sender { plan, report, .. } = &mut self.sender;
         report.waited_for_batch = (now - plan.began).saturating_sub(report.waited_for_permits);
@@ -223,24 +225,19 @@ impl Member {
 
 impl Sender {
     pub(super) fn new(
-        plan: &SendPlan,
+        plan: SendPlan,
         report: Option<Box<SendReport>>,
         permit: Permit<Arc<Permits>>,
         answer: Answer,
     ) -> Self {
-        Self {
-            plan: plan.clone(),
-            report: report.map_or_else(SendReport::default, |report| *report),
-            permit,
-            answer,
-        }
+        Self { plan, report: report.map_or_else(SendReport::default, |report| *report), permit, answer }
     }
 
-    /// Gives the sender the outcome; before that the permit back, so that the sender can send again.
+    /// Gives the sender the outcome. First returns the permit, so that the sender can send again at once.
     pub(super) fn finish(self, sent: Result<SendResult, MQClientError>) {
         drop(self.permit);
         match self.answer {
-            // It may have given up just now.
+            // An error means that the sender has just given up.
             Answer::Task(task) => _ = task.send(sent),
             Answer::Callback(callback) => callback(sent),
         }
@@ -248,7 +245,7 @@ impl Sender {
 }
 
 impl Answer {
-    /// Whoever dropped the future of a send has given it up.
+    /// Whether the sender has dropped the future of its send.
     fn is_unwanted(&self) -> bool {
         matches!(self, Self::Task(task) if task.is_closed())
     }
@@ -287,8 +284,8 @@ mod tests {
             message.properties_mut().put_reserved(name, "x");
             message
         };
-        assert!(accumulator.reserve(&message()).is_some());
-        for alone in [
+        assert!(accumulator.reserve(&mut message()).is_some());
+        for mut alone in [
             message().with_delay_time_level(1),
             message().with_delay_time_sec(1),
             message().with_deliver_time_ms(1),
@@ -300,7 +297,7 @@ mod tests {
             with("MSG_TYPE"),
             with("INNER_MULTI_DISPATCH"),
         ] {
-            assert!(accumulator.reserve(&alone).is_none(), "{alone:?}");
+            assert!(accumulator.reserve(&mut alone).is_none(), "{alone:?}");
         }
     }
 
@@ -310,10 +307,10 @@ mod tests {
             option.set_total_batch_max_bytes(200);
         })
         .unwrap();
-        let (first, second) = (accumulator.reserve(&message()), accumulator.reserve(&message()));
-        assert!(first.is_some() && second.is_some() && accumulator.reserve(&message()).is_none());
+        let (first, second) = (accumulator.reserve(&mut message()), accumulator.reserve(&mut message()));
+        assert!(first.is_some() && second.is_some() && accumulator.reserve(&mut message()).is_none());
         drop(first);
-        assert!(accumulator.reserve(&message()).is_some());
+        assert!(accumulator.reserve(&mut message()).is_some());
     }
 
     #[test]

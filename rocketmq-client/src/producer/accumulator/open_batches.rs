@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Which messages go together, and when. It only decides: time comes in, full and due batches come out.
+/// Decides which messages go together, and when. It does no I/O: time comes in, full and due batches come out.
 #[derive(Debug)]
 pub(super) struct OpenBatches<K, T> {
     limits: Limits,
@@ -13,16 +13,16 @@ pub(super) struct OpenBatches<K, T> {
     closed: bool,
 }
 
-/// When a batch goes out.
+/// The limits of a batch: it goes out at the first that is reached.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// So long after its first message.
+    /// Time after its first message.
     pub(super) delay: Duration,
-    /// As soon as the next message would make it larger than that.
+    /// Bytes: it goes out before a message that would make it larger.
     pub(super) bytes: usize,
 }
 
-/// What is to join a batch.
+/// A message that joins a batch.
 #[derive(Debug)]
 pub(super) struct Newcomer<T> {
     pub(super) item: T,
@@ -30,26 +30,26 @@ pub(super) struct Newcomer<T> {
     pub(super) bytes: usize,
     /// When its send began.
     pub(super) began: Instant,
-    /// How long its send may take. Half of that is kept for the way to the broker.
+    /// The time-out of its send. Half of it is kept for the way to the broker.
     pub(super) timeout: Duration,
 }
 
-/// Messages that go out together, the oldest first.
+/// Messages to send in one request, the oldest first.
 #[derive(Debug)]
 pub(in crate::producer) struct Batch<T> {
     pub(in crate::producer) items: Vec<T>,
     bytes: usize,
     due: Instant,
-    /// The earliest and the latest beginning of their sends.
+    /// The earliest and the latest start of their sends.
     began: (Instant, Instant),
 }
 
-/// What a newcomer brought about.
+/// The effects of a new message.
 #[derive(Debug)]
 pub(super) struct Added<T> {
-    /// A batch that is to be sent now.
+    /// A batch to send now.
     pub(super) full: Option<Batch<T>>,
-    /// There is a new batch, with its own time to go out.
+    /// Whether a batch was opened, with a due time of its own.
     pub(super) opened: bool,
 }
 
@@ -59,7 +59,7 @@ impl<T> Batch<T> {
         Self { items: vec![first.item], bytes, due, began }
     }
 
-    /// When the first of its sends began: the deadline that follows from it holds for all.
+    /// When the first of its sends began: the deadline of the batch follows from it.
     pub(in crate::producer) fn began(&self) -> Instant {
         self.began.0
     }
@@ -67,7 +67,7 @@ impl<T> Batch<T> {
     fn takes(&self, newcomer: &Newcomer<T>, limit: usize) -> bool {
         let earliest = self.began.0.min(newcomer.began);
         let latest = self.began.1.max(newcomer.began);
-        // One deadline holds for the batch, the earliest: nobody should lose much of its time by that.
+        // The batch has the earliest deadline of its messages, so only sends that began at about the same time join.
         let close_in_time = latest.duration_since(earliest) <= newcomer.timeout / 8;
         close_in_time && newcomer.bytes <= limit.saturating_sub(self.bytes)
     }
@@ -84,7 +84,7 @@ impl<K: Hash + Eq, T> OpenBatches<K, T> {
         Self { limits, open: HashMap::new(), closed: false }
     }
 
-    /// Puts a message into the batch of its key.
+    /// Adds a message to the batch of its key.
     pub(super) fn add(&mut self, key: K, newcomer: Newcomer<T>, now: Instant) -> Added<T> {
         if self.closed {
             return Added { full: Some(Batch::new(newcomer, now)), opened: false };
@@ -105,7 +105,7 @@ impl<K: Hash + Eq, T> OpenBatches<K, T> {
         Added { full, opened: false }
     }
 
-    /// The batches whose time has come, and when that of the next one comes.
+    /// The batches that are due, and when the next one is due.
     pub(super) fn take_due(&mut self, now: Instant) -> (Vec<Batch<T>>, Option<Instant>) {
         let is_due = |(_, batch): &(K, Batch<T>)| batch.due <= now;
         let (due, open): (HashMap<_, _>, _) = mem::take(&mut self.open).into_iter().partition(is_due);
@@ -113,7 +113,7 @@ impl<K: Hash + Eq, T> OpenBatches<K, T> {
         (due.into_values().collect(), self.open.values().map(|batch| batch.due).min())
     }
 
-    /// All batches; from now on each message is one of its own.
+    /// All batches; from now on each message is a batch of its own.
     pub(super) fn close(&mut self) -> Vec<Batch<T>> {
         self.closed = true;
         self.open.drain().map(|(_, batch)| batch).collect()

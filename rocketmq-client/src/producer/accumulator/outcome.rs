@@ -1,8 +1,8 @@
 use crate::error::{MQClientError, SendReport};
 use crate::model::SendResult;
 
-/// What one request for several messages means for the sender of each: its own id, its own place, its own error.
-/// `ids` are those of the messages, `reports` what their senders went through before.
+/// Splits the outcome of a request for several messages: each sender gets its own id, its own place, its own error.
+/// `ids` are those of the messages; `reports` tell of the waits of their senders.
 pub(in crate::producer) fn of_each<'a>(
     sent: Result<SendResult, MQClientError>,
     ids: Vec<String>,
@@ -14,8 +14,8 @@ pub(in crate::producer) fn of_each<'a>(
     }
 }
 
-/// A broker lists the ids of the records that it wrote, with commas between them. Where a batch is stored as one
-/// record (`queue.type=BatchCQ`), all messages share its id and place.
+/// A broker lists the ids of the records that it wrote, joined by commas. If it stores a batch as one record
+/// (`queue.type=BatchCQ`), all messages share its id and place.
 fn results(sent: &SendResult, ids: Vec<String>) -> Vec<SendResult> {
     let records: Vec<&str> = sent.offset_msg_id.split(',').collect();
     let each_its_own = records.len() == ids.len();

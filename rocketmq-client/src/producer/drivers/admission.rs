@@ -10,10 +10,10 @@ use crate::producer::default_mq_producer_impl::{
 use crate::producer::machine::SendPlan;
 use crate::producer::permits::{NoPermit, Permit, Permits};
 
-/// What a send from another runtime gets on top of its deadline, so that the ordinary time-out comes first.
+/// Added to the deadline of a send from another runtime, so that the ordinary time-out fires first.
 const ELSEWHERE_GRACE: Duration = Duration::from_millis(100);
 
-/// The permit of a send, and a report if the send had to wait for it.
+/// The permit of a send, with a report if the send waited for it.
 pub(super) type Admitted<'a> = (Permit<&'a Permits>, Option<Box<SendReport>>);
 
 impl DefaultMQProducerImpl {
@@ -33,7 +33,7 @@ impl DefaultMQProducerImpl {
             match permit {
                 Ok(permit) => Ok((permit.of(plan.messages), Some(plan.waited_for_permit(now)))),
                 Err(why) => {
-                    // A send that comes too late is the fault of its caller, and is not counted.
+                    // A send that comes after the shutdown is its caller's fault and is not counted.
                     if why == NoPermit::TimedOut {
                         self.note_failure(plan, false);
                     }
@@ -43,8 +43,8 @@ impl DefaultMQProducerImpl {
         })
     }
 
-    /// Runs a send. Its deadline is kept by tasks of the runtime on which the producer was started. A caller on another
-    /// runtime cannot tell whether that still runs, and keeps the deadline, too.
+    /// Runs a send from another runtime. Tasks of the producer's runtime keep its deadline; the caller keeps it too,
+    /// because it cannot see whether that runtime still runs.
     pub(super) async fn within_deadline<T>(
         &self,
         running: &RunningProducer,
@@ -65,12 +65,12 @@ impl DefaultMQProducerImpl {
     }
 }
 
-/// What is known of a send that ended from outside, in the middle of whatever it was doing.
+/// The context of a send that was stopped from outside at an unknown step.
 fn given_up() -> Box<Context> {
     Context::of(SendReport { given_up: true, ..SendReport::default() })
 }
 
-/// The error of a send whose task, or that of its connection, was stopped: by a shutdown whose time was over, or with its
+/// The error of a send whose task, or whose connection's task, was stopped: by a shutdown at its limit, or with its
 /// runtime.
 pub(super) fn abandoned() -> MQClientError {
     MQClientError::Abandoned { context: given_up() }

@@ -12,14 +12,15 @@ use crate::error::MQClientError;
 use crate::hook::CommunicationMode;
 use crate::producer::default_mq_producer_impl::{DefaultMQProducerImpl, RunningProducer};
 use crate::producer::machine::{QueueAttempt, SendEvent, SendStep};
-use crate::producer::wire::Receipt;
+use crate::producer::wire::{Receipt, SendAnswer};
 
-/// The first attempt of nearly every send has nothing to do but to write a frame and to wait for its answer: route and
-/// connection are known, no hook watches, nothing is compressed. These functions carry out the first steps of the machine
-/// in place, without the box and the loop of [`send_default_impl`](DefaultMQProducerImpl::send_default_impl), which goes on
-/// with any other step.
+/// The shortcut for nearly every send: route and connection are known, no hook watches, nothing is compressed, so the
+/// first attempt only writes a frame and waits for its answer. These functions carry out the machine's first steps in
+/// place, without the box and the loop of [`send_default_impl`](DefaultMQProducerImpl::send_default_impl), which takes
+/// over any other step.
 impl DefaultMQProducerImpl {
-    /// Chooses the queue of the first attempt, if the attempt can be made at once. The error is the step to go on with.
+    /// Chooses the queue of the first attempt, if the attempt can be made at once. An `Err` is the step to continue
+    /// with.
     #[inline]
     pub(super) fn begin_at_once(
         &self,
@@ -29,7 +30,7 @@ impl DefaultMQProducerImpl {
         if running.preparation(&self.option).is_to_be_compressed(&send.prepared) {
             return Err(SendStep::ChooseQueue);
         }
-        // A look at the clock takes longer than most of this.
+        // Reuse the time of the call: reading the clock takes longer than the rest of this function.
         let now = send.machine.begins_at().unwrap_or_else(Instant::now);
         let Some((route, place)) = self.choose_known_queue(running, send) else {
             return Err(SendStep::ChooseQueue);
@@ -56,26 +57,29 @@ impl DefaultMQProducerImpl {
             let begun = self.begin_call(running, send, &attempt, connection);
             Poll::Ready(begun.ok().flatten().map(|begun| begun.wait(cx.waker())))
         });
-        // Without room, or on a connection that just ended, nothing was attempted.
+        // The buffer is full, or the connection has just ended. Nothing was attempted: the loop takes the step again.
         let Some(pending) = begun.await else { return SendStep::Write(attempt) };
-        let answer = pending.await;
-        let answer = answer.as_ref().map(|answer| answer.view()).map_err(Clone::clone);
-        self.answered(running, send, attempt, answer, Instant::now())
+        match pending.await {
+            Ok(answer) => self.answered(running, send, attempt, Ok(&answer.view()), Instant::now()),
+            Err(error) => self.answered(running, send, attempt, Err(error), Instant::now()),
+        }
     }
 
-    /// The step that follows an attempt that was answered, or will never be.
+    /// The next step after an attempt has its answer, or its error.
     #[inline]
     pub(super) fn answered(
         &self,
         running: &RunningProducer,
         send: &mut PreparedSend<Receipt>,
         attempt: QueueAttempt,
-        answer: Result<CommandView<'_>, CallError>,
+        answer: Result<&CommandView<'_>, CallError>,
         now: Instant,
     ) -> SendStep<Receipt> {
         let choice = attempt.choice();
         let answered = match answer {
-            Ok(answer) => Receipt::read((&answer).into(), &send.prepared, choice.queue, choice.address),
+            Ok(answer) => {
+                Receipt::read(SendAnswer::Framed(answer), &send.prepared, choice.queue, choice.address)
+            }
             Err(source) => {
                 let error = RemotingError::call(&dialled_address(&self.option, choice.address), source);
                 Err(MQClientError::from_remoting(choice.queue.broker_name(), error))
@@ -84,7 +88,7 @@ impl DefaultMQProducerImpl {
         self.tell(running, &mut send.machine, now, SendEvent::Answered(attempt, answered))
     }
 
-    /// The connection for an attempt, if it is open and the attempt needs nothing else.
+    /// The connection for an attempt, if it is open and no hook wants to see the attempt.
     fn open_connection(
         &self,
         running: &RunningProducer,
@@ -100,8 +104,8 @@ impl DefaultMQProducerImpl {
         choice.connection.get_or(|| remoting.connection(&dialled_address(&self.option, choice.address)))
     }
 
-    /// Puts the frame of an attempt into the write buffer. If that has no room (`None`) or takes no frame, nothing was
-    /// attempted.
+    /// Puts the frame of an attempt into the write buffer. Nothing was attempted if the buffer is full (`None`) or the
+    /// frame cannot be written (an error).
     pub(super) fn begin_call<'c>(
         &self,
         running: &RunningProducer,

@@ -4,22 +4,23 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::PreparedSend;
-use super::admission::{Admitted, abandoned};
+use super::admission::abandoned;
 use crate::error::MQClientError;
 use crate::hook::CommunicationMode;
-use crate::model::{Message, SendResult};
-use crate::producer::accumulator::{Answer, Reserved, Sender};
+use crate::model::SendResult;
+use crate::producer::accumulator::{Answer, Reserved};
 use crate::producer::default_mq_producer_impl::{
     BoxFuture, DefaultMQProducerImpl, RunningProducer, current_runtime,
 };
-use crate::producer::machine::{SendMachine, SendPlan, SendStep};
+use crate::producer::machine::{SendPlan, SendStep};
+use crate::producer::permits::{Permit, Permits};
 use crate::producer::send_options::SendOptions;
 use crate::producer::wire::{Receipt, Submission};
 
 impl DefaultMQProducerImpl {
     /// Waits for a permit, then sends. The permit is held until the outcome is known.
     ///
-    /// Each task that sends holds this future, so all that is rare is in a box, and the shortcut is not.
+    /// Each sending task holds this future: rare steps are boxed to keep it small, the shortcut is not.
     pub(in crate::producer) async fn send(
         self: &Arc<Self>,
         submission: Submission,
@@ -29,18 +30,15 @@ impl DefaultMQProducerImpl {
         let plan =
             SendPlan { messages: submission.messages(), ..self.plan(CommunicationMode::Sync, options) };
         if running.is_elsewhere(current_runtime()?) {
+            // Rare, and needs a timer of its own: boxed, so that the usual future stays small.
             return self.send_from_elsewhere(running, submission, plan).await;
         }
-        let admitted = self.admit(submission.body_len(), &plan).await?;
-        let submission = match room_in_batch(running, submission) {
-            Ok((reserved, message)) => {
-                return self.send_gathered(running, reserved, message, plan, admitted).await;
-            }
-            Err(submission) => submission,
-        };
-        let (permit, report) = admitted;
-        let prepared = running.preparation(&self.option).prepare(submission)?;
-        let mut send = PreparedSend { prepared, machine: SendMachine::new(plan, report) };
+        let (permit, report) = self.admit(submission.body_len(), &plan).await?;
+        let mut send = PreparedSend::new(submission, plan, report);
+        if let Some(reserved) = send.prepared.as_message().and_then(|message| running.reserve(message)) {
+            return self.send_gathered(running, reserved, send, permit).await;
+        }
+        running.preparation(&self.option).make_ready(&mut send.prepared)?;
         let step = match self.begin_at_once(running, &mut send) {
             Ok((attempt, connection)) => self.attempt_at_once(running, &mut send, attempt, &connection).await,
             Err(step) => step,
@@ -49,6 +47,7 @@ impl DefaultMQProducerImpl {
             SendStep::Done(outcome) => outcome,
             step => self.send_default_impl(running, &mut send, step).await,
         };
+        // Return the permit before the texts of the result are made: another send can start.
         drop(permit);
         send.outcome(&self.option, sent)
     }
@@ -61,53 +60,30 @@ impl DefaultMQProducerImpl {
     ) -> BoxFuture<'a, SendResult> {
         Box::pin(async move {
             let sending = pin!(async {
-                let admitted = self.admit(submission.body_len(), &plan).await?;
-                match room_in_batch(running, submission) {
-                    Ok((reserved, message)) => {
-                        self.send_gathered(running, reserved, message, plan.clone(), admitted).await
-                    }
-                    Err(submission) => {
-                        let (_permit, report) = admitted;
-                        self.deliver::<Receipt>(running, submission, plan.clone(), report).await
-                    }
+                let (permit, report) = self.admit(submission.body_len(), &plan).await?;
+                let mut send = PreparedSend::<Receipt>::new(submission, plan.clone(), report);
+                match send.prepared.as_message().and_then(|message| running.reserve(message)) {
+                    Some(reserved) => self.send_gathered(running, reserved, send, permit).await,
+                    None => self.deliver(running, send).await,
                 }
             });
             self.within_deadline(running, &plan, sending).await
         })
     }
 
-    /// Sends a message in a batch with others.
+    /// Sends a message as part of a gathered batch.
     fn send_gathered<'a>(
         self: &'a Arc<Self>,
         running: &'a RunningProducer,
         reserved: Reserved<'a>,
-        message: Message,
-        plan: SendPlan,
-        (permit, report): Admitted<'a>,
+        send: PreparedSend<Receipt>,
+        permit: Permit<&'a Permits>,
     ) -> BoxFuture<'a, SendResult> {
         Box::pin(async move {
-            running.preparation(&self.option).check(&message)?;
             let (answer, outcome) = oneshot::channel();
-            let sender =
-                Sender::new(&plan, report, permit.held_by(self.permits.clone()), Answer::Task(answer));
-            self.gather(running, reserved, message, sender);
+            let permit = permit.held_by(self.permits.clone());
+            self.gather(running, reserved, send, permit, Answer::Task(answer))?;
             outcome.await.unwrap_or_else(|_| Err(abandoned()))
         })
-    }
-}
-
-/// Room in a batch for what is to be sent, if it is a message that may go with others.
-#[expect(clippy::result_large_err, reason = "inlined: the message stays where it is")]
-#[inline]
-fn room_in_batch(
-    running: &RunningProducer,
-    submission: Submission,
-) -> Result<(Reserved<'_>, Message), Submission> {
-    match submission {
-        Submission::Message(message) => match running.reserve(&message) {
-            Some(reserved) => Ok((reserved, message)),
-            None => Err(Submission::Message(message)),
-        },
-        other => Err(other),
     }
 }

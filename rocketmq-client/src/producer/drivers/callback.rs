@@ -13,22 +13,22 @@ use super::{PreparedSend, slot_pool};
 use crate::error::MQClientError;
 use crate::hook::CommunicationMode;
 use crate::model::{Message, SendResult};
-use crate::producer::accumulator::{Answer, Sender};
+use crate::producer::accumulator::Answer;
 use crate::producer::default_mq_producer_impl::{
     BoxFuture, DefaultMQProducerImpl, RunningProducer, current_runtime,
 };
-use crate::producer::machine::{SendMachine, SendPlan, SendStep};
+use crate::producer::machine::{SendPlan, SendStep};
 use crate::producer::permits::Taken;
 use crate::producer::send_options::SendOptions;
-use crate::producer::wire::{Prepared, Receipt};
+use crate::producer::wire::{Receipt, Submission};
 
-/// What a callback gets.
+/// The argument of a callback.
 type CallbackResult = Result<SendResult, MQClientError>;
 
-/// A user's callback, whatever it captures.
+/// A user's callback, of any type.
 type BoxedCallback = Box<dyn FnOnce(CallbackResult) + Send>;
 
-/// A user's callback. It runs exactly once: with the outcome, or, when the send is dropped on the way, with an error.
+/// A user's callback. It runs exactly once: with the outcome, or with an error if the send is dropped before.
 struct Callback {
     producer: Arc<DefaultMQProducerImpl>,
     /// The permit of the send, if it is held here.
@@ -36,21 +36,21 @@ struct Callback {
     callback: Option<BoxedCallback>,
 }
 
-/// A send that ends in a callback.
+/// A send with a callback.
 ///
-/// Mostly no task waits for it: its first attempt goes into the write buffer at once, and all of it then waits among the
-/// requests in flight. What takes longer goes on in a task.
+/// Usually no task waits for it: its first attempt goes into the write buffer at once, and the whole send then waits
+/// in its slot of the in-flight table. A send that takes more steps continues in a task.
 struct CallbackSend {
     callback: Callback,
-    /// The message with the step that comes next, until the callback is about to run.
+    /// The message with its next step, until the callback is about to run.
     on_its_way: Option<(PreparedSend<Receipt>, SendStep<Receipt>)>,
 }
 
-/// Where a send lies while it is on its way: empty before and after.
+/// The reusable memory of a send: holds it while it is in progress, empty before and after.
 #[derive(Default)]
 pub(super) struct CallbackSlot(Option<CallbackSend>);
 
-/// A send of which nothing is written yet. Dropped, it is as if it had never been.
+/// A send whose frame is not written yet. Dropping it drops the callback without a call.
 struct UnwrittenSend(Option<Box<CallbackSlot>>);
 
 /// A send that waits for room in a write buffer.
@@ -60,8 +60,8 @@ struct BlockedSend {
 }
 
 impl DefaultMQProducerImpl {
-    /// Admits a message, sends it and has the outcome go to a callback. Waits for room in the write buffer alone: what
-    /// takes longer goes on in a task.
+    /// Admits a message, sends it and passes the outcome to a callback. Waits only for its permit and for room in the
+    /// write buffer; longer waits happen in a task.
     pub(in crate::producer) async fn send_async<F>(
         self: &Arc<Self>,
         message: Message,
@@ -72,10 +72,11 @@ impl DefaultMQProducerImpl {
     {
         let running = self.running()?;
         if try_id().is_none() {
-            // Not in a task, so perhaps outside of all runtimes.
+            // Outside a task there may be no runtime at all.
             current_runtime()?;
         }
-        // Mostly nothing here waits: a caller that sends in a loop would keep the thread from writing what was sent.
+        // Usually nothing below waits: without a yield, a caller that sends in a loop would keep its thread from
+        // writing.
         consume_budget().await;
         let plan = self.plan(CommunicationMode::Async, SendOptions::new());
         let admitted = self.admit(message.body().len(), &plan).await?;
@@ -85,29 +86,28 @@ impl DefaultMQProducerImpl {
         }
     }
 
-    /// Begins a send, unless the write buffer is full.
+    /// Begins a send. Returns it if the write buffer is full.
     fn begin_async(
         self: &Arc<Self>,
         running: &RunningProducer,
-        message: Message,
+        mut message: Message,
         plan: SendPlan,
         (permit, report): Admitted<'_>,
         callback: BoxedCallback,
     ) -> Result<Option<BlockedSend>, MQClientError> {
-        if let Some(reserved) = running.reserve(&message) {
-            running.preparation(&self.option).check(&message)?;
+        if let Some(reserved) = running.reserve(&mut message) {
             let permit = permit.held_by(self.permits.clone());
             let mut callback = Callback::new(self, Taken::default(), callback);
             let answer = Answer::Callback(Box::new(move |sent| callback.call(sent)));
-            self.gather(running, reserved, message, Sender::new(&plan, report, permit, answer));
+            let send = PreparedSend::new(Submission::Message(message), plan, report);
+            self.gather(running, reserved, send, permit, answer)?;
             return Ok(None);
         }
-        // Made ready in its place: a message that is moved costs more than most of this.
         let mut slot = slot_pool::take();
         slot.0 = Some(CallbackSend {
             callback: Callback::new(self, permit.into_taken(), callback),
             on_its_way: Some((
-                PreparedSend { prepared: Prepared::new(message), machine: SendMachine::new(plan, report) },
+                PreparedSend::new(Submission::Message(message), plan, report),
                 SendStep::ChooseQueue,
             )),
         });
@@ -118,7 +118,7 @@ impl DefaultMQProducerImpl {
         Ok(send.begin(self, running))
     }
 
-    /// Writes a frame as soon as there is room for it.
+    /// Writes the frame when there is room for it.
     fn write_when_unblocked<'a>(
         &'a self,
         running: &'a RunningProducer,
@@ -159,7 +159,7 @@ impl UnwrittenSend {
         }
     }
 
-    /// Puts the frame into the write buffer.
+    /// Puts the frame into the write buffer. Returns the send if the buffer is full.
     fn write(
         mut self,
         producer: &DefaultMQProducerImpl,
@@ -173,12 +173,12 @@ impl UnwrittenSend {
                 None
             }
             Ok(None) => Some(BlockedSend { send: self, connection: connection.clone() }),
-            // It cannot be written here, and nothing was attempted.
+            // Nothing was attempted: let the loop take the step again, and report its error.
             Err(_) => self.go_on(running),
         }
     }
 
-    /// Goes on in a task.
+    /// Continues in a task.
     fn go_on(mut self, running: &RunningProducer) -> Option<BlockedSend> {
         self.0.take()?.go_on(running);
         None
@@ -194,11 +194,11 @@ impl Drop for UnwrittenSend {
 }
 
 impl CallbackSlot {
-    /// Goes on in a task.
+    /// Continues in a task.
     fn go_on(mut self: Box<Self>, running: &RunningProducer) {
         running.tasks.spawn(async move {
             let Some(CallbackSend { callback, on_its_way: Some((send, step)) }) = &mut self.0 else { return };
-            // Also while the producer shuts down and finishes what was admitted.
+            // `started`, not `running`: a producer that shuts down finishes its admitted sends.
             let Some(running) = callback.producer.started() else { return };
             let next = mem::replace(step, SendStep::ChooseQueue);
             let sent = callback.producer.send_default_impl(running, send, next).await;
@@ -206,7 +206,7 @@ impl CallbackSlot {
         });
     }
 
-    /// Hands the outcome to the callback, and the box back.
+    /// Passes the outcome to the callback, and returns the memory to the pool.
     fn finish(mut self: Box<Self>, sent: Result<Receipt, MQClientError>) {
         if let Some(CallbackSend { callback, on_its_way }) = &mut self.0 {
             let option = callback.producer.option();
@@ -214,15 +214,15 @@ impl CallbackSlot {
                 Some((send, _)) => send.outcome(option, sent),
                 None => return,
             };
-            // The message goes first: its bytes are given back before the callback runs.
+            // Drop the message first: its memory is free before the callback runs.
             *on_its_way = None;
             callback.call(sent);
         }
         slot_pool::give_back(self);
     }
 
-    /// Has the machine see how the attempt ended.
-    fn tell(&mut self, answer: Result<CommandView<'_>, CallError>, now: Instant) {
+    /// Tells the machine the result of the attempt.
+    fn tell(&mut self, answer: Result<&CommandView<'_>, CallError>, now: Instant) {
         let Some(CallbackSend { callback, on_its_way: Some((send, step)) }) = &mut self.0 else { return };
         let Some(running) = callback.producer.started() else { return };
         if let SendStep::Write(attempt) = mem::replace(step, SendStep::ChooseQueue) {
@@ -233,7 +233,7 @@ impl CallbackSlot {
 
 impl OnAnswer for CallbackSlot {
     fn answered(&mut self, answer: &CommandView<'_>, received: Instant) {
-        self.tell(Ok(*answer), received);
+        self.tell(Ok(answer), received);
     }
 
     fn failed(&mut self, error: CallError) {
@@ -260,7 +260,7 @@ impl Callback {
         Self { producer: producer.clone(), taken, callback: Some(callback) }
     }
 
-    /// Gives the permit back, and does not call.
+    /// Returns the permit and drops the callback without a call.
     fn forget(&mut self) {
         self.callback = None;
         self.producer.permits.give_back(mem::take(&mut self.taken));
@@ -268,7 +268,7 @@ impl Callback {
 
     fn call(&mut self, sent: CallbackResult) {
         let Some(callback) = self.callback.take() else { return };
-        // Before the callback, so that it can send again.
+        // Return the permit before the callback runs, so that the callback can send again.
         self.producer.permits.give_back(self.taken);
         if catch_unwind(AssertUnwindSafe(|| callback(sent))).is_err() {
             self.producer.stats.callback_panicked();

@@ -2,25 +2,33 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
+use super::PreparedSend;
 use crate::error::MQClientError;
 use crate::model::{Message, MessageBatch, SendResult};
-use crate::producer::accumulator::{Accumulator, GatheredBatch, Member, Reserved, Sender, outcome_of_each};
+use crate::producer::accumulator::{
+    Accumulator, Answer, GatheredBatch, Member, Reserved, Sender, outcome_of_each,
+};
 use crate::producer::default_mq_producer_impl::{DefaultMQProducerImpl, RunningProducer};
 use crate::producer::machine::SendPlan;
+use crate::producer::permits::{Permit, Permits};
 use crate::producer::wire::{Receipt, Submission};
 
 impl DefaultMQProducerImpl {
-    /// Puts a message, which was checked, into the room in a batch that was reserved for it.
+    /// Adds a message to a batch, in its reserved room.
     pub(super) fn gather(
         self: &Arc<Self>,
         running: &RunningProducer,
         reserved: Reserved<'_>,
-        message: Message,
-        sender: Sender,
-    ) {
-        if let Some(full) = reserved.join(message, sender) {
+        PreparedSend { prepared, machine }: PreparedSend<Receipt>,
+        permit: Permit<Arc<Permits>>,
+        answer: Answer,
+    ) -> Result<(), MQClientError> {
+        running.preparation(&self.option).check(&prepared.message)?;
+        let (plan, report) = machine.into_plan();
+        if let Some(full) = reserved.join(prepared.message, Sender::new(plan, report, permit, answer)) {
             send_batch(self, running, full);
         }
+        Ok(())
     }
 
     async fn send_together(&self, running: &RunningProducer, members: Vec<Member>, began: Instant) {
@@ -30,7 +38,10 @@ impl DefaultMQProducerImpl {
         let id = |message: &Message| message.unique_key().unwrap_or_default().to_owned();
         let ids = messages.iter().map(id).collect();
         let sent: Result<SendResult, _> = match MessageBatch::new(messages) {
-            Ok(batch) => self.deliver::<Receipt>(running, Submission::Gathered(batch), plan, None).await,
+            Ok(batch) => {
+                self.deliver::<Receipt>(running, PreparedSend::new(Submission::Batch(batch), plan, None))
+                    .await
+            }
             Err(error) => Err(MQClientError::illegal(error)),
         };
         let outcomes = outcome_of_each(sent, ids, senders.iter().map(|(sender, _)| &sender.report));
@@ -42,7 +53,7 @@ impl DefaultMQProducerImpl {
     }
 }
 
-/// Sends each batch when its time has come, for as long as the producer lives.
+/// Sends each batch when it is due. Runs as long as the producer.
 pub(in crate::producer) async fn send_due_batches(
     accumulator: Arc<Accumulator>,
     producer: Weak<DefaultMQProducerImpl>,
@@ -58,7 +69,8 @@ pub(in crate::producer) async fn send_due_batches(
     }
 }
 
-/// A task of its own for each batch: a slow broker delays no other batch, and a sender that goes away harms nobody.
+/// Sends a batch in a task of its own: a slow broker then delays no other batch, and a dropped future stops no other
+/// sender.
 pub(in crate::producer) fn send_batch(
     producer: &Arc<DefaultMQProducerImpl>,
     running: &RunningProducer,
@@ -77,7 +89,8 @@ async fn send(producer: Arc<DefaultMQProducerImpl>, batch: GatheredBatch) {
     }
     if let Some((message, (mut sender, room))) = members.pop().map(Member::split) {
         let (plan, report) = (sender.plan.clone(), Some(Box::new(std::mem::take(&mut sender.report))));
-        let sent = producer.deliver::<Receipt>(running, Submission::Message(message), plan, report).await;
+        let send = PreparedSend::<Receipt>::new(Submission::Message(message), plan, report);
+        let sent = producer.deliver(running, send).await;
         drop(room);
         sender.finish(sent);
     }

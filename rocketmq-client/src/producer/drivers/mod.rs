@@ -1,11 +1,11 @@
-//! Carries out what the [machine](super::machine) of a send decides.
+//! Drivers carry out the decisions of a send's [machine](super::machine).
 //!
 //! - [`PreparedSend`]: a message with its machine; the loop over its steps, `send_default_impl`
 //! - `admission`: the permit before a send, and the deadline of a send from another runtime
-//! - `at_once`: the shortcut for a first attempt that only has to write a frame
+//! - `at_once`: the shortcut for a first attempt that only writes a frame
 //! - `send_kernel`: one attempt, with the hooks around it
 //! - `awaited`: sends whose caller waits for the result
-//! - `callback`, `slot_pool`: sends whose result goes to a callback
+//! - `callback`, `slot_pool`: sends with a callback, and the pool of their memory
 //! - `oneway`: sends without a result
 //! - `gathered`: batches of single sends
 //! - `request_reply`: requests that wait for the reply of a consumer
@@ -22,7 +22,7 @@ mod slot_pool;
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::default_mq_producer_impl::{BoxFuture, DefaultMQProducerImpl, RunningProducer};
 use super::machine::{SendEvent, SendMachine, SendPlan, SendStep, is_stale_route};
@@ -34,7 +34,7 @@ use send_kernel::Deliver;
 
 pub(super) use gathered::{send_batch, send_due_batches};
 
-/// A message that is ready to be sent, and what decides about it.
+/// A message that is ready to be sent, with its machine.
 #[derive(Debug)]
 struct PreparedSend<T> {
     prepared: Prepared,
@@ -42,7 +42,13 @@ struct PreparedSend<T> {
 }
 
 impl<T: Deliver> PreparedSend<T> {
-    /// The outcome as the caller gets it.
+    /// A submission with its permit, not prepared yet.
+    #[inline]
+    fn new(submission: Submission, plan: SendPlan, report: Option<Box<SendReport>>) -> Self {
+        Self { prepared: Prepared::new(submission), machine: SendMachine::new(plan, report) }
+    }
+
+    /// The outcome in the caller's form.
     #[inline]
     fn outcome(
         &self,
@@ -57,21 +63,18 @@ impl<T: Deliver> PreparedSend<T> {
 }
 
 impl DefaultMQProducerImpl {
-    /// Sends what was admitted, with as many attempts as it takes.
+    /// Sends an admitted submission, with as many attempts as needed.
     async fn deliver<T: Deliver>(
         &self,
         running: &RunningProducer,
-        submission: Submission,
-        plan: SendPlan,
-        report: Option<Box<SendReport>>,
+        mut send: PreparedSend<T>,
     ) -> Result<T::Outcome, MQClientError> {
-        let prepared = running.preparation(&self.option).prepare(submission)?;
-        let mut send: PreparedSend<T> = PreparedSend { prepared, machine: SendMachine::new(plan, report) };
+        running.preparation(&self.option).make_ready(&mut send.prepared)?;
         let sent = self.send_default_impl(running, &mut send, SendStep::ChooseQueue).await;
         send.outcome(&self.option, sent)
     }
 
-    /// Carries out steps, from this one on, until there is an outcome. Java: `sendDefaultImpl`.
+    /// Carries out steps from `step` on, until there is an outcome. Java: `sendDefaultImpl`.
     fn send_default_impl<'a, T: Deliver>(
         &'a self,
         running: &'a RunningProducer,
@@ -79,9 +82,16 @@ impl DefaultMQProducerImpl {
         mut step: SendStep<T>,
     ) -> BoxFuture<'a, T> {
         Box::pin(async move {
-            // Once for all attempts. The shortcut leaves such a message alone.
+            // Once for all attempts; the shortcut sends no such message.
             if running.preparation(&self.option).is_to_be_compressed(&send.prepared) {
-                send.prepared.compress(&self.option).await?;
+                let deadline = send.machine.plan().deadline();
+                // In time or not: on this thread the work itself may take longer, and no timer interrupts it.
+                timeout_at(deadline, send.prepared.compress(&self.option)).await.unwrap_or(Ok(()))?;
+                if Instant::now() >= deadline {
+                    let late =
+                        SendEvent::Late("compression of the body: it is large, or the threads are busy");
+                    step = self.tell(running, &mut send.machine, Instant::now(), late);
+                }
             }
             loop {
                 let event = match step {
@@ -92,10 +102,12 @@ impl DefaultMQProducerImpl {
                         SendEvent::Registered(attempt, registered)
                     }
                     SendStep::Write(attempt) => {
+                        // Borrows the attempt: the event takes it back, so that the machine knows which attempt ended.
                         let answered = self.send_kernel_impl(running, send, &attempt).await;
                         SendEvent::Answered(attempt, answered)
                     }
                     SendStep::RefreshRoute(look) => {
+                        tokio::time::sleep_until(look.since).await;
                         let topic = send.prepared.topic();
                         running.instance.refresh_route(topic, look.since, look.until).await;
                         SendEvent::RouteRefreshed(look)
@@ -116,10 +128,13 @@ impl DefaultMQProducerImpl {
         running: &RunningProducer,
         send: &PreparedSend<T>,
     ) -> SendEvent<T> {
+        let (asked, plan) = (Instant::now(), send.machine.plan());
+        if asked >= plan.deadline() {
+            return SendEvent::Late("a thread to run on");
+        }
         if let Some((route, place)) = self.choose_known_queue(running, send) {
             return SendEvent::QueueChosen(route, place);
         }
-        let (asked, plan) = (Instant::now(), send.machine.plan());
         let route = running.routes.find(send.prepared.topic(), plan.timeout, plan.deadline()).await;
         let found = route.and_then(|route| {
             let place = self.choose(running, send, &route).ok_or_else(|| no_queue(&send.prepared))?;
@@ -128,7 +143,7 @@ impl DefaultMQProducerImpl {
         SendEvent::RouteLookedUp { asked, found }
     }
 
-    /// A queue of a route that is known. `None` if the route has to be looked up, or has no such queue.
+    /// A queue of a known route. `None` if the route must be looked up, or lacks the queue.
     #[inline]
     fn choose_known_queue<T: Deliver>(
         &self,
@@ -140,7 +155,7 @@ impl DefaultMQProducerImpl {
         Some((route, place))
     }
 
-    /// The place of the queue for the next attempt.
+    /// The index of the queue for the next attempt.
     #[inline]
     fn choose<T: Deliver>(
         &self,
@@ -155,10 +170,10 @@ impl DefaultMQProducerImpl {
         choice.map(|choice| choice.place)
     }
 
-    /// Tells all that learn from what happened: the fault strategy, the routes, the counters, and first of all the machine
-    /// of the send, which decides what comes next.
+    /// Tells an event to the machine, which decides the next step, and to all others that learn from it: fault
+    /// strategy, routes, counters.
     ///
-    /// Always inlined: events and steps hold receipts, which would be copied from call to call.
+    /// Always inlined: events and steps contain receipts, which each call would copy.
     #[inline(always)]
     fn tell<T: Deliver>(
         &self,
@@ -169,13 +184,16 @@ impl DefaultMQProducerImpl {
     ) -> SendStep<T> {
         if let Some((attempt, failure)) = event.ended_attempt() {
             running.faults.note(attempt.broker(), attempt.began, failure);
+            running.instance.api().peers().sent(attempt.choice().address, failure);
             if failure.is_some_and(is_stale_route) {
+                // Also for later sends: this send may end without a look-up of its own.
                 running.instance.want_fresh_routes();
             }
         }
         let step = machine.step(now, event);
         if let SendStep::Done(outcome) = &step {
             self.stats.retried(machine.retries());
+            // Each send of a gathered batch counts by itself, when it gets its outcome.
             if !machine.plan().is_gathered {
                 self.note(outcome, machine.plan(), now);
             }

@@ -1,6 +1,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use super::PreparedSend;
 use crate::hook::CommunicationMode;
 use crate::model::Message;
 use crate::producer::default_mq_producer_impl::{BoxFuture, DefaultMQProducerImpl};
@@ -15,9 +16,9 @@ impl DefaultMQProducerImpl {
             let running = self.running()?;
             let plan = self.plan(CommunicationMode::Oneway, SendOptions::new());
             let sending = pin!(async {
-                let submission = Submission::Message(message);
-                let (_permit, report) = self.admit(submission.body_len(), &plan).await?;
-                self.deliver::<Written>(running, submission, plan.clone(), report).await
+                let (_permit, report) = self.admit(message.body().len(), &plan).await?;
+                let send = PreparedSend::<Written>::new(Submission::Message(message), plan.clone(), report);
+                self.deliver(running, send).await
             });
             self.within_deadline(running, &plan, sending).await
         })

@@ -15,9 +15,9 @@ use crate::model::{MessageQueue, SendResult};
 use crate::mq_client_api::MQClientApi;
 use crate::producer::default_mq_producer_impl::{DefaultMQProducerImpl, RunningProducer};
 use crate::producer::machine::{Delivery, QueueAttempt, Written};
-use crate::producer::wire::{Prepared, Receipt, SendHeader};
+use crate::producer::wire::{Prepared, Receipt, SendAnswer, SendHeader};
 
-/// How the requests of a kind of send are exchanged, and what the caller gets in the end.
+/// A kind of delivery: how its requests are exchanged, and the result for the caller.
 pub(super) trait Deliver: Delivery + Sized + Send + Sync {
     type Answer: Send + Sync;
     type Outcome;
@@ -29,7 +29,7 @@ pub(super) trait Deliver: Delivery + Sized + Send + Sync {
         deadline: Instant,
     ) -> impl Future<Output = Result<Self::Answer, RemotingError>> + Send;
 
-    /// What the answer of a queue's broker, at this address, says.
+    /// Reads the answer of a queue's broker, at this address.
     fn read(
         answer: &Self::Answer,
         prepared: &Prepared,
@@ -37,7 +37,7 @@ pub(super) trait Deliver: Delivery + Sized + Send + Sync {
         address: &str,
     ) -> Result<Self, MQClientError>;
 
-    /// What hooks see of it.
+    /// The result that hooks see.
     fn result(&self, option: &ProducerOption, prepared: &Prepared) -> Option<SendResult>;
 
     fn into_outcome(self, option: &ProducerOption, prepared: &Prepared) -> Self::Outcome;
@@ -62,7 +62,7 @@ impl Deliver for Receipt {
         queue: &MessageQueue,
         address: &str,
     ) -> Result<Self, MQClientError> {
-        Self::read(answer.into(), prepared, queue, address)
+        Self::read(SendAnswer::Apart(answer), prepared, queue, address)
     }
 
     fn result(&self, option: &ProducerOption, prepared: &Prepared) -> Option<SendResult> {
@@ -106,7 +106,7 @@ impl Deliver for Written {
 }
 
 impl DefaultMQProducerImpl {
-    /// Sends a prepared message to one queue, once, with the hooks around it. Java: `sendKernelImpl`.
+    /// Makes one attempt to send a prepared message to one queue, with the hooks around it. Java: `sendKernelImpl`.
     pub(super) async fn send_kernel_impl<T: Deliver>(
         &self,
         running: &RunningProducer,
@@ -115,6 +115,7 @@ impl DefaultMQProducerImpl {
     ) -> Result<T, MQClientError> {
         let (hooks, prepared, choice) = (self.option.hooks(), &send.prepared, attempt.choice());
         if !hooks.watch_sends() {
+            // Most producers have no hooks: skip the context, which allocates.
             return self.exchange(running, send, attempt).await;
         }
         let mut context = SendMessageContext {
@@ -141,6 +142,7 @@ impl DefaultMQProducerImpl {
         let began = Instant::now();
         let sent = self.exchange(running, send, attempt).await;
         let took = began.elapsed();
+        // Made only for hooks: without them the texts of a result are made once, at the end.
         let result = sent.as_ref().map(|sent| sent.result(&self.option, prepared));
         let outcome =
             SendMessageOutcome { result: result.as_ref().map(Option::as_ref).map_err(|error| *error), took };
@@ -167,7 +169,7 @@ impl DefaultMQProducerImpl {
         T::read(&answer, prepared, choice.queue, choice.address)
     }
 
-    /// The header of the request of an attempt, with all properties in their wire form.
+    /// The header of an attempt, with all properties in their wire form.
     #[inline]
     pub(super) fn header<'a>(
         &'a self,
@@ -181,13 +183,13 @@ impl DefaultMQProducerImpl {
     }
 }
 
-/// Where messages for the broker at this address are sent to.
+/// The address to dial for messages to the broker at this address.
 pub(super) fn dialled_address<'a>(option: &ProducerOption, address: &'a str) -> Cow<'a, str> {
     let vip = option.vip_channel_enabled().then(|| vip_channel(address)).flatten();
     vip.map_or(Cow::Borrowed(address), Cow::Owned)
 }
 
-/// The address of a broker's VIP channel: two ports below. Java: `MixAll.brokerVIPChannel`.
+/// The address of a broker's VIP channel: its port minus two. Java: `MixAll.brokerVIPChannel`.
 fn vip_channel(address: &str) -> Option<String> {
     let (host, port) = address.rsplit_once(':')?;
     let port: u16 = port.parse().ok()?;

@@ -3,19 +3,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::callback::CallbackSlot;
 
-/// Boxes that go from thread to thread together.
+/// Boxes that move between threads together.
 const CHUNK: usize = 32;
 
-/// The most chunks that wait for a thread.
+/// The largest number of chunks that wait for a thread.
 const LIMIT: usize = 32;
 
-/// The boxes themselves are what is kept: there is nothing in them.
+/// Empty boxes: their memory is what the pool keeps.
 type Boxes = Vec<Box<CallbackSlot>>;
 
-/// Boxes of sends with callbacks that ended, for the next ones. They belong to all producers.
+/// Boxes of finished sends with callbacks, for reuse by all producers.
 ///
-/// Such a send begins on one thread and ends on another. Most allocators take a lock for what one thread allocates and
-/// another frees, each time and on both threads; here the two meet once for many.
+/// Such a send begins on one thread and ends on another. When one thread frees the memory of another, most allocators
+/// take a lock, each time and on both threads; with the pool, threads meet once for a whole chunk.
 static RETURNED: Mutex<Vec<Boxes>> = Mutex::new(Vec::new());
 
 thread_local! {
@@ -33,15 +33,17 @@ pub(super) fn take() -> Box<CallbackSlot> {
     .unwrap_or_default()
 }
 
-/// Takes a box back, and drops what is in it.
+/// Takes a box back, and drops its content.
 pub(super) fn give_back(mut used: Box<CallbackSlot>) {
-    // Not while anything is borrowed: dropping runs foreign code.
+    // Before the pool is borrowed: dropping the content runs user code, which may send again.
     *used = CallbackSlot::default();
     with_mine(|mine| {
         mine.push(used);
+        // Keep one chunk: a thread that both takes and returns boxes needs no exchange.
         if mine.len() >= 2 * CHUNK {
             let chunk = mine.split_off(CHUNK);
             let mut returned = returned();
+            // Beyond the limit boxes are freed: a burst must not pin memory for ever.
             if returned.len() < LIMIT {
                 returned.push(chunk);
             }
@@ -50,7 +52,7 @@ pub(super) fn give_back(mut used: Box<CallbackSlot>) {
     });
 }
 
-/// `None` also for a thread that is about to end.
+/// Calls `use_them` with this thread's boxes. `None` on a thread that is ending.
 fn with_mine<T>(use_them: impl FnOnce(&mut Boxes) -> Option<T>) -> Option<T> {
     MINE.try_with(|mine| use_them(&mut *mine.try_borrow_mut().ok()?)).ok().flatten()
 }

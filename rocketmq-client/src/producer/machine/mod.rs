@@ -1,8 +1,8 @@
 //! The decisions of one send: no I/O, no clock, no task. Drivers carry them out.
 //!
-//! - [`SendMachine`]: which step comes next, and the outcome at the end
-//! - `plan`: deadline, number of attempts and queue of a send; what it means that a permit is late
-//! - `verdict`: what the failure of an attempt means, and how long to wait after it
+//! - [`SendMachine`]: decides the next step, and the outcome at the end
+//! - `plan`: deadline, number of attempts and queue of a send; the error of a missing permit
+//! - `verdict`: the meaning of a failed attempt, and the pause after it
 //! - `tests`: whole sends on virtual time
 
 mod plan;
@@ -19,15 +19,15 @@ use crate::error::{Attempt, MQClientError, SendReport, with_causes};
 use crate::factory::{Choice, TopicPublishInfo};
 
 pub(super) use plan::SendPlan;
-use verdict::{Verdict, pause};
+use verdict::{Verdict, has_no_such_queue, pause};
 
-/// What a send has to show for itself: the receipt of a broker, or less.
+/// The result of a delivery: the receipt of a broker, or [`Written`].
 pub(super) trait Delivery {
-    /// The broker fears that the message may get lost: another broker may store it better.
+    /// Whether the broker may lose the message: another broker may store it more safely.
     fn is_weak(&self) -> bool;
 }
 
-/// The outcome of a one-way send: its frame is in the write buffer.
+/// The result of a one-way send: its frame is in the write buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Written;
 
@@ -37,45 +37,46 @@ impl Delivery for Written {
     }
 }
 
-/// Decides for one message that has its permit, from the choice of the first queue to the outcome: it counts attempts,
-/// keeps the deadline, avoids the broker that failed last, and notes where the time went. Java: `sendDefaultImpl`.
+/// Decides for one message with a permit, from the choice of the first queue to the outcome: counts attempts, keeps the
+/// deadline, avoids the broker that failed last, and records where the time went. Java: `sendDefaultImpl`.
 ///
-/// A driver carries out one [`SendStep`] after the other, the first of which is [`SendStep::ChooseQueue`], and
-/// [tells](Self::step) what came of it.
+/// A driver carries out one [`SendStep`] after the other, starting with [`SendStep::ChooseQueue`], and
+/// [tells](Self::step) the machine the result.
 #[derive(Debug)]
 pub(super) struct SendMachine<T> {
     plan: SendPlan,
     /// Boxed: only sends that wait or retry have something to report.
     report: Option<Box<SendReport>>,
     attempts: u32,
-    /// The outcome unless a later attempt does better. Boxed: it is there for few sends.
+    /// The outcome, unless a later attempt gives a better one. Boxed: few sends have one.
     so_far: Option<Box<Result<T, MQClientError>>>,
     last_broker: Option<Arc<str>>,
 }
 
-/// What a driver has to do next.
+/// The next task of a driver.
 #[derive(Debug)]
 pub(super) enum SendStep<T> {
-    /// Look the route up, unless it is known, and choose a queue of it.
+    /// Look the route up, unless it is known, and choose a queue.
     ChooseQueue,
     /// Make this client known to the broker, so that the broker can push a reply.
     Register(QueueAttempt),
-    /// Send the message to the queue, and wait for the answer if there is to be one.
+    /// Send the message to the queue, and wait for the answer unless the send is one-way.
     Write(QueueAttempt),
     /// Ask the NameServers for the route again.
     RefreshRoute(FreshRoute),
-    /// Do nothing until then.
+    /// Wait until this instant.
     WaitUntil(Instant),
-    /// Hand the outcome over.
+    /// Return the outcome.
     Done(Result<T, MQClientError>),
 }
 
-/// What came of a [`SendStep`].
+/// The result of a [`SendStep`].
 #[derive(Debug)]
 pub(super) enum SendEvent<T> {
-    /// A route, with a place among its queues.
+    /// A known route, with the index of a queue.
     QueueChosen(Arc<TopicPublishInfo>, usize),
-    /// The same, but the route had to be looked up, which began at `asked`; or there is none, or no queue in it.
+    /// A route that was looked up from `asked` on, with the index of a queue; or the error if there is no route or no
+    /// queue.
     RouteLookedUp {
         asked: Instant,
         found: Result<(Arc<TopicPublishInfo>, usize), MQClientError>,
@@ -84,25 +85,27 @@ pub(super) enum SendEvent<T> {
     Answered(QueueAttempt, Result<T, MQClientError>),
     RouteRefreshed(FreshRoute),
     Waited,
+    /// The deadline passed before the next attempt, while the send waited for this.
+    Late(&'static str),
 }
 
-/// One attempt to hand the message to one queue.
+/// An attempt to send the message to one queue.
 #[derive(Debug)]
 pub(super) struct QueueAttempt {
     route: Arc<TopicPublishInfo>,
-    /// The queue, by its place in the route.
+    /// The index of the queue in the route.
     place: usize,
     pub(super) began: Instant,
 }
 
-/// A look at the route between two attempts.
+/// A look-up of the route between two attempts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FreshRoute {
-    /// A route that was asked for after this is fresh.
+    /// The look-up does not begin before this instant. A route that was looked up after it is fresh.
     pub(super) since: Instant,
-    /// The look may take until then.
+    /// The limit of the look-up.
     pub(super) until: Instant,
-    /// The next attempt begins not before this.
+    /// The next attempt does not begin before this instant.
     resume: Instant,
 }
 
@@ -121,8 +124,8 @@ impl QueueAttempt {
 }
 
 impl<T> SendEvent<T> {
-    /// The attempt that ended with this event, and its failure. A message that was not sent, because its broker could not
-    /// be told who this client is, was attempted, too.
+    /// The attempt that ended with this event, and its error. A failed registration ends an attempt too, although the
+    /// message was not sent.
     pub(super) fn ended_attempt(&self) -> Option<(&QueueAttempt, Option<&MQClientError>)> {
         match self {
             Self::Answered(attempt, answered) => Some((attempt, answered.as_ref().err())),
@@ -132,37 +135,42 @@ impl<T> SendEvent<T> {
     }
 }
 
-/// Whether a failure looks as if the route were old.
+/// Whether an error hints at an old route.
 pub(super) fn is_stale_route(error: &MQClientError) -> bool {
     Verdict::of(error).stale_route
 }
 
 impl<T: Delivery> SendMachine<T> {
-    /// The machine of a message with a permit. There is a report if the message waited before.
+    /// The machine of a message with a permit. `report` tells of the waits before.
     pub(super) fn new(plan: SendPlan, report: Option<Box<SendReport>>) -> Self {
         Self { plan, report, attempts: 0, so_far: None, last_broker: None }
+    }
+
+    /// The parts of a machine that has done nothing yet.
+    pub(super) fn into_plan(self) -> (SendPlan, Option<Box<SendReport>>) {
+        (self.plan, self.report)
     }
 
     pub(super) fn plan(&self) -> &SendPlan {
         &self.plan
     }
 
-    /// When the first attempt begins, if it needs no look at the clock: at once, as the call came.
+    /// The start of the first attempt, if it is the time of the call: saves reading the clock.
     pub(super) fn begins_at(&self) -> Option<Instant> {
         self.report.is_none().then_some(self.plan.began)
     }
 
-    /// The broker that failed last: any other is better.
+    /// The broker that failed last: prefer any other.
     pub(super) fn avoided_broker(&self) -> Option<&str> {
         self.last_broker.as_deref()
     }
 
-    /// Attempts after the first one that ended.
+    /// The number of ended attempts after the first.
     pub(super) fn retries(&self) -> u32 {
         self.attempts.saturating_sub(1)
     }
 
-    /// When an attempt has to be over.
+    /// The deadline of an attempt.
     pub(super) fn attempt_deadline(&self, attempt: &QueueAttempt) -> Instant {
         match self.plan.attempt_limit {
             Some(limit) if self.attempts < self.plan.retries => {
@@ -172,15 +180,14 @@ impl<T: Delivery> SendMachine<T> {
         }
     }
 
-    /// What follows an event. Inlined, because a driver knows which event it tells: for nearly all sends this is two
-    /// comparisons.
-    #[inline]
+    /// Takes an event and returns the next step. Always inlined, because each driver knows which event it tells: for
+    /// nearly all sends two comparisons are left.
+    #[inline(always)]
     pub(super) fn step(&mut self, now: Instant, event: SendEvent<T>) -> SendStep<T> {
         match event {
             SendEvent::QueueChosen(route, place) => self.attempt(route, place, now),
             SendEvent::RouteLookedUp { asked, found } => {
-                self.note_prepared(asked);
-                self.report().waited_for_route += now - asked;
+                self.note_lookup(asked, now);
                 match found {
                     Ok((route, place)) => self.attempt(route, place, now),
                     Err(error) => self.end(error),
@@ -202,6 +209,7 @@ impl<T: Delivery> SendMachine<T> {
                 Self::resume_at(resume, now)
             }
             SendEvent::Waited => SendStep::ChooseQueue,
+            SendEvent::Late(waited_for) => self.late(now, waited_for),
         }
     }
 
@@ -211,7 +219,7 @@ impl<T: Delivery> SendMachine<T> {
         if self.plan.wants_reply { SendStep::Register(attempt) } else { SendStep::Write(attempt) }
     }
 
-    /// Tries to have it stored better. Where there is no other broker, trying again would only make duplicates.
+    /// Sends the message again to store it more safely. Without another broker this would only duplicate it.
     #[cold]
     fn weakly_stored(&mut self, attempt: QueueAttempt, delivered: T) -> SendStep<T> {
         let again = self.attempts <= self.plan.retries
@@ -229,33 +237,46 @@ impl<T: Delivery> SendMachine<T> {
     #[cold]
     fn failed(&mut self, now: Instant, attempt: &QueueAttempt, error: MQClientError) -> SendStep<T> {
         self.attempts += 1;
-        // The latest failure tells most.
+        // Keep a weak receipt, replace an earlier error: the latest failure tells most.
         self.so_far.take_if(|so_far| so_far.is_err());
         let verdict = Verdict::of(&error);
         self.note_failure(now, attempt, &error, verdict);
         let (broker, deadline) = (attempt.broker(), self.plan.deadline());
         let same_broker = self.plan.queue.is_some() || !attempt.route.has_other_broker(broker);
         let resume = now + pause(&error, self.attempts, same_broker, self.plan.random);
-        if self.attempts > self.plan.retries || !verdict.again || resume >= deadline {
+        // The topic has fewer queues now, and the route that the queue was chosen from is old.
+        let lost_queue = self.plan.queue.is_none() && has_no_such_queue(&error);
+        self.report().lost_queue = lost_queue;
+        if self.attempts > self.plan.retries || !(verdict.again || lost_queue) || resume >= deadline {
             return self.end(error);
         }
         self.last_broker = Some(broker.clone());
         self.so_far.get_or_insert_with(|| Box::new(Err(error)));
-        if same_broker && verdict.stale_route {
-            // A NameServer that says nothing leaves half of the time to the other attempts.
+        if (same_broker || lost_queue) && verdict.stale_route {
+            // Half of the time at most: a silent NameServer must leave time for another attempt.
             let until = now + deadline.saturating_duration_since(now) / 2;
-            return SendStep::RefreshRoute(FreshRoute { since: now, until, resume });
+            // It hears of lost queues a moment after the broker.
+            let since = if lost_queue { resume } else { now };
+            return SendStep::RefreshRoute(FreshRoute { since, until, resume });
         }
         Self::resume_at(resume, now)
     }
 
+    #[cold]
+    fn late(&mut self, now: Instant, waited_for: &'static str) -> SendStep<T> {
+        self.note_prepared(now);
+        let (timeout, context) = (self.plan.timeout, Box::default());
+        self.end(MQClientError::TimedOut { timeout, waited_for, context })
+    }
+
     fn resume_at(resume: Instant, now: Instant) -> SendStep<T> {
-        // Even a timer that is due takes until the next millisecond.
+        // Skip a pause of zero: even a timer that is due fires only at the next millisecond.
         if resume > now { SendStep::WaitUntil(resume) } else { SendStep::ChooseQueue }
     }
 
-    /// The outcome when no more can be done. That a broker stored the message weakly is better than an error, and that an
-    /// attempt failed tells more than that there was no queue for another.
+    /// The final outcome. A weak receipt is better than an error, and the error of an attempt tells more than that no
+    /// queue was left for another attempt.
+    #[cold]
     fn end(&mut self, error: MQClientError) -> SendStep<T> {
         let outcome = self.so_far.take().map_or(Err(error), |so_far| *so_far);
         let report = self.report.take().map_or_else(SendReport::default, |report| *report);
@@ -284,7 +305,13 @@ impl<T: Delivery> SendMachine<T> {
         });
     }
 
-    /// Notes that the message was ready for its first attempt at `ready`: checked and compressed.
+    #[cold]
+    fn note_lookup(&mut self, asked: Instant, now: Instant) {
+        self.note_prepared(asked);
+        self.report().waited_for_route += now - asked;
+    }
+
+    /// Records that the message was ready, checked and compressed, at `ready`.
     fn note_prepared(&mut self, ready: Instant) {
         let took = ready - self.plan.began;
         let report = self.report();

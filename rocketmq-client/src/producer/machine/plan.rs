@@ -8,28 +8,28 @@ use crate::metrics::Messages;
 use crate::model::MessageQueue;
 use crate::producer::permits::NoPermit;
 
-/// How a message is to be sent.
+/// The settings of one send.
 #[derive(Debug, Clone)]
 pub(in crate::producer) struct SendPlan {
     pub(in crate::producer) mode: CommunicationMode,
     pub(in crate::producer) began: Instant,
-    /// The whole budget.
+    /// The budget for the whole send.
     pub(in crate::producer) timeout: Duration,
-    /// The time of one attempt, if it is limited. The last attempt may use all that is left.
+    /// The limit of one attempt, if there is one. The last attempt may use all the time that is left.
     pub(in crate::producer) attempt_limit: Option<Duration>,
     /// Attempts after the first one.
     pub(in crate::producer) retries: u32,
-    /// Whether a message that was stored weakly goes to another broker, too.
+    /// Whether a weakly stored message is also sent to another broker.
     pub(in crate::producer) retry_weakly_stored: bool,
-    /// The only queue that the message may go to.
+    /// The only allowed queue.
     pub(in crate::producer) queue: Option<MessageQueue>,
-    /// The broker must be able to push to this client: the message is a request.
+    /// Whether the broker must be able to push to this client: the message is a request.
     pub(in crate::producer) wants_reply: bool,
-    /// It is a batch of single sends, and each of them is counted by itself.
+    /// Whether it is a batch of single sends, each of which is counted by itself.
     pub(in crate::producer) is_gathered: bool,
     /// How many messages it is, for the metrics.
     pub(in crate::producer) messages: Messages,
-    /// Makes the numbers for jitter.
+    /// Makes random numbers for jitter.
     pub(in crate::producer) random: fn() -> u64,
 }
 
@@ -43,7 +43,7 @@ impl SendPlan {
         Box::new(SendReport { waited_for_permits: now - self.began, ..SendReport::default() })
     }
 
-    /// The error of a send that got no permit until `now`.
+    /// The error of a send that had no permit at `now`.
     pub(in crate::producer) fn no_permit(&self, why: NoPermit, now: Instant) -> MQClientError {
         match why {
             NoPermit::Closed => MQClientError::ShutDown { client: "producer" },

@@ -16,7 +16,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// What a broker stored.
+/// The result of a broker.
 #[derive(Debug, PartialEq)]
 enum Stored {
     Well,
@@ -43,7 +43,7 @@ impl<T: Delivery + std::fmt::Debug> VirtualSend<T> {
         Self { machine: SendMachine::new(plan, None), route: route(brokers), now }
     }
 
-    /// Chooses a queue as drivers do, and begins the attempt.
+    /// Chooses a queue like a driver, and begins the attempt.
     fn attempt(&mut self) -> QueueAttempt {
         let avoided = self.machine.avoided_broker();
         let place = self.route.select(|broker| Some(broker) != avoided).unwrap().place;
@@ -54,7 +54,7 @@ impl<T: Delivery + std::fmt::Debug> VirtualSend<T> {
         }
     }
 
-    /// Makes an attempt that ends after some time.
+    /// Makes an attempt that ends after `after`.
     fn answer(&mut self, after: Duration, answer: Result<T, MQClientError>) -> SendStep<T> {
         let attempt = self.attempt();
         self.now += after;
@@ -135,11 +135,44 @@ fn a_send_that_is_stored_ends_with_its_first_attempt() {
 }
 
 #[test]
+fn a_queue_that_the_topic_lost_is_replaced_by_a_queue_of_a_fresh_route() {
+    let lost = ResponseCode::INVALID_PARAMETER;
+    let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |_| {});
+    let SendStep::RefreshRoute(look) = send.refuse(ms(1), lost) else { panic!("no look at the route") };
+    assert_eq!((look.since, look.resume), (send.now, send.now), "at once");
+    assert_chooses(send.machine.step(send.now, SendEvent::RouteRefreshed(look)));
+    let SendStep::RefreshRoute(look) = send.refuse(ms(1), lost) else { panic!("no look at the route") };
+    assert!(look.since > send.now, "the NameServer needs a moment");
+    let error = failure(send.refuse(ms(1), lost));
+    assert!(error.is_retryable() && error.outcome() == Outcome::NotStored, "{error}");
+
+    let named = Some(MessageQueue::new("T", "a", 0));
+    let mut send: VirtualSend<Stored> = VirtualSend::to(&["a"], |plan| plan.queue = named);
+    let error = failure(send.refuse(ms(1), lost));
+    assert!(!error.is_retryable(), "the caller named the queue: {error}");
+}
+
+#[test]
+fn a_send_that_is_late_before_its_attempt_is_not_stored() {
+    let mut send: VirtualSend<Stored> = VirtualSend::to(&["a"], |_| {});
+    send.now += TIMEOUT;
+    let error = failure(send.machine.step(send.now, SendEvent::Late("something")));
+    assert!(matches!(error, MQClientError::TimedOut { waited_for: "something", .. }), "{error}");
+    assert_eq!(
+        (error.outcome(), error.report().map(|report| report.prepared)),
+        (Outcome::NotStored, Some(TIMEOUT))
+    );
+}
+
+#[test]
 fn a_retry_goes_to_another_broker_until_none_is_left_to_try() {
     let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |_| {});
     assert_chooses(send.refuse(ms(10), ResponseCode::SERVICE_NOT_AVAILABLE));
+    let avoided = send.machine.avoided_broker().map(str::to_owned);
     assert_chooses(send.refuse(ms(20), ResponseCode::SERVICE_NOT_AVAILABLE));
-    let error = failure(send.refuse(ms(30), ResponseCode::SERVICE_NOT_AVAILABLE));
+    let error = failure(send.refuse(ms(30), ResponseCode::NO_PERMISSION));
+    assert_eq!(error.response_code(), Some(ResponseCode::NO_PERMISSION), "the latest failure");
+    assert_eq!(avoided.as_deref(), Some(error.attempts()[0].queue.broker_name()));
     let brokers: Vec<&str> = error.attempts().iter().map(|attempt| attempt.queue.broker_name()).collect();
     assert!(brokers == ["a", "b", "a"] || brokers == ["b", "a", "b"], "{brokers:?}");
     let took: Vec<Duration> = error.attempts().iter().map(|attempt| attempt.took).collect();
@@ -177,7 +210,7 @@ fn a_busy_broker_gets_time_that_doubles() {
     let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |_| {});
     for pause in [ms(25), ms(50)] {
         let step = send.refuse(ms(1), ResponseCode::SYSTEM_BUSY);
-        // The least of the jitter: half of 50 ms, and of 100 ms.
+        // The smallest jitter: half of 50 ms, and of 100 ms.
         assert!(matches!(step, SendStep::WaitUntil(time) if time == send.now + pause), "{step:?}");
         send.now += pause;
         assert_chooses(send.machine.step(send.now, SendEvent::Waited));
@@ -229,7 +262,7 @@ fn a_queue_that_the_caller_chose_is_kept() {
     let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |plan| {
         plan.queue = Some(MessageQueue::new("T", "a", 0));
     });
-    // Another broker would do, but not for this message: the route of its own broker is looked at.
+    // The message may not go to the other broker: the machine refreshes the route of its own broker.
     let step = send.refuse(ms(1), ResponseCode::SERVICE_NOT_AVAILABLE);
     assert!(matches!(step, SendStep::RefreshRoute(_)), "{step:?}");
     let mut send = VirtualSend::to(&["a", "b"], |plan| plan.queue = Some(MessageQueue::new("T", "a", 0)));
@@ -329,7 +362,7 @@ fn an_attempt_that_may_have_stored_the_message_makes_the_outcome_open() {
 
 #[test]
 fn a_shutdown_on_the_way_leaves_open_what_was_written() {
-    // The connections of a producer that shuts down end, and so do those that a retry would use.
+    // A shutdown ends all connections: a retry would find none.
     let mut send: VirtualSend<Stored> = VirtualSend::to(&["a", "b"], |plan| plan.retries = 1);
     assert_chooses(send.fail(ms(1), ended(true)));
     let error =

@@ -1,24 +1,24 @@
 use std::time::Duration;
 
 use rocketmq_remoting::client::RemotingError;
-use rocketmq_remoting::net::{BackOff, DialError};
+use rocketmq_remoting::net::{BackOff, CallError, ConnectionEnd, DialError};
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::error::{MQClientError, is_retryable};
 
-/// The waits after a broker said that it is busy.
+/// Pauses after a "busy" answer of a broker.
 const BUSY: BackOff = BackOff { first: Duration::from_millis(50), cap: Duration::from_secs(1) };
 
-/// What the failure of one attempt means.
+/// The meaning of a failed attempt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// The broker may have stored the message.
+    /// Whether the broker may have stored the message.
     pub(super) maybe_stored: bool,
-    /// Another attempt may succeed.
+    /// Whether another attempt may succeed.
     pub(super) again: bool,
-    /// It looks as if the route were old.
+    /// Whether the failure hints at an old route.
     pub(super) stale_route: bool,
-    /// There was no connection to the broker.
+    /// Whether there was no connection to the broker.
     pub(super) not_connected: bool,
 }
 
@@ -27,22 +27,23 @@ impl Verdict {
         match error {
             MQClientError::Remoting { source, .. } => Self {
                 maybe_stored: !source.is_unsent(),
-                again: !matches!(&**source, RemotingError::Call { source, .. } if source.is_local()),
+                again: !matches!(&**source, RemotingError::Call { source, .. } if source.is_local())
+                    && !is_stopped(source),
                 stale_route: true,
                 not_connected: matches!(&**source, RemotingError::Connect(_)),
             },
             // The heartbeat failed; the message was not sent.
             MQClientError::NotRegistered { source, .. } => Self {
                 maybe_stored: false,
-                again: true,
+                again: !is_stopped(source),
                 stale_route: true,
                 not_connected: matches!(&**source, RemotingError::Connect(_)),
             },
-            // Success, but unreadable: sending again would make a duplicate.
+            // The broker stored the message, but its answer is unreadable: a retry would duplicate the message.
             MQClientError::BadAnswer { .. } => Self { maybe_stored: true, ..Self::default() },
             _ => match error.response_code() {
                 Some(code) => Self {
-                    // Brokers answer SYSTEM_ERROR to any exception, also one that came after the store.
+                    // Brokers answer SYSTEM_ERROR to any exception, even to one after the message was stored.
                     maybe_stored: code == ResponseCode::SYSTEM_ERROR,
                     again: is_retryable(code),
                     stale_route: wants_fresh_route(code),
@@ -51,6 +52,17 @@ impl Verdict {
                 None => Self::default(),
             },
         }
+    }
+}
+
+/// Whether the client, or the runtime that it was started on, has ended: no attempt can succeed any more.
+fn is_stopped(error: &RemotingError) -> bool {
+    match error {
+        RemotingError::Connect(DialError::Stopped { .. }) => true,
+        RemotingError::Call { source: CallError::Ended { end, .. }, .. } => {
+            matches!(end, ConnectionEnd::Stopped)
+        }
+        _ => false,
     }
 }
 
@@ -65,11 +77,19 @@ fn wants_fresh_route(code: ResponseCode) -> bool {
     .contains(&code)
 }
 
-/// How long to wait before attempt number `attempt` (1 is the second one) after this failure. `same_broker`: there
-/// is no other broker to go to. `random` makes a number for jitter, if there is any.
+/// Whether the broker has the topic, but fewer queues than in the route.
+pub(super) fn has_no_such_queue(error: &MQClientError) -> bool {
+    error.response_code() == Some(ResponseCode::INVALID_PARAMETER)
+}
+
+/// The pause before attempt number `attempt` (1 is the second attempt) after this failure. `same_broker`: there is no
+/// other broker. `random` makes a number for jitter.
 pub(super) fn pause(error: &MQClientError, attempt: u32, same_broker: bool, random: fn() -> u64) -> Duration {
     if error.response_code() == Some(ResponseCode::SYSTEM_BUSY) {
-        // A busy broker needs time, also if the next attempt goes to another one: that is likely to be busy, too.
+        // A busy broker needs time. Wait even if another broker is next: it is probably busy, too.
+        return BUSY.delay(attempt, random());
+    }
+    if attempt > 1 && has_no_such_queue(error) {
         return BUSY.delay(attempt, random());
     }
     match error {
@@ -77,7 +97,7 @@ pub(super) fn pause(error: &MQClientError, attempt: u32, same_broker: bool, rand
             if same_broker =>
         {
             match &**source {
-                // The connection is not dialled again before that.
+                // Before this the pool refuses to dial again.
                 RemotingError::Connect(DialError::BackingOff { wait, .. }) => *wait,
                 RemotingError::Connect(_) => BackOff::default().delay(attempt, random()),
                 _ => Duration::ZERO,
@@ -101,6 +121,15 @@ mod tests {
         for code in 0..3000 {
             let again = [17, 14, 1, 2, 16, 204, 205, 1500].contains(&code);
             assert_eq!(Verdict::of(&refused(ResponseCode(code))).again, again, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_client_whose_runtime_ended_does_not_try_again() {
+        let stopped = DialError::Stopped { address: "a:1".into() };
+        let ended = CallError::Ended { written: true, end: ConnectionEnd::Stopped };
+        for error in [RemotingError::Connect(stopped), RemotingError::call("a:1", ended)] {
+            assert!(!Verdict::of(&MQClientError::from_remoting("broker-a", error)).again);
         }
     }
 

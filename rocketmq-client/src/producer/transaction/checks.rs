@@ -17,11 +17,11 @@ use crate::trace::{EndOfTransaction, TraceDispatcher, TraceRecord};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A broker's question what became of a transaction (39), not looked at yet.
+/// A broker's transaction check (39), not decoded yet.
 #[derive(Debug)]
 pub(in crate::producer) struct TransactionCheck {
     request: RemotingCommand,
-    /// Where the answer goes.
+    /// The connection for the answer.
     connection: Connection,
 }
 
@@ -29,7 +29,7 @@ pub(in crate::producer) struct TransactionCheck {
 #[derive(Debug)]
 struct CheckQueue(mpsc::Sender<TransactionCheck>);
 
-/// What takes the questions of brokers, and a queue from which up to `limit` of them are taken to be answered.
+/// A handler that queues transaction checks, and the queue, from which up to `limit` checks are taken at a time.
 pub(in crate::producer) fn check_queue(
     limit: u32,
 ) -> ((RequestCode, Arc<dyn BrokerRequestHandler>), mpsc::Receiver<TransactionCheck>) {
@@ -38,7 +38,7 @@ pub(in crate::producer) fn check_queue(
 }
 
 impl BrokerRequestHandler for CheckQueue {
-    /// While too many of them wait, more are dropped: the broker asks again.
+    /// Queues a check. If the queue is full, the check is dropped: the broker asks again.
     fn handle(&self, request: RemotingCommand, responder: Responder) {
         let connection = responder.connection().clone();
         if let Err(error) = self.0.try_send(TransactionCheck { request, connection }) {
@@ -52,12 +52,12 @@ impl BrokerRequestHandler for CheckQueue {
     }
 }
 
-/// Answers brokers' questions about transactions. Java: `DefaultMQProducerImpl.checkTransactionState`.
+/// Answers transaction checks. Java: `DefaultMQProducerImpl.checkTransactionState`.
 #[derive(Debug)]
 pub(in crate::producer) struct Checker {
     pub(in crate::producer) api: Arc<MQClientApi>,
     pub(in crate::producer) listener: Arc<dyn DynListener>,
-    /// The group as brokers know it.
+    /// The group, under its name at brokers.
     pub(in crate::producer) producer_group: Arc<str>,
     pub(in crate::producer) namespace: Option<String>,
     pub(in crate::producer) trace: Option<Arc<TraceDispatcher>>,
@@ -65,7 +65,7 @@ pub(in crate::producer) struct Checker {
 }
 
 impl Checker {
-    /// Answers one question after the other; several of these share the questions.
+    /// Answers one check after the other; several tasks share the queue.
     pub(in crate::producer) async fn work(self: Arc<Self>) {
         loop {
             let next = self.waiting.lock().await.recv().await;
@@ -77,8 +77,8 @@ impl Checker {
         }
     }
 
-    /// The answer goes where the question came from, with the place that the question names: the broker has stored the
-    /// half message anew before it asked.
+    /// Sends the answer on the connection of the check, with the position that the check names: the broker has stored
+    /// the half message again before it asked.
     async fn answer(&self, check: &TransactionCheck) -> Result<(), BoxError> {
         let header: CheckTransactionStateRequestHeader = check.request.header()?;
         let message = self.half_message(check, &header)?;
@@ -116,7 +116,7 @@ impl Checker {
         Ok(())
     }
 
-    /// The half message, with the topic as the user knows it.
+    /// The half message, under the user's name for the topic.
     fn half_message(
         &self,
         check: &TransactionCheck,

@@ -11,15 +11,15 @@ use rocketmq_common::MessageSysFlag;
 use crate::error::with_causes;
 use crate::model::{Message, MessageExt};
 
-/// What became of the local part of a transaction. Java: `LocalTransactionState`.
+/// The state of a local transaction. Java: `LocalTransactionState`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LocalTransactionState {
-    /// It is done: the message is delivered.
+    /// It has committed: the message is delivered.
     Commit,
-    /// It is undone: the message is never delivered.
+    /// It was rolled back: the message is never delivered.
     Rollback,
-    /// Not known yet. The broker asks again later: after 6 s, every 30 s, 15 times, unless it is configured otherwise.
+    /// It is not known yet. The broker asks later: by default after 6 s, then every 30 s, 15 times.
     Unknown,
 }
 
@@ -44,11 +44,11 @@ impl fmt::Display for LocalTransactionState {
     }
 }
 
-/// What a listener says. An error counts as [`Unknown`](LocalTransactionState::Unknown), and its text goes to the
+/// The result of a listener. An error counts as [`Unknown`](LocalTransactionState::Unknown), and its text goes to the
 /// broker's log.
 pub type LocalTransactionResult = Result<LocalTransactionState, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Runs the local part of transactions, and remembers what became of them. Java: `TransactionListener`.
+/// Runs local transactions, and knows their states. Java: `TransactionListener`.
 ///
 /// A panic counts as [`Unknown`](LocalTransactionState::Unknown), too. Methods may be written as `async fn`; two
 /// closures make a listener with [`TransactionListenerFn`].
@@ -72,11 +72,12 @@ pub type LocalTransactionResult = Result<LocalTransactionState, Box<dyn std::err
 /// }
 /// ```
 pub trait TransactionListener: Send + Sync + 'static {
-    /// Runs the local part. The half message is stored and nobody has seen it; `message` has its id
+    /// Runs the local transaction. The half message is stored, and no consumer sees it; `message` has its id
     /// ([`unique_key`](Message::unique_key)).
     ///
-    /// It runs within the future of [`send_in_transaction`](crate::producer::TransactionProducer::send_in_transaction): if that is
-    /// dropped this is dropped at an await point, and the broker asks
+    /// It runs within the future of
+    /// [`send_in_transaction`](crate::producer::TransactionProducer::send_in_transaction). If that future is dropped,
+    /// this one is dropped at an await point, and the broker asks
     /// [`check_local_transaction`](Self::check_local_transaction) later.
     fn execute_local_transaction(
         &self,
@@ -84,8 +85,9 @@ pub trait TransactionListener: Send + Sync + 'static {
         transaction_id: &str,
     ) -> impl Future<Output = LocalTransactionResult> + Send;
 
-    /// Says what became of a transaction, by [`transaction_id`](MessageExt::transaction_id): the broker asks while it
-    /// does not know. The transaction may be one of another producer of the same group, or of one that ended.
+    /// Returns the state of a transaction, by [`transaction_id`](MessageExt::transaction_id): the broker asks while it
+    /// does not know the state. The transaction may belong to another producer of the group, even to one that has
+    /// ended.
     ///
     /// It runs on a task of the producer; a shutdown drops it at an await point, and the broker asks again.
     fn check_local_transaction(
@@ -134,7 +136,7 @@ where
     C: Fn(MessageExt) -> CF + Send + Sync + 'static,
     CF: Future<Output = LocalTransactionResult> + Send,
 {
-    /// `execute` gets the message and its transaction id, `check` the half message as the broker has it.
+    /// `execute` gets the message and its transaction id, `check` the half message from the broker.
     pub fn new(execute: E, check: C) -> Self {
         Self { execute, check }
     }
@@ -169,7 +171,7 @@ impl<E, C> fmt::Debug for TransactionListenerFn<E, C> {
     }
 }
 
-/// What a listener said, or why it said nothing.
+/// The state that a listener returned, or why it returned none.
 #[derive(Debug)]
 pub(in crate::producer) struct Decision {
     pub(in crate::producer) state: LocalTransactionState,
@@ -178,7 +180,7 @@ pub(in crate::producer) struct Decision {
 
 type BoxFuture<'a> = Pin<Box<dyn Future<Output = Decision> + Send + 'a>>;
 
-/// A listener whose type is not known.
+/// A listener of any type.
 pub(in crate::producer) trait DynListener: Send + Sync {
     fn execute<'a>(&'a self, message: &'a Message, transaction_id: &'a str) -> BoxFuture<'a>;
     fn check<'a>(&'a self, message: &'a MessageExt) -> BoxFuture<'a>;
@@ -222,7 +224,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     text.map_or_else(String::new, |text| format!(": {text}"))
 }
 
-/// A remark is one field of a header: the beginning of a long text says enough.
+/// Cuts a remark: it is a single header field, and the start of a long text is enough.
 fn shortened(mut text: String) -> String {
     const LIMIT: usize = 1024;
     if text.len() > LIMIT {

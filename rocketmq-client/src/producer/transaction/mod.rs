@@ -1,7 +1,7 @@
-//! Who decides about transactions.
+//! The states of transactions.
 //!
-//! - `listener`: what users implement
-//! - `checks`: answers what brokers ask
+//! - `listener`: the trait that users implement
+//! - `checks`: answers transaction checks of brokers
 
 mod checks;
 mod listener;

@@ -8,8 +8,8 @@ use crate::model::MessageQueue;
 
 /// The header of one attempt.
 ///
-/// A plain message takes the template of its queue, in which all is encoded that plain messages have in common: that is most
-/// of what writing a request costs. Any other message has its fields written one by one.
+/// A plain message uses the template of its queue, which holds all fields that plain messages share already encoded:
+/// that saves most of the cost of a request. The fields of any other message are written one by one.
 #[derive(Debug)]
 pub(crate) enum SendHeader<'a> {
     Templated(TemplatedSend<'a>),
@@ -18,7 +18,7 @@ pub(crate) enum SendHeader<'a> {
 
 impl<'a> SendHeader<'a> {
     /// The header of an attempt to send to `choice` of `route`. `producer_group` is the group, and `properties` are all
-    /// properties, as brokers know them.
+    /// properties, under their names at brokers.
     #[inline]
     pub(crate) fn new(
         option: &'a ProducerOption,
@@ -51,14 +51,14 @@ impl EncodeHeader for SendHeader<'_> {
             Self::Templated(send) => send.encode_fields(sink),
             Self::Whole { others, properties } => {
                 others.encode_fields(sink);
-                // In parts, so that nobody has to join them first.
+                // In parts: no text of all properties needs to be made.
                 sink.joined("i", properties);
             }
         }
     }
 }
 
-/// All fields but the properties.
+/// All fields without the properties.
 fn others<'a>(
     option: &'a ProducerOption,
     producer_group: &'a str,

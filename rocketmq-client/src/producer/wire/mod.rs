@@ -1,10 +1,10 @@
-//! What goes to a broker, and what its answer says.
+//! The message on its way to a broker, and the answer to it.
 //!
-//! - [`Submission`]: what one call hands in
-//! - `prepared`: a submission made ready for all its attempts: checked, with its id, compressed
-//! - `header`: the request header of an attempt, mostly from the template of its queue
-//! - `receipt`: what the answer to an attempt says, and the result that a user gets
-//! - `message_id`: an id that mostly needs no memory of its own
+//! - [`Submission`]: the argument of one call
+//! - `prepared`: a submission ready for all its attempts: checked, with its id, compressed
+//! - `header`: the request header of an attempt, usually from the template of its queue
+//! - `receipt`: the answer to an attempt, and the result for the user
+//! - `message_id`: an id that usually needs no allocation
 
 mod header;
 mod message_id;
@@ -17,17 +17,16 @@ use crate::model::{Message, MessageBatch};
 pub(super) use header::SendHeader;
 use message_id::MessageId;
 pub(super) use prepared::{Preparation, Prepared};
-pub(super) use receipt::Receipt;
+pub(super) use receipt::{Receipt, SendAnswer};
 
-/// What one call hands in.
+/// The argument of one call.
 #[derive(Debug)]
 pub(super) enum Submission {
     Message(Message),
     /// The half message of a transaction.
     Half(Message),
+    /// Messages that were checked.
     Batch(MessageBatch),
-    /// Messages that were checked before each was gathered.
-    Gathered(MessageBatch),
 }
 
 impl Submission {
@@ -35,14 +34,14 @@ impl Submission {
     pub(super) fn messages(&self) -> Messages {
         Messages::new(match self {
             Self::Message(_) | Self::Half(_) => 1,
-            Self::Batch(batch) | Self::Gathered(batch) => batch.message_count(),
+            Self::Batch(batch) => batch.message_count(),
         })
     }
 
     pub(super) fn body_len(&self) -> usize {
         match self {
             Self::Message(message) | Self::Half(message) => message.body().len(),
-            Self::Batch(batch) | Self::Gathered(batch) => batch.encoded_len(),
+            Self::Batch(batch) => batch.encoded_len(),
         }
     }
 }

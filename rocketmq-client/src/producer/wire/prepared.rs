@@ -1,4 +1,4 @@
-//! A message made ready for all its attempts.
+//! Messages that are ready for all their attempts.
 
 use bytes::Bytes;
 use rocketmq_common::message_const::{
@@ -16,35 +16,39 @@ use crate::clock::now_ms;
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::hook::MessageType;
+use crate::waiting::run_blocking;
 
-/// Compressing at least that many bytes takes long enough to keep other tasks of the thread waiting.
+/// From this size on, compressing takes long enough to keep other tasks of the thread waiting.
 const COMPRESS_ELSEWHERE_FROM: usize = 128 * 1024;
 
-/// A message as all attempts send it: checked, with its id, compressed at most once.
+/// A message in the form that all attempts send: checked, with its id, compressed at most once.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) kind: SendRequestKind,
     pub(crate) message_type: MessageType,
-    /// The message as the caller gave it; of a batch, one with the topic and the encoded batch.
+    /// The caller's message; for a batch, a message with the topic and the encoded batch.
     pub(crate) message: Message,
-    /// The messages of a batch, as far as anybody wants to look at them. Boxed, as all that is rare: there may be many
-    /// thousand messages in flight.
+    /// The messages of a batch, if a hook wants to see them. Boxed, like all rare parts: many thousand messages may be
+    /// in flight.
     pub(crate) batch: Option<Box<MessageBatch>>,
-    /// The body as it goes out and is stored, if compressing it made it smaller.
+    /// The compressed body, if compression made it smaller.
     pub(crate) compressed: Option<Box<Bytes>>,
-    /// All properties in wire form, if they are not just those of the message with its id behind them.
+    /// All properties in wire form, unless they are just the message's properties followed by the id.
     properties: Option<String>,
     pub(crate) sys_flag: MessageSysFlag,
     pub(crate) born_timestamp: i64,
     msg_id: MessageId,
-    /// The topic as brokers know it, if that differs from the message's.
+    /// The topic under its name at brokers, if it differs from the message's.
     wrapped_topic: Option<Box<str>>,
 }
 
-/// What stands before the id in the properties.
+/// The highest delay level of a broker with the default list of levels.
+const HIGHEST_DELAY_LEVEL: i32 = 18;
+
+/// The text before the id in the properties.
 const ID_ENTRY: &str = "UNIQ_KEY\u{1}";
 
-/// Makes messages ready to be sent.
+/// Prepares messages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Preparation<'a> {
     pub(crate) option: &'a ProducerOption,
@@ -63,9 +67,23 @@ pub(crate) enum IllegalBody {
 }
 
 impl Prepared {
-    /// A message that is to be made ready.
+    /// A submission that is still to be [made ready](Preparation::make_ready).
     #[inline]
-    pub(crate) fn new(message: Message) -> Self {
+    pub(crate) fn new(submission: Submission) -> Self {
+        match submission {
+            Submission::Message(message) => Self::of(message),
+            Submission::Half(message) => {
+                Self { message_type: MessageType::TransactionHalf, ..Self::of(message) }
+            }
+            Submission::Batch(batch) => {
+                let message = Message::new(batch.topic(), Bytes::new());
+                Self { kind: SendRequestKind::Batch, batch: Some(Box::new(batch)), ..Self::of(message) }
+            }
+        }
+    }
+
+    #[inline]
+    fn of(message: Message) -> Self {
         Self {
             kind: SendRequestKind::Message,
             message_type: MessageType::Normal,
@@ -83,10 +101,10 @@ impl Prepared {
     /// A message that has this id.
     #[cfg(test)]
     pub(crate) fn with_id(message: Message, id: &str) -> Self {
-        Self { msg_id: id.into(), ..Self::new(message) }
+        Self { msg_id: id.into(), ..Self::of(message) }
     }
 
-    /// All properties in wire form, the id among them: the parts of one text.
+    /// All properties in wire form, including the id, as the parts of one text.
     #[inline]
     pub(crate) fn properties(&self) -> [&str; 4] {
         match &self.properties {
@@ -95,27 +113,39 @@ impl Prepared {
         }
     }
 
-    /// Whether a message like it can be sent with the template of its queue.
+    /// Whether the message can be sent with the template of its queue.
     pub(crate) fn is_plain(&self) -> bool {
         self.kind == SendRequestKind::Message && self.sys_flag.bits() == 0 && self.message.flag() == 0
     }
 
-    /// The topic as brokers know it.
+    /// The topic under its name at brokers.
     pub(crate) fn topic(&self) -> &str {
         self.wrapped_topic.as_deref().unwrap_or_else(|| self.message.topic())
     }
 
-    /// The id; of a batch, those of its messages, with commas between them.
+    /// The id; for a batch, the ids of its messages joined by commas.
     pub(crate) fn msg_id(&self) -> &str {
         &self.msg_id
     }
 
-    /// What goes out and is stored.
+    /// Whether it has this id.
+    pub(crate) fn has_msg_id(&self, id: &str) -> bool {
+        self.msg_id.is(id)
+    }
+
+    /// The message, if it is neither a batch nor a half message.
+    pub(crate) fn as_message(&mut self) -> Option<&mut Message> {
+        let is_message =
+            self.kind == SendRequestKind::Message && self.message_type != MessageType::TransactionHalf;
+        is_message.then_some(&mut self.message)
+    }
+
+    /// The body that is sent and stored.
     pub(crate) fn body(&self) -> &Bytes {
         self.compressed.as_deref().unwrap_or_else(|| self.message.body())
     }
 
-    /// Compresses the body, if that makes it smaller, and checks the size of what is stored.
+    /// Compresses the body, if that makes it smaller, and checks its stored size.
     pub(crate) async fn compress(&mut self, option: &ProducerOption) -> Result<(), MQClientError> {
         let (kind, level) = (option.compress_type(), option.compress_level());
         let (body, limit) = (self.message.body(), option.max_message_size());
@@ -134,32 +164,25 @@ impl Prepared {
 }
 
 impl Preparation<'_> {
-    /// What is ready to be sent, once it is [compressed](Prepared::compress) if it [is to be](Self::is_to_be_compressed).
-    pub(crate) fn prepare(&self, submission: Submission) -> Result<Prepared, MQClientError> {
-        match submission {
-            Submission::Message(message) => {
-                let mut prepared = Prepared::new(message);
-                self.make_ready(&mut prepared)?;
-                Ok(prepared)
-            }
-            Submission::Half(message) => self.half(message),
-            Submission::Batch(batch) => {
-                batch.messages().iter().try_for_each(|message| self.check(message))?;
-                self.batch(batch)
-            }
-            Submission::Gathered(batch) => self.batch(batch),
-        }
-    }
-
-    /// Whether compressing might make it smaller. Brokers store batches as they come.
+    /// Whether compression might make the body smaller. Brokers store batches unchanged, so batches are not compressed.
     pub(crate) fn is_to_be_compressed(&self, prepared: &Prepared) -> bool {
         prepared.kind != SendRequestKind::Batch
             && prepared.compressed.is_none()
             && prepared.message.body().len() >= self.option.compress_msg_body_over_threshold()
     }
 
-    /// One message. A received message that came out of a transaction is an ordinary one when it is sent on.
+    /// Prepares a submission in place: moving a message would cost more than most of this function. Afterwards
+    /// [compress](Prepared::compress) it if it [needs to be](Self::is_to_be_compressed). A received message that was
+    /// delayed, or came from a transaction, becomes an ordinary message when it is sent on.
     pub(crate) fn make_ready(&self, prepared: &mut Prepared) -> Result<(), MQClientError> {
+        if let Some(batch) = prepared.batch.take() {
+            return self.batch(prepared, batch);
+        }
+        if prepared.message_type == MessageType::TransactionHalf {
+            prepared.sys_flag = prepared.sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
+            return self.single(prepared, &Known::of(&prepared.message));
+        }
+        prepared.message.properties_mut().take_off_received();
         let mut known = Known::of(&prepared.message);
         if known.half {
             prepared.message.properties_mut().remove(PROPERTY_TRANSACTION_PREPARED);
@@ -170,18 +193,9 @@ impl Preparation<'_> {
         }
         if known.later {
             prepared.message_type = MessageType::Delay;
+            note_delay(&prepared.message);
         }
         self.single(prepared, &known)
-    }
-
-    /// The half of a transaction.
-    fn half(&self, message: Message) -> Result<Prepared, MQClientError> {
-        let known = Known::of(&message);
-        let mut half = Prepared::new(message);
-        self.single(&mut half, &known)?;
-        half.message_type = MessageType::TransactionHalf;
-        half.sys_flag = half.sys_flag.with(MessageSysFlag::TRANSACTION_PREPARED);
-        Ok(half)
     }
 
     fn single(&self, prepared: &mut Prepared, known: &Known) -> Result<(), MQClientError> {
@@ -195,12 +209,12 @@ impl Preparation<'_> {
         Ok(())
     }
 
-    /// Several messages in one request. They are checked.
-    fn batch(&self, mut batch: MessageBatch) -> Result<Prepared, MQClientError> {
+    /// Prepares several checked messages for one request.
+    fn batch(&self, prepared: &mut Prepared, mut batch: Box<MessageBatch>) -> Result<(), MQClientError> {
         let born_timestamp = now_ms();
         batch.assign_unique_keys(|| self.ids.next(born_timestamp));
         let ids: Vec<&str> = batch.messages().iter().filter_map(Message::unique_key).collect();
-        let msg_id = MessageId::from(&*ids.join(","));
+        prepared.msg_id = MessageId::from(&*ids.join(","));
         let body = batch.encode().map_err(MQClientError::illegal)?;
         let limit = self.option.max_message_size();
         if body.len() > limit {
@@ -212,28 +226,25 @@ impl Preparation<'_> {
             message.set_wait_store_msg_ok(false);
         }
         let id = self.ids.next(born_timestamp);
-        let properties = message.properties().wire_with(&[(UNIQ_KEY, id.as_str())]);
-        let wrapped_topic = self.wrap(&message, &Known::default());
-        Ok(Prepared {
-            kind: SendRequestKind::Batch,
-            message_type: MessageType::Normal,
-            message,
-            batch: self.option.hooks().watch_sends().then(|| Box::new(batch)),
-            compressed: None,
-            properties: Some(properties),
-            sys_flag: MessageSysFlag::default(),
-            born_timestamp,
-            msg_id,
-            wrapped_topic,
-        })
+        prepared.properties = Some(message.properties().wire_with(&[(UNIQ_KEY, id.as_str())]));
+        prepared.wrapped_topic = self.wrap(&message, &Known::default());
+        prepared.born_timestamp = born_timestamp;
+        prepared.message = message;
+        prepared.batch = self.option.hooks().watch_sends().then_some(batch);
+        Ok(())
     }
 
-    /// What can be said of a message without sending it: names, properties, combinations that brokers choke on.
+    /// Checks each message of a batch.
+    pub(crate) fn check_all(&self, batch: &MessageBatch) -> Result<(), MQClientError> {
+        batch.messages().iter().try_for_each(|message| self.check(message))
+    }
+
+    /// Checks a message without sending it: names, properties, combinations that brokers mishandle.
     pub(crate) fn check(&self, message: &Message) -> Result<(), MQClientError> {
         check(message, self.wrap(message, &Known::of(message)).as_deref())
     }
 
-    /// Of a body that will be compressed only its compressed size is limited, as far as consumers inflate it.
+    /// Checks the size of a body. If it will be compressed, only the limit up to which consumers inflate applies here.
     fn check_size(&self, body: &Bytes) -> Result<(), MQClientError> {
         let (size, what, limit) = (body.len(), "", compression::DEFAULT_MAX_INFLATED);
         if size > limit {
@@ -246,8 +257,8 @@ impl Preparation<'_> {
         Ok(())
     }
 
-    /// The id, and all properties if they are more than the message's and the id. A message that was made from a received
-    /// one has an id already.
+    /// The id, and all properties unless they are just the message's properties followed by the id. A message made
+    /// from a received one has an id already.
     fn identify(&self, message: &Message, known: &Known, now: i64) -> (MessageId, Option<String>) {
         let instance = self.option.namespace().filter(|_| !known.has_instance);
         let instance = instance.map(|namespace| (PROPERTY_INSTANCE_ID, namespace));
@@ -256,30 +267,29 @@ impl Preparation<'_> {
             return (id.into(), Some(properties.wire_with(instance.as_slice())));
         }
         let id = self.ids.next(now);
-        let unique = (UNIQ_KEY, id.as_str());
         let all = match instance {
-            Some(instance) => Some(properties.wire_with(&[unique, instance])),
+            Some(instance) => Some(properties.wire_with(&[(UNIQ_KEY, id.as_str()), instance])),
             None if properties.is_terminated() => None,
-            None => Some(properties.wire_with(&[unique])),
+            None => Some(properties.wire_with(&[(UNIQ_KEY, id.as_str())])),
         };
         (MessageId::Short(id), all)
     }
 
-    /// The topic as brokers know it. Replies go to a topic of the cluster, which is in no namespace.
+    /// The topic under its name at brokers. Replies go to a topic of the cluster, which has no namespace.
     fn wrap(&self, message: &Message, known: &Known) -> Option<Box<str>> {
         let namespace = self.option.namespace().filter(|_| !known.reply)?;
         Some(namespace::wrap_namespace(namespace, message.topic()).into())
     }
 }
 
-/// What decides how a message is sent, found in one pass over its properties.
+/// The properties that decide how a message is sent, found in one pass.
 #[derive(Debug, Default, Clone, Copy)]
 struct Known {
-    /// It is the half of a transaction.
+    /// Whether it is a half message.
     half: bool,
-    /// It is the reply to a request: brokers push it to whoever asked.
+    /// Whether it is the reply to a request: brokers push it to the requester.
     reply: bool,
-    /// It is to be delivered later.
+    /// Whether it is delivered later.
     later: bool,
     has_id: bool,
     has_instance: bool,
@@ -289,7 +299,7 @@ impl Known {
     fn of(message: &Message) -> Self {
         let mut known = Self::default();
         let mut may_be_later = false;
-        // If a name occurs twice, the last one counts.
+        // If a name occurs twice, the last value counts.
         for (name, value) in message.properties().iter() {
             match name {
                 PROPERTY_TRANSACTION_PREPARED => known.half = value.eq_ignore_ascii_case("true"),
@@ -305,6 +315,22 @@ impl Known {
         }
         known.later = may_be_later && (message.delay_time_level() > 0 || message.is_timer());
         known
+    }
+}
+
+/// Logs what a broker makes of a delay that it does not take as it is.
+#[cold]
+fn note_delay(message: &Message) {
+    let (topic, level) = (message.topic(), message.delay_time_level());
+    if level > HIGHEST_DELAY_LEVEL {
+        tracing::debug!(
+            topic,
+            level,
+            "the broker takes the delay level for its highest one, mostly 18 (2 h)"
+        );
+    }
+    if level > 0 && message.is_timer() {
+        tracing::debug!(topic, level, "the delay level wins: the broker ignores the timer of this message");
     }
 }
 
@@ -325,7 +351,7 @@ async fn compress(body: Bytes, kind: CompressionType, level: u32) -> Result<Byte
     let work = move || compression::compress(kind, &body, level);
     let compressed = if elsewhere {
         // A join error means that the runtime is going down, or a panic in the compressor.
-        tokio::task::spawn_blocking(work).await.map_err(MQClientError::illegal)?
+        run_blocking(work).await.map_err(MQClientError::illegal)?
     } else {
         work()
     };

@@ -15,26 +15,26 @@ use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::model::{SendResult, SendStatus};
 
-/// What a broker answered about a message that it stored.
+/// The answer of a broker about a message that it stored.
 ///
-/// It is read on the task of a connection, while other answers wait, and so keeps what differs from message to message:
-/// the texts of a [`SendResult`] are made by whoever hands that over.
+/// It is read on the task of a connection while other answers wait, so it keeps only the parts that differ from
+/// message to message. The texts of a [`SendResult`] are made later, where the result is handed out.
 #[derive(Debug, Clone)]
 pub(crate) struct Receipt {
     pub(crate) status: SendStatus,
-    /// The queue that the broker chose, as brokers know it.
+    /// The queue that the broker chose, under its name at brokers.
     queue: MessageQueue,
     queue_offset: i64,
     offset_msg_id: MessageId,
     trace_on: bool,
-    /// There is a transaction id: the id of the message, unless it is unusual.
+    /// Whether there is a transaction id. It equals the message's id, unless it is in `Unusual`.
     has_transaction_id: bool,
-    /// There is a region: the default region, unless it is unusual.
+    /// Whether there is a region. It is the default region, unless it is in `Unusual`.
     has_region_id: bool,
     unusual: Option<Box<Unusual>>,
 }
 
-/// What few answers have.
+/// Parts that few answers have.
 #[derive(Debug, Clone, Default)]
 struct Unusual {
     /// The id of a batch that is stored as one message.
@@ -44,29 +44,38 @@ struct Unusual {
     recall_handle: Option<Box<str>>,
 }
 
-/// An answer, whoever read its frame.
-pub(crate) struct SendAnswer<'a> {
-    code: i32,
-    remark: Option<Cow<'a, str>>,
-    fields: FieldsView<'a>,
+/// An answer, in its frame or decoded. Its remark is read only for a refusal.
+#[derive(Clone, Copy)]
+pub(crate) enum SendAnswer<'a> {
+    Framed(&'a CommandView<'a>),
+    Apart(&'a RemotingCommand),
 }
 
-impl<'a> From<&CommandView<'a>> for SendAnswer<'a> {
-    #[inline]
-    fn from(answer: &CommandView<'a>) -> Self {
-        Self { code: answer.code(), remark: answer.remark(), fields: answer.fields() }
+impl<'a> SendAnswer<'a> {
+    fn code(self) -> ResponseCode {
+        match self {
+            Self::Framed(answer) => answer.response_code(),
+            Self::Apart(answer) => ResponseCode(answer.code),
+        }
     }
-}
 
-impl<'a> From<&'a RemotingCommand> for SendAnswer<'a> {
-    fn from(answer: &'a RemotingCommand) -> Self {
-        let remark = answer.remark.as_deref().map(Cow::Borrowed);
-        Self { code: answer.code, remark, fields: answer.ext_fields.view() }
+    fn fields(self) -> FieldsView<'a> {
+        match self {
+            Self::Framed(answer) => answer.fields(),
+            Self::Apart(answer) => answer.ext_fields.view(),
+        }
+    }
+
+    fn remark(self) -> Option<ByteString> {
+        match self {
+            Self::Framed(answer) => answer.remark().map(|remark| ByteString::from(&*remark)),
+            Self::Apart(answer) => answer.remark.clone(),
+        }
     }
 }
 
 impl Receipt {
-    /// Reads what the broker of `queue`, at this address, says of the message. Java:
+    /// Reads the answer of the broker of `queue`, at this address, about the message. Java:
     /// `MQClientAPIImpl.processSendResponse`.
     pub(crate) fn read(
         answer: SendAnswer<'_>,
@@ -74,27 +83,29 @@ impl Receipt {
         queue: &MessageQueue,
         address: &str,
     ) -> Result<Self, MQClientError> {
-        let status = match ResponseCode(answer.code) {
+        let status = match answer.code() {
             ResponseCode::SUCCESS => SendStatus::SendOk,
             ResponseCode::FLUSH_DISK_TIMEOUT => SendStatus::FlushDiskTimeout,
             ResponseCode::FLUSH_SLAVE_TIMEOUT => SendStatus::FlushSlaveTimeout,
             ResponseCode::SLAVE_NOT_AVAILABLE => SendStatus::SlaveNotAvailable,
             _ => return Err(refusal(answer, queue, address)),
         };
-        let stored = SendMessageAnswer::read(answer.fields)
+        // From here on the message is stored: an unreadable answer means *maybe stored*, never *not stored*.
+        let stored = SendMessageAnswer::read(answer.fields())
             .map_err(|source| MQClientError::bad_answer(queue.shared_broker_name().clone(), source))?;
         let (has_transaction_id, has_region_id) =
             (stored.transaction_id.is_some(), stored.msg_region.is_some());
         let (queue_id, queue_offset) = (stored.queue_id, stored.queue_offset);
         let (offset_msg_id, trace_on) = (MessageId::from(&*stored.msg_id), stored.trace_on.unwrap_or(true));
-        // Mostly the broker repeats what is known here. That needs no copy.
+        // Usually the broker repeats values that are known here: then nothing is copied.
         let is_usual = stored.batch_uniq_id.is_none()
             && stored.recall_handle.is_none()
-            && stored.transaction_id.as_deref().is_none_or(|id| id == prepared.msg_id())
+            && stored.transaction_id.as_deref().is_none_or(|id| prepared.has_msg_id(id))
             && stored.msg_region.as_deref().is_none_or(|region| region == DEFAULT_TRACE_REGION_ID);
         let unusual = if is_usual { None } else { Some(Unusual::copied(stored)) };
         Ok(Self {
             status,
+            // A clone counts a reference; only a queue that the broker changed allocates.
             queue: if queue_id == queue.queue_id() { queue.clone() } else { queue.with_queue_id(queue_id) },
             queue_offset,
             offset_msg_id,
@@ -105,7 +116,7 @@ impl Receipt {
         })
     }
 
-    /// The result as the user gets it, with names without the namespace.
+    /// The result for the user, under names without the namespace.
     pub(crate) fn into_result(self, option: &ProducerOption, prepared: &Prepared) -> SendResult {
         let Unusual { msg_id, transaction_id, region_id, recall_handle } =
             self.unusual.map_or_else(Unusual::default, |unusual| *unusual);
@@ -141,7 +152,7 @@ impl Unusual {
 
 #[cold]
 fn refusal(answer: SendAnswer<'_>, queue: &MessageQueue, address: &str) -> MQClientError {
-    let (code, remark) = (ResponseCode(answer.code), answer.remark.map(|remark| ByteString::from(&*remark)));
+    let (code, remark) = (answer.code(), answer.remark());
     let refused = RemotingError::Refused { address: Arc::from(address), code, remark };
     MQClientError::from_remoting(queue.broker_name(), refused)
 }
@@ -164,7 +175,7 @@ mod tests {
     const LEAST: [(&str, &str); 3] =
         [("msgId", "7F00000100002A9F00000000000004D2"), ("queueId", "1"), ("queueOffset", "5")];
 
-    /// What an answer with these fields says, in either form, as it is read from a frame.
+    /// Reads an answer with these fields, in either form of a header.
     fn read(code: ResponseCode, fields: &[(&str, &str)]) -> Result<SendResult, MQClientError> {
         let (prepared, queue) =
             (Prepared::with_id(Message::new("T", "x"), ID), MessageQueue::new("T", "broker-a", 1));
@@ -175,7 +186,7 @@ mod tests {
             let mut frame = BytesMut::new();
             answer.encode(&mut frame).unwrap();
             let (view, _) = CommandView::first(&frame, &FrameLimits::default()).unwrap().unwrap();
-            let receipt = Receipt::read((&view).into(), &prepared, &queue, "broker:1")?;
+            let receipt = Receipt::read(SendAnswer::Framed(&view), &prepared, &queue, "broker:1")?;
             Ok(receipt.into_result(&ProducerOption::default(), &prepared))
         });
         assert_eq!(json.as_ref().ok(), binary.as_ref().ok());

@@ -1,4 +1,4 @@
-//! What a broker says of itself: 28. Java: `AdminBrokerProcessor.prepareRuntimeInfo`.
+//! Run-time figures: 28. Java: `AdminBrokerProcessor.prepareRuntimeInfo`.
 
 use rocketmq_common::mix_all::RMQ_SYS_SCHEDULE_TOPIC;
 use rocketmq_remoting::protocol::body::KVTable;
@@ -6,13 +6,13 @@ use rocketmq_remoting::protocol::body::KVTable;
 use crate::broker::state::Broker;
 use crate::wire::{Answer, Refusal, Request, json_answer};
 
-/// The version that the mock stands for.
+/// The version that the mock imitates.
 const VERSION: &str = "V5_5_0";
 
 /// Rates over ten seconds, a minute and ten minutes.
 const NO_RATES: &str = "0.0 0.0 0.0";
 
-/// How many requests may wait in the thread pools of Apache's broker.
+/// Queue sizes of the thread pools of Apache's broker.
 const CAPACITIES: [(&str, &str); 6] = [
     ("send", "10000"),
     ("pull", "100000"),
@@ -22,21 +22,21 @@ const CAPACITIES: [(&str, &str); 6] = [
     ("EndTransaction", "100000"),
 ];
 
-/// How long puts took, which the mock does not measure.
+/// Durations of puts, which the mock does not measure.
 const NO_PUT_TIMES: &str = "[<=0ms]:0 [0~10ms]:0 [10~50ms]:0 [50~100ms]:0 [100~200ms]:0 [200~500ms]:0 [500ms~1s]:0 \
                             [1~2s]:0 [2~3s]:0 [3~4s]:0 [4~5s]:0 [5~10s]:0 [10s~]:0 ";
 
-/// Thread pools of Apache's broker. The mock answers at once, so that nothing queues up.
+/// Thread pools of Apache's broker. The mock answers at once, so their queues are empty.
 const POOLS: [&str; 5] = ["send", "pull", "litePull", "query", "ack"];
 
-/// 28: what administration tools show of a broker. Totals are counted, rates are not measured.
+/// 28: the figures that administration tools show. Totals are counted, rates are not measured.
 pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     let state = broker.lock();
     let queues = state.topics.all().flat_map(|topic| topic.queues());
     let entries: Vec<_> = queues.flat_map(|queue| queue.entries()).collect();
     let earliest = entries.iter().map(|entry| entry.store_timestamp).min().unwrap_or(-1);
     let (count, end) = (entries.len().to_string(), state.log.position().to_string());
-    // Java prints a number with a fraction.
+    // Java always prints a fraction.
     let average = format!("{:?}", state.log.position() as f64 / entries.len().max(1) as f64);
     let (boot, earliest) = (broker.boot_ms.to_string(), earliest.to_string());
     let mut table = KVTable::default();
@@ -101,18 +101,18 @@ pub(crate) fn runtime_info(broker: &Broker, _: &Request<'_>) -> Result<Answer, R
     json_answer(&table)
 }
 
-/// How much of the memory for messages is used, of 1.
+/// The used part of the memory for messages, from 0 to 1.
 fn used(limit: usize, used: usize) -> String {
     let percent = (used as f64 * 100.0 / limit.max(1) as f64).round();
     format!("{:?}", percent / 100.0)
 }
 
-/// The memory for messages stands for the disk.
+/// The capacity of the disk, for which the memory for messages stands.
 fn capacity(limit: usize, used: usize) -> String {
     format!("Total : {}, Free : {}.", readable(limit), readable(limit.saturating_sub(used)))
 }
 
-/// Bytes as people read them.
+/// Bytes in a readable unit.
 fn readable(bytes: usize) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut size, mut unit) = (bytes as f64, 0);

@@ -1,4 +1,4 @@
-//! What a broker with files would clean up, and how its slaves are: 306, 316, 329, 907, 2003.
+//! Cleaning, replicas and cold data: 306, 316, 329, 907, 2003.
 
 use rocketmq_remoting::protocol::RequestCode;
 use serde::Serialize;
@@ -6,10 +6,10 @@ use serde::Serialize;
 use crate::broker::state::Broker;
 use crate::wire::{Answer, Refusal, Request, json_answer};
 
-/// The request that asks who reads what is not in memory any more.
+/// The request for groups that read messages which are no longer in memory.
 pub(crate) const COLD_DATA: RequestCode = RequestCode(2003);
 
-/// 306, 316, 329. There are no files and thus nothing to do.
+/// 306, 316, 329. The mock has no files, so there is nothing to clean.
 pub(crate) fn clean(_: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::success())
 }
@@ -66,7 +66,7 @@ struct ColdData {
 #[derive(Serialize)]
 struct NoEntries {}
 
-/// 2003. All messages are in memory, so that no group reads cold ones.
+/// 2003. All messages are in memory: no group reads cold ones.
 pub(crate) fn cold_data(_: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     json_answer(&ColdData {
         runtime_table: NoEntries {},

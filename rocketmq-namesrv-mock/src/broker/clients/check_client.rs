@@ -1,4 +1,4 @@
-//! Whether the broker understands a subscription: 46. Java: `ClientManageProcessor.checkClientConfig`.
+//! Checks a subscription: 46. Java: `ClientManageProcessor.checkClientConfig`.
 
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::SubscriptionData;

@@ -1,4 +1,4 @@
-//! Who is connected: 203, 204.
+//! Connected clients of a group: 203, 204.
 
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{Connection, ConsumerConnection, ProducerConnection};

@@ -1,4 +1,4 @@
-//! Requests that are put to a client: 307, 309, and 223, which asks with 221. Java: `Broker2Client`.
+//! Requests that are forwarded to a client: 307, 309, and 223, for which the broker sends 221. Java: `Broker2Client`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use crate::broker::state::{Broker, ClientChannelInfo, State};
 use crate::clock::deadline;
 use crate::wire::{NOT_SET, Refusal, Reply, json_answer, read_fields, required};
 
-/// How long a client may take to answer.
+/// The longest wait for a client's answer.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long each client may take that is asked how far it is.
+/// The longest wait for each client's offsets.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
-/// Clients below cannot be asked to consume or to tell what they do (3.1.8).
+/// Older clients (below 3.1.8) support neither 307 nor 309.
 const V3_1_8_SNAPSHOT: i32 = 62;
 
-/// Clients below cannot be asked how far they are (3.0.7).
+/// Older clients (below 3.0.7) do not support 221.
 const V3_0_7_SNAPSHOT: i32 = 28;
 
-/// 307, 309. The client's answer goes back as it is, its language and version included.
+/// 307, 309. The client's answer goes back unchanged, with its language and version.
 pub(crate) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
     let prepared = prepare(broker, &mut broker.lock(), &command);
     let (member, fields, body, who) = match prepared {
@@ -45,7 +45,7 @@ pub(crate) fn forward(broker: &Broker, command: RemotingCommand, reply: Reply) {
     });
 }
 
-/// The question: the client, the fields, the body, and how remarks call the client.
+/// A prepared request: the client, the fields, the body, and the client's name in remarks.
 type Prepared = (ClientChannelInfo, ExtFields, Bytes, String);
 
 fn prepare(broker: &Broker, state: &mut State, command: &RemotingCommand) -> Result<Prepared, Refusal> {
@@ -98,7 +98,7 @@ fn failure(who: &str, error: &CallError) -> Refusal {
     }
 }
 
-/// 223. Clients that do not answer well are left out.
+/// 223. Clients without a proper answer are left out.
 pub(crate) fn consumer_status(broker: &Broker, command: RemotingCommand, reply: Reply) {
     let (members, fields) = match asked(&broker.lock(), &command) {
         Ok(asked) => asked,
@@ -119,7 +119,7 @@ pub(crate) fn consumer_status(broker: &Broker, command: RemotingCommand, reply: 
     });
 }
 
-/// The clients to ask, and the fields of the question.
+/// The clients to ask, and the fields of the request to them.
 fn asked(state: &State, command: &RemotingCommand) -> Result<(Vec<ClientChannelInfo>, ExtFields), Refusal> {
     let fields: GetConsumerStatusFields<'_> = read_fields(&command.ext_fields)?;
     let group = required(fields.group.as_deref(), "group")?;
@@ -136,7 +136,7 @@ fn asked(state: &State, command: &RemotingCommand) -> Result<(Vec<ClientChannelI
     Ok((members, [("group", group)].into_iter().chain(topic).collect()))
 }
 
-/// How far a client says to be, by queue.
+/// The offsets that a client reports, by queue.
 async fn status(member: &ClientChannelInfo, fields: &ExtFields) -> Option<serde_json::Value> {
     let code = RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT;
     let question = CommandRef::request(code, &NoHeader).with_fields(fields);
@@ -145,7 +145,7 @@ async fn status(member: &ClientChannelInfo, fields: &ExtFields) -> Option<serde_
         return None;
     }
     let body: GetConsumerStatusBody = decode_body(&answer.body).ok()?;
-    // As a value its queues are written in the way of keys.
+    // Through a `Value`, because queues as keys become texts there.
     serde_json::to_value(body).ok()?.get_mut("messageQueueTable").map(serde_json::Value::take)
 }
 

@@ -1,36 +1,57 @@
-//! Clients that come, stay and go: 34, 35, 38. Java: `ClientManageProcessor`.
+//! Heartbeats, unregistering, members of groups: 34, 35, 38. Java: `ClientManageProcessor`.
 
 use rocketmq_common::mix_all::retry_topic;
+use rocketmq_remoting::net::Connection;
 use rocketmq_remoting::protocol::body::{
     ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, SubscriptionData,
 };
 use rocketmq_remoting::protocol::header::UnregisterClientFields;
-use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
+use rocketmq_remoting::protocol::{ExtFields, RemotingCommand, ResponseCode};
 
 use crate::broker::state::{
     Broker, Changed, ClientChannelInfo, ConsumeMode, State, Subscription, TopicSettings,
 };
 use crate::history::BrokerEvent;
-use crate::wire::{Answer, Refusal, Request, json_answer, json_body, required};
+use crate::wire::{Answer, Refusal, Reply, Request, json_answer, json_body, required};
 
 /// Java: `TopicSysFlag.FLAG_UNIT_SUB`.
 const UNIT_SUB: i32 = 2;
 
-/// 34.
-pub(crate) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
-    let data: HeartbeatData = json_body(request.command, "heartbeatData")?;
+/// 34. Who comes into a group is told that it changed before the heartbeat is answered.
+pub(crate) fn heart_beat(broker: &Broker, command: RemotingCommand, responder: Reply) {
+    let newcomer = responder.connection().clone();
+    match take_in(broker, &command, newcomer.clone()) {
+        Ok((changed, answer)) if changed.is_empty() => answer.send(responder),
+        Ok((changed, answer)) => {
+            let told = broker.notify_others(changed, &newcomer);
+            broker.tasks.spawn(async move {
+                // Whatever holds up the news does not hold up the answer.
+                tokio::join!(told, async { answer.send(responder) });
+            });
+        }
+        Err(refusal) => refusal.send(responder),
+    }
+}
+
+/// Notes the client as a member of its groups. Returns the groups that changed.
+fn take_in(
+    broker: &Broker,
+    command: &RemotingCommand,
+    connection: Connection,
+) -> Result<(Vec<Changed>, Answer), Refusal> {
+    let data: HeartbeatData = json_body(command, "heartbeatData")?;
     let client = ClientChannelInfo {
-        connection: request.responder.connection().clone(),
+        connection,
         client_id: data.client_id,
-        language: request.command.language,
-        version: request.command.version,
+        language: command.language,
+        version: command.version,
         heard_ms: broker.now_ms(),
     };
     broker.recorder.note(|| BrokerEvent::Heartbeat {
         client: client.client_id.as_str().into(),
         groups: data.consumer_data_set.iter().map(|consumer| consumer.group_name.clone()).collect(),
     });
-    // Without a fingerprint it is the first version of the protocol, which always reports a change.
+    // Without a fingerprint it is the first version of the protocol, whose answer always reports a change.
     let is_first_version = data.heartbeat_fingerprint == 0;
     let with_subscriptions = is_first_version || !data.without_sub;
     let mut is_sub_change = is_first_version;
@@ -43,13 +64,14 @@ pub(crate) fn heart_beat(broker: &Broker, request: &Request<'_>) -> Result<Answe
     for producer in data.producer_data_set {
         broker.lock().producers.register(&producer.group_name, client.clone());
     }
-    broker.notify_consumer_ids_changed(changed);
-    Ok(Answer::success()
+    changed.retain(|changed| !changed.members.is_empty());
+    let answer = Answer::success()
         .with_field("IS_SUPPORT_HEART_BEAT_V2", true)
-        .with_field("IS_SUB_CHANGE", is_sub_change))
+        .with_field("IS_SUB_CHANGE", is_sub_change);
+    Ok((changed, answer))
 }
 
-/// Takes in a member if its group can exist, and makes sure of the group's retry topic.
+/// Adds a member if its group may exist, and creates the group's retry topic if need be.
 fn register(
     broker: &Broker,
     state: &mut State,

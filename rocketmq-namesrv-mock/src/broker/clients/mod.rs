@@ -1,10 +1,10 @@
-//! Clients: who is connected, what they tell the broker of themselves, and what the broker tells them.
+//! Clients: connections, heartbeats, locks, and requests of the broker to clients.
 //!
-//! - [`heartbeats`]: clients that come, stay and go: 34, 35, 38.
-//! - [`check_client`]: whether the broker understands a subscription: 46.
-//! - [`connections`], [`producers`]: who is connected: 203, 204, 328.
+//! - [`heartbeats`]: heartbeats, unregistering, members of groups: 34, 35, 38.
+//! - [`check_client`]: checks a subscription: 46.
+//! - [`connections`], [`producers`]: connected clients: 203, 204, 328.
 //! - [`locks`]: locks of queues, for orderly consumers: 41, 42.
-//! - [`forward`]: requests that the broker passes on to consumers: 223, 307, 309.
+//! - [`forward`]: requests that the broker forwards to consumers: 223, 307, 309.
 //! - [`notify`]: tells the members of a group that it changed: 40.
 
 mod check_client;

@@ -1,18 +1,18 @@
-//! Requests that have waited long enough. Java: `PullRequestHoldService`, `PopLongPollingService`.
+//! Held requests that are due. Java: `PullRequestHoldService`, `PopLongPollingService`.
 
 use std::sync::Arc;
 
 use crate::broker::state::{Broker, HeldRequest};
 
 impl Broker {
-    /// Answers the requests whose time has come.
+    /// Answers the held requests that are due.
     pub(crate) fn answer_due(&self) {
         let due = self.lock().take_due(self.now_ms());
         HeldRequest::wake_all(due, self);
     }
 }
 
-/// Answers requests when their time has come. Runs as long as the broker does.
+/// Answers held requests when they are due. Runs as long as the broker.
 pub(crate) async fn expire_held_requests(broker: Arc<Broker>) {
     loop {
         let next = broker.lock().next_held_ms();

@@ -1,8 +1,8 @@
-//! What a broker does without being asked, as time goes on.
+//! Work that a broker does by itself as time passes.
 //!
 //! - this file: delivers delayed messages, revives popped ones, asks about transactions.
-//! - [`held`]: answers requests that have waited long enough.
-//! - [`silence`]: drops clients that are not heard of any more.
+//! - [`held`]: answers held requests that are due.
+//! - [`silence`]: drops silent clients.
 
 mod held;
 mod silence;
@@ -17,14 +17,14 @@ use crate::broker::transactions::check_transactions;
 use crate::broker::{later, pop};
 
 impl Broker {
-    /// When something is to be done without being asked.
+    /// When the next duty is due.
     pub(crate) fn next_duty_ms(&self) -> i64 {
         let state = self.lock();
         let check_ms = state.halves.next_check_ms();
         state.agenda.due().map_or(check_ms, |due_ms| due_ms.min(check_ms))
     }
 
-    /// Does what is due now: delivers messages and asks what became of transactions.
+    /// Does the duties that are due: delivers messages, revives popped ones, asks about transactions.
     pub(crate) async fn do_duties(&self) {
         self.deliver();
         let now_ms = self.now_ms();
@@ -36,7 +36,7 @@ impl Broker {
         self.changes.tell();
     }
 
-    /// Moves the messages to their queues whose time has come.
+    /// Moves due messages to their queues.
     fn deliver(&self) {
         let now_ms = self.now_ms();
         let mut woken = Vec::new();
@@ -53,7 +53,7 @@ impl Broker {
     }
 }
 
-/// Does the duties of a broker as the clock goes on. Runs as long as the broker does.
+/// Does the duties of a broker as the clock advances. Runs as long as the broker.
 pub(crate) async fn keep_time(broker: Arc<Broker>) {
     loop {
         let sooner = broker.due_sooner.notified();

@@ -1,18 +1,18 @@
-//! Clients that have fallen silent. Java: `ClientHousekeepingService`.
+//! Silent clients. Java: `ClientHousekeepingService`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::state::{Broker, ClientChannelInfo};
 
-/// How long a client may be silent. Java: `channelExpiredTimeout`.
+/// The longest silence of a client. Java: `channelExpiredTimeout`.
 const SILENCE_LIMIT_MS: i64 = 120_000;
 
-/// How often a broker looks.
+/// The interval between checks.
 const SCAN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Drops the clients from all groups that have sent no heartbeat for two minutes, and closes their connections. The
-/// other members of their groups are not told. Returns how many connections were closed.
+/// Removes the clients without a heartbeat for two minutes from all groups, and closes their connections. The other
+/// members of their groups are not told. Returns the number of closed connections.
 pub(crate) fn drop_silent_clients(broker: &Broker) -> usize {
     let before_ms = broker.now_ms().saturating_sub(SILENCE_LIMIT_MS);
     drop_clients(broker, |client| client.heard_ms < before_ms)
@@ -32,7 +32,7 @@ pub(crate) fn drop_clients(broker: &Broker, which: impl Fn(&ClientChannelInfo) -
     silent.len()
 }
 
-/// Looks for silent clients as the clock goes on. Runs as long as the broker does.
+/// Checks for silent clients as the clock advances. Runs as long as the broker.
 pub(crate) async fn watch_for_silence(broker: Arc<Broker>) {
     loop {
         broker.clock.sleep(SCAN_INTERVAL).await;

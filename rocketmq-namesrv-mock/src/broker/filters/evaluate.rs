@@ -6,7 +6,7 @@ use super::expression::{Constant, Expression, Order, Part};
 use super::java_number::double;
 use crate::store::property_entries;
 
-/// What an expression can come to. Properties are texts, and become numbers beside a number.
+/// The result of an expression. A property is a text; compared with a number, it becomes a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
     Null,
@@ -23,12 +23,12 @@ pub(crate) enum Thrown {
     NotANumber(String),
     /// `TRUE = property` makes Java take a Boolean for a String.
     WrongClass,
-    /// Texts that are no numbers are not larger or smaller than others.
+    /// A text that is no number has no order.
     Unordered,
 }
 
 impl Thrown {
-    /// What Java's exception says where it can be seen.
+    /// The text of Java's exception, in remarks that contain it.
     pub(crate) fn java_text(&self) -> String {
         match self {
             Self::NotANumber(text) => format!(
@@ -44,7 +44,7 @@ impl Thrown {
 }
 
 impl<'a> Value<'a> {
-    /// What is written out.
+    /// The value of a constant.
     pub(crate) fn of(constant: &'a Constant) -> Self {
         match constant {
             Constant::Null => Self::Null,
@@ -62,12 +62,12 @@ impl<'a> Value<'a> {
 }
 
 impl Expression {
-    /// Whether a message with these properties fits.
+    /// Whether a message with these properties matches.
     pub(crate) fn matches(&self, properties: &str) -> bool {
         self.condition_of(properties) == Ok(Some(true))
     }
 
-    /// The truth of a condition; `None` where it is unknown.
+    /// The truth of a condition; `None` if it is unknown.
     fn condition_of(&self, properties: &str) -> Result<Option<bool>, Thrown> {
         match self.value(properties)? {
             Value::Bool(value) => Ok(Some(value)),
@@ -115,7 +115,7 @@ impl Expression {
     }
 }
 
-/// Looks for a part that is `wanted`, from left to right: true if there is one, unknown if there might be.
+/// Searches for a part with the truth `wanted`, from left to right. True if there is one; unknown if a part is unknown.
 fn all(parts: &[Expression], properties: &str, wanted: bool) -> Result<Option<bool>, Thrown> {
     let mut found = Some(false);
     for part in parts {
@@ -156,7 +156,7 @@ fn ordered(order: Order, left: &Value<'_>, right: &Value<'_>) -> Result<Option<b
     }))
 }
 
-/// Compares as Java does: the text becomes what the other side is; what has nothing in common is smaller.
+/// Compares like Java: the text takes the type of the other side; incomparable values count as smaller.
 pub(crate) fn compare(left: &Value<'_>, right: &Value<'_>) -> Result<Ordering, Thrown> {
     use Value::{Bool, Double, Int, Long, Text};
     Ok(match (left, right) {
@@ -183,7 +183,7 @@ pub(crate) fn compare(left: &Value<'_>, right: &Value<'_>) -> Result<Ordering, T
     })
 }
 
-/// Java's `Double.compareTo`: what is no number is the largest.
+/// Orders like Java's `Double.compareTo`: NaN is the largest.
 fn double_order(left: f64, right: f64) -> Ordering {
     match (left.is_nan(), right.is_nan()) {
         (false, false) => left.total_cmp(&right),

@@ -1,4 +1,4 @@
-//! What an SQL92 expression is made of, and what may be combined. Java: `ComparisonExpression` and its kin.
+//! The parts of an SQL92 expression, and their allowed combinations. Java: `ComparisonExpression` and its subclasses.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -12,12 +12,12 @@ pub(crate) enum Expression {
     Property(String),
     Constant(Constant),
     Negate(Box<Expression>),
-    /// A property where a condition is wanted.
+    /// A property in the place of a condition.
     Cast(Box<Expression>),
     Not(Box<Expression>),
-    /// From left to right, until one is false.
+    /// Evaluated from left to right, until a part is false.
     And(Vec<Expression>),
-    /// From left to right, until one is true.
+    /// Evaluated from left to right, until a part is true.
     Or(Vec<Expression>),
     Compare(Order, Box<Expression>, Box<Expression>),
     Equal(Box<Expression>, Box<Expression>),
@@ -34,7 +34,7 @@ pub(crate) enum Expression {
     },
 }
 
-/// What is written out.
+/// A literal.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Constant {
     Null,
@@ -45,7 +45,7 @@ pub(crate) enum Constant {
     Text(String),
 }
 
-/// Which of two numbers is to be larger.
+/// The comparison operators for numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Greater,
@@ -54,7 +54,7 @@ pub(crate) enum Order {
     LessEqual,
 }
 
-/// Which part of a text is compared.
+/// The part of a text to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Contains,
@@ -62,11 +62,11 @@ pub(crate) enum Part {
     EndsWith,
 }
 
-/// Why an expression cannot be: what Java's exception says, with its class.
+/// Why an expression is invalid: the text of Java's exception, with its class.
 pub(crate) type Wrong = String;
 
 impl Expression {
-    /// `left > right` and its kin: both sides may be numbers.
+    /// `left > right` and the other comparisons: both sides must be able to be numbers.
     pub(crate) fn compare(order: Order, left: Self, right: Self) -> Result<Self, Wrong> {
         left.check_ordered()?;
         right.check_ordered()?;
@@ -93,7 +93,7 @@ impl Expression {
         Self::Equal(Box::new(left), Box::new(Self::Constant(Constant::Null)))
     }
 
-    /// `not left`, where that is a condition.
+    /// `not left`, if `left` is a condition.
     pub(crate) fn negated(left: Self) -> Self {
         Self::Not(Box::new(left))
     }
@@ -199,7 +199,7 @@ impl fmt::Display for Expression {
     }
 }
 
-/// Java's conditions have two sides each.
+/// Prints a chain as Java does, whose conditions have two sides each.
 fn chain(f: &mut fmt::Formatter<'_>, parts: &[Expression], symbol: &str) -> fmt::Result {
     for _ in 1..parts.len() {
         f.write_str("(")?;

@@ -1,4 +1,4 @@
-//! The expressions that groups gave in heartbeats. Java: `ConsumerFilterManager`.
+//! The expressions that groups sent in heartbeats. Java: `ConsumerFilterManager`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) struct FilterTable {
 /// An expression of a group.
 #[derive(Debug)]
 pub(crate) struct Registered {
-    /// That of the subscription.
+    /// The version of the subscription.
     pub(crate) version: i64,
     language: String,
     text: String,
@@ -24,7 +24,7 @@ pub(crate) struct Registered {
 }
 
 impl FilterTable {
-    /// Takes the expressions of a heartbeat that are new or newer. One that cannot be read takes away what was there.
+    /// Registers the new and newer expressions of a heartbeat. An invalid expression removes the earlier one.
     pub(crate) fn register(&mut self, group: &str, subscriptions: &[SubscriptionData]) {
         for data in subscriptions {
             let is_of_tags = TagFilter::is_language(&data.expression_type);

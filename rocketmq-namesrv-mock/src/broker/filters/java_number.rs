@@ -1,6 +1,6 @@
-//! Numbers and their texts as Java has them.
+//! Numbers and their texts in Java's form.
 
-/// Java's `Double.valueOf`, but for hexadecimal numbers. `None` where Java throws.
+/// Java's `Double.valueOf`, without hexadecimal numbers. `None` if Java throws.
 pub(crate) fn double(text: &str) -> Option<f64> {
     let text = text.trim_matches(|character| character <= ' ');
     let (sign, digits) = match text.as_bytes().first()? {

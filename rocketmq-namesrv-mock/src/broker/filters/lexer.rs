@@ -1,7 +1,7 @@
-//! The tokens of an SQL92 expression, read one at a time: what comes behind the end of an expression is never looked
-//! at. Java: `SelectorParser.jj`, `SimpleCharStream`.
+//! The tokens of an SQL92 expression, read when they are needed: text after the end of an expression is never read.
+//! Java: `SelectorParser.jj`, `SimpleCharStream`.
 
-/// What a token is. The order is that in which Java's parser lists what it expected.
+/// The kinds of tokens, in the order in which Java's parser lists expected tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -71,7 +71,7 @@ pub(crate) const KINDS: [(Kind, &str); 28] = [
 const WORDS: std::ops::RangeInclusive<usize> = Kind::Not as usize..=Kind::EndsWith as usize;
 
 impl Kind {
-    /// Its name in Java's remarks.
+    /// The name in Java's remarks.
     pub(crate) fn name(self) -> &'static str {
         KINDS[self as usize].1
     }
@@ -81,9 +81,9 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
-    /// As it is written.
+    /// Its text.
     pub(crate) image: String,
-    /// Where it starts, from 1.
+    /// Its position, from 1.
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
@@ -91,10 +91,10 @@ pub(crate) struct Token {
 /// Reads tokens.
 #[derive(Debug)]
 pub(crate) struct Lexer {
-    /// Java counts UTF-16 units.
+    /// UTF-16 units, which Java counts.
     units: Vec<u16>,
     at: usize,
-    /// Where each unit is: line and column.
+    /// Line and column of each unit.
     places: Vec<(usize, usize)>,
 }
 
@@ -105,7 +105,7 @@ impl Lexer {
         Self { units, at: 0, places }
     }
 
-    /// The next token, `End` when there is none. `Err` is what Java's exception says.
+    /// The next token; `End` at the end. An error is the text of Java's exception.
     pub(crate) fn next(&mut self) -> Result<Token, String> {
         loop {
             let start = self.at;
@@ -126,7 +126,7 @@ impl Lexer {
         }
     }
 
-    /// The end of the expression is where its last character is.
+    /// The end token, at the position of the last character.
     fn end(&self) -> Token {
         let (line, column) = self.places.last().copied().unwrap_or_default();
         Token { kind: Kind::End, image: String::new(), line, column }
@@ -155,7 +155,7 @@ impl Lexer {
     }
 }
 
-/// Line and column of each unit, with tabs of eight.
+/// Line and column of each unit; a tab advances to a multiple of eight.
 fn places(units: &[u16]) -> Vec<(usize, usize)> {
     let (mut line, mut column) = (1, 0);
     let (mut after_lf, mut after_cr) = (false, false);
@@ -176,7 +176,7 @@ fn places(units: &[u16]) -> Vec<(usize, usize)> {
     units.iter().map(place).collect()
 }
 
-/// The length of a comment that ends.
+/// The length of a closed comment.
 fn comment(rest: &[u16]) -> Option<usize> {
     match start(rest) {
         [b'-', b'-'] => {
@@ -225,7 +225,7 @@ fn word(rest: &[u16]) -> Option<(Kind, usize)> {
     Some((KINDS[WORDS].iter().find(is_word).map_or(Kind::Name, |(kind, _)| *kind), length))
 }
 
-/// `''` within quotes stands for one quote, unless no other follows.
+/// The length of a quoted text. `''` inside it stands for one quote.
 fn text(rest: &[u16]) -> Option<usize> {
     let quote = u16::from(b'\'');
     let mut end = None;
@@ -253,7 +253,7 @@ fn number(rest: &[u16]) -> Option<(Kind, usize)> {
         return None;
     }
     match exponent(behind) {
-        // `007` is three numbers, the last of which counts for nothing.
+        // `007` is three numbers; the grammar ignores the last.
         0 if start(rest)[0] == b'0' => Some((Kind::Decimal, 1)),
         0 => {
             let has_suffix = matches!(start(behind)[0], b'l' | b'L');
@@ -275,11 +275,11 @@ fn exponent(rest: &[u16]) -> usize {
     }
 }
 
-/// How many units Java's tokenizer reads before it gives up.
+/// The units that Java's tokenizer reads before it fails.
 fn unfinished(rest: &[u16]) -> usize {
     let reads = match start(rest) {
         [b'\'', _] | [b'/', b'*'] => rest.len(),
-        // Reads one more to see that it cannot follow.
+        // It reads one more unit to see that it does not fit.
         [b'.' | b'/', _] => 2,
         _ => 1,
     };
@@ -294,7 +294,7 @@ fn count(rest: &[u16], belongs: impl Fn(u8) -> bool) -> usize {
     rest.iter().take_while(|unit| belongs(low_byte(**unit))).count()
 }
 
-/// The first two units, 0 where there is none or no ASCII.
+/// The first two units; 0 for a missing or non-ASCII unit.
 fn start(rest: &[u16]) -> [u8; 2] {
     [0, 1].map(|at| rest.get(at).map_or(0, |unit| low_byte(*unit)))
 }
@@ -307,7 +307,7 @@ fn is_line_end(unit: u16) -> bool {
     matches!(low_byte(unit), b'\n' | b'\r')
 }
 
-/// As Java's parser prints what may not be printable.
+/// The text in the form of Java's remarks, with escapes for unprintable characters.
 pub(crate) fn escaped(units: &[u16]) -> String {
     let mut text = String::new();
     for unit in units {

@@ -1,11 +1,12 @@
-//! Which messages of a queue a group wants: by tag, or by an SQL92 expression over the properties.
+//! Filters of groups: by tag, or by an SQL92 expression over the properties.
 //!
 //! | to find | look in |
 //! |---|---|
 //! | tags, compared by their hash | [`tags`] |
-//! | tokens, grammar, what an expression is, its value for a message | [`lexer`], [`parser`], [`expression`], [`evaluate`] |
-//! | numbers and their texts as Java has them | [`java_number`] |
-//! | what groups asked for in heartbeats | [`filter_table`] |
+//! | tokens, grammar, what an expression is, its value for a message | [`lexer`], [`parser`], [`expression`],
+//! [`evaluate`] |
+//! | numbers and their texts in Java's form | [`java_number`] |
+//! | filters that groups sent in heartbeats | [`filter_table`] |
 //!
 //! Java: the module `filter`, `ExpressionMessageFilter`, `ConsumerFilterManager`.
 
@@ -35,19 +36,19 @@ pub(crate) const SQL92: &str = "SQL92";
 #[derive(Debug)]
 pub(crate) struct Selector(Expression);
 
-/// What a reader of a queue wants.
+/// The filter of a reader.
 #[derive(Debug, Clone)]
 pub(crate) enum MessageFilter {
     /// Messages by the hash of their tag.
     Tags(Arc<TagFilter>),
-    /// Messages whose properties fit.
+    /// Messages whose properties match.
     Properties(Arc<Selector>),
-    /// All messages: an expression that cannot be read filters nothing.
+    /// All messages: an invalid expression filters nothing.
     Nothing,
 }
 
 impl Selector {
-    /// Compiles an expression. `Err` is what Java's exception says, with its class.
+    /// Compiles an expression. An error is the text of Java's exception, with its class.
     pub(crate) fn compile(language: &str, text: &str) -> Result<Self, String> {
         if language != SQL92 {
             return Err(NO_SUCH_LANGUAGE.to_owned());
@@ -55,18 +56,18 @@ impl Selector {
         parser::parse(text).map(Self)
     }
 
-    /// Whether a message with these properties, in wire form, fits. What cannot be computed does not.
+    /// Whether a message with these properties, in wire form, matches. An evaluation error means no.
     pub(crate) fn matches(&self, properties: &str) -> bool {
         self.0.matches(properties)
     }
 }
 
-/// What Java's virtual machine says of an unknown language.
+/// The remark of Java's virtual machine for an unknown language.
 const NO_SUCH_LANGUAGE: &str = "Cannot invoke \"org.apache.rocketmq.filter.FilterSpi.compile(String)\" because the \
                                 return value of \"org.apache.rocketmq.filter.FilterFactory.get(String)\" is null";
 
 impl MessageFilter {
-    /// Whether a message passes. `properties` are asked for only if they decide.
+    /// Whether a message passes. `properties` is called only if they decide.
     pub(crate) fn matches<'a>(
         &self,
         tags_code: i32,
@@ -85,7 +86,7 @@ impl MessageFilter {
     }
 }
 
-/// With Apache's default settings a broker filters by tags only.
+/// The refusal of a broker that filters by tags only, Apache's default.
 pub(crate) fn no_property_filter(language: &str) -> Refusal {
     let remark = format!("The broker does not support consumer to filter message by {language}");
     Refusal::new(ResponseCode::SYSTEM_ERROR, remark)

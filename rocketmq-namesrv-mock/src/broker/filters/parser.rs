@@ -1,15 +1,15 @@
 //! The grammar of SQL92 expressions, and the errors for expressions that break it. Java: `SelectorParser.jj`.
 //!
-//! Java's parser stops where an expression ends, even if more text follows, and never asks for more tokens than it needs
-//! to decide. Its remarks list what would have been right in the place where it stopped.
+//! Java's parser stops at the end of an expression, even if more text follows, and reads no more tokens than it needs
+//! to decide. Its remarks list the tokens that would have been right at the place where it stopped.
 
 use super::expression::{Constant, Expression, Order, Part, Wrong};
 use super::lexer::{KINDS, Kind, Lexer, Token, escaped};
 
-/// How deep an expression may be. Java's virtual machine runs out of stack, much later.
+/// The deepest nesting. Java fails much later, when its stack is full.
 const MAX_DEPTH: usize = 64;
 
-/// What each place in the grammar accepts, as Java's remarks list it.
+/// The tokens that each place of the grammar accepts, in the order of Java's remarks.
 const COMPARISONS: &[Kind] = &[
     Kind::Not,
     Kind::Between,
@@ -36,7 +36,7 @@ const OPERANDS: &[Kind] = &[
     Kind::Minus,
 ];
 
-/// Reads an expression. `Err` is what Java's exception says, with its class.
+/// Parses an expression. An error is the text of Java's exception, with its class.
 pub(crate) fn parse(text: &str) -> Result<Expression, Wrong> {
     let mut parser =
         Parser { lexer: Lexer::new(text), ahead: Vec::new(), expected: Expected::default(), depth: 0 };
@@ -45,16 +45,16 @@ pub(crate) fn parse(text: &str) -> Result<Expression, Wrong> {
 
 struct Parser {
     lexer: Lexer,
-    /// Tokens that were read and not yet taken, the next one first.
+    /// Tokens that were read and not taken, the next one first.
     ahead: Vec<Token>,
     expected: Expected,
     depth: usize,
 }
 
-/// What would be right at the next token.
+/// The tokens that would be right next.
 #[derive(Default)]
 struct Expected {
-    /// A bit for each kind.
+    /// One bit for each kind.
     kinds: u32,
     /// A plus sign, which Java lists last.
     plus: bool,
@@ -171,7 +171,7 @@ impl Parser {
         Expression::compare(order, left, self.operand()?)
     }
 
-    /// What may be negated: `NOT IN`, `NOT CONTAINS` …
+    /// The tests that `NOT` may precede: `NOT IN`, `NOT CONTAINS` …
     fn test(&mut self, left: Expression, not: bool) -> Result<Expression, Wrong> {
         let part = match self.advance() {
             Kind::Between => {
@@ -201,7 +201,7 @@ impl Parser {
         Ok(list)
     }
 
-    /// Two quotes within a text stand for one.
+    /// A quoted text; `''` inside it stands for one quote.
     fn text(&mut self) -> Result<String, Wrong> {
         let image = self.take(Kind::Text)?.image;
         Ok(image[1..image.len() - 1].replace("''", "'"))
@@ -265,7 +265,7 @@ impl Parser {
         parsed
     }
 
-    /// Each further comparison of a comparison makes the expression deeper for good.
+    /// Counts the nesting: each further comparison in a chain nests deeper.
     fn deepen(&mut self, is_first: &mut bool) -> Result<(), Wrong> {
         self.depth += usize::from(!std::mem::replace(is_first, false));
         if self.depth >= MAX_DEPTH { Err(too_deep()) } else { Ok(()) }
@@ -280,7 +280,7 @@ impl Parser {
         Ok(self.ahead[index].kind)
     }
 
-    /// Takes a token, which has to be of this kind.
+    /// Takes a token of this kind; any other is an error.
     fn take(&mut self, kind: Kind) -> Result<Token, Wrong> {
         if self.peek(0)? != kind {
             self.expected.add(&[kind]);
@@ -290,7 +290,7 @@ impl Parser {
         Ok(self.ahead.remove(0))
     }
 
-    /// Takes a token that was looked at.
+    /// Takes a token that `peek` has read.
     fn advance(&mut self) -> Kind {
         self.expected = Expected::default();
         self.ahead.remove(0).kind
@@ -318,7 +318,7 @@ impl Parser {
     }
 }
 
-/// Behind a plus sign Java looks whether an operand follows, before it takes the sign. This finds where it ends.
+/// Finds the end of an operand: after a plus sign Java checks that an operand follows, before it takes the sign.
 impl Parser {
     fn scan_operand(&mut self, at: usize) -> Result<Option<usize>, Wrong> {
         if self.depth >= MAX_DEPTH {
@@ -334,7 +334,7 @@ impl Parser {
         end
     }
 
-    /// From behind an opening to behind a closing parenthesis.
+    /// Scans from after an opening to after a closing parenthesis.
     fn scan_condition(&mut self, mut at: usize) -> Result<Option<usize>, Wrong> {
         loop {
             let Some(end) = self.scan_operand(at)? else { return Ok(None) };
@@ -347,7 +347,7 @@ impl Parser {
         }
     }
 
-    /// Whatever follows an operand without another condition.
+    /// Scans everything that may follow an operand without another condition.
     fn scan_comparisons(&mut self, mut at: usize) -> Result<Option<usize>, Wrong> {
         loop {
             let is_negated = self.peek(at)? == Kind::Not;

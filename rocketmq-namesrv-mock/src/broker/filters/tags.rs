@@ -1,25 +1,25 @@
-//! Tags, and what a subscription says. Java: `FilterAPI`, `ExpressionMessageFilter`.
+//! Tags and subscription expressions. Java: `FilterAPI`, `ExpressionMessageFilter`.
 
 use rocketmq_common::java_hash::java_string_hash;
 
-/// Passes messages by the hash of their tag; clients compare the text again.
+/// Passes messages by the hash of their tag; clients compare the text afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TagFilter {
     /// All messages.
     All,
-    /// Messages whose tag has one of these hashes. Those without a tag have 0.
+    /// Messages whose tag has one of these hashes. The hash of no tag is 0.
     Codes(Vec<i32>),
 }
 
-/// What a subscription expression says.
+/// The parsed expression of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Tags(TagFilter),
-    /// In another language, such as `SQL92`.
+    /// An expression in another language, such as `SQL92`.
     Other(String),
 }
 
-/// The expression cannot be read.
+/// The expression cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadExpression;
 
@@ -42,7 +42,7 @@ impl TagFilter {
         if text.is_empty() || text == "*" {
             return Ok(Self::All);
         }
-        // Java's split drops empty parts at the end, and is left with none here.
+        // Java's split drops empty parts at the end, which here leaves none.
         if text.split("||").all(str::is_empty) {
             return Err(BadExpression);
         }
@@ -52,12 +52,12 @@ impl TagFilter {
 }
 
 impl Wanted {
-    /// Reads an expression of this language; tags if none is named.
+    /// Parses an expression of `language`; without a language, of tags.
     pub(crate) fn parse(text: &str, language: Option<&str>) -> Result<Self, BadExpression> {
         match language {
             None | Some("TAG") => TagFilter::parse(text).map(Self::Tags),
             Some(_) if text.is_empty() => Err(BadExpression),
-            // A language without a name counts as tags later on, but no tag was read.
+            // An empty language counts as tags later, but Java reads no tags for it.
             Some("") if text == "*" => Ok(Self::Tags(TagFilter::All)),
             Some("") => Ok(Self::Tags(TagFilter::Codes(Vec::new()))),
             Some(language) => Ok(Self::Other(language.to_owned())),

@@ -1,4 +1,4 @@
-//! Which queues a consumer reads and how, where the broker decides: 400, 401. Java: `QueryAssignmentProcessor`.
+//! Assignment of queues by the broker: 400, 401, 402. Java: `QueryAssignmentProcessor`.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::broker::state::Broker;
 use crate::wire::{Answer, Refusal, Request, decode_json, json_answer};
 
-/// 400. Where there is nothing to say, such as for a group without members, the body is empty.
+/// 400. The body is empty if nothing is assigned, for example to a group without members.
 pub(crate) fn query_assignment(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let body: QueryAssignmentRequestBody = body(request)?;
     let (mode, share) = broker.lock().modes.get(&body.topic, &body.consumer_group);
@@ -55,7 +55,7 @@ fn body<T: DeserializeOwned>(request: &Request<'_>) -> Result<T, Refusal> {
     decode_json(body)
 }
 
-/// `None` if the topic, the group or the strategy is not known.
+/// `None` if the topic, the group or the strategy is unknown.
 fn queues(
     broker: &Broker,
     body: &QueryAssignmentRequestBody,
@@ -83,7 +83,7 @@ fn queues(
         return Some(own.into_iter().collect());
     }
     if share == 0 || share >= count - 1 {
-        // Everybody pops from all queues of each broker.
+        // Each member pops from all queues of each broker.
         return Some(
             all.iter().map(|queue| MessageQueue::new(queue.topic(), queue.broker_name(), -1)).collect(),
         );
@@ -96,7 +96,7 @@ fn queues(
     Some(neighbours.flat_map(|place| allocate(&all, place, count)).collect())
 }
 
-/// The queues of a topic that can be read, in Java's order.
+/// The readable queues of a topic, in Java's order.
 fn readable(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
     let route = broker.name_servers.iter().find_map(|routes| routes.route(topic))?;
     let readable = route.iter().filter(|(.., queues)| queues.perm.is_readable());
@@ -108,7 +108,7 @@ fn readable(broker: &Broker, topic: &str) -> Option<Vec<MessageQueue>> {
     (!queues.is_empty()).then_some(queues)
 }
 
-/// A row of neighbouring queues for each member. Java: `AllocateMessageQueueAveragely`.
+/// Assigns a run of neighbouring queues to each member. Java: `AllocateMessageQueueAveragely`.
 fn averagely(all: &[MessageQueue], place: usize, count: usize) -> Vec<MessageQueue> {
     let (each, left) = (all.len() / count, all.len() % count);
     let size = each + usize::from(place < left);
@@ -116,7 +116,7 @@ fn averagely(all: &[MessageQueue], place: usize, count: usize) -> Vec<MessageQue
     all.iter().skip(start).take(size).cloned().collect()
 }
 
-/// Each member gets the queues in turn. Java: `AllocateMessageQueueAveragelyByCircle`.
+/// Assigns the queues to the members in turn. Java: `AllocateMessageQueueAveragelyByCircle`.
 fn by_circle(all: &[MessageQueue], place: usize, count: usize) -> Vec<MessageQueue> {
     all.iter().skip(place).step_by(count).cloned().collect()
 }

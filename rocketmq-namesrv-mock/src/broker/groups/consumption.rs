@@ -1,5 +1,5 @@
-//! How far all groups are (317), when messages of a queue were stored and consumed (303), and the lowest offset that any group
-//! has committed (308).
+//! Progress of all groups (317), store and consume times of the queues (303), and the lowest committed offset of any
+//! group (308).
 
 use std::collections::BTreeMap;
 
@@ -19,13 +19,13 @@ use crate::wire::{Answer, Refusal, Request, bare_numbers, java_time, json_answer
 #[serde(rename_all = "camelCase")]
 struct ConsumeStatsList<'a> {
     broker_addr: String,
-    /// Of each group those of its topics.
+    /// For each group the progress in its topics.
     consume_stats_list: Vec<BTreeMap<&'a str, Vec<ConsumeStats>>>,
     total_diff: i64,
     total_inflight_diff: i64,
 }
 
-/// 317. How far the last pulls came is not told, so that what is on its way counts below zero, as in Java.
+/// 317. The positions of the last pulls are missing, so that messages in flight count below zero, like in Java.
 pub(crate) fn all_groups(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let is_order =
         request.command.header().is_ok_and(|header: GetConsumeStatsInBrokerHeader| header.is_order);
@@ -51,7 +51,7 @@ pub(crate) fn all_groups(broker: &Broker, request: &Request<'_>) -> Result<Answe
     let sum = |difference: fn(&OffsetWrapper) -> i64| -> i64 {
         let all = consume_stats_list.iter().flat_map(BTreeMap::values).flatten();
         let queues = all.flat_map(|stats: &ConsumeStats| stats.offset_table.values());
-        // Groups may commit any offset, and Java's numbers wrap.
+        // Wrapping: groups may commit any offset, and Java's numbers wrap.
         queues.map(difference).fold(0, i64::wrapping_add)
     };
     let total_diff = sum(|queue| queue.broker_offset - queue.consumer_offset);
@@ -123,7 +123,7 @@ fn time_span(
     }
 }
 
-/// 308. The groups that are to be left out lose all their offsets by that, as in Java.
+/// 308. The groups to leave out lose all their offsets, like in Java.
 pub(crate) fn correction_offsets(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: QueryCorrectionOffsetFields<'_> = request.fields()?;
     let mut state = broker.lock();

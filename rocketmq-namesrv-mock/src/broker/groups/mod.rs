@@ -1,9 +1,9 @@
-//! Consumer groups as tools see and change them, and which queues their members read.
+//! Consumer groups: settings, progress, assignment of queues.
 //!
 //! - [`settings`]: creates, changes, deletes and shows a group: 200, 201, 207, 225, 352, 353.
-//! - [`progress`]: how far groups are, and which groups and topics belong together: 208, 300, 314, 343, 345.
-//! - [`consumption`]: how far all groups are: 303, 308, 317.
-//! - [`assignment`]: which queues a member reads, where the broker decides: 400, 401, 402.
+//! - [`progress`]: offsets of groups, and which groups and topics belong together: 208, 300, 314, 343, 345.
+//! - [`consumption`]: progress of all groups: 303, 308, 317.
+//! - [`assignment`]: assignment of queues by the broker: 400, 401, 402.
 
 mod assignment;
 mod consumption;

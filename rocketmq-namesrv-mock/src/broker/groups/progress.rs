@@ -1,4 +1,4 @@
-//! How far groups are, and which groups and topics belong together: 208, 300, 314, 343, 345.
+//! Progress of groups, and which groups and topics belong together: 208, 300, 314, 343, 345.
 
 use std::collections::BTreeSet;
 
@@ -30,8 +30,8 @@ pub(crate) fn consume_stats(broker: &Broker, request: &Request<'_>) -> Result<An
     json_answer(&stats)
 }
 
-/// Those that are listed, or the one that is named, or all that the group has committed offsets of; of the latter two
-/// only those that it has subscribed to, if it has members.
+/// The listed topics; without a list the named one; without a name all topics with committed offsets. In the last two
+/// cases, a group with members gets only topics that it subscribes to.
 fn topics<'a>(state: &'a State, group: &str, fields: &'a GetConsumeStatsFields<'_>) -> BTreeSet<&'a str> {
     let listed: BTreeSet<&str> =
         fields.topic_list.iter().flat_map(|list| list.split(';')).filter(|topic| !topic.is_empty()).collect();
@@ -46,7 +46,7 @@ fn topics<'a>(state: &'a State, group: &str, fields: &'a GetConsumeStatsFields<'
     topics
 }
 
-/// Whether a group has subscribed to a topic. True for a group without any subscription, whose topics are unknown.
+/// Whether a group subscribes to a topic. True for a group without any subscription: its topics are unknown.
 pub(crate) fn is_consumed(state: &State, group: &str, topic: &str) -> bool {
     let known = state.consumers.group(group).filter(|group| !group.subscriptions.is_empty());
     known.is_none_or(|group| group.subscriptions.contains_key(topic))
@@ -67,7 +67,7 @@ pub(crate) fn progress(state: &State, topic: &Topic, group: &str, queue_id: i32)
     }
 }
 
-/// 300. The groups that have subscribed to a topic or committed offsets of it.
+/// 300. The groups that subscribe to a topic or have committed offsets in it.
 pub(crate) fn consumed_by_whom(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
     let topic = required(fields.topic, "topic")?;
@@ -77,16 +77,16 @@ pub(crate) fn consumed_by_whom(broker: &Broker, request: &Request<'_>) -> Result
     json_answer(&GroupList { group_list: groups.into_iter().map(str::to_owned).collect() })
 }
 
-/// 343. The topics that a group has committed offsets of.
+/// 343. The topics in which a group has committed offsets.
 pub(crate) fn topics_of_group(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
-    let group = fields.group.as_deref().unwrap_or("null");
+    let group = required(fields.group, "group")?;
     let state = broker.lock();
-    let topic_list = state.offsets.topics(group).into_iter().map(str::to_owned).collect();
+    let topic_list = state.offsets.topics(&group).into_iter().map(str::to_owned).collect();
     json_answer(&TopicList { broker_addr: Some(broker.address().to_string()), topic_list })
 }
 
-/// 345. What a group wants of a topic.
+/// 345. A group's subscription to a topic.
 pub(crate) fn subscription(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
     let (group, topic) = (required(fields.group, "group")?, required(fields.topic, "topic")?);
@@ -98,12 +98,12 @@ pub(crate) fn subscription(broker: &Broker, request: &Request<'_>) -> Result<Ans
     json_answer(&QuerySubscriptionResponseBody { group, subscription_data, topic })
 }
 
-/// 314. Without a topic nothing happens, as in Java.
+/// 314. Without a topic nothing happens, like in Java.
 pub(crate) fn clone_offsets(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: CloneGroupOffsetFields<'_> = request.fields()?;
     let topic = fields.topic.as_deref().filter(|topic| !topic.trim().is_empty());
-    let groups = (fields.src_group.as_deref(), fields.dest_group.as_deref());
-    if let (Some(topic), (Some(from), Some(to))) = (topic, groups) {
+    let from = required(fields.src_group.as_deref(), "srcGroup")?;
+    if let (Some(topic), Some(to)) = (topic, fields.dest_group.as_deref()) {
         let mut state = broker.lock();
         let is_free = fields.offline == Some(true) || is_consumed(&state, from, topic);
         if is_free && state.topics.get(topic).is_some() {

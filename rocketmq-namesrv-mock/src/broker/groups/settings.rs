@@ -1,4 +1,4 @@
-//! Groups from outside: 200, 201, 207, 225, 352, 353.
+//! Settings of groups: 200, 201, 207, 225, 352, 353.
 
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{
@@ -10,6 +10,7 @@ use rocketmq_remoting::protocol::header::{
 use serde::Serialize;
 
 use crate::broker::state::{Broker, GroupTable, check_group, default_retry_policy};
+use crate::broker::topics::changed_of_group;
 use crate::wire::{Answer, Refusal, Request, json_answer, json_body, optional_json_body, required};
 
 /// 200. Without a body nothing happens.
@@ -22,7 +23,7 @@ pub(crate) fn update(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     Ok(Answer::success())
 }
 
-/// 225. All names are looked at before the first group is changed.
+/// 225. All names are checked before the first group is changed.
 pub(crate) fn update_list(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let list: SubscriptionGroupList = json_body(request.command, "subscriptionGroupList")?;
     list.group_config_list.iter().try_for_each(check_name)?;
@@ -43,7 +44,7 @@ pub(crate) fn all(broker: &Broker, _: &Request<'_>) -> Result<Answer, Refusal> {
     Ok(json_answer(&wrapper)?.with_field("totalGroupNum", groups.all().len()))
 }
 
-/// 352. A request for an unknown group creates it.
+/// 352. A request for an unknown group creates the group.
 pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: QuerySubscriptionByConsumerFields<'_> = request.fields()?;
     let group = required(fields.group, "group")?;
@@ -53,8 +54,8 @@ pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     }
 }
 
-/// 207: members stay, and the group comes back with the next request of one; at once, with default settings, unless
-/// its offsets go, too: to find out whether it is of a special kind, Apache's broker asks for it again.
+/// 207. Members stay, and the next request of a member creates the group again. Unless `cleanOffset` is set, it comes
+/// back at once with default settings: Apache's broker asks for its kind and thereby creates it.
 pub(crate) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: DeleteSubscriptionGroupFields<'_> = request.fields()?;
     let group = required(fields.group_name, "groupName")?;
@@ -77,7 +78,7 @@ struct GroupForbidden<'a> {
     topic: &'a str,
 }
 
-/// 353. Says whether a group may read a topic, and changes it before if asked to.
+/// 353. Tells whether a group may read a topic, and first changes that if asked to.
 pub(crate) fn forbidden(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: UpdateGroupForbiddenFields<'_> = request.fields()?;
     let (group, topic) = (required(fields.group, "group")?, required(fields.topic, "topic")?);
@@ -95,18 +96,12 @@ fn check_name(config: &SubscriptionGroupConfig) -> Result<(), Refusal> {
     check_group(name).map_err(|remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark))
 }
 
-/// Takes over all settings of a request; missing ones get their defaults.
+/// Applies all settings of a request; missing ones get their defaults, attributes stay.
 fn put(groups: &mut GroupTable, config: SubscriptionGroupConfig) -> Result<(), Refusal> {
-    if let Some(key) = config.attributes.keys().next() {
-        let name = key.trim_start_matches(['+', '-']);
-        if name == "priority.factor" || name.starts_with("lite.") {
-            return Err(Refusal::not_supported(&format!("the group attribute {name}")));
-        }
-        let class = "java.lang.RuntimeException";
-        return Err(Refusal::exception(class, format_args!("unsupported key: {name}")));
-    }
     let group = config.group_name.clone().unwrap_or_default();
+    let current = groups.get(&group).map(|known| &known.attributes);
+    let attributes = changed_of_group(current, &config.attributes)?;
     let group_retry_policy = config.group_retry_policy.or_else(|| Some(default_retry_policy()));
-    groups.put(&group, SubscriptionGroupConfig { group_retry_policy, ..config });
+    groups.put(&group, SubscriptionGroupConfig { attributes, group_retry_policy, ..config });
     Ok(())
 }

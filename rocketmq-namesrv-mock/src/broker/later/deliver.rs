@@ -1,4 +1,4 @@
-//! Moving a delayed message to its queue.
+//! Moves a due message to its queue.
 
 use rocketmq_common::MessageExt;
 use rocketmq_common::message_const as names;
@@ -27,6 +27,7 @@ pub(crate) fn deliver(
     let properties = match waiting {
         AgendaItem::Level { .. } | AgendaItem::Pop { .. } => wire,
         AgendaItem::Timer { out_ms, enqueued_ms, .. } => {
+            state.agenda.count_timer(place.0, -1, now_ms);
             if is_deleted(state, &message, place.0, out_ms) {
                 return;
             }
@@ -39,7 +40,7 @@ pub(crate) fn deliver(
             timed.as_str()
         }
     };
-    // The topic may be gone, or the store full: no client waits for an answer.
+    // An error (no topic, full store) has no receiver: no client waits for an answer.
     let _ = append(broker, state, &again(&message, place, properties, now_ms), woken);
 }
 

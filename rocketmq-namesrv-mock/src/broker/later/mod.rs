@@ -1,10 +1,10 @@
-//! Messages that do not go to their queue at once: delay levels, timers and halves of transactions. Java: `HookUtils`,
+//! Messages that do not go to their queue at once: delay levels, timers and half messages. Java: `HookUtils`,
 //! `ScheduleMessageService`, `TimerMessageStore`.
 //!
-//! - [`plan`]: what a message asks for.
+//! - [`plan`]: decides when a message is due.
 //! - this file: stores it in the topic where it waits.
-//! - [`deliver`]: moves it on when its time has come.
-//! - [`recall`]: takes a timer message back: 370.
+//! - [`deliver`]: moves it to its queue when it is due.
+//! - [`recall`]: recalls a timer message: 370.
 
 mod deliver;
 pub(crate) mod plan;
@@ -25,15 +25,15 @@ pub(crate) use deliver::deliver;
 use plan::Plan;
 pub(crate) use recall::recall;
 
-/// Where a message was stored, and the handle that takes it back.
+/// The place of a stored message, and its recall handle.
 #[derive(Debug)]
 pub(crate) struct StoredLater {
     pub(crate) place: StoredAt,
-    /// Only timers have one.
+    /// The handle of a timer message; other messages have none.
     pub(crate) recall_handle: Option<String>,
 }
 
-/// Stores a message that is not plain: at its place, or where it waits. `known` are the properties of the record.
+/// Stores a message that is not plain: in its queue, or where it waits. `known` are the properties of the record.
 pub(crate) fn store(
     broker: &Broker,
     state: &mut State,
@@ -48,7 +48,7 @@ pub(crate) fn store(
     let waiting = waiting(&record, plan);
     let stored = waiting.as_ref().map_or(record, |waiting| waiting.record(&record));
     if stored.properties.len() > MAX_PROPERTIES_BYTES {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
     let place = append(broker, state, &stored, woken)?;
     let unique_key = property(record.properties, names::UNIQ_KEY).or(known.unique_key).unwrap_or_default();
@@ -67,8 +67,9 @@ pub(crate) fn store(
                     out_ms,
                 });
             } else {
+                state.agenda.count_timer(record.topic, 1, now_ms);
                 let enqueued_ms = now_ms - now_ms.rem_euclid(plan::TIMER_PRECISION_MS);
-                // The wheel hands a message out one turn after its time, so that none is early.
+                // The wheel delivers a message one turn after its time: never early.
                 let due_ms = out_ms.saturating_add(plan::TIMER_PRECISION_MS);
                 broker.wait_until(state, due_ms, AgendaItem::Timer { at, out_ms, enqueued_ms });
             }
@@ -79,7 +80,7 @@ pub(crate) fn store(
     Ok(StoredLater { place, recall_handle })
 }
 
-/// A record somewhere else than where its sender wants it.
+/// A record that is stored in another place than its sender named.
 struct Redirected {
     topic: &'static str,
     queue_id: i32,
@@ -104,7 +105,7 @@ impl Redirected {
     }
 }
 
-/// The half of a transaction waits in a topic of its own until its producer ends the transaction.
+/// The place of a half message: its own topic, until the producer ends the transaction.
 fn half(record: &NewRecord<'_>, known: &KnownProperties<'_>) -> Result<Option<Redirected>, Refusal> {
     let is_retry = record.reconsume_times > 0 && plan::delay_level(known)? > 0;
     if !known.is_half() || is_retry {
@@ -116,7 +117,7 @@ fn half(record: &NewRecord<'_>, known: &KnownProperties<'_>) -> Result<Option<Re
     Ok(Some(Redirected { topic: RMQ_SYS_TRANS_HALF_TOPIC, queue_id: 0, properties }))
 }
 
-/// Where a message waits until its time comes.
+/// The place in which a message waits until it is due.
 fn waiting(record: &NewRecord<'_>, plan: Plan) -> Option<Redirected> {
     match plan {
         Plan::AtOnce => None,
@@ -138,7 +139,7 @@ fn waiting(record: &NewRecord<'_>, plan: Plan) -> Option<Redirected> {
     }
 }
 
-/// The properties of a record with these added and others left out, and with the place where it belongs.
+/// The properties of a record: with some added, others left out, and with its real topic and queue.
 fn redirected(record: &NewRecord<'_>, added: &[(&str, &str)], without: &[&str]) -> String {
     let queue_id = record.queue_id.to_string();
     let place =

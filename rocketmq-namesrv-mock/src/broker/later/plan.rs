@@ -1,4 +1,4 @@
-//! Messages that are not to be delivered at once. Java: `HookUtils.handleScheduleMessage`.
+//! Decides when a message is due. Java: `HookUtils.handleScheduleMessage`.
 
 use rocketmq_common::sysflag::{MessageSysFlag, TransactionType};
 use rocketmq_remoting::protocol::ResponseCode;
@@ -6,31 +6,31 @@ use rocketmq_remoting::protocol::ResponseCode;
 use crate::broker::records::KnownProperties;
 use crate::wire::Refusal;
 
-/// The farthest that a timer may reach: three days.
+/// The longest delay of a timer: three days.
 pub(crate) const TIMER_MAX_DELAY_MS: i64 = 259_200_000;
 
-/// How exactly a timer keeps its time. Java: `timerPrecisionMs`.
+/// The precision of timers. Java: `timerPrecisionMs`.
 pub(crate) const TIMER_PRECISION_MS: i64 = 1000;
 
 /// The seconds of each delay level, from level 1 on.
 const LEVEL_SECONDS: [u16; 18] =
     [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200];
 
-/// What becomes of a message when it comes.
+/// The way of a new message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plan {
     /// It goes to its queue.
     AtOnce,
-    /// It waits as long as this level says, from 1 to 18.
+    /// It waits for the time of this level, from 1 to 18.
     Level(i32),
-    /// It waits until the second after this one.
+    /// It waits until the second after this time.
     Timer {
         /// A whole second in milliseconds since 1970.
         out_ms: i64,
     },
 }
 
-/// What a message asks for. A level counts more than a timer, and a timer whose time has come makes an ordinary
+/// Decides the way of a message. A level takes precedence over a timer. A timer whose time has passed makes a plain
 /// message.
 pub(crate) fn plan(
     properties: &KnownProperties<'_>,
@@ -47,7 +47,7 @@ pub(crate) fn plan(
     match timer(properties, now_ms)? {
         Some(deliver_ms) if deliver_ms > now_ms => {
             let over = deliver_ms.rem_euclid(TIMER_PRECISION_MS);
-            // A time that is exact already loses a second.
+            // Java's rounding takes a second even from an exact time.
             let over = if over == 0 { TIMER_PRECISION_MS } else { over };
             Ok(Plan::Timer { out_ms: deliver_ms - over })
         }
@@ -55,13 +55,13 @@ pub(crate) fn plan(
     }
 }
 
-/// How long a level delays.
+/// The delay of a level in milliseconds.
 pub(crate) fn level_ms(level: i32) -> i64 {
     let seconds = usize::try_from(level - 1).ok().and_then(|index| LEVEL_SECONDS.get(index));
     seconds.map_or(0, |seconds| i64::from(*seconds) * 1000)
 }
 
-/// The level that a message asks for; 0 and less are none.
+/// The delay level of a message; 0 and less mean none.
 pub(crate) fn delay_level(properties: &KnownProperties<'_>) -> Result<i32, Refusal> {
     match properties.delay_level {
         None => Ok(0),
@@ -72,7 +72,7 @@ pub(crate) fn delay_level(properties: &KnownProperties<'_>) -> Result<i32, Refus
     }
 }
 
-/// When a timer message is due. None if there is no timer, or a broker has set it already.
+/// The time of a timer message; `None` without a timer, or if a broker has set it already.
 pub(crate) fn timer(properties: &KnownProperties<'_>, now_ms: i64) -> Result<Option<i64>, Refusal> {
     if properties.timer_out_ms.is_some() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Taking back a timer message: 370. Java: `RecallMessageProcessor`.
+//! Recalls a timer message: 370. Java: `RecallMessageProcessor`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -18,11 +18,11 @@ use crate::broker::state::{Broker, HeldRequest};
 use crate::store::with_properties;
 use crate::wire::{Answer, NOT_SET, Refusal, Request, required};
 
-/// Tag and body of the message that takes another one back.
+/// Tag and body of the message that deletes another one.
 const RECALL_TAG: &str = "_RECALL_TAG_";
 const RECALL_BODY: &[u8] = b"0";
 
-/// Of handles. Java's decoder does without padding, too, and does not look at bits that no byte needs.
+/// The encoding of handles. Like Java's decoder, it accepts missing padding and ignores excess bits.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new()
@@ -30,7 +30,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A handle, decoded.
+/// A decoded recall handle.
 struct RecallHandle {
     topic: String,
     broker: String,
@@ -54,7 +54,7 @@ pub(crate) fn recall(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     }
 }
 
-/// The handle, if this broker may still hold its message. Does not look whether it does.
+/// The handle, if this broker may hold its message. Does not check whether it still does.
 fn checked<'a>(
     broker: &Broker,
     request: &Request<'a>,
@@ -84,7 +84,7 @@ fn checked<'a>(
     Ok((fields, handle))
 }
 
-/// Stores a timer that deletes another one.
+/// Stores a timer message that deletes another one.
 fn store(broker: &Broker, request: &Request<'_>, group: &str, handle: &RecallHandle) -> Result<(), Refusal> {
     let now_ms = broker.now_ms();
     let born = now_ms.to_string();

@@ -1,4 +1,4 @@
-//! Reading one message at its place in the commit log: 33.
+//! Reads a message at its position in the commit log: 33.
 
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::header::ViewMessageFields;

@@ -1,4 +1,4 @@
-//! Messages with a key: 12. Java: `QueryMessageProcessor`, `IndexService`.
+//! Finds messages by key: 12. Java: `QueryMessageProcessor`, `IndexService`.
 
 use bytes::{Bytes, BytesMut};
 use rocketmq_common::MessageExt;
@@ -9,19 +9,24 @@ use crate::broker::state::{Broker, State};
 use crate::store::decode_head;
 use crate::wire::{Answer, Refusal, Request, required};
 
-/// How many messages with a unique key are looked for; the request has no say. Java: `defaultQueryMaxNum`.
+/// The largest number of messages with a unique key, whatever the request says. Java: `defaultQueryMaxNum`.
 const UNIQUE_MAX_NUM: usize = 32;
 
-/// How exactly the index knows the time.
+/// The largest number of messages in an answer. Java: `maxMsgsNumBatch`.
+const MAX_NUM: usize = 64;
+
+/// The precision of times in the index.
 const INDEX_PRECISION_MS: i64 = 1000;
 
-/// 12. Of too many messages the newest are given, the oldest of them first.
+/// 12. Of too many messages it returns the newest, in the order of storing.
 pub(crate) fn by_key(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: QueryMessageFields<'_> = request.fields()?;
     let max_num = match fields.unique_key_query {
         Some(true) => UNIQUE_MAX_NUM,
-        _ => usize::try_from(required(fields.max_num, "maxNum")?).unwrap_or(0),
+        _ => usize::try_from(required(fields.max_num, "maxNum")?)
+            .map_err(|_| Refusal::exception("java.lang.IllegalArgumentException", "Illegal Capacity"))?,
     };
+    let max_num = max_num.min(MAX_NUM);
     let (topic, key) = (required(fields.topic, "topic")?, required(fields.key, "key")?);
     let begin_ms = required(fields.begin_timestamp, "beginTimestamp")?;
     let end_ms = required(fields.end_timestamp, "endTimestamp")?;
@@ -59,10 +64,12 @@ fn record_numbers(state: &State, topic: &str) -> Vec<usize> {
     let mut numbers: Vec<_> =
         queues.iter().flat_map(|queue| queue.entries()).map(|entry| entry.record).collect();
     numbers.sort_unstable();
+    // A record of several messages stands in its queue as often.
+    numbers.dedup();
     numbers
 }
 
-/// Each word of a message's keys is indexed, and its unique key.
+/// Whether a message is indexed under `key`: each word of its keys is, and its unique key.
 fn has_key(message: &MessageExt, key: &str) -> bool {
     let is_word = message.keys().is_some_and(|keys| keys.split(' ').any(|word| word == key));
     is_word || message.unique_key() == Some(key)

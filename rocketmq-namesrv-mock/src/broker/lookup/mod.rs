@@ -1,6 +1,6 @@
-//! Stored messages as tools look them up.
+//! Looks up stored messages for tools.
 //!
-//! - [`by_id`]: the message at a place in the commit log: 33.
+//! - [`by_id`]: the message at a position in the commit log: 33.
 //! - [`by_key`]: messages with a key: 12.
 //! - [`queue_data`]: entries of a queue: 321.
 

@@ -1,8 +1,8 @@
-//! Offsets: where queues begin and end, and how far groups have read them.
+//! Offsets: ranges of queues, and progress of groups.
 //!
 //! - [`queues`]: reads and commits offsets: 14, 15, 29, 30, 31, 32.
 //! - [`reset`]: moves a group to other offsets: 222.
-//! - [`tables`]: all offsets, as slaves ask for them: 43, 45.
+//! - [`tables`]: all offsets, for slaves: 43, 45.
 
 mod queues;
 mod reset;

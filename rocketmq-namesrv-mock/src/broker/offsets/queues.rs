@@ -93,7 +93,7 @@ pub(crate) fn earliest_store_time(broker: &Broker, request: &Request<'_>) -> Res
     Ok(Answer::success().with_field("timestamp", timestamp.unwrap_or(-1)))
 }
 
-/// Looks at a queue; `None` if there is no such topic or nothing was ever stored in the queue.
+/// Reads a queue; `None` if the topic does not exist or the queue never had a message.
 fn with_queue<T>(
     broker: &Broker,
     fields: SearchOffsetFields<'_>,

@@ -1,4 +1,4 @@
-//! Moving a group to other offsets: 222, and 220 to its members. Java: `AdminBrokerProcessor.resetOffset`.
+//! Moves a group to other offsets: 222, and 220 to its members. Java: `AdminBrokerProcessor.resetOffset`.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use rocketmq_remoting::protocol::{CommandRef, ExtFields, LanguageCode, NoHeader,
 use crate::broker::state::{Broker, Topic};
 use crate::wire::{Answer, NOT_SET, Refusal, Request, encode_json, json_answer, required};
 
-/// How long an order to a member may wait for room in the write buffer.
+/// The longest wait for room in the write buffer of a member.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
-/// 222. The members are told by the answer to their next pull, unless the broker leaves it to them.
+/// 222. By default the answer to the members' next pull moves them; otherwise the broker tells them (220).
 pub(crate) fn reset_offset(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: ResetOffsetFields<'_> = request.fields()?;
     if !broker.resets_by_itself() {
@@ -45,7 +45,7 @@ pub(crate) fn reset_offset(broker: &Broker, request: &Request<'_>) -> Result<Ans
     json_answer(&ResetOffsetBody { offset_table })
 }
 
-/// What a group is told to do, by a broker that does not move groups by itself. Java: `Broker2Client.resetOffset`.
+/// Tells the members to move, if the broker does not move groups itself. Java: `Broker2Client.resetOffset`.
 fn tell_members(
     broker: &Broker,
     request: &Request<'_>,
@@ -82,7 +82,7 @@ fn tell_members(
     } else {
         encode_json(&body)?
     };
-    // Java does not pass on whether it is forced.
+    // Java passes `isForce=false` on, whatever the request says.
     let texts = [("queueId", "-1"), ("topic", topic), ("isForce", "false"), ("group", group)];
     let mut told: ExtFields = texts.into_iter().collect();
     told.insert("timestamp", timestamp.to_string());
@@ -97,7 +97,7 @@ fn tell_members(
     Ok(json_answer(&body)?.with_remark(NOT_SET))
 }
 
-/// The same queues for clients written in C++.
+/// The queues in the form for clients written in C++.
 fn for_c(body: &ResetOffsetBody) -> ResetOffsetBodyForC {
     let entry = |(queue, offset): (&MessageQueue, &i64)| MessageQueueForC {
         broker_name: queue.broker_name().to_owned(),
@@ -108,7 +108,7 @@ fn for_c(body: &ResetOffsetBody) -> ResetOffsetBodyForC {
     ResetOffsetBodyForC { offset_table: body.offset_table.iter().map(entry).collect() }
 }
 
-/// The queues with their new offsets: the one that was named, which need not exist, or all to read.
+/// The queues with their new offsets: the named queue, which need not exist, or all readable queues.
 fn targets(topic: &Topic, fields: &ResetOffsetFields<'_>) -> Result<Vec<(i32, i64)>, Refusal> {
     let timestamp = fields.timestamp.unwrap_or(0);
     match (fields.queue_id, fields.offset) {
@@ -129,7 +129,7 @@ fn targets(topic: &Topic, fields: &ResetOffsetFields<'_>) -> Result<Vec<(i32, i6
     }
 }
 
-/// The first message that was stored at a time or later; before 1970 the end of the queue.
+/// The offset of the first message stored at or after a time; for a time before 1970 the end of the queue.
 fn offset_at(topic: &Topic, queue_id: i32, timestamp: i64) -> i64 {
     let offset = topic.queue(queue_id).map(|queue| match timestamp {
         ..0 => queue.max_offset(),

@@ -1,4 +1,4 @@
-//! All offsets, as slaves ask for them: offsets of groups, 43, and how far delay levels are delivered, 45.
+//! All offsets, for slaves: committed offsets (43) and the progress of delay levels (45).
 
 use std::fmt::Write;
 
@@ -36,7 +36,7 @@ pub(crate) fn delay_offsets(broker: &Broker, _: &Request<'_>) -> Result<Answer, 
     Ok(Answer::success().with_body(body))
 }
 
-/// The mock does not count the changes of these tables.
+/// The version of a table; the mock does not count changes.
 fn version(broker: &Broker) -> Result<String, Refusal> {
     json_text(&DataVersion { timestamp: broker.boot_ms, ..DataVersion::default() })
 }

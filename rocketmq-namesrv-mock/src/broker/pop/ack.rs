@@ -1,4 +1,4 @@
-//! Popped messages that are done: 200051, 200151. Java: `AckMessageProcessor`.
+//! Acknowledges popped messages: 200051, 200151. Java: `AckMessageProcessor`.
 
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{BatchAck, BatchAckMessageRequestBody};
@@ -12,14 +12,14 @@ use crate::broker::state::{Broker, HeldRequest, State};
 use crate::history::BrokerEvent;
 use crate::wire::{Answer, Refusal, Request, decode_json, peer_with_slash, required};
 
-/// A message of a queue that exists.
+/// A message of an existing queue.
 pub(crate) struct Named {
     pub(crate) key: QueueKey,
     pub(crate) offset: i64,
 }
 
 impl Named {
-    /// The message that a request names. The topic and the queue have to exist.
+    /// The message that a request names. Its topic and queue must exist.
     pub(crate) fn of(
         fields: &ChangeInvisibleTimeFields<'_>,
         state: &State,
@@ -38,7 +38,7 @@ impl Named {
     }
 }
 
-/// 200051. Accepts messages that are not hidden, or were hidden again.
+/// 200051. Accepts messages that are not hidden any more, or are hidden again.
 pub(crate) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: ChangeInvisibleTimeFields<'_> = request.fields()?;
     let mut woken = Vec::new();
@@ -68,7 +68,7 @@ pub(crate) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refu
     Ok(Answer::success())
 }
 
-/// 200151. Ignores unknown messages; an empty list is `NO_MESSAGE`.
+/// 200151. Ignores unknown messages; an empty list gives `NO_MESSAGE`.
 pub(crate) fn batch_ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let body = request.command.body.trim_ascii();
     let nothing = Answer { code: ResponseCode::NO_MESSAGE, ..Answer::success() };
@@ -126,7 +126,7 @@ fn note(broker: &Broker, key: &QueueKey, offset: i64) {
     });
 }
 
-/// The group goes on behind all messages that are done, and the queue is free when all are.
+/// Acknowledges in order: commits behind all acknowledged messages, and frees the queue after the last one.
 fn ack_in_order(
     broker: &Broker,
     state: &mut State,

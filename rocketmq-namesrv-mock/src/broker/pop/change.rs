@@ -1,4 +1,4 @@
-//! Hiding a popped message for longer: 200053. Java: `ChangeInvisibleTimeProcessor`.
+//! Hides a popped message for longer: 200053. Java: `ChangeInvisibleTimeProcessor`.
 
 use rocketmq_remoting::protocol::header::ChangeInvisibleTimeFields;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
@@ -11,7 +11,7 @@ use crate::broker::state::pops::{Checkpoint, CheckpointKey, Event, QueueKey};
 use crate::broker::state::{Broker, State};
 use crate::wire::{Answer, NOT_SET, Refusal, Request, required};
 
-/// 200053. Whether the message is still hidden does not matter.
+/// 200053. The message need not be hidden any more.
 pub(crate) fn change_invisible_time(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: ChangeInvisibleTimeFields<'_> = request.fields()?;
     let state = &mut *broker.lock();
@@ -40,7 +40,7 @@ pub(crate) fn change_invisible_time(broker: &Broker, request: &Request<'_>) -> R
     Ok(changed(now_ms, invisible_time, handle.revive_queue_id()?))
 }
 
-/// The pop keeps its time, and the message is hidden until then.
+/// In order: the pop keeps its time, and the message is hidden until the new end.
 fn in_order(
     broker: &Broker,
     state: &mut State,
@@ -70,7 +70,7 @@ fn changed(pop_time: i64, invisible_time: i64, revive_queue_id: i32) -> Answer {
         .with_field("reviveQid", revive_queue_id)
 }
 
-/// Java's header has numbers, and they are there even if nothing was changed.
+/// The answer without a change: its header must have numbers, like Java's.
 fn unchanged() -> ExtFields {
     ["popTime", "invisibleTime", "reviveQid"].into_iter().map(|name| (name, "0")).collect()
 }

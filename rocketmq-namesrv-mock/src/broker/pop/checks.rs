@@ -1,4 +1,4 @@
-//! Whether a group may pop a queue, and what of it.
+//! Checks whether a group may pop a queue, and reads its filter.
 //!
 //! Pops, peeks, notifications and polling questions have the same fields. Numbers that are missing are 0.
 
@@ -12,7 +12,10 @@ use crate::broker::state::pops::QueueKey;
 use crate::broker::state::{Broker, State, TopicSettings};
 use crate::wire::{Refusal, Reply, SEE_FAQ, peer_with_slash, required};
 
-/// When the request is answered, whether a message came or not.
+/// The factor of a group that names none. Java: `SubscriptionGroupAttributes.PRIORITY_FACTOR_ATTRIBUTE`.
+const MAX_PRIORITY_FACTOR: u64 = 100;
+
+/// When the request is answered at the latest.
 pub(crate) fn end_ms(fields: &PopMessageFields<'_>) -> i64 {
     fields.born_time.unwrap_or(0).saturating_add(fields.poll_time.unwrap_or(0))
 }
@@ -22,16 +25,18 @@ pub(crate) struct Allowed<'a> {
     pub(crate) topic: &'a str,
     pub(crate) group: &'a str,
     pub(crate) queues: i32,
+    /// Of a hundred pops so many take the queues by priority; 0 for a topic without priorities.
+    pub(crate) priority_factor: u64,
 }
 
 impl Allowed<'_> {
-    /// Where such a request waits.
+    /// The place where the request waits.
     pub(crate) fn place(&self, fields: &PopMessageFields<'_>) -> QueueKey {
         QueueKey::new(self.topic, self.group, fields.queue_id.unwrap_or(0))
     }
 }
 
-/// The broker lets clients read at all; how it calls what they want to do.
+/// Checks that the broker lets clients read. `what` names the operation in remarks.
 pub(crate) fn check_broker(broker: &Broker, what: &str) -> Result<(), Refusal> {
     if broker.permits().is_readable() {
         return Ok(());
@@ -40,7 +45,7 @@ pub(crate) fn check_broker(broker: &Broker, what: &str) -> Result<(), Refusal> {
     Err(Refusal::new(ResponseCode::NO_PERMISSION, remark))
 }
 
-/// The topic is there and readable, the queue exists, and so does the group.
+/// Checks that the topic exists and is readable, and that the queue and the group exist.
 pub(crate) fn check<'a>(
     state: &mut State,
     fields: &'a PopMessageFields<'_>,
@@ -53,6 +58,7 @@ pub(crate) fn check<'a>(
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
     let queues = config.read_queue_nums;
+    let has_priorities = config.attributes.get("message.type").is_some_and(|kind| kind == "PRIORITY");
     let queue_id = fields.queue_id.unwrap_or(0);
     if queue_id >= queues {
         let remark = illegal_queue(topic, queue_id, queues, responder);
@@ -67,7 +73,9 @@ pub(crate) fn check<'a>(
         let remark = format!("subscription group no permission, {group}");
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
-    Ok(Allowed { topic, group, queues })
+    let factor = config.attributes.get("priority.factor").and_then(|factor| factor.parse().ok());
+    let priority_factor = if has_priorities { factor.unwrap_or(MAX_PRIORITY_FACTOR) } else { 0 };
+    Ok(Allowed { topic, group, queues, priority_factor })
 }
 
 /// The settings of a topic.
@@ -81,7 +89,7 @@ pub(crate) fn known_topic(state: &State, topic: &str) -> Result<TopicSettings, R
     }
 }
 
-/// What is said of a queue that does not exist.
+/// The remark for a queue that does not exist.
 pub(crate) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: &Reply) -> String {
     let peer = responder.peer().map(peer_with_slash);
     format!(
@@ -90,7 +98,7 @@ pub(crate) fn illegal_queue(topic: &str, queue_id: i32, queues: i32, responder: 
     )
 }
 
-/// What the group wants of the topic; expressions over properties need no leave here.
+/// The filter of the request. Expressions over properties need no permission here.
 pub(crate) fn filter(fields: &PopMessageFields<'_>) -> Result<MessageFilter, Refusal> {
     let text = fields.exp.as_deref().unwrap_or_default();
     if text.is_empty() {

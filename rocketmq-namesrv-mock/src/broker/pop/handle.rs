@@ -1,13 +1,13 @@
-//! The text that names a popped message, which clients send back. Java: `ExtraInfoUtil`.
+//! The handle of a popped message, which clients send back. Java: `ExtraInfoUtil`.
 
 use crate::broker::state::pops::{CheckpointKey, QueueKey};
 use crate::wire::Refusal;
 
-/// The number of the queue of pop records that stands for pops in order.
+/// The queue of pop records that marks an ordered pop.
 pub(crate) const ORDERED: i32 = 999;
 
-/// Start offset, pop time, invisible time, revive queue, kind of topic, broker, queue and offset, with blanks between
-/// them.
+/// A handle, separated by blanks: start offset, pop time, invisible time, revive queue, kind of topic, broker, queue
+/// and offset.
 pub(crate) struct PopHandle<'a>(Vec<&'a str>);
 
 impl<'a> PopHandle<'a> {
@@ -40,7 +40,7 @@ impl<'a> PopHandle<'a> {
         self.part(5, "getBrokerName")
     }
 
-    /// The checkpoint that it speaks of.
+    /// The checkpoint that the handle names.
     pub(crate) fn checkpoint(&self, queue: QueueKey) -> Result<CheckpointKey, Refusal> {
         Ok(CheckpointKey { queue, start_offset: self.start_offset()?, pop_time: self.pop_time()? })
     }
@@ -66,7 +66,7 @@ fn illegal(detail: &str) -> Refusal {
     Refusal::exception("java.lang.IllegalArgumentException", detail)
 }
 
-/// What a handle calls a topic: `0` an ordinary one, `1` and `2` those of messages that come again.
+/// The kind of a topic in a handle: `0` ordinary, `1` and `2` retry topics.
 pub(crate) fn kind_of(topic: &str) -> &'static str {
     match topic.starts_with("%RETRY%") {
         true if topic.contains('+') => "2",
@@ -75,12 +75,12 @@ pub(crate) fn kind_of(topic: &str) -> &'static str {
     }
 }
 
-/// The topic where a group's messages of a topic come again.
+/// The retry topic of a group for a topic.
 pub(crate) fn retry_topic(topic: &str, group: &str) -> String {
     format!("%RETRY%{group}_{topic}")
 }
 
-/// The topic that a kind means.
+/// The topic of this kind.
 pub(crate) fn real_topic(topic: &str, group: &str, kind: &str) -> Result<String, Refusal> {
     match kind {
         "0" => Ok(topic.to_owned()),

@@ -1,5 +1,5 @@
-//! Asking without taking: whether there is a message (200054), how many requests wait (200055), which messages are
-//! next (200052). Java: `NotificationProcessor`, `PollingInfoProcessor`, `PeekMessageProcessor`.
+//! Looks without taking: is there a message (200054), how many requests wait (200055), which messages are next
+//! (200052). Java: `NotificationProcessor`, `PollingInfoProcessor`, `PeekMessageProcessor`.
 
 use rocketmq_remoting::net::random;
 use rocketmq_remoting::protocol::header::PopMessageFields;
@@ -15,13 +15,13 @@ use crate::broker::state::pops::{PopWait, QueueKey, WaitKind};
 use crate::broker::state::{Broker, HeldRequest, State};
 use crate::wire::{Answer, NOT_SET, Refusal, Reply, Request, read_fields};
 
-/// How remarks call all that only looks.
+/// The name of all these operations in remarks.
 const PEEKING: &str = "peeking";
 
-/// How many messages are looked at for one that matches. Java: `maxMessageFilterNumForNotification`.
+/// The largest number of messages to test for one that matches. Java: `maxMessageFilterNumForNotification`.
 const MAX_FILTERED: i64 = 64;
 
-/// How many of them are seen at most.
+/// The largest number of entries that a tag filter tests.
 const SEEN: usize = 32;
 
 /// 200054.
@@ -47,7 +47,7 @@ fn run(
     let with_fields = |refusal: Refusal| refusal.with_fields(notified(false, false));
     check_broker(broker, PEEKING).map_err(with_fields)?;
     let allowed = check(state, &fields, responder).map_err(with_fields)?;
-    // Only if the language is named, too.
+    // A filter counts only if its language is named too.
     let is_filtered = fields.exp_type.as_deref().is_some_and(|language| !language.is_empty());
     let filter = if is_filtered { filter(&fields).map_err(with_fields)? } else { MessageFilter::Nothing };
     let answer = |has_message, is_full| {
@@ -99,7 +99,7 @@ fn has_message(
         || has_some(&retry, 0, &MessageFilter::Nothing)
 }
 
-/// Where a group's next pop of a queue goes on.
+/// The offset of a group's next pop from a queue.
 fn next_offset(state: &State, key: &QueueKey) -> i64 {
     state.offsets.get(&key.topic, &key.group, key.queue_id).unwrap_or_else(|| queue(state, key).min_offset())
 }
@@ -145,6 +145,7 @@ pub(crate) fn peek(broker: &Broker, request: &Request<'_>) -> Result<Answer, Ref
         rest += queue(state, &key).max_offset() - offset;
         let room = i32::try_from(wanted.saturating_sub(records.len())).unwrap_or(0);
         if room > 0 {
+            let room = read::Room::new(broker, room);
             let found = read::read(queue(state, &key), &state.log, offset, room, &MessageFilter::Nothing);
             records
                 .extend(found.messages.iter().filter_map(|(_, number)| state.log.record(*number).cloned()));

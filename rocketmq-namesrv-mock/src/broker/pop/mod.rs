@@ -1,14 +1,14 @@
-//! Popping: messages that a broker hands out one by one, hides for a while, and hands out again unless they are
-//! acknowledged. 200050 – 200055, 200151. Java: `PopMessageProcessor` and its kin.
+//! Pops: a broker hands messages out, hides them for a while, and hands them out again unless they are acknowledged.
+//! 200050 – 200055, 200151. Java: `PopMessageProcessor` and its neighbours.
 //!
 //! - this file: a pop from request to answer.
-//! - [`checks`]: who may ask.
+//! - [`checks`]: whether a group may pop.
 //! - [`take`]: takes messages off queues.
 //! - [`ack`], [`change`], [`handle`]: acknowledges messages or hides them for longer, by the handle of each.
-//! - [`revive`]: hands messages out again.
-//! - [`look`]: asks without taking.
+//! - [`revive`]: makes messages visible again.
+//! - [`look`]: looks without taking.
 //!
-//! What was popped is in [`state::pops`](super::state::pops).
+//! [`state::pops`](super::state::pops) holds the popped messages.
 
 mod ack;
 mod change;
@@ -34,13 +34,13 @@ use crate::broker::state::{Broker, HeldRequest, Serve, State};
 use crate::history::BrokerEvent;
 use crate::wire::{Answer, Refusal, Reply, read_fields};
 
-/// The most messages of one pop.
+/// The largest number of messages of one pop.
 const MAX_MSG_NUMS: i32 = 32;
 
 /// How long after its end a pop is still served.
 const TOO_LATE_MS: i64 = 500;
 
-/// How often a request reads on when its filter has passed no message.
+/// The largest number of reads for one request when the filter passes no message.
 const MAX_ROUNDS: usize = 1000;
 
 /// An answer to a request, or a request to hold.
@@ -55,8 +55,8 @@ pub(crate) fn pop(broker: &Broker, mut command: RemotingCommand, responder: Repl
     HeldRequest::wake_all(serve(broker, command, responder), broker);
 }
 
-/// A request without the time at which it was made was made now. So was any request to a broker that does not go by
-/// the clock of the client.
+/// Sets a missing time of the request to now. The client's time does not count either if the broker goes by another
+/// clock.
 fn stamp(broker: &Broker, command: &mut RemotingCommand) {
     let born = command.ext_fields.get("bornTime").and_then(|text| text.parse().ok()).unwrap_or(0);
     if born == 0 || broker.clock.is_virtual() {
@@ -64,7 +64,7 @@ fn stamp(broker: &Broker, command: &mut RemotingCommand) {
     }
 }
 
-/// Answers a pop or holds it. Returns the requests that others have woken.
+/// Answers a pop or holds it. Returns other requests that it wakes.
 fn serve(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<HeldRequest> {
     let mut woken = Vec::new();
     let mut state = broker.lock();
@@ -73,7 +73,7 @@ fn serve(broker: &Broker, command: RemotingCommand, responder: Reply) -> Vec<Hel
     woken
 }
 
-/// Sends the answer, or keeps the request until it is woken.
+/// Sends the answer, or holds the request until it is woken.
 fn finish(
     broker: &Broker,
     mut state: std::sync::MutexGuard<'_, State>,
@@ -166,7 +166,7 @@ fn answer(code: ResponseCode, remark: &'static str, pop: &Pop<'_>, popped: Poppe
     answer.with_body(joined(popped.records.iter()))
 }
 
-/// Java's header has numbers, and they are there even if nothing was popped.
+/// The answer without messages: its header must have numbers, like Java's.
 fn no_messages() -> ExtFields {
     ["popTime", "invisibleTime", "reviveQid", "restNum"].into_iter().map(|name| (name, "0")).collect()
 }

@@ -1,4 +1,4 @@
-//! What happens when messages have been hidden long enough. Java: `PopReviveService`.
+//! Makes messages visible again at the end of their invisible time. Java: `PopReviveService`.
 
 use rocketmq_common::MessageExt;
 use rocketmq_common::message_const as names;
@@ -11,7 +11,7 @@ use crate::broker::state::pops::{Checkpoint, CheckpointKey, Event, QueueKey, Wai
 use crate::broker::state::{AgendaItem, Broker, HeldRequest, State, TopicSettings};
 use crate::store::{decode_stored, with_properties};
 
-/// Notes that something is due.
+/// Schedules an event.
 pub(crate) fn remind(broker: &Broker, state: &mut State, due_ms: i64, event: Event) {
     let id = state.pops.event_count;
     state.pops.event_count += 1;
@@ -19,7 +19,7 @@ pub(crate) fn remind(broker: &Broker, state: &mut State, due_ms: i64, event: Eve
     broker.wait_until(state, due_ms, AgendaItem::Pop { id });
 }
 
-/// Does what is due.
+/// Carries out a due event.
 pub(crate) fn due(broker: &Broker, state: &mut State, id: u64, now_ms: i64, woken: &mut Vec<HeldRequest>) {
     match state.pops.events.remove(&id) {
         Some(Event::Revive(key)) => {
@@ -32,7 +32,7 @@ pub(crate) fn due(broker: &Broker, state: &mut State, id: u64, now_ms: i64, woke
     }
 }
 
-/// Wakes who waits for a queue, if there is something to pop.
+/// Wakes a request that waits for the queue, if there is a message to pop.
 fn unblock(state: &mut State, key: QueueKey, now_ms: i64, woken: &mut Vec<HeldRequest>) {
     let batch = state.pops.orders.get(&key);
     let is_free = batch.is_none_or(|batch| batch.free_ms(now_ms) <= now_ms);
@@ -47,7 +47,7 @@ fn unblock(state: &mut State, key: QueueKey, now_ms: i64, woken: &mut Vec<HeldRe
     }
 }
 
-/// Stores messages again, in the topic where those of the group come again.
+/// Stores messages again, in the group's retry topic.
 fn revive(
     broker: &Broker,
     state: &mut State,
@@ -78,7 +78,7 @@ fn revive(
             prepared_transaction_offset: 0,
             ..again(&message, (&target, 0), &properties, now_ms)
         };
-        // A full store loses the message: no client waits for an answer.
+        // An error (full store) has no receiver: no client waits for an answer.
         let _ = append(broker, state, &record, woken);
     }
 }

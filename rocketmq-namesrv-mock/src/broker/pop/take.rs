@@ -1,4 +1,4 @@
-//! Taking messages off queues.
+//! Takes messages off queues.
 
 use bytes::{Bytes, BytesMut};
 use rocketmq_common::MessageQueue;
@@ -12,15 +12,12 @@ use super::checks::Allowed;
 use super::handle::{ORDERED, kind_of, retry_topic};
 use super::revive::remind;
 use crate::broker::filters::MessageFilter;
-use crate::broker::records::read::{Found, Status, read};
+use crate::broker::records::read::{Found, Room, Status, read};
 use crate::broker::state::pops::{Batch, Checkpoint, CheckpointKey, Event, Hidden, QueueKey};
-use crate::broker::state::{Broker, State};
+use crate::broker::state::{Broker, Obeyed, State};
 use crate::store::{ConsumeQueue, decode_stored, property_entries, with_properties};
 
-/// How many of a hundred pops look at messages that come again first. Java: `popFromRetryProbability`.
-const RETRY_FIRST: u64 = 20;
-
-/// Queues of Java's topic of pop records, which pops take in turn.
+/// Queues of Java's topic of pop records; pops use them in turn.
 const REVIVE_QUEUES: i32 = 8;
 
 /// Java: `ConsumeInitMode.MIN`.
@@ -36,6 +33,9 @@ pub(crate) struct Pop<'a> {
     init_mode: i32,
     attempt_id: Option<&'a str>,
     filter: MessageFilter,
+    /// Of a hundred pops so many take the queues by priority.
+    priority_factor: u64,
+    obeyed: Obeyed,
     pub(crate) is_ordered: bool,
     /// Milliseconds since 1970.
     pub(crate) pop_time: i64,
@@ -43,16 +43,16 @@ pub(crate) struct Pop<'a> {
     pub(crate) revive_queue_id: i32,
 }
 
-/// What was popped.
+/// The popped messages.
 #[derive(Debug, Default)]
 pub(crate) struct Popped {
     pub(crate) records: Vec<Bytes>,
-    /// How many messages are left.
+    /// The number of messages left.
     pub(crate) rest: i64,
     pub(crate) start_offsets: String,
     pub(crate) message_offsets: String,
     pub(crate) order_counts: String,
-    /// For a history that wants to know: the queues with the offsets of the messages.
+    /// For the history, if it is on: the queues with the offsets of the messages.
     pub(crate) taken: Vec<(MessageQueue, Vec<i64>)>,
 }
 
@@ -81,6 +81,8 @@ impl<'a> Pop<'a> {
             init_mode: fields.init_mode.unwrap_or(0),
             attempt_id: fields.attempt_id.as_deref(),
             filter,
+            priority_factor: if is_ordered { 0 } else { allowed.priority_factor },
+            obeyed: broker.obeyed(),
             is_ordered,
             pop_time: broker.now_ms(),
             invisible_time: fields.invisible_time.unwrap_or(0),
@@ -88,16 +90,24 @@ impl<'a> Pop<'a> {
         }
     }
 
-    /// Takes messages off the queues. Now and then it starts with messages that come again; otherwise these fill the rest.
+    /// Takes messages off the queues. Some pops start with the retry topic; otherwise it fills up the rest. A pop by
+    /// priority takes the queues in order, any other pop starts with a random queue.
     pub(crate) fn take(&self, broker: &Broker, state: &mut State) -> Popped {
         let mut popped = Popped::default();
         let chance = random() % 100;
-        let retry_first = chance < RETRY_FIRST;
+        let by_priority = chance < self.priority_factor;
+        let (first, retry_chance) = match by_priority {
+            true => (0, self.obeyed.retry_first_by_priority),
+            // A number below a hundred.
+            false => (chance as i32, self.obeyed.retry_first),
+        };
+        let retry_first = chance < retry_chance;
         let retry = retry_topic(self.topic, self.group);
         let retry_queues = state.topics.get(&retry).map_or(0, |topic| topic.config.read_queue_nums);
         let take_all = |state: &mut State, popped: &mut Popped, topic: &str, queues: i32| {
             for index in 0..queues {
-                let queue_id = (chance as i32 + index) % queues;
+                let index = if self.obeyed.highest_queue_first { queues - 1 - index } else { index };
+                let queue_id = (first + index) % queues;
                 self.take_from(broker, state, topic, queue_id, popped);
             }
         };
@@ -150,19 +160,19 @@ impl<'a> Pop<'a> {
             self.tell(broker, state, &key, start, &found, popped);
         }
         if found.status == Status::NoMatchedMessage || is_found && !self.is_ordered {
-            // Apache's broker does so some milliseconds later.
+            // Apache's broker commits some milliseconds later.
             state.offsets.commit(topic, self.group, queue_id, found.next_begin_offset);
         }
     }
 
-    /// The group was moved: it goes on there, and is not held back by what it had before.
+    /// Applies a reset: the group continues at `offset` and forgets its earlier batch.
     fn moved_to(&self, state: &mut State, key: &QueueKey, offset: i64) -> i64 {
         state.pops.orders.unblock(key);
         state.offsets.commit(&key.topic, self.group, key.queue_id, offset);
         offset
     }
 
-    /// Where the group goes on; where it begins if it never was here.
+    /// The offset to continue from; for a new group the offset to start at.
     fn start_offset(&self, state: &mut State, key: &QueueKey) -> i64 {
         let QueueKey { topic, group, queue_id } = key;
         state.offsets.get(topic, group, *queue_id).unwrap_or_else(|| {
@@ -172,7 +182,8 @@ impl<'a> Pop<'a> {
         })
     }
 
-    /// Where a group begins. A queue that still has all its messages is read from the start, whatever the request says.
+    /// The offset at which a group starts. A queue that still has all its messages is read from its start, whatever the
+    /// request says.
     fn first_offset(&self, state: &State, key: &QueueKey) -> i64 {
         let (min, max) = queue(state, key).range();
         let from_start = self.init_mode == INIT_MIN || is_retry_topic(&key.topic);
@@ -180,7 +191,8 @@ impl<'a> Pop<'a> {
     }
 
     fn look(&self, state: &State, key: &QueueKey, offset: i64, room: usize) -> Found {
-        let room = i32::try_from(room).unwrap_or(i32::MAX);
+        let Obeyed { max_transfer_count: max_count, max_transfer_bytes: max_bytes, .. } = self.obeyed;
+        let room = Room { wanted: room, max_count, max_bytes };
         read(queue(state, key), &state.log, offset, room, &self.filter)
     }
 
@@ -226,7 +238,7 @@ impl<'a> Pop<'a> {
         }
     }
 
-    /// Adds the messages and says which they are.
+    /// Adds the messages and their handles to the answer.
     fn tell(
         &self,
         broker: &Broker,
@@ -262,7 +274,7 @@ impl<'a> Pop<'a> {
     }
 }
 
-/// A queue to read.
+/// The queue to read.
 pub(crate) fn queue<'a>(state: &'a State, key: &QueueKey) -> &'a ConsumeQueue {
     state.topics.get(&key.topic).map_or(ConsumeQueue::EMPTY, |topic| topic.queue_or_empty(key.queue_id))
 }
@@ -274,7 +286,7 @@ fn add(list: &mut String, entry: &str) {
     list.push_str(entry);
 }
 
-/// A message that comes again, as one of the topic where it was first. It names itself.
+/// A message of a retry topic under its first topic, with its handle.
 fn relabelled(record: &Bytes, topic: &str, handle: &str) -> Option<Bytes> {
     let message = decode_stored(record)?;
     let wire = message.properties().as_wire();

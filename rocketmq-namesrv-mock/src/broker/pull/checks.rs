@@ -1,4 +1,4 @@
-//! Whether a group may read a queue, and what of it, in the order of Apache's broker.
+//! Checks whether a group may read a queue, in the order of Apache's broker, and reads its filter.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,17 +19,19 @@ const TOPIC_FORBIDDEN: &str = "3";
 const BROADCASTING_DISABLE_FORBIDDEN: &str = "4";
 const SUBSCRIPTION_FORBIDDEN: &str = "5";
 
-/// What a group may read.
+/// A permitted read.
 pub(crate) struct Permitted<'a> {
     pub(crate) group: &'a str,
     pub(crate) topic: &'a str,
     pub(crate) queue_id: i32,
     pub(crate) topic_sys_flag: i32,
     pub(crate) group_sys_flag: i32,
+    /// The broker that the settings of the group send it to: 0 for the master.
+    pub(crate) group_broker_id: i64,
     pub(crate) filter: MessageFilter,
 }
 
-/// The topic is there and readable, the queue exists and the subscription is known.
+/// Checks that the topic exists and is readable, that the queue exists and that the subscription is known.
 pub(crate) fn check<'a>(
     broker: &Broker,
     state: &mut State,
@@ -45,7 +47,7 @@ pub(crate) fn check<'a>(
         let remark = format!("subscription group [{group}] does not exist, {SEE_FAQ}");
         return Err(refuse(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
     };
-    let group_sys_flag = config.group_sys_flag;
+    let (group_sys_flag, group_broker_id) = (config.group_sys_flag, config.broker_id);
     if !config.consume_enable {
         return Err(forbid(GROUP_FORBIDDEN, format!("subscription group no permission, {group}")));
     }
@@ -70,10 +72,10 @@ pub(crate) fn check<'a>(
     }
     let topic_sys_flag = config.sys_flag;
     let filter = filter(broker, state, fields, group, topic)?;
-    Ok(Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, filter })
+    Ok(Permitted { group, topic, queue_id, topic_sys_flag, group_sys_flag, group_broker_id, filter })
 }
 
-/// What the group wants: the header says it, or heartbeats have said it.
+/// The group's filter: from the header, or from heartbeats.
 fn filter(
     broker: &Broker,
     state: &State,
@@ -135,8 +137,8 @@ fn refuse_language(language: &str) -> Refusal {
     Refusal { fields: ExtFields::empty(), ..no_property_filter(language) }
 }
 
-/// The group may have this topic, and in the way in which its members want it. A pull that carries its subscription
-/// is not asked.
+/// Checks that the group may read the topic and consumes in the mode of its members. A pull that carries its
+/// subscription is not checked.
 fn check_allowed(state: &State, group: &str, topic: &str) -> Result<(), Refusal> {
     let Some(members) = state.consumers.group(group) else { return Ok(()) };
     let may_broadcast = state.groups.get(group).is_none_or(|config| config.consume_broadcast_enable);
@@ -151,13 +153,13 @@ fn check_allowed(state: &State, group: &str, topic: &str) -> Result<(), Refusal>
     Ok(())
 }
 
-/// Not allowed, and why.
+/// The refusal of a forbidden read.
 fn forbid(kind: &'static str, remark: String) -> Refusal {
     let fields = [("forbiddenType", kind)].into_iter().collect();
     Refusal::new(ResponseCode::NO_PERMISSION, remark).with_fields(fields)
 }
 
-/// The broker has prepared the header of the answer, but there is nothing in it.
+/// A refusal with an empty header, which Apache's broker has prepared by then.
 fn refuse(code: ResponseCode, remark: impl Into<Cow<'static, str>>) -> Refusal {
     Refusal { fields: ExtFields::empty(), ..Refusal::new(code, remark) }
 }

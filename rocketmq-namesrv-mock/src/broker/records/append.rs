@@ -1,8 +1,8 @@
-//! The one place where a record enters the store.
+//! The only way for a record into the store.
 
 use std::net::SocketAddr;
 
-use rocketmq_common::message_const::UNIQ_KEY;
+use rocketmq_common::message_const::{PROPERTY_INNER_NUM, UNIQ_KEY};
 use rocketmq_common::record::{RecordFields, RecordHeader};
 use rocketmq_common::sysflag::MessageSysFlag;
 use rocketmq_remoting::protocol::ResponseCode;
@@ -12,7 +12,7 @@ use crate::history::BrokerEvent;
 use crate::store::{AppendError, QueueEntry, decode_head, property};
 use crate::wire::Refusal;
 
-/// A record without its place in the store.
+/// A record without its position in the store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NewRecord<'a> {
     pub(crate) topic: &'a str,
@@ -23,24 +23,24 @@ pub(crate) struct NewRecord<'a> {
     pub(crate) born_host: SocketAddr,
     pub(crate) store_timestamp: i64,
     pub(crate) reconsume_times: i32,
-    /// Where the half is that this message was committed from, or 0.
+    /// The position of the half message from which this message was committed, or 0.
     pub(crate) prepared_transaction_offset: i64,
     pub(crate) tags_code: i32,
     pub(crate) body: &'a [u8],
     pub(crate) properties: &'a str,
 }
 
-/// Where a record was stored.
+/// The position of a stored record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoredAt {
     pub(crate) queue_offset: i64,
     pub(crate) commit_log_offset: i64,
 }
 
-/// The place of records of which only the length matters.
+/// A position for records of which only the length matters.
 const NOWHERE: StoredAt = StoredAt { queue_offset: 0, commit_log_offset: 0 };
 
-/// Stores a record at the end of its queue, and adds the requests that waited for it to `woken`.
+/// Stores a record at the end of its queue, and adds requests that waited for it to `woken`.
 pub(crate) fn append(
     broker: &Broker,
     state: &mut State,
@@ -50,29 +50,40 @@ pub(crate) fn append(
     if broker.is_slave() {
         return Err(slave_refusal());
     }
+    // Slaves copy after this lock is released, so the order of the two does not matter.
     broker.role.tell_slaves();
     let record_len = record.fields(NOWHERE, broker.address()).record_len();
     drop_oldest(broker, state, record_len);
     let State { topics, log, held, pops, figures, .. } = state;
     let queue = topics.get_mut(record.topic).and_then(|topic| topic.queue_mut(record.queue_id));
     let Some(queue) = queue else {
-        // The checks before have found the queue.
+        // Cannot happen: earlier checks have found the queue.
         return Err(Refusal::exception("java.lang.IllegalStateException", "no such queue"));
     };
     let place = StoredAt { queue_offset: queue.next_offset(), commit_log_offset: log.position() };
     let fields = record.fields(place, broker.address());
     if record.is_unreadable(broker.address()) {
+        // The offset is used up, as in Apache's broker, so later offsets agree with it.
         queue.lose(1);
         log.skip(fields.record_len());
         return Ok(place);
     }
     let number = log.append(&fields).map_err(refusal)?;
-    queue.push(QueueEntry {
-        record: number,
-        size: fields.record_len(),
-        tags_code: record.tags_code,
-        store_timestamp: record.store_timestamp,
-    });
+    if queue.is_behind() {
+        queue.lose(1);
+        return Ok(place);
+    }
+    let count = record.message_count();
+    for index in 0..count {
+        queue.push(QueueEntry {
+            record: number,
+            size: fields.record_len(),
+            tags_code: record.tags_code,
+            index,
+            count,
+            store_timestamp: record.store_timestamp,
+        });
+    }
     broker.recorder.note(|| BrokerEvent::Stored {
         queue: broker.queue(record.topic, record.queue_id),
         offset: place.queue_offset,
@@ -81,6 +92,9 @@ pub(crate) fn append(
         reconsume_times: record.reconsume_times,
     });
     figures.put(record.store_timestamp, record.topic, fields.record_len());
+    if !broker.obeyed().long_polling {
+        return Ok(place);
+    }
     let message = (record.tags_code, record.properties);
     if held.wake(record.topic, record.queue_id, message, woken) {
         broker.held_sooner.notify_one();
@@ -89,7 +103,7 @@ pub(crate) fn append(
     Ok(place)
 }
 
-/// Makes room for a new record, as if the files of the oldest ones had been deleted.
+/// Makes room for a record, as if the oldest files had been deleted.
 fn drop_oldest(broker: &Broker, state: &mut State, record_len: usize) {
     let Some(limit) = broker.options.memory_limit else { return };
     while state.log.stored_bytes().saturating_add(record_len) > limit {
@@ -102,7 +116,7 @@ fn drop_oldest(broker: &Broker, state: &mut State, record_len: usize) {
     }
 }
 
-/// Whether all of these records still fit into the memory of the mock.
+/// Checks that all these records fit into the memory of the mock.
 pub(crate) fn check_room(broker: &Broker, state: &State, records: &[NewRecord<'_>]) -> Result<(), Refusal> {
     let length = |record: &NewRecord<'_>| record.fields(NOWHERE, broker.address()).record_len();
     let full = state.log.check_room(records.iter().map(length).sum());
@@ -110,6 +124,14 @@ pub(crate) fn check_room(broker: &Broker, state: &State, records: &[NewRecord<'_
 }
 
 impl NewRecord<'_> {
+    /// The number of messages in the record: several only in an inner batch.
+    fn message_count(&self) -> u16 {
+        if !self.sys_flag.contains(MessageSysFlag::INNER_BATCH) {
+            return 1;
+        }
+        property(self.properties, PROPERTY_INNER_NUM).and_then(|count| count.parse().ok()).unwrap_or(1)
+    }
+
     fn fields(&self, place: StoredAt, store_host: SocketAddr) -> RecordFields<'_> {
         let header = RecordHeader {
             queue_id: self.queue_id,
@@ -127,22 +149,22 @@ impl NewRecord<'_> {
         RecordFields { header, flag, topic, body, properties }
     }
 
-    /// The client has set the bit of an IPv6 address where there is none. Apache's broker acknowledges such a record,
-    /// cannot read it back, and counts its offset nevertheless.
+    /// Whether the client has set the bit of an IPv6 address without one. Apache's broker acknowledges such a record,
+    /// cannot read it back, and still uses its offset up.
     fn is_unreadable(&self, store_host: SocketAddr) -> bool {
         self.sys_flag.contains(MessageSysFlag::BORNHOST_V6) && self.born_host.is_ipv4()
             || self.sys_flag.contains(MessageSysFlag::STOREHOSTADDRESS_V6) && store_host.is_ipv4()
     }
 }
 
-/// What a slave answers to anything that would store a message. Java: `HookUtils.checkBeforePutMessage`.
+/// The answer of a slave to a request that would store a message. Java: `HookUtils.checkBeforePutMessage`.
 fn slave_refusal() -> Refusal {
     let remark = "service not available now. It may be caused by one of the following reasons: messages are put to \
                   the slave, message store has been shut down, etc.";
     Refusal::new(ResponseCode::SERVICE_NOT_AVAILABLE, remark)
 }
 
-/// The limit of the mock's memory stands for a full disk.
+/// The refusal for a full store: the memory of the mock stands for the disk.
 fn refusal(error: AppendError) -> Refusal {
     match error {
         AppendError::Full(full) => {

@@ -1,10 +1,10 @@
-//! The properties that a broker acts on.
+//! The properties with an effect in the broker.
 
 use rocketmq_common::message_const as names;
 
 use crate::store::property_entries;
 
-/// Values that decide what becomes of a message. If a name occurs twice, the last one counts.
+/// Values that decide the way of a message. If a name occurs twice, the last value counts.
 #[derive(Debug, Default)]
 pub(crate) struct KnownProperties<'a> {
     pub(crate) unique_key: Option<&'a str>,
@@ -17,6 +17,8 @@ pub(crate) struct KnownProperties<'a> {
     pub(crate) timer_out_ms: Option<&'a str>,
     pub(crate) timer_delete: Option<&'a str>,
     pub(crate) inner_count: Option<&'a str>,
+    pub(crate) sharding_key: Option<&'a str>,
+    pub(crate) priority_text: Option<&'a str>,
 }
 
 impl<'a> KnownProperties<'a> {
@@ -35,6 +37,8 @@ impl<'a> KnownProperties<'a> {
                 names::PROPERTY_TIMER_OUT_MS => &mut known.timer_out_ms,
                 names::PROPERTY_TIMER_DEL_UNIQKEY => &mut known.timer_delete,
                 names::PROPERTY_INNER_NUM => &mut known.inner_count,
+                names::PROPERTY_SHARDING_KEY => &mut known.sharding_key,
+                names::PROPERTY_PRIORITY => &mut known.priority_text,
                 _ => continue,
             };
             *slot = Some(value);
@@ -46,6 +50,18 @@ impl<'a> KnownProperties<'a> {
     pub(crate) fn is_plain(&self) -> bool {
         let later = [self.delay_level, self.transaction, self.timer_delay_sec, self.timer_delay_ms];
         later.iter().all(Option::is_none) && self.timer_deliver_ms.is_none()
+    }
+
+    /// How urgent the message is. A number below zero is none.
+    pub(crate) fn priority(&self) -> Option<i32> {
+        self.priority_text?.parse().ok().filter(|priority| *priority >= 0)
+    }
+
+    /// Whether the message is of another kind, so that its priority does not count. Java:
+    /// `TopicMessageType.parseFromMessageProperty`.
+    pub(crate) fn is_above_priority(&self) -> bool {
+        let later = [self.delay_level, self.timer_delay_sec, self.timer_delay_ms, self.timer_deliver_ms];
+        self.is_half() || later.iter().any(Option::is_some) || self.sharding_key.is_some()
     }
 
     /// Whether the message is the half of a transaction.

@@ -1,9 +1,9 @@
 //! Records on their way into the store and out of it.
 //!
-//! - [`append`]: the one place where a record enters the store.
-//! - [`known_properties`]: the properties that a broker acts on.
-//! - [`read`]: what a reader finds in a queue.
-//! - [`stored`]: records that are in the store, and copies of them.
+//! - [`append`]: the only way for a record into the store.
+//! - [`known_properties`]: the properties with an effect in the broker.
+//! - [`read`]: reads messages from a queue.
+//! - [`stored`]: stored records, and copies of them.
 
 mod append;
 mod known_properties;
@@ -17,13 +17,17 @@ pub(crate) use append::{NewRecord, StoredAt, append, check_room};
 pub(crate) use known_properties::KnownProperties;
 pub(crate) use stored::{again, real_place, stored};
 
+use crate::broker::state::Broker;
 use crate::wire::Refusal;
 
-/// The refusal of a message that is too long, or whose flags and properties do not go together.
-pub(crate) fn message_illegal() -> Refusal {
-    const REMARK: &str = "the message is illegal, maybe msg body or properties length not matched. \
-        msg body length limit 4194304B, msg properties length limit 32KB.";
-    Refusal::new(ResponseCode::MESSAGE_ILLEGAL, REMARK)
+/// The refusal of a message that is too long, or whose flags and properties contradict each other.
+pub(crate) fn message_illegal(broker: &Broker) -> Refusal {
+    let limit = broker.obeyed().max_message_size;
+    let remark = format!(
+        "the message is illegal, maybe msg body or properties length not matched. msg body length limit {limit}B, \
+         msg properties length limit 32KB."
+    );
+    Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark)
 }
 
 /// A body of several records.
@@ -31,7 +35,7 @@ pub(crate) fn joined<'a>(records: impl Iterator<Item = &'a Bytes> + Clone) -> By
     let mut rest = records.clone();
     match (rest.next(), rest.next()) {
         (None, _) => Bytes::new(),
-        // A single record goes out from the store, without a copy.
+        // A single record is sent from the store without a copy.
         (Some(only), None) => only.clone(),
         _ => {
             let mut body = Vec::with_capacity(records.clone().map(Bytes::len).sum());

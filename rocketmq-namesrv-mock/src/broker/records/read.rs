@@ -1,17 +1,12 @@
-//! Taking messages off a queue. Java: `DefaultMessageStore.getMessage`.
+//! Reads messages from a queue. Java: `DefaultMessageStore.getMessage`.
 
 use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::broker::filters::MessageFilter;
+use crate::broker::state::Broker;
 use crate::store::{CommitLog, ConsumeQueue};
 
-/// The most messages of one answer. Java: `maxTransferCountOnMessageInMemory`.
-const MAX_COUNT: usize = 32;
-
-/// The most bytes of one answer, unless a single message has more. Java: `maxTransferBytesOnMessageInMemory`.
-const MAX_BYTES: usize = 256 * 1024;
-
-/// Entries that are looked at for one answer at least, whether they match or not.
+/// The smallest number of entries tested for one answer, matching or not.
 const MIN_SCAN: usize = 800;
 
 /// Java: `GetMessageStatus`.
@@ -23,11 +18,11 @@ pub(crate) enum Status {
     OffsetTooSmall,
     OffsetOverflowOne,
     OffsetOverflowBadly,
-    /// Nobody looked: the group was moved.
+    /// The group was moved: the queue was not read.
     OffsetReset,
 }
 
-/// What there is from an offset on.
+/// The result of reading from an offset.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) status: Status,
@@ -66,7 +61,7 @@ impl Found {
     }
 }
 
-/// Sends the group to the offset that it was moved to, even one outside the queue.
+/// Sends the group to the offset to which it was moved, even outside the queue.
 pub(crate) fn moved(queue: &ConsumeQueue, next_begin_offset: i64) -> Found {
     Found {
         status: Status::OffsetReset,
@@ -77,12 +72,35 @@ pub(crate) fn moved(queue: &ConsumeQueue, next_begin_offset: i64) -> Found {
     }
 }
 
-/// Reads from this offset on what the filter lets pass.
+/// The room in one answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// The number of messages in the request.
+    pub(crate) wanted: usize,
+    /// Java: `maxTransferCountOnMessageInMemory`.
+    pub(crate) max_count: usize,
+    /// Unless a single message has more. Java: `maxTransferBytesOnMessageInMemory`.
+    pub(crate) max_bytes: usize,
+}
+
+impl Room {
+    /// The room in an answer of this broker.
+    pub(crate) fn new(broker: &Broker, wanted: i32) -> Self {
+        let obeyed = broker.obeyed();
+        Self {
+            wanted: usize::try_from(wanted).unwrap_or(0),
+            max_count: obeyed.max_transfer_count,
+            max_bytes: obeyed.max_transfer_bytes,
+        }
+    }
+}
+
+/// Reads the messages from this offset on that pass the filter.
 pub(crate) fn read(
     queue: &ConsumeQueue,
     log: &CommitLog,
     offset: i64,
-    max_msg_nums: i32,
+    room: Room,
     filter: &MessageFilter,
 ) -> Found {
     let (min_offset, max_offset) = (queue.min_offset(), queue.max_offset());
@@ -105,7 +123,7 @@ pub(crate) fn read(
     if offset > max_offset {
         return nothing(Status::OffsetOverflowBadly, max_offset);
     }
-    let Taken { messages, next } = take(queue, log, offset, max_msg_nums, filter);
+    let Taken { messages, next } = take(queue, log, offset, room, filter);
     if messages.is_empty() {
         return nothing(Status::NoMatchedMessage, next);
     }
@@ -114,32 +132,30 @@ pub(crate) fn read(
 
 struct Taken {
     messages: Vec<(i64, usize)>,
-    /// The offset behind the last entry that was looked at.
+    /// The offset after the last tested entry.
     next: i64,
 }
 
-fn take(
-    queue: &ConsumeQueue,
-    log: &CommitLog,
-    offset: i64,
-    max_msg_nums: i32,
-    filter: &MessageFilter,
-) -> Taken {
-    let wanted = usize::try_from(max_msg_nums).unwrap_or(0);
-    let mut taken = Taken { messages: Vec::with_capacity(wanted.min(MAX_COUNT)), next: offset };
-    let mut bytes = 0;
-    for entry in queue.entries_from(offset).take(MIN_SCAN.max(wanted)) {
-        let count = taken.messages.len();
-        // The first message always goes out, however large it is and however few were asked for.
-        let is_full = count >= wanted.min(MAX_COUNT) || bytes + entry.size > MAX_BYTES;
+fn take(queue: &ConsumeQueue, log: &CommitLog, offset: i64, room: Room, filter: &MessageFilter) -> Taken {
+    let Room { wanted, max_count, max_bytes } = room;
+    let start = queue.start_of_record(offset);
+    let mut taken = Taken { messages: Vec::with_capacity(wanted.min(max_count).min(32)), next: start };
+    let (mut count, mut bytes) = (0, 0);
+    let records = queue.entries_from(start).filter(|entry| entry.index == 0);
+    // Bounded, like in Java: a filter that matches nothing must not scan the whole queue.
+    for entry in records.take(MIN_SCAN.max(wanted)) {
+        // The first record always goes out, whatever its size and the requested count.
+        let is_full =
+            count + usize::from(entry.count) > wanted.min(max_count) || bytes + entry.size > max_bytes;
         if count > 0 && is_full {
             break;
         }
         if filter.matches_record(entry.tags_code, log.record(entry.record)) {
             taken.messages.push((taken.next, entry.record));
+            count += usize::from(entry.count);
             bytes += entry.size;
         }
-        taken.next += 1;
+        taken.next += i64::from(entry.count);
     }
     taken
 }
@@ -157,18 +173,23 @@ mod tests {
     fn queue(tags_and_sizes: impl Iterator<Item = (i32, usize)>) -> ConsumeQueue {
         let mut queue = ConsumeQueue::default();
         for (record, (tags_code, size)) in tags_and_sizes.enumerate() {
-            queue.push(QueueEntry { record, size, tags_code, store_timestamp: 0 });
+            queue.push(QueueEntry { record, size, tags_code, index: 0, count: 1, store_timestamp: 0 });
         }
         queue
     }
 
+    /// As an answer of Apache's broker has by default.
+    fn room(wanted: usize) -> Room {
+        Room { wanted, max_count: 32, max_bytes: 256 * 1024 }
+    }
+
     fn outcome(queue: &ConsumeQueue, offset: i64) -> (i32, &'static str, i64) {
-        let found = read(queue, &CommitLog::new(0), offset, 32, &all());
+        let found = read(queue, &CommitLog::new(0), offset, room(32), &all());
         (found.code(offset).0, found.status.name(), found.next_begin_offset)
     }
 
-    fn taken(queue: &ConsumeQueue, max_msg_nums: i32, filter: &MessageFilter) -> (usize, i64) {
-        let taken = take(queue, &CommitLog::new(0), 0, max_msg_nums, filter);
+    fn taken(queue: &ConsumeQueue, wanted: usize, filter: &MessageFilter) -> (usize, i64) {
+        let taken = take(queue, &CommitLog::new(0), 0, room(wanted), filter);
         (taken.messages.len(), taken.next)
     }
 
@@ -190,7 +211,7 @@ mod tests {
         let many = queue([(0, 1); 100].into_iter());
         assert_eq!(taken(&many, 64, &all()), (32, 32));
         assert_eq!(taken(&many, 5, &all()), (5, 5));
-        assert_eq!([taken(&many, 0, &all()), taken(&many, -1, &all())], [(1, 1); 2]);
+        assert_eq!(taken(&many, 0, &all()), (1, 1));
         assert_eq!(taken(&queue([(0, 102_400); 8].into_iter()), 32, &all()), (2, 2));
         assert_eq!(taken(&queue([(0, 1 << 22); 2].into_iter()), 32, &all()), (1, 1));
     }

@@ -1,4 +1,4 @@
-//! Records that are in the store, and copies of them.
+//! Stored records, and copies of them.
 
 use rocketmq_common::MessageExt;
 use rocketmq_common::java_hash::java_string_hash;
@@ -8,12 +8,12 @@ use super::NewRecord;
 use crate::broker::state::State;
 use crate::store::decode_stored;
 
-/// A record as it is stored, its body still compressed.
+/// A record with its stored body, which may be compressed.
 pub(crate) fn stored(state: &State, commit_log_offset: i64) -> Option<MessageExt> {
     decode_stored(state.log.record_at(commit_log_offset)?)
 }
 
-/// The topic and the queue where a message belongs that waits elsewhere.
+/// The topic and the queue of a message that waits elsewhere.
 pub(crate) fn real_place(message: &MessageExt) -> Option<(&str, i32)> {
     let topic = message.property(names::PROPERTY_REAL_TOPIC)?;
     let queue_id = message.property(names::PROPERTY_REAL_QUEUE_ID)?;

@@ -1,4 +1,4 @@
-//! Slaves, which have what their masters have. Java: `HAService`, `SlaveSynchronize`.
+//! Slaves copy their masters. Java: `HAService`, `SlaveSynchronize`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::store::decode_head;
 use crate::wire::Refusal;
 
 impl Broker {
-    /// Lets a slave have what its master has, as far as it does not lag, and answers pulls that waited for it.
+    /// Copies the master's messages to a slave, up to its lag, and answers pulls that waited for them.
     pub(crate) fn catch_up(&self) {
         let Role::Slave { master, link } = &self.role else { return };
         let lag = match link.lag() {
@@ -44,7 +44,7 @@ impl Broker {
     }
 }
 
-/// What a slave does not do. Java: the `rejectRequest` of each processor.
+/// The refusal of a request that a slave does not serve. Java: the `rejectRequest` of each processor.
 pub(crate) fn refused_by_slave(broker: &Broker, code: RequestCode) -> Option<Refusal> {
     const BUSY: &str = "[REJECTREQUEST]system busy, start flow control for a while";
     let busy = || Some(Refusal::new(ResponseCode::SYSTEM_BUSY, BUSY));
@@ -63,7 +63,7 @@ pub(crate) fn refused_by_slave(broker: &Broker, code: RequestCode) -> Option<Ref
     }
 }
 
-/// Copies what a master stores to its slave, as long as the slave lives.
+/// Copies to a slave whenever its master stores a message. Runs as long as the slave.
 pub(crate) async fn follow_master(slave: Arc<Broker>) {
     let Role::Slave { link, .. } = &slave.role else { return };
     loop {

@@ -12,6 +12,8 @@ pub(crate) struct SendAnswer<'a> {
     pub(crate) msg_id: &'a str,
     pub(crate) transaction_id: Option<&'a str>,
     pub(crate) recall_handle: Option<&'a str>,
+    /// The unique key of an inner batch.
+    pub(crate) batch_id: Option<&'a str>,
 }
 
 impl EncodeHeader for SendAnswer<'_> {
@@ -21,6 +23,9 @@ impl EncodeHeader for SendAnswer<'_> {
             sink.text("transactionId", id);
         }
         sink.text("msgId", self.msg_id);
+        if let Some(id) = self.batch_id {
+            sink.text("batchUniqId", id);
+        }
         if let Some(handle) = self.recall_handle {
             sink.text("recallHandle", handle);
         }
@@ -28,7 +33,7 @@ impl EncodeHeader for SendAnswer<'_> {
     }
 }
 
-/// Offset ids as text, without an allocation for a single one.
+/// Offset ids as text; a single id needs no allocation.
 pub(crate) enum MsgId {
     One { digits: [u8; 56], length: usize },
     Several(String),
@@ -55,7 +60,7 @@ impl MsgId {
         Self::One { digits, length }
     }
 
-    /// The ids of a batch, with commas between them.
+    /// The ids of a batch, joined by commas.
     pub(crate) fn several(ids: impl Iterator<Item = OffsetMsgId>) -> Self {
         let mut joined = String::new();
         for id in ids {
@@ -69,7 +74,7 @@ impl MsgId {
 
     pub(crate) fn as_str(&self) -> &str {
         match self {
-            // Hexadecimal digits are UTF-8, so that the empty text is never the answer.
+            // Hexadecimal digits are UTF-8: the default is never used.
             Self::One { digits, length } => std::str::from_utf8(&digits[..*length]).unwrap_or_default(),
             Self::Several(ids) => ids,
         }

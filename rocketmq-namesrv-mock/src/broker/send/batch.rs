@@ -1,16 +1,18 @@
-//! Storing several messages of one request.
+//! Stores several messages of one request.
 
 use rocketmq_common::java_hash::java_string_hash;
-use rocketmq_common::mix_all::is_retry_topic;
+use rocketmq_common::message_const as names;
+use rocketmq_common::mix_all::{DEFAULT_TRACE_REGION_ID, is_retry_topic};
 use rocketmq_common::sysflag::{MessageSysFlag, TransactionType};
 use rocketmq_remoting::protocol::ResponseCode;
 
 use super::answer::MsgId;
 use super::request::SendRequest;
-use super::{MAX_BODY, Stored, TransactionId, checks};
+use super::{Stored, TransactionId, checks};
 use crate::broker::later::plan;
 use crate::broker::records::{KnownProperties, NewRecord, append, check_room, message_illegal};
-use crate::broker::state::Broker;
+use crate::broker::state::{Broker, State};
+use crate::store::{ConsumeQueue, with_properties};
 use crate::wire::{Refusal, required};
 
 /// Checks and stores a batch: all of its messages or none.
@@ -22,15 +24,21 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
     check_topic(&request.topic)?;
     let sys_flag = target.sys_flag(request)?;
     required(request.flag, "flag")?;
-    checks::check_storable(&request.topic, sys_flag, &known)?;
-    check_wrapper(&known, sys_flag, now_ms)?;
-    if request.body.len() > MAX_BODY {
+    checks::check_storable(broker, &request.topic, sys_flag, &known)?;
+    check_wrapper(broker, &known, sys_flag, now_ms)?;
+    if request.body.len() > broker.obeyed().max_message_size {
         return Err(Refusal::exception("java.lang.RuntimeException", "message body size exceeded"));
     }
     if has_address_bits(sys_flag) {
         return Err(Refusal::not_supported("a batch with the flag of an IPv6 address"));
     }
     let entries = Entries { rest: request.body }.collect::<Result<Vec<_>, _>>()?;
+    let is_batch_queue =
+        state.topics.get(&request.topic).is_some_and(|topic| topic.config.has_batch_queues());
+    if let Some(id) = known.unique_key.filter(|_| is_batch_queue) {
+        let messages = Inner { id, target, sys_flag, count: entries.len(), now_ms };
+        return messages.store(broker, &mut state, request);
+    }
     let new_record = |entry: &Entry<'a>| NewRecord {
         flag: entry.flag,
         sys_flag,
@@ -44,14 +52,69 @@ pub(crate) fn store<'a>(broker: &Broker, request: &'a SendRequest<'a>) -> Result
     let mut woken = Vec::new();
     let append = |record| append(broker, &mut state, record, &mut woken);
     let places = records.iter().map(append).collect::<Result<Vec<_>, _>>()?;
+    let queue = state.topics.get_mut(&request.topic).and_then(|topic| topic.queue_mut(target.queue_id));
+    if let Some(queue) = queue {
+        queue.count_in_16_bits(places.len());
+    }
     Ok(Stored {
         queue_id: target.queue_id,
         queue_offset: places.first().map_or(0, |place| place.queue_offset),
         msg_id: MsgId::several(places.iter().map(|place| broker.offset_msg_id(place.commit_log_offset))),
         transaction_id: known.unique_key.map(TransactionId::Sent),
         recall_handle: None,
+        is_inner_batch: false,
         woken,
     })
+}
+
+/// A batch that becomes one record. Java: `SendMessageProcessor.sendBatchMessage`, `QueueTypeUtils.isBatchCq`.
+struct Inner<'a> {
+    id: &'a str,
+    target: checks::Target,
+    sys_flag: MessageSysFlag,
+    count: usize,
+    now_ms: i64,
+}
+
+impl<'a> Inner<'a> {
+    fn store(
+        self,
+        broker: &Broker,
+        state: &mut State,
+        request: &'a SendRequest<'a>,
+    ) -> Result<Stored<'a>, Refusal> {
+        let Self { id, target, sys_flag, count, now_ms } = self;
+        let queue = state.topics.get(&request.topic).and_then(|topic| topic.queue(target.queue_id));
+        let base = queue.map_or(0, ConsumeQueue::next_offset).to_string();
+        let count = count.to_string();
+        let added = [
+            (names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID),
+            (names::PROPERTY_TRACE_SWITCH, broker.trace_switch()),
+            (names::PROPERTY_CLUSTER, &*broker.options.cluster),
+            (names::PROPERTY_INNER_NUM, count.as_str()),
+            (names::PROPERTY_INNER_BASE, base.as_str()),
+        ];
+        let properties = with_properties(&request.properties, added.into_iter(), &[]);
+        let record = NewRecord {
+            sys_flag: sys_flag.with(MessageSysFlag::INNER_BATCH).with(MessageSysFlag::NEED_UNWRAP),
+            tags_code: KnownProperties::read(&request.properties).tags.map_or(0, java_string_hash),
+            flag: required(request.flag, "flag")?,
+            body: request.body,
+            properties: &properties,
+            ..request.record(target.queue_id, now_ms)
+        };
+        let mut woken = Vec::new();
+        let place = append(broker, state, &record, &mut woken)?;
+        Ok(Stored {
+            queue_id: target.queue_id,
+            queue_offset: place.queue_offset,
+            msg_id: MsgId::one(broker.offset_msg_id(place.commit_log_offset)),
+            transaction_id: Some(TransactionId::Sent(id)),
+            recall_handle: None,
+            is_inner_batch: true,
+            woken,
+        })
+    }
 }
 
 fn check_topic(topic: &str) -> Result<(), Refusal> {
@@ -65,17 +128,22 @@ fn check_topic(topic: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The properties and flags around the batch: neither delayed nor half messages come in batches. That the property of
-/// half messages is set without the flag is not noticed.
-fn check_wrapper(known: &KnownProperties<'_>, sys_flag: MessageSysFlag, now_ms: i64) -> Result<(), Refusal> {
+/// Checks properties and flags of the batch: batches hold neither delayed nor half messages. Like Apache's broker, it
+/// does not notice the property of half messages without the flag.
+fn check_wrapper(
+    broker: &Broker,
+    known: &KnownProperties<'_>,
+    sys_flag: MessageSysFlag,
+    now_ms: i64,
+) -> Result<(), Refusal> {
     if sys_flag.transaction_type() != TransactionType::NotTransaction {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
     if plan::delay_level(known)? > 0 {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
     match plan::timer(known, now_ms)? {
-        // Apache's broker takes it, and stops to deliver any timer from then on.
+        // Apache's broker accepts it and then stops delivering all timers: refuse it instead.
         Some(deliver_ms) if deliver_ms > now_ms => Err(Refusal::not_supported("a batch with a timer")),
         _ => Ok(()),
     }
@@ -93,8 +161,8 @@ struct Entry<'a> {
     properties: &'a str,
 }
 
-/// Reads a batch as Apache's broker does: the sizes that the messages say to have, their magic numbers and their
-/// checksums are not looked at. Java: `MessageExtEncoder.encode`.
+/// Reads a batch like Apache's broker: sizes, magic numbers and checksums in the messages are ignored. Java:
+/// `MessageExtEncoder.encode`.
 struct Entries<'a> {
     rest: &'a [u8],
 }
@@ -145,7 +213,7 @@ impl<'a> Entries<'a> {
 
 const UNDERFLOW: &str = "java.nio.BufferUnderflowException";
 
-/// Java's exceptions differ with the place where the batch breaks off.
+/// The refusal of a batch that ends too early; Java's exception depends on the place.
 fn broken(class: &str) -> Refusal {
     Refusal::exception(class, "the batch ends within a message")
 }

@@ -1,4 +1,4 @@
-//! What every send has to pass, in the order of Apache's broker. Java: `AbstractSendMessageProcessor.msgCheck`.
+//! The checks of every send, in the order of Apache's broker. Java: `AbstractSendMessageProcessor.msgCheck`.
 
 use rocketmq_common::mix_all::{AUTO_CREATE_TOPIC_KEY_TOPIC, is_retry_topic};
 use rocketmq_common::sysflag::MessageSysFlag;
@@ -12,26 +12,27 @@ use crate::broker::state::{
 };
 use crate::wire::{Refusal, SEE_FAQ, required};
 
-/// The longest topic that a record without a wide length field can hold, and so the longest of all but retry topics.
+/// The longest topic of a record without a wide length field: the limit for all but retry topics.
 const STORED_TOPIC_MAX_LENGTH: usize = 127;
 
-/// Where a message is to be stored.
+/// The place for a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) queue_id: i32,
-    /// The topic lets messages have several tags.
+    pub(crate) write_queues: i32,
+    /// Whether the topic allows several tags.
     multi_tag: bool,
 }
 
 impl Target {
-    /// The flags that are stored.
+    /// The flags to store.
     pub(crate) fn sys_flag(self, request: &SendRequest<'_>) -> Result<MessageSysFlag, Refusal> {
         let sys_flag = MessageSysFlag::from_bits(required(request.sys_flag, "sysFlag")?);
         Ok(if self.multi_tag { sys_flag.with(MessageSysFlag::MULTI_TAGS) } else { sys_flag })
     }
 }
 
-/// The topic may be sent to and has the queue. A topic that is missing is created if that is allowed.
+/// Checks that the topic accepts sends and has the queue. Creates a missing topic if that is allowed.
 pub(crate) fn check(
     broker: &Broker,
     state: &mut State,
@@ -56,21 +57,23 @@ pub(crate) fn check(
         return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
     }
     let queue_id = if queue_id < 0 { random_queue(&found.config)? } else { queue_id };
-    Ok(Target { queue_id, multi_tag: found.config.filter_type == TopicFilterType::MultiTag })
+    let multi_tag = found.config.filter_type == TopicFilterType::MultiTag;
+    Ok(Target { queue_id, write_queues: found.config.write_queue_nums, multi_tag })
 }
 
-/// The last checks before a message is stored, which single messages and batches share.
+/// The last checks before storing, for single messages and batches.
 pub(crate) fn check_storable(
+    broker: &Broker,
     topic: &str,
     sys_flag: MessageSysFlag,
     properties: &KnownProperties<'_>,
 ) -> Result<(), Refusal> {
     if topic.len() > STORED_TOPIC_MAX_LENGTH && !is_retry_topic(topic) {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
-    // Only topics of another kind, which this broker does not have, hold batches as one record.
+    // A batch as one record needs a kind of topic that the mock lacks.
     if properties.inner_count.is_some() || sys_flag.contains(MessageSysFlag::INNER_BATCH) {
-        return Err(message_illegal());
+        return Err(message_illegal(broker));
     }
     Ok(())
 }
@@ -106,10 +109,10 @@ fn no_topic(topic: &str) -> Refusal {
     Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark)
 }
 
-/// Any of the queues to write to.
+/// A random queue to write to.
 fn random_queue(config: &TopicSettings) -> Result<i32, Refusal> {
     match u64::try_from(config.write_queue_nums) {
-        // The remainder is below a number of 32 bits.
+        // The cast fits: the remainder is less than a 32-bit number.
         Ok(queues) if queues > 0 => Ok((random() % queues) as i32),
         _ => Err(Refusal::exception("java.lang.ArithmeticException", "/ by zero")),
     }

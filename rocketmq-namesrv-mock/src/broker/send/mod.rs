@@ -1,9 +1,9 @@
 //! Sends: 10, 310, 320. Java: `SendMessageProcessor`.
 //!
 //! - [`request`]: the header and the body.
-//! - [`checks`]: turns down what Apache's broker turns down, in its order.
+//! - [`checks`]: refuses what Apache's broker refuses, in its order.
 //! - [`single`], [`batch`]: store one message, or several of one request.
-//! - [`answer`]: says where the message was stored.
+//! - [`answer`]: the place of the stored message.
 //! - [`reply`]: the reply to a request of another client: 324, 325, 326.
 //! - [`send_back`]: a message that a consumer could not process: 36.
 
@@ -28,20 +28,19 @@ pub(crate) use reply::reply;
 pub(crate) use request::SendRequest;
 pub(crate) use send_back::send_back;
 
-/// The longest body, as it is transmitted. Java: `maxMessageSize`.
-const MAX_BODY: usize = 4 * 1024 * 1024;
-
-/// What was stored.
+/// A stored message or batch.
 struct Stored<'a> {
-    /// As it was asked for, or as the broker chose.
+    /// The requested queue, or the broker's choice.
     queue_id: i32,
-    /// Of the first message.
+    /// The offset of the first message.
     queue_offset: i64,
     msg_id: MsgId,
     transaction_id: Option<TransactionId<'a>>,
-    /// What takes back a timer message.
+    /// The handle for recalling a timer message.
     recall_handle: Option<String>,
-    /// Pulls that waited for it.
+    /// Whether it is one record of several messages.
+    is_inner_batch: bool,
+    /// Pulls that waited for the message.
     woken: Vec<HeldRequest>,
 }
 
@@ -58,7 +57,7 @@ pub(crate) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) 
         Ok(request) => request,
         Err(refusal) => return refusal.send(responder),
     };
-    // The flag in the header decides, not the code.
+    // Like in Java, the flag in the header decides, not the code.
     let stored = if request.batch { batch::store(broker, &request) } else { single::store(broker, &request) };
     match stored {
         Ok(stored) => {
@@ -68,17 +67,22 @@ pub(crate) fn send(broker: &Broker, command: RemotingCommand, responder: Reply) 
                 msg_id: stored.msg_id.as_str(),
                 transaction_id: stored.transaction_id.as_ref().map(TransactionId::as_str),
                 recall_handle: stored.recall_handle.as_deref(),
+                batch_id: stored
+                    .transaction_id
+                    .as_ref()
+                    .filter(|_| stored.is_inner_batch)
+                    .map(TransactionId::as_str),
             };
             let code = replicated(broker, &request);
-            responder.answer(code, None, &answer, &broker.send_fields, &Bytes::new());
+            responder.answer(code, None, &answer, broker.send_fields(), &Bytes::new());
             HeldRequest::wake_all(stored.woken, broker);
         }
-        Err(refusal) => refusal.with_fields(broker.send_fields.clone()).send(responder),
+        Err(refusal) => refusal.with_fields(broker.send_fields().clone()).send(responder),
     }
 }
 
-/// The code for a message that was stored. Apache's broker waits for `slaveTimeout` before it says that a copy is
-/// missing; the mock knows at once.
+/// The code for a stored message. Apache's broker waits for `slaveTimeout` before it reports a missing copy; the mock
+/// knows at once.
 fn replicated(broker: &Broker, request: &SendRequest<'_>) -> ResponseCode {
     let wanted = broker.obeyed().in_sync_replicas;
     if wanted > 1 && request.waits_until_stored() && broker.role.copies() < wanted {

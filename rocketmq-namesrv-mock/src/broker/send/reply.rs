@@ -1,4 +1,4 @@
-//! The reply to a request of another client: 324, 325, and 326 towards that client. Java: `ReplyMessageProcessor`.
+//! The reply to a request of another client: 324, 325, and 326 to that client. Java: `ReplyMessageProcessor`.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use super::{MsgId, SendRequest, Target, check};
 use crate::broker::records::{NewRecord, append};
 use crate::broker::state::{Broker, HeldRequest};
 use crate::store::{property, with_properties};
-use crate::wire::{Refusal, Reply, TRACE_ON, required};
+use crate::wire::{Refusal, Reply, required};
 
-/// How long the client may take to answer.
+/// The longest wait for the client's answer.
 const PUSH_LIMIT: Duration = Duration::from_secs(10);
 
-/// 324, 325. The reply is stored first, whether the client can be told or not.
+/// 324, 325. The reply is stored first, whether or not its client can be reached.
 pub(crate) fn reply(broker: &Broker, command: RemotingCommand, responder: Reply) {
     let peer = responder.peer();
     let (stored, push) = match SendRequest::read(&command, peer).and_then(|request| store(broker, &request)) {
         Ok(done) => done,
-        Err(refusal) => return refusal.with_fields(broker.send_fields.clone()).send(responder),
+        Err(refusal) => return refusal.with_fields(broker.send_fields().clone()).send(responder),
     };
-    let fields = broker.send_fields.clone();
+    let fields = broker.send_fields().clone();
     let (connection, header, client_id) = match push {
         Ok(push) => push,
         Err(remark) => return stored.answer(Some(&remark), &fields, responder),
@@ -43,26 +43,28 @@ pub(crate) fn reply(broker: &Broker, command: RemotingCommand, responder: Reply)
     });
 }
 
-/// Where the reply was stored. Java: `SendMessageResponseHeader` without the transaction's id.
+/// The position of the reply. Java: `SendMessageResponseHeader` without the transaction's id.
 struct StoredReply {
     queue_id: i32,
     queue_offset: i64,
     msg_id: MsgId,
 }
 
-/// The client to push the reply to, or the remark that says why it cannot be reached.
+/// The client to push the reply to, or the remark about why it cannot be reached.
 type Push = Result<(Connection, ReplyMessageRequestHeader, String), String>;
 
 fn store(broker: &Broker, request: &SendRequest<'_>) -> Result<(StoredReply, Push), Refusal> {
     let now_ms = broker.now_ms();
-    let added =
-        [(names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID), (names::PROPERTY_TRACE_SWITCH, TRACE_ON)];
+    let added = [
+        (names::PROPERTY_MSG_REGION, DEFAULT_TRACE_REGION_ID),
+        (names::PROPERTY_TRACE_SWITCH, broker.trace_switch()),
+    ];
     let properties = with_properties(&request.properties, added.into_iter(), &[]);
     let mut state = broker.lock();
     let Target { queue_id, .. } = check(broker, &mut state, request)?;
     let record = NewRecord {
         flag: required(request.flag, "flag")?,
-        // The flags of the reply are for the client; the store does not know them.
+        // The flags of the reply are for the client only; the store ignores them.
         sys_flag: MessageSysFlag::default(),
         tags_code: property(&properties, names::PROPERTY_TAGS).map_or(0, java_string_hash),
         properties: &properties,
@@ -108,7 +110,7 @@ fn header(broker: &Broker, request: &SendRequest<'_>, record: &NewRecord<'_>) ->
 }
 
 impl StoredReply {
-    /// Says where the reply is, and why it did not reach its client.
+    /// Answers with the position of the reply, and with the reason if it did not reach its client.
     fn answer(&self, failure: Option<&String>, fields: &ExtFields, responder: Reply) {
         let code = failure.map_or(ResponseCode::SUCCESS, |_| ResponseCode::SYSTEM_ERROR);
         responder.answer(code, failure.map(String::as_str), self, fields, &bytes::Bytes::new());

@@ -1,4 +1,4 @@
-//! The header of a send, in its long and its short form.
+//! The header of a send, in its long or short form.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use crate::broker::records::NewRecord;
 use crate::store::property_entries;
 use crate::wire::{Refusal, required};
 
-/// A send, with all that is needed before the topic is looked at.
+/// A send with the data that is needed before its topic is checked.
 #[derive(Debug)]
 pub(crate) struct SendRequest<'a> {
     pub(crate) producer_group: Option<Cow<'a, str>>,
@@ -36,7 +36,7 @@ pub(crate) struct SendRequest<'a> {
 }
 
 impl<'a> SendRequest<'a> {
-    /// Reads a send. What is needed only later may be missing still, as for Apache's broker.
+    /// Reads a send. Fields that are needed later may still be missing, like in Apache's broker.
     pub(crate) fn read(command: &'a RemotingCommand, peer: Option<SocketAddr>) -> Result<Self, Refusal> {
         let names = SendMessageFields::read_named(command.request_code(), &command.ext_fields)?;
         let topic = required(names.topic, "topic")?;
@@ -65,7 +65,7 @@ impl<'a> SendRequest<'a> {
 }
 
 impl SendRequest<'_> {
-    /// A record with what it takes from the request as it is.
+    /// A record with the fields that it takes unchanged from the request.
     pub(crate) fn record(&self, queue_id: i32, now_ms: i64) -> NewRecord<'_> {
         NewRecord {
             topic: &self.topic,
@@ -83,7 +83,7 @@ impl SendRequest<'_> {
         }
     }
 
-    /// Whether the sender wants to hear of copies. Java: `Message.isWaitStoreMsgOK`.
+    /// Whether the sender waits for copies. Java: `Message.isWaitStoreMsgOK`.
     pub(crate) fn waits_until_stored(&self) -> bool {
         let wait =
             property_entries(&self.properties).filter(|(name, _)| *name == PROPERTY_WAIT_STORE_MSG_OK).last();

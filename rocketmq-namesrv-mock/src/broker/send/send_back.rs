@@ -1,4 +1,4 @@
-//! Messages that a consumer could not consume: 36. Java: `AbstractSendMessageProcessor.consumerSendMsgBack`.
+//! Messages that a consumer returns: 36. Java: `AbstractSendMessageProcessor.consumerSendMsgBack`.
 
 use rocketmq_common::MessageExt;
 use rocketmq_common::message_const as names;
@@ -14,21 +14,21 @@ use crate::history::BrokerEvent;
 use crate::store::with_properties;
 use crate::wire::{Answer, Refusal, Request, SEE_FAQ, required};
 
-/// The level of the first retry, if the consumer names none.
+/// The delay level of the first retry, if the consumer names none.
 const FIRST_LEVEL: i32 = 3;
 
 /// Java: `TopicSysFlag.FLAG_UNIT_SUB`.
 const UNIT_SUB: i32 = 2;
 
-/// Where a message goes that is sent back.
+/// The destination of a returned message.
 struct Way {
     topic: String,
     queue_id: i32,
-    /// 0: it stays there.
+    /// The delay level; 0 for none.
     delay_level: i32,
 }
 
-/// 36. The message goes to the group's retry topic, or to its dead letters once it was tried often enough.
+/// 36. Stores the message in the group's retry topic, or in its dead letters after too many attempts.
 pub(crate) fn send_back(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: ConsumerSendMsgBackFields<'_> = request.fields()?;
     let mut woken = Vec::new();
@@ -57,7 +57,7 @@ fn run(
         let remark = format!("the broker[{}] sending message is forbidden", broker.address().ip());
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
-    // A group without retry queues wants nothing back.
+    // A group without retry queues gets no retries.
     let Some(queues) = u64::try_from(retry_queues).ok().filter(|queues| *queues > 0) else {
         return Ok(Answer::success());
     };
@@ -79,14 +79,14 @@ fn run(
         .filter(|_| request.command.version >= mq_version::V3_4_9)
         .unwrap_or(group_times);
     let way = if level < 0 || message.reconsume_times() >= times {
-        // Java counts the dead letters of each topic by what the consumer says, and stumbles if it says nothing.
+        // Java counts dead letters by the topic that the consumer names, and fails without it.
         required(fields.origin_topic.as_deref(), "originTopic")?;
         broker.ensure_topic(state, TopicSettings::new(dlq_topic(group), 1));
         Way { topic: dlq_topic(group), queue_id: 0, delay_level: 0 }
     } else {
         let delay_level =
             if level == 0 { FIRST_LEVEL.saturating_add(message.reconsume_times()) } else { level };
-        // The remainder is below a number of 32 bits.
+        // The cast fits: the remainder is less than a 32-bit number.
         Way { topic: retry, queue_id: (random() % queues) as i32, delay_level }
     };
     let answer = store(broker, state, &message, &way, woken)?;
@@ -110,14 +110,14 @@ fn store(
     woken: &mut Vec<HeldRequest>,
 ) -> Result<Answer, Refusal> {
     let properties = properties(message, way.delay_level);
-    // The other half of a transaction is not waited for again.
+    // A message of a transaction must not wait for its end again.
     let known = KnownProperties { transaction: None, ..KnownProperties::read(&properties) };
     let record = again(message, (&way.topic, way.queue_id), &properties, broker.now_ms());
     let reconsume_times = record.reconsume_times.saturating_add(1);
     let record = NewRecord { reconsume_times, prepared_transaction_offset: 0, ..record };
     match later::store(broker, state, &record, &known, woken) {
         Ok(_) => Ok(Answer::success()),
-        // What the store says becomes a remark.
+        // The refusal of the store becomes a remark.
         Err(refusal) if refusal.code == ResponseCode::MESSAGE_ILLEGAL => {
             Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "MESSAGE_ILLEGAL"))
         }
@@ -125,7 +125,7 @@ fn store(
     }
 }
 
-/// The properties of the new record. It tells where the message was stored first, however often it comes back.
+/// The properties of the new record. They keep the id of the first copy, however often the message comes back.
 fn properties(message: &MessageExt, delay_level: i32) -> String {
     let level = delay_level.to_string();
     let origin = message.property(names::PROPERTY_ORIGIN_MESSAGE_ID).filter(|id| !id.trim().is_empty());

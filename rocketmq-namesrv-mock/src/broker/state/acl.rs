@@ -1,4 +1,4 @@
-//! Who may ask: access keys and signatures. Java: `DefaultAuthenticationProvider`, `AclSigner`.
+//! Access keys and signatures. Java: `DefaultAuthenticationProvider`, `AclSigner`.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use sha1::Sha1;
 
 use crate::wire::Refusal;
 
-/// Clients up to 4.9.3 leave this field out of the signature.
+/// A field that clients up to 4.9.3 leave out of the signature.
 const UNIQUE_KEY_QUERY: &str = "_UNIQUE_KEY_QUERY";
 
-/// The one user of a broker with ACL, who may do everything.
+/// The only user of a broker with ACL, who may do everything.
 #[derive(Clone)]
 pub(crate) struct Acl {
     access_key: String,

@@ -1,7 +1,9 @@
-//! What is due when.
+//! Records with the times at which they are due.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
+
+use rocketmq_remoting::protocol::body::DataVersion;
 
 use super::{Broker, State};
 
@@ -13,9 +15,9 @@ pub(crate) enum AgendaItem {
         /// Its position in the commit log.
         at: i64,
     },
-    /// Something about messages that were popped.
+    /// An event of popped messages.
     Pop {
-        /// Which.
+        /// The id of the event.
         id: u64,
     },
     /// A message with a timer.
@@ -29,7 +31,7 @@ pub(crate) enum AgendaItem {
     },
 }
 
-/// A timer message that was taken back.
+/// A recalled timer message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Deleted {
     pub(crate) topic: String,
@@ -37,19 +39,29 @@ pub(crate) struct Deleted {
     pub(crate) out_ms: i64,
 }
 
-/// Records in the order in which their time comes.
+/// Records in the order of their due times.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Agenda {
-    /// Time, then the order of coming.
+    /// By time, then by order of arrival.
     entries: BinaryHeap<Reverse<(i64, u64, AgendaItem)>>,
     count: u64,
     deleted: HashSet<Deleted>,
-    /// By delay level the offset of the next message to deliver.
+    /// The next offset to deliver, by delay level.
     delivered: BTreeMap<i32, i64>,
+    timers: Timers,
+}
+
+/// How many timer messages wait.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Timers {
+    /// By topic how many, and when that changed.
+    pub(crate) waiting: BTreeMap<String, (i64, i64)>,
+    /// How often that changed.
+    pub(crate) version: DataVersion,
 }
 
 impl Agenda {
-    /// Enters a record. True if nothing else is due before it.
+    /// Adds a record. Returns true if nothing else is due earlier.
     pub(crate) fn add(&mut self, due_ms: i64, waiting: AgendaItem) -> bool {
         let is_first = self.due().is_none_or(|first| due_ms < first);
         self.entries.push(Reverse((due_ms, self.count, waiting)));
@@ -62,7 +74,7 @@ impl Agenda {
         self.entries.peek().map(|Reverse((due_ms, ..))| *due_ms)
     }
 
-    /// Takes out the first record whose time has come.
+    /// Takes out the first record that is due.
     pub(crate) fn take(&mut self, now_ms: i64) -> Option<AgendaItem> {
         if self.due()? > now_ms {
             return None;
@@ -75,24 +87,37 @@ impl Agenda {
         self.delivered.insert(level, offset + 1);
     }
 
-    /// How far messages with delay levels are delivered: for each level that was used the next offset.
+    /// The next offset of each delay level that was used.
     pub(crate) fn delivered(&self) -> &BTreeMap<i32, i64> {
         &self.delivered
     }
 
-    /// Takes a timer message back, whether there is one or not.
+    /// A timer message of a topic came or went.
+    pub(crate) fn count_timer(&mut self, topic: &str, change: i64, now_ms: i64) {
+        let entry = self.timers.waiting.entry(topic.to_owned()).or_default();
+        *entry = (entry.0 + change, now_ms);
+        self.timers.version.counter += 1;
+        self.timers.version.timestamp = now_ms;
+    }
+
+    /// How many timer messages wait.
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    /// Recalls a timer message, whether or not it exists.
     pub(crate) fn delete(&mut self, deleted: Deleted) {
         self.deleted.insert(deleted);
     }
 
-    /// Whether a timer message was taken back.
+    /// Whether a timer message was recalled.
     pub(crate) fn is_deleted(&self, deleted: &Deleted) -> bool {
         self.deleted.contains(deleted)
     }
 }
 
 impl Broker {
-    /// Notes that a record waits, and wakes the task of the clock if the record is due first.
+    /// Schedules a record, and wakes the task of the clock if the record is due first.
     pub(crate) fn wait_until(&self, state: &mut State, due_ms: i64, waiting: AgendaItem) {
         if state.agenda.add(due_ms, waiting) {
             self.due_sooner.notify_one();

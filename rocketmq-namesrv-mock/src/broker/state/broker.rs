@@ -10,47 +10,46 @@ use rocketmq_remoting::net::TaskOwner;
 use rocketmq_remoting::protocol::{ExtFields, ResponseCode};
 use tokio::sync::Notify;
 
-use super::settings::Settings;
+use super::settings::{Settings, TRACE_SWITCH};
 use super::{Acl, Obeyed, Role, State, TopicSettings};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::faults::{Admission, Faults};
 use crate::history::Recorder;
 use crate::name_server::Routes;
-use crate::wire::TRACE_ON;
 
-/// The code for a name that no topic can have.
+/// The code for an invalid topic name.
 pub(crate) const INVALID_TOPIC: ResponseCode = ResponseCode::INVALID_PARAMETER;
 
-/// The code for a name that no group can have.
+/// The code for an invalid group name.
 pub(crate) const INVALID_GROUP: ResponseCode = ResponseCode::INVALID_PARAMETER;
 
-/// Where a broker belongs and how it behaves.
+/// The cluster and the behaviour of a broker.
 #[derive(Debug, Clone)]
 pub(crate) struct BrokerOptions {
     pub(crate) cluster: Arc<str>,
-    /// Bytes of records that are kept at most.
+    /// The largest number of bytes of records.
     pub(crate) store_limit: usize,
-    /// Bytes of records above which the oldest ones are dropped.
+    /// Bytes of records above which the oldest are dropped.
     pub(crate) memory_limit: Option<usize>,
-    /// What can be changed while it runs.
+    /// Settings that can change at run time.
     pub(crate) obeyed: Obeyed,
-    /// Where its NameServers are.
+    /// The addresses of its NameServers.
     pub(crate) name_server_addr: String,
-    /// Which clients may ask; `None` lets all of them.
+    /// The access check; `None` lets all clients in.
     pub(crate) acl: Option<Acl>,
 }
 
-/// Which broker of a cluster it is.
+/// The place of a broker in its cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     /// The name that a master and its slaves share.
     pub(crate) name: Arc<str>,
     /// 0 is the master.
     pub(crate) id: i64,
-    /// What the mock calls this server.
+    /// The name of this server in calls of the mock.
     pub(crate) server: Arc<str>,
-    /// Of a slave.
+    /// The master of a slave.
     pub(crate) master: Option<Arc<Broker>>,
 }
 
@@ -64,30 +63,30 @@ pub(crate) struct Broker {
     pub(crate) options: BrokerOptions,
     pub(crate) settings: RwLock<Settings>,
     pub(crate) name_servers: Vec<Arc<Routes>>,
-    /// Told of changes that no request makes.
+    /// Notified of changes without a request.
     pub(crate) changes: Arc<Changes>,
-    /// Faults that its requests to clients meet.
+    /// Fault rules for its requests to clients.
     pub(crate) faults: Arc<Faults>,
     pub(crate) recorder: Recorder,
     pub(crate) clock: Arc<Clock>,
-    /// When the broker came to be.
+    /// When the broker was made.
     pub(crate) boot_ms: i64,
     /// Owns tasks that outlive a request.
     pub(crate) tasks: TaskOwner,
-    /// Known once the socket is bound; another one if the broker comes back elsewhere.
+    /// Known once the socket is bound; changes if the broker moves.
     pub(crate) address: RwLock<SocketAddr>,
-    /// What may be done with its topics. Java: `brokerPermission`.
+    /// The permissions of its topics. Java: `brokerPermission`.
     pub(crate) perm: AtomicI32,
     /// Makes ids for messages that come without one.
     pub(crate) ids: UniqueIdGenerator,
-    /// What nearly every answer to a send carries.
-    pub(crate) send_fields: ExtFields,
+    /// Fields of nearly every answer to a send, without tracing and with it.
+    pub(super) send_fields: [ExtFields; 2],
     pub(crate) state: Mutex<State>,
     /// The broker id that pull answers suggest.
     pub(super) suggested: AtomicI64,
-    /// Told when a pull is held that is due before all others.
+    /// Notified when a held pull is due before all others.
     pub(crate) held_sooner: Notify,
-    /// Told when something is due before all else.
+    /// Notified when a duty is due before all others.
     pub(crate) due_sooner: Notify,
 }
 
@@ -118,13 +117,13 @@ impl Broker {
             boot_ms: clock.now_ms(),
             clock,
             tasks,
-            // The port is known once it is announced.
+            // The port is set when the broker announces itself.
             address: RwLock::new((Ipv4Addr::LOCALHOST, 0).into()),
             perm: AtomicI32::new(PermName::READ_WRITE.0),
             ids,
-            send_fields: [("MSG_REGION", DEFAULT_TRACE_REGION_ID), ("TRACE_ON", TRACE_ON)]
-                .into_iter()
-                .collect(),
+            send_fields: TRACE_SWITCH.map(|switch| {
+                [("MSG_REGION", DEFAULT_TRACE_REGION_ID), ("TRACE_ON", switch)].into_iter().collect()
+            }),
             state: Mutex::new(state),
             suggested: AtomicI64::new(0),
             held_sooner: Notify::new(),
@@ -132,12 +131,12 @@ impl Broker {
         }
     }
 
-    /// The broker's name, which it shares with its slaves or its master.
+    /// The name that master and slaves share.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// What the mock calls this server.
+    /// The name of this server in calls of the mock.
     pub(crate) fn server(&self) -> &Arc<str> {
         &self.server
     }
@@ -147,22 +146,22 @@ impl Broker {
         MessageQueue::new(topic, self.name.clone(), queue_id)
     }
 
-    /// The time that this broker goes by.
+    /// The time of this broker.
     pub(crate) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
     }
 
-    /// Says where the broker listens, and announces it and its topics to all NameServers.
+    /// Sets the listening address, and announces the broker and its topics to all NameServers.
     pub(crate) fn announce(&self, address: SocketAddr) {
         *self.address.write().unwrap_or_else(PoisonError::into_inner) = address;
         self.set_up(true);
         self.note_place(address);
         for routes in &self.name_servers {
-            // Apache's broker puts no brackets around an IPv6 address.
+            // Apache's broker announces IPv6 addresses without brackets.
             let address = format!("{}:{}", address.ip(), address.port());
             routes.register_broker(&self.name, &self.options.cluster, self.id, address);
         }
-        // What a slave has, its master has announced.
+        // The master announces the topics of its slaves.
         if self.is_slave() {
             return;
         }
@@ -171,7 +170,7 @@ impl Broker {
         }
     }
 
-    /// Notes the settings that say which broker it is.
+    /// Records the settings that describe the broker's place.
     pub(crate) fn note_place(&self, address: SocketAddr) {
         let role = if self.is_slave() { "SLAVE" } else { "ASYNC_MASTER" };
         self.note_setting("brokerRole", role);
@@ -183,7 +182,7 @@ impl Broker {
             self.note_setting(name, address.ip());
         }
         self.note_setting("listenPort", address.port());
-        // No server listens there: slaves of the mock need no connection.
+        // Nothing listens there: slaves of the mock need no connection.
         self.note_setting("haListenPort", u32::from(address.port()) + 1);
     }
 
@@ -191,7 +190,7 @@ impl Broker {
         self.role.is_slave()
     }
 
-    /// Notes whether it runs.
+    /// Records whether the broker runs.
     pub(crate) fn set_up(&self, is_up: bool) {
         self.role.set_up(is_up);
     }
@@ -203,10 +202,10 @@ impl Broker {
         }
     }
 
-    /// Tells all NameServers of a topic.
+    /// Announces a topic to all NameServers.
     pub(crate) fn announce_topic(&self, config: &TopicSettings) {
         let (mut queues, perm) = (config.queue_data(), self.perm.load(Ordering::Relaxed));
-        // A broker without limits says nothing about other permissions.
+        // Like Apache's: only a restricted broker changes the permissions of its topics.
         if perm != PermName::READ_WRITE.0 {
             queues.perm = PermName(queues.perm.0 & perm);
         }
@@ -215,8 +214,8 @@ impl Broker {
         }
     }
 
-    /// Says what may be done with all topics here, and announces it. Java: `brokerPermission`, which is what clients
-    /// read in routes; a send that comes all the same is stored.
+    /// Sets the permissions of all topics, and announces them. Java: `brokerPermission`. Clients read them in routes;
+    /// a send that still comes is stored.
     pub(crate) fn set_perm(&self, perm: PermName) {
         self.note_setting("brokerPermission", perm.0);
         let state = self.lock();
@@ -226,7 +225,7 @@ impl Broker {
         }
     }
 
-    /// What may be done with all topics here.
+    /// The permissions of all topics.
     pub(crate) fn permits(&self) -> PermName {
         PermName(self.perm.load(Ordering::Relaxed))
     }
@@ -237,7 +236,8 @@ impl Broker {
         state.topics.put(config);
     }
 
-    /// Creates a topic that is missing; of an existing topic, only whether it is ordered may change. Java: `createTopicInSendMessageBackMethod`.
+    /// Creates a missing topic. Of an existing topic, only `order` may change. Java:
+    /// `createTopicInSendMessageBackMethod`.
     pub(crate) fn ensure_topic(&self, state: &mut State, config: TopicSettings) {
         let config = match state.topics.get(&config.name) {
             Some(topic) if topic.config.order == config.order => return,
@@ -247,7 +247,7 @@ impl Broker {
         self.put_topic(state, config);
     }
 
-    /// Drops a topic with its messages and committed offsets. The records stay where they are.
+    /// Removes a topic with its queues and committed offsets. Its records stay.
     pub(crate) fn remove_topic(&self, topic: &str) {
         let mut state = self.lock();
         state.topics.remove(topic);
@@ -260,12 +260,12 @@ impl Broker {
         self.lock().consumers.client_ids(group).into_iter().map(str::to_owned).collect()
     }
 
-    /// Where the broker listens.
+    /// The listening address.
     pub(crate) fn address(&self) -> SocketAddr {
         *self.address.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The id that says where a record is.
+    /// The offset message id of a record.
     pub(crate) fn offset_msg_id(&self, commit_log_offset: i64) -> OffsetMsgId {
         OffsetMsgId { store_host: self.address(), commit_log_offset }
     }

@@ -1,4 +1,4 @@
-//! Who is in which consumer group, and what the groups have subscribed to. Java: `ConsumerManager`.
+//! Members and subscriptions of consumer groups. Java: `ConsumerManager`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,11 +19,11 @@ pub(crate) struct ConsumerTable {
     fingerprints: HashMap<String, i32>,
 }
 
-/// A group that has members, as the last heartbeat describes it.
+/// A group with members, described by its last heartbeat.
 #[derive(Debug, Default)]
 pub(crate) struct ConsumerGroup {
     pub(crate) members: Vec<ClientChannelInfo>,
-    /// By topic.
+    /// Subscriptions by topic.
     pub(crate) subscriptions: BTreeMap<String, Subscription>,
     pub(crate) mode: ConsumeMode,
 }
@@ -36,7 +36,7 @@ pub(crate) struct ConsumeMode {
     pub(crate) consume_from_where: ConsumeFromWhere,
 }
 
-/// What a group wants of one topic.
+/// A group's subscription to one topic.
 #[derive(Debug, Clone)]
 pub(crate) struct Subscription {
     pub(crate) topic: String,
@@ -44,11 +44,11 @@ pub(crate) struct Subscription {
     /// The language of the expression, if it is not that of tags.
     pub(crate) other_language: Option<String>,
     pub(crate) filter: Arc<TagFilter>,
-    /// As the client wrote it.
+    /// The subscription in the client's form.
     pub(crate) data: SubscriptionData,
 }
 
-/// What is known of a group's wish for a topic.
+/// The known subscription of a group to a topic.
 #[derive(Debug)]
 pub(crate) enum Subscribed<'a> {
     NoGroup,
@@ -56,7 +56,7 @@ pub(crate) enum Subscribed<'a> {
     Yes(&'a Subscription),
 }
 
-/// A group whose members are to be told that something changed.
+/// A group whose members must be told of a change.
 #[derive(Debug)]
 pub(crate) struct Changed {
     pub(crate) group: String,
@@ -68,8 +68,8 @@ impl ConsumerTable {
         Self { recorder, ..Self::default() }
     }
 
-    /// A heartbeat of a member, with the group's subscriptions unless it leaves them as they are. Tells whom to tell
-    /// if there is a new member or another topic; whether they want to know is for the caller to say.
+    /// Registers a heartbeat of a member. Without subscriptions the group keeps its own. Returns the members to tell
+    /// if there is a new member or another topic; the caller decides whether they want to know.
     pub(crate) fn register(
         &mut self,
         name: &str,
@@ -88,7 +88,7 @@ impl ConsumerTable {
         (is_new || has_other_topics).then(|| group.changed(name)).flatten()
     }
 
-    /// A member leaves. Returns whom to tell: the remaining members, even if the client was not a member.
+    /// Removes a member. Returns the remaining members to tell, even if the client was not a member.
     pub(crate) fn unregister(&mut self, name: &str, connection: u64) -> Option<Changed> {
         let group = self.groups.get_mut(name)?;
         group.leave(name, connection, &self.recorder);
@@ -99,7 +99,7 @@ impl ConsumerTable {
         changed
     }
 
-    /// A connection ended: its client leaves all groups. Returns the remaining members, which are to be told.
+    /// Removes the client of an ended connection from all groups. Returns the remaining members to tell.
     pub(crate) fn disconnect(&mut self, connection: u64) -> Vec<Changed> {
         let mut changed = Vec::new();
         self.groups.retain(|name, group| {
@@ -111,7 +111,7 @@ impl ConsumerTable {
         changed
     }
 
-    /// Drops members, without telling the others. Returns their connections.
+    /// Removes members without telling the others. Returns their connections.
     pub(crate) fn drop_members(&mut self, which: impl Fn(&ClientChannelInfo) -> bool) -> Vec<Connection> {
         let all = self.groups.values().flat_map(|group| &group.members).filter(|member| which(member));
         let dropped: Vec<_> = all.map(|member| member.connection.clone()).collect();
@@ -121,14 +121,14 @@ impl ConsumerTable {
         dropped
     }
 
-    /// What a history calls the client behind a connection: its client id if it is a member of the group.
+    /// The name of the client behind a connection in the history: its client id if it is a member of the group.
     pub(crate) fn client(&self, group: &str, connection: &Connection) -> Arc<str> {
         let mut members = self.groups.get(group).into_iter().flat_map(|group| &group.members);
         let found = members.find(|member| member.connection.id() == connection.id());
         found.map_or_else(|| connection.peer().clone(), |member| member.client_id.as_str().into())
     }
 
-    /// Notes the fingerprint of a heartbeat. True if the group's last one was another.
+    /// Stores the fingerprint of a heartbeat. Returns true if it differs from the group's last one.
     pub(crate) fn note_fingerprint(&mut self, group: &str, fingerprint: i32) -> bool {
         let before = self.fingerprints.insert(group.to_owned(), fingerprint);
         before.is_some_and(|before| before != fingerprint)
@@ -139,7 +139,7 @@ impl ConsumerTable {
         self.groups.get(group)
     }
 
-    /// The client ids of a group; one that has two connections comes twice, as from Apache's broker.
+    /// The client ids of a group. A client with two connections is listed twice, like by Apache's broker.
     pub(crate) fn client_ids(&self, group: &str) -> Vec<&str> {
         let members = self.groups.get(group).map(|group| group.members.as_slice()).unwrap_or_default();
         members.iter().map(|member| member.client_id.as_str()).collect()
@@ -158,7 +158,7 @@ impl ConsumerTable {
             .collect()
     }
 
-    /// What a group wants of a topic.
+    /// The subscription of a group to a topic.
     pub(crate) fn subscription(&self, group: &str, topic: &str) -> Subscribed<'_> {
         match self.groups.get(group) {
             None => Subscribed::NoGroup,
@@ -168,7 +168,7 @@ impl ConsumerTable {
 }
 
 impl ConsumerGroup {
-    /// True if the connection is new here.
+    /// Adds a member. Returns true if its connection is new here.
     fn join(&mut self, member: ClientChannelInfo) -> bool {
         match self.members.iter_mut().find(|known| known.connection.id() == member.connection.id()) {
             Some(known) => {
@@ -182,7 +182,7 @@ impl ConsumerGroup {
         }
     }
 
-    /// True if it was a member.
+    /// Removes a member. Returns true if it was one.
     fn leave(&mut self, name: &str, connection: u64, recorder: &Recorder) -> bool {
         let Some(index) = self.members.iter().position(|member| member.connection.id() == connection) else {
             return false;
@@ -192,8 +192,7 @@ impl ConsumerGroup {
         true
     }
 
-    /// Takes what is new or newer, and drops the topics that are not there any more. True if the topics are not the
-    /// same as before.
+    /// Takes new and newer subscriptions, and drops topics that are missing. Returns true if the set of topics changed.
     fn update(&mut self, subscriptions: Vec<Subscription>) -> bool {
         let topics: BTreeSet<String> = subscriptions.iter().map(|new| new.topic.clone()).collect();
         let is_other = !self.subscriptions.keys().eq(&topics);
@@ -207,7 +206,7 @@ impl ConsumerGroup {
         is_other
     }
 
-    /// Whom to tell of a change. Broadcast groups are not told: each member gets all messages anyway.
+    /// The members to tell of a change. Broadcast groups are not told: each member gets all messages anyway.
     fn changed(&self, name: &str) -> Option<Changed> {
         if self.mode.message_model == MessageModel::Broadcasting {
             return None;

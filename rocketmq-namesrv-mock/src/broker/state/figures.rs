@@ -1,11 +1,11 @@
-//! How many messages came and went. Java: `BrokerStatsManager`.
+//! Counters of messages. Java: `BrokerStatsManager`.
 
 use std::collections::{HashMap, VecDeque};
 
-/// The steps in which a minute, an hour and a day are counted, and at how many ends of such steps a sum is kept.
+/// The steps of a minute, an hour and a day, and the number of sums kept for each.
 const STEPS: [(i64, usize); 3] = [(10_000, 7), (600_000, 7), (3_600_000, 25)];
 
-/// All that a broker counts.
+/// All counters of a broker.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     topics: HashMap<String, OfTopic>,
@@ -31,7 +31,7 @@ struct OfGroup {
     send_backs: Counter,
 }
 
-/// A sum and what it was before.
+/// A sum with its earlier values.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Counter {
     value: u64,
@@ -47,18 +47,18 @@ struct Point {
     times: u64,
 }
 
-/// How much a sum grew. Java: `StatsSnapshot`.
+/// The growth of a sum. Java: `StatsSnapshot`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Growth {
     pub(crate) sum: u64,
-    /// Each second.
+    /// Growth per second.
     pub(crate) tps: f64,
-    /// Each time that something was added.
+    /// Growth per addition.
     pub(crate) average: f64,
 }
 
 impl Figures {
-    /// A message was stored.
+    /// Counts a stored message.
     pub(crate) fn put(&mut self, now_ms: i64, topic: &str, bytes: usize) {
         self.puts.add(now_ms, 1);
         with(&mut self.topics, topic, |topic| {
@@ -67,7 +67,7 @@ impl Figures {
         });
     }
 
-    /// A group got messages.
+    /// Counts delivered messages.
     pub(crate) fn get(&mut self, now_ms: i64, topic: &str, group: &str, count: usize, bytes: usize) {
         self.gets.add(now_ms, count as u64);
         self.with_group(topic, group, |group| {
@@ -76,41 +76,41 @@ impl Figures {
         });
     }
 
-    /// A group has done with a popped message.
+    /// Counts an acknowledged pop.
     pub(crate) fn ack(&mut self, now_ms: i64, topic: &str, group: &str) {
         self.acks.add(now_ms, 1);
         self.with_group(topic, group, |group| group.acks.add(now_ms, 1));
     }
 
-    /// Popped messages were hidden from a group.
+    /// Counts popped messages that were hidden.
     pub(crate) fn checkpoint(&mut self, now_ms: i64, topic: &str, group: &str) {
         self.checkpoints.add(now_ms, 1);
         self.with_group(topic, group, |group| group.checkpoints.add(now_ms, 1));
     }
 
-    /// A group sent a message back.
+    /// Counts a returned message.
     pub(crate) fn send_back(&mut self, now_ms: i64, topic: &str, group: &str) {
         self.with_group(topic, group, |group| group.send_backs.add(now_ms, 1));
     }
 
-    /// How many messages went out.
+    /// The number of delivered messages.
     pub(crate) fn gets(&self) -> u64 {
         self.gets.value
     }
 
-    /// Messages of a topic each second that were stored in the last minute.
+    /// Messages of a topic stored per second, over the last minute.
     pub(crate) fn put_tps(&self, now_ms: i64, topic: &str) -> f64 {
         self.topics.get(topic).map_or(0.0, |topic| topic.puts.growth(now_ms)[0].tps)
     }
 
-    /// Messages of a topic each second that a group got in the last minute.
+    /// Messages of a topic delivered to a group per second, over the last minute.
     pub(crate) fn get_tps(&self, now_ms: i64, topic: &str, group: &str) -> f64 {
         let group = self.topics.get(topic).and_then(|topic| topic.groups.get(group));
         group.map_or(0.0, |group| group.gets.growth(now_ms)[0].tps)
     }
 
-    /// A counter by Java's name, if it ever counted anything. Those of groups have keys such as `topic@group`, those of
-    /// the broker the name of its cluster.
+    /// A counter by Java's name, if it ever counted. Counters of groups have keys like `topic@group`; those of the
+    /// broker have its cluster's name.
     pub(crate) fn find(&self, name: &str, key: &str, cluster: &str) -> Option<&Counter> {
         let is_cluster = key == cluster;
         let counter = match name {
@@ -151,7 +151,7 @@ impl Figures {
     }
 }
 
-/// Counts what belongs to a name. Only a new name costs memory.
+/// Counts under a name. Only a new name allocates.
 fn with<T: Default>(table: &mut HashMap<String, T>, name: &str, count: impl FnOnce(&mut T)) {
     match table.get_mut(name) {
         Some(found) => count(found),
@@ -166,8 +166,8 @@ impl Counter {
         self.times += 1;
     }
 
-    /// How much it grew in the last minute, hour and day. Apache's broker counts up to the end of the last step, so that
-    /// what was just added shows ten seconds later; here it shows at once.
+    /// The growth over the last minute, hour and day. Apache's broker counts up to the end of the last step, so that
+    /// additions show up to ten seconds later; here they show at once.
     pub(crate) fn growth(&self, now_ms: i64) -> [Growth; STEPS.len()] {
         let mut now = self.clone();
         now.pass(now_ms);
@@ -181,7 +181,7 @@ impl Counter {
         })
     }
 
-    /// Notes the sum at the ends of all steps that are over.
+    /// Stores the sum at the ends of all steps that are over.
     fn pass(&mut self, now_ms: i64) {
         for (before, (step_ms, kept)) in self.before.iter_mut().zip(STEPS) {
             let Point { at_ms, .. } = before.back().copied().unwrap_or_else(|| {
@@ -190,7 +190,7 @@ impl Counter {
                 first
             });
             let steps = now_ms.saturating_sub(at_ms) / step_ms;
-            // Of a long time only the last steps are of interest.
+            // After a long pause only the last steps matter.
             for step in steps.saturating_sub(kept as i64).max(0)..steps {
                 let at_ms = at_ms.saturating_add((step + 1).saturating_mul(step_ms));
                 before.push_back(Point { at_ms, value: self.value, times: self.times });

@@ -26,26 +26,26 @@ const STANDING: [&str; 8] = [
 pub(crate) struct GroupTable {
     groups: BTreeMap<String, SubscriptionGroupConfig>,
     auto_create: bool,
-    /// What groups may not do with topics: by group, then by topic, the bits of what is forbidden.
+    /// Bits of forbidden operations, by group and topic.
     forbidden: BTreeMap<String, BTreeMap<String, i32>>,
     version: DataVersion,
     clock: Arc<Clock>,
 }
 
 impl GroupTable {
-    /// The groups of a broker that starts now.
+    /// The groups at the start of a broker.
     pub(crate) fn new(auto_create: bool, clock: Arc<Clock>) -> Self {
         let groups = STANDING.into_iter().map(|name| (name.to_owned(), default_config(name))).collect();
         let version = DataVersion { counter: 0, state_version: 0, timestamp: clock.now_ms() };
         Self { groups, auto_create, forbidden: BTreeMap::new(), version, clock }
     }
 
-    /// Whether groups are made when they are first heard of.
+    /// Sets whether a group is created when it is first used.
     pub(crate) fn set_auto_create(&mut self, auto_create: bool) {
         self.auto_create = auto_create;
     }
 
-    /// Whether there is such a group.
+    /// Whether the group exists.
     pub(crate) fn contains(&self, group: &str) -> bool {
         self.groups.contains_key(group)
     }
@@ -55,7 +55,7 @@ impl GroupTable {
         self.groups.get(group)
     }
 
-    /// Makes sure that there is such a group. False if there is none and the broker makes none of this name.
+    /// Creates a group if need be. Returns false if it does not exist and may not be created.
     pub(crate) fn find_or_create(&mut self, group: &str) -> bool {
         if self.contains(group) {
             return true;
@@ -67,7 +67,7 @@ impl GroupTable {
         creates
     }
 
-    /// The settings of a group, which is made if need be and if the broker may.
+    /// The settings of a group, which is created if need be and allowed.
     pub(crate) fn find(&mut self, group: &str) -> Option<&SubscriptionGroupConfig> {
         self.find_or_create(group);
         self.get(group)
@@ -79,7 +79,7 @@ impl GroupTable {
         self.note_change();
     }
 
-    /// Drops a group, what it was forbidden included.
+    /// Removes a group and its prohibitions.
     pub(crate) fn remove(&mut self, group: &str) {
         self.forbidden.remove(group);
         if self.groups.remove(group).is_some() {
@@ -93,7 +93,7 @@ impl GroupTable {
         bits.copied().unwrap_or(0) & read_bit() == 0
     }
 
-    /// Lets a group read a topic or forbids it. To allow one topic allows all that were forbidden, as in Java.
+    /// Allows or forbids a group to read a topic. Allowing one topic allows all, like in Java.
     pub(crate) fn set_may_read(&mut self, group: &str, topic: &str, may_read: bool) {
         if may_read {
             self.forbidden.remove(group);
@@ -108,12 +108,12 @@ impl GroupTable {
         &self.groups
     }
 
-    /// What is forbidden, by group and topic.
+    /// All prohibitions, by group and topic.
     pub(crate) fn forbidden(&self) -> &BTreeMap<String, BTreeMap<String, i32>> {
         &self.forbidden
     }
 
-    /// How often the groups were changed.
+    /// Counts the changes of groups.
     pub(crate) fn version(&self) -> &DataVersion {
         &self.version
     }
@@ -133,7 +133,7 @@ pub(crate) fn default_config(group: &str) -> SubscriptionGroupConfig {
     }
 }
 
-/// The retry policy of a group that was given none.
+/// The retry policy of a group without one.
 pub(crate) fn default_retry_policy() -> serde_json::Value {
     serde_json::json!({ "type": "CUSTOMIZED" })
 }

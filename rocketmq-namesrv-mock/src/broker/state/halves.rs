@@ -1,4 +1,4 @@
-//! What a broker knows of transactions beside the records of their halves. Java: `TransactionalMessageServiceImpl`.
+//! State of transactions beside the records of half messages. Java: `TransactionalMessageServiceImpl`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -9,25 +9,27 @@ use rocketmq_common::message_const as names;
 use super::Broker;
 
 /// When producers are asked about their transactions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TransactionOptions {
-    /// How old a half is before the broker asks about it. Java: `transactionTimeOut`.
+    /// The age of a half message at its first check. Java: `transactionTimeOut`.
     pub(crate) timeout: Duration,
-    /// How often the broker looks. Java: `transactionCheckInterval`.
+    /// The interval between checks. Java: `transactionCheckInterval`.
     pub(crate) check_interval: Duration,
-    /// How often it asks about one half. Java: `transactionCheckMax`.
+    /// The largest number of checks of one half message. Java: `transactionCheckMax`.
     pub(crate) check_max: u32,
 }
 
-/// What is known of the halves beside their records.
+/// State of half messages beside their records.
 #[derive(Debug, Clone)]
 pub(crate) struct Halves {
-    /// All halves before this offset are settled or were stored anew.
+    /// All half messages before this offset have ended or were stored again.
     pub(crate) next_offset: i64,
     /// Offsets of halves that were committed or rolled back.
     pub(crate) ended: BTreeSet<i64>,
-    /// When halves that were stored anew came first.
+    /// When a half message that was stored again was stored first.
     pub(crate) first_stored: HashMap<i64, i64>,
+    /// Offsets of halves that a producer was asked about and has not answered for.
+    pub(crate) asked: BTreeSet<i64>,
     next_check_ms: i64,
 }
 
@@ -37,16 +39,17 @@ impl Halves {
             next_offset: 0,
             ended: BTreeSet::new(),
             first_stored: HashMap::new(),
+            asked: BTreeSet::new(),
             next_check_ms: now_ms.saturating_add(millis(options.check_interval)),
         }
     }
 
-    /// When the broker looks at the halves again.
+    /// When the broker checks the half messages next.
     pub(crate) fn next_check_ms(&self) -> i64 {
         self.next_check_ms
     }
 
-    /// Whether it is time to look; then the next time is set.
+    /// Whether a check is due; if so, it schedules the next.
     pub(crate) fn is_time_to_check(&mut self, now_ms: i64, interval: Duration) -> bool {
         let is_time = now_ms >= self.next_check_ms;
         if is_time {
@@ -55,15 +58,16 @@ impl Halves {
         is_time
     }
 
-    /// Nobody looks at halves before this offset again.
+    /// Excludes half messages before this offset from further checks.
     pub(crate) fn forget_before(&mut self, offset: i64) {
         self.next_offset = offset;
         self.ended = self.ended.split_off(&offset);
+        self.asked.retain(|asked| *asked >= offset);
         self.first_stored.retain(|stored, _| *stored >= offset);
     }
 
-    /// How old a half is. By the clock of the system it is the producer's time that counts, as for Apache's broker. A
-    /// virtual clock knows nothing of that.
+    /// The age of a half message. By the system's clock it starts at the producer's time, like for Apache's broker; a
+    /// virtual clock knows only the broker's.
     pub(crate) fn age_ms(&self, broker: &Broker, half: &MessageExt) -> i64 {
         let since_ms = match broker.clock.is_virtual() {
             true => self.first_stored.get(&half.queue_offset()).copied().unwrap_or(half.store_timestamp()),
@@ -73,7 +77,7 @@ impl Halves {
     }
 }
 
-/// How long the broker does not ask about a half that sets a time of its own: at least the broker's limit.
+/// The time without checks that a half message asks for; at least the broker's limit.
 pub(crate) fn immunity_ms(half: &MessageExt, options: TransactionOptions) -> Option<i64> {
     let text = half.property(names::PROPERTY_CHECK_IMMUNITY_TIME_IN_SECONDS)?;
     let own = text.parse::<i64>().map_or(0, |seconds| seconds.saturating_mul(1000));

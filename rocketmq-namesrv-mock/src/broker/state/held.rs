@@ -1,4 +1,4 @@
-//! Pulls that wait for a message. Java: `PullRequestHoldService`.
+//! Held pulls. Java: `PullRequestHoldService`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::broker::filters::MessageFilter;
 use crate::clock::Clock;
 use crate::wire::Reply;
 
-/// A message that does not match is noticed by the next sweep of Apache's broker, which comes every five seconds. The
-/// pull is answered then, with code 20.
+/// The interval of sweeps. Apache's broker notices a message that does not match only in its next sweep, every five
+/// seconds; the pull is then answered with code 20.
 const SWEEP_MS: i64 = 5000;
 
-/// Where a pull waits, until when, and for what.
+/// The place, the end and the wish of a held pull.
 pub(crate) struct PullWait {
     topic: String,
     queue_id: i32,
@@ -23,12 +23,12 @@ pub(crate) struct PullWait {
     filter: MessageFilter,
 }
 
-/// A pull that waits, or another request that does so in the same way.
+/// A held pull, or another request that waits like one.
 #[derive(Debug)]
 pub(crate) struct HeldRequest {
     pub(crate) command: RemotingCommand,
     pub(crate) responder: Reply,
-    /// When it is answered, whether a message came or not.
+    /// When it is answered at the latest.
     pub(crate) due_ms: i64,
     pub(crate) filter: MessageFilter,
     /// Answers the request or holds it again; returns the requests that this wakes.
@@ -38,13 +38,13 @@ pub(crate) struct HeldRequest {
 /// Answers a request that was woken, or holds it again. Returns the requests that this wakes.
 pub(crate) type Serve = fn(&Broker, RemotingCommand, Reply) -> Vec<HeldRequest>;
 
-/// All pulls of a broker that wait.
+/// All held pulls of a broker.
 #[derive(Debug)]
 pub(crate) struct HeldPulls {
     clock: Arc<Clock>,
     /// By queue.
     waiting: HeldByPlace<i32>,
-    /// When the sweep looks at them next.
+    /// When the next sweep comes.
     asleep_until_ms: Option<i64>,
 }
 
@@ -69,7 +69,7 @@ impl HeldPulls {
         Self { clock, waiting: HeldByPlace::default(), asleep_until_ms: None }
     }
 
-    /// Keeps a pull. True if it is due before the next sweep.
+    /// Holds a pull. Returns true if it is due before the next sweep.
     pub(crate) fn add(
         &mut self,
         place: PullWait,
@@ -83,8 +83,8 @@ impl HeldPulls {
         self.asleep_until_ms.is_none_or(|until| due_ms < until)
     }
 
-    /// A message came: moves the pulls to `woken` that want it. The others are due at the next sweep; true if there
-    /// are any.
+    /// A new message: moves the pulls that want it to `woken`. The others become due at the next sweep; returns true
+    /// if there are any.
     pub(crate) fn wake(
         &mut self,
         topic: &str,
@@ -101,17 +101,17 @@ impl HeldPulls {
         !pulls.is_empty()
     }
 
-    /// How many pulls of a topic wait.
+    /// The number of held pulls of a topic.
     pub(crate) fn count(&self, topic: &str) -> usize {
         self.waiting.count(topic)
     }
 
-    /// A connection ended, and with it the pulls that came on it.
+    /// Drops the pulls of an ended connection.
     pub(crate) fn disconnect(&mut self, connection: u64) {
         self.waiting.take(|pull| pull.responder.connection().id() == connection);
     }
 
-    /// When the first pull is due, which is when the next sweep comes unless it is told to come sooner.
+    /// When the first pull is due, and so the next sweep.
     fn sleep(&mut self) -> Option<i64> {
         self.asleep_until_ms = self.waiting.first_due_ms();
         self.asleep_until_ms
@@ -119,7 +119,7 @@ impl HeldPulls {
 }
 
 impl State {
-    /// When the first held request is due, which is when the next sweep comes unless it is told to come sooner.
+    /// When the first held request is due, and so the next sweep.
     pub(crate) fn next_held_ms(&mut self) -> Option<i64> {
         [self.held.sleep(), self.pops.held.sleep()].into_iter().flatten().min()
     }

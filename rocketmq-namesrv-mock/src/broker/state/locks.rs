@@ -6,10 +6,10 @@ use rocketmq_common::MessageQueue;
 
 use crate::history::{BrokerEvent, Recorder};
 
-/// How long a lock lives that is not refreshed. Java: `REBALANCE_LOCK_MAX_LIVE_TIME`.
+/// The life of a lock without a refresh. Java: `REBALANCE_LOCK_MAX_LIVE_TIME`.
 const LOCK_LIFE_MS: i64 = 60_000;
 
-/// Who has locked which queues, by group. Neither groups nor queues have to exist.
+/// Locks of queues, by group. Neither group nor queue need exist.
 #[derive(Debug, Default)]
 pub(crate) struct LockTable {
     recorder: Recorder,
@@ -19,7 +19,7 @@ pub(crate) struct LockTable {
 #[derive(Debug)]
 struct Lock {
     client_id: String,
-    /// When the client asked for it last.
+    /// When the client last asked for it.
     refreshed_ms: i64,
 }
 
@@ -28,7 +28,7 @@ impl LockTable {
         Self { recorder, groups: HashMap::new() }
     }
 
-    /// Locks a queue or refreshes its lock. False if another client has it.
+    /// Locks a queue or refreshes its lock. Returns false if another client has it.
     pub(crate) fn lock(&mut self, group: &str, queue: &MessageQueue, client_id: &str, now_ms: i64) -> bool {
         let locks = self.groups.entry(group.to_owned()).or_default();
         let others = locks.get(queue).filter(|lock| lock.client_id != client_id);
@@ -50,13 +50,13 @@ impl LockTable {
         granted
     }
 
-    /// Gives the lock of a queue to a client, whoever has it.
+    /// Gives the lock of a queue to a client, even if another client has it.
     pub(crate) fn steal(&mut self, group: &str, queue: &MessageQueue, client_id: &str, now_ms: i64) {
         self.forget(|locked_group, locked, _| locked_group == group && locked == queue);
         self.lock(group, queue, client_id, now_ms);
     }
 
-    /// Takes away the locks that are chosen by group, queue and client. Returns how many there were.
+    /// Removes the locks that `which` selects. Returns their number.
     pub(crate) fn forget(&mut self, mut which: impl FnMut(&str, &MessageQueue, &str) -> bool) -> usize {
         let mut count = 0;
         for (group, locks) in &mut self.groups {
@@ -74,7 +74,7 @@ impl LockTable {
         count
     }
 
-    /// Gives queues back that this client has locked.
+    /// Releases the locks of this client.
     pub(crate) fn unlock(&mut self, group: &str, queues: &[MessageQueue], client_id: &str) {
         self.forget(|locked, queue, client| locked == group && client == client_id && queues.contains(queue));
     }
@@ -84,7 +84,7 @@ impl LockTable {
         self.owners(group, now_ms).next().is_some()
     }
 
-    /// The queues that a group has locked, and for which clients.
+    /// The locked queues of a group, with their clients.
     pub(crate) fn owners(&self, group: &str, now_ms: i64) -> impl Iterator<Item = (&MessageQueue, &str)> {
         let locks = self.groups.get(group).into_iter().flatten();
         let alive = locks.filter(move |(_, lock)| now_ms - lock.refreshed_ms <= LOCK_LIFE_MS);

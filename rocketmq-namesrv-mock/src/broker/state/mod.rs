@@ -1,19 +1,19 @@
-//! What a broker remembers: one file for each table, and the lock around all of them.
+//! The tables of a broker, one file for each, and the lock around all of them.
 //!
 //! Handlers in the other rooms read and change these tables; nothing here knows a handler.
 //!
 //! - [`broker`]: a broker, its place in the cluster and its clock.
-//! - [`settings`], [`acl`]: what it was told at the start and while it runs; who may ask.
-//! - [`role`]: master or slave, and how far slaves lag.
-//! - [`snapshot`]: what a restart may bring back, and what it forgets.
-//! - [`names`]: which names topics and groups can have.
-//! - [`topics`], [`groups`], [`offsets`], [`request_modes`]: topics with their queues, groups, how far these have read
+//! - [`settings`], [`acl`]: settings at the start and at run time; access.
+//! - [`role`]: master or slave, and the lag of slaves.
+//! - [`snapshot`]: state that a restart may bring back or lose.
+//! - [`names`]: rules for names of topics and groups.
+//! - [`topics`], [`groups`], [`offsets`], [`request_modes`]: topics with their queues, groups, their offsets
 //!   and how they get messages.
-//! - [`client`], [`consumers`], [`producers`], [`locks`]: clients, which groups they are in, which queues they have locked.
+//! - [`client`], [`consumers`], [`producers`], [`locks`]: clients, their groups and the queues that they have locked.
 //! - [`held`], [`waiting`]: requests that wait for a message.
-//! - [`pops`]: what was popped.
+//! - [`pops`]: popped messages.
 //! - [`agenda`], [`halves`]: delayed messages and transactions.
-//! - [`figures`]: how many messages came and went.
+//! - [`figures`]: counters of messages.
 //! - [`pushes`]: requests to clients.
 
 mod acl;
@@ -53,6 +53,7 @@ pub(crate) use locks::LockTable;
 pub(crate) use names::{check_group, check_topic, is_forbidden_to_send, is_system_topic};
 pub(crate) use offsets::CommittedOffsets;
 pub(crate) use producers::ProducerTable;
+pub(crate) use pushes::Pushes;
 pub(crate) use request_modes::RequestModes;
 pub(crate) use role::Role;
 pub use role::SlaveLag;
@@ -67,7 +68,7 @@ use crate::history::Recorder;
 use crate::store::CommitLog;
 use pops::PopTable;
 
-/// All that changes, behind one short lock.
+/// All tables, behind one short lock.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) topics: TopicTable,

@@ -13,7 +13,7 @@ const TOPIC_MAX_LENGTH: usize = 127;
 const RETRY_OR_DLQ_TOPIC_MAX_LENGTH: usize = 255;
 const GROUP_MAX_LENGTH: usize = 120;
 
-/// Whether a text can be the name of a topic. `Err` is the remark.
+/// Checks the name of a topic. The error is the remark.
 pub(crate) fn check_topic(topic: &str) -> Result<(), String> {
     check_characters("topic", topic)?;
     if is_retry_topic(topic) || is_dlq_topic(topic) {
@@ -31,7 +31,7 @@ pub(crate) fn check_topic(topic: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a text can be the name of a consumer group. `Err` is the remark.
+/// Checks the name of a consumer group. The error is the remark.
 pub(crate) fn check_group(group: &str) -> Result<(), String> {
     check_characters("group", group)?;
     if group.len() > GROUP_MAX_LENGTH {
@@ -42,7 +42,7 @@ pub(crate) fn check_group(group: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether sends to a topic are turned down.
+/// Whether sends to a topic are refused.
 pub(crate) fn is_forbidden_to_send(topic: &str) -> bool {
     const FORBIDDEN: [&str; 6] = [
         RMQ_SYS_SCHEDULE_TOPIC,
@@ -55,7 +55,7 @@ pub(crate) fn is_forbidden_to_send(topic: &str) -> bool {
     FORBIDDEN.contains(&topic)
 }
 
-/// Whether no request may create, change or delete a topic: a topic of the system, or named after a cluster or a broker.
+/// Whether no request may change a topic: it belongs to the system, or has the name of a cluster or broker.
 pub(crate) fn is_system_topic(topic: &str, standing: &BTreeSet<String>) -> bool {
     validators::is_system_topic(topic) || standing.contains(topic)
 }

@@ -1,4 +1,4 @@
-//! How far each group has read. Java: `ConsumerOffsetManager`.
+//! Progress of groups. Java: `ConsumerOffsetManager`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,35 +11,35 @@ struct Offsets {
     topics: HashMap<String, HashMap<String, Queues>>,
 }
 
-/// How far each group has read.
+/// The offsets of all groups.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct CommittedOffsets {
     committed: Offsets,
-    /// Where the next pull will be sent to.
+    /// Offsets to which the next pull will be sent.
     resets: Offsets,
-    /// How far the last pulls came.
+    /// Positions of the last pulls.
     pulled: Offsets,
 }
 
 impl CommittedOffsets {
-    /// The committed offset, or the one that the group is to go on at. Negative ones can be committed, and then read
-    /// as if there were none.
+    /// The committed offset, or the offset to which the group is being moved. Negative offsets can be committed, and
+    /// read as missing.
     pub(crate) fn get(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
         let offset = self.resets.get(topic, group, queue_id);
         offset.or_else(|| self.committed.get(topic, group, queue_id)).filter(|offset| *offset >= 0)
     }
 
-    /// Commits an offset, whichever it is.
+    /// Commits an offset, without a check.
     pub(crate) fn commit(&mut self, topic: &str, group: &str, queue_id: i32, offset: i64) {
         self.committed.put(topic, group, queue_id, offset);
     }
 
-    /// Takes over what a master has committed. That groups were moved there is not for its slaves.
+    /// Copies the committed offsets of a master. Its resets do not concern slaves.
     pub(crate) fn follow(&mut self, master: &Self) {
         self.committed.clone_from(&master.committed);
     }
 
-    /// Forgets where groups were moved and have not gone yet.
+    /// Forgets the resets that have not taken effect.
     pub(crate) fn forget_resets(&mut self) {
         self.resets = Offsets::default();
     }
@@ -56,33 +56,33 @@ impl CommittedOffsets {
         }
     }
 
-    /// Moves a group to an offset: the next pull is sent there, and until then no commit counts.
+    /// Moves a group to an offset: the next pull is sent there, and until then commits do not count.
     pub(crate) fn reset(&mut self, topic: &str, group: &str, queue_id: i32, offset: i64) {
         self.resets.put(topic, group, queue_id, offset);
         self.committed.put(topic, group, queue_id, offset);
     }
 
-    /// Whether a group has yet to go where it was moved.
+    /// Whether a reset has not taken effect yet.
     pub(crate) fn is_reset(&self, topic: &str, group: &str, queue_id: i32) -> bool {
         self.resets.get(topic, group, queue_id).is_some()
     }
 
-    /// Where a group was moved, and forgets it.
+    /// Takes out the offset of a reset.
     pub(crate) fn take_reset(&mut self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
         self.resets.topics.get_mut(topic)?.get_mut(group)?.remove(&queue_id)
     }
 
-    /// Notes how far a pull came.
+    /// Records the position of a pull.
     pub(crate) fn note_pull(&mut self, topic: &str, group: &str, queue_id: i32, offset: i64) {
         self.pulled.put(topic, group, queue_id, offset);
     }
 
-    /// How far the last pull came; if there was none, what the group has committed.
+    /// The position of the last pull; without a pull, the committed offset.
     pub(crate) fn pulled(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
         self.pulled.get(topic, group, queue_id).or_else(|| self.get(topic, group, queue_id))
     }
 
-    /// Forgets what a group has committed, not where it was moved or pulled.
+    /// Forgets a group's committed offsets, not its resets and pulls.
     pub(crate) fn forget_committed(&mut self, group: &str) {
         self.committed.topics.values_mut().for_each(|groups| _ = groups.remove(group));
     }
@@ -92,12 +92,12 @@ impl CommittedOffsets {
         self.committed.all()
     }
 
-    /// How far all last pulls came, by topic and group.
+    /// Positions of all last pulls, by topic and group.
     pub(crate) fn all_pulled(&self) -> BTreeMap<(&str, &str), &Queues> {
         self.pulled.all()
     }
 
-    /// The topics that each group has committed offsets of.
+    /// The topics in which each group has committed offsets.
     pub(crate) fn topics_by_group(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut topics = BTreeMap::<_, BTreeSet<_>>::new();
         for (topic, group) in self.committed.all().into_keys() {
@@ -106,12 +106,12 @@ impl CommittedOffsets {
         topics
     }
 
-    /// The groups that have committed offsets of a topic.
+    /// The groups with committed offsets in a topic.
     pub(crate) fn groups(&self, topic: &str) -> BTreeSet<&str> {
         self.committed.topics.get(topic).into_iter().flat_map(HashMap::keys).map(String::as_str).collect()
     }
 
-    /// The topics that a group has committed offsets of.
+    /// The topics in which a group has committed offsets.
     pub(crate) fn topics(&self, group: &str) -> BTreeSet<&str> {
         let all = self.committed.topics.iter();
         all.filter(|(_, groups)| groups.contains_key(group)).map(|(topic, _)| topic.as_str()).collect()

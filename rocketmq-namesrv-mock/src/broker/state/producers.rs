@@ -1,4 +1,4 @@
-//! Who is in which producer group. Java: `ProducerManager`.
+//! Members of producer groups. Java: `ProducerManager`.
 
 use std::collections::HashMap;
 
@@ -6,18 +6,18 @@ use rocketmq_remoting::net::Connection;
 
 use super::ClientChannelInfo;
 
-/// The producers that said so in a heartbeat.
+/// The producers that sent a heartbeat.
 #[derive(Debug, Default)]
 pub(crate) struct ProducerTable {
     groups: HashMap<String, Vec<ClientChannelInfo>>,
-    /// The connection that each client used last.
+    /// The last connection of each client.
     clients: HashMap<String, Connection>,
-    /// Counts the questions about transactions, so that all producers get some.
+    /// Counts transaction checks, so that all producers get a share.
     turn: usize,
 }
 
 impl ProducerTable {
-    /// A heartbeat of a producer.
+    /// Registers a heartbeat of a producer.
     pub(crate) fn register(&mut self, group: &str, producer: ClientChannelInfo) {
         self.clients.insert(producer.client_id.clone(), producer.connection.clone());
         let members = self.groups.entry(group.to_owned()).or_default();
@@ -27,12 +27,12 @@ impl ProducerTable {
         }
     }
 
-    /// A producer leaves a group.
+    /// Removes a producer from a group.
     pub(crate) fn unregister(&mut self, group: &str, connection: u64) {
         self.leave(connection, |name| name == group);
     }
 
-    /// A connection ended: its client leaves all groups.
+    /// Removes the client of an ended connection from all groups.
     pub(crate) fn disconnect(&mut self, connection: u64) {
         self.leave(connection, |_| true);
     }

@@ -1,4 +1,4 @@
-//! What brokers ask of clients, which meets the same rules as what clients ask.
+//! Requests of brokers to clients. They meet the same fault rules as requests of clients.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::Broker;
 use crate::clock::{Clock, deadline};
 use crate::faults::{FaultAction, Faults};
 
-/// The way from a broker to clients.
+/// Sends requests of a broker to clients.
 #[derive(Debug, Clone)]
 pub(crate) struct Pushes {
     faults: Arc<Faults>,
@@ -20,9 +20,9 @@ pub(crate) struct Pushes {
     address: SocketAddr,
 }
 
-/// What becomes of a request to a client.
+/// The fate of a request to a client under the fault rules.
 enum Fate {
-    /// It goes out this number of times.
+    /// It is sent this many times.
     Goes(usize),
     /// It never arrives.
     Lost,
@@ -41,8 +41,8 @@ impl Broker {
 }
 
 impl Pushes {
-    /// Sends a request that needs no answer; it may wait up to `limit` for room in the write buffer. False if it could not
-    /// be written; one that a rule takes away was.
+    /// Sends a request without an answer; it waits at most `limit` for room in the write buffer. Returns false if it
+    /// could not be written; a request that a rule drops counts as written.
     pub(crate) async fn oneway<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,
@@ -59,7 +59,7 @@ impl Pushes {
         true
     }
 
-    /// Sends a request and waits up to `limit` for its answer. True if the client accepted it.
+    /// Sends a request and waits at most `limit` for its answer. Returns true if the client accepted it.
     pub(crate) async fn call<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,
@@ -79,7 +79,7 @@ impl Pushes {
         is_taken
     }
 
-    /// Lets a request meet the rules, and waits if one of them says so.
+    /// Applies the rules to a request, including their delays.
     async fn fate<H: EncodeHeader + ?Sized>(
         &self,
         connection: &Connection,
@@ -101,7 +101,7 @@ impl Pushes {
                 Fate::Goes(1)
             }
             Some(FaultAction::AnswerTwice) => Fate::Goes(2),
-            // All others are about answers that a client waits for.
+            // All other faults concern answers that a client waits for.
             _ => Fate::Goes(1),
         }
     }

@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 
 use rocketmq_remoting::protocol::body::{MessageRequestMode, SetMessageRequestModeRequestBody};
 
-/// How groups get the messages of topics, where request 401 has set it.
+/// How groups get the messages of topics; filled by request 401.
 #[derive(Debug, Default)]
 pub(crate) struct RequestModes {
-    /// By topic and group: the mode, and how many other members' queues a member pops from.
+    /// By topic and group: the mode, and how many queues of other members a member also pops from.
     modes: HashMap<(String, String), (MessageRequestMode, i32)>,
 }
 
 impl RequestModes {
-    /// Says how a group gets the messages of a topic.
+    /// Sets how a group gets the messages of a topic.
     pub(crate) fn set(&mut self, topic: String, group: String, mode: MessageRequestMode, share: i32) {
         self.modes.insert((topic, group), (mode, share));
     }
 
-    /// What was said, by topic and group.
+    /// All modes, by topic and group.
     pub(crate) fn all(&self) -> BTreeMap<&str, BTreeMap<&str, SetMessageRequestModeRequestBody>> {
         let mut all = BTreeMap::<_, BTreeMap<_, _>>::new();
         for ((topic, group), (mode, share)) in &self.modes {

@@ -1,4 +1,4 @@
-//! Whether a broker is a master or a slave, and who copies from whom.
+//! Master or slave, and the links between them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::Broker;
 
-/// Who copies from whom.
+/// The role of a broker.
 #[derive(Debug)]
 pub(crate) enum Role {
     Master(Slaves),
@@ -20,25 +20,25 @@ pub(crate) struct Slaves {
     links: Mutex<Vec<Arc<Link>>>,
 }
 
-/// Between a master and one of its slaves.
+/// The link between a master and one of its slaves.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
-    /// Told when the master stored something.
+    /// Notified when the master has stored a message.
     pub(crate) news: Notify,
     is_up: AtomicBool,
     lag: Mutex<SlaveLag>,
 }
 
-/// How far a slave is behind its master; see [`MockCluster::set_slave_lag`](crate::MockCluster::set_slave_lag).
+/// The lag of a slave behind its master; see [`MockCluster::set_slave_lag`](crate::MockCluster::set_slave_lag).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlaveLag {
-    /// It has all messages.
+    /// The slave has all messages.
     #[default]
     None,
-    /// It lacks the latest N messages of its master, whatever their topics.
+    /// The slave lacks the latest N messages of its master, across all topics.
     Messages(usize),
-    /// It copies nothing, neither messages nor offsets.
+    /// The slave copies neither messages nor offsets.
     Stopped,
 }
 
@@ -49,7 +49,7 @@ impl Link {
 }
 
 impl Role {
-    /// A slave of this master, or a master.
+    /// The role of a slave of `master`, or of a master.
     pub(crate) fn new(master: Option<Arc<Broker>>) -> Self {
         let Some(master) = master else { return Self::Master(Slaves::default()) };
         let link = Arc::new(Link::default());
@@ -63,28 +63,28 @@ impl Role {
         matches!(self, Self::Slave { .. })
     }
 
-    /// Something was stored.
+    /// Tells the slaves that a message was stored.
     pub(crate) fn tell_slaves(&self) {
         if let Self::Master(slaves) = self {
             slaves.links().iter().for_each(|link| link.news.notify_one());
         }
     }
 
-    /// A slave came up or went down.
+    /// Records that a slave came up or went down.
     pub(crate) fn set_up(&self, is_up: bool) {
         if let Self::Slave { link, .. } = self {
             link.is_up.store(is_up, Ordering::SeqCst);
         }
     }
 
-    /// Lets a slave lag. False if it is none.
+    /// Sets the lag of a slave. Returns false for a master.
     pub(crate) fn set_lag(&self, lag: SlaveLag) -> bool {
         let Self::Slave { link, .. } = self else { return false };
         *link.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
         true
     }
 
-    /// In how many places there is what a master stores.
+    /// The number of copies of the messages that a master stores, its own included.
     pub(crate) fn copies(&self) -> usize {
         let is_copy = |link: &&Arc<Link>| link.is_up.load(Ordering::SeqCst) && link.lag() == SlaveLag::None;
         match self {
@@ -101,7 +101,7 @@ impl Slaves {
 }
 
 impl Broker {
-    /// How many slaves have what this master stores.
+    /// The number of slaves with all messages of this master.
     pub(crate) fn slaves_up(&self) -> usize {
         self.role.copies() - 1
     }

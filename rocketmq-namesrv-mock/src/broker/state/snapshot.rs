@@ -1,4 +1,4 @@
-//! What a restart may bring back, and what it forgets.
+//! State that a restart may bring back, and state that it loses.
 
 use std::sync::atomic::Ordering;
 
@@ -6,7 +6,7 @@ use super::{Agenda, Broker, CommittedOffsets, Halves, TopicTable};
 use crate::history::BrokerEvent;
 use crate::store::CommitLog;
 
-/// What a broker had stored at some moment; see [`MockCluster::snapshot`](crate::MockCluster::snapshot).
+/// The stored state of a broker at one moment; see [`MockCluster::snapshot`](crate::MockCluster::snapshot).
 #[derive(Debug, Clone)]
 pub struct BrokerSnapshot {
     topics: TopicTable,
@@ -17,7 +17,7 @@ pub struct BrokerSnapshot {
 }
 
 impl Broker {
-    /// What is stored now. Records are shared, not copied.
+    /// Takes a snapshot. Records are shared, not copied.
     pub(crate) fn snapshot(&self) -> BrokerSnapshot {
         let state = self.lock();
         BrokerSnapshot {
@@ -29,7 +29,7 @@ impl Broker {
         }
     }
 
-    /// Puts the messages back as they were. Topics stay; those that were made since then are empty.
+    /// Restores the messages. Topics stay; topics made after the snapshot become empty.
     pub(crate) fn restore_store(&self, snapshot: &BrokerSnapshot) {
         let mut state = self.lock();
         state.topics.restore_queues(&snapshot.topics);
@@ -41,12 +41,12 @@ impl Broker {
         self.role.tell_slaves();
     }
 
-    /// Puts the committed offsets back as they were.
+    /// Restores the committed offsets.
     pub(crate) fn restore_offsets(&self, snapshot: &BrokerSnapshot) {
         self.lock().offsets.follow(&snapshot.offsets);
     }
 
-    /// The process ended: what was in its memory alone is gone.
+    /// Drops the state that a process keeps in memory only.
     pub(crate) fn forget_memory(&self) {
         let mut state = self.lock();
         self.recorder.note(|| BrokerEvent::Stopped);
@@ -54,12 +54,12 @@ impl Broker {
         state.offsets.forget_resets();
     }
 
-    /// The broker id that pull answers tell clients to read from next.
+    /// The broker id that pull answers suggest.
     pub(crate) fn suggested(&self) -> i64 {
         self.suggested.load(Ordering::Relaxed)
     }
 
-    /// Says which broker id that is.
+    /// Sets the broker id that pull answers suggest.
     pub(crate) fn suggest(&self, id: i64) {
         self.suggested.store(id, Ordering::Relaxed);
     }

@@ -15,7 +15,7 @@ use crate::name_server::QueueData;
 use crate::store::{ConsumeQueue, QueueEntry};
 use crate::wire::Refusal;
 
-/// Queues of the topic that new topics are created from.
+/// The number of queues of the template for new topics.
 const DEFAULT_TOPIC_QUEUE_NUMS: i32 = 8;
 
 /// The settings of a topic. Java: `TopicConfig`.
@@ -49,7 +49,7 @@ pub(crate) struct Topic {
 #[derive(Debug, Clone)]
 pub(crate) struct TopicTable {
     topics: HashMap<String, Topic>,
-    /// Named after cluster and broker, or made at the start: no request may change them.
+    /// Topics named after cluster and broker, or made at the start: no request may change them.
     standing: BTreeSet<String>,
 }
 
@@ -86,7 +86,7 @@ impl TopicTable {
         self.topics.get(topic)
     }
 
-    /// A topic that a tool names; a missing one is refused.
+    /// The topic that a tool names; an unknown topic is refused.
     pub(crate) fn find(&self, topic: &str) -> Result<&Topic, Refusal> {
         let missing = || Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("topic[{topic}] not exist"));
         self.get(topic).ok_or_else(missing)
@@ -111,7 +111,7 @@ impl TopicTable {
         &self.standing
     }
 
-    /// Creates a topic, or changes the settings of one and keeps its queues.
+    /// Creates a topic, or changes its settings and keeps its queues.
     pub(crate) fn put(&mut self, config: TopicSettings) {
         match self.topics.get_mut(&config.name) {
             Some(topic) => topic.config = config,
@@ -121,20 +121,20 @@ impl TopicTable {
         }
     }
 
-    /// Lets no topic take its settings from this one any more.
+    /// Stops new topics from taking their settings from this one.
     pub(crate) fn forbid_to_inherit(&mut self, topic: &str) {
         if let Some(topic) = self.topics.get_mut(topic) {
             topic.config.perm = PermName::READ_WRITE;
         }
     }
 
-    /// Drops a topic with its queues.
+    /// Removes a topic with its queues.
     pub(crate) fn remove(&mut self, topic: &str) {
         self.topics.remove(topic);
     }
 
-    /// Takes over what another table has, from which alone this one was filled, up to the record with the number `end`.
-    /// Calls `is_new` for each new entry of a queue.
+    /// Copies the entries of `other` up to the record with the number `end`, and calls `is_new` for each new entry.
+    /// This table must have been filled from `other` only.
     pub(crate) fn follow(
         &mut self,
         other: &Self,
@@ -148,22 +148,22 @@ impl TopicTable {
             }
             let Some(copy) = self.topics.get_mut(name) else { continue };
             copy.queues.resize_with(source.queues.len(), ConsumeQueue::default);
-            // There are fewer queues than 32 bits count.
+            // The cast fits: a topic has fewer queues than 32 bits can count.
             for (queue_id, (copy, source)) in copy.queues.iter_mut().zip(&source.queues).enumerate() {
                 copy.follow(source, end).for_each(|entry| is_new(name, queue_id as i32, entry));
             }
         }
     }
 
-    /// Puts all queues back as they were in another table. Topics that it lacks are empty.
+    /// Restores all queues from another table. Topics that it lacks become empty.
     pub(crate) fn restore_queues(&mut self, other: &Self) {
         for (name, topic) in &mut self.topics {
             topic.queues = other.get(name).map(|topic| topic.queues.clone()).unwrap_or_default();
         }
     }
 
-    /// The settings that a topic gets that a send creates: those of `default_topic` if new topics may inherit
-    /// from it, with at most `queue_nums` queues. Zero queues are possible, and the topic stays unusable then.
+    /// The settings of a topic that a send creates: those of `default_topic`, if new topics may inherit from it, with
+    /// at most `queue_nums` queues. Zero queues are possible; the topic is then unusable.
     pub(crate) fn inherit(
         &self,
         topic: &str,
@@ -186,7 +186,7 @@ impl TopicTable {
 }
 
 impl Topic {
-    /// A queue to read; none if nothing was ever stored in it.
+    /// A queue to read; `None` if nothing was ever stored in it.
     pub(crate) fn queue(&self, queue_id: i32) -> Option<&ConsumeQueue> {
         self.queues.get(usize::try_from(queue_id).ok()?)
     }
@@ -196,7 +196,7 @@ impl Topic {
         self.queue(queue_id).unwrap_or(ConsumeQueue::EMPTY)
     }
 
-    /// A queue to write, made if need be. None if there can be no such queue.
+    /// A queue to write, created if need be; `None` if the topic cannot have it.
     pub(crate) fn queue_mut(&mut self, queue_id: i32) -> Option<&mut ConsumeQueue> {
         let index = usize::try_from(queue_id).ok()?;
         let queues = self.config.queue_nums().max(self.queues.len());
@@ -209,13 +209,18 @@ impl Topic {
         self.queues.get_mut(index)
     }
 
-    /// All queues that were ever written to, and those between them.
+    /// All queues up to the last one that was ever written to.
     pub(crate) fn queues(&self) -> &[ConsumeQueue] {
         &self.queues
     }
 }
 
 impl TopicSettings {
+    /// Whether a batch becomes one record of the topic. Java: `QueueTypeUtils.isBatchCq`.
+    pub(crate) fn has_batch_queues(&self) -> bool {
+        self.attributes.get("queue.type").is_some_and(|kind| kind == "BatchCQ")
+    }
+
     /// A topic to read and write.
     pub(crate) fn new(name: impl Into<String>, queues: i32) -> Self {
         Self {
@@ -230,12 +235,12 @@ impl TopicSettings {
         }
     }
 
-    /// How many queues there are to read or to write.
+    /// The larger of the numbers of read and write queues.
     pub(crate) fn queue_nums(&self) -> usize {
         usize::try_from(self.read_queue_nums.max(self.write_queue_nums)).unwrap_or(0)
     }
 
-    /// What a NameServer is told.
+    /// The form for a NameServer.
     pub(crate) fn queue_data(&self) -> QueueData {
         QueueData {
             read_queue_nums: self.read_queue_nums,
@@ -256,7 +261,7 @@ impl TopicFilterType {
     }
 }
 
-/// As Java prints it, which is part of a remark.
+/// Java's form, which is part of a remark.
 impl fmt::Display for TopicSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -1,11 +1,11 @@
-//! Requests that wait, wherever they do.
+//! Waiting requests, by place.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::HeldRequest;
 
-/// Requests that wait, by topic, then by a place in it: a queue, or a queue of a group.
+/// Waiting requests by topic and by a place in it: a queue, or a queue of a group.
 #[derive(Debug)]
 pub(crate) struct HeldByPlace<K> {
     topics: HashMap<String, HashMap<K, Vec<HeldRequest>>>,
@@ -16,32 +16,32 @@ impl<K: Eq + Hash> HeldByPlace<K> {
         self.topics.entry(topic).or_default().entry(place).or_default().push(pull);
     }
 
-    /// Those that wait at one place, in the order in which they came.
+    /// The requests at one place, in the order of arrival.
     pub(crate) fn at(&mut self, topic: &str, place: &K) -> Option<&mut Vec<HeldRequest>> {
         self.topics.get_mut(topic)?.get_mut(place)
     }
 
-    /// Those that wait at each place of a topic.
+    /// The requests at each place of a topic.
     pub(crate) fn of_topic(&mut self, topic: &str) -> impl Iterator<Item = (&K, &mut Vec<HeldRequest>)> {
         self.topics.get_mut(topic).into_iter().flatten()
     }
 
-    /// How many wait at one place.
+    /// The number of requests at one place.
     pub(crate) fn count_at(&self, topic: &str, place: &K) -> usize {
         self.topics.get(topic).and_then(|places| places.get(place)).map_or(0, Vec::len)
     }
 
-    /// How many wait in a topic.
+    /// The number of requests in a topic.
     pub(crate) fn count(&self, topic: &str) -> usize {
         self.topics.get(topic).map_or(0, |places| places.values().map(Vec::len).sum())
     }
 
-    /// When the first of them is due.
+    /// When the first request is due.
     pub(crate) fn first_due_ms(&self) -> Option<i64> {
         self.topics.values().flat_map(HashMap::values).flatten().map(|pull| pull.due_ms).min()
     }
 
-    /// Takes out some of them, and the places where none are left.
+    /// Takes out the requests that `which` selects, and removes empty places.
     pub(crate) fn take(&mut self, mut which: impl FnMut(&HeldRequest) -> bool) -> Vec<HeldRequest> {
         let mut taken = Vec::new();
         self.topics.retain(|_, places| {
@@ -61,7 +61,7 @@ impl<K> Default for HeldByPlace<K> {
     }
 }
 
-/// Takes out some requests and leaves the others in their order.
+/// Takes out the selected requests; the others keep their order.
 pub(crate) fn extract(
     pulls: &mut Vec<HeldRequest>,
     which: impl FnMut(&HeldRequest) -> bool,

@@ -1,4 +1,5 @@
-//! Attributes of topics, as requests change them. Java: `AttributeParser`, `AttributeUtil`, `TopicAttributes`.
+//! Attributes of topics and groups, and requests that change them. Java: `AttributeParser`, `AttributeUtil`,
+//! `TopicAttributes`, `SubscriptionGroupAttributes`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use rocketmq_remoting::protocol::ResponseCode;
 
 use crate::wire::Refusal;
 
-/// The attributes of a topic.
+/// The attributes of a topic or a group.
 pub(crate) type Attributes = BTreeMap<String, String>;
 
 const MESSAGE_TYPES: [&str; 8] =
@@ -14,17 +15,53 @@ const MESSAGE_TYPES: [&str; 8] =
 const QUEUE_TYPES: [&str; 2] = ["SimpleCQ", "BatchCQ"];
 const CLEANUP_POLICIES: [&str; 2] = ["DELETE", "COMPACTION"];
 
-/// The attributes that a topic has after a request with this text, `+key=value,-key`. `current` is `None` for a topic
-/// that is only being created.
+/// The attributes of a topic after a request with the text `+key=value,-key`. `current` is `None` for a new topic.
 pub(crate) fn changed(current: Option<&Attributes>, text: &str) -> Result<Attributes, Refusal> {
+    applied(current, parse(text)?.into_iter(), check_of_topic)
+}
+
+/// The attributes that a topic has after these changes, whose keys have signs.
+pub(crate) fn changed_by(
+    current: Option<&Attributes>,
+    changes: &BTreeMap<String, String>,
+) -> Result<Attributes, Refusal> {
+    applied(current, texts(changes), check_of_topic)
+}
+
+/// The attributes that a group has after these changes, whose keys have signs.
+pub(crate) fn changed_of_group(
+    current: Option<&Attributes>,
+    changes: &BTreeMap<String, String>,
+) -> Result<Attributes, Refusal> {
+    let wrong = |refusal: Refusal| Refusal::exception("java.lang.RuntimeException", refusal.remark);
+    for (key, value) in changes {
+        if key == "+priority.factor" && value.parse::<i64>().is_err() {
+            return Err(Refusal::exception("java.lang.NumberFormatException", value));
+        }
+    }
+    applied(current, texts(changes), check_of_group).map_err(wrong)
+}
+
+fn texts(changes: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    changes.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+}
+
+/// Whether an attribute may get this value, or be deleted if there is none, and whether its topic is new.
+type Check = fn(name: &str, value: Option<&str>, creates: bool) -> Result<(), Refusal>;
+
+fn applied<'a>(
+    current: Option<&Attributes>,
+    changes: impl Iterator<Item = (&'a str, &'a str)>,
+    check: Check,
+) -> Result<Attributes, Refusal> {
     let mut attributes = current.cloned().unwrap_or_default();
-    for (key, value) in parse(text)? {
-        let name = &key[1..];
+    for (key, value) in changes {
+        let name = key.get(1..).unwrap_or_default();
         if name.is_empty() || name.contains(['+', '-']) {
             return Err(illegal("kv string format wrong.".to_owned()));
         }
-        match (key.as_bytes()[0], current) {
-            (b'+', _) => {
+        match (key.as_bytes().first().copied(), current) {
+            (Some(b'+'), _) => {
                 check(name, Some(value), current.is_none())?;
                 attributes.insert(name.to_owned(), value.to_owned());
             }
@@ -32,17 +69,17 @@ pub(crate) fn changed(current: Option<&Attributes>, text: &str) -> Result<Attrib
                 let remark = format!("only add attribute is supported while creating topic. key: {name}");
                 return Err(illegal(remark));
             }
-            (b'-', Some(_)) if attributes.remove(name).is_none() => {
+            (Some(b'-'), Some(_)) if attributes.remove(name).is_none() => {
                 return Err(illegal(format!("attempt to delete a nonexistent key: {name}")));
             }
-            (b'-', Some(_)) => check(name, None, false)?,
+            (Some(b'-'), Some(_)) => check(name, None, false)?,
             (_, Some(_)) => return Err(illegal(format!("wrong format key: {name}"))),
         }
     }
     Ok(attributes)
 }
 
-/// The keys with their signs and their values.
+/// Splits the text into keys with their signs and values.
 fn parse(text: &str) -> Result<BTreeMap<&str, &str>, Refusal> {
     let mut changes = BTreeMap::new();
     for change in text.split(',').filter(|change| !change.is_empty()) {
@@ -63,8 +100,18 @@ fn parse(text: &str) -> Result<BTreeMap<&str, &str>, Refusal> {
     Ok(changes)
 }
 
-/// Whether an attribute may get this value, or be deleted if there is none.
-fn check(name: &str, value: Option<&str>, creates: bool) -> Result<(), Refusal> {
+/// Java: `SubscriptionGroupAttributes`.
+fn check_of_group(name: &str, value: Option<&str>, _: bool) -> Result<(), Refusal> {
+    match (name, value.map(str::parse::<i64>)) {
+        ("priority.factor", None | Some(Ok(0..=100))) => Ok(()),
+        ("priority.factor", _) => Err(illegal("value is not in range(0, 100)".to_owned())),
+        _ if name.starts_with("lite.") => Err(Refusal::not_supported(&format!("the group attribute {name}"))),
+        _ => Err(illegal(format!("unsupported key: {name}"))),
+    }
+}
+
+/// Java: `TopicAttributes`.
+fn check_of_topic(name: &str, value: Option<&str>, creates: bool) -> Result<(), Refusal> {
     let (allowed, changeable): (&[&str], bool) = match name {
         "message.type" => (&MESSAGE_TYPES, true),
         "queue.type" => (&QUEUE_TYPES, false),
@@ -79,8 +126,8 @@ fn check(name: &str, value: Option<&str>, creates: bool) -> Result<(), Refusal> 
         Some(value) if !allowed.contains(&value) => {
             Err(illegal(format!("value is not in set: [{}]", allowed.join(", "))))
         }
-        // The mock has no queues and logs of these kinds.
-        Some(value @ ("BatchCQ" | "COMPACTION")) => {
+        // The mock lacks queues and logs of these kinds.
+        Some(value @ "COMPACTION") => {
             Err(Refusal::not_supported(&format!("the topic attribute {name}={value}")))
         }
         _ => Ok(()),
@@ -114,8 +161,8 @@ mod tests {
             ("+queue.type=X", "value is not in set: [SimpleCQ, BatchCQ]"),
             ("+=x", "kv string format wrong."),
             (
-                "+queue.type=BatchCQ",
-                "the topic attribute queue.type=BatchCQ is not supported by this mock yet",
+                "+cleanup.policy=COMPACTION",
+                "the topic attribute cleanup.policy=COMPACTION is not supported by this mock yet",
             ),
         ];
         for (text, expected) in refused {

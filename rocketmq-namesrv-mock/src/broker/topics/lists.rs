@@ -1,4 +1,4 @@
-//! Topics in lists: 21, 305.
+//! Lists of topics: 21, 305.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ pub(crate) fn all_configs(broker: &Broker, _: &Request<'_>) -> Result<Answer, Re
     Ok(json_answer(&body)?.with_field("totalTopicNum", count))
 }
 
-/// Topics of the system that brokers create on first use.
+/// System topics that brokers create when they are first used.
 const ON_DEMAND: [&str; 3] =
     [RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC, RMQ_SYS_TRACE_TOPIC, RMQ_SYS_CHECKPOINT_TOPIC];
 

@@ -1,4 +1,4 @@
-//! Topics from outside: 17, 202, 215, 351.
+//! Settings of topics: 17, 202, 215, 351.
 
 use rocketmq_common::{MessageQueue, PermName};
 use rocketmq_remoting::protocol::ResponseCode;
@@ -12,15 +12,7 @@ use crate::wire::{Answer, NOT_SET, Refusal, Request, json_answer, required};
 /// 17. The permission bits are not checked.
 pub(crate) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = read(request)?;
-    let filter_type = match fields.topic_filter_type.as_deref() {
-        Some("SINGLE_TAG") => TopicFilterType::SingleTag,
-        Some("MULTI_TAG") => TopicFilterType::MultiTag,
-        other => {
-            let class = "org.apache.rocketmq.remoting.exception.RemotingCommandException";
-            let other = other.unwrap_or("null");
-            return Err(Refusal::exception(class, format_args!("topicFilterType = [{other}] value invalid")));
-        }
-    };
+    let filter_type = filter_type(fields.topic_filter_type.as_deref())?;
     let topic = &*required(fields.topic, "topic")?;
     check_changeable(broker, topic, check_topic(topic))?;
     let current = broker.lock().topics.get(topic).map(|topic| topic.config.attributes.clone());
@@ -38,7 +30,20 @@ pub(crate) fn update_and_create(broker: &Broker, request: &Request<'_>) -> Resul
     Ok(Answer::success().with_remark(NOT_SET))
 }
 
-/// 215. NameServers go on to give out the route until they are told, too.
+/// How many tags messages may have, by Java's name of it.
+pub(super) fn filter_type(name: Option<&str>) -> Result<TopicFilterType, Refusal> {
+    match name {
+        Some("SINGLE_TAG") => Ok(TopicFilterType::SingleTag),
+        Some("MULTI_TAG") => Ok(TopicFilterType::MultiTag),
+        other => {
+            let class = "org.apache.rocketmq.remoting.exception.RemotingCommandException";
+            let other = other.unwrap_or("null");
+            Err(Refusal::exception(class, format_args!("topicFilterType = [{other}] value invalid")))
+        }
+    }
+}
+
+/// 215. NameServers keep the route until they are told, too.
 pub(crate) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields = read(request)?;
     let topic = fields.topic.as_deref().unwrap_or_default();
@@ -60,7 +65,7 @@ pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     json_answer(&TopicConfigAndQueueMapping { topic_config, mapping_detail: None })
 }
 
-/// The settings of a topic as tools read them.
+/// The settings of a topic in the form for tools.
 pub(crate) fn of_config(config: &TopicSettings) -> body::TopicConfig {
     body::TopicConfig {
         attributes: config.attributes.clone(),
@@ -98,8 +103,12 @@ fn read<'a>(request: &Request<'a>) -> Result<CreateTopicFields<'a>, Refusal> {
     request.fields()
 }
 
-/// The name is that of a topic, and of one that belongs to users.
-fn check_changeable(broker: &Broker, topic: &str, name: Result<(), String>) -> Result<(), Refusal> {
+/// Checks that the name is valid, and that the topic does not belong to the system.
+pub(super) fn check_changeable(
+    broker: &Broker,
+    topic: &str,
+    name: Result<(), String>,
+) -> Result<(), Refusal> {
     name.map_err(|remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark))?;
     if is_system_topic(topic, broker.lock().topics.standing()) {
         let remark = format!("The topic[{topic}] is conflict with system topic.");

@@ -1,4 +1,4 @@
-//! The question what became of a transaction: 39.
+//! Transaction checks: the broker asks a producer for the state of a transaction, 39.
 
 use std::time::Duration;
 
@@ -15,27 +15,33 @@ use crate::broker::records::{StoredAt, again, append, real_place, stored};
 use crate::broker::state::{Broker, HeldRequest, State, TopicSettings, immunity_ms, millis};
 use crate::store::with_properties;
 
-/// How long a question may wait for room in the write buffer.
+/// The longest wait for room in the write buffer.
 const WRITE_LIMIT: Duration = Duration::from_secs(3);
 
-/// A question on its way to a producer.
+/// A check on its way to a producer.
 struct Question {
     connection: Connection,
     header: CheckTransactionStateRequestHeader,
     body: Bytes,
 }
 
-/// Looks at all halves without an end: asks about old ones, and gives up halves that it asked about too often. Returns
-/// how many questions went out.
+/// Goes through all half messages that have not ended: asks about old ones, and gives up those that were checked too
+/// often. Returns the number of checks that were sent.
 pub(crate) async fn check_transactions(broker: &Broker) -> usize {
     let mut woken = Vec::new();
     let questions = questions(broker, &mut broker.lock(), &mut woken);
     HeldRequest::wake_all(woken, broker);
     let mut sent = 0;
     for Question { connection, header, body } in questions {
+        let half = header.tran_state_table_offset;
+        broker.lock().halves.asked.insert(half);
         let question = CommandRef::request(RequestCode::CHECK_TRANSACTION_STATE, &header).with_body(&body);
         let asked = broker.pushes().oneway(&connection, &question, WRITE_LIMIT).await;
-        sent += usize::from(asked);
+        if asked {
+            sent += 1;
+        } else {
+            broker.lock().halves.asked.remove(&half);
+        }
     }
     sent
 }
@@ -45,9 +51,9 @@ fn questions(broker: &Broker, state: &mut State, woken: &mut Vec<HeldRequest>) -
     let end_offset = half_queue_end(state);
     let mut questions = Vec::new();
     let mut offset = state.halves.next_offset;
-    // Halves that stay where they are keep all behind them from being forgotten.
+    // A half message that stays in place keeps all after it from being forgotten.
     let mut all_settled = true;
-    // What is stored anew meanwhile lies behind the end, and waits for the next time.
+    // Half messages that are stored again go after the end, and wait for the next round.
     while offset < end_offset {
         let settled = match half_at(state, offset) {
             _ if state.halves.ended.contains(&offset) => true,
@@ -60,12 +66,12 @@ fn questions(broker: &Broker, state: &mut State, woken: &mut Vec<HeldRequest>) -
                 let age_ms = state.halves.age_ms(broker, &half);
                 let immunity = immunity_ms(&half, options);
                 let limit_ms = immunity.unwrap_or(millis(options.timeout));
-                // A producer whose clock is ahead is asked at once.
+                // A negative age means that the producer's clock is ahead: ask at once.
                 if age_ms >= limit_ms || age_ms < 0 {
                     questions.extend(ask(broker, state, &half, woken));
                     true
                 } else if immunity.is_none() {
-                    // All that come later are younger.
+                    // All half messages after this one are younger.
                     break;
                 } else {
                     false
@@ -84,7 +90,7 @@ fn questions(broker: &Broker, state: &mut State, woken: &mut Vec<HeldRequest>) -
     questions
 }
 
-/// Stores the half anew, and asks the next producer of its group about the new one.
+/// Stores the half message again, and asks the next producer of its group about the new one.
 fn ask(
     broker: &Broker,
     state: &mut State,
@@ -117,7 +123,7 @@ fn ask(
     Some(Question { connection, header, body: body(half, place, &properties)? })
 }
 
-/// The half as the producer gets to see it: with the topic and the queue where it belongs, at its new place.
+/// The half message in the form for its producer: with its real topic and queue, at its new position.
 fn body(half: &MessageExt, place: StoredAt, properties: &str) -> Option<Bytes> {
     let (topic, queue_id) = real_place(half)?;
     let not_waited = [(names::PROPERTY_WAIT_STORE_MSG_OK, "false")];
@@ -135,18 +141,18 @@ fn body(half: &MessageExt, place: StoredAt, properties: &str) -> Option<Bytes> {
     Some(record.freeze())
 }
 
-/// Nobody knows what became of the transaction: its half goes to a topic for such.
+/// Moves a half message whose transaction stayed undecided to its own topic.
 fn give_up(broker: &Broker, state: &mut State, half: &MessageExt, woken: &mut Vec<HeldRequest>) {
     let topic = RMQ_SYS_TRANS_CHECK_MAX_TIME_TOPIC;
     if state.topics.get(topic).is_none() {
         broker.put_topic(state, TopicSettings::new(topic, 1));
     }
     let record = again(half, (topic, 0), half.properties().as_wire(), broker.now_ms());
-    // A full store loses it: no client waits for an answer.
+    // An error (full store) has no receiver: no client waits for an answer.
     let _ = append(broker, state, &record, woken);
 }
 
-/// How often producers were asked about a half.
+/// How many times producers were asked about a half message.
 fn check_times(half: &MessageExt) -> u32 {
     let times = half.property(names::PROPERTY_TRANSACTION_CHECK_TIMES);
     times.and_then(|times| times.parse().ok()).unwrap_or(0)

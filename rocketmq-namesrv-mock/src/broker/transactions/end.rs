@@ -1,4 +1,4 @@
-//! The end of a transaction: 37.
+//! Ends a transaction: 37.
 
 use rocketmq_common::MessageExt;
 use rocketmq_common::message_const as names;
@@ -12,11 +12,13 @@ use crate::broker::state::{Broker, HeldRequest, State, immunity_ms};
 use crate::store::with_properties;
 use crate::wire::{Answer, NOT_SET, Refusal, Reply, read_fields, required};
 
-/// 37. That a half was ended before is not noticed: each commit makes a message.
+/// 37. It is not noticed that a half message has ended before: each commit makes a message.
 pub(crate) fn end_transaction(broker: &Broker, command: RemotingCommand, responder: Reply) {
-    match end(broker, &command) {
+    let ended = end(broker, &command);
+    broker.changes.tell();
+    match ended {
         Ok(Some(answer)) => answer.send(responder),
-        // A producer that does not know yet is not answered, even if it wants to be.
+        // The state "unknown" gets no answer, even if the producer asked for one.
         Ok(None) => drop(responder),
         Err(refusal) => refusal.send(responder),
     }
@@ -24,6 +26,9 @@ pub(crate) fn end_transaction(broker: &Broker, command: RemotingCommand, respond
 
 fn end(broker: &Broker, command: &RemotingCommand) -> Result<Option<Answer>, Refusal> {
     let fields: EndTransactionFields<'_> = read_fields(&command.ext_fields)?;
+    if let Some(offset) = fields.tran_state_table_offset {
+        broker.lock().halves.asked.remove(&offset);
+    }
     let commits = match required(fields.commit_or_rollback, "commitOrRollback")? {
         0 => return Ok(None),
         8 => true,
@@ -52,7 +57,7 @@ fn end(broker: &Broker, command: &RemotingCommand) -> Result<Option<Answer>, Ref
     Ok(Some(if commits { Answer::success() } else { Answer::success().with_remark(NOT_SET) }))
 }
 
-/// Once a half has lost its immunity, only an answer to the broker's question ends it.
+/// After its immunity, only an answer to the broker's check ends a half message.
 fn check_immunity(broker: &Broker, state: &State, half: &MessageExt) -> Result<(), Refusal> {
     match immunity_ms(half, broker.obeyed().transactions) {
         Some(limit_ms) if state.halves.age_ms(broker, half) > limit_ms => {
@@ -62,7 +67,7 @@ fn check_immunity(broker: &Broker, state: &State, half: &MessageExt) -> Result<(
     }
 }
 
-/// It is the half that the producer means.
+/// Checks that the half message is the one that the producer means.
 fn check_half(half: &MessageExt, fields: &EndTransactionFields<'_>) -> Result<(), Refusal> {
     let group = required(half.property(names::PROPERTY_PRODUCER_GROUP), "pgroupRead")?;
     if fields.producer_group.as_deref() != Some(group) {
@@ -87,7 +92,7 @@ fn commit(
     let mut record = again(half, place, &properties, broker.now_ms());
     record.sys_flag = record.sys_flag.with_transaction_type(TransactionType::Commit);
     record.prepared_transaction_offset = half.commit_log_offset();
-    // What is committed is no half any more, but may have to wait.
+    // A committed message is no half message any more, but it may have to wait for its time.
     let known = KnownProperties { transaction: None, ..KnownProperties::read(&properties) };
     later::store(broker, state, &record, &known, woken).map(|_| ())
 }

@@ -14,7 +14,7 @@ use crate::net::{Acceptor, ByteStream, Connecting, Socket};
 /// The first byte of every TLS connection: the type of a handshake record.
 const HANDSHAKE: u8 = 0x16;
 
-/// How a server speaks TLS. Java: `TlsHelper`, `TlsSystemConfig`, `TlsMode`.
+/// TLS settings of a server. Java: `TlsHelper`, `TlsSystemConfig`, `TlsMode`.
 #[derive(Debug, Clone)]
 #[must_use = "settings do nothing by themselves"]
 pub struct TlsServerConfig {
@@ -24,13 +24,14 @@ pub struct TlsServerConfig {
 }
 
 impl TlsServerConfig {
-    /// A server that shows this certificate: its PEM file, followed by those of the authorities between it and the
-    /// root, and the PEM file of its private key, not encrypted. Java: `tls.server.certPath`, `tls.server.keyPath`.
+    /// Settings for a server with this certificate. `certificate` is a PEM file: the server's certificate, then the
+    /// certificates between it and the root. `key` is the PEM file of its private key, unencrypted. Java:
+    /// `tls.server.certPath`, `tls.server.keyPath`.
     pub fn from_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         Self::new(Identity { chain: PemSource::file(certificate), key: PemSource::file(key) })
     }
 
-    /// As [`from_files`](Self::from_files), with the PEM texts themselves.
+    /// Like [`from_files`](Self::from_files), with the PEM texts themselves.
     pub fn from_pem(certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         Self::new(Identity { chain: PemSource::given(certificate), key: PemSource::given(key) })
     }
@@ -39,15 +40,15 @@ impl TlsServerConfig {
         Self { identity, client_roots: Vec::new(), permissive: false }
     }
 
-    /// Turns away clients without a certificate that an authority of this PEM text issued; again: of this one too.
-    /// Java: `tls.server.need.client.auth=require`, `tls.server.trustCertPath`.
+    /// Turns away clients without a certificate issued by an authority in this PEM text. Call it again to add
+    /// authorities. Java: `tls.server.need.client.auth=require`, `tls.server.trustCertPath`.
     pub fn with_client_ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.client_roots.push(PemSource::given(pem));
         self
     }
 
-    /// Serves clients in plain text too: a connection whose first byte begins no TLS handshake. Java:
-    /// `tls.server.mode=permissive`. Otherwise such a connection is closed, as by Java's `enforcing`.
+    /// Also serves clients in plain text: connections whose first byte begins no TLS handshake. Java:
+    /// `tls.server.mode=permissive`. By default such a connection is closed, like with Java's `enforcing`.
     pub fn permissive(mut self) -> Self {
         self.permissive = true;
         self
@@ -83,10 +84,10 @@ pub struct TlsAcceptor {
 }
 
 impl TlsAcceptor {
-    /// An acceptor with these settings; reads the files that they name.
+    /// Makes an acceptor with these settings; reads the files that they name.
     ///
     /// # Errors
-    /// When a file or text cannot be used; the error says which and why.
+    /// A file or text cannot be used; the error says which and why.
     pub fn new(config: &TlsServerConfig) -> Result<Self, TlsConfigError> {
         let acceptor = Arc::new(config.server_config()?).into();
         Ok(Self { acceptor, permissive: config.permissive })

@@ -9,11 +9,11 @@ use super::pem::{Identity, PemSource};
 use super::unverified::Unverified;
 use super::{TlsConfigError, provider};
 
-/// How a client speaks TLS. Java: `TlsHelper`, `TlsSystemConfig`.
+/// TLS settings of a client. Java: `TlsHelper`, `TlsSystemConfig`.
 ///
-/// The default verifies the peer: a chain to an authority that the system trusts, and the host's name or IP address
-/// as it is dialled. (Java's client does neither by default.) TLS 1.2 and 1.3. Files are read when a client is made
-/// with it, not before and never again.
+/// By default the client verifies the peer: its certificate must lead to an authority that the system trusts and be
+/// valid for the dialled host name or IP address. (Java's client verifies neither by default.) TLS 1.2 and 1.3. Files
+/// are read once, when a client is made with these settings.
 ///
 /// ```
 /// use rocketmq_remoting::net::tls::TlsConfig;
@@ -39,48 +39,47 @@ impl Default for TlsConfig {
 }
 
 impl TlsConfig {
-    /// Verifies peers with the certificate authorities that the system trusts.
+    /// Settings that trust the certificate authorities of the system.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts the certificates in this PEM file instead of those that the system trusts; again: these too.
+    /// Trusts the certificates in this PEM file instead of the system's authorities. Call it again to add more.
     /// Java: `tls.client.trustCertPath`.
     pub fn with_ca_file(mut self, path: impl AsRef<Path>) -> Self {
         self.roots.push(PemSource::file(path));
         self
     }
 
-    /// As [`with_ca_file`](Self::with_ca_file), with the PEM text itself.
+    /// Like [`with_ca_file`](Self::with_ca_file), with the PEM text itself.
     pub fn with_ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots.push(PemSource::given(pem));
         self
     }
 
-    /// Shows this certificate to peers that ask for one: its PEM file, followed by those of the authorities between
-    /// it and the root, and the PEM file of its private key, not encrypted. Java: `tls.client.certPath`,
-    /// `tls.client.keyPath`.
+    /// Shows this certificate to peers that ask for one. `certificate` is a PEM file: the client's certificate, then
+    /// the certificates between it and the root. `key` is the PEM file of its private key, unencrypted. Java:
+    /// `tls.client.certPath`, `tls.client.keyPath`.
     pub fn with_identity_files(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         self.identity = Some(Identity { chain: PemSource::file(certificate), key: PemSource::file(key) });
         self
     }
 
-    /// As [`with_identity_files`](Self::with_identity_files), with the PEM texts themselves. The key is wiped from
-    /// memory with the last copy of this configuration.
+    /// Like [`with_identity_files`](Self::with_identity_files), with the PEM texts themselves. The key is wiped from
+    /// memory with the last copy of these settings.
     pub fn with_identity_pem(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.identity = Some(Identity { chain: PemSource::given(certificate), key: PemSource::given(key) });
         self
     }
 
-    /// The name that the certificates of all peers must have, instead of the host that is dialled. For brokers that
-    /// advertise addresses which are not in their certificates.
+    /// Expects this name in the certificates of all peers instead of the dialled host. Use it for brokers that
+    /// advertise addresses which their certificates do not contain.
     pub fn with_server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
-    /// Accepts any certificate of any peer. Whoever is on the network path can then read and change everything, so
-    /// that this is for tests alone.
+    /// Accepts any certificate of any peer. For tests only: anyone on the network path can read and change all traffic.
     pub fn dangerous_without_verification(mut self) -> Self {
         self.verify = false;
         self
@@ -113,7 +112,7 @@ impl TlsConfig {
             }
             None => builder.with_no_client_auth(),
         };
-        // Connections live long, so there is nothing to gain, and each one verifies its peer anew.
+        // Connections live long: resuming saves little, and without it each connection verifies its peer.
         config.resumption = Resumption::disabled();
         Ok(config)
     }
@@ -125,7 +124,7 @@ impl TlsConfig {
         }
         if self.roots.is_empty() {
             let found = rustls_native_certs::load_native_certs();
-            // Systems carry certificates that nothing can be done with; the others count.
+            // System stores often hold certificates that cannot be parsed: skip them.
             roots.add_parsable_certificates(found.certs);
             if roots.is_empty() {
                 let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, Error as RustlsError};
 
-/// Why settings of TLS cannot be used.
+/// Why TLS settings cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
@@ -17,18 +17,18 @@ pub enum TlsConfigError {
         #[source]
         source: Arc<io::Error>,
     },
-    /// A PEM text does not hold what it should.
+    /// A PEM text lacks the expected certificate or key.
     #[error("{from}: {reason}")]
     BadPem {
-        /// The file, or that the text was given.
+        /// The file's path, or a note that the text was given directly.
         from: String,
-        /// What is wrong with it.
+        /// The fault in the text.
         reason: String,
     },
-    /// The system has no certificates to trust.
+    /// The system's store holds no usable certificate.
     #[error("the system trusts no certificate authority ({reason}): name the one to trust")]
     NoSystemRoots {
-        /// What was found instead.
+        /// The errors met while reading the store.
         reason: String,
     },
     /// The server name is neither a host name nor an IP address.
@@ -37,101 +37,101 @@ pub enum TlsConfigError {
         /// The name.
         name: String,
     },
-    /// The certificate and the key do not go together, or are of a kind that is not supported.
+    /// The certificate and the key do not belong together, or their kind is not supported.
     #[error("the certificate and its key cannot be used: {reason}")]
     BadIdentity {
-        /// What is wrong with them.
+        /// The fault.
         reason: String,
     },
 }
 
-/// Why a TLS handshake failed. Nothing of the protocol above it was sent.
+/// Why a TLS handshake failed. No RocketMQ frame was sent.
 ///
 /// It is the inner error of the [`io::Error`] in [`DialError::Failed`](crate::net::DialError::Failed):
 /// `error.get_ref()` and `downcast_ref::<TlsError>()` give it back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The address that was dialled has no host that a certificate could be for.
+    /// The dialled address has no host for which a certificate could be valid.
     #[error("\"{}\" is neither a host name nor an IP address: set the server name", host.escape_debug())]
     NoServerName {
-        /// The host of the address.
+        /// The host part of the address.
         host: String,
     },
-    /// The peer's certificate is for other names than the one that was dialled.
+    /// The peer's certificate is valid for other names than the dialled one.
     #[error("the peer's certificate is not for \"{name}\": dial a name that it has, or set the server name")]
     WrongName {
-        /// The name that it should have.
+        /// The expected name.
         name: String,
-        /// Which names it has.
+        /// The check's error, which lists the names in the certificate.
         #[source]
         source: io::Error,
     },
-    /// No authority that is trusted issued the peer's certificate.
+    /// The peer's certificate was issued by no trusted authority.
     #[error("the peer's certificate was issued by an authority that is not trusted here: trust its CA")]
     UnknownAuthority {
-        /// What the check said.
+        /// The check's error.
         #[source]
         source: io::Error,
     },
-    /// The peer's certificate is no longer valid, or not yet.
+    /// The peer's certificate has expired, or is not valid yet.
     #[error("the peer's certificate is expired or not valid yet: renew it, or set this machine's clock")]
     OutOfDate {
-        /// Since when, or until when.
+        /// The check's error, with the time limits.
         #[source]
         source: io::Error,
     },
     /// The peer's certificate has another fault.
     #[error("the peer's certificate is not acceptable")]
     BadCertificate {
-        /// What the check said.
+        /// The check's error.
         #[source]
         source: io::Error,
     },
-    /// The peer wants a certificate from this side, which has none.
+    /// The peer demands a client certificate, and this side has none.
     #[error("the peer wants a client certificate: set one and its key")]
     ClientCertificateRequired {
-        /// What the peer said.
+        /// The peer's alert.
         #[source]
         source: io::Error,
     },
-    /// The peer does not accept the certificate of this side.
+    /// The peer refuses the certificate of this side.
     #[error("the peer refuses the client certificate")]
     ClientCertificateRefused {
-        /// What the peer said.
+        /// The peer's alert.
         #[source]
         source: io::Error,
     },
-    /// The peer answered with something else than TLS.
+    /// The peer's answer is not TLS.
     #[error("the peer does not speak TLS: it may be served in plain text")]
     NotTls {
-        /// What was received.
+        /// The error about the bytes received.
         #[source]
         source: io::Error,
     },
-    /// The peer closed the connection.
+    /// The peer closed the connection during the handshake.
     #[error("the peer closed the connection during the TLS handshake: it may not speak TLS")]
     Closed {
-        /// What the socket said.
+        /// The socket's error.
         #[source]
         source: io::Error,
     },
-    /// Anything else: no common version or cipher, a broken peer, a socket that failed.
+    /// Any other failure: no common version or cipher, a faulty peer, a socket error.
     #[error("the TLS handshake failed")]
     Failed {
-        /// What happened.
+        /// The error.
         #[source]
         source: io::Error,
     },
 }
 
-/// How far a client's handshake had come when it failed.
+/// The state of a client's handshake when it failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Handshake<'a> {
     pub(super) name: &'a str,
     /// The peer asked for a certificate.
     pub(super) asked: bool,
-    /// This side has one.
+    /// This side has a certificate.
     pub(super) has_identity: bool,
 }
 
@@ -143,7 +143,7 @@ impl TlsError {
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     TlsError::WrongName { name: at.name.to_owned(), source }
                 }
-                // The second: signed by one of the same name with another key.
+                // `BadSignature`: an authority of the expected name signed with another key.
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                     TlsError::UnknownAuthority { source }
                 }
@@ -176,7 +176,7 @@ impl TlsError {
     }
 }
 
-/// What servers send when they find fault with a client's certificate, or with there being none.
+/// Whether servers send this alert when they refuse a client's certificate, or when it is missing.
 fn is_about_certificates(alert: AlertDescription) -> bool {
     use AlertDescription as Alert;
     matches!(

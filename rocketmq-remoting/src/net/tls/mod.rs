@@ -1,7 +1,12 @@
-//! TLS over TCP: certificates are verified, with the host's name, unless a caller says otherwise in so many words.
+//! TLS over TCP. Certificates and host names are verified unless the caller explicitly turns that off.
 //!
-//! The cryptography is ring's. It is set for each configuration by itself, so that nothing here depends on, or
-//! changes, a default of the whole process.
+//! ring does the cryptography. Each configuration names its provider, so that this crate neither depends on nor changes
+//! a default of the whole process.
+//!
+//! * `config`, `acceptor`: settings of a client and of a server.
+//! * `pem`: certificates and keys as PEM text.
+//! * `transport`: the client's handshake. `verdict`: waits for the server to judge the client's certificate.
+//! * `unverified`: accepts any certificate. `error`: what can be wrong with settings and handshakes.
 
 mod acceptor;
 mod config;

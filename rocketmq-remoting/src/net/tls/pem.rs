@@ -9,11 +9,11 @@ use zeroize::Zeroizing;
 
 use super::TlsConfigError;
 
-/// Where PEM text comes from. Files are read when the configuration is used, not when it is made.
+/// A source of PEM text. A file is read when the configuration is used, not when it is made.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum PemSource {
     File(PathBuf),
-    /// It may hold a private key, so that it is wiped from memory in the end.
+    /// Text given by the caller. It may hold a private key, so it is wiped from memory when dropped.
     Given(Arc<Zeroizing<Vec<u8>>>),
 }
 
@@ -26,7 +26,7 @@ impl PemSource {
         PemSource::Given(Arc::new(Zeroizing::new(pem.into())))
     }
 
-    /// All certificates in it, at least one.
+    /// All certificates in the text, at least one.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
         let pem = self.read()?;
         let certificates: Result<Vec<_>, PemError> = CertificateDer::pem_slice_iter(&pem).collect();
@@ -37,7 +37,7 @@ impl PemSource {
         Ok(certificates)
     }
 
-    /// The first private key in it.
+    /// The first private key in the text.
     pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsConfigError> {
         PrivateKeyDer::from_pem_slice(&self.read()?).map_err(|error| match error {
             PemError::NoItemsFound => self.bad(
@@ -47,7 +47,7 @@ impl PemSource {
         })
     }
 
-    /// A store that trusts all certificates in it.
+    /// Adds all certificates in the text to `roots`.
     pub(super) fn add_roots(&self, roots: &mut RootCertStore) -> Result<(), TlsConfigError> {
         for certificate in self.certificates()? {
             roots.add(certificate).map_err(|error| self.bad(format!("it cannot be trusted: {error}")))?;
@@ -66,7 +66,7 @@ impl PemSource {
     }
 
     fn malformed(&self, what: &str, error: &PemError) -> TlsConfigError {
-        // The other kinds of this error quote the text, which may be a key.
+        // Other kinds of this error quote the text, which may be a key: do not print them.
         let reason = match error {
             PemError::Base64Decode(_) => "its base64 is broken",
             PemError::MissingSectionEnd { .. } => "an \"-----END\" line is missing",
@@ -95,7 +95,7 @@ impl fmt::Debug for PemSource {
     }
 }
 
-/// A certificate chain, the own certificate first, and the key that belongs to it.
+/// A certificate chain, own certificate first, and its private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) chain: PemSource,

@@ -15,21 +15,21 @@ use crate::net::{ByteStream, Connecting, Transport};
 
 /// TLS over TCP, from the first byte.
 ///
-/// A failed handshake is a failed dial, and its error holds a [`TlsError`]. The connect time-out of the client bounds
-/// the handshake too.
+/// A failed handshake is a failed dial, whose error holds a [`TlsError`]. The client's connect time-out covers the
+/// handshake too.
 pub struct TlsTransport {
     config: ClientConfig,
-    /// Instead of the host that is dialled.
+    /// Expected in certificates instead of the dialled host.
     server_name: Option<ServerName<'static>>,
     has_identity: bool,
 }
 
 impl TlsTransport {
-    /// A transport with these settings. Reads the files that they name, and the system's certificates if they name
-    /// none: on a busy runtime, call it where blocking is allowed.
+    /// Makes a transport with these settings. Reads the files that they name, or the system's certificates if they name
+    /// none; it blocks, so call it where blocking is allowed.
     ///
     /// # Errors
-    /// When a file or text cannot be used; the error says which and why.
+    /// A file or text cannot be used; the error says which and why.
     pub fn new(config: &TlsConfig) -> Result<Self, TlsConfigError> {
         Ok(Self {
             config: config.client_config()?,
@@ -75,7 +75,7 @@ impl fmt::Debug for TlsTransport {
     }
 }
 
-/// The host of `host:port`, as a certificate names it.
+/// The host of `host:port`, in the form that certificates name.
 fn server_name(address: &str) -> Result<ServerName<'static>, TlsError> {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -5,7 +5,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Accepts any certificate, but still wants the peer to have the key that belongs to it.
+/// Accepts any certificate. The peer must still prove that it has the certificate's key.
 #[derive(Debug)]
 pub(super) struct Unverified(Arc<CryptoProvider>);
 

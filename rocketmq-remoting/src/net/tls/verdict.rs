@@ -1,4 +1,4 @@
-//! What a server thinks of the client's certificate, before the first request is sent.
+//! Waits until a server has judged the client's certificate, before the first request is sent.
 
 use std::future::poll_fn;
 use std::io::{self, Read};
@@ -14,11 +14,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
-/// Servers that accept a certificate usually say so with a session ticket, at once. One that sends none costs the dial
-/// this long.
+/// The longest wait for the server's verdict. Servers that accept a certificate usually send a session ticket at once;
+/// with a server that sends none, each dial takes this much longer.
 const VERDICT_WITHIN: Duration = Duration::from_millis(300);
 
-/// Notes whether the server asked for a certificate, which rustls does not tell. One for each handshake.
+/// Records whether the server asked for a certificate: rustls has no call for it. Each handshake has its own.
 #[derive(Debug)]
 pub(super) struct Asked {
     certificates: Arc<dyn ResolvesClientCert>,
@@ -46,8 +46,8 @@ impl ResolvesClientCert for Asked {
     }
 }
 
-/// In TLS 1.3 the client's handshake is over before the server has looked at the client's certificate. Without this
-/// wait a refusal would meet the first request, and nobody could tell whether the peer had acted on that.
+/// Waits for the server's verdict. In TLS 1.3 the client's handshake ends before the server has looked at the client's
+/// certificate: without this wait, a refusal would hit the first request, and its outcome would be unknown.
 pub(super) async fn await_verdict(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
     if stream.get_ref().1.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return Ok(());
@@ -70,7 +70,7 @@ pub(super) async fn await_verdict(stream: &mut TlsStream<TcpStream>) -> io::Resu
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
             if state.plaintext_bytes_to_read() > 0 {
-                // It speaks, so it is content.
+                // The server sent data, so it has accepted the certificate.
                 return Poll::Ready(Ok(()));
             }
         }
@@ -78,7 +78,7 @@ pub(super) async fn await_verdict(stream: &mut TlsStream<TcpStream>) -> io::Resu
     timeout(VERDICT_WITHIN, verdict).await.unwrap_or(Ok(()))
 }
 
-/// What has arrived, without waiting.
+/// Reads the bytes that have arrived, without waiting.
 struct Available<'a>(&'a TcpStream);
 
 impl Read for Available<'_> {

@@ -4,13 +4,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Which messages of a pop are meant, by their distance from its first offset. Java `BitSet`: in JSON the
-/// Base64 of its bytes, lowest bit first.
+/// The acknowledged messages of a pop, by their distance from its first offset. Java `BitSet`: in JSON the Base64 of
+/// its bytes, lowest bit first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AckBits(Vec<u8>);
 
 impl AckBits {
-    /// The largest distance that fits: a pop has 32 messages, but compaction may spread their offsets.
+    /// The largest distance. A pop has at most 32 messages, but compaction may spread their offsets.
     pub const MAX: u16 = u16::MAX;
 
     /// Adds a number.

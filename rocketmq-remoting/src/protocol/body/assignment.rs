@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 open_enum! {
-    /// How the members of a group get messages. Java `MessageRequestMode`.
+    /// How the members of a group receive messages. Java `MessageRequestMode`.
     pub enum MessageRequestMode {
-        /// They pull and keep offsets.
+        /// Members pull and keep offsets.
         #[default]
         Pull = "PULL",
-        /// They pop and acknowledge.
+        /// Members pop and acknowledge.
         Pop = "POP",
     }
 }
 
-/// Who asks for its queues. Java `QueryAssignmentRequestBody`; the body of `QUERY_ASSIGNMENT` 400.
+/// A client's question for its queues. Java `QueryAssignmentRequestBody`; the body of `QUERY_ASSIGNMENT` 400.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueryAssignmentRequestBody {
@@ -25,19 +25,19 @@ pub struct QueryAssignmentRequestBody {
     pub client_id: String,
     /// The consumer group.
     pub consumer_group: String,
-    /// Whether its members share the messages.
+    /// Whether the members share the messages.
     pub message_model: MessageModel,
-    /// The strategy to assign by, such as `AVG`.
+    /// The assignment strategy, such as `AVG`.
     pub strategy_name: String,
     /// The topic.
     pub topic: String,
 }
 
-/// Its queues. Java `QueryAssignmentResponseBody`.
+/// The queues of a client. Java `QueryAssignmentResponseBody`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueryAssignmentResponseBody {
-    /// `None` where the broker knows no such member, strategy or topic.
+    /// `None` if the broker does not know the member, the strategy or the topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_queue_assignments: Option<Vec<MessageQueueAssignment>>,
 }
@@ -46,7 +46,7 @@ pub struct QueryAssignmentResponseBody {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageQueueAssignment {
-    /// More about it.
+    /// Further properties of the assignment.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub attachments: Option<BTreeMap<String, String>>,
     /// The queue; id −1 stands for all queues of the broker.
@@ -56,7 +56,7 @@ pub struct MessageQueueAssignment {
     pub mode: MessageRequestMode,
 }
 
-/// How a group shall get messages. Java `SetMessageRequestModeRequestBody`; the body of
+/// Sets how a group receives messages. Java `SetMessageRequestModeRequestBody`; the body of
 /// `SET_MESSAGE_REQUEST_MODE` 401.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -65,7 +65,7 @@ pub struct SetMessageRequestModeRequestBody {
     pub consumer_group: String,
     /// Pull or pop.
     pub mode: MessageRequestMode,
-    /// How many other members' queues a member pops from; 0 for all queues.
+    /// How many queues of other members a member also pops from; 0 for all queues.
     pub pop_share_queue_num: i32,
     /// The topic.
     pub topic: String,

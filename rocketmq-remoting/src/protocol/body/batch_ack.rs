@@ -1,32 +1,33 @@
-//! Popped messages that are done, many at a time.
+//! Acknowledgements of popped messages, many in one request.
 
 use super::AckBits;
 use serde::{Deserialize, Serialize};
 
-/// Messages of one broker. Java `BatchAckMessageRequestBody`; the body of `BATCH_ACK_MESSAGE` 200151 (5.1).
+/// Acknowledged messages of one broker. Java `BatchAckMessageRequestBody`; the body of `BATCH_ACK_MESSAGE` 200151
+/// (5.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BatchAckMessageRequestBody {
-    /// What is done, per pop.
+    /// The acknowledged messages, per pop.
     pub acks: Vec<BatchAck>,
     /// The broker's name.
     pub broker_name: String,
 }
 
-/// Messages of one pop from one queue. Java `BatchAck`.
+/// Acknowledged messages of one pop from one queue. Java `BatchAck`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BatchAck {
-    /// Which messages: offset in the queue minus `start_offset`.
+    /// The messages: offset in the queue minus `start_offset`.
     #[serde(rename = "b", alias = "bitSet")]
     pub bit_set: AckBits,
     /// The consumer group.
     #[serde(rename = "c", alias = "consumerGroup")]
     pub consumer_group: String,
-    /// How long they were hidden, in milliseconds.
+    /// How long the messages were hidden, in milliseconds.
     #[serde(rename = "it", alias = "invisibleTime")]
     pub invisible_time: i64,
-    /// When they were popped, in milliseconds since 1970.
+    /// When the messages were popped, in milliseconds since 1970.
     #[serde(rename = "pt", alias = "popTime")]
     pub pop_time: i64,
     /// The queue.

@@ -14,7 +14,7 @@ pub struct CheckClientRequestBody {
     /// The namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// What is to be checked.
+    /// The subscription to check.
     pub subscription_data: SubscriptionData,
 }
 
@@ -23,6 +23,6 @@ pub struct CheckClientRequestBody {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GetConsumerListByGroupResponseBody {
-    /// Client ids. One that has two connections is there twice.
+    /// Client ids. A client with two connections is listed twice.
     pub consumer_id_list: Vec<String>,
 }

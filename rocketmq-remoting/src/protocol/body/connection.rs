@@ -1,4 +1,4 @@
-//! Who is connected to a broker.
+//! Clients that are connected to a broker.
 
 use super::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
 use crate::protocol::LanguageCode;
@@ -13,9 +13,9 @@ pub struct Connection {
     pub client_addr: String,
     /// The client's id.
     pub client_id: String,
-    /// What the client is written in.
+    /// The language that the client announces.
     pub language: LanguageCode,
-    /// Its version, see [`mq_version`](crate::protocol::mq_version).
+    /// The client's version, see [`mq_version`](crate::protocol::mq_version).
     pub version: i32,
 }
 
@@ -24,15 +24,15 @@ pub struct Connection {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumerConnection {
-    /// Its connections.
+    /// The connections of its members.
     pub connection_set: Vec<Connection>,
     /// Where a new group starts.
     pub consume_from_where: ConsumeFromWhere,
-    /// How it gets its messages.
+    /// How the group gets its messages.
     pub consume_type: ConsumeType,
-    /// Whether its members share the messages.
+    /// Whether the members share the messages.
     pub message_model: MessageModel,
-    /// What it subscribes to, by topic.
+    /// The group's subscriptions, by topic.
     pub subscription_table: BTreeMap<String, SubscriptionData>,
 }
 
@@ -41,18 +41,18 @@ pub struct ConsumerConnection {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProducerConnection {
-    /// Its connections.
+    /// The connections of its members.
     pub connection_set: Vec<Connection>,
 }
 
-/// What a group subscribes of a topic. Java `QuerySubscriptionResponseBody`; the answer to
+/// The subscription of a group to a topic. Java `QuerySubscriptionResponseBody`; the answer to
 /// `QUERY_SUBSCRIPTION_BY_CONSUMER` 345.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QuerySubscriptionResponseBody {
     /// The consumer group.
     pub group: String,
-    /// `None` where it does not subscribe.
+    /// `None` if the group does not subscribe to the topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_data: Option<SubscriptionData>,
     /// The topic.

@@ -1,4 +1,4 @@
-//! What brokers and consumers tell each other about offsets and work.
+//! Offsets and state that brokers and consumers tell each other.
 
 use super::object_keys;
 use super::open_enum::open_enum;
@@ -17,8 +17,8 @@ pub struct ResetOffsetBody {
     pub offset_table: BTreeMap<MessageQueue, i64>,
 }
 
-/// The same for clients that cannot read objects as keys. Java `ResetOffsetBodyForC`; brokers before 5.x
-/// send it where the one who asks says that it is written in C++.
+/// New offsets of a group for clients that cannot read objects as keys. Java `ResetOffsetBodyForC`; brokers before 5.x
+/// send it to an admin client that announces C++ as its language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResetOffsetBodyForC {
@@ -45,51 +45,51 @@ pub struct MessageQueueForC {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GetConsumerStatusBody {
-    /// From a broker: offsets by queue, by client id; the queues as they are in JSON.
+    /// From a broker: offsets by queue, by client id. The inner maps are raw JSON.
     pub consumer_table: BTreeMap<String, serde_json::Value>,
     /// From a consumer: offsets by queue.
     #[serde(with = "object_keys")]
     pub message_queue_table: BTreeMap<MessageQueue, i64>,
 }
 
-/// What a consumer is doing. Java `ConsumerRunningInfo`; the answer to `GET_CONSUMER_RUNNING_INFO` 307.
+/// The state of a consumer. Java `ConsumerRunningInfo`; the answer to `GET_CONSUMER_RUNNING_INFO` 307.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumerRunningInfo {
-    /// What its threads do, if asked for.
+    /// The stacks of its threads, if the request asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jstack: Option<String>,
-    /// Queues that it pops from (5.0).
+    /// Queues that the consumer pops from (5.0).
     #[serde(with = "object_keys")]
     pub mq_pop_table: BTreeMap<MessageQueue, PopProcessQueueInfo>,
-    /// Queues that it pulls from.
+    /// Queues that the consumer pulls from.
     #[serde(with = "object_keys")]
     pub mq_table: BTreeMap<MessageQueue, ProcessQueueInfo>,
-    /// Its settings; see [`ConsumerRunningInfo::PROP_CONSUME_TYPE`] and its like.
+    /// Settings by name; see [`ConsumerRunningInfo::PROP_CONSUME_TYPE`] and the constants beside it.
     pub properties: BTreeMap<String, String>,
     /// Rates by topic.
     pub status_table: BTreeMap<String, ConsumeStatus>,
-    /// What it subscribes to.
+    /// The consumer's subscriptions.
     pub subscription_set: Vec<SubscriptionData>,
-    /// What the application adds.
+    /// Entries that the application adds.
     pub user_consumer_info: BTreeMap<String, String>,
 }
 
 impl ConsumerRunningInfo {
-    /// Key of the NameServers that it uses.
+    /// Key of the NameServer addresses.
     pub const PROP_NAMESERVER_ADDR: &str = "PROP_NAMESERVER_ADDR";
     /// Key of a [`ConsumeType`].
     pub const PROP_CONSUME_TYPE: &str = "PROP_CONSUME_TYPE";
     /// Key of the client's version by name, such as `V5_5_0`.
     pub const PROP_CLIENT_VERSION: &str = "PROP_CLIENT_VERSION";
-    /// Key of the number of listeners that run at once.
+    /// Key of the number of listeners that run at a time.
     pub const PROP_THREADPOOL_CORE_SIZE: &str = "PROP_THREADPOOL_CORE_SIZE";
     /// Key of `true` for an orderly consumer.
     pub const PROP_CONSUMEORDERLY: &str = "PROP_CONSUMEORDERLY";
     /// Key of the start time, in milliseconds since 1970.
     pub const PROP_CONSUMER_START_TIMESTAMP: &str = "PROP_CONSUMER_START_TIMESTAMP";
 
-    /// How the consumer gets its messages, as its settings say.
+    /// How the consumer gets its messages, according to its settings.
     #[must_use]
     pub fn consume_type(&self) -> Option<ConsumeType> {
         self.properties.get(Self::PROP_CONSUME_TYPE).map(|name| ConsumeType::from(name.as_str()))
@@ -100,33 +100,33 @@ impl ConsumerRunningInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProcessQueueInfo {
-    /// How many messages it holds.
+    /// How many messages the consumer holds.
     pub cached_msg_count: i32,
-    /// The last of their offsets.
+    /// The last offset of the held messages.
     pub cached_msg_max_offset: i64,
-    /// The first of their offsets.
+    /// The first offset of the held messages.
     pub cached_msg_min_offset: i64,
-    /// Their size in MiB.
+    /// Size of the held messages in MiB.
     #[serde(rename = "cachedMsgSizeInMiB")]
     pub cached_msg_size_in_mib: i32,
     /// The committed offset.
     pub commit_offset: i64,
-    /// Whether it was given up; spelt so on the wire.
+    /// Whether the consumer gave the queue up. The wire name has this spelling.
     #[serde(rename = "droped")]
     pub dropped: bool,
-    /// When a message was processed last.
+    /// When a message of the queue was last processed.
     pub last_consume_timestamp: i64,
-    /// When it was locked last.
+    /// When the queue was last locked.
     pub last_lock_timestamp: i64,
-    /// When it was pulled last.
+    /// When the queue was last pulled.
     pub last_pull_timestamp: i64,
-    /// Whether it is locked for orderly consumption.
+    /// Whether the queue is locked for orderly consumption.
     pub locked: bool,
     /// How many messages are being processed in order.
     pub transaction_msg_count: i32,
-    /// The last of their offsets.
+    /// The last offset of the messages being processed in order.
     pub transaction_msg_max_offset: i64,
-    /// The first of their offsets.
+    /// The first offset of the messages being processed in order.
     pub transaction_msg_min_offset: i64,
     /// How often unlocking was tried.
     pub try_unlock_times: i64,
@@ -136,10 +136,10 @@ pub struct ProcessQueueInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PopProcessQueueInfo {
-    /// Whether it was given up; spelt so on the wire.
+    /// Whether the consumer gave the queue up. The wire name has this spelling.
     #[serde(rename = "droped")]
     pub dropped: bool,
-    /// When it was popped last, in milliseconds since 1970.
+    /// When the queue was last popped, in milliseconds since 1970.
     pub last_pop_timestamp: i64,
     /// How many messages are not yet acknowledged.
     pub wait_ack_count: i32,
@@ -170,7 +170,7 @@ pub struct ConsumeStatus {
 }
 
 open_enum! {
-    /// What became of a message that was consumed on request. Java `CMResult`.
+    /// The outcome of a message that was consumed on request. Java `CMResult`.
     pub enum CMResult {
         /// Consumed.
         #[default]
@@ -195,13 +195,13 @@ open_enum! {
 pub struct ConsumeMessageDirectlyResult {
     /// Whether an orderly listener commits by itself.
     pub auto_commit: bool,
-    /// What became of it.
+    /// The outcome.
     pub consume_result: CMResult,
     /// Whether the consumer is orderly.
     pub order: bool,
-    /// How the listener failed.
+    /// The listener's error, if it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
-    /// How long the listener took, in milliseconds; spelt so on the wire.
+    /// How long the listener took, in milliseconds. The wire name has this spelling.
     pub spent_time_mills: i64,
 }

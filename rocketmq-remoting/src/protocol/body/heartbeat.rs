@@ -1,4 +1,4 @@
-//! What a client tells its brokers about itself.
+//! The heartbeat: a client announces its groups and subscriptions to its brokers.
 
 use super::lenient;
 use super::open_enum::open_enum;
@@ -13,11 +13,12 @@ pub struct HeartbeatData {
     pub client_id: String,
     /// Its consumer groups.
     pub consumer_data_set: Vec<ConsumerData>,
-    /// Java's hash of this text without id, versions and this; 0 asks for no comparison (5.1).
+    /// Java's hash of this JSON text without client id, subscription versions and this field; 0 asks for no comparison
+    /// (5.1).
     pub heartbeat_fingerprint: i32,
     /// Its producer groups.
     pub producer_data_set: Vec<ProducerData>,
-    /// Whether the subscriptions were left out, because the fingerprint is known (5.1).
+    /// Whether the subscriptions are left out because the broker knows the fingerprint (5.1).
     pub without_sub: bool,
 }
 
@@ -35,23 +36,23 @@ pub struct ProducerData {
 pub struct ConsumerData {
     /// Where a new group starts.
     pub consume_from_where: ConsumeFromWhere,
-    /// How it gets its messages.
+    /// How the group gets its messages.
     pub consume_type: ConsumeType,
     /// The group.
     pub group_name: String,
-    /// Whether its members share the messages.
+    /// Whether the members share the messages.
     pub message_model: MessageModel,
-    /// What it subscribes to, its retry topic included.
+    /// The group's subscriptions, including its retry topic.
     pub subscription_data_set: Vec<SubscriptionData>,
-    /// Whether it belongs to a unit.
+    /// Whether the consumer belongs to a unit.
     pub unit_mode: bool,
 }
 
-/// A topic and what of it. Java `SubscriptionData`.
+/// A subscription: a topic and a filter. Java `SubscriptionData`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubscriptionData {
-    /// Whether a class on a filter server filters; long gone.
+    /// Whether a class on a filter server filters; filter servers no longer exist.
     pub class_filter_mode: bool,
     /// Java's hashes of the tags.
     #[serde(deserialize_with = "lenient::numbers")]
@@ -70,7 +71,7 @@ pub struct SubscriptionData {
 }
 
 impl Default for SubscriptionData {
-    /// No topic yet, and a tag expression.
+    /// An empty topic and a tag expression.
     fn default() -> Self {
         Self {
             class_filter_mode: false,
@@ -87,12 +88,12 @@ impl Default for SubscriptionData {
 open_enum! {
     /// How a consumer gets its messages. Java `ConsumeType`.
     pub enum ConsumeType {
-        /// It pulls when it likes.
+        /// By pulls that the application makes.
         Actively = "CONSUME_ACTIVELY",
-        /// They are pushed, that is, pulled all the time.
+        /// By pulls that the client makes all the time ("push").
         #[default]
         Passively = "CONSUME_PASSIVELY",
-        /// It pops (5.0).
+        /// By pops (5.0).
         Pop = "CONSUME_POP",
     }
 }
@@ -109,16 +110,16 @@ open_enum! {
 }
 
 open_enum! {
-    /// Where a group starts that has no offset yet. Java `ConsumeFromWhere`.
+    /// Where a group without a committed offset starts. Java `ConsumeFromWhere`.
     pub enum ConsumeFromWhere {
         /// Behind the last message.
         #[default]
         LastOffset = "CONSUME_FROM_LAST_OFFSET",
-        /// Deprecated, as the last offset.
+        /// Deprecated; means `LastOffset`.
         LastOffsetAndFromMinWhenBootFirst = "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
-        /// Deprecated, as the last offset.
+        /// Deprecated; means `LastOffset`.
         MinOffset = "CONSUME_FROM_MIN_OFFSET",
-        /// Deprecated, as the last offset.
+        /// Deprecated; means `LastOffset`.
         MaxOffset = "CONSUME_FROM_MAX_OFFSET",
         /// At the first message.
         FirstOffset = "CONSUME_FROM_FIRST_OFFSET",

@@ -1,8 +1,8 @@
-//! Members that not every client writes the way Java does.
+//! Members that some clients write differently from Java.
 
 use serde::{Deserialize, Deserializer, de};
 
-/// A number that clients in C++ put into quotes.
+/// A number, with or without quotes: clients in C++ write quotes.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Number {
@@ -19,12 +19,12 @@ impl Number {
     }
 }
 
-/// For `#[serde(deserialize_with)]` on a number.
+/// `#[serde(deserialize_with)]` for a number.
 pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     Number::deserialize(deserializer)?.value()
 }
 
-/// For `#[serde(deserialize_with)]` on a list of numbers.
+/// `#[serde(deserialize_with)]` for a list of numbers.
 pub(super) fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i32>, D::Error> {
     let numbers = Vec::<Number>::deserialize(deserializer)?;
     let narrow = |number: Number| {

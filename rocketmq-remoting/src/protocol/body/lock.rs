@@ -13,11 +13,11 @@ pub struct LockBatchRequestBody {
     pub consumer_group: String,
     /// The queues.
     pub mq_set: Vec<MessageQueue>,
-    /// Whether one broker's word is enough, where several must agree otherwise (5.0).
+    /// Whether this broker alone decides; otherwise several brokers must agree (5.0).
     pub only_this_broker: bool,
 }
 
-/// The queues that are locked now; the others belong to somebody else. Java `LockBatchResponseBody`.
+/// The queues that the client now has locked; other clients hold the rest. Java `LockBatchResponseBody`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LockBatchResponseBody {
@@ -36,6 +36,6 @@ pub struct UnlockBatchRequestBody {
     pub consumer_group: String,
     /// The queues.
     pub mq_set: Vec<MessageQueue>,
-    /// Whether to tell one broker only, where several know otherwise (5.0).
+    /// Whether only this broker is told; otherwise it tells its replicas too (5.0).
     pub only_this_broker: bool,
 }

@@ -1,8 +1,8 @@
 //! JSON bodies, under Java's names, one file per family.
 //!
-//! [`decode_body`] reads what Java writes, which is not always JSON; [`encode_body`] writes what Java reads.
-//! Members that are not known are ignored and members that are missing have their default. Members are
-//! written in the order of their names, as Java does; what is `None` is left out.
+//! [`decode_body`] reads bodies from Java, which are not always JSON; [`encode_body`] writes bodies that Java reads.
+//! Unknown members are ignored; missing members have their default. Members are written in the order of their names,
+//! like in Java; a `None` is left out.
 
 mod ack_bits;
 mod assignment;
@@ -46,30 +46,30 @@ pub use topic_config::*;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// The bytes are no JSON, or not of this type.
+    /// The bytes are no JSON, or JSON of another type.
     #[error("body is no {what}")]
     Decode {
-        /// Name of the type that was to be read.
+        /// Name of the expected type.
         what: &'static str,
-        /// What is wrong, with line and column.
+        /// The fault, with line and column.
         source: serde_json::Error,
     },
     /// The value has no JSON form.
     #[error("{what} cannot be written as JSON")]
     Encode {
-        /// Name of the type that was to be written.
+        /// Name of the type to write.
         what: &'static str,
-        /// What is wrong.
+        /// The fault.
         source: serde_json::Error,
     },
 }
 
-/// Reads a body. Strict JSON is read at once; if that fails, what fastjson writes and strict JSON does not
-/// know is put right first: bare keys (`{0:"…"}`), objects as keys, null members.
+/// Reads a body. Strict JSON is read directly. If that fails, the deviations of fastjson are corrected and the body is
+/// read again: bare keys (`{0:"…"}`), objects as keys, null members.
 ///
 /// # Errors
 ///
-/// When the bytes are not even that, nest deeper than 64 levels, or hold something else than a `T`.
+/// The bytes are neither, nest deeper than 64 levels, or do not hold a `T`.
 pub fn decode_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
     let strict = match serde_json::from_slice(body) {
         Ok(value) => return Ok(value),
@@ -82,12 +82,11 @@ pub fn decode_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
     relaxed.map_err(|source| BodyError::Decode { what: name_of::<T>(), source })
 }
 
-/// Writes a body as Java does: maps keyed by a queue have objects as keys, which is not JSON.
+/// Writes a body like Java: in a map keyed by a queue the keys are objects, which is not JSON.
 ///
 /// # Errors
 ///
-/// When the value has no JSON form, such as a map whose keys are no texts. The bodies of this module all
-/// have one.
+/// The value has no JSON form, such as a map whose keys are not texts. All bodies of this module have a JSON form.
 pub fn encode_body<T: Serialize + ?Sized>(body: &T) -> Result<Bytes, BodyError> {
     let text =
         serde_json::to_vec(body).map_err(|source| BodyError::Encode { what: name_of::<T>(), source })?;

@@ -1,7 +1,7 @@
-//! Maps whose keys are objects: `{{"brokerName":"a","queueId":0,"topic":"T"}:7}`, as fastjson writes them.
+//! Maps whose keys are objects, like fastjson writes them: `{{"brokerName":"a","queueId":0,"topic":"T"}:7}`.
 //!
-//! For serde such a key is a text that holds JSON. A mark in front of it tells [`unquote`] to write it
-//! without quotes. For use with `#[serde(with = "object_keys")]`.
+//! For serde such a key is a text that holds JSON. A mark at its start tells [`unquote`] to write it without quotes.
+//! Use with `#[serde(with = "object_keys")]`.
 
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::ser::Error as _;
@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// No name of this protocol may contain it.
+/// The mark: a character that no name of this protocol contains.
 const MARK: char = '\u{1}';
 
-/// How a marked key starts in JSON.
+/// The start of a marked key in JSON.
 const MARKED: &[u8] = b"\"\\u0001{";
 
-/// Takes the quotes off marked keys.
+/// Removes the quotes of marked keys.
 pub(super) fn unquote(text: Vec<u8>) -> Vec<u8> {
     if memchr::memmem::find(&text, MARKED).is_none() {
         return text;
@@ -24,7 +24,7 @@ pub(super) fn unquote(text: Vec<u8>) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = &text[..];
     while let Some(start) = memchr::memmem::find(rest, MARKED) {
-        // Behind a backslash the quote is part of a text; without a colon the text is no key.
+        // After a backslash the quote belongs to a text; a text without a colon behind it is no key.
         let opens = start.checked_sub(1).is_some_and(|before| matches!(rest[before], b'{' | b','));
         out.extend_from_slice(&rest[..start]);
         rest = &rest[start..];
@@ -53,7 +53,7 @@ fn end_of_string(text: &[u8]) -> usize {
     text.len()
 }
 
-/// Of JSON within JSON only quotes and backslashes are escaped.
+/// Resolves the escapes of JSON within JSON: only quotes and backslashes are escaped there.
 fn unescape(text: &[u8], out: &mut Vec<u8>) {
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {

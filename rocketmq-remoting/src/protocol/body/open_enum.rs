@@ -1,7 +1,7 @@
 //! Enums that Java writes by name.
 
-/// Declares an enum of named values, in Java's order. Another name survives as `Other`. Clients in C++
-/// write the place in that order instead of the name.
+/// Declares an enum whose values have names on the wire, in Java's order. Unknown names become `Other`. A number is
+/// also accepted: clients in C++ write the position in that order.
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*

@@ -1,11 +1,11 @@
-//! Turns what fastjson writes into JSON: bare keys and objects as keys become texts, null members go.
+//! Turns fastjson's output into JSON: bare keys and objects as keys become texts, null members are dropped.
 
-/// How deep values may nest.
+/// The deepest nesting that is accepted.
 const MAX_DEPTH: usize = 64;
 
-/// The text as JSON, or nothing if there is nothing to put right, or no way to.
+/// Returns the text as JSON; `None` if there is nothing to correct or it cannot be corrected.
 ///
-/// One pass; the result is at most three times as long as the input.
+/// Makes one pass; the result is at most three times as long as the input.
 pub(super) fn relax(text: &[u8]) -> Option<Vec<u8>> {
     let mut relaxer =
         Relaxer { text, at: 0, out: Vec::with_capacity(text.len()), changed: false, in_key: false };
@@ -19,7 +19,7 @@ struct Relaxer<'a> {
     at: usize,
     out: Vec<u8>,
     changed: bool,
-    /// Inside an object that is a key. Keys do not nest: each level would double the backslashes.
+    /// Inside an object that is a key. Keys must not nest: each level would double the backslashes.
     in_key: bool,
 }
 
@@ -106,7 +106,7 @@ impl Relaxer<'_> {
         }
     }
 
-    /// Steps over a comma, or stops before the end.
+    /// Skips a comma, or stops before the end.
     fn separator(&mut self, end: u8) -> Option<()> {
         self.skip_blanks();
         if self.peek()? == end { Some(()) } else { self.expect(b',') }
@@ -126,7 +126,7 @@ impl Relaxer<'_> {
         }
     }
 
-    /// A number, a word: anything up to a delimiter.
+    /// Copies a bare token, such as a number or a word: everything up to a delimiter.
     fn bare(&mut self) -> Option<()> {
         let rest = self.text.get(self.at..)?;
         let delimiter = |byte: &u8| matches!(byte, b',' | b':' | b'"' | b'[' | b']' | b'{' | b'}' | 0..=b' ');

@@ -1,4 +1,4 @@
-//! How far topics and groups are.
+//! Offsets of topics and progress of groups.
 
 use super::object_keys;
 use rocketmq_common::MessageQueue;
@@ -12,11 +12,11 @@ pub struct TopicStatsTable {
     /// Offsets by queue.
     #[serde(with = "object_keys")]
     pub offset_table: BTreeMap<MessageQueue, TopicOffset>,
-    /// Messages per second that were stored lately.
+    /// Messages stored per second, lately.
     pub topic_put_tps: f64,
 }
 
-/// What a queue holds. Java `TopicOffset`.
+/// The offsets of a queue. Java `TopicOffset`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicOffset {
@@ -24,22 +24,22 @@ pub struct TopicOffset {
     pub last_update_timestamp: i64,
     /// The offset behind the last message.
     pub max_offset: i64,
-    /// The offset of the first message that is left.
+    /// The offset of the first message that still exists.
     pub min_offset: i64,
 }
 
-/// How far a group is. Java `ConsumeStats`; the answer to `GET_CONSUME_STATS` 208.
+/// The progress of a group. Java `ConsumeStats`; the answer to `GET_CONSUME_STATS` 208.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumeStats {
-    /// Messages per second that were given out lately.
+    /// Messages delivered per second, lately.
     pub consume_tps: f64,
     /// Offsets by queue.
     #[serde(with = "object_keys")]
     pub offset_table: BTreeMap<MessageQueue, OffsetWrapper>,
 }
 
-/// How far a group is in one queue. Java `OffsetWrapper`.
+/// The progress of a group in one queue. Java `OffsetWrapper`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OffsetWrapper {
@@ -47,8 +47,8 @@ pub struct OffsetWrapper {
     pub broker_offset: i64,
     /// The committed offset.
     pub consumer_offset: i64,
-    /// When the last committed message was stored, in milliseconds since 1970.
+    /// When the message before the committed offset was stored, in milliseconds since 1970.
     pub last_timestamp: i64,
-    /// The offset that was pulled last.
+    /// The offset of the last pull.
     pub pull_offset: i64,
 }

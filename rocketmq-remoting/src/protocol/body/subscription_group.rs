@@ -21,23 +21,23 @@ pub struct SubscriptionGroupConfig {
     pub consume_from_min_enable: bool,
     /// Whether the group consumes in order.
     pub consume_message_orderly: bool,
-    /// For how long a message may be processed, in minutes.
+    /// The longest time for processing a message, in minutes.
     pub consume_timeout_minute: i32,
     /// The group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_name: Option<String>,
-    /// Java `GroupRetryPolicy`, as it is (5.0).
+    /// Java `GroupRetryPolicy`, as raw JSON (5.0).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_retry_policy: Option<serde_json::Value>,
     /// 1 unit; Java `SubscriptionSysFlag`.
     pub group_sys_flag: i32,
-    /// Whether its members are told when others come and go.
+    /// Whether members are told when other members come and go.
     pub notify_consumer_ids_changed_enable: bool,
-    /// After how many retries a message goes to the dead letters.
+    /// The retries after which a message becomes a dead letter.
     pub retry_max_times: i32,
-    /// How many queues its retry topic has.
+    /// The number of queues of the retry topic.
     pub retry_queue_nums: i32,
-    /// Java `SimpleSubscriptionData`s that the group is bound to, as they are (5.0).
+    /// The subscriptions to which the group is bound, Java `SimpleSubscriptionData`, as raw JSON (5.0).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_data_set: Option<Vec<serde_json::Value>>,
     /// The broker to read from when the master is behind.
@@ -81,9 +81,9 @@ pub struct SubscriptionGroupList {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubscriptionGroupWrapper {
-    /// Rises with every change.
+    /// Increases with every change.
     pub data_version: DataVersion,
-    /// Which topics each group is forbidden to read.
+    /// The topics that each group must not read.
     pub forbidden_table: BTreeMap<String, BTreeMap<String, i32>>,
     /// Groups by name.
     pub subscription_group_table: BTreeMap<String, SubscriptionGroupConfig>,

@@ -51,15 +51,15 @@ pub struct CreateTopicListRequestBody {
     pub topic_config_list: Vec<TopicConfig>,
 }
 
-/// One topic, and where its queues are if it is a static one. Java `TopicConfigAndQueueMapping`; the answer
-/// to `GET_TOPIC_CONFIG` 351 (5.x).
+/// A topic, with the places of its queues if it is static. Java `TopicConfigAndQueueMapping`; the answer to
+/// `GET_TOPIC_CONFIG` 351 (5.x).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicConfigAndQueueMapping {
     /// The topic's settings.
     #[serde(flatten)]
     pub topic_config: TopicConfig,
-    /// Java `TopicQueueMappingDetail`, as it is.
+    /// Java `TopicQueueMappingDetail`, as raw JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping_detail: Option<serde_json::Value>,
 }
@@ -69,7 +69,7 @@ pub struct TopicConfigAndQueueMapping {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicConfigSerializeWrapper {
-    /// Rises with every change.
+    /// Increases with every change.
     pub data_version: DataVersion,
     /// Topics by name.
     pub topic_config_table: BTreeMap<String, TopicConfig>,
@@ -79,9 +79,9 @@ pub struct TopicConfigSerializeWrapper {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DataVersion {
-    /// How many changes.
+    /// The number of changes.
     pub counter: i64,
-    /// Term of the broker's state (5.0).
+    /// The term of the broker's state (5.0).
     pub state_version: i64,
     /// When the last change was made, in milliseconds since 1970.
     pub timestamp: i64,

@@ -1,7 +1,7 @@
 //! The binary header, Java `RocketMQSerializable`.
 //!
-//! code 2 · language 1 · version 2 · opaque 4 · flag 4 · remark 4 + n · ext fields 4 + n, all big-endian;
-//! an ext field is key 2 + n, value 4 + n. An empty text means none.
+//! code 2 · language 1 · version 2 · opaque 4 · flag 4 · remark 4 + n · ext fields 4 + n, all big-endian; an ext field
+//! is key 2 + n, value 4 + n. An empty text means no text.
 
 use super::super::view::{Layout, Span};
 use super::super::{CommandFlag, EncodeError, EncodeHeader, EncodedFields, ExtFields, FieldSink, FrameError};
@@ -13,7 +13,7 @@ use bytestring::ByteString;
 /// The smallest binary header: no remark, no ext fields.
 pub(crate) const MIN_HEADER: usize = 21;
 
-/// Appends the header alone.
+/// Appends the header, without the lengths before it.
 pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
     out: &mut BytesMut,
     head: &FrameHead,
@@ -55,7 +55,7 @@ pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
     error.map_or(length.map(|_| ()), Err)
 }
 
-/// The fields of a header alone.
+/// Encodes the fields of a typed header.
 pub(crate) fn encode<H: EncodeHeader + ?Sized>(header: &H) -> Result<Box<[u8]>, EncodeError> {
     let mut out = BytesMut::new();
     let mut fields = BinaryWriter { out: FrameWriter::new(&mut out, 300), error: None };
@@ -71,10 +71,10 @@ struct BinaryWriter<'a> {
 }
 
 impl BinaryWriter<'_> {
-    /// An entry with a value of this length, to be filled in.
+    /// Appends an entry and returns the room for its value of this length.
     #[inline]
     fn entry(&mut self, name: &str, length: usize) -> &mut [u8] {
-        // Java reads the key's length as a signed number.
+        // Java reads the key's length as a signed number, so 15 bits are left.
         let Ok(key_length) = i16::try_from(name.len()) else {
             self.error = Some(EncodeError::NameTooLong { length: name.len() });
             return self.out.room(length);
@@ -129,7 +129,7 @@ fn wire_length(length: usize) -> Result<[u8; 4], EncodeError> {
     i32::try_from(length).map(i32::to_be_bytes).map_err(|_| EncodeError::HeaderTooLong { length })
 }
 
-/// Reads one header and checks its ext fields, so that reading them later cannot fail. The remark is looked at when it is
+/// Reads one header. Checks its ext fields, so that reading them later cannot fail; the remark is checked when it is
 /// read.
 pub(crate) fn read_layout(header: &[u8]) -> Result<Layout, FrameError> {
     let mut rest = header;
@@ -157,7 +157,7 @@ pub(crate) fn read_layout(header: &[u8]) -> Result<Layout, FrameError> {
     })
 }
 
-/// Remark and ext fields, which share the memory of the header that they were read in.
+/// Remark and ext fields, which share the memory of the header.
 pub(crate) fn texts(header: &Bytes, layout: &Layout) -> Result<(Option<ByteString>, ExtFields), FrameError> {
     let part = |span: Span| header.slice(span.range());
     let remark = layout.remark.map(|span| ByteString::try_from(part(span))).transpose();
@@ -165,7 +165,7 @@ pub(crate) fn texts(header: &Bytes, layout: &Layout) -> Result<(Option<ByteStrin
     Ok((remark.map_err(|_| FrameError::NotUtf8)?, fields.unwrap_or_default()))
 }
 
-/// Takes the next entry, key and value, off entries that were checked.
+/// Takes the next key and value from entries that [`read_layout`] has checked.
 pub(crate) fn next_entry<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, &'a str)> {
     entry(rest).ok()
 }

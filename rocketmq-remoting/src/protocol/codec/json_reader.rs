@@ -1,4 +1,4 @@
-//! Reads a JSON header: one scan for the fixed fields, the others stay where they are.
+//! Reads a JSON header: one scan finds the fixed fields; texts stay in place.
 
 use super::super::view::{Layout, Span};
 use super::super::{CommandFlag, ExtFields, FrameError, LanguageCode, SerializeType};
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use memchr::memchr;
 
-/// Reads one header. Fields that are missing or null have Java's default: 0, no text, language JAVA.
+/// Reads one header. A missing or null field has Java's default: 0, no text, language JAVA.
 #[inline]
 pub(crate) fn read_layout(header: &[u8]) -> Result<Layout, FrameError> {
     match read_answer(header) {
@@ -16,7 +16,7 @@ pub(crate) fn read_layout(header: &[u8]) -> Result<Layout, FrameError> {
     }
 }
 
-/// Remark and ext fields, which share the memory of the header that they were read in.
+/// Remark and ext fields, which share the memory of the header.
 pub(crate) fn texts(header: Bytes, layout: &Layout) -> Result<(Option<ByteString>, ExtFields), FrameError> {
     let header = ByteString::try_from(header).map_err(|_| FrameError::NotUtf8)?;
     let remark = layout.remark.map(|span| {
@@ -45,8 +45,8 @@ struct Fixed<'a> {
     ext_fields: Option<(usize, usize)>,
 }
 
-/// Reads what Apache's servers write for an answer, to the letter: every message that is sent costs one. `None` for
-/// anything else, right or wrong. Ext fields without braces in them, and the remark, are looked at when they are read.
+/// Reads an answer exactly as Apache's servers write it: every sent message costs one, so it has a fast path. Returns
+/// `None` for any other header, valid or not. Ext fields and remark are not checked here but when they are read.
 #[inline]
 fn read_answer(header: &[u8]) -> Option<Layout> {
     const AFTER_FIELDS: &[u8] = b",\"flag\":1,\"language\":\"JAVA\",\"opaque\":";
@@ -56,7 +56,7 @@ fn read_answer(header: &[u8]) -> Option<Layout> {
     let mut fields = None;
     if let Some(object) = rest.strip_prefix(b",\"extFields\":") {
         let start = header.len() - object.len();
-        // In a text, the quotes of what follows would be escaped.
+        // The brace may lie inside a text. Then the text behind it has escaped quotes and does not match below.
         let length = memchr(b'}', object.strip_prefix(b"{")?)? + 2;
         rest = &object[length..];
         fields = Some(Span::new(start, start + length));
@@ -67,7 +67,7 @@ fn read_answer(header: &[u8]) -> Option<Layout> {
     if let Some(text) = rest.strip_prefix(b",\"remark\":\"") {
         let start = header.len() - text.len();
         let length = memchr(b'"', text)?;
-        // Which may be the end of an escape.
+        // With a backslash, the quote found may belong to an escape: leave it to the full scan.
         if memchr(b'\\', &text[..length]).is_some() {
             return None;
         }
@@ -90,7 +90,7 @@ fn read_answer(header: &[u8]) -> Option<Layout> {
     })
 }
 
-/// Steps over a number of one to nine digits.
+/// Skips a number of one to nine digits: more might not fit into 32 bits.
 #[inline]
 fn small_number(rest: &mut &[u8]) -> Option<i32> {
     let (mut number, mut digits) = (0, 0);
@@ -108,7 +108,7 @@ fn small_number(rest: &mut &[u8]) -> Option<i32> {
 fn read_any(header: &[u8]) -> Result<Layout, FrameError> {
     let text = std::str::from_utf8(header).map_err(|_| FrameError::NotUtf8)?;
     let fixed = scan(text)?;
-    // The text is a part of the header.
+    // Each part borrows from `text`, so addresses give its position.
     let span = |part: &str| {
         let start = part.as_ptr() as usize - text.as_ptr() as usize;
         Span::new(start, start + part.len())
@@ -165,7 +165,7 @@ impl<'a> Fixed<'a> {
     }
 }
 
-/// A number, also in quotes or with a fraction of zeros, as brokers accept it.
+/// Reads a number; quotes and a fraction of zeros are accepted, like by brokers.
 fn integer(field: &'static str, value: RawValue<'_>) -> Result<i32, FrameError> {
     let text = match value {
         RawValue::Null => return Ok(0),
@@ -202,7 +202,7 @@ fn text(value: RawValue<'_>) -> Option<RawText<'_>> {
     }
 }
 
-/// Where an object starts and ends in the header.
+/// The start and end of an object within the header.
 fn object(value: RawValue<'_>) -> Result<Option<(usize, usize)>, FrameError> {
     match value {
         RawValue::Null => Ok(None),

@@ -1,15 +1,15 @@
 //! A small JSON scanner: finds the parts of a header without copying them.
 //!
-//! Strict in its grammar, but for raw control characters inside strings. Strings stay as they are
-//! written; [`RawText::text`] resolves escapes, which most have none of.
+//! Follows the JSON grammar strictly, except for raw control characters inside strings. Strings stay escaped:
+//! [`RawText::text`] resolves escapes, which few strings have.
 
 use super::swar::find_quote_or_backslash;
 use std::borrow::Cow;
 
-/// How deep objects and arrays may nest. A header nests twice; more only comes from somebody who tries.
+/// The deepest nesting that is accepted. A header nests twice; deeper nesting comes only from an attacker.
 const MAX_DEPTH: usize = 32;
 
-/// Where a header is no JSON, and why.
+/// Where and why a header is no JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JsonError {
     pub(crate) at: usize,
@@ -31,7 +31,7 @@ pub(crate) enum RawValue<'a> {
     /// A number, `true` or `false`.
     Bare(&'a str),
     Array(&'a str),
-    /// With its braces, which start at this index.
+    /// An object with its braces, and the index at which it starts.
     Object(&'a str, usize),
 }
 
@@ -56,13 +56,13 @@ impl<'a> Scanner<'a> {
         if self.take(b'{') { Ok(()) } else { Err(self.error("not an object")) }
     }
 
-    /// The next member of the object that was entered, or none at its end.
+    /// The next member of the object that was entered; `None` at its end.
     pub(crate) fn member(&mut self, first: bool) -> Result<Option<Member<'a>>, JsonError> {
         self.any_member(first, 1)
     }
 
-    /// The next member if it is what nearly all are: a key without escapes, a text without escapes or a whole
-    /// number, and no blanks. Does not move for any other. True is for a text.
+    /// The next member, if it has the usual form: a key without escapes, a text without escapes or a whole number, no
+    /// blanks. Otherwise returns `None` and does not move. The flag is true for a text.
     ///
     /// Apart from [`Scanner::member`] and inlined, so that its parts stay in registers.
     #[inline(always)]
@@ -76,6 +76,7 @@ impl<'a> Scanner<'a> {
             return None;
         }
         let key_end = find_quote_or_backslash(bytes, key)?;
+        // A backslash ends the search too, and fails here: keys with escapes take the slow path.
         let [b'"', b':', next] = bytes.get(key_end..key_end + 3)? else { return None };
         let quoted = *next == b'"';
         let start = key_end + 2 + usize::from(quoted);
@@ -92,6 +93,7 @@ impl<'a> Scanner<'a> {
         if !ends {
             return None;
         }
+        // Move only now: on any earlier return the scanner is unchanged.
         self.at = end + usize::from(quoted);
         Some((&self.text[key..key_end], &self.text[start..end], quoted))
     }
@@ -180,7 +182,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Checks what follows a backslash, so that resolving it later cannot fail.
+    /// Checks an escape, so that resolving it later cannot fail.
     fn skip_escape(&mut self) -> Result<(), JsonError> {
         let bytes = self.text.as_bytes();
         let width = match self.peek() {
@@ -243,14 +245,13 @@ impl<'a> Scanner<'a> {
 }
 
 impl<'a> RawText<'a> {
-    /// The text with its escapes resolved. A surrogate escape without its other half is no character: it
-    /// reads as U+FFFD.
+    /// The text with its escapes resolved. Half a surrogate pair is no character: it reads as U+FFFD.
     pub(crate) fn text(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
     }
 }
 
-/// Only digits with an optional sign, or what a float may look like.
+/// Whether a token is a number: digits with an optional sign, or the form of a float.
 fn is_number(token: &str) -> bool {
     let digits = token.strip_prefix('-').unwrap_or(token).as_bytes();
     match digits.first() {
@@ -284,7 +285,7 @@ fn unescape(raw: &str) -> String {
     out
 }
 
-/// The character of `\uXXXX` or of a surrogate pair of those, and how many bytes it took.
+/// The character of `\uXXXX`, or of a surrogate pair in this form, and the number of bytes it took.
 fn unicode_escape(escape: &str) -> (char, usize) {
     let unit = |from: usize| {
         let digits = escape.get(from..from + 6)?.strip_prefix("\\u")?;

@@ -5,7 +5,7 @@ use super::swar;
 use super::writer::{FrameWriter, decimal_length, write_decimal};
 use bytes::BytesMut;
 
-/// Appends the header alone.
+/// Appends the header, without the lengths before it.
 pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
     out: &mut BytesMut,
     head: &FrameHead,
@@ -46,7 +46,7 @@ pub(crate) fn write_header<H: EncodeHeader + ?Sized>(
     Ok(())
 }
 
-/// The members for the fields of a header, each with a comma behind it.
+/// Encodes the fields of a typed header as members, each followed by a comma.
 pub(crate) fn encode<H: EncodeHeader + ?Sized>(header: &H) -> Box<[u8]> {
     let mut out = BytesMut::new();
     let mut json = JsonWriter { out: FrameWriter::new(&mut out, 800) };
@@ -60,8 +60,8 @@ struct JsonWriter<'a> {
 }
 
 impl JsonWriter<'_> {
-    /// A member with a value of this length, to be filled in; a comma follows, which `close_fields` drops
-    /// after the last.
+    /// Appends a member and returns the room for its value of this length. A comma follows; `close_fields` drops the
+    /// last comma.
     #[inline]
     fn member(&mut self, name: &str, length: usize) -> &mut [u8] {
         let slot = self.out.room(name.len() + length + 6);
@@ -74,7 +74,7 @@ impl JsonWriter<'_> {
         value
     }
 
-    /// A member of which any part may need escapes.
+    /// Appends a member whose name or value may need escapes.
     fn with_escapes(&mut self, name: &str, value: &[&str]) {
         self.out.put(b"\"");
         self.escaped(name);
@@ -83,9 +83,9 @@ impl JsonWriter<'_> {
         self.out.put(b"\",");
     }
 
-    /// A string's inside.
+    /// Appends the inside of a string.
     fn escaped(&mut self, text: &str) {
-        // So that the room for the worst case stays small.
+        // In chunks, so that the room reserved for the worst case (six bytes per byte) stays small.
         for part in text.as_bytes().chunks(64) {
             let written = write_escaped(part, self.out.ahead(6 * part.len() + 8));
             self.out.keep(written);
@@ -111,7 +111,8 @@ impl FieldSink for JsonWriter<'_> {
         }
     }
 
-    /// Parts are mostly those of properties, which need escapes.
+    /// Appends a text given in parts. Parts are mostly properties, whose separators need escapes: it does not check
+    /// first.
     fn joined(&mut self, name: &str, parts: &[&str]) {
         self.with_escapes(name, parts);
     }
@@ -136,12 +137,13 @@ impl FieldSink for JsonWriter<'_> {
     }
 }
 
-/// Copies eight bytes at a time and goes back to where an escape is due. `out` has eight bytes more than the
-/// escaped text can take.
+/// Copies eight bytes at a time and steps back to a byte that needs an escape. `out` must be eight bytes longer than
+/// the escaped text can get.
 fn write_escaped(text: &[u8], out: &mut [u8]) -> usize {
     let (mut taken, mut written) = (0, 0);
     while let Some(word) = text.get(taken..).and_then(<[u8]>::first_chunk::<8>) {
         let plain = swar::plain_bytes(*word);
+        // Copy the whole word, then count only its plain bytes: cheaper than a branch per byte.
         out[written..written + 8].copy_from_slice(word);
         taken += plain;
         written += plain;
@@ -161,7 +163,7 @@ fn write_escaped(text: &[u8], out: &mut [u8]) -> usize {
     written
 }
 
-/// Writes the escape of a byte and says how long it is. `out` has eight bytes or more.
+/// Writes the escape of a byte and returns its length. `out` has eight bytes or more.
 #[inline]
 fn escape(byte: u8, out: &mut [u8]) -> usize {
     match CONTROLS.get(usize::from(byte)) {

@@ -1,4 +1,8 @@
-//! The two forms of a header, behind `encode_frame` and `decode_frame`.
+//! The two encodings of a header, behind `encode_frame` and `decode_frame`.
+//!
+//! * `binary`: Java's `RocketMQSerializable`.
+//! * `json_reader`, `json_scan`: reads JSON headers; `json_writer` writes them.
+//! * `swar`: looks at eight bytes at a time. `writer`: appends to a write buffer.
 
 pub(super) mod binary;
 pub(super) mod json_reader;

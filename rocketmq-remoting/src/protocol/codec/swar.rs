@@ -1,4 +1,4 @@
-//! Looks at eight bytes of text at a time. Header texts are too short for a vector search to pay.
+//! Looks at eight bytes of text at a time. Header texts are too short for a vector search to pay off.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -18,7 +18,7 @@ pub(crate) fn find_quote_or_backslash(text: &[u8], from: usize) -> Option<usize>
     tail.iter().position(|byte| matches!(byte, b'"' | b'\\')).map(|found| at + found)
 }
 
-/// Whether a JSON string needs an escape for any of these bytes.
+/// Whether any of these bytes needs an escape in a JSON string.
 #[inline]
 pub(super) fn has_escapes(text: &[u8]) -> bool {
     let mut words = text.chunks_exact(8);
@@ -27,7 +27,7 @@ pub(super) fn has_escapes(text: &[u8]) -> bool {
     }
     let tail = words.remainder();
     match (tail.first_chunk::<4>(), tail.last_chunk::<4>()) {
-        // Up to seven bytes: the two halves overlap.
+        // Four to seven bytes: the two halves overlap.
         (Some(head), Some(end)) => {
             let halves = u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*end)) << 32;
             to_escape(halves) != 0
@@ -36,7 +36,7 @@ pub(super) fn has_escapes(text: &[u8]) -> bool {
     }
 }
 
-/// How many of the first bytes of eight need no escape.
+/// How many bytes, counted from the first, need no escape.
 #[inline]
 pub(super) fn plain_bytes(word: [u8; 8]) -> usize {
     first(to_escape(u64::from_le_bytes(word)))
@@ -47,7 +47,7 @@ fn load(word: &[u8]) -> u64 {
     u64::from_le_bytes(word.try_into().unwrap_or_default())
 }
 
-/// Which byte the lowest of these bits is in; 8 for none.
+/// The index of the byte that holds the lowest set bit; 8 if none is set.
 #[inline]
 fn first(hits: u64) -> usize {
     (hits.trailing_zeros() / 8) as usize
@@ -64,7 +64,7 @@ fn to_escape(word: u64) -> u64 {
     controls | quotes_and_backslashes(word)
 }
 
-/// The lowest bit that is set marks the first zero byte; those above it may be false.
+/// The lowest set bit marks the first zero byte; bits above it may be wrong.
 #[inline]
 fn zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGHS

@@ -1,9 +1,9 @@
-//! Appends to a write buffer piece by piece, without asking for room at each.
+//! Appends to a write buffer piece by piece, without reserving room for each piece.
 
 use bytes::BytesMut;
 
-/// Keeps the buffer a little longer than what was written, so that a piece is one bounds check and one
-/// copy. [`FrameWriter::finish`] cuts the rest off.
+/// Keeps the buffer longer than its content, so that a piece costs one bounds check and one copy.
+/// [`FrameWriter::finish`] cuts the excess off.
 pub(super) struct FrameWriter<'a> {
     out: &'a mut BytesMut,
     at: usize,
@@ -13,14 +13,14 @@ impl<'a> FrameWriter<'a> {
     /// How much further to grow than needed.
     const SLACK: usize = 512;
 
-    /// `typical` is how long most headers are.
+    /// `typical` is the length of most headers.
     pub(super) fn new(out: &'a mut BytesMut, typical: usize) -> Self {
         let at = out.len();
         out.resize(at + typical, 0);
         Self { out, at }
     }
 
-    /// The next `length` bytes, to be filled by the caller.
+    /// Returns the next `length` bytes for the caller to fill.
     #[inline]
     pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
         let start = self.at;
@@ -32,7 +32,7 @@ impl<'a> FrameWriter<'a> {
         &mut self.out[start..end]
     }
 
-    /// The next bytes, `length` or more, of which the caller keeps some with [`FrameWriter::keep`].
+    /// Returns the next `length` bytes or more; the caller keeps some of them with [`FrameWriter::keep`].
     #[inline]
     pub(super) fn ahead(&mut self, length: usize) -> &mut [u8] {
         let end = self.at + length;
@@ -42,7 +42,7 @@ impl<'a> FrameWriter<'a> {
         &mut self.out[self.at..]
     }
 
-    /// Keeps that many of the bytes that [`FrameWriter::ahead`] gave.
+    /// Keeps the first `length` bytes that [`FrameWriter::ahead`] returned.
     #[inline]
     pub(super) fn keep(&mut self, length: usize) {
         self.at = (self.at + length).min(self.out.len());
@@ -58,7 +58,7 @@ impl<'a> FrameWriter<'a> {
         write_decimal(value, self.room(decimal_length(value)));
     }
 
-    /// How many bytes the buffer holds up to here.
+    /// The number of bytes in the buffer.
     pub(super) fn position(&self) -> usize {
         self.at
     }
@@ -68,7 +68,7 @@ impl<'a> FrameWriter<'a> {
         self.at = position.min(self.at);
     }
 
-    /// Overwrites what was written at `position`.
+    /// Overwrites four bytes at `position`.
     pub(super) fn patch(&mut self, position: usize, word: &[u8; 4]) {
         if let Some(slot) = self.out.get_mut(position..position + 4) {
             slot.copy_from_slice(word);
@@ -85,15 +85,15 @@ impl<'a> FrameWriter<'a> {
     }
 }
 
-/// How many bytes the decimal form of a number takes.
+/// The number of bytes of the decimal form.
 #[inline]
 pub(super) fn decimal_length(value: i64) -> usize {
     let digits = value.unsigned_abs().checked_ilog10().unwrap_or_default() as usize + 1;
     digits + usize::from(value < 0)
 }
 
-/// Writes the decimal form into `out`, which is exactly as long: right where it belongs, as bytes that are
-/// written one by one are slow to copy.
+/// Writes the decimal form into `out`, which is exactly as long. It writes in place: digits written elsewhere byte by
+/// byte would be slow to copy.
 #[inline]
 pub(super) fn write_decimal(value: i64, out: &mut [u8]) {
     const PAIRS: &[u8; 200] = b"\
@@ -110,7 +110,7 @@ pub(super) fn write_decimal(value: i64, out: &mut [u8]) {
         rest /= 100;
         end -= 2;
     }
-    // What is left is a digit, or the zero behind an even number of them.
+    // The rest is the first digit, or the zero of the number 0.
     if rest > 0 || end == out.len() {
         out[end - 1] = b'0' + rest as u8;
     }

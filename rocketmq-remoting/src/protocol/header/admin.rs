@@ -43,13 +43,13 @@ headers! {
     pub struct CreateTopicRequestHeader(UPDATE_AND_CREATE_TOPIC -> NoHeader) as CreateTopicFields {
         /// The topic.
         "topic" topic: ByteString,
-        /// The topic whose settings apply; brokers ignore it.
+        /// The topic whose settings are the template; brokers ignore it.
         "defaultTopic" default_topic: ByteString,
         /// How many queues can be read.
         "readQueueNums" read_queue_nums: i32,
         /// How many queues can be written.
         "writeQueueNums" write_queue_nums: i32,
-        /// 4 read, 2 write, 1 inherit; Java `PermName`. Brokers check nothing.
+        /// 4 read, 2 write, 1 inherit; Java `PermName`. Brokers do not check it.
         "perm" perm: i32,
         /// `SINGLE_TAG` or `MULTI_TAG`.
         "topicFilterType" topic_filter_type: ByteString,
@@ -59,7 +59,7 @@ headers! {
         "order" order: bool,
         /// `+key=value` sets, `-key` removes, joined by commas (5.0).
         "attributes" attributes: Option<ByteString>,
-        /// Also where the topic is mapped to other brokers (5.0).
+        /// Applies the change even if the topic is mapped to other brokers (5.0).
         "force" force: Option<bool>,
     }
 
@@ -76,17 +76,17 @@ headers! {
         "topic" topic: ByteString,
     }
 
-    /// Who is connected for a consumer group. Java `GetConsumerConnectionListRequestHeader`;
+    /// Clients connected for a consumer group. Java `GetConsumerConnectionListRequestHeader`;
     /// `GET_CONSUMER_CONNECTION_LIST` 203. The answer's body is a
-    /// [`ConsumerConnection`](crate::protocol::body::ConsumerConnection); 206 where nobody is.
+    /// [`ConsumerConnection`](crate::protocol::body::ConsumerConnection); code 206 if none is connected.
     pub struct GetConsumerConnectionListRequestHeader(GET_CONSUMER_CONNECTION_LIST -> NoHeader) {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
     }
 
-    /// Who is connected for a producer group. Java `GetProducerConnectionListRequestHeader`;
+    /// Clients connected for a producer group. Java `GetProducerConnectionListRequestHeader`;
     /// `GET_PRODUCER_CONNECTION_LIST` 204. The answer's body is a
-    /// [`ProducerConnection`](crate::protocol::body::ProducerConnection); 1 where nobody is.
+    /// [`ProducerConnection`](crate::protocol::body::ProducerConnection); code 1 if none is connected.
     pub struct GetProducerConnectionListRequestHeader(GET_PRODUCER_CONNECTION_LIST -> NoHeader) {
         /// The producer group.
         "producerGroup" producer_group: ByteString,
@@ -97,29 +97,29 @@ headers! {
         as DeleteSubscriptionGroupFields {
         /// The consumer group.
         "groupName" group_name: ByteString,
-        /// Whether its offsets go, too.
+        /// Whether to delete its offsets, too.
         "cleanOffset" clean_offset: bool = false,
     }
 
-    /// How far a group has consumed. Java `GetConsumeStatsRequestHeader`; `GET_CONSUME_STATS` 208. The answer's
-    /// body is a [`ConsumeStats`](crate::protocol::body::ConsumeStats).
+    /// The progress of a group. Java `GetConsumeStatsRequestHeader`; `GET_CONSUME_STATS` 208. The answer's body is a
+    /// [`ConsumeStats`](crate::protocol::body::ConsumeStats).
     pub struct GetConsumeStatsRequestHeader(GET_CONSUME_STATS -> NoHeader) as GetConsumeStatsFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
-        /// One topic only.
+        /// Only this topic.
         "topic" topic: Option<ByteString>,
-        /// Several topics, with semicolons between them (5.4).
+        /// Only these topics, separated by semicolons (5.4).
         "topicList" topic_list: Option<ByteString>,
     }
 
-    /// Deletes a topic. Java `DeleteTopicRequestHeader`; `DELETE_TOPIC_IN_BROKER` 215. NameServers keep the
-    /// route until they are told with 216.
+    /// Deletes a topic. Java `DeleteTopicRequestHeader`; `DELETE_TOPIC_IN_BROKER` 215. NameServers keep the route until
+    /// code 216 deletes it.
     pub struct DeleteTopicRequestHeader(DELETE_TOPIC_IN_BROKER -> NoHeader) {
         /// The topic.
         "topic" topic: ByteString,
     }
 
-    /// Which groups consume a topic. Java `QueryTopicConsumeByWhoRequestHeader`;
+    /// The groups that consume a topic. Java `QueryTopicConsumeByWhoRequestHeader`;
     /// `QUERY_TOPIC_CONSUME_BY_WHO` 300. The answer's body is a
     /// [`GroupList`](crate::protocol::body::GroupList).
     pub struct QueryTopicConsumeByWhoRequestHeader(QUERY_TOPIC_CONSUME_BY_WHO -> NoHeader) {
@@ -131,13 +131,13 @@ headers! {
     /// body is a [`BrokerStatsData`](crate::protocol::body::BrokerStatsData).
     pub struct ViewBrokerStatsDataRequestHeader(VIEW_BROKER_STATS_DATA -> NoHeader)
         as ViewBrokerStatsDataFields {
-        /// What is counted, such as `TOPIC_PUT_NUMS`.
+        /// The name of the counter, such as `TOPIC_PUT_NUMS`.
         "statsName" stats_name: ByteString,
-        /// For what: a topic, or `topic@group`.
+        /// The counted object: a topic, or `topic@group`.
         "statsKey" stats_key: ByteString,
     }
 
-    /// Which topics a group consumes. Java `QueryTopicsByConsumerRequestHeader`;
+    /// The topics that a group consumes. Java `QueryTopicsByConsumerRequestHeader`;
     /// `QUERY_TOPICS_BY_CONSUMER` 343. The answer's body is a
     /// [`TopicList`](crate::protocol::body::TopicList).
     pub struct QueryTopicsByConsumerRequestHeader(QUERY_TOPICS_BY_CONSUMER -> NoHeader) {
@@ -161,7 +161,7 @@ headers! {
     pub struct GetTopicConfigRequestHeader(GET_TOPIC_CONFIG -> NoHeader) {
         /// The topic.
         "topic" topic: ByteString,
-        /// Whether the topic's mapping to brokers is wanted; Java sends true.
+        /// Whether the answer shall contain the mapping to brokers; Java sends true.
         "lo" lo: Option<bool>,
     }
 
@@ -173,39 +173,40 @@ headers! {
         "group" group: ByteString,
     }
 
-    /// Says whether a group may read a topic, and changes it before if told to. Java `UpdateGroupForbiddenRequestHeader`;
-    /// `UPDATE_AND_GET_GROUP_FORBIDDEN` 353. The answer's body is Java's `GroupForbidden`.
+    /// Tells whether a group may read a topic, and first changes it if `readable` is set. Java
+    /// `UpdateGroupForbiddenRequestHeader`; `UPDATE_AND_GET_GROUP_FORBIDDEN` 353. The answer's body is Java's
+    /// `GroupForbidden`.
     pub struct UpdateGroupForbiddenRequestHeader(UPDATE_AND_GET_GROUP_FORBIDDEN -> NoHeader)
         as UpdateGroupForbiddenFields {
         /// The consumer group.
         "group" group: ByteString,
         /// The topic.
         "topic" topic: ByteString,
-        /// Allows or forbids to read; nothing changes without it.
+        /// Allows or forbids reading; without it nothing changes.
         "readable" readable: Option<bool>,
     }
 
-    /// Gives a group the committed offsets of another one. Java `CloneGroupOffsetRequestHeader`;
+    /// Copies the committed offsets of one group to another. Java `CloneGroupOffsetRequestHeader`;
     /// `CLONE_GROUP_OFFSET` 314.
     pub struct CloneGroupOffsetRequestHeader(CLONE_GROUP_OFFSET -> NoHeader) as CloneGroupOffsetFields {
-        /// The group that has the offsets.
+        /// The group whose offsets are copied.
         "srcGroup" src_group: ByteString,
-        /// The group that gets them.
+        /// The group that receives the offsets.
         "destGroup" dest_group: ByteString,
         /// The topic; without it brokers do nothing.
         "topic" topic: Option<ByteString>,
-        /// Also while the group has members.
+        /// Copies even while the group has members.
         "offline" offline: bool = false,
     }
 
-    /// How far all groups have consumed. Java `GetConsumeStatsInBrokerHeader`; `GET_BROKER_CONSUME_STATS` 317. The
-    /// answer's body is Java's `ConsumeStatsList`.
+    /// The progress of all groups. Java `GetConsumeStatsInBrokerHeader`; `GET_BROKER_CONSUME_STATS` 317. The answer's
+    /// body is Java's `ConsumeStatsList`.
     pub struct GetConsumeStatsInBrokerHeader(GET_BROKER_CONSUME_STATS -> NoHeader) {
         /// Only ordered topics.
         "isOrder" is_order: bool = false,
     }
 
-    /// When messages of each queue were stored and consumed. Java `QueryConsumeTimeSpanRequestHeader`;
+    /// Times at which messages of each queue were stored and consumed. Java `QueryConsumeTimeSpanRequestHeader`;
     /// `QUERY_CONSUME_TIME_SPAN` 303. The answer's body is Java's `QueryConsumeTimeSpanBody`.
     pub struct QueryConsumeTimeSpanRequestHeader(QUERY_CONSUME_TIME_SPAN -> NoHeader)
         as QueryConsumeTimeSpanFields {
@@ -215,19 +216,20 @@ headers! {
         "group" group: ByteString,
     }
 
-    /// The lowest offset that any group has committed. Java `QueryCorrectionOffsetHeader`; `QUERY_CORRECTION_OFFSET` 308.
-    /// The answer's body is Java's `QueryCorrectionOffsetBody`.
+    /// The lowest offset that any group has committed. Java `QueryCorrectionOffsetHeader`; `QUERY_CORRECTION_OFFSET`
+    /// 308. The answer's body is Java's `QueryCorrectionOffsetBody`.
     pub struct QueryCorrectionOffsetHeader(QUERY_CORRECTION_OFFSET -> NoHeader)
         as QueryCorrectionOffsetFields {
-        /// Groups that do not count and lose their offsets, with commas between them.
+        /// Groups to leave out, separated by commas. Their offsets are deleted.
         "filterGroups" filter_groups: Option<ByteString>,
-        /// A group to compare with.
+        /// A group to compare the offsets with.
         "compareGroup" compare_group: Option<ByteString>,
         /// The topic.
         "topic" topic: ByteString,
     }
 
-    /// Entries of a queue. Java `QueryConsumeQueueRequestHeader`; `QUERY_CONSUME_QUEUE` 321. The answer's body is Java's
+    /// Entries of a queue. Java `QueryConsumeQueueRequestHeader`; `QUERY_CONSUME_QUEUE` 321. The answer's body is
+    /// Java's
     /// `QueryConsumeQueueResponseBody`.
     pub struct QueryConsumeQueueRequestHeader(QUERY_CONSUME_QUEUE -> NoHeader) as QueryConsumeQueueFields {
         /// The topic.
@@ -236,9 +238,9 @@ headers! {
         "queueId" queue_id: i32,
         /// The first offset.
         "index" index: i64,
-        /// How many entries at most.
+        /// The largest number of entries.
         "count" count: i32,
-        /// The group whose filter is tried on them.
+        /// A group whose filter is applied to the entries.
         "consumerGroup" consumer_group: Option<ByteString>,
     }
 }

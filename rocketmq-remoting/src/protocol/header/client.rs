@@ -1,4 +1,4 @@
-//! What a client and its broker say about each other: 34, 35, 38, 40, 41, 42, 46, 400, 401.
+//! Clients and their brokers: 34, 35, 38, 40, 41, 42, 46, 400, 401.
 
 use super::macros::{bare_requests, headers};
 use crate::protocol::NoHeader;
@@ -9,12 +9,13 @@ bare_requests! {
     /// is a [`CheckClientRequestBody`](crate::protocol::body::CheckClientRequestBody).
     pub struct CheckClientConfigRequest (CHECK_CLIENT_CONFIG -> NoHeader);
 
-    /// Which queues the broker assigns to a consumer (5.0). Java sends no header; `QUERY_ASSIGNMENT` 400. The
-    /// body is a [`QueryAssignmentRequestBody`](crate::protocol::body::QueryAssignmentRequestBody), that of
-    /// the answer a [`QueryAssignmentResponseBody`](crate::protocol::body::QueryAssignmentResponseBody).
+    /// The queues that the broker assigns to a consumer (5.0). Java sends no header; `QUERY_ASSIGNMENT` 400. The body
+    /// is a
+    /// [`QueryAssignmentRequestBody`](crate::protocol::body::QueryAssignmentRequestBody), the answer's body a
+    /// [`QueryAssignmentResponseBody`](crate::protocol::body::QueryAssignmentResponseBody).
     pub struct QueryAssignmentRequest (QUERY_ASSIGNMENT -> NoHeader);
 
-    /// Lets a group's members pull or pop (5.0). Java sends no header; `SET_MESSAGE_REQUEST_MODE` 401. The
+    /// Sets whether a group's members pull or pop (5.0). Java sends no header; `SET_MESSAGE_REQUEST_MODE` 401. The
     /// body is a [`SetMessageRequestModeRequestBody`](crate::protocol::body::SetMessageRequestModeRequestBody).
     pub struct SetMessageRequestModeRequest (SET_MESSAGE_REQUEST_MODE -> NoHeader);
 }
@@ -24,7 +25,7 @@ headers! {
     /// [`HeartbeatData`](crate::protocol::body::HeartbeatData). The answer's version is the broker's.
     pub struct HeartbeatRequestHeader(HEART_BEAT -> HeartbeatResponseHeader) {}
 
-    /// What the broker adds to the answer to a heartbeat; Java has no class for it.
+    /// Fields that the broker adds to the answer to a heartbeat; Java has no class for them.
     pub struct HeartbeatResponseHeader {
         /// Whether the broker understands heartbeats without subscriptions (5.1).
         "IS_SUPPORT_HEART_BEAT_V2" is_support_heart_beat_v2: Option<bool>,
@@ -32,8 +33,8 @@ headers! {
         "IS_SUB_CHANGE" is_sub_change: Option<bool>,
     }
 
-    /// Takes a client out of one group. Java `UnregisterClientRequestHeader`; `UNREGISTER_CLIENT` 35. Java
-    /// sends one request per group.
+    /// Removes a client from one group. Java `UnregisterClientRequestHeader`; `UNREGISTER_CLIENT` 35. Java sends one
+    /// request per group.
     pub struct UnregisterClientRequestHeader(UNREGISTER_CLIENT -> NoHeader) as UnregisterClientFields {
         /// The client's id.
         "clientID" client_id: ByteString,
@@ -46,7 +47,7 @@ headers! {
     /// The members of a consumer group. Java `GetConsumerListByGroupRequestHeader`;
     /// `GET_CONSUMER_LIST_BY_GROUP` 38. The answer's body is a
     /// [`GetConsumerListByGroupResponseBody`](crate::protocol::body::GetConsumerListByGroupResponseBody);
-    /// 1 where there are none.
+    /// code 1 if the group has no members.
     pub struct GetConsumerListByGroupRequestHeader(GET_CONSUMER_LIST_BY_GROUP -> NoHeader) {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
@@ -61,11 +62,12 @@ headers! {
 
     /// Locks queues for orderly consumption, for 60 s. Java `LockBatchMqRequestHeader`, without fields;
     /// `LOCK_BATCH_MQ` 41. The body is a
-    /// [`LockBatchRequestBody`](crate::protocol::body::LockBatchRequestBody), that of the answer a
+    /// [`LockBatchRequestBody`](crate::protocol::body::LockBatchRequestBody), the answer's body a
     /// [`LockBatchResponseBody`](crate::protocol::body::LockBatchResponseBody).
     pub struct LockBatchMqRequestHeader(LOCK_BATCH_MQ -> NoHeader) {}
 
-    /// Releases such locks. Java `UnlockBatchMqRequestHeader`, without fields; `UNLOCK_BATCH_MQ` 42. The body
-    /// is an [`UnlockBatchRequestBody`](crate::protocol::body::UnlockBatchRequestBody).
+    /// Releases locks of queues. Java `UnlockBatchMqRequestHeader`, without fields; `UNLOCK_BATCH_MQ` 42. The body is
+    /// an
+    /// [`UnlockBatchRequestBody`](crate::protocol::body::UnlockBatchRequestBody).
     pub struct UnlockBatchMqRequestHeader(UNLOCK_BATCH_MQ -> NoHeader) {}
 }

@@ -1,28 +1,28 @@
-//! Headers as servers read them.
+//! Lenient forms of headers, for servers.
 
 use super::BoundaryType;
 use crate::protocol::ExtFields;
 use std::borrow::Cow;
 
-/// The fields of a header as a server reads them: borrowed from the request, and any of them may be missing.
+/// The fields of a header in the form that servers read: borrowed from the request, and each may be missing.
 ///
-/// Apache's servers require a field only when they use it, so that a request may fail late or not at all where
-/// [`DecodeHeader`](crate::protocol::DecodeHeader) refuses it. Each header that a server reads has such a form beside
-/// the strict one, from the same declaration: [`PullMessageFields`](super::PullMessageFields) beside
-/// [`PullMessageRequestHeader`](super::PullMessageRequestHeader).
+/// Apache's servers require a field only when they use it. A request without it may therefore fail late or not at all,
+/// while [`DecodeHeader`](crate::protocol::DecodeHeader) refuses it at once. One declaration makes the strict and the
+/// lenient form of a header: [`PullMessageRequestHeader`](super::PullMessageRequestHeader) and
+/// [`PullMessageFields`](super::PullMessageFields).
 pub trait LenientFields<'a>: Default {
-    /// Takes the value of a field, in place of an earlier one; ignores names that the header does not have.
+    /// Sets a field and replaces an earlier value; ignores names that the header does not have.
     ///
     /// # Errors
     ///
-    /// When the field is a number and the value is not. The field is missing then.
+    /// The field is a number and the value is not. The field is then missing.
     fn set(&mut self, name: &str, value: Cow<'a, str>) -> Result<(), NotANumber>;
 
     /// Reads the fields of a request in one walk.
     ///
     /// # Errors
     ///
-    /// When the policy is [`NumberPolicy::Refuse`] and a number cannot be read.
+    /// The policy is [`NumberPolicy::Refuse`] and a number cannot be read.
     fn read(fields: &'a ExtFields, policy: NumberPolicy) -> Result<Self, NotANumber> {
         let mut read = Self::default();
         for (name, value) in fields {
@@ -35,16 +35,16 @@ pub trait LenientFields<'a>: Default {
     }
 }
 
-/// What a server does when a field should be a number and is not.
+/// How a server reacts to a field that should be a number and is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberPolicy {
-    /// Reads the field as missing. Java: headers that are read by reflection.
+    /// Treats the field as missing. Java: headers that are read by reflection.
     Ignore,
-    /// Refuses the request. Java: headers with a decoder of their own, such as those of pulls and of short sends.
+    /// Refuses the request. Java: headers with their own decoder, such as those of pulls and of short sends.
     Refuse,
 }
 
-/// A text that should be a number, in the words of Java's `NumberFormatException`.
+/// A text that should be a number. The message is that of Java's `NumberFormatException`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("For input string: \"{0}\"")]
 pub struct NotANumber(pub String);
@@ -72,7 +72,7 @@ impl LenientValue<'_> for i64 {
     }
 }
 
-/// Java's `Boolean.parseBoolean`.
+/// Reads like Java's `Boolean.parseBoolean`.
 impl LenientValue<'_> for bool {
     fn read(value: Cow<'_, str>) -> Result<Self, NotANumber> {
         Ok(value.eq_ignore_ascii_case("true"))
@@ -109,7 +109,7 @@ macro_rules! lenient_fields {
             ) -> Result<(), $crate::protocol::header::NotANumber> {
                 match name {
                     $( $wire $(| $short)? => {
-                        // The last of several values counts, even if it is not a number.
+                        // The last of several values counts, even if it is no number: forget the earlier one.
                         self.$field = None;
                         self.$field = Some($crate::protocol::header::lenient::LenientValue::read(value)?);
                     } )*

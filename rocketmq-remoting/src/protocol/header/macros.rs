@@ -1,12 +1,11 @@
-//! How typed headers are declared.
+//! Declarations of typed headers.
 
-/// Declares headers: their structs, and how they are written and read.
+/// Declares headers: their structs and the code that writes and reads them.
 ///
-/// A field is its name on the wire, then that of the struct, then its type. A field of type `Option` may
-/// be missing, one with a default reads as that when it is missing, any other is required. A short name for the wire
-/// may follow the long one, with a bar between them; it is read, not written. A header with a code and the type of its
-/// answer is a request. `as` names the form that servers read, see
-/// [`LenientFields`](crate::protocol::header::LenientFields).
+/// A field is declared as its name on the wire, its name in the struct, its type. A field of type `Option` may be
+/// missing; a field with a default has it when missing; any other field is required. A short wire name may follow the
+/// long one after a bar; it is read but not written. A header with a code and the type of its answer is a request. `as`
+/// names the lenient form that servers read, see [`LenientFields`](crate::protocol::header::LenientFields).
 macro_rules! headers {
     ($(
         $(#[$meta:meta])*
@@ -28,7 +27,7 @@ macro_rules! headers {
     )*};
 }
 
-/// Declares the struct of one header, and how it is written and read.
+/// Declares the struct of one header and the code that writes and reads it.
 macro_rules! header {
     (
         $(#[$meta:meta])*
@@ -93,7 +92,7 @@ macro_rules! header {
     };
 }
 
-/// Declares requests that have no header at all.
+/// Declares requests without a header.
 macro_rules! bare_requests {
     ($( $(#[$meta:meta])* pub struct $request:ident ($code:ident -> $response:ty); )*) => {$(
         $(#[$meta])*

@@ -1,13 +1,13 @@
 //! Typed request and response headers, one file per family of requests.
 //!
-//! A header's fields are those of its Java class. What every Java header may carry on top of them is left
-//! to the ext fields of the command: `ns` and `nsd` (namespace), `oway`, `lo`, and what hooks add; `bname`
-//! (the broker's name) is a field where Java's client sets it.
+//! A header has the fields of its Java class. Fields that any Java header may carry stay in the ext fields of the
+//! command: `ns` and `nsd` (namespace), `oway`, `lo`, and fields that hooks add. `bname` (the broker's name) is a field
+//! where Java's client sets it.
 //!
-//! Build one with `..Default::default()` for what is optional; send it with
+//! Build a header with `..Default::default()` for its optional fields; send it with
 //! [`encode_frame`](super::encode_frame) or [`RemotingCommand::request_with`](super::RemotingCommand::request_with);
-//! read it with [`RemotingCommand::header`](super::RemotingCommand::header). Servers that are as lenient as Apache's read
-//! the `Fields` beside it, see [`LenientFields`].
+//! read it with [`RemotingCommand::header`](super::RemotingCommand::header). Servers as lenient as Apache's read its
+//! `Fields` form, see [`LenientFields`].
 
 mod admin;
 mod client;

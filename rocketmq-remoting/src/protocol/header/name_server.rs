@@ -1,4 +1,4 @@
-//! What a NameServer answers: 100–106, 205, 206, 216, 217, 219, 224, 304, 327.
+//! Requests to a NameServer: 100–106, 205, 206, 216, 217, 219, 224, 304, 327.
 
 use super::macros::{bare_requests, headers};
 use crate::protocol::NoHeader;
@@ -13,7 +13,7 @@ bare_requests! {
     /// [`TopicList`](crate::protocol::body::TopicList).
     pub struct GetAllTopicListFromNameServerRequest (GET_ALL_TOPIC_LIST_FROM_NAMESERVER -> NoHeader);
 
-    /// The topics that clusters and brokers are named after. Java sends no header;
+    /// The topics named after clusters and brokers. Java sends no header;
     /// `GET_SYSTEM_TOPIC_LIST_FROM_NS` 304. The answer's body is a
     /// [`TopicList`](crate::protocol::body::TopicList).
     pub struct GetSystemTopicListFromNameServerRequest (GET_SYSTEM_TOPIC_LIST_FROM_NS -> NoHeader);
@@ -25,11 +25,11 @@ headers! {
     pub struct GetRouteInfoRequestHeader(GET_ROUTEINFO_BY_TOPIC -> NoHeader) as GetRouteInfoFields {
         /// The topic.
         "topic" topic: ByteString,
-        /// Asks for strict JSON also below version 4.9.4.
+        /// Asks for strict JSON even with a version below 4.9.4.
         "acceptStandardJsonOnly" accept_standard_json_only: Option<bool>,
     }
 
-    /// Java `PutKVConfigRequestHeader`; `PUT_KV_CONFIG` 100.
+    /// Sets a value. Java `PutKVConfigRequestHeader`; `PUT_KV_CONFIG` 100.
     pub struct PutKvConfigRequestHeader(PUT_KV_CONFIG -> NoHeader) as PutKvConfigFields {
         /// The namespace, such as `ORDER_TOPIC_CONFIG`.
         "namespace" namespace: ByteString,
@@ -39,7 +39,7 @@ headers! {
         "value" value: ByteString,
     }
 
-    /// Java `GetKVConfigRequestHeader`; `GET_KV_CONFIG` 101. Answered with 22 where there is none.
+    /// Reads a value. Java `GetKVConfigRequestHeader`; `GET_KV_CONFIG` 101. Code 22 if there is no value.
     pub struct GetKvConfigRequestHeader(GET_KV_CONFIG -> GetKvConfigResponseHeader) {
         /// The namespace.
         "namespace" namespace: ByteString,
@@ -53,7 +53,7 @@ headers! {
         "value" value: Option<ByteString>,
     }
 
-    /// Java `DeleteKVConfigRequestHeader`; `DELETE_KV_CONFIG` 102.
+    /// Deletes a value. Java `DeleteKVConfigRequestHeader`; `DELETE_KV_CONFIG` 102.
     pub struct DeleteKvConfigRequestHeader(DELETE_KV_CONFIG -> NoHeader) {
         /// The namespace.
         "namespace" namespace: ByteString,
@@ -61,14 +61,14 @@ headers! {
         "key" key: ByteString,
     }
 
-    /// Java `GetKVListByNamespaceRequestHeader`; `GET_KVLIST_BY_NAMESPACE` 219. The answer's body is a
-    /// [`KVTable`](crate::protocol::body::KVTable).
+    /// All values of a namespace. Java `GetKVListByNamespaceRequestHeader`; `GET_KVLIST_BY_NAMESPACE` 219. The
+    /// answer's body is a [`KVTable`](crate::protocol::body::KVTable).
     pub struct GetKvListByNamespaceRequestHeader(GET_KVLIST_BY_NAMESPACE -> NoHeader) {
         /// The namespace.
         "namespace" namespace: ByteString,
     }
 
-    /// A broker announces itself. Java `RegisterBrokerRequestHeader`; `REGISTER_BROKER` 103.
+    /// Announces a broker. Java `RegisterBrokerRequestHeader`; `REGISTER_BROKER` 103.
     pub struct RegisterBrokerRequestHeader(REGISTER_BROKER -> RegisterBrokerResponseHeader) {
         /// The broker's name, shared by a master and its slaves.
         "brokerName" broker_name: ByteString,
@@ -80,7 +80,7 @@ headers! {
         "haServerAddr" ha_server_addr: ByteString,
         /// 0 is the master.
         "brokerId" broker_id: i64,
-        /// After how many milliseconds without news the broker is dropped (5.0).
+        /// Milliseconds without a heartbeat after which the broker is dropped (5.0).
         "heartbeatTimeoutMillis" heartbeat_timeout_millis: Option<i64>,
         /// Whether a slave may act as master (5.0).
         "enableActingMaster" enable_acting_master: Option<bool>,
@@ -98,7 +98,7 @@ headers! {
         "masterAddr" master_addr: Option<ByteString>,
     }
 
-    /// A broker leaves. Java `UnRegisterBrokerRequestHeader`; `UNREGISTER_BROKER` 104.
+    /// Removes a broker that shuts down. Java `UnRegisterBrokerRequestHeader`; `UNREGISTER_BROKER` 104.
     pub struct UnregisterBrokerRequestHeader(UNREGISTER_BROKER -> NoHeader) {
         /// The broker's name.
         "brokerName" broker_name: ByteString,
@@ -110,7 +110,8 @@ headers! {
         "brokerId" broker_id: i64,
     }
 
-    /// Java `WipeWritePermOfBrokerRequestHeader`; `WIPE_WRITE_PERM_OF_BROKER` 205.
+    /// Takes the write permission of a broker's topics away. Java `WipeWritePermOfBrokerRequestHeader`;
+    /// `WIPE_WRITE_PERM_OF_BROKER` 205.
     pub struct WipeWritePermOfBrokerRequestHeader(WIPE_WRITE_PERM_OF_BROKER -> WipeWritePermOfBrokerResponseHeader)
         as WipeWritePermOfBrokerFields {
         /// The broker's name.
@@ -123,7 +124,8 @@ headers! {
         "wipeTopicCount" wipe_topic_count: i32,
     }
 
-    /// Java `AddWritePermOfBrokerRequestHeader`; `ADD_WRITE_PERM_OF_BROKER` 327.
+    /// Gives the write permission of a broker's topics back. Java `AddWritePermOfBrokerRequestHeader`;
+    /// `ADD_WRITE_PERM_OF_BROKER` 327.
     pub struct AddWritePermOfBrokerRequestHeader(ADD_WRITE_PERM_OF_BROKER -> AddWritePermOfBrokerResponseHeader) {
         /// The broker's name.
         "brokerName" broker_name: ByteString,
@@ -135,7 +137,7 @@ headers! {
         "addTopicCount" add_topic_count: i32,
     }
 
-    /// Java `DeleteTopicFromNamesrvRequestHeader`; `DELETE_TOPIC_IN_NAMESRV` 216.
+    /// Deletes a topic's route. Java `DeleteTopicFromNamesrvRequestHeader`; `DELETE_TOPIC_IN_NAMESRV` 216.
     pub struct DeleteTopicInNameServerRequestHeader(DELETE_TOPIC_IN_NAMESRV -> NoHeader)
         as DeleteTopicInNameServerFields {
         /// The topic.
@@ -144,14 +146,15 @@ headers! {
         "clusterName" cluster_name: Option<ByteString>,
     }
 
-    /// Java `RegisterTopicRequestHeader`; `REGISTER_TOPIC_IN_NAMESRV` 217. The body is a
+    /// Registers a topic's route. Java `RegisterTopicRequestHeader`; `REGISTER_TOPIC_IN_NAMESRV` 217. The body is a
     /// [`TopicRouteData`](crate::protocol::body::TopicRouteData).
     pub struct RegisterTopicRequestHeader(REGISTER_TOPIC_IN_NAMESRV -> NoHeader) as RegisterTopicFields {
         /// The topic.
         "topic" topic: ByteString,
     }
 
-    /// Java `GetTopicsByClusterRequestHeader`; `GET_TOPICS_BY_CLUSTER` 224. The answer's body is a
+    /// All topics of a cluster. Java `GetTopicsByClusterRequestHeader`; `GET_TOPICS_BY_CLUSTER` 224. The answer's body
+    /// is a
     /// [`TopicList`](crate::protocol::body::TopicList).
     pub struct GetTopicsByClusterRequestHeader(GET_TOPICS_BY_CLUSTER -> NoHeader)
         as GetTopicsByClusterFields {

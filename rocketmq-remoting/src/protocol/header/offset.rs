@@ -6,7 +6,7 @@ use crate::protocol::fields::HeaderField;
 use crate::protocol::{FieldSink, NoHeader};
 use bytestring::ByteString;
 
-/// Which of several messages with the same time is meant. Java `BoundaryType`.
+/// Chooses among several messages with equal times. Java `BoundaryType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BoundaryType {
     /// The first message at or after the time.
@@ -29,15 +29,15 @@ impl HeaderField for BoundaryType {
 }
 
 impl BoundaryType {
-    /// As Java reads it, anything but `upper` in any case is the lower one.
+    /// Anything but `upper` (in any case) means lower, like in Java.
     pub(super) fn from_java(text: &str) -> Self {
         if text.eq_ignore_ascii_case("upper") { Self::Upper } else { Self::Lower }
     }
 }
 
 headers! {
-    /// The committed offset of a group. Java `QueryConsumerOffsetRequestHeader`; `QUERY_CONSUMER_OFFSET` 14.
-    /// Answered with 22 where there is none.
+    /// The committed offset of a group. Java `QueryConsumerOffsetRequestHeader`; `QUERY_CONSUMER_OFFSET` 14. Code 22
+    /// if no offset is committed.
     pub struct QueryConsumerOffsetRequestHeader(QUERY_CONSUMER_OFFSET -> QueryConsumerOffsetResponseHeader)
         as QueryConsumerOffsetFields {
         /// The consumer group.
@@ -46,7 +46,7 @@ headers! {
         "topic" topic: ByteString,
         /// The queue.
         "queueId" queue_id: i32,
-        /// `false` asks not to answer 0 for a new group while the queue starts at 0 (5.0).
+        /// `false`: no answer 0 for a new group while the queue still starts at 0 (5.0).
         "setZeroIfNotFound" set_zero_if_not_found: Option<bool>,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
@@ -68,7 +68,7 @@ headers! {
         "topic" topic: ByteString,
         /// The queue.
         "queueId" queue_id: i32,
-        /// The offset to commit; brokers check nothing.
+        /// The offset to commit; brokers do not check it.
         "commitOffset" commit_offset: i64,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
@@ -83,7 +83,7 @@ headers! {
         "queueId" queue_id: i32,
         /// Store time in milliseconds since 1970.
         "timestamp" timestamp: i64,
-        /// Which side to look from; the lower one without it (5.1).
+        /// Which end to search from; lower if missing (5.1).
         "boundaryType" boundary_type: Option<BoundaryType>,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
@@ -101,7 +101,7 @@ headers! {
         "topic" topic: ByteString,
         /// The queue.
         "queueId" queue_id: i32,
-        /// Count only what replicas confirmed; yes without it (5.0).
+        /// Count only messages that replicas confirmed; true if missing (5.0).
         "committed" committed: Option<bool>,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
@@ -113,7 +113,7 @@ headers! {
         "offset" offset: i64,
     }
 
-    /// The offset of the first message that is left. Java `GetMinOffsetRequestHeader`; `GET_MIN_OFFSET` 31.
+    /// The offset of the first message that still exists. Java `GetMinOffsetRequestHeader`; `GET_MIN_OFFSET` 31.
     pub struct GetMinOffsetRequestHeader(GET_MIN_OFFSET -> GetMinOffsetResponseHeader) {
         /// The topic.
         "topic" topic: ByteString,
@@ -129,7 +129,7 @@ headers! {
         "offset" offset: i64,
     }
 
-    /// When the first message that is left was stored. Java `GetEarliestMsgStoretimeRequestHeader`;
+    /// The store time of the first message that still exists. Java `GetEarliestMsgStoretimeRequestHeader`;
     /// `GET_EARLIEST_MSG_STORETIME` 32.
     pub struct GetEarliestMsgStoretimeRequestHeader(
         GET_EARLIEST_MSG_STORETIME -> GetEarliestMsgStoretimeResponseHeader

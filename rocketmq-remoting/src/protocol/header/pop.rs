@@ -1,11 +1,11 @@
-//! Popping messages (5.0): 200050–200055, 200151. None of the codes fits into the binary header.
+//! Popping messages (5.0): 200050–200055, 200151. None of these codes fits into the binary header.
 
 use super::macros::{bare_requests, headers};
 use crate::protocol::NoHeader;
 use bytestring::ByteString;
 
 bare_requests! {
-    /// Several popped messages are done (5.1). Java sends no header; `BATCH_ACK_MESSAGE` 200151. The body is
+    /// Acknowledges several popped messages (5.1). Java sends no header; `BATCH_ACK_MESSAGE` 200151. The body is
     /// a [`BatchAckMessageRequestBody`](crate::protocol::body::BatchAckMessageRequestBody).
     pub struct BatchAckMessageRequest (BATCH_ACK_MESSAGE -> NoHeader);
 }
@@ -19,13 +19,13 @@ headers! {
         "topic" topic: ByteString,
         /// The queue; −1 for any.
         "queueId" queue_id: i32,
-        /// How many at most; above 32 is refused.
+        /// The largest number of messages; more than 32 is refused.
         "maxMsgNums" max_msg_nums: i32,
-        /// How long they stay hidden, in milliseconds.
+        /// How long the messages stay hidden, in milliseconds.
         "invisibleTime" invisible_time: i64,
         /// How long to wait for new messages, in milliseconds.
         "pollTime" poll_time: i64,
-        /// When the request was made, in milliseconds since 1970; 0 is now.
+        /// When the request was made, in milliseconds since 1970; 0 means now.
         "bornTime" born_time: i64,
         /// Where a new group starts: 0 at the first message, 1 at the last.
         "initMode" init_mode: i32,
@@ -33,19 +33,19 @@ headers! {
         "expType" exp_type: Option<ByteString>,
         /// The filter expression.
         "exp" exp: Option<ByteString>,
-        /// In order: nothing more of a queue before what was popped is done.
+        /// Pops in order: nothing more from a queue until the popped messages are acknowledged.
         "order" order: Option<bool>,
-        /// Names one attempt of an ordered pop, so that it can be repeated (5.1).
+        /// Identifies one attempt of an ordered pop, so that it can be repeated (5.1).
         "attemptId" attempt_id: Option<ByteString>,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
     }
 
-    /// What is needed to acknowledge, on 0 and on errors alike. Java `PopMessageResponseHeader`.
+    /// The parts of the handles for acknowledging, sent with code 0 and with errors. Java `PopMessageResponseHeader`.
     pub struct PopMessageResponseHeader {
         /// When the messages were popped, in milliseconds since 1970.
         "popTime" pop_time: i64,
-        /// How long they stay hidden, in milliseconds.
+        /// How long the messages stay hidden, in milliseconds.
         "invisibleTime" invisible_time: i64,
         /// The queue of the broker's pop records; 999 for an ordered pop.
         "reviveQid" revive_qid: i32,
@@ -59,11 +59,11 @@ headers! {
         "orderCountInfo" order_count_info: Option<ByteString>,
     }
 
-    /// A popped message is done. Java `AckMessageRequestHeader`; `ACK_MESSAGE` 200051.
+    /// Acknowledges a popped message. Java `AckMessageRequestHeader`; `ACK_MESSAGE` 200051.
     pub struct AckMessageRequestHeader(ACK_MESSAGE -> NoHeader) {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
-        /// The topic that was asked for.
+        /// The topic of the pop request.
         "topic" topic: ByteString,
         /// The queue.
         "queueId" queue_id: i32,
@@ -82,7 +82,7 @@ headers! {
     ) as ChangeInvisibleTimeFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
-        /// The topic that was asked for.
+        /// The topic of the pop request.
         "topic" topic: ByteString,
         /// The queue.
         "queueId" queue_id: i32,
@@ -90,9 +90,9 @@ headers! {
         "extraInfo" extra_info: ByteString,
         /// The message's offset in its queue.
         "offset" offset: i64,
-        /// How long it stays hidden from now, in milliseconds.
+        /// How long the message stays hidden from now on, in milliseconds.
         "invisibleTime" invisible_time: i64,
-        /// Whether the message counts as not delivered when it comes again (5.4).
+        /// Whether the delivery does not count when the message comes again (5.4).
         "suspend" suspend: Option<bool>,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
@@ -114,7 +114,7 @@ headers! {
         "topic" topic: ByteString,
         /// The queue.
         "queueId" queue_id: i32,
-        /// How many at most.
+        /// The largest number of messages.
         "maxMsgNums" max_msg_nums: i32,
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
@@ -134,9 +134,9 @@ headers! {
         "pollTime" poll_time: i64,
         /// When the request was made, in milliseconds since 1970.
         "bornTime" born_time: i64,
-        /// In order.
+        /// For an ordered pop.
         "order" order: Option<bool>,
-        /// Names one attempt of an ordered pop (5.1).
+        /// Identifies one attempt of an ordered pop (5.1).
         "attemptId" attempt_id: Option<ByteString>,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
@@ -146,11 +146,11 @@ headers! {
     pub struct NotificationResponseHeader {
         /// Whether there is something to pop.
         "hasMsg" has_msg: bool,
-        /// Whether too many requests wait already.
+        /// Whether the broker refused to wait because too many requests wait already.
         "pollingFull" polling_full: bool = false,
     }
 
-    /// How many pops wait. Java `PollingInfoRequestHeader`; `POLLING_INFO` 200055.
+    /// The number of waiting pops. Java `PollingInfoRequestHeader`; `POLLING_INFO` 200055.
     pub struct PollingInfoRequestHeader(POLLING_INFO -> PollingInfoResponseHeader) {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
@@ -164,7 +164,7 @@ headers! {
 
     /// Java `PollingInfoResponseHeader`.
     pub struct PollingInfoResponseHeader {
-        /// How many requests wait.
+        /// The number of waiting requests.
         "pollingNum" polling_num: i32,
     }
 }

@@ -20,14 +20,14 @@ headers! {
         "queueId" queue_id: i32,
         /// The first offset to read.
         "queueOffset" queue_offset: i64,
-        /// How many messages at most; brokers give 32 by default, whatever is asked for.
+        /// The largest number of messages; brokers give at most 32 by default, whatever the request says.
         "maxMsgNums" max_msg_nums: i32,
-        /// 1 commits `commit_offset`, 2 waits, 4 the subscription is in here, 8 class filter, 16 lite; Java
+        /// Bits: 1 commits `commit_offset`, 2 waits, 4 `subscription` is set, 8 class filter, 16 lite; Java
         /// `PullSysFlag`.
         "sysFlag" sys_flag: i32,
-        /// The offset to commit along the way.
+        /// The offset to commit with this request.
         "commitOffset" commit_offset: i64,
-        /// How long to wait for new messages, in milliseconds. The broker looks only every 5 s.
+        /// How long to wait for new messages, in milliseconds. The broker checks only every 5 s.
         "suspendTimeoutMillis" suspend_timeout_millis: i64,
         /// The filter expression.
         "subscription" subscription: Option<ByteString>,
@@ -35,34 +35,34 @@ headers! {
         "subVersion" sub_version: i64,
         /// `TAG` or `SQL92`.
         "expressionType" expression_type: Option<ByteString>,
-        /// How many bytes at most; brokers ignore it.
+        /// The largest number of bytes; brokers ignore it.
         "maxMsgBytes" max_msg_bytes: Option<i32>,
-        /// Where the request comes from, for proxies.
+        /// The origin of the request, set by proxies.
         "requestSource" request_source: Option<i32>,
-        /// The client behind a proxy; the name on the wire is spelt so.
+        /// The client behind a proxy. The wire name has this spelling.
         "proxyFrowardClientId" proxy_forward_client_id: Option<ByteString>,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
     }
 
-    /// Where to go on, on every answer but errors: 0, 19, 20, 21. The remark names the broker's status.
-    /// Java `PullMessageResponseHeader`.
+    /// Where to continue, on answers with code 0, 19, 20 and 21. The remark names the broker's status. Java
+    /// `PullMessageResponseHeader`.
     pub struct PullMessageResponseHeader {
         /// The broker to ask next time: 0 is the master.
         "suggestWhichBrokerId" suggest_which_broker_id: i64,
-        /// The offset to go on from.
+        /// The offset to continue from.
         "nextBeginOffset" next_begin_offset: i64,
-        /// The first offset that is left.
+        /// The first offset that still exists.
         "minOffset" min_offset: i64,
         /// The offset behind the last message.
         "maxOffset" max_offset: i64,
-        /// Static topics: what to add to the offsets of the messages (5.0).
+        /// Static topics: the difference to add to the offsets of the messages (5.0).
         "offsetDelta" offset_delta: Option<i64>,
         /// The topic's flags (5.0).
         "topicSysFlag" topic_sys_flag: Option<i32>,
         /// The group's flags (5.0).
         "groupSysFlag" group_sys_flag: Option<i32>,
-        /// With code 16, why: 1 broker, 2 group, 3 topic, 4 broadcast, 5 subscription.
+        /// The reason for code 16: 1 broker, 2 group, 3 topic, 4 broadcast, 5 subscription.
         "forbiddenType" forbidden_type: Option<i32>,
     }
 }

@@ -5,20 +5,20 @@ use crate::protocol::NoHeader;
 use bytestring::ByteString;
 
 headers! {
-    /// Messages with this key. Java `QueryMessageRequestHeader`; `QUERY_MESSAGE` 12. The answer's body holds
-    /// stored messages; 22 where there are none.
+    /// Messages with a key. Java `QueryMessageRequestHeader`; `QUERY_MESSAGE` 12. The answer's body holds stored
+    /// messages; code 22 if there are none.
     pub struct QueryMessageRequestHeader(QUERY_MESSAGE -> QueryMessageResponseHeader) as QueryMessageFields {
         /// The topic.
         "topic" topic: ByteString,
         /// One word of the message's keys, or its unique id.
         "key" key: ByteString,
-        /// How many at most; the newest are kept.
+        /// The largest number of messages; the newest are returned.
         "maxNum" max_num: i32,
-        /// Stored not before, in milliseconds since 1970; the index is coarse.
+        /// The earliest store time, in milliseconds since 1970; the index is coarse.
         "beginTimestamp" begin_timestamp: i64,
-        /// Stored not after, in milliseconds since 1970.
+        /// The latest store time, in milliseconds since 1970.
         "endTimestamp" end_timestamp: i64,
-        /// Whether the key is a unique id. Java puts it beside the header.
+        /// Whether the key is a unique id. Java writes it beside the header.
         "_UNIQUE_KEY_QUERY" unique_key_query: Option<bool>,
         /// The broker's name.
         "bname" broker_name: Option<ByteString>,
@@ -32,8 +32,8 @@ headers! {
         "indexLastUpdatePhyoffset" index_last_update_phyoffset: i64,
     }
 
-    /// One message at its physical offset. Java `ViewMessageRequestHeader`; `VIEW_MESSAGE_BY_ID` 33. The
-    /// answer's body is the stored message; 1 where there is none.
+    /// One message at its physical offset. Java `ViewMessageRequestHeader`; `VIEW_MESSAGE_BY_ID` 33. The answer's body
+    /// is the stored message; code 1 if there is none.
     pub struct ViewMessageRequestHeader(VIEW_MESSAGE_BY_ID -> NoHeader) as ViewMessageFields {
         /// The topic; brokers ignore it (5.0).
         "topic" topic: Option<ByteString>,

@@ -1,4 +1,4 @@
-//! What a broker asks a consumer to do, and how an admin makes it ask: 220–223, 307, 309.
+//! Commands of a broker to a consumer, and the admin's requests that cause them: 220–223, 307, 309.
 
 use super::macros::headers;
 use crate::protocol::NoHeader;
@@ -15,11 +15,11 @@ headers! {
         "group" group: ByteString,
         /// The topic.
         "topic" topic: ByteString,
-        /// One queue only; −1 or nothing for all (5.0).
+        /// Only this queue; −1 or missing for all (5.0).
         "queueId" queue_id: Option<i32>,
-        /// This offset instead of a time (5.0).
+        /// An offset instead of a time (5.0).
         "offset" offset: Option<i64>,
-        /// Milliseconds since 1970; −1 is the end of the queue.
+        /// Milliseconds since 1970; −1 for the end of the queue.
         "timestamp" timestamp: i64,
         /// Whether offsets may also move forwards.
         "isForce" is_force: bool,
@@ -36,11 +36,11 @@ headers! {
         "topic" topic: ByteString,
         /// The consumer group.
         "group" group: ByteString,
-        /// One client only.
+        /// Only this client.
         "clientAddr" client_addr: Option<ByteString>,
     }
 
-    /// What a consumer is doing; brokers forward it. Java `GetConsumerRunningInfoRequestHeader`;
+    /// The state of a consumer; brokers forward the request to it. Java `GetConsumerRunningInfoRequestHeader`;
     /// `GET_CONSUMER_RUNNING_INFO` 307. The answer's body is a
     /// [`ConsumerRunningInfo`](crate::protocol::body::ConsumerRunningInfo).
     pub struct GetConsumerRunningInfoRequestHeader(GET_CONSUMER_RUNNING_INFO -> NoHeader) {
@@ -48,19 +48,19 @@ headers! {
         "consumerGroup" consumer_group: ByteString,
         /// The client's id.
         "clientId" client_id: ByteString,
-        /// Whether to add a dump of what its threads do.
+        /// Whether to add the stacks of its threads.
         "jstackEnable" jstack_enable: bool = false,
     }
 
-    /// Lets one consumer process one message now; brokers forward it. Java
-    /// `ConsumeMessageDirectlyResultRequestHeader`; `CONSUME_MESSAGE_DIRECTLY` 309. The request's body is the
-    /// stored message, that of the answer a
+    /// Lets one consumer process one message now; brokers forward the request to it. Java
+    /// `ConsumeMessageDirectlyResultRequestHeader`; `CONSUME_MESSAGE_DIRECTLY` 309. The request's body is the stored
+    /// message, the answer's body a
     /// [`ConsumeMessageDirectlyResult`](crate::protocol::body::ConsumeMessageDirectlyResult).
     pub struct ConsumeMessageDirectlyRequestHeader(CONSUME_MESSAGE_DIRECTLY -> NoHeader)
         as ConsumeMessageDirectlyFields {
         /// The consumer group.
         "consumerGroup" consumer_group: ByteString,
-        /// The client's id; the broker picks one without it.
+        /// The client's id; if missing, the broker picks a client.
         "clientId" client_id: Option<ByteString>,
         /// Store address and physical offset of the message in hexadecimal.
         "msgId" msg_id: Option<ByteString>,

@@ -5,7 +5,7 @@ use super::{LenientFields, NotANumber};
 use crate::protocol::{EncodeHeader, ExtFields, FieldSink, HeaderError, RequestCode, RequestHeader};
 use bytestring::ByteString;
 
-/// Which kind of send it is.
+/// The kinds of sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SendRequestKind {
     /// One message.
@@ -13,25 +13,25 @@ pub enum SendRequestKind {
     Message,
     /// Several messages in one body.
     Batch,
-    /// The reply to a request, pushed to whoever asked.
+    /// The reply to a request, pushed to the requester.
     Reply,
 }
 
-/// The short form of a send, borrowed: what a producer writes.
+/// The short form of a send, borrowed; the form that producers write.
 ///
-/// Java `SendMessageRequestHeaderV2`; `SEND_MESSAGE_V2` 310, `SEND_BATCH_MESSAGE` 320 or
-/// `SEND_REPLY_MESSAGE_V2` 325 by its kind. Fields are `a` to `n` on the wire.
+/// Java `SendMessageRequestHeaderV2`. The kind decides the code: `SEND_MESSAGE_V2` 310, `SEND_BATCH_MESSAGE` 320 or
+/// `SEND_REPLY_MESSAGE_V2` 325. Fields are `a` to `n` on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SendMessageRequestHeaderV2<'a> {
-    /// Chooses the code, and `m`: whether the body is a batch.
+    /// Decides the code, and `m`: whether the body is a batch.
     pub kind: SendRequestKind,
     /// `a`: the producer's group.
     pub producer_group: &'a str,
     /// `b`: the topic.
     pub topic: &'a str,
-    /// `c`: the topic whose settings a missing topic is created with.
+    /// `c`: the template topic for creating a missing topic.
     pub default_topic: &'a str,
-    /// `d`: how many queues a missing topic gets at most; it must be positive.
+    /// `d`: the largest number of queues of a created topic; must be positive.
     pub default_topic_queue_nums: i32,
     /// `e`: the queue; the broker picks one for a negative number.
     pub queue_id: i32,
@@ -43,11 +43,11 @@ pub struct SendMessageRequestHeaderV2<'a> {
     pub flag: i32,
     /// `i`: `name` 0x01 `value` 0x02, repeated.
     pub properties: Option<&'a str>,
-    /// `j`: how often the message was consumed before.
+    /// `j`: how many times the message was consumed before.
     pub reconsume_times: Option<i32>,
     /// `k`: whether the producer belongs to a unit.
     pub unit_mode: Option<bool>,
-    /// `l`: after how many times the message goes to the dead letters; only for retry topics.
+    /// `l`: the retries after which the message becomes a dead letter; for retry topics only.
     pub max_reconsume_times: Option<i32>,
     /// `n`: the broker's name.
     pub broker_name: Option<&'a str>,
@@ -96,18 +96,18 @@ impl RequestHeader for SendMessageRequestHeaderV2<'_> {
 }
 
 headers! {
-    /// A send with long names, and what either form of a send reads as.
+    /// The long form of a send, into which both forms are read.
     ///
     /// Java `SendMessageRequestHeader`; `SEND_MESSAGE` 10, or `SEND_REPLY_MESSAGE` 324. Read it with
-    /// [`SendMessageRequestHeader::decode`], which knows which names go with which code.
+    /// [`SendMessageRequestHeader::decode`], which knows the names of each code.
     pub struct SendMessageRequestHeader(SEND_MESSAGE -> SendMessageResponseHeader) as SendMessageFields {
         /// The producer's group.
         "producerGroup" | "a" producer_group: ByteString,
         /// The topic.
         "topic" | "b" topic: ByteString,
-        /// The topic whose settings a missing topic is created with.
+        /// The template topic for creating a missing topic.
         "defaultTopic" | "c" default_topic: ByteString,
-        /// How many queues a missing topic gets at most.
+        /// The largest number of queues of a created topic.
         "defaultTopicQueueNums" | "d" default_topic_queue_nums: i32,
         /// The queue; the broker picks one for a negative number.
         "queueId" | "e" queue_id: i32,
@@ -119,57 +119,57 @@ headers! {
         "flag" | "h" flag: i32,
         /// `name` 0x01 `value` 0x02, repeated.
         "properties" | "i" properties: Option<ByteString>,
-        /// How often the message was consumed before.
+        /// How many times the message was consumed before.
         "reconsumeTimes" | "j" reconsume_times: Option<i32>,
         /// Whether the producer belongs to a unit.
         "unitMode" | "k" unit_mode: Option<bool>,
-        /// After how many times the message goes to the dead letters.
+        /// The retries after which the message becomes a dead letter.
         "maxReconsumeTimes" | "l" max_reconsume_times: Option<i32>,
-        /// Whether the body is a batch. This decides, not the code.
+        /// Whether the body is a batch. This field decides, not the code.
         "batch" | "m" batch: Option<bool>,
         /// The broker's name.
         "bname" | "n" broker_name: Option<ByteString>,
     }
 
-    /// Where a message was stored. Java `SendMessageResponseHeader`.
+    /// The place where a message was stored. Java `SendMessageResponseHeader`.
     pub struct SendMessageResponseHeader {
-        /// Store address and physical offset in hexadecimal; those of a batch are joined by commas.
+        /// Store address and physical offset in hexadecimal; for a batch several, joined by commas.
         "msgId" msg_id: ByteString,
         /// The queue.
         "queueId" queue_id: i32,
-        /// The message's offset in the queue; of a batch, that of the first.
+        /// The message's offset in the queue; for a batch the first message's.
         "queueOffset" queue_offset: i64,
         /// The unique id of the message. Missing from replies.
         "transactionId" transaction_id: Option<ByteString>,
         /// The unique id of a batch that was stored as one record (5.0).
         "batchUniqId" batch_uniq_id: Option<ByteString>,
-        /// What to recall a delayed message with (5.3.1).
+        /// The handle for recalling a delayed message (5.3.1).
         "recallHandle" recall_handle: Option<ByteString>,
         /// The broker's region, set on nearly every answer to a send.
         "MSG_REGION" msg_region: Option<ByteString>,
-        /// Whether the broker wants messages to be traced.
+        /// Whether the broker asks for traces of messages.
         "TRACE_ON" trace_on: Option<bool>,
     }
 }
 
 impl SendMessageRequestHeader {
-    /// Reads the names that go with this code: long for 10 and 324, short for 310, 320 and 325.
+    /// Reads the names that belong to this code: long for 10 and 324, short for 310, 320 and 325.
     ///
     /// # Errors
     ///
-    /// When a required field is missing, or a value is not what the field holds. Sent with the names of the
-    /// other form, all fields are missing.
+    /// A required field is missing, or a value does not fit its field. With the names of the other form, all fields are
+    /// missing.
     pub fn decode(code: RequestCode, fields: &ExtFields) -> Result<Self, HeaderError> {
         Self::decode_named(fields, |name| is_short(name) == has_short_names(code))
     }
 }
 
 impl<'a> SendMessageFields<'a> {
-    /// Reads the names that go with this code, as [`SendMessageRequestHeader::decode`] does.
+    /// Reads the names that belong to this code, like [`SendMessageRequestHeader::decode`].
     ///
     /// # Errors
     ///
-    /// When a number of the short form cannot be read. Such a number of the long form is missing.
+    /// A number of the short form cannot be read. In the long form such a field counts as missing.
     pub fn read_named(code: RequestCode, fields: &'a ExtFields) -> Result<Self, NotANumber> {
         let (mut read, short) = (Self::default(), has_short_names(code));
         for (name, value) in fields.iter().filter(|(name, _)| is_short(name) == short) {
@@ -187,7 +187,7 @@ fn has_short_names(code: RequestCode) -> bool {
     matches!(code, Code::SEND_MESSAGE_V2 | Code::SEND_BATCH_MESSAGE | Code::SEND_REPLY_MESSAGE_V2)
 }
 
-/// Short names are letters.
+/// Whether a name belongs to the short form: its names are single letters.
 fn is_short(name: &str) -> bool {
     name.len() == 1
 }

@@ -1,4 +1,4 @@
-//! The answer to a send, which every message costs.
+//! The answer to a send. Every sent message costs one, so it has a fast path.
 
 use crate::protocol::codec::swar::find_quote_or_backslash;
 use crate::protocol::ext_fields::FieldValue;
@@ -6,24 +6,24 @@ use crate::protocol::fields::{damaged, decode_value, required};
 use crate::protocol::{FieldsView, HeaderError};
 use std::borrow::Cow;
 
-/// Where a message was stored, borrowed from the answer. Java `SendMessageResponseHeader`.
+/// The place where a message was stored, borrowed from the answer. Java `SendMessageResponseHeader`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SendMessageAnswer<'a> {
-    /// Store address and physical offset in hexadecimal; those of a batch are joined by commas.
+    /// Store address and physical offset in hexadecimal; for a batch several, joined by commas.
     pub msg_id: Cow<'a, str>,
     /// The queue.
     pub queue_id: i32,
-    /// The message's offset in the queue; of a batch, that of the first.
+    /// The message's offset in the queue; for a batch the first message's.
     pub queue_offset: i64,
     /// The unique id of the message. Missing from replies.
     pub transaction_id: Option<Cow<'a, str>>,
     /// The unique id of a batch that was stored as one record (5.0).
     pub batch_uniq_id: Option<Cow<'a, str>>,
-    /// What to recall a delayed message with (5.3.1).
+    /// The handle for recalling a delayed message (5.3.1).
     pub recall_handle: Option<Cow<'a, str>>,
     /// The broker's region.
     pub msg_region: Option<Cow<'a, str>>,
-    /// Whether the broker wants messages to be traced.
+    /// Whether the broker asks for traces of messages.
     pub trace_on: Option<bool>,
 }
 
@@ -34,8 +34,8 @@ impl<'a> SendMessageAnswer<'a> {
     ///
     /// # Errors
     ///
-    /// As those of [`SendMessageResponseHeader`](super::SendMessageResponseHeader): a required field is missing, or a
-    /// value is not what the field holds.
+    /// A required field is missing, or a value does not fit its field, like with
+    /// [`SendMessageResponseHeader`](super::SendMessageResponseHeader).
     pub fn read(fields: FieldsView<'a>) -> Result<Self, HeaderError> {
         let plain = match fields {
             FieldsView::Json(object) => std::str::from_utf8(object).ok().and_then(Self::read_plain),
@@ -44,14 +44,14 @@ impl<'a> SendMessageAnswer<'a> {
         plain.map_or_else(|| Self::read_any(fields), Ok)
     }
 
-    /// Reads the object that Apache's brokers write for a plain message, in whatever order its members come. `None` for
-    /// anything else, right or wrong.
+    /// Reads the object that Apache's brokers write for a plain message; its members may come in any order. Returns
+    /// `None` for any other object, valid or not.
     fn read_plain(object: &'a str) -> Option<Self> {
         let mut rest = object.strip_prefix('{')?;
         let mut answer = Self::default();
         let (mut has_id, mut has_queue, mut has_offset) = (false, false, false);
         loop {
-            // The letter behind the quote tells which one it is.
+            // The letter after the quote tells the member; only the two that start with `q` need a second look.
             match rest.as_bytes().get(1)? {
                 b'm' => {
                     answer.msg_id = Cow::Borrowed(text("\"msgId\":\"", &mut rest)?);
@@ -112,13 +112,13 @@ impl<'a> SendMessageAnswer<'a> {
     }
 }
 
-/// The text between this key and the next quote; `rest` becomes what is behind that. `None` for one with an escape, or
-/// without an end.
+/// Returns the text between `key` and the next quote and moves `rest` behind that quote. `None` for a text with an
+/// escape, or without an end.
 #[inline(always)]
 fn text<'a>(key: &str, rest: &mut &'a str) -> Option<&'a str> {
     let from = rest.strip_prefix(key)?;
     let end = match from.as_bytes().split_first_chunk::<ID_LENGTH>() {
-        // Looked at all at once.
+        // Most texts are ids of this length: check all bytes at once instead of searching for the end.
         Some((id, [b'"', ..])) if !has_quote_or_backslash(id) => ID_LENGTH,
         _ => find_quote_or_backslash(from.as_bytes(), 0)?,
     };
@@ -127,7 +127,7 @@ fn text<'a>(key: &str, rest: &mut &'a str) -> Option<&'a str> {
     Some(text)
 }
 
-/// Most ids are as long: those with an IPv4 address.
+/// The length of most ids: unique ids, and message ids with an IPv4 address.
 const ID_LENGTH: usize = 32;
 
 #[inline(always)]
@@ -135,7 +135,7 @@ fn has_quote_or_backslash(text: &[u8; ID_LENGTH]) -> bool {
     text.iter().fold(false, |found, byte| found | matches!(byte, b'"' | b'\\'))
 }
 
-/// The value, or the error for later.
+/// The value; an error is stored, to be returned after the walk.
 fn keep<T>(decoded: Result<Option<T>, HeaderError>, invalid: &mut Option<HeaderError>) -> Option<T> {
     decoded.unwrap_or_else(|error| {
         *invalid = Some(error);
@@ -150,7 +150,7 @@ mod tests {
     use crate::protocol::{DecodeHeader, ExtFields};
     use bytestring::ByteString;
 
-    /// Both ways to read an answer say the same of it.
+    /// Both ways of reading an answer must agree.
     fn read(object: &str) -> Result<SendMessageResponseHeader, HeaderError> {
         let fields = ExtFields::from_json(ByteString::from(object), 0, object.len());
         let text = |text: &Cow<'_, str>| ByteString::from(&**text);

@@ -1,10 +1,9 @@
-//! Sends of which nearly everything was encoded before.
+//! Sends whose header is mostly encoded in advance.
 
 use super::{SendMessageRequestHeaderV2, SendMessageResponseHeader, SendRequestKind};
 use crate::protocol::{EncodeError, EncodeHeader, EncodedFields, FieldSink, RequestCode, RequestHeader};
 
-/// What all plain messages to one queue have in common: the fields of `SEND_MESSAGE_V2` (310) but for the time and the
-/// properties.
+/// The fields that all plain messages to one queue share: those of `SEND_MESSAGE_V2` (310) without time and properties.
 #[derive(Clone, Debug)]
 pub struct SendTemplate(EncodedFields);
 
@@ -17,17 +16,17 @@ pub struct TemplatedSend<'a> {
 }
 
 impl SendTemplate {
-    /// What messages with this header have in common. `None` if it is that of a batch, a reply, or a message with flags.
+    /// Encodes the shared fields of messages with this header. `None` for a batch, a reply, or a message with flags.
     ///
     /// # Errors
     ///
-    /// When a field is too long for the wire.
+    /// A field is too long for the wire.
     pub fn new(header: &SendMessageRequestHeaderV2<'_>) -> Result<Option<Self>, EncodeError> {
         let is_plain = header.kind == SendRequestKind::Message && (header.sys_flag, header.flag) == (0, 0);
         is_plain.then(|| EncodedFields::new(&Fixed(header)).map(Self)).transpose()
     }
 
-    /// The header for one message, whose properties may come in several parts.
+    /// The header of one message; its properties may come in parts.
     #[inline]
     pub fn send<'a>(&'a self, born_timestamp: i64, properties: &'a [&'a str]) -> TemplatedSend<'a> {
         TemplatedSend { template: self, born_timestamp, properties }
@@ -52,7 +51,7 @@ impl RequestHeader for TemplatedSend<'_> {
     }
 }
 
-/// All fields but the time and the properties.
+/// All fields without time and properties.
 struct Fixed<'a>(&'a SendMessageRequestHeaderV2<'a>);
 
 impl EncodeHeader for Fixed<'_> {
@@ -62,7 +61,7 @@ impl EncodeHeader for Fixed<'_> {
     }
 }
 
-/// Passes on what does not change from message to message.
+/// Passes on the fields that are equal in all messages.
 struct Others<'a, S: ?Sized>(&'a mut S);
 
 impl<S: FieldSink + ?Sized> FieldSink for Others<'_, S> {

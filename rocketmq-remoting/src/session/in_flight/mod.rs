@@ -3,22 +3,22 @@
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// How much later than its deadline a parked request may end. 4,096 long polls whose deadlines are spread over half a
-/// minute cost four sweeps of the table in a second, not a hundred.
+/// A parked request may end this much after its deadline. Sweeps stay rare: 4,096 long polls with deadlines spread over
+/// half a minute cost four sweeps of the table per second, not a hundred.
 const PARKED_SLACK: Duration = Duration::from_millis(250);
 
-/// Slots that a new table starts with; a power of two, as every later size is.
+/// Slots of a new table. A power of two, like every later size, so that a mask finds the slot.
 const INITIAL_SLOTS: usize = 64;
 
 /// Why an entry left the in-flight table without its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallEnd {
-    /// Its deadline passed. The frame was in the write buffer, so the peer may have seen it.
+    /// The deadline passed. The frame was in the write buffer, so the peer may have seen it.
     DeadlinePassed,
     /// The connection ended.
     ConnectionEnded {
-        /// Whether the frame's first byte had been handed to the socket: if not, the peer cannot have
-        /// acted on the request.
+        /// Whether the frame's first byte had been handed to the socket. If not, the peer cannot have acted on the
+        /// request.
         written: bool,
     },
 }
@@ -26,14 +26,14 @@ pub enum CallEnd {
 /// How far the byte stream of a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes that the socket has taken.
+    /// Bytes that the socket has taken since it was opened.
     pub written: u64,
     /// Bytes that the socket had taken when the peer last gave a sign of life.
     pub heard: u64,
 }
 
 impl Progress {
-    /// Whether a frame that begins at `frame_start` was written, and the peer has given no sign of life since.
+    /// Whether the frame at `frame_start` was written and the peer has given no sign of life since.
     fn is_silent_since(self, frame_start: u64) -> bool {
         self.heard <= frame_start && frame_start < self.written
     }
@@ -42,31 +42,31 @@ impl Progress {
 /// Who is told how a request ended. `C` is a callback, for requests that no task waits for.
 #[derive(Debug)]
 pub enum Waiter<C> {
-    /// Nobody yet.
+    /// No receiver is known yet.
     Nobody,
-    /// A task, which comes to take the outcome.
+    /// A task, which polls the table for the outcome.
     Task(Waker),
-    /// A callback, which gets the outcome.
+    /// A callback, which receives the outcome.
     Callback(C),
 }
 
-/// Whose request an answer belongs to.
+/// The receiver of an answer.
 #[derive(Debug)]
 pub enum Matched<C> {
-    /// Nobody's, or nobody's any more: it is a late, repeated or invented answer.
+    /// None: the answer is late, repeated or invented.
     Nobody,
-    /// One whose caller comes to take it: a task that is to be woken, if it waits already.
+    /// A caller that will poll for the answer, which the table keeps. Holds the waker of a task that waits already.
     Kept(Option<Waker>),
-    /// That of a callback, which has left the table.
+    /// A callback. Its request has left the table.
     Callback(C),
 }
 
-/// Whom to tell how their requests ended, once all locks are released.
+/// Receivers to tell about ended requests, once all locks are released.
 #[derive(Debug)]
 pub struct Told<C> {
-    /// Tasks to wake: they come to take the outcome.
+    /// Tasks to wake: they poll the table for the outcome.
     pub wakers: Vec<Waker>,
-    /// Callbacks that get no answer. They have left the table.
+    /// Callbacks of requests that get no answer. The requests have left the table.
     pub callbacks: Vec<(C, CallEnd)>,
 }
 
@@ -78,28 +78,28 @@ impl<C> Default for Told<C> {
 
 /// Requests that wait for their answer, found by opaque id without hashing.
 ///
-/// A slot's index is `opaque & mask`; ids whose slot is occupied are skipped when they are given out, so no
-/// two live entries collide. The full opaque is compared, so a late answer falls through even when its slot
-/// has a new tenant. Java: `NettyRemotingAbstract.responseTable`.
+/// A slot's index is `opaque & mask`. New requests skip ids whose slot is occupied, so that no two live entries
+/// collide. The whole id is compared, so that a late answer does not match a slot's next request. Java:
+/// `NettyRemotingAbstract.responseTable`.
 ///
-/// `C` is a callback, `A` an answer.
+/// `C` is the type of callbacks, `A` of answers.
 #[derive(Debug)]
 pub struct InFlightTable<C, A> {
     slots: Vec<Slot<C>>,
-    /// Answers that their task has yet to take. Apart from the slots, which are many and stay small without them.
+    /// Answers that their tasks have not taken yet. Apart from the slots: these are many and stay small.
     answers: Vec<Option<A>>,
     /// Free places in `answers`.
     free_places: Vec<usize>,
     live: usize,
-    /// How many of `live` are parked: the peer holds them until it has something to say.
+    /// How many of `live` are parked long polls, which the peer holds until it has something to send.
     parked: usize,
-    /// The latest instant until which a peer may hold a parked request. A bound: it falls when none is parked.
+    /// An upper bound of the instants until which the peer may hold a parked request; reset when none is parked.
     held_until: Option<Instant>,
-    /// The first request whose caller gave up, until its deadline shows whether the peer was silent all the time.
-    /// Further ones would tell no more.
+    /// The first request whose caller gave up before its deadline. The deadline then shows whether the peer was silent;
+    /// later requests would show nothing more.
     abandoned: Option<Abandoned>,
     next_opaque: i32,
-    /// No deadline of a waiting entry is before this.
+    /// No waiting entry is due before this instant.
     earliest: Option<Instant>,
 }
 
@@ -119,7 +119,7 @@ enum Slot<C> {
         frame_start: u64,
         waiter: Waiter<C>,
     },
-    /// The answer's place.
+    /// The answer lies in `answers[place]`.
     Answered {
         opaque: i32,
         place: usize,
@@ -130,14 +130,14 @@ enum Slot<C> {
     },
 }
 
-/// Whether a peer may hold a request back.
+/// Whether the peer may hold a request back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
-    /// No: it is answered at once.
+    /// No: the peer answers at once.
     No,
-    /// Yes, and its deadline is later than that.
+    /// Yes, but no longer than the request's deadline.
     Covered,
-    /// Yes, and perhaps beyond its deadline: such a time-out says nothing about the peer.
+    /// Yes, perhaps beyond the request's deadline: its time-out says nothing about the peer.
     Beyond,
 }
 
@@ -162,7 +162,7 @@ impl<C> Slot<C> {
         }
     }
 
-    /// Ends an entry that waits. Returns whether it left the table.
+    /// Ends a waiting entry. Returns whether it left the table.
     fn end(&mut self, end: CallEnd, told: &mut Told<C>) -> bool {
         let Slot::Waiting { opaque, waiter, .. } = self else { return false };
         let opaque = *opaque;
@@ -181,7 +181,7 @@ impl<C> Slot<C> {
 }
 
 impl<C, A> InFlightTable<C, A> {
-    /// An empty table whose first id is `first_opaque`. Ids count up and wrap into the negatives.
+    /// An empty table. Ids count up from `first_opaque` and wrap into the negatives.
     pub fn new(first_opaque: i32) -> Self {
         Self {
             slots: Vec::new(),
@@ -196,7 +196,7 @@ impl<C, A> InFlightTable<C, A> {
         }
     }
 
-    /// Entries that have not left the table: waiting ones, and ended ones that their task has yet to take.
+    /// Counts the entries: waiting ones, and ended ones whose task has not taken the outcome.
     pub fn len(&self) -> usize {
         self.live
     }
@@ -206,12 +206,12 @@ impl<C, A> InFlightTable<C, A> {
         self.live == 0
     }
 
-    /// The earliest instant at which [`expire`](Self::expire) could find something to do.
+    /// The earliest instant at which [`expire`](Self::expire) has something to do.
     pub fn earliest_deadline(&self) -> Option<Instant> {
         self.earliest
     }
 
-    /// Entries that the peer owes something now: all but the parked ones.
+    /// Counts the entries that are not parked: the peer owes them an answer now.
     pub fn load(&self) -> usize {
         self.live - self.parked
     }
@@ -227,8 +227,8 @@ impl<C, A> InFlightTable<C, A> {
         self.enter(deadline, frame_start, Hold::No, waiter)
     }
 
-    /// Enters a long poll: the peer may hold its answer back until `held_until`. It counts in [`len`](Self::len) but
-    /// not in [`load`](Self::load), and ends up to 250 ms after its deadline.
+    /// Enters a long poll: the peer may hold its answer until `held_until`. It counts in [`len`](Self::len) but not in
+    /// [`load`](Self::load), and may end up to 250 ms after its deadline.
     pub fn park(
         &mut self,
         deadline: Instant,
@@ -244,10 +244,12 @@ impl<C, A> InFlightTable<C, A> {
 
     #[inline]
     fn enter(&mut self, deadline: Instant, frame_start: u64, hold: Hold, waiter: Waiter<C>) -> i32 {
+        // At most three quarters full, so that the search for a free slot stays short.
         if self.live >= self.slots.len() / 4 * 3 {
             self.grow();
         }
         let mut opaque = self.next_opaque;
+        // Old requests, such as long polls, may still hold the next slots: skip their ids.
         while !matches!(self.slots[self.index(opaque)], Slot::Free) {
             opaque = opaque.wrapping_add(1);
         }
@@ -260,14 +262,14 @@ impl<C, A> InFlightTable<C, A> {
         opaque
     }
 
-    /// Says who is told how a request ended, if that was nobody so far.
+    /// Sets who is told how a request ended.
     pub fn wait(&mut self, opaque: i32, waiter: Waiter<C>) {
         if let Some(Slot::Waiting { waiter: stored, .. }) = self.slot_of(opaque) {
             *stored = waiter;
         }
     }
 
-    /// Finds the request that an answer belongs to. The answer itself is only needed if its caller has yet to take it.
+    /// Finds the request of an answer. `answer` is called only if a task has yet to take the answer.
     pub fn complete(&mut self, opaque: i32, answer: impl FnOnce() -> A) -> Matched<C> {
         let Some(slot) = self.slot_of(opaque) else { return Matched::Nobody };
         let Slot::Waiting { waiter, hold, .. } = slot else { return Matched::Nobody };
@@ -289,15 +291,16 @@ impl<C, A> InFlightTable<C, A> {
         Matched::Kept(waker)
     }
 
-    /// Takes the outcome of a request, or remembers whom to wake. Ready removes the entry.
+    /// Takes the outcome of a request, or stores the waker. `Ready` removes the entry.
     pub fn poll(&mut self, opaque: i32, waker: &Waker) -> Poll<Result<A, CallEnd>> {
         let Some(slot) = self.slot_of(opaque) else {
-            // Only a caller that polls after it was given the outcome gets here.
+            // Reached only by a caller that polls again after `Ready`.
             return Poll::Ready(Err(CallEnd::DeadlinePassed));
         };
         if let Slot::Waiting { waiter, .. } = slot {
             match waiter {
                 Waiter::Task(stored) if stored.will_wake(waker) => {}
+                // Clone a waker only if it differs: tasks often poll again with the same waker.
                 _ => *waiter = Waiter::Task(waker.clone()),
             }
             return Poll::Pending;
@@ -311,13 +314,13 @@ impl<C, A> InFlightTable<C, A> {
         })
     }
 
-    /// Removes an entry. Its answer, should it come, is unmatched.
+    /// Removes an entry. If its answer still arrives, it counts as unmatched.
     pub fn cancel(&mut self, opaque: i32) {
         self.remove(opaque);
     }
 
-    /// Removes an entry whose caller went away. Its answer, should it come, is unmatched. Returns whether its deadline
-    /// has passed and the peer was silent, see [`expire`](Self::expire); before its deadline it is looked at there.
+    /// Removes an entry whose caller went away. Returns whether its deadline has passed and the peer was silent. Before
+    /// the deadline that is not known yet: [`expire`](Self::expire) looks at it later.
     pub fn abandon(&mut self, opaque: i32, now: Instant, progress: Progress) -> bool {
         let Some(Slot::Waiting { deadline, frame_start, hold, .. }) = self.remove(opaque) else {
             return false;
@@ -328,16 +331,18 @@ impl<C, A> InFlightTable<C, A> {
         if deadline <= now {
             return progress.is_silent_since(frame_start);
         }
+        // Not overdue yet: `expire` decides about the peer at the deadline.
         self.abandoned.get_or_insert(Abandoned { deadline, frame_start });
         false
     }
 
-    /// Ends every waiting entry whose deadline is not after `now`; adds whom to tell to `told`. Returns whether the
+    /// Ends every waiting entry whose deadline is not after `now` and adds its receiver to `told`. Returns whether the
     /// peer has been silent since the frame of such an entry was written.
     ///
-    /// Looks at each slot once, so call it at [`earliest_deadline`](Self::earliest_deadline) but not more
-    /// often than deadlines need to be precise.
+    /// Scans the whole table. Call it no earlier than [`earliest_deadline`](Self::earliest_deadline), and no more often
+    /// than deadlines need to be precise.
     pub fn expire(&mut self, now: Instant, progress: Progress, told: &mut Told<C>) -> bool {
+        // The cheap check comes first: it spares a scan of the table.
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return false;
         }
@@ -362,7 +367,7 @@ impl<C, A> InFlightTable<C, A> {
         }
         self.earliest = earliest;
         if self.live == 0 && self.slots.len() > INITIAL_SLOTS {
-            // A burst is over: give its memory back.
+            // A burst is over: release its memory.
             (self.slots, self.answers, self.free_places) = (Vec::new(), Vec::new(), Vec::new());
         }
         silent
@@ -372,6 +377,7 @@ impl<C, A> InFlightTable<C, A> {
     pub fn end_all(&mut self, written: u64, told: &mut Told<C>) {
         for slot in &mut self.slots {
             if let Slot::Waiting { frame_start, .. } = slot {
+                // Exact to the byte: a frame without a written byte cannot have reached the peer.
                 let end = CallEnd::ConnectionEnded { written: *frame_start < written };
                 self.live -= usize::from(slot.end(end, told));
             }
@@ -379,7 +385,7 @@ impl<C, A> InFlightTable<C, A> {
         (self.earliest, self.abandoned, self.parked) = (None, None, 0);
     }
 
-    /// Takes an entry out, with the answer that its task has not taken.
+    /// Removes an entry, with the answer that its task has not taken.
     fn remove(&mut self, opaque: i32) -> Option<Slot<C>> {
         let removed = std::mem::replace(self.slot_of(opaque)?, Slot::Free);
         self.live -= 1;
@@ -391,7 +397,7 @@ impl<C, A> InFlightTable<C, A> {
         Some(removed)
     }
 
-    /// Keeps an answer until its task takes it.
+    /// Stores an answer until its task takes it. Returns its place.
     fn keep(&mut self, answer: A) -> usize {
         match self.free_places.pop() {
             Some(place) => {
@@ -411,7 +417,7 @@ impl<C, A> InFlightTable<C, A> {
     }
 
     fn index(&self, opaque: i32) -> usize {
-        // The cast keeps the low bits of a negative id, which is all that the mask looks at.
+        // The cast keeps the low bits of a negative id; the mask looks only at these.
         opaque as u32 as usize & (self.slots.len() - 1)
     }
 
@@ -423,7 +429,7 @@ impl<C, A> InFlightTable<C, A> {
         self.slots.get_mut(index).filter(|slot| slot.opaque() == Some(opaque))
     }
 
-    /// Doubles the table. Ids that differed in the old mask's bits differ in the new one's.
+    /// Doubles the table. Ids that differ under the old mask also differ under the new one.
     fn grow(&mut self) {
         let size = (self.slots.len() * 2).max(INITIAL_SLOTS);
         let mut slots: Vec<Slot<C>> = Vec::with_capacity(size);

@@ -1,10 +1,10 @@
-//! What was popped and is not acknowledged. Java: `PopCheckPoint`.
+//! Popped messages that are not acknowledged. Java: `PopCheckPoint`.
 
 use std::collections::HashMap;
 
 use super::QueueKey;
 
-/// Names a checkpoint.
+/// The key of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct CheckpointKey {
     pub(crate) queue: QueueKey,
@@ -18,7 +18,7 @@ pub(crate) struct CheckpointKey {
 pub(crate) struct Checkpoint {
     /// The offsets that are not acknowledged.
     pub(crate) open: Vec<i64>,
-    /// They are handed out again as if they had not been before.
+    /// Whether the next delivery counts like the first.
     pub(crate) is_suspended: bool,
 }
 
@@ -29,12 +29,12 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Notes messages that are hidden.
+    /// Adds hidden messages.
     pub(crate) fn add(&mut self, key: CheckpointKey, point: Checkpoint) {
         self.points.insert(key, point);
     }
 
-    /// A message is done. What is not known does not matter.
+    /// Acknowledges a message. An unknown message is ignored.
     pub(crate) fn ack(&mut self, key: &CheckpointKey, offset: i64) {
         if let Some(point) = self.points.get_mut(key) {
             point.open.retain(|open| *open != offset);
@@ -44,7 +44,7 @@ impl Checkpoints {
         }
     }
 
-    /// Takes out what was not acknowledged.
+    /// Removes a checkpoint, with the messages that were not acknowledged.
     pub(crate) fn take(&mut self, key: &CheckpointKey) -> Option<Checkpoint> {
         self.points.remove(key)
     }

@@ -14,14 +14,14 @@ use crate::clock::Clock;
 use crate::store::property;
 use crate::wire::Reply;
 
-/// Requests are answered this much before their time is over.
+/// How much before their end requests are answered.
 const EARLY_MS: i64 = 50;
 
-/// How many requests may wait for one queue and group, and for all. Java: `popPollingSize`, `maxPopPollingSize`.
+/// The largest number of requests for one queue and group, and in all. Java: `popPollingSize`, `maxPopPollingSize`.
 const MAX_AT_ONE_PLACE: usize = 1024;
 const MAX_IN_ALL: usize = 100_000;
 
-/// What waits.
+/// The kinds of waiting requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum WaitKind {
     Pop,
@@ -31,18 +31,18 @@ pub(crate) enum WaitKind {
 /// By group and queue; -1 for all queues.
 type Waiters = HeldByPlace<(String, i32)>;
 
-/// All requests of a broker that wait for something to pop.
+/// All requests of a broker that wait for a message to pop.
 #[derive(Debug)]
 pub(crate) struct HeldPops {
     clock: Arc<Clock>,
     pops: Waiters,
     notifications: Waiters,
     count: usize,
-    /// When the sweep looks at them next.
+    /// When the next sweep comes.
     asleep_until_ms: Option<i64>,
 }
 
-/// Where a request waits, how long, and for what.
+/// The place, the end and the wish of a waiting request.
 pub(crate) struct PopWait {
     key: QueueKey,
     kind: WaitKind,
@@ -55,7 +55,7 @@ impl PopWait {
         Self { key, kind, end_ms, filter }
     }
 
-    /// Whether a request may wait here; `Err` is the code of the answer that it gets else.
+    /// Whether a request may wait here; the error is the code of the answer otherwise.
     pub(crate) fn check(&self, held: &HeldPops, poll_time: i64) -> Result<(), ResponseCode> {
         if poll_time <= 0 {
             return Err(ResponseCode::POLLING_TIMEOUT);
@@ -79,7 +79,7 @@ impl HeldPops {
         Self { clock, pops, notifications, count: 0, asleep_until_ms: None }
     }
 
-    /// Keeps a request. True if it is due before the next sweep.
+    /// Holds a request. Returns true if it is due before the next sweep.
     pub(crate) fn add(
         &mut self,
         place: PopWait,
@@ -95,7 +95,7 @@ impl HeldPops {
         self.asleep_until_ms.is_none_or(|until| due_ms < until)
     }
 
-    /// A message came: wakes one request of each group for its queue and one for all queues.
+    /// A new message: wakes one request of each group for its queue and one for all queues.
     pub(crate) fn wake(
         &mut self,
         topic: &str,
@@ -108,7 +108,7 @@ impl HeldPops {
         }
         for kind in [WaitKind::Pop, WaitKind::Notification] {
             if is_retry_topic(topic) {
-                // Only messages that come again have this property.
+                // Only messages of retry topics have this property.
                 let Some(group) = property(properties, names::PROPERTY_ORIGIN_GROUP) else { continue };
                 let begin = RETRY_GROUP_TOPIC_PREFIX.len() + group.len() + 1;
                 let Some(origin) = topic.get(begin..).filter(|origin| !origin.is_empty()) else { continue };
@@ -144,7 +144,7 @@ impl HeldPops {
         self.count -= count;
     }
 
-    /// Wakes one request that waits here. False if there is none.
+    /// Wakes one request that waits here. Returns false if there is none.
     pub(crate) fn wake_one(&mut self, kind: WaitKind, key: QueueKey, woken: &mut Vec<HeldRequest>) -> bool {
         let QueueKey { topic, group, queue_id } = key;
         let Some(pulls) = self.waiters(kind).at(&topic, &(group, queue_id)) else { return false };
@@ -168,12 +168,12 @@ impl HeldPops {
         self.pops.count(topic)
     }
 
-    /// A connection ended, and with it the requests that came on it.
+    /// Drops the requests of an ended connection.
     pub(crate) fn disconnect(&mut self, connection: u64) {
         self.take(|pull| pull.responder.connection().id() == connection);
     }
 
-    /// When the first request is due, which is when the next sweep comes unless it is told to come sooner.
+    /// When the first request is due, and so the next sweep.
     pub(crate) fn sleep(&mut self) -> Option<i64> {
         let due = [self.pops.first_due_ms(), self.notifications.first_due_ms()];
         self.asleep_until_ms = due.into_iter().flatten().min();
@@ -196,7 +196,7 @@ impl HeldPops {
     }
 }
 
-/// The pop that is due first, and the notification that is due last.
+/// The index of the pop that is due first, or of the notification that is due last.
 fn first(kind: WaitKind, pulls: &[HeldRequest]) -> Option<usize> {
     let by_due = pulls.iter().enumerate();
     let found = match kind {

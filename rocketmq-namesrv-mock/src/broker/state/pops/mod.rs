@@ -1,4 +1,4 @@
-//! What a broker remembers of pops.
+//! State of pops.
 //!
 //! - [`checkpoints`]: messages that were popped and are not acknowledged.
 //! - [`orders`]: queues that are popped in order, one batch at a time.
@@ -17,7 +17,7 @@ pub(crate) use orders::{Batch, Committed, Hidden, Orders};
 
 use crate::clock::Clock;
 
-/// A queue as a group pops it.
+/// A queue, for one group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct QueueKey {
     pub(crate) topic: String,
@@ -25,7 +25,7 @@ pub(crate) struct QueueKey {
     pub(crate) queue_id: i32,
 }
 
-/// All that is to be remembered of pops.
+/// All state of pops.
 #[derive(Debug)]
 pub(crate) struct PopTable {
     pub(crate) checkpoints: Checkpoints,
@@ -38,7 +38,7 @@ pub(crate) struct PopTable {
     pub(crate) held: HeldPops,
 }
 
-/// Something that is due.
+/// A scheduled event.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Messages that were not acknowledged come again.

@@ -10,15 +10,15 @@ pub(crate) struct Orders {
     queues: HashMap<QueueKey, Batch>,
 }
 
-/// Messages of a queue that hold back the others.
+/// Messages of a queue that hold back the messages after them.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Who asked. The same attempt may ask again.
+    /// The attempt that popped them; the same attempt may pop them again.
     pub(crate) attempt_id: Option<String>,
     pub(crate) pop_time: i64,
     pub(crate) invisible_time: i64,
     pub(crate) messages: Vec<Hidden>,
-    /// How often messages were handed out before, if they were.
+    /// Earlier deliveries of messages, where there were any.
     counts: BTreeMap<i64, i32>,
 }
 
@@ -27,18 +27,18 @@ pub(crate) struct Batch {
 pub(crate) struct Hidden {
     pub(crate) offset: i64,
     pub(crate) is_done: bool,
-    /// When it shows again, if not at the end of its batch.
+    /// When it becomes visible again, if not at the end of its batch.
     until: Option<i64>,
 }
 
-/// What an acknowledgement leads to.
+/// The result of an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Committed {
-    /// The group goes on here.
+    /// The group continues at this offset.
     Next(i64),
-    /// The message is of no batch.
+    /// The message belongs to no batch.
     Unknown,
-    /// It is of an earlier batch.
+    /// The message belongs to an earlier batch.
     Late,
 }
 
@@ -53,7 +53,7 @@ impl Batch {
         message.until.unwrap_or(self.pop_time.saturating_add(self.invisible_time))
     }
 
-    /// When its first hidden message shows again.
+    /// When the first hidden message becomes visible again.
     pub(crate) fn free_ms(&self, now_ms: i64) -> i64 {
         let open = self.messages.iter().filter(|message| !message.is_done);
         open.map(|message| self.ends(message)).find(|end| now_ms < *end).unwrap_or(now_ms)
@@ -61,7 +61,7 @@ impl Batch {
 }
 
 impl Orders {
-    /// Whether a queue is held back by messages that are still hidden.
+    /// Whether hidden messages hold the queue back.
     pub(crate) fn is_blocked(
         &mut self,
         queue: &QueueKey,
@@ -79,8 +79,8 @@ impl Orders {
         batch.messages.iter().any(|message| !message.is_done && now_ms < batch.ends(message))
     }
 
-    /// Notes a batch. Returns how often its messages were handed out before, for the answer: each that was, then the
-    /// least of all.
+    /// Stores a batch. Returns for the answer how often its messages were delivered before: for each message with
+    /// earlier deliveries, and the smallest number of all.
     pub(crate) fn update(&mut self, queue: &QueueKey, mut batch: Batch) -> (Vec<(i64, i32)>, i32) {
         let before = self.queues.remove(queue).unwrap_or_default();
         batch.counts = if batch.attempt_id.is_some() && before.attempt_id == batch.attempt_id {
@@ -100,7 +100,7 @@ impl Orders {
         (counts, least)
     }
 
-    /// A message is done.
+    /// Acknowledges a message.
     pub(crate) fn commit(&mut self, queue: &QueueKey, offset: i64, pop_time: i64) -> Committed {
         let Some(batch) = self.queues.get_mut(queue) else { return Committed::Next(offset + 1) };
         if batch.messages.is_empty() {
@@ -118,7 +118,7 @@ impl Orders {
         Committed::Next(open.map_or(end, |message| message.offset))
     }
 
-    /// Hides a message until then.
+    /// Hides a message until `until`.
     pub(crate) fn hide_until(&mut self, queue: &QueueKey, offset: i64, pop_time: i64, until: i64) {
         let batch = self.queues.get_mut(queue).filter(|batch| batch.pop_time == pop_time);
         if let Some(batch) = batch {
@@ -127,7 +127,7 @@ impl Orders {
         }
     }
 
-    /// Forgets what holds a queue back.
+    /// Removes the batch that holds a queue back.
     pub(crate) fn unblock(&mut self, queue: &QueueKey) {
         self.queues.remove(queue);
     }

@@ -1,4 +1,4 @@
-//! The cluster which a conformance case runs on: here, the mock. `tests/apache/stage.rs` has Apache's.
+//! A broker for cases without special wishes. The cases of the workspace root use it, too.
 
 use std::ops::Deref;
 use std::time::Duration;
