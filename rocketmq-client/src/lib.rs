@@ -36,7 +36,7 @@
 
 // The rooms that users do not see: `factory`, the core of a client with its connections, routes, groups and heartbeats;
 // `mq_client_api`, the requests that it makes; `name_servers` and `top_addressing`, whom to ask for routes; `latency`, brokers to
-// keep away from; `trace`, records of what became of messages; `life_cycle`, `waiting` and `clock` below all of them.
+// keep away from; `strategy`, which queues a member of a group reads; `trace`, records of what became of messages; `life_cycle`, `waiting` and `clock` below all of them.
 
 pub mod acl;
 pub mod admin;
@@ -60,6 +60,7 @@ mod name_servers;
 pub mod producer;
 pub mod remoting;
 pub mod selector;
+mod strategy;
 mod top_addressing;
 mod trace;
 mod waiting;
