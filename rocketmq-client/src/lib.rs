@@ -36,7 +36,8 @@
 
 // Rooms that users do not see: `factory`, the core of a client with its connections, routes, groups and heartbeats;
 // `mq_client_api`, the requests that it makes; `name_servers` and `top_addressing`, the NameServers to ask; `latency`,
-// brokers to avoid; `trace`, records of sends; `life_cycle`, `waiting` and `clock` below all of them.
+// brokers to avoid; `strategy`, the queues of each member of a group; `trace`, records of sends; `life_cycle`, `waiting`
+// and `clock` below all of them.
 
 pub mod acl;
 pub mod admin;
@@ -61,6 +62,7 @@ mod peer_log;
 pub mod producer;
 pub mod remoting;
 pub mod selector;
+mod strategy;
 mod top_addressing;
 mod trace;
 mod waiting;

@@ -1,5 +1,12 @@
+use std::sync::Arc;
+
 use rocketmq_remoting::protocol::body;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::strategy::{
+    AllocateMessageQueueAveragely, AllocateMessageQueueAveragelyByCircle, AllocateMessageQueueConsistentHash,
+    AllocateMessageQueueStrategy,
+};
 
 /// Whether the members of a group share the messages. Java: `MessageModel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
@@ -60,6 +67,37 @@ impl ConsumeFromWhere {
             ConsumeFromWhere::Last | ConsumeFromWhere::LastExactly => body::ConsumeFromWhere::LastOffset,
             ConsumeFromWhere::First => body::ConsumeFromWhere::FirstOffset,
             ConsumeFromWhere::Timestamp => body::ConsumeFromWhere::Timestamp,
+        }
+    }
+}
+
+/// How queues are shared among the members of a group. Configuration files name the strategies that need no settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Strategy(Arc<dyn AllocateMessageQueueStrategy>);
+
+impl Strategy {
+    pub(super) fn new(strategy: impl AllocateMessageQueueStrategy + 'static) -> Self {
+        Self(Arc::new(strategy))
+    }
+
+    pub(super) fn get(&self) -> &Arc<dyn AllocateMessageQueueStrategy> {
+        &self.0
+    }
+}
+
+impl Default for Strategy {
+    fn default() -> Self {
+        Self::new(AllocateMessageQueueAveragely)
+    }
+}
+
+impl<'de> Deserialize<'de> for Strategy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match &*String::deserialize(deserializer)? {
+            "AVG" => Ok(Self::default()),
+            "AVG_BY_CIRCLE" => Ok(Self::new(AllocateMessageQueueAveragelyByCircle)),
+            "CONSISTENT_HASH" => Ok(Self::new(AllocateMessageQueueConsistentHash::default())),
+            other => Err(de::Error::unknown_variant(other, &["AVG", "AVG_BY_CIRCLE", "CONSISTENT_HASH"])),
         }
     }
 }

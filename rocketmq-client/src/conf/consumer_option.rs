@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rocketmq_common::{mix_all, validators};
 
+use super::consumer_enums::Strategy;
 use super::macros::client_options;
 use super::{
     ClientOption, ConsumeFromWhere, MessageModel, SerializeType, Undecodable, at_least_one, invalid,
@@ -83,6 +84,9 @@ client_options! {
         plain broker_suspend_max_time / set_broker_suspend_max_time: u64 = 15_000;
         /// Whether the members of the group share the messages. Default: they do.
         plain message_model / set_message_model: MessageModel = MessageModel::Clustering;
+        /// How the queues of a topic are shared among the members of the group, which all need one strategy. Default: each
+        /// member gets neighbouring queues (`AVG`). Configuration files know `AVG`, `AVG_BY_CIRCLE` and `CONSISTENT_HASH`.
+        strategy allocate_message_queue_strategy / set_allocate_message_queue_strategy: Strategy = Strategy::default();
         /// Where a group starts that has no offset. Default: behind the last message.
         plain consume_from_where / set_consume_from_where: ConsumeFromWhere = ConsumeFromWhere::Last;
         /// Where `ConsumeFromWhere::Timestamp` starts: milliseconds since 1970, UTC. Default: `None`, 30 minutes before the
@@ -274,6 +278,22 @@ mod tests {
         assert!(option.validate().is_ok());
         let error = serde_json::from_str::<ConsumerOption>(r#"{"group": "g"}"#).unwrap_err();
         assert!(error.to_string().contains("unknown field `group`"), "{error}");
+    }
+
+    #[test]
+    fn strategies_are_set_by_value_or_by_name() {
+        use crate::strategy::AllocateMessageQueueConsistentHash;
+        let mut option = valid();
+        assert_eq!(option.allocate_message_queue_strategy().name(), "AVG");
+        option.set_allocate_message_queue_strategy(AllocateMessageQueueConsistentHash::default());
+        assert_eq!(option.allocate_message_queue_strategy().name(), "CONSISTENT_HASH");
+        let named = |name: &str| {
+            serde_json::from_str::<ConsumerOption>(&format!(
+                r#"{{"allocate_message_queue_strategy": "{name}"}}"#
+            ))
+        };
+        assert_eq!(named("AVG_BY_CIRCLE").unwrap().allocate_message_queue_strategy().name(), "AVG_BY_CIRCLE");
+        assert!(named("MACHINE_ROOM").is_err(), "it needs settings");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 /// Declares the options of one kind of client: its own fields and those of every client.
 ///
-/// For each field: its documentation, `plain`, `optional`, `list`, `text` or `secret`, its name, its setter, its type and default. From that come
+/// For each field: its documentation, `plain`, `optional`, `list`, `text`, `secret` or `strategy`, its name, its setter, its type and default. From that come
 /// the struct, its `Default`, the setter, a reader of the field's name, and the name in configuration files. The fields
 /// behind `@client` are those of the client, which it may share with others. An `optional`
 /// setter takes a value with or without `Some`. A
@@ -285,6 +285,21 @@ macro_rules! accessors {
         #[doc = concat!("See [`", stringify!($setter), "`](Self::", stringify!($setter), ").")]
         pub fn $field(&self) -> &$type {
             &self.$field
+        }
+    };
+    (strategy [$($doc:literal)+] $field:ident $setter:ident $type:ty) => {
+        $(#[doc = $doc])+
+        pub fn $setter(
+            &mut self,
+            value: impl $crate::strategy::AllocateMessageQueueStrategy + 'static,
+        ) -> &mut Self {
+            self.$field = <$type>::new(value);
+            self
+        }
+
+        #[doc = concat!("See [`", stringify!($setter), "`](Self::", stringify!($setter), ").")]
+        pub fn $field(&self) -> &std::sync::Arc<dyn $crate::strategy::AllocateMessageQueueStrategy> {
+            self.$field.get()
         }
     };
     (text [$($doc:literal)+] $field:ident $setter:ident $type:ty) => {

@@ -3,7 +3,7 @@
 //! - `listener`: what handles messages, what it returns, and what it is told
 //! - `subscription`: which messages of a topic a consumer wants
 //! - `watch`: events, health, counters, the report of a shutdown
-//! - `strategy`: which member of a group reads which queues
+//! - [`strategy`]: which member of a group reads which queues; a room of the crate's root, for the options
 //! - `window`: the cached messages of one queue, the lowest unfinished offset, the memory that they pin
 //! - `position`: where a queue starts, and when its position may move
 //! - `pull`: what the answer to a pull means, and whether a queue may pull
@@ -28,7 +28,6 @@ mod pull;
 mod push;
 mod rebalance;
 mod retry;
-pub mod strategy;
 mod subscription;
 mod watch;
 mod window;
@@ -49,3 +48,9 @@ pub use watch::{
 };
 
 pub(crate) use push::DefaultMQPushConsumerImpl;
+
+/// How the queues of a topic are shared among the members of a group.
+pub mod strategy {
+    #[doc(inline)]
+    pub use crate::strategy::*;
+}

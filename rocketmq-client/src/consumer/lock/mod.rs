@@ -7,6 +7,8 @@
 mod clock;
 pub(crate) mod locker;
 mod order;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use clock::{LockChange, LockClock, LockState};
 pub(crate) use order::QueueOrder;

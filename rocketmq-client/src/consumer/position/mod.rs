@@ -6,6 +6,8 @@
 
 mod correction;
 mod start;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use correction::{Correction, CorrectionEvent, CorrectionMachine, CorrectionStep};
 pub(crate) use start::{

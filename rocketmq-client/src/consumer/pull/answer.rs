@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use rocketmq_remoting::protocol::ResponseCode;
+use tokio::time::Instant;
 
 /// The number of a broker within its set: 0 is the master.
 pub(crate) type BrokerNumber = u64;
@@ -10,6 +11,8 @@ const MASTER: BrokerNumber = 0;
 const PATIENCE: u32 = 10;
 /// An answer that was held this long is no part of a busy loop.
 const HELD: Duration = Duration::from_millis(500);
+/// A slave that was of no use is not followed again for this time, whatever the master suggests.
+const DISTRUST: Duration = Duration::from_secs(30);
 /// The remark of a 21 that carries out a reset (222).
 const OFFSET_RESET: &str = "OFFSET_RESET";
 
@@ -91,6 +94,8 @@ pub(crate) struct PullJudge {
     /// Failures of one kind in a row.
     failed: u32,
     kind: FailureKind,
+    /// Until then no slave is followed.
+    distrust: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -107,17 +112,18 @@ enum FailureKind {
 
 impl PullJudge {
     /// What the answer means. Java: `PullCallback.onSuccess` and `onException` of `DefaultMQPushConsumerImpl`.
-    pub(crate) fn answered(&mut self, answer: &PullAnswer<'_>) -> PullVerdict {
-        let follow = ReadFrom::Broker(answer.suggested.unwrap_or(answer.from));
+    pub(crate) fn answered(&mut self, now: Instant, answer: &PullAnswer<'_>) -> PullVerdict {
+        let follow = self.follow(now, answer);
         match (answer.code, answer.next_begin) {
-            (ResponseCode::SUCCESS, Some(next)) => self.progress(answer, next, follow),
-            (ResponseCode::PULL_NOT_FOUND | ResponseCode::PULL_RETRY_IMMEDIATELY, Some(next)) => {
-                self.progress(answer, next, follow)
-            }
+            (
+                ResponseCode::SUCCESS | ResponseCode::PULL_NOT_FOUND | ResponseCode::PULL_RETRY_IMMEDIATELY,
+                Some(next),
+            ) => self.progress(now, answer, next, follow),
             (ResponseCode::PULL_OFFSET_MOVED, Some(next)) => self.moved(answer, next),
             (ResponseCode::SYSTEM_BUSY, _) if answer.from != MASTER => {
                 // A slave that may not be read from answers 2 to each pull.
                 self.fail(FailureKind::Busy);
+                self.distrust = Some(now + DISTRUST);
                 again(Duration::ZERO, ReadFrom::Broker(MASTER))
             }
             (ResponseCode::SYSTEM_BUSY | ResponseCode::FLOW_CONTROL, _) => {
@@ -146,14 +152,31 @@ impl PullJudge {
 
     /// What it means that no answer came from this broker: the connection failed, or the deadline passed. Another broker of
     /// the set may have the messages, too.
-    pub(crate) fn unanswered(&mut self, from: BrokerNumber) -> PullVerdict {
+    pub(crate) fn unanswered(&mut self, now: Instant, from: BrokerNumber) -> PullVerdict {
         let times = self.fail(FailureKind::Unreachable);
+        if from != MASTER {
+            self.distrust = Some(now + DISTRUST);
+        }
         let event = (times == 3).then_some(PullEvent::BrokerUnreachable);
         PullVerdict { event, ..again(grown(100, times, 1_000), ReadFrom::AnotherThan(from)) }
     }
 
+    /// The broker that the answer suggests, or the broker that answered.
+    fn follow(&self, now: Instant, answer: &PullAnswer<'_>) -> ReadFrom {
+        if answer.from == MASTER && self.distrust.is_some_and(|until| now < until) {
+            return ReadFrom::Broker(MASTER);
+        }
+        ReadFrom::Broker(answer.suggested.unwrap_or(answer.from))
+    }
+
     /// 0, 19 and 20: the offset moves on, or the answer brought nothing.
-    fn progress(&mut self, answer: &PullAnswer<'_>, next_begin: i64, follow: ReadFrom) -> PullVerdict {
+    fn progress(
+        &mut self,
+        now: Instant,
+        answer: &PullAnswer<'_>,
+        next_begin: i64,
+        follow: ReadFrom,
+    ) -> PullVerdict {
         self.failed = 0;
         self.kind = FailureKind::None;
         if next_begin > answer.asked {
@@ -170,6 +193,7 @@ impl PullJudge {
             return again(Duration::ZERO, follow);
         }
         // A slave that lags behind answers at once, and suggests itself: only the master can end the loop.
+        self.distrust = Some(now + DISTRUST);
         again(grown(20, self.idle - PATIENCE + 1, 1_000), ReadFrom::Broker(MASTER))
     }
 

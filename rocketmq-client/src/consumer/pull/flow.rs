@@ -1,15 +1,4 @@
-/// Why a queue does not pull now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Throttle {
-    /// Its cached messages, or its share of those of the topic.
-    Count,
-    /// The memory of its cached messages, or its share of that of the topic.
-    Bytes,
-    /// The distance between its lowest unfinished and its highest cached message.
-    Span,
-    /// The memory of all cached messages of the consumer.
-    Budget,
-}
+use crate::consumer::watch::Throttle;
 
 /// The limits of a consumer. `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,5 +51,57 @@ impl FlowLimits {
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: FlowLimits = FlowLimits {
+        queue_count: 1_000,
+        queue_bytes: 100,
+        topic_count: None,
+        topic_bytes: None,
+        span: Some(2_000),
+        budget: Some(500),
+    };
+
+    const IDLE: FlowLoad = FlowLoad { count: 0, bytes: 0, span: 0, queues_of_topic: 4, consumer_bytes: 0 };
+
+    #[test]
+    fn the_reason_is_the_limit_that_is_reached() {
+        assert_eq!(LIMITS.throttle(&FlowLoad { count: 999, bytes: 99, span: 1_999, ..IDLE }), None);
+        for (load, reason) in [
+            (FlowLoad { count: 1_000, ..IDLE }, Throttle::Count),
+            (FlowLoad { bytes: 100, ..IDLE }, Throttle::Bytes),
+            (FlowLoad { span: 2_000, ..IDLE }, Throttle::Span),
+            (FlowLoad { consumer_bytes: 500, ..IDLE }, Throttle::Budget),
+        ] {
+            assert_eq!(LIMITS.throttle(&load), Some(reason), "{load:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_of_a_topic_is_shared_by_the_queues_owned_now() {
+        let limits = FlowLimits { topic_count: Some(400), topic_bytes: Some(40), ..LIMITS };
+        assert_eq!(limits.throttle(&FlowLoad { count: 99, bytes: 9, ..IDLE }), None);
+        assert_eq!(limits.throttle(&FlowLoad { count: 100, ..IDLE }), Some(Throttle::Count));
+        assert_eq!(limits.throttle(&FlowLoad { bytes: 10, ..IDLE }), Some(Throttle::Bytes));
+        let alone = FlowLoad { queues_of_topic: 1, ..IDLE };
+        assert_eq!(limits.throttle(&FlowLoad { count: 399, bytes: 39, ..alone }), None);
+    }
+
+    #[test]
+    fn a_queue_with_nothing_cached_may_always_pull() {
+        let limits = FlowLimits { topic_count: Some(3), topic_bytes: Some(3), ..LIMITS };
+        assert_eq!(limits.throttle(&FlowLoad { queues_of_topic: 4_096, ..IDLE }), None);
+    }
+
+    #[test]
+    fn unlimited_is_no_limit() {
+        let limits = FlowLimits { span: None, budget: None, ..LIMITS };
+        let load = FlowLoad { span: i64::MAX, consumer_bytes: u64::MAX, ..IDLE };
+        assert_eq!(limits.throttle(&load), None);
     }
 }

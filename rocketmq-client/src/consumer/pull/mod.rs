@@ -13,9 +13,12 @@ mod decode;
 mod flow;
 mod puller;
 mod settle;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use super::watch::Throttle;
 pub(crate) use answer::{PullAnswer, PullEvent, PullJudge, PullRefusal, PullVerdict, ReadFrom, WhatNext};
 pub(crate) use attendant::mind_queues;
-pub(crate) use flow::{FlowLimits, FlowLoad, Throttle};
+pub(crate) use flow::{FlowLimits, FlowLoad};
 pub(crate) use puller::pull;
 pub(crate) use settle::settle;

@@ -183,7 +183,7 @@ impl PullCallback {
         if let Some(offset) = self.rides.filter(|_| progress.contains(&answer.code)) {
             member.commits().rode(&owned.queue, owned.generation, offset);
         }
-        let verdict = state.judge.answered(answer);
+        let verdict = state.judge.answered(Instant::now(), answer);
         follow(&mut state, verdict.read_from);
         let event = verdict.event;
         let mut gets_in_line = false;
@@ -258,7 +258,7 @@ impl Drop for PullCallback {
 
 /// The server did not answer: another of the broker, or this one again, gets the next pull.
 pub(super) fn unreachable(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState) {
-    let PullVerdict { next, read_from, event } = state.judge.unanswered(state.read_from);
+    let PullVerdict { next, read_from, event } = state.judge.unanswered(Instant::now(), state.read_from);
     state.way = None;
     follow(state, read_from);
     let after = if let WhatNext::Again { after } = next { after } else { Duration::from_secs(1) };

@@ -8,6 +8,8 @@
 mod plan;
 mod rebalancer;
 mod route_watch;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 pub(crate) use plan::{KeepReason, PlanInput, RebalancePlan, TopicPlanner, plan_broadcast};

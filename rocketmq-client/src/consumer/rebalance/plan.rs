@@ -29,6 +29,8 @@ pub(crate) struct TopicPlanner {
 struct Settled {
     members: Vec<String>,
     queues: Vec<MessageQueue>,
+    /// When members or queues changed last: until [`HAND_OVER`] later a queue may still be with the owner before.
+    changed: Instant,
 }
 
 /// What a plan is made of.
@@ -133,11 +135,18 @@ impl TopicPlanner {
         self.taking.retain(|queue, _| missing.contains(&queue));
         let live =
             if input.orderly { FxHashSet::default() } else { self.held_by_live(input, &members, &missing) };
+        let at_once = self.settled.as_ref().map_or(now, |before| now.max(before.changed + HAND_OVER));
         for queue in missing {
-            let at = if live.contains(queue) { now + HAND_OVER } else { now };
+            let at = if live.contains(queue) {
+                now + HAND_OVER
+            } else if input.orderly {
+                now
+            } else {
+                at_once
+            };
             self.taking.entry(queue.clone()).or_insert(at);
         }
-        self.settled = Some(Settled { members, queues: input.queues.to_vec() });
+        self.settle(now, members, input.queues);
         RebalancePlan { release, take: self.still_taking(input.owned), ..RebalancePlan::default() }
     }
 
@@ -180,6 +189,12 @@ impl TopicPlanner {
             }
         }
         held
+    }
+
+    fn settle(&mut self, now: Instant, members: Vec<String>, queues: &[MessageQueue]) {
+        let unchanged = |before: &&Settled| before.members == members && before.queues == queues;
+        let changed = self.settled.as_ref().filter(unchanged).map_or(now, |before| before.changed);
+        self.settled = Some(Settled { members, queues: queues.to_vec(), changed });
     }
 
     fn still_taking(&self, owned: &BTreeSet<MessageQueue>) -> Vec<(MessageQueue, Instant)> {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use rocketmq_common::{MessageExt, mix_all};
+use rocketmq_remoting::protocol::header::{ConsumerSendMsgBackRequestHeader, SendMessageRequestHeaderV2};
 use tokio::time::Instant;
 
 use super::properties::{for_retry_topic, original_topic};
@@ -44,27 +45,16 @@ pub(crate) struct RetryPlan<'a> {
 }
 
 /// What a driver has to do next.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RetryStep {
     /// Give the message back (36) to the master that stored it.
-    SendBack(SendBack),
+    SendBack(ConsumerSendMsgBackRequestHeader),
     /// Send the message (10, 310) to the retry topic.
     Send(RetrySend),
     /// Run the listener again then, with the message counting one delivery more.
     HandleAgain(Instant),
     /// Begin again then, without the listener: the message is a dead letter that no broker took.
     BeginAgain(Instant),
-}
-
-/// The fields of a request 36.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SendBack {
-    /// Physical offset of the stored message.
-    pub(crate) commit_log_offset: i64,
-    pub(crate) delay_level: i32,
-    pub(crate) max_reconsume_times: i32,
-    pub(crate) origin_topic: String,
-    pub(crate) origin_msg_id: String,
 }
 
 /// What a send to the retry topic carries beside body, flag and born data of the message.
@@ -84,6 +74,15 @@ pub(crate) struct RetrySend {
     pub(crate) dead_letter: bool,
 }
 
+/// How a request of a step failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum StepFailure {
+    /// The broker answered with an error.
+    Refused,
+    /// No answer came, or the request could not be sent: the message may be stored.
+    Unanswered,
+}
+
 /// An event to tell the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryEvent {
@@ -97,6 +96,32 @@ pub(crate) enum RetryEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RetryEnd {
     pub(crate) event: Option<RetryEvent>,
+}
+
+impl RetrySend {
+    /// The header of the send (310) to this broker.
+    pub(crate) fn header<'a>(
+        &'a self,
+        message: &MessageExt,
+        broker_name: &'a str,
+    ) -> SendMessageRequestHeaderV2<'a> {
+        SendMessageRequestHeaderV2 {
+            producer_group: mix_all::CLIENT_INNER_PRODUCER_GROUP,
+            topic: &self.topic,
+            default_topic: mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC,
+            default_topic_queue_nums: 1,
+            queue_id: self.queue_id,
+            // The body is plain: it was inflated when it came.
+            sys_flag: 0,
+            born_timestamp: message.born_timestamp(),
+            flag: message.message().flag(),
+            properties: Some(&self.properties),
+            reconsume_times: Some(self.reconsume_times),
+            max_reconsume_times: Some(self.max_reconsume_times),
+            broker_name: Some(broker_name),
+            ..SendMessageRequestHeaderV2::default()
+        }
+    }
 }
 
 impl RetryPlan<'_> {
@@ -132,21 +157,27 @@ impl RetryLadder {
         RetryStep::SendBack(send_back(message, plan, level))
     }
 
-    /// The step after one that failed, or whose outcome is unknown.
+    /// The step after a step that failed.
     pub(crate) fn failed(
         &mut self,
         now: Instant,
         step: &RetryStep,
+        failure: StepFailure,
         message: &MessageExt,
         plan: &RetryPlan<'_>,
     ) -> (RetryStep, Option<RetryEvent>) {
         let dead = plan.is_dead(message);
-        if let RetryStep::SendBack(_) = step
-            && !dead
-            && !plan.locks_held
-            && let Some(send) = send(message, plan, false)
-        {
-            return (RetryStep::Send(send), None);
+        match step {
+            RetryStep::SendBack(_) if !dead && !plan.locks_held => {
+                if let Some(send) = send(message, plan, false) {
+                    return (RetryStep::Send(send), None);
+                }
+            }
+            // Perhaps the body is too large for a send: the broker can copy it, but takes no reason.
+            RetryStep::Send(_) if dead && failure == StepFailure::Refused => {
+                return (RetryStep::SendBack(send_back(message, plan, -1)), None);
+            }
+            _ => {}
         }
         let at = now + self.local_delay();
         let next = if dead { RetryStep::BeginAgain(at) } else { RetryStep::HandleAgain(at) };
@@ -171,13 +202,20 @@ impl RetryLadder {
     }
 }
 
-fn send_back(message: &MessageExt, plan: &RetryPlan<'_>, delay_level: i32) -> SendBack {
-    SendBack {
-        commit_log_offset: message.commit_log_offset(),
+fn send_back(
+    message: &MessageExt,
+    plan: &RetryPlan<'_>,
+    delay_level: i32,
+) -> ConsumerSendMsgBackRequestHeader {
+    ConsumerSendMsgBackRequestHeader {
+        offset: message.commit_log_offset(),
+        group: plan.group.into(),
         delay_level,
-        max_reconsume_times: plan.max_reconsume_times,
-        origin_topic: original_topic(message).to_owned(),
-        origin_msg_id: message.msg_id().to_owned(),
+        origin_msg_id: Some(message.msg_id().into()),
+        origin_topic: Some(original_topic(message).into()),
+        unit_mode: false,
+        max_reconsume_times: Some(plan.max_reconsume_times),
+        broker_name: Some(message.broker_name().into()),
     }
 }
 

@@ -3,10 +3,14 @@
 //! - [`RetryLadder`]: give it back, else send it to the retry topic, else try again here
 //! - `properties`: the properties of a message that is sent to the retry topic
 //! - `requests`: carries the ladder out
+//! - `tests`: whole ladders on virtual time
 
 mod ladder;
 mod properties;
 mod requests;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use ladder::{RetryEnd, RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, SendBack};
+pub(crate) use ladder::{RetryEnd, RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, StepFailure};
+pub(crate) use properties::DLQ_REASON;
 pub(crate) use requests::{Failing, mind_parked, place, store_dead_letter};

@@ -7,7 +7,7 @@ use rocketmq_common::MessageExt;
 use rocketmq_remoting::protocol::header::{ConsumerSendMsgBackRequestHeader, SendMessageRequestHeaderV2};
 use tokio::time::Instant;
 
-use super::{RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, SendBack};
+use super::{RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, StepFailure};
 use crate::consumer::member::{Member, OwnedQueue, Parked};
 use crate::consumer::pull::settle;
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
@@ -66,7 +66,7 @@ pub(crate) async fn place(
                 return true;
             }
             Err(error) => {
-                let (next, event) = ladder.failed(Instant::now(), &step, message, &plan);
+                let (next, event) = ladder.failed(Instant::now(), &step, failure(&error), message, &plan);
                 if event == Some(RetryEvent::SendBackFailed) {
                     tell_failed(member, owned, message, attempt, &next, error);
                 }
@@ -146,19 +146,10 @@ async fn send_back(
     member: &Member,
     owned: &OwnedQueue,
     message: &MessageExt,
-    back: &SendBack,
+    back: &ConsumerSendMsgBackRequestHeader,
 ) -> Result<(), MQClientError> {
     let master = member.master(&owned.queue).ok_or_else(|| no_master(message))?;
-    let header = ConsumerSendMsgBackRequestHeader {
-        offset: back.commit_log_offset,
-        group: (&**member.group()).into(),
-        delay_level: back.delay_level,
-        origin_msg_id: Some(back.origin_msg_id.as_str().into()),
-        origin_topic: Some(back.origin_topic.as_str().into()),
-        unit_mode: member.data.unit_mode,
-        max_reconsume_times: Some(back.max_reconsume_times),
-        broker_name: Some(message.broker_name().into()),
-    };
+    let header = ConsumerSendMsgBackRequestHeader { unit_mode: member.data.unit_mode, ..back.clone() };
     let sent = member.instance.api().asking().send_back(&master, &header).await;
     if sent.is_ok() {
         member.recorder.sent_back(1);
@@ -182,22 +173,15 @@ async fn send_to_retry_topic(
     };
     let master = master.or_else(|| member.master(&owned.queue)).ok_or_else(|| no_master(message))?;
     let header = SendMessageRequestHeaderV2 {
-        producer_group: member.group(),
-        topic: &send.topic,
-        default_topic: rocketmq_common::mix_all::AUTO_CREATE_TOPIC_KEY_TOPIC,
-        default_topic_queue_nums: 1,
-        queue_id: send.queue_id,
-        sys_flag: 0,
-        born_timestamp: message.born_timestamp(),
-        flag: message.flag(),
-        properties: Some(&send.properties),
-        reconsume_times: Some(send.reconsume_times),
         unit_mode: Some(member.data.unit_mode),
-        max_reconsume_times: Some(send.max_reconsume_times),
-        broker_name: Some(message.broker_name()),
-        ..SendMessageRequestHeaderV2::default()
+        ..send.header(message, message.broker_name())
     };
     api.asking().send_to_retry_topic(&master, &header, message.body()).await
+}
+
+/// A code of the broker is a refusal; all else leaves open whether the message is stored.
+fn failure(error: &MQClientError) -> StepFailure {
+    if error.response_code().is_some() { StepFailure::Refused } else { StepFailure::Unanswered }
 }
 
 fn no_master(message: &MessageExt) -> MQClientError {

@@ -19,6 +19,7 @@ mod tests;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use rocketmq_common::MessageQueue;
 
@@ -78,6 +79,22 @@ pub trait AllocateMessageQueueStrategy: fmt::Debug + Send + Sync {
         queues: &[MessageQueue],
         members: &[String],
     ) -> Result<Vec<MessageQueue>, AllocateError>;
+}
+
+impl<S: AllocateMessageQueueStrategy + ?Sized> AllocateMessageQueueStrategy for Arc<S> {
+    fn name(&self) -> Cow<'_, str> {
+        (**self).name()
+    }
+
+    fn allocate(
+        &self,
+        group: &str,
+        me: &str,
+        queues: &[MessageQueue],
+        members: &[String],
+    ) -> Result<Vec<MessageQueue>, AllocateError> {
+        (**self).allocate(group, me, queues, members)
+    }
 }
 
 /// Why a strategy cannot decide: any error, or a text (`"no room".into()`).
