@@ -38,12 +38,13 @@ pub(super) fn context(
     now: Instant,
 ) -> ConsumeContext {
     let (_, local_times) = member.retries.of(owned.generation, offset);
-    let mut context = ConsumeContext::new(owned.queue.clone());
-    context.reconsume_times = u32::try_from(first.reconsume_times() + local_times).unwrap_or_default();
-    context.max_reconsume_times = member.settings.max_reconsume_times;
-    context.cancelled = source.renew();
-    context.deadline = now + member.settings.consume_timeout;
-    context
+    ConsumeContext {
+        queue: owned.queue.clone(),
+        reconsume_times: u32::try_from(first.reconsume_times() + local_times).unwrap_or_default(),
+        max_reconsume_times: member.settings.max_reconsume_times,
+        cancelled: source.renew(),
+        deadline: now + member.settings.consume_timeout,
+    }
 }
 
 /// Polls a handler once.

@@ -58,6 +58,7 @@ impl Member {
         data: ConsumerData,
         events: Arc<EventSender>,
     ) -> Self {
+        let recorder = ConsumerRecorder::new(&settings.group);
         Self {
             tasks: instance.more_tasks(),
             settings,
@@ -71,7 +72,7 @@ impl Member {
             agenda: Agenda::default(),
             ready: Ready::default(),
             events,
-            recorder: ConsumerRecorder::default(),
+            recorder,
             announced: AtomicBool::new(false),
             rebalance: Notify::new(),
             lock_wanted: Notify::new(),

@@ -3,6 +3,7 @@
 //! - [`CommitTable`]: which offsets have to be committed, and which are
 //! - [`LocalFile`]: the offsets of a broadcast consumer, on disk
 //! - [`remote`]: reads offsets from masters, and commits them there
+//! - [`LocalFile`]: the offsets of a broadcast consumer, on disk
 
 mod commits;
 mod local_file;

@@ -1,12 +1,13 @@
 //! Looking at a consumer from outside.
 //!
-//! - `event`: what happened
+//! - `event`, `event_text`: what happened, and the line that it prints
 //! - `events`: a bounded broadcast of it, for which nothing waits
 //! - `health`: how it is now, queue by queue
 //! - `stats`: what it did since it was started
 //! - `report`: what its shutdown left behind
 
 mod event;
+mod event_text;
 mod events;
 mod health;
 mod report;
