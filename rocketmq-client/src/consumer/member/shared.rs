@@ -48,7 +48,14 @@ pub(crate) struct Member {
     pub(crate) retries: Retries,
     commits: Mutex<CommitTable>,
     /// The routes of topics as they were at this version.
-    views: Mutex<(u64, FxHashMap<Arc<str>, Arc<TopicSubscribeInfo>>)>,
+    views: Mutex<Views>,
+}
+
+/// Routes as consumers see them.
+#[derive(Debug, Default)]
+struct Views {
+    version: u64,
+    topics: FxHashMap<Arc<str>, Arc<TopicSubscribeInfo>>,
 }
 
 impl Member {
@@ -186,14 +193,14 @@ impl Member {
     pub(crate) fn view(&self, topic: &str) -> Option<Arc<TopicSubscribeInfo>> {
         let version = self.instance.routes_version();
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if views.0 != version {
-            *views = (version, FxHashMap::default());
+        if views.version != version {
+            *views = Views { version, ..Views::default() };
         }
-        if let Some(view) = views.1.get(topic) {
+        if let Some(view) = views.topics.get(topic) {
             return Some(view.clone());
         }
         let view = Arc::new(self.instance.known_subscribe_info(topic)?);
-        views.1.insert(topic.into(), view.clone());
+        views.topics.insert(topic.into(), view.clone());
         Some(view)
     }
 
