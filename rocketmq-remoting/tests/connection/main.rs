@@ -253,6 +253,27 @@ fn what_is_no_frame_ends_the_connection_and_is_named() {
     }
 }
 
+/// Brokers of old versions answer one-way requests that they refuse.
+#[test]
+fn an_answer_to_a_one_way_request_is_no_answer_to_another_one() {
+    run(async {
+        let mut fixture = fixture(|_, _| {});
+        let call = ask(&fixture, "awaited", SECONDS_3);
+        let mut peer = Peer::accept(&mut fixture).await;
+        let awaited = peer.read().await.unwrap();
+        let request = CommandRef::request(CODE, &NoHeader);
+        for _ in 0..3 {
+            fixture.client.oneway(ADDRESS, &request, Instant::now() + SECONDS_3).await.unwrap();
+            let oneway = peer.read().await.unwrap();
+            peer.answer(&oneway, ResponseCode::SYSTEM_BUSY).await;
+        }
+        peer.answer(&awaited, ResponseCode::SUCCESS).await;
+        let answer = call.await.unwrap().unwrap();
+        assert_eq!((answer.code, &answer.body[..]), (0, &b"awaited"[..]));
+        assert_eq!(fixture.client.connection(ADDRESS).unwrap().unmatched_answers(), 3);
+    });
+}
+
 #[test]
 fn a_request_from_the_peer_is_told_apart_by_its_flag_not_by_its_opaque() {
     run(async {
