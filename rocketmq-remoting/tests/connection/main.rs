@@ -24,7 +24,7 @@ use rocketmq_remoting::protocol::{
 use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 type Outcome = Result<RemotingCommand, RemotingError>;
 
@@ -58,8 +58,9 @@ fn call_error(outcome: Outcome) -> CallError {
     }
 }
 
-/// Runs a test with local tasks and a paused clock.
+/// Runs a test with local tasks and a paused clock. What never comes fails the test at the end of a day of that clock.
 fn run(test: impl Future<Output = ()>) {
+    let test = async { timeout(Duration::from_secs(24 * 3600), test).await.unwrap() };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, test);
