@@ -1,9 +1,9 @@
 //! The latency fault strategy: avoids brokers that were slow or failed. Java: `org.apache.rocketmq.client.latency`.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use crate::error::MQClientError;
@@ -19,7 +19,8 @@ pub(crate) struct MQFaultStrategy {
     tables: Option<LatencyTables>,
     /// Whether a detector checks brokers that could not be reached.
     detecting: bool,
-    items: RwLock<HashMap<Arc<str>, FaultItem>>,
+    /// With a hash that has no seed, so that each run of a simulation asks in the same order.
+    items: RwLock<FxHashMap<Arc<str>, FaultItem>>,
 }
 
 /// Latencies from which on a broker is avoided, and for how long: both in ms and of equal length.

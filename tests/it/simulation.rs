@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketmq::conf::ProducerOption;
-use rocketmq::error::Outcome;
+use rocketmq::client::MQClient;
+use rocketmq::conf::{ClientOption, ProducerOption};
+use rocketmq::error::{MQClientError, Outcome};
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{InMemoryNetwork, MockCluster};
@@ -14,6 +15,9 @@ use rocketmq_remoting::net::memory::seed_random;
 use tokio::time::{Instant, sleep};
 
 use crate::retries::MODES;
+
+/// Silence says nothing about a server that was dialled a shorter time ago.
+const TRUST_IN_A_DIAL: Duration = Duration::from_secs(10);
 
 struct World {
     network: InMemoryNetwork,
@@ -117,6 +121,7 @@ fn on_a_half_open_connection_one_send_fails_and_the_next_one_is_stored() {
             let world = World::new(1, 1, |_| {}).await;
             mode.send(&world.producer).await.unwrap();
             for stored in [2, 3] {
+                sleep(TRUST_IN_A_DIAL).await;
                 world.network.stall(world.broker());
                 let error = mode.send(&world.producer).await.unwrap_err();
                 assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
@@ -138,6 +143,7 @@ fn a_retry_of_the_same_send_leaves_a_half_open_connection() {
             })
             .await;
             mode.send(&world.producer).await.unwrap();
+            sleep(TRUST_IN_A_DIAL).await;
             world.network.stall(world.broker());
             let began = Instant::now();
             mode.send(&world.producer).await.unwrap();
@@ -152,6 +158,7 @@ fn a_look_up_at_the_only_name_server_leaves_a_half_open_connection() {
     simulate(async {
         let world = World::new(1, 1, |_| {}).await;
         world.cluster.create_topic("U", 4).unwrap();
+        sleep(TRUST_IN_A_DIAL).await;
         world.network.stall(world.name_server());
         let error = world.producer.send(Message::new("U", "x")).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::NotStored, "{error}");
@@ -174,4 +181,87 @@ fn a_broker_in_a_black_hole_fails_its_sends_until_it_is_back() {
         sleep(Duration::from_secs(6)).await;
         world.producer.send(Message::new("T", "x")).await.unwrap();
     });
+}
+
+/// A cluster and a client that producers can share.
+async fn shared(network: &InMemoryNetwork, brokers: usize) -> (MockCluster, MQClient) {
+    let cluster = MockCluster::builder().brokers(brokers).network(network.clone()).start().await.unwrap();
+    cluster.create_topic("T", 4).unwrap();
+    let mut option = ClientOption::default();
+    option.set_name_server_addr(cluster.name_server_addr()).set_transport(Arc::new(network.clone()));
+    let client = MQClient::new(option);
+    client.start().await.unwrap();
+    (cluster, client)
+}
+
+#[test]
+fn the_shutdown_of_a_shared_client_loses_no_trace_record() {
+    simulate(async {
+        let (cluster, client) = shared(&InMemoryNetwork::new(1), 1).await;
+        let traced = client.producer("traced").option(|option| _ = option.set_enable_trace(true));
+        let traced = traced.start().await.unwrap();
+        traced.send(Message::new("T", "x")).await.unwrap();
+        assert!(client.shutdown().await.unwrap().is_clean());
+        assert_eq!(cluster.message_count("RMQ_SYS_TRACE_TOPIC"), 1);
+    });
+}
+
+#[test]
+fn a_producer_that_starts_while_its_client_shuts_down_does_not_run() {
+    simulate(async {
+        let network = InMemoryNetwork::new(1);
+        let (cluster, client) = shared(&network, 1).await;
+        let name_server = cluster.name_server_addr().parse().unwrap();
+        // The start waits for the route of a topic.
+        network.stall(name_server);
+        let late = client.producer("late").option(|option| _ = option.set_topics(vec!["T".to_owned()]));
+        let (started, shut_down) = tokio::join!(late.start(), client.shutdown());
+        assert!(matches!(started, Err(MQClientError::ShutDown { .. })), "{started:?}");
+        shut_down.unwrap();
+    });
+}
+
+/// When a client that shares its connections among producers with batches and traces was done with each step.
+fn shared_history(seed: u64) -> Vec<u128> {
+    simulate(async {
+        seed_random(seed);
+        let network = InMemoryNetwork::new(seed);
+        let (cluster, client) = shared(&network, 4).await;
+        network.set_latency(Duration::from_millis(1)..=Duration::from_millis(200));
+        let began = Instant::now();
+        let mut history = Vec::new();
+        for group in ["a", "b", "c"] {
+            let producer = client.producer(group).option(|option| {
+                option.set_auto_batch(true).set_enable_trace(true).set_send_latency_fault_enable(true);
+                option.set_start_detector_enable(true);
+            });
+            let producer = producer.start().await.unwrap();
+            let topics = ["T", "U", "V", "W", "X", "Y", "Z"];
+            topics.iter().for_each(|topic| _ = cluster.create_topic(topic, 4));
+            let sends = topics.map(|topic| producer.send(Message::new(topic, "x")));
+            for send in sends {
+                let _ = send.await;
+                history.push(began.elapsed().as_micros());
+            }
+            let (done, mut outcomes) = tokio::sync::mpsc::channel(100);
+            for topic in topics.repeat(5) {
+                let done = done.clone();
+                let callback = move |_| _ = done.try_send(began.elapsed().as_micros());
+                producer.send_async(Message::new(topic, "x"), callback).await.unwrap();
+            }
+            drop(done);
+            while let Some(at) = outcomes.recv().await {
+                history.push(at);
+            }
+            sleep(Duration::from_secs(40)).await;
+        }
+        client.shutdown().await.unwrap();
+        history.push(began.elapsed().as_micros());
+        history
+    })
+}
+
+#[test]
+fn a_run_of_a_shared_client_repeats_for_its_seed() {
+    assert_eq!(shared_history(7), shared_history(7));
 }

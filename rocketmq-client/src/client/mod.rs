@@ -183,7 +183,8 @@ impl MQClient {
         }
     }
 
-    /// Registers a producer to be shut down with the client.
+    /// Registers a producer to be shut down with the client. The inner producer of a traced producer is not registered: it
+    /// ends after it has sent the records of the traced one.
     pub(crate) fn adopt(&self, producer: &Arc<DefaultMQProducerImpl>) {
         let mut producers = self.producers();
         producers.retain(|producer| producer.strong_count() > 0);

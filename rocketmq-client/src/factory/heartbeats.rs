@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rocketmq_remoting::client::RemotingError;
@@ -18,7 +18,8 @@ pub(crate) struct Heartbeats {
     api: Arc<MQClientApi>,
     client_id: Arc<str>,
     groups: Arc<Groups>,
-    told: Mutex<HashMap<Arc<str>, Arc<Told>>>,
+    /// Ordered, so that each run of a simulation does the same.
+    told: Mutex<BTreeMap<Arc<str>, Arc<Told>>>,
 }
 
 /// The last heartbeat to a broker. The lock is held during a request, so that no older heartbeat, which still names a

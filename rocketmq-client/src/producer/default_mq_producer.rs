@@ -420,13 +420,12 @@ impl ProducerBuilder {
     }
 
     pub(super) fn build(self, listener: Option<Arc<dyn DynListener>>) -> Result<Producer, MQClientError> {
-        let inner = match self.client {
-            None => DefaultMQProducerImpl::new(self.option, listener),
-            Some(client) => {
-                client.check(&self.option)?;
-                DefaultMQProducerImpl::of_client(client, self.option, listener)
-            }
+        let Some(client) = self.client else {
+            return Ok(Producer { inner: Arc::new(DefaultMQProducerImpl::new(self.option, listener)) });
         };
-        Ok(Producer { inner: Arc::new(inner) })
+        client.check(&self.option)?;
+        let inner = Arc::new(DefaultMQProducerImpl::of_client(client.clone(), self.option, listener));
+        client.adopt(&inner);
+        Ok(Producer { inner })
     }
 }

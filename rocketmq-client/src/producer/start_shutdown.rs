@@ -61,8 +61,10 @@ impl DefaultMQProducerImpl {
         }
         tracing::debug!(client_id = running.instance.client_id(), %group, "producer started");
         starting.finish(running);
-        if !self.is_alone {
-            self.client.adopt(self);
+        // A client that was shut down meanwhile did not find a producer that runs.
+        if let Err(shut_down) = self.client.running() {
+            self.life.shut_down()?;
+            return Err(shut_down);
         }
         Ok(())
     }

@@ -54,6 +54,10 @@ impl Accepted {
 /// A peer is not called silent before it owes bytes for this long: a lost packet is sent again after 200 ms.
 const SILENT_AT_LEAST: Duration = Duration::from_millis(250);
 
+/// A peer is not called silent this soon after its dial: the network carried the dial, so the peer is busy. Without this
+/// limit, a peer that answers nothing for some seconds would be dialled again after each time-out.
+const SILENT_AFTER_DIAL: Duration = Duration::from_secs(10);
+
 /// State shared by the handles and the task of one connection. The atomics are apart from the lock because every
 /// request reads them; each stands for itself, so `Relaxed` is enough.
 pub(super) struct Shared {
@@ -68,6 +72,7 @@ pub(super) struct Shared {
     pub(super) heard: AtomicU64,
     /// When the first byte after `heard` was written. Its lock is held for moments, and mostly by the connection's task.
     owed_since: Mutex<Instant>,
+    opened: Instant,
     pub(super) unmatched_answers: AtomicU64,
     /// Notified when the write buffer has room again.
     pub(super) room: Notify,
@@ -109,10 +114,10 @@ impl Shared {
     /// silent: it may take its time, and this side could not dial it again.
     pub(super) fn progress(&self, now: Instant) -> Progress {
         let owed_since = *self.owed_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let long_enough = now.saturating_duration_since(owed_since) >= SILENT_AT_LEAST
+            && now.saturating_duration_since(self.opened) >= SILENT_AFTER_DIAL;
         let heard = match self.ends.accepted {
-            None if now.saturating_duration_since(owed_since) >= SILENT_AT_LEAST => {
-                self.heard.load(Ordering::Relaxed)
-            }
+            None if long_enough => self.heard.load(Ordering::Relaxed),
             // No position is above this: the peer never counts as silent.
             _ => u64::MAX,
         };
@@ -141,6 +146,7 @@ impl Connection {
             close_requested: false,
             end: None,
         };
+        let now = Instant::now();
         let shared = Shared {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             ends,
@@ -148,7 +154,8 @@ impl Connection {
             usable: AtomicBool::new(true),
             written: AtomicU64::new(0),
             heard: AtomicU64::new(0),
-            owed_since: Mutex::new(Instant::now()),
+            opened: now,
+            owed_since: Mutex::new(now),
             unmatched_answers: AtomicU64::new(0),
             room: Notify::new(),
             callbacks: Arc::default(),
@@ -336,8 +343,9 @@ impl Connection {
         if self.is_full(&core) {
             return Ok(false);
         }
-        // Opaque 0 is not entered in the table: a one-way request has no answer.
-        self.append(&mut core, request, self.head(request.code, 0, CommandFlag::ONEWAY))?;
+        // Some brokers answer one-way requests that they refuse: no request may take that answer for its own.
+        let opaque = core.session.skip_opaque();
+        self.append(&mut core, request, self.head(request.code, opaque, CommandFlag::ONEWAY))?;
         self.notify(core);
         Ok(true)
     }

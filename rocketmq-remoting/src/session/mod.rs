@@ -44,6 +44,11 @@ impl<C> Session<C> {
         self.in_flight.park(deadline, frame_start, held_until, waiter)
     }
 
+    /// An opaque id for a request without an answer; see [`InFlightTable::skip_opaque`].
+    pub fn skip_opaque(&mut self) -> i32 {
+        self.in_flight.skip_opaque()
+    }
+
     /// Sets who is told how a request ended; see [`InFlightTable::wait`].
     pub fn wait(&mut self, opaque: i32, waiter: Waiter<C>) {
         self.in_flight.wait(opaque, waiter);

@@ -24,7 +24,7 @@ use rocketmq_remoting::protocol::{
 use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 type Outcome = Result<RemotingCommand, RemotingError>;
 
@@ -58,8 +58,9 @@ fn call_error(outcome: Outcome) -> CallError {
     }
 }
 
-/// Runs a test with local tasks and a paused clock.
+/// Runs a test with local tasks and a paused clock. What never comes fails the test at the end of a day of that clock.
 fn run(test: impl Future<Output = ()>) {
+    let test = async { timeout(Duration::from_secs(24 * 3600), test).await.unwrap() };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, test);
@@ -251,6 +252,27 @@ fn what_is_no_frame_ends_the_connection_and_is_named() {
             assert!(peer.read().await.is_none(), "the connection is closed");
         });
     }
+}
+
+/// Brokers of old versions answer one-way requests that they refuse.
+#[test]
+fn an_answer_to_a_one_way_request_is_no_answer_to_another_one() {
+    run(async {
+        let mut fixture = fixture(|_, _| {});
+        let call = ask(&fixture, "awaited", SECONDS_3);
+        let mut peer = Peer::accept(&mut fixture).await;
+        let awaited = peer.read().await.unwrap();
+        let request = CommandRef::request(CODE, &NoHeader);
+        for _ in 0..3 {
+            fixture.client.oneway(ADDRESS, &request, Instant::now() + SECONDS_3).await.unwrap();
+            let oneway = peer.read().await.unwrap();
+            peer.answer(&oneway, ResponseCode::SYSTEM_BUSY).await;
+        }
+        peer.answer(&awaited, ResponseCode::SUCCESS).await;
+        let answer = call.await.unwrap().unwrap();
+        assert_eq!((answer.code, &answer.body[..]), (0, &b"awaited"[..]));
+        assert_eq!(fixture.client.connection(ADDRESS).unwrap().unmatched_answers(), 3);
+    });
 }
 
 #[test]

@@ -71,7 +71,11 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn accept(fixture: &mut Fixture) -> Self {
-        Self { stream: fixture.accept.recv().await.unwrap(), buffer: BytesMut::new() }
+        Self::of(fixture.accept.recv().await.unwrap())
+    }
+
+    pub(crate) fn of(stream: DuplexStream) -> Self {
+        Self { stream, buffer: BytesMut::new() }
     }
 
     pub(crate) async fn read(&mut self) -> Option<RemotingCommand> {

@@ -10,7 +10,17 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
 use super::peer::{ADDRESS, Fixture, Peer, fixture};
-use super::{CODE, SECONDS_3, ask, call_error, connected, run};
+use super::{CODE, SECONDS_3, ask, call_error, run};
+
+/// Silence says nothing about a peer that was dialled a shorter time ago.
+const TRUST_IN_A_DIAL: Duration = Duration::from_secs(10);
+
+/// The far end of a connection that has answered once, a while ago.
+async fn connected(fixture: &mut Fixture) -> Peer {
+    let peer = super::connected(fixture).await;
+    tokio::time::sleep(TRUST_IN_A_DIAL).await;
+    peer
+}
 
 fn dials(fixture: &Fixture) -> usize {
     fixture.transport.dials.load(Ordering::SeqCst)
@@ -40,6 +50,7 @@ fn after_a_time_out_in_silence_the_next_request_gets_a_new_connection() {
             let next = goes_elsewhere(&mut fixture).await;
             assert!(silent.read().await.is_some() && silent.read().await.is_none(), "the old one is closed");
             silent = next;
+            tokio::time::sleep(TRUST_IN_A_DIAL).await;
         }
     });
 }
@@ -92,11 +103,37 @@ fn a_short_time_out_says_little_and_the_next_one_more() {
     run(async {
         let mut fixture = fixture(|_, _| {});
         let _silent = connected(&mut fixture).await;
-        tokio::time::sleep(Duration::from_secs(10)).await;
         for retired in [false, false, true] {
             call_error(ask(&fixture, "hasty", Duration::from_millis(90)).await.unwrap());
             assert_eq!(fixture.client.connection(ADDRESS).is_none(), retired);
         }
+    });
+}
+
+/// A peer that holds all answers for seconds takes dials all the same: these must not become a storm.
+#[test]
+fn a_peer_that_is_busy_is_not_dialled_again_for_each_time_out() {
+    run(async {
+        let mut fixture = fixture(|_, _| {});
+        let mut connections = vec![connected(&mut fixture).await];
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(30) {
+            call_error(ask(&fixture, "held", Duration::from_millis(300)).await.unwrap());
+            while let Ok(stream) = fixture.accept.try_recv() {
+                connections.push(Peer::of(stream));
+            }
+        }
+        assert_eq!(dials(&fixture), 4, "the first one, and one in ten seconds");
+        // The last connection was good all along.
+        let call = ask(&fixture, "now", SECONDS_3);
+        let peer = connections.last_mut().unwrap();
+        let mut request = peer.read().await.unwrap();
+        while request.body != "now" {
+            request = peer.read().await.unwrap();
+        }
+        peer.answer(&request, ResponseCode::SUCCESS).await;
+        call.await.unwrap().unwrap();
+        assert_eq!(dials(&fixture), 4);
     });
 }
 
@@ -144,7 +181,7 @@ fn a_retired_connection_closes_at_its_expire_limit() {
         call_error(lost.await.unwrap());
         let error = call_error(endless.await.unwrap());
         assert!(matches!(error, CallError::Ended { written: true, .. }), "{error:?}");
-        assert_eq!(began.elapsed().as_secs(), 180);
+        assert_eq!((began.elapsed() + TRUST_IN_A_DIAL).as_secs(), 180, "after its last byte");
         assert!(
             silent.read().await.is_some() && silent.read().await.is_some() && silent.read().await.is_none()
         );

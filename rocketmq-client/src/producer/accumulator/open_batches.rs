@@ -1,15 +1,16 @@
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::mem;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 /// Decides which messages go together, and when. It does no I/O: time comes in, full and due batches come out.
 #[derive(Debug)]
 pub(super) struct OpenBatches<K, T> {
     limits: Limits,
-    open: HashMap<K, Batch<T>>,
+    /// With a hash that has no seed, so that each run of a simulation sends in the same order.
+    open: FxHashMap<K, Batch<T>>,
     closed: bool,
 }
 
@@ -81,7 +82,7 @@ impl<T> Batch<T> {
 
 impl<K: Hash + Eq, T> OpenBatches<K, T> {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, open: HashMap::new(), closed: false }
+        Self { limits, open: FxHashMap::default(), closed: false }
     }
 
     /// Adds a message to the batch of its key.
@@ -108,7 +109,7 @@ impl<K: Hash + Eq, T> OpenBatches<K, T> {
     /// The batches that are due, and when the next one is due.
     pub(super) fn take_due(&mut self, now: Instant) -> (Vec<Batch<T>>, Option<Instant>) {
         let is_due = |(_, batch): &(K, Batch<T>)| batch.due <= now;
-        let (due, open): (HashMap<_, _>, _) = mem::take(&mut self.open).into_iter().partition(is_due);
+        let (due, open): (FxHashMap<_, _>, _) = mem::take(&mut self.open).into_iter().partition(is_due);
         self.open = open;
         (due.into_values().collect(), self.open.values().map(|batch| batch.due).min())
     }

@@ -95,8 +95,8 @@ pub struct InFlightTable<C, A> {
     parked: usize,
     /// An upper bound of the instants until which the peer may hold a parked request; reset when none is parked.
     held_until: Option<Instant>,
-    /// The first request whose caller gave up before its deadline. The deadline then shows whether the peer was silent;
-    /// later requests would show nothing more.
+    /// Of the requests whose callers gave up before their deadlines, that with the earliest deadline, which will show
+    /// whether the peer was silent.
     abandoned: Option<Abandoned>,
     next_opaque: i32,
     /// No waiting entry is due before this instant.
@@ -262,6 +262,16 @@ impl<C, A> InFlightTable<C, A> {
         opaque
     }
 
+    /// An opaque id for a request that gets no answer: no entry has it, so an answer that comes anyway matches nothing.
+    pub fn skip_opaque(&mut self) -> i32 {
+        let mut opaque = self.next_opaque;
+        while self.slot_of(opaque).is_some() {
+            opaque = opaque.wrapping_add(1);
+        }
+        self.next_opaque = opaque.wrapping_add(1);
+        opaque
+    }
+
     /// Sets who is told how a request ended.
     pub fn wait(&mut self, opaque: i32, waiter: Waiter<C>) {
         if let Some(Slot::Waiting { waiter: stored, .. }) = self.slot_of(opaque) {
@@ -332,7 +342,9 @@ impl<C, A> InFlightTable<C, A> {
             return progress.is_silent_since(frame_start);
         }
         // Not overdue yet: `expire` decides about the peer at the deadline.
-        self.abandoned.get_or_insert(Abandoned { deadline, frame_start });
+        if self.abandoned.is_none_or(|first| deadline < first.deadline) {
+            self.abandoned = Some(Abandoned { deadline, frame_start });
+        }
         false
     }
 

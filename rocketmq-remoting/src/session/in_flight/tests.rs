@@ -204,6 +204,18 @@ fn a_time_out_is_silence_only_if_not_one_byte_came_since_its_frame_was_written()
 }
 
 #[test]
+fn a_long_poll_that_was_given_up_does_not_hide_the_silence_of_later_requests() {
+    let (start, silence) = (Instant::now(), Progress { written: 10, heard: 0 });
+    let (soon, late) = (start + Duration::from_secs(3), start + Duration::from_secs(30));
+    let mut table = Table::new(0);
+    for deadline in [late, soon, late] {
+        let given_up = table.insert(deadline, 0, Waiter::Nobody);
+        assert!(!table.abandon(given_up, start, silence));
+    }
+    assert!(table.expire(soon, silence, &mut Told::default()));
+}
+
+#[test]
 fn a_long_poll_that_ends_before_its_peer_had_to_answer_says_nothing() {
     let (start, silence) = (Instant::now(), Progress { written: 10, heard: 0 });
     let held_until = start + Duration::from_secs(15);
