@@ -11,7 +11,7 @@ use crate::conf::ConsumerOption;
 use crate::consumer::dispatch::Pool;
 use crate::consumer::listener::Listener;
 use crate::consumer::member::Member;
-use crate::consumer::strategy::{AllocateMessageQueueAveragely, AllocateMessageQueueStrategy};
+use crate::consumer::strategy::AllocateMessageQueueStrategy;
 use crate::consumer::subscription::MessageSelector;
 use crate::consumer::watch::{ConsumerShutdownReport, EventSender};
 use crate::error::MQClientError;
@@ -67,7 +67,7 @@ impl DefaultMQPushConsumerImpl {
             subscriptions: BTreeMap::new(),
             listener: None,
             concurrency: option.consume_concurrency(),
-            strategy: Arc::new(AllocateMessageQueueAveragely),
+            strategy: option.allocate_message_queue_strategy().clone(),
         };
         let events = Arc::new(EventSender::new(option.group_name().unwrap_or_default()));
         Self {

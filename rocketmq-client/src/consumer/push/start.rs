@@ -142,6 +142,11 @@ impl DefaultMQPushConsumerImpl {
             let reason = "a broadcast consumer has no locks that keep an order: use a concurrent listener";
             return Err(invalid("message_model", reason));
         }
+        if broadcast {
+            // Without its file, a restart would skip or repeat messages.
+            let reason = "broadcast consumers do not keep their offsets yet: use MessageModel::Clustering";
+            return Err(invalid("message_model", reason));
+        }
         Ok(Settings {
             group: self.wrap(option.group_name().unwrap_or_default()).into(),
             namespace: option.namespace().map(Arc::from),
