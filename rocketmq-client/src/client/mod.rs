@@ -1,18 +1,16 @@
 //! The client of a cluster that any number of producers and admins of a service share.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::admin::MQAdmin;
-use crate::conf::{ClientOption, ProducerOption, invalid};
-use crate::error::MQClientError;
+use crate::conf::{ClientOption, ProducerOption};
+use crate::error::{MQClientError, invalid};
 use crate::factory::MQClientInstance;
 use crate::life_cycle::LifeCycle;
-use crate::producer::{
-    DefaultMQProducerImpl, ProducerBuilder, TransactionListener, TransactionProducerBuilder,
-};
 use crate::waiting;
 
 pub use crate::life_cycle::ShutdownReport;
@@ -52,19 +50,26 @@ pub struct MQClient {
     shared: Arc<Shared>,
 }
 
+/// What is shut down with a client: a producer.
+pub(crate) trait Member: fmt::Debug + Send + Sync {
+    fn shut_down(
+        self: Arc<Self>,
+    ) -> Pin<Box<dyn Future<Output = Result<ShutdownReport, MQClientError>> + Send>>;
+}
+
 #[derive(Debug)]
 struct Shared {
     option: ClientOption,
     life: LifeCycle<Arc<MQClientInstance>>,
     /// The producers to shut down before the client.
-    producers: Mutex<Vec<Weak<DefaultMQProducerImpl>>>,
+    members: Mutex<Vec<Weak<dyn Member>>>,
 }
 
 impl MQClient {
     /// A client with these options, which `start` checks.
     pub fn new(option: ClientOption) -> Self {
-        let (life, producers) = (LifeCycle::new("client"), Mutex::default());
-        Self { shared: Arc::new(Shared { option, life, producers }) }
+        let (life, members) = (LifeCycle::new("client"), Mutex::default());
+        Self { shared: Arc::new(Shared { option, life, members }) }
     }
 
     /// Makes and starts a client for the cluster behind these NameServers (`host:port;host:port`), with default
@@ -94,26 +99,6 @@ impl MQClient {
         Ok(())
     }
 
-    /// Builds a producer of this client. Each group can have one producer on a client.
-    pub fn producer(&self, group: impl Into<String>) -> ProducerBuilder {
-        ProducerBuilder::of_client(self.clone(), group.into())
-    }
-
-    /// Builds a transaction producer of this client.
-    pub fn transaction_producer(
-        &self,
-        group: impl Into<String>,
-        listener: impl TransactionListener,
-    ) -> TransactionProducerBuilder {
-        TransactionProducerBuilder::new(self.producer(group), listener)
-    }
-
-    /// An admin of this client. Its methods fail with `NotStarted` before the client is started and with `ShutDown`
-    /// after its shutdown. An admin uses the full names of topics and groups, even if the client has a namespace.
-    pub fn admin(&self) -> MQAdmin {
-        MQAdmin::of_client(self.clone())
-    }
-
     /// Shuts down all producers of this client at the same time, each like with its own `shutdown`, then closes the
     /// connections. The report is the sum. A second call does nothing. Dropping the future leaves the client closed
     /// for new messages; call it again to finish.
@@ -125,9 +110,9 @@ impl MQClient {
         self.shared.life.started().ok_or(MQClientError::NotStarted { client: "client" })?;
         tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
         let instance = self.shared.life.shut_down()?;
-        let producers: Vec<_> = self.producers().iter().filter_map(Weak::upgrade).collect();
+        let members: Vec<_> = self.members().iter().filter_map(Weak::upgrade).collect();
         let mut report = ShutdownReport::default();
-        for left in waiting::all(producers.iter().map(DefaultMQProducerImpl::shutdown)).await {
+        for left in waiting::all(members.into_iter().map(Member::shut_down)).await {
             match left {
                 Ok(left) => report.add(left),
                 Err(error) => tracing::debug!(%error, "a producer is not shut down with its client"),
@@ -173,13 +158,13 @@ impl MQClient {
 
     /// Registers a producer to be shut down with the client. The inner producer of a traced producer is not registered: it
     /// ends after it has sent the records of the traced one.
-    pub(crate) fn adopt(&self, producer: &Arc<DefaultMQProducerImpl>) {
-        let mut producers = self.producers();
-        producers.retain(|producer| producer.strong_count() > 0);
-        producers.push(Arc::downgrade(producer));
+    pub(crate) fn adopt(&self, member: Weak<dyn Member>) {
+        let mut members = self.members();
+        members.retain(|member| member.strong_count() > 0);
+        members.push(member);
     }
 
-    fn producers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<DefaultMQProducerImpl>>> {
-        self.shared.producers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn members(&self) -> MutexGuard<'_, Vec<Weak<dyn Member>>> {
+        self.shared.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -389,14 +389,17 @@ pub struct ProducerBuilder {
     client: Option<MQClient>,
 }
 
-impl ProducerBuilder {
-    pub(crate) fn of_client(client: MQClient, group: String) -> Self {
+impl MQClient {
+    /// Builds a producer of this client. Each group can have one producer on a client.
+    pub fn producer(&self, group: impl Into<String>) -> ProducerBuilder {
         let mut option = ProducerOption::default();
-        option.set_client_option(client.option());
+        option.set_client_option(self.option());
         option.set_group_name(group);
-        Self { option, client: Some(client) }
+        ProducerBuilder { option, client: Some(self.clone()) }
     }
+}
 
+impl ProducerBuilder {
     /// The NameServers, as `host:port;host:port`.
     pub fn name_server_addr(mut self, addresses: impl Into<String>) -> Self {
         self.option.set_name_server_addr(addresses);
