@@ -10,7 +10,7 @@ use super::send_options::SendOptions;
 use super::stats::ProducerStats;
 use super::transaction::DynListener;
 use super::wire::Submission;
-use crate::client::MQClient;
+use crate::client::{MQClient, Member};
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::life_cycle::ShutdownReport;
@@ -428,7 +428,8 @@ impl ProducerBuilder {
         };
         client.check(&self.option)?;
         let inner = Arc::new(DefaultMQProducerImpl::of_client(client.clone(), self.option, listener));
-        client.adopt(&inner);
+        let member: Arc<dyn Member> = inner.clone();
+        client.adopt(Arc::downgrade(&member));
         Ok(Producer { inner })
     }
 }
