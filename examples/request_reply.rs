@@ -8,8 +8,8 @@ use std::time::Duration;
 use rocketmq::admin::MQAdmin;
 use rocketmq::conf::ProducerOption;
 use rocketmq::error::MQClientError;
-use rocketmq::model::{Message, MessageExt, MessageQueue, reply_message};
-use rocketmq::producer::Producer;
+use rocketmq::model::{Message, MessageExt, MessageQueue};
+use rocketmq::producer::{Producer, reply_message};
 use rocketmq_namesrv_mock::MockCluster;
 
 const TOPIC: &str = "RequestTopic";

@@ -4,10 +4,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
+use crate::conf::ProducerOption;
 use crate::error::MQClientError;
-use crate::factory::{Choice, TopicPublishInfo};
+use crate::factory::{Choice, MQClientInstance, TopicPublishInfo};
 
 /// The latency of a failed attempt.
 const ISOLATED: Duration = Duration::from_secs(10);
@@ -25,9 +26,9 @@ pub(crate) struct MQFaultStrategy {
 
 /// Latencies from which on a broker is avoided, and for how long: both in ms and of equal length.
 #[derive(Debug, Clone)]
-pub(crate) struct LatencyTables {
-    pub(crate) latency_max: Vec<u64>,
-    pub(crate) not_available_duration: Vec<u64>,
+struct LatencyTables {
+    latency_max: Vec<u64>,
+    not_available_duration: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +40,13 @@ struct FaultItem {
 
 impl MQFaultStrategy {
     /// `tables`: `None` switches the strategy off.
-    pub(crate) fn new(tables: Option<LatencyTables>, detecting: bool) -> Self {
+    fn new(tables: Option<LatencyTables>, detecting: bool) -> Self {
         Self { tables, detecting, items: RwLock::default() }
+    }
+
+    /// The strategy that these options ask for.
+    pub(crate) fn of(option: &ProducerOption) -> Self {
+        Self::new(LatencyTables::of(option), option.start_detector_enable())
     }
 
     /// Records the result of an attempt that began at `began` and has ended now.
@@ -80,8 +86,30 @@ impl MQFaultStrategy {
         best.or_else(|| route.select(|broker| Some(broker) != avoid))
     }
 
+    /// Checks every `interval` whether brokers that failed can be reached again, and forgets brokers that no route names
+    /// any more. Never ends.
+    pub(crate) async fn detect(
+        self: Arc<Self>,
+        instance: Arc<MQClientInstance>,
+        interval: Duration,
+        limit: Duration,
+    ) {
+        loop {
+            sleep(interval).await;
+            for broker in self.due_for_detection(interval) {
+                let reachable = match instance.a_queue_of(&broker) {
+                    None => None,
+                    Some((queue, address)) => {
+                        Some(instance.api().within(limit).max_offset(&address, &queue).await.is_ok())
+                    }
+                };
+                self.detected(&broker, reachable);
+            }
+        }
+    }
+
     /// Unreachable brokers that were not checked for `interval`. They count as checked from now on.
-    pub(crate) fn due_for_detection(&self, interval: Duration) -> Vec<Arc<str>> {
+    fn due_for_detection(&self, interval: Duration) -> Vec<Arc<str>> {
         let now = Instant::now();
         let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
         let due = items.iter_mut().filter(|(_, item)| !item.reachable && item.checked + interval <= now);
@@ -93,7 +121,7 @@ impl MQFaultStrategy {
     }
 
     /// Records the detector's result; `None` forgets a broker that no route names any more.
-    pub(crate) fn detected(&self, broker: &str, reachable: Option<bool>) {
+    fn detected(&self, broker: &str, reachable: Option<bool>) {
         let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
         match reachable {
             None => _ = items.remove(broker),
@@ -107,6 +135,14 @@ impl MQFaultStrategy {
 }
 
 impl LatencyTables {
+    /// The tables of these options, if they switch the strategy on.
+    fn of(option: &ProducerOption) -> Option<Self> {
+        option.send_latency_fault_enable().then(|| Self {
+            latency_max: option.latency_max().to_vec(),
+            not_available_duration: option.not_available_duration().to_vec(),
+        })
+    }
+
     fn away_for(&self, latency: Duration) -> Duration {
         let ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
         let steps = self.latency_max.iter().zip(&self.not_available_duration);

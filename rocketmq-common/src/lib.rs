@@ -30,8 +30,10 @@ pub mod offset_msg_id;
 pub mod perm;
 pub mod properties;
 mod property_error;
+mod reader;
 pub mod received;
 pub mod record;
+mod record_error;
 mod shorten;
 pub mod sysflag;
 #[cfg(test)]

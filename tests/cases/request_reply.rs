@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use rocketmq::error::{MQClientError, Outcome};
-use rocketmq::model::{Message, MessageExt, MessageQueue, SendStatus, reply_message};
+use rocketmq::model::{Message, MessageExt, MessageQueue, SendStatus};
+use rocketmq::producer::reply_message;
 use rocketmq_remoting::protocol::ResponseCode;
 
 use super::support::{Site, fresh_topic};

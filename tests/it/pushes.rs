@@ -7,9 +7,10 @@ use bytes::{Bytes, BytesMut};
 use rocketmq::client::MQClient;
 use rocketmq::conf::ProducerOption;
 use rocketmq::error::{MQClientError, Outcome};
-use rocketmq::model::{Message, MessageExt, reply_message};
+use rocketmq::model::{Message, MessageExt};
 use rocketmq::producer::{
     LocalTransactionState, Producer, TransactionListener, TransactionListenerFn, TransactionProducer,
+    reply_message,
 };
 use rocketmq_common::record::{RecordFields, encode_record};
 use rocketmq_namesrv_mock::MockCluster;

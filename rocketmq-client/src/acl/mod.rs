@@ -22,8 +22,7 @@ use sha1::Sha1;
 
 pub(crate) use secret::Secret;
 
-use crate::conf::invalid;
-use crate::error::MQClientError;
+use crate::error::{MQClientError, invalid};
 
 const ACCESS_KEY: ByteString = ByteString::from_static("AccessKey");
 const SECURITY_TOKEN: ByteString = ByteString::from_static("SecurityToken");

@@ -56,6 +56,14 @@ pub struct MQAdmin {
     client: MQClient,
 }
 
+impl MQClient {
+    /// An admin of this client. Its methods fail with `NotStarted` before the client is started and with `ShutDown`
+    /// after its shutdown. An admin uses the full names of topics and groups, even if the client has a namespace.
+    pub fn admin(&self) -> MQAdmin {
+        MQAdmin { client: self.clone() }
+    }
+}
+
 impl MQAdmin {
     /// Makes an admin for the cluster behind these NameServers (`host:port;host:port`), with default options. Dropping
     /// the admin closes its connections.
@@ -100,11 +108,7 @@ impl MQAdmin {
         }
         let client = MQClient::new(option.clone());
         client.start().await?;
-        Ok(Self::of_client(client))
-    }
-
-    pub(crate) fn of_client(client: MQClient) -> Self {
-        Self { client }
+        Ok(client.admin())
     }
 
     fn asking(&self) -> Result<Asking<'_>, MQClientError> {

@@ -1,19 +1,16 @@
-//! The client of a cluster that any number of producers and admins of a service share.
+//! The client of a cluster that any number of producers, consumers and admins of a service share.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::admin::MQAdmin;
-use crate::conf::{ClientOption, ConsumerOption, ProducerOption, invalid};
-use crate::consumer::{DefaultMQPushConsumerImpl, PushConsumerBuilder};
-use crate::error::MQClientError;
+use crate::conf::ClientOption;
+use crate::error::{MQClientError, invalid};
 use crate::factory::MQClientInstance;
 use crate::life_cycle::LifeCycle;
-use crate::producer::{
-    DefaultMQProducerImpl, ProducerBuilder, TransactionListener, TransactionProducerBuilder,
-};
 use crate::waiting;
 
 pub use crate::life_cycle::ShutdownReport;
@@ -53,20 +50,30 @@ pub struct MQClient {
     shared: Arc<Shared>,
 }
 
+/// What is shut down with a client: a producer or a consumer.
+pub(crate) trait Member: fmt::Debug + Send + Sync {
+    fn is_consumer(&self) -> bool {
+        false
+    }
+
+    fn shut_down(
+        self: Arc<Self>,
+    ) -> Pin<Box<dyn Future<Output = Result<ShutdownReport, MQClientError>> + Send>>;
+}
+
 #[derive(Debug)]
 struct Shared {
     option: ClientOption,
     life: LifeCycle<Arc<MQClientInstance>>,
-    /// The producers to shut down before the client.
-    producers: Mutex<Vec<Weak<DefaultMQProducerImpl>>>,
-    consumers: Mutex<Vec<Weak<DefaultMQPushConsumerImpl>>>,
+    /// The producers and consumers to shut down before the client.
+    members: Mutex<Vec<Weak<dyn Member>>>,
 }
 
 impl MQClient {
     /// A client with these options, which `start` checks.
     pub fn new(option: ClientOption) -> Self {
-        let (life, producers, consumers) = (LifeCycle::new("client"), Mutex::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { option, life, producers, consumers }) }
+        let (life, members) = (LifeCycle::new("client"), Mutex::default());
+        Self { shared: Arc::new(Shared { option, life, members }) }
     }
 
     /// Makes and starts a client for the cluster behind these NameServers (`host:port;host:port`), with default
@@ -96,33 +103,8 @@ impl MQClient {
         Ok(())
     }
 
-    /// Builds a producer of this client. Each group can have one producer on a client.
-    pub fn producer(&self, group: impl Into<String>) -> ProducerBuilder {
-        ProducerBuilder::of_client(self.clone(), group.into())
-    }
-
-    /// Builds a transaction producer of this client.
-    pub fn transaction_producer(
-        &self,
-        group: impl Into<String>,
-        listener: impl TransactionListener,
-    ) -> TransactionProducerBuilder {
-        TransactionProducerBuilder::new(self.producer(group), listener)
-    }
-
-    /// A push consumer of this client, in the making. Each group has one consumer on a client.
-    pub fn push_consumer(&self, group: impl Into<String>) -> PushConsumerBuilder {
-        PushConsumerBuilder::of_client(self.clone(), group.into())
-    }
-
-    /// An admin of this client. Its methods fail with `NotStarted` before the client is started and with `ShutDown`
-    /// after its shutdown. An admin uses the full names of topics and groups, even if the client has a namespace.
-    pub fn admin(&self) -> MQAdmin {
-        MQAdmin::of_client(self.clone())
-    }
-
-    /// Shuts down all producers of this client at the same time, each like with its own `shutdown`, then closes the
-    /// connections. The report is the sum. A second call does nothing. Dropping the future leaves the client closed
+    /// Shuts down all consumers of this client at the same time, then all producers, each like with its own `shutdown`,
+    /// then closes the connections. The report is the sum. A second call does nothing. Dropping the future leaves the client closed
     /// for new messages; call it again to finish.
     ///
     /// # Errors
@@ -132,17 +114,17 @@ impl MQClient {
         self.shared.life.started().ok_or(MQClientError::NotStarted { client: "client" })?;
         tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
         let instance = self.shared.life.shut_down()?;
-        let producers: Vec<_> = self.producers().iter().filter_map(Weak::upgrade).collect();
+        let members: Vec<_> = self.members().iter().filter_map(Weak::upgrade).collect();
         let mut report = ShutdownReport::default();
-        // First: what a handler sends can still be sent.
-        let consumers: Vec<_> = self.consumers().iter().filter_map(Weak::upgrade).collect();
-        for left in waiting::all(consumers.iter().map(|consumer| consumer.shutdown_in_time())).await {
-            report.brokers_not_told.extend(left.map(|left| left.not_unregistered).unwrap_or_default());
-        }
-        for left in waiting::all(producers.iter().map(DefaultMQProducerImpl::shutdown)).await {
+        // Consumers go first, so that their handlers can still send.
+        let (consumers, producers): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|member| member.is_consumer());
+        let mut left = waiting::all(consumers.into_iter().map(Member::shut_down)).await;
+        left.extend(waiting::all(producers.into_iter().map(Member::shut_down)).await);
+        for left in left {
             match left {
                 Ok(left) => report.add(left),
-                Err(error) => tracing::debug!(%error, "a producer is not shut down with its client"),
+                Err(error) => tracing::debug!(%error, "a member is not shut down with its client"),
             }
         }
         instance.shutdown(instance.api().timeout()).await;
@@ -173,9 +155,12 @@ impl MQClient {
         &self.shared.option
     }
 
-    /// Refuses options of a producer that differ from the client's.
-    pub(crate) fn check(&self, option: &ProducerOption) -> Result<(), MQClientError> {
-        match option.differs_from(&self.shared.option) {
+    /// Refuses options of a producer or consumer that differ from the client's. `differing` names such an option.
+    pub(crate) fn check(
+        &self,
+        differing: impl FnOnce(&ClientOption) -> Option<&'static str>,
+    ) -> Result<(), MQClientError> {
+        match differing(&self.shared.option) {
             Some(option) => {
                 Err(invalid(option, "it belongs to the client that is shared: set it in ClientOption"))
             }
@@ -183,36 +168,15 @@ impl MQClient {
         }
     }
 
-    /// Registers a producer to be shut down with the client. The inner producer of a traced producer is not registered: it
+    /// Registers a producer or consumer to be shut down with the client. The inner producer of a traced producer is not registered: it
     /// ends after it has sent the records of the traced one.
-    pub(crate) fn adopt(&self, producer: &Arc<DefaultMQProducerImpl>) {
-        let mut producers = self.producers();
-        producers.retain(|producer| producer.strong_count() > 0);
-        producers.push(Arc::downgrade(producer));
+    pub(crate) fn adopt(&self, member: Weak<dyn Member>) {
+        let mut members = self.members();
+        members.retain(|member| member.strong_count() > 0);
+        members.push(member);
     }
 
-    /// The same for a consumer.
-    pub(crate) fn check_consumer(&self, option: &ConsumerOption) -> Result<(), MQClientError> {
-        match option.differs_from(&self.shared.option) {
-            Some(option) => {
-                Err(invalid(option, "it belongs to the client that is shared: set it in ClientOption"))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Shuts this consumer down with the client.
-    pub(crate) fn adopt_consumer(&self, consumer: &Arc<DefaultMQPushConsumerImpl>) {
-        let mut consumers = self.consumers();
-        consumers.retain(|consumer| consumer.strong_count() > 0);
-        consumers.push(Arc::downgrade(consumer));
-    }
-
-    fn consumers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<DefaultMQPushConsumerImpl>>> {
-        self.shared.consumers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn producers(&self) -> std::sync::MutexGuard<'_, Vec<Weak<DefaultMQProducerImpl>>> {
-        self.shared.producers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn members(&self) -> MutexGuard<'_, Vec<Weak<dyn Member>>> {
+        self.shared.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

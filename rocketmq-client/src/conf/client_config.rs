@@ -5,7 +5,7 @@ use rocketmq_remoting::net::{ConnectionOptions, Transport};
 
 use super::{AddressTranslator, NameServerSource};
 use crate::acl::SessionCredentials;
-use crate::error::MQClientError;
+use crate::error::{MQClientError, invalid};
 use crate::hook::Hooks;
 
 /// The options that all kinds of clients share, checked and converted to working types. Java: `ClientConfig`.
@@ -51,8 +51,4 @@ pub(crate) fn at_least_one(options: &[(&'static str, u64)]) -> Result<(), MQClie
 pub(crate) fn millis(ms: u64) -> Duration {
     const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
     Duration::from_millis(ms).min(TEN_YEARS)
-}
-
-pub(crate) fn invalid(option: &'static str, reason: impl Into<String>) -> MQClientError {
-    MQClientError::InvalidOption { option, reason: reason.into() }
 }

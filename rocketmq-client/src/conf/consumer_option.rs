@@ -5,10 +5,8 @@ use rocketmq_common::{mix_all, validators};
 
 use super::consumer_enums::Strategy;
 use super::macros::client_options;
-use super::{
-    ClientOption, ConsumeFromWhere, MessageModel, SerializeType, Undecodable, at_least_one, invalid,
-};
-use crate::error::MQClientError;
+use super::{ClientOption, ConsumeFromWhere, MessageModel, SerializeType, Undecodable, at_least_one};
+use crate::error::{MQClientError, invalid};
 
 /// Java's default for `max_reconsume_times` of concurrent listeners.
 const MAX_RECONSUME_TIMES: u32 = 16;

@@ -1,7 +1,7 @@
 use rocketmq_remoting::protocol::SerializeType;
 
-use super::{invalid, parse_name_servers};
-use crate::error::MQClientError;
+use super::parse_name_servers;
+use crate::error::{MQClientError, invalid};
 
 /// The variables of the environment that concern a client.
 #[derive(Debug, Default)]

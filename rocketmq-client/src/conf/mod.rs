@@ -34,4 +34,4 @@ pub use consumer_option::ConsumerOption;
 pub use producer_option::ProducerOption;
 
 pub(crate) use address::{NameServerSource, parse_name_servers};
-pub(crate) use client_config::{ClientConfig, FixedFields, at_least_one, invalid, millis};
+pub(crate) use client_config::{ClientConfig, FixedFields, at_least_one, millis};

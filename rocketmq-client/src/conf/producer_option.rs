@@ -3,10 +3,9 @@ use std::sync::Arc;
 use rocketmq_common::{mix_all, validators};
 
 use super::macros::client_options;
-use super::{CompressionType, SerializeType, at_least_one, invalid};
-use crate::error::MQClientError;
+use super::{CompressionType, SerializeType, at_least_one};
+use crate::error::{MQClientError, invalid};
 use crate::hook::{CheckForbiddenHook, Hooks, SendMessageHook};
-use crate::latency::LatencyTables;
 
 client_options! {
     /// Options of a producer. Java: the properties of `DefaultMQProducer` and `ClientConfig`.
@@ -179,14 +178,6 @@ impl ProducerOption {
             ("client_async_semaphore_value", self.client_async_semaphore_value.into()),
             ("client_async_semaphore_bytes", self.client_async_semaphore_bytes as u64),
         ])
-    }
-
-    /// The tables of the latency fault strategy, if it is switched on.
-    pub(crate) fn latency_tables(&self) -> Option<LatencyTables> {
-        self.send_latency_fault_enable.then(|| LatencyTables {
-            latency_max: self.latency_max.clone(),
-            not_available_duration: self.not_available_duration.clone(),
-        })
     }
 }
 

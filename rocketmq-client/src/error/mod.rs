@@ -256,6 +256,11 @@ macro_rules! context_of {
     };
 }
 
+/// The error of an option with an invalid value.
+pub(crate) fn invalid(option: &'static str, reason: impl Into<String>) -> MQClientError {
+    MQClientError::InvalidOption { option, reason: reason.into() }
+}
+
 impl MQClientError {
     /// Whether the message may be stored: *maybe stored* if any attempt may have stored it. A request without a reply
     /// is certainly stored; `NoReply` names its place.

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use rocketmq_remoting::net::TaskOwner;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::heartbeats::Heartbeats;
 use super::route_table::RouteTable;
 use crate::error::with_causes;
-use crate::latency::MQFaultStrategy;
-use crate::mq_client_api::MQClientApi;
 
 /// The shortest time between two rounds of a duty, even if more rounds are asked for.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -51,26 +49,6 @@ pub(super) async fn send_heartbeats(
                     tracing::debug!(broker = %address, error = with_causes(&error), "heartbeat failed");
                 }
             });
-        }
-    }
-}
-
-/// Checks whether brokers that failed can be reached again, and forgets brokers that no route names any more.
-pub(super) async fn detect_reachable(
-    api: Arc<MQClientApi>,
-    routes: Arc<RouteTable>,
-    faults: Arc<MQFaultStrategy>,
-    every: Duration,
-    limit: Duration,
-) {
-    loop {
-        sleep(every).await;
-        for broker in faults.due_for_detection(every) {
-            let reachable = match routes.a_queue_of(&broker) {
-                None => None,
-                Some((queue, address)) => Some(api.within(limit).max_offset(&address, &queue).await.is_ok()),
-            };
-            faults.detected(&broker, reachable);
         }
     }
 }

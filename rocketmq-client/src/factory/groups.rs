@@ -10,6 +10,7 @@ use rocketmq_remoting::protocol::body::{ConsumerData, HeartbeatData, ProducerDat
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use crate::error::MQClientError;
+use crate::mq_client_api::Group;
 
 /// Handles the requests of brokers with one code.
 pub(crate) trait BrokerRequestHandler: fmt::Debug + Send + Sync {
@@ -20,13 +21,6 @@ pub(crate) trait BrokerRequestHandler: fmt::Debug + Send + Sync {
 
 /// The handlers of a group, by request code.
 pub(crate) type Handlers = Vec<(RequestCode, Arc<dyn BrokerRequestHandler>)>;
-
-/// A group: its kind and its name at brokers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Group {
-    Producer(Arc<str>),
-    Consumer(Arc<str>),
-}
 
 /// The registry of the groups of one client. Java: `producerTable` and `consumerTable` of `MQClientInstance`.
 ///
@@ -171,23 +165,6 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-impl Group {
-    pub(crate) fn name(&self) -> &Arc<str> {
-        match self {
-            Self::Producer(name) | Self::Consumer(name) => name,
-        }
-    }
-}
-
-impl fmt::Display for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Producer(name) => write!(f, "producer group {name}"),
-            Self::Consumer(name) => write!(f, "consumer group {name}"),
-        }
     }
 }
 

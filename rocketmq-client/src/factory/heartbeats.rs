@@ -5,9 +5,9 @@ use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::protocol::body::encode_body;
 use tokio::time::{Instant, timeout_at};
 
-use super::groups::{Group, Groups, Membership};
+use super::groups::{Groups, Membership};
 use crate::error::{MQClientError, with_causes};
-use crate::mq_client_api::{HeartbeatAnswer, MQClientApi};
+use crate::mq_client_api::{Group, HeartbeatAnswer, MQClientApi};
 use crate::peer_log::PeerLog;
 use crate::waiting;
 

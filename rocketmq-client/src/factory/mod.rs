@@ -31,7 +31,7 @@ mod topic_publish_info;
 mod topic_subscribe_info;
 
 pub(crate) use client_id::unique_ids;
-pub(crate) use groups::{BrokerRequestHandler, Group, Membership};
+pub(crate) use groups::{BrokerRequestHandler, Membership};
 pub(crate) use mq_client_instance::MQClientInstance;
 pub(crate) use pending_replies::{PendingReply, PushedReply};
 pub(crate) use publish_routes::PublishRoutes;

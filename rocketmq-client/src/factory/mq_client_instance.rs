@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocketmq_common::MessageQueue;
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::net::TaskOwner;
 use rocketmq_remoting::protocol::RequestCode;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::client_id::{check_runtime, client_id, local_ip};
 use super::client_remoting_processor::ClientRemotingProcessor;
-use super::duties::{detect_reachable, refresh_routes, send_heartbeats};
+use super::duties::{refresh_routes, send_heartbeats};
 use super::groups::{Groups, Handlers, Membership};
 use super::heartbeats::Heartbeats;
 use super::own_thread::OwnThread;
@@ -21,7 +22,6 @@ use super::route_table::{Missing, RouteTable};
 use super::{PublishRoutes, TopicSubscribeInfo};
 use crate::conf::{ClientConfig, NameServerSource};
 use crate::error::MQClientError;
-use crate::latency::MQFaultStrategy;
 use crate::mq_client_api::MQClientApi;
 use crate::name_servers::NameServers;
 use crate::top_addressing::TopAddressing;
@@ -305,15 +305,9 @@ impl MQClientInstance {
         self.tasks.sibling()
     }
 
-    /// Starts the check of brokers that could not be reached; it ends with `tasks`.
-    pub(crate) fn start_detector(
-        &self,
-        tasks: &TaskOwner,
-        faults: Arc<MQFaultStrategy>,
-        every: Duration,
-        limit: Duration,
-    ) {
-        tasks.spawn(detect_reachable(self.api.clone(), self.routes.clone(), faults, every, limit));
+    /// Any writable queue of a broker, and the address of the broker's master.
+    pub(crate) fn a_queue_of(&self, broker: &str) -> Option<(MessageQueue, Arc<str>)> {
+        self.routes.a_queue_of(broker)
     }
 
     /// The local address in the network of the cluster.

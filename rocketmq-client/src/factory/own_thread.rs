@@ -7,8 +7,7 @@ use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
-use crate::conf::invalid;
-use crate::error::MQClientError;
+use crate::error::{MQClientError, invalid};
 
 /// A thread with a runtime for a core: blocked threads of the user's runtime delay nothing here. Dropping it stops the
 /// thread without waiting for it.

@@ -38,8 +38,7 @@ async fn transport(config: &ClientConfig) -> Result<Arc<dyn Transport>, MQClient
 
 #[cfg(feature = "tls")]
 async fn transport(config: &ClientConfig) -> Result<Arc<dyn Transport>, MQClientError> {
-    use crate::conf::invalid;
-    use crate::error::with_causes;
+    use crate::error::{invalid, with_causes};
     use rocketmq_remoting::net::tls::TlsTransport;
 
     let (tls, given) = (config.tls.clone(), config.transport.clone());

@@ -4,9 +4,6 @@
 //! - results: [`SendResult`], [`SendStatus`], [`RecallResult`]
 //! - places and ids: [`MessageQueue`], [`OffsetMsgId`], [`UniqueIdParts`]
 //! - names: [`message_const`] (properties), [`mix_all`] (topics), [`namespace`], [`validators`]
-//! - `reply`: [`reply_message`], the reply to a request
-
-mod reply;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,8 +16,6 @@ pub use rocketmq_common::{
     CompressionType, Message, MessageBatch, MessageExt, MessageProperties, MessageQueue, MessageSysFlag,
     OffsetMsgId, message_const, mix_all, namespace, validators,
 };
-
-pub use reply::reply_message;
 
 /// How safely a message was stored. Each status means that it is stored: a weaker status is no error.
 ///

@@ -8,6 +8,7 @@
 
 mod asking;
 mod consuming;
+mod group;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -28,11 +29,11 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::error::{MQClientError, with_causes};
-use crate::factory::Group;
 use crate::name_servers::{NameServers, NoAnswer, Said};
 use crate::peer_log::PeerLog;
 
 pub(crate) use asking::Asking;
+pub(crate) use group::Group;
 
 /// What to look at when a server does not know the question for a route.
 const IS_IT_A_BROKER: &str =

@@ -10,7 +10,7 @@ use super::send_options::SendOptions;
 use super::stats::ProducerStats;
 use super::transaction::DynListener;
 use super::wire::Submission;
-use crate::client::MQClient;
+use crate::client::{MQClient, Member};
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::life_cycle::ShutdownReport;
@@ -389,14 +389,17 @@ pub struct ProducerBuilder {
     client: Option<MQClient>,
 }
 
-impl ProducerBuilder {
-    pub(crate) fn of_client(client: MQClient, group: String) -> Self {
+impl MQClient {
+    /// Builds a producer of this client. Each group can have one producer on a client.
+    pub fn producer(&self, group: impl Into<String>) -> ProducerBuilder {
         let mut option = ProducerOption::default();
-        option.set_client_option(client.option());
+        option.set_client_option(self.option());
         option.set_group_name(group);
-        Self { option, client: Some(client) }
+        ProducerBuilder { option, client: Some(self.clone()) }
     }
+}
 
+impl ProducerBuilder {
     /// The NameServers, as `host:port;host:port`.
     pub fn name_server_addr(mut self, addresses: impl Into<String>) -> Self {
         self.option.set_name_server_addr(addresses);
@@ -423,9 +426,10 @@ impl ProducerBuilder {
         let Some(client) = self.client else {
             return Ok(Producer { inner: Arc::new(DefaultMQProducerImpl::new(self.option, listener)) });
         };
-        client.check(&self.option)?;
+        client.check(|option| self.option.differs_from(option))?;
         let inner = Arc::new(DefaultMQProducerImpl::of_client(client.clone(), self.option, listener));
-        client.adopt(&inner);
+        let member: Arc<dyn Member> = inner.clone();
+        client.adopt(Arc::downgrade(&member));
         Ok(Producer { inner })
     }
 }

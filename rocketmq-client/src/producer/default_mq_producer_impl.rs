@@ -66,6 +66,8 @@ pub(crate) struct RunningProducer {
     pub(super) ids: &'static UniqueIdGenerator,
     pub(super) faults: Arc<MQFaultStrategy>,
     pub(super) accumulator: Option<Arc<Accumulator>>,
+    /// Sends the records of a trace.
+    pub(super) tracer: Option<Arc<DefaultMQProducerImpl>>,
 }
 
 impl DefaultMQProducerImpl {

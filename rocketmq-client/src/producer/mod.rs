@@ -18,6 +18,7 @@ mod drivers;
 mod machine;
 mod permits;
 mod recall;
+mod reply;
 mod send_options;
 mod start_shutdown;
 mod stats;
@@ -27,7 +28,7 @@ mod wire;
 
 pub use crate::life_cycle::ShutdownReport;
 pub use default_mq_producer::{DefaultMQProducer, Producer, ProducerBuilder};
-pub(crate) use default_mq_producer_impl::DefaultMQProducerImpl;
+pub use reply::reply_message;
 pub use send_options::SendOptions;
 pub use stats::ProducerStats;
 pub use transaction::{

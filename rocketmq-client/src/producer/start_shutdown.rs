@@ -1,24 +1,44 @@
 //! Start and shutdown of a producer.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use rocketmq_common::namespace;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::Producer;
 use super::accumulator::Accumulator;
 use super::default_mq_producer_impl::{
     BoxFuture, CLIENT, DefaultMQProducerImpl, RunningProducer, current_runtime,
 };
 use super::drivers::{send_batch, send_due_batches};
 use super::transaction::{Checker, DynListener, TransactionCheck, check_queue};
+use crate::client::Member;
 use crate::conf::millis;
 use crate::error::{MQClientError, with_causes};
 use crate::factory::unique_ids;
 use crate::latency::MQFaultStrategy;
 use crate::life_cycle::ShutdownReport;
-use crate::trace::inner_group;
+use crate::model::{Message, SendResult};
+use crate::trace::{TraceSender, inner_group};
+
+impl Member for DefaultMQProducerImpl {
+    fn shut_down(
+        self: Arc<Self>,
+    ) -> Pin<Box<dyn Future<Output = Result<ShutdownReport, MQClientError>> + Send>> {
+        Box::pin(async move { self.drain_and_stop().await })
+    }
+}
+
+impl TraceSender for Arc<DefaultMQProducerImpl> {
+    fn send_trace(
+        &self,
+        message: Message,
+        done: impl FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
+    ) -> impl Future<Output = Result<(), MQClientError>> + Send {
+        self.send_async(message, done)
+    }
+}
 
 impl DefaultMQProducerImpl {
     pub(super) fn start(self: &Arc<Self>) -> BoxFuture<'_, ()> {
@@ -43,19 +63,20 @@ impl DefaultMQProducerImpl {
         };
         let membership = instance.join_producer_group(producer_group.clone(), handlers)?;
         let ids = unique_ids(instance.ip());
-        let running = RunningProducer {
+        let mut running = RunningProducer {
             routes: instance.publish_routes(self.option.default_topic_queue_nums()),
             tasks: instance.more_tasks(),
             membership,
             producer_group,
             ids,
-            faults: self.faults(),
+            faults: Arc::new(MQFaultStrategy::of(&self.option)),
             accumulator: Accumulator::new(&self.option, ids),
+            tracer: None,
             instance,
         };
         self.start_duties(&running);
         self.preload_routes(&running).await;
-        self.start_trace(&running).await;
+        self.start_trace(&mut running).await;
         if let Some(listener) = &self.listener {
             self.start_checks(&running, listener, waiting_checks).await;
         }
@@ -69,16 +90,11 @@ impl DefaultMQProducerImpl {
         Ok(())
     }
 
-    fn faults(&self) -> Arc<MQFaultStrategy> {
-        let detecting = self.option.start_detector_enable();
-        Arc::new(MQFaultStrategy::new(self.option.latency_tables(), detecting))
-    }
-
     fn start_duties(self: &Arc<Self>, running: &RunningProducer) {
         let RunningProducer { instance, tasks, faults, accumulator, .. } = running;
         if self.option.start_detector_enable() {
             let (every, limit) = (self.option.detect_interval(), self.option.detect_timeout());
-            instance.start_detector(tasks, faults.clone(), millis(every), millis(limit));
+            tasks.spawn(faults.clone().detect(instance.clone(), millis(every), millis(limit)));
         }
         if let Some(accumulator) = accumulator {
             tasks.spawn(send_due_batches(accumulator.clone(), Arc::downgrade(self)));
@@ -94,8 +110,12 @@ impl DefaultMQProducerImpl {
             accumulator.close().into_iter().for_each(|batch| send_batch(self, running, batch));
         }
         let unfinished_sends = self.permits.drain(self.timeout()).await;
-        if let Some(trace) = &self.trace {
-            trace.shutdown(self.timeout()).await;
+        if let (Some(trace), Some(tracer)) = (&self.trace, &running.tracer) {
+            let deadline = Instant::now() + self.timeout();
+            trace.stop(deadline).await;
+            if timeout_at(deadline, tracer.shutdown()).await.is_err() {
+                tracing::warn!(topic = trace.topic(), "not all trace records were sent before the shutdown");
+            }
         }
         let deadline = Instant::now() + self.timeout();
         running.tasks.shutdown(self.timeout()).await;
@@ -110,14 +130,17 @@ impl DefaultMQProducerImpl {
         })
     }
 
-    /// Starts tracing. A failure must not stop the producer: records are then dropped and counted.
-    async fn start_trace(&self, running: &RunningProducer) {
+    /// Starts tracing: an inner producer of the client, with a group of its own, sends the records. A failure must not stop
+    /// the producer: records are then dropped and counted.
+    async fn start_trace(&self, running: &mut RunningProducer) {
         let Some(trace) = &self.trace else { return };
         let option = self.option.for_trace(inner_group(&running.producer_group, "PRODUCE"));
-        let producer = Self::of_client(self.client.clone(), option, None);
-        if let Err(error) = trace.start(Producer { inner: Arc::new(producer) }, &running.tasks).await {
-            tracing::warn!(error = with_causes(&error), "messages are not traced");
+        let tracer = Arc::new(Self::of_client(self.client.clone(), option, None));
+        match tracer.start().await {
+            Ok(()) => trace.start(tracer.clone(), &running.tasks),
+            Err(error) => tracing::warn!(error = with_causes(&error), "messages are not traced"),
         }
+        running.tracer = Some(tracer);
     }
 
     /// Looks up the routes of the topics in the options. A failure shows at the first send.

@@ -13,6 +13,7 @@ use super::default_mq_producer_impl::{DefaultMQProducerImpl, RunningProducer};
 use super::send_options::SendOptions;
 use super::transaction::{Decision, DynListener, LocalTransactionState, TransactionListener};
 use super::wire::Submission;
+use crate::client::MQClient;
 use crate::conf::ProducerOption;
 use crate::error::{MQClientError, with_causes};
 use crate::life_cycle::ShutdownReport;
@@ -85,6 +86,17 @@ impl Deref for TransactionSendResult {
      it without, or outside a transaction"
 )]
 struct DelayedHalf;
+
+impl MQClient {
+    /// Builds a transaction producer of this client.
+    pub fn transaction_producer(
+        &self,
+        group: impl Into<String>,
+        listener: impl TransactionListener,
+    ) -> TransactionProducerBuilder {
+        TransactionProducerBuilder::new(self.producer(group), listener)
+    }
+}
 
 impl TransactionProducer {
     /// A producer with these options, which `start` checks. The listener runs and knows its transactions.
@@ -243,7 +255,7 @@ impl DefaultMQProducerImpl {
                 msg_id: &sent.msg_id,
                 broker_address: choice.address,
                 transaction_id: sent.transaction_id.as_deref().unwrap_or(&sent.msg_id),
-                state: decision.state,
+                state: decision.state.java_name(),
                 from_check: false,
             }));
         }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::bundle::Bundle;
 use super::record::TraceRecord;
 use crate::error::{MQClientError, with_causes};
-use crate::producer::Producer;
+use crate::model::{Message, SendResult};
 
 /// Records that may wait; further ones are dropped: tracing never delays a send.
 const QUEUE: usize = 2048;
@@ -32,7 +32,6 @@ pub(crate) struct TraceDispatcher {
 
 #[derive(Debug)]
 struct Running {
-    producer: Producer,
     stop: Arc<Notify>,
     finished: Mutex<Option<oneshot::Receiver<()>>>,
 }
@@ -65,36 +64,24 @@ impl TraceDispatcher {
         }
     }
 
-    /// Starts the inner producer, and the task that sends, which is owned by `tasks`.
-    pub(crate) async fn start(&self, producer: Producer, tasks: &TaskOwner) -> Result<(), MQClientError> {
-        // Boxed: otherwise the future of a producer's start would contain itself.
-        Box::pin(producer.start()).await?;
+    /// Starts the task that sends, which is owned by `tasks`.
+    pub(crate) fn start(&self, sender: impl TraceSender, tasks: &TaskOwner) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(records) = waiting else { return Ok(()) };
+        let Some(records) = waiting else { return };
         let (stop, (finish, finished)) = (Arc::new(Notify::new()), oneshot::channel());
-        let sending = Sending {
-            topic: self.topic.clone(),
-            producer: producer.clone(),
-            dropped: self.dropped.clone(),
-            records,
-        };
+        let sending = Sending { topic: self.topic.clone(), sender, dropped: self.dropped.clone(), records };
         tasks.spawn(sending.run(stop.clone(), finish));
         let finished = Mutex::new(Some(finished));
-        let _ = self.running.set(Running { producer, stop, finished });
-        Ok(())
+        let _ = self.running.set(Running { stop, finished });
     }
 
-    /// Sends the remaining records and stops, within `limit`.
-    pub(crate) async fn shutdown(&self, limit: Duration) {
-        let Some(Running { producer, stop, finished }) = self.running.get() else { return };
-        let deadline = Instant::now() + limit;
+    /// Sends the remaining records and stops, by `deadline`.
+    pub(crate) async fn stop(&self, deadline: Instant) {
+        let Some(Running { stop, finished }) = self.running.get() else { return };
         stop.notify_one();
         let finished = finished.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(finished) = finished {
             let _ = timeout_at(deadline, finished).await;
-        }
-        if timeout_at(deadline, Box::pin(producer.shutdown())).await.is_err() {
-            tracing::warn!(topic = self.topic, "not all trace records were sent before the shutdown");
         }
     }
 }
@@ -109,15 +96,26 @@ pub(crate) fn inner_group(group: &str, kind: &str) -> String {
     name + &tail
 }
 
+/// What sends the messages of a trace: a producer that is not traced itself.
+pub(crate) trait TraceSender: Send + Sync + 'static {
+    /// Sends a message. Resolves once the message is admitted, so that records queue up while too many messages are on
+    /// their way; `done` gets the outcome.
+    fn send_trace(
+        &self,
+        message: Message,
+        done: impl FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
+    ) -> impl Future<Output = Result<(), MQClientError>> + Send;
+}
+
 /// The sending task.
-struct Sending {
+struct Sending<S> {
     topic: String,
-    producer: Producer,
+    sender: S,
     dropped: Arc<AtomicU64>,
     records: mpsc::Receiver<TraceRecord>,
 }
 
-impl Sending {
+impl<S: TraceSender> Sending<S> {
     async fn run(mut self, stop: Arc<Notify>, _finish: oneshot::Sender<()>) {
         let mut bundle = Bundle::default();
         let mut flush_at = Instant::now();
@@ -158,7 +156,7 @@ impl Sending {
             tracing::warn!(records, error = with_causes(error), "trace records could not be sent");
         };
         let count_failed = count_lost.clone();
-        let admitted = self.producer.send_async(message, move |sent| {
+        let admitted = self.sender.send_trace(message, move |sent| {
             if let Err(error) = sent {
                 count_failed(&error);
             }

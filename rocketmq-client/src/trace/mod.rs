@@ -11,6 +11,6 @@ mod dispatcher;
 mod record;
 mod send_hook;
 
-pub(crate) use dispatcher::{TraceDispatcher, inner_group};
+pub(crate) use dispatcher::{TraceDispatcher, TraceSender, inner_group};
 pub(crate) use record::{EndOfTransaction, TraceRecord};
 pub(crate) use send_hook::SendMessageTraceHook;

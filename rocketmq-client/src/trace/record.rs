@@ -6,7 +6,6 @@ use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 use crate::clock::now_ms;
 use crate::hook::MessageType;
 use crate::model::Message;
-use crate::producer::LocalTransactionState;
 
 const FIELD_END: char = '\u{1}';
 const RECORD_END: char = '\u{2}';
@@ -49,7 +48,8 @@ pub(crate) struct EndOfTransaction<'a> {
     pub(crate) msg_id: &'a str,
     pub(crate) broker_address: &'a str,
     pub(crate) transaction_id: &'a str,
-    pub(crate) state: LocalTransactionState,
+    /// Java: `LocalTransactionState.name`.
+    pub(crate) state: &'static str,
     /// Whether it answers a check of the broker.
     pub(crate) from_check: bool,
 }
@@ -86,7 +86,7 @@ impl TraceRecord {
         text.field(end.broker_address);
         text.field(TRANSACTION_COMMIT);
         text.field(end.transaction_id);
-        text.field(state_name(end.state));
+        text.field(end.state);
         text.field(end.from_check);
         let keys = end.message.keys().map(str::to_owned);
         Self { text: text.end(), msg_id: end.msg_id.to_owned(), keys }
@@ -111,15 +111,6 @@ fn ordinal(message_type: MessageType) -> u8 {
         MessageType::Normal => 0,
         MessageType::TransactionHalf => 1,
         MessageType::Delay => 3,
-    }
-}
-
-/// Java: `LocalTransactionState.name`.
-fn state_name(state: LocalTransactionState) -> &'static str {
-    match state {
-        LocalTransactionState::Commit => "COMMIT_MESSAGE",
-        LocalTransactionState::Rollback => "ROLLBACK_MESSAGE",
-        LocalTransactionState::Unknown => "UNKNOW",
     }
 }
 
@@ -209,7 +200,7 @@ mod tests {
             msg_id: "7F01",
             broker_address: "127.0.0.1:10911",
             transaction_id: "7F02",
-            state: LocalTransactionState::Rollback,
+            state: "ROLLBACK_MESSAGE",
             from_check: true,
         });
         let fields: Vec<&str> = record.text.split(FIELD_END).collect();

@@ -6,8 +6,8 @@ use bytestring::ByteString;
 use super::BatchError;
 use crate::message::Message;
 use crate::properties::{MAX_PROPERTIES_BYTES, MessageProperties};
-use crate::record::reader::{Reader, text};
-use crate::record::{RecordError, RecordProblem};
+use crate::reader::{Reader, text};
+use crate::record_error::{RecordError, RecordProblem};
 
 /// Size, magic, checksum, flag, length of the body, length of the properties.
 const FIXED_BYTES: usize = 22;

@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::error::RecordPlace;
 use super::layout::Layout;
-use super::reader::{Reader, text};
 use super::{RecordError, RecordProblem};
 use crate::compression::{DEFAULT_MAX_INFLATED, decompress};
 use crate::crc32::crc32;
@@ -13,6 +11,8 @@ use crate::message::Message;
 use crate::message_batch::{BatchDecoder, BatchEntry};
 use crate::message_ext::MessageExt;
 use crate::properties::MessageProperties;
+use crate::reader::{Reader, text};
+use crate::record_error::RecordPlace;
 use crate::sysflag::MessageSysFlag;
 
 /// The smallest record: size and magic.

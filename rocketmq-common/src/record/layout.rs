@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::error::RecordPlace;
-use super::reader::Reader;
 use super::{MAGIC_BLANK, MAGIC_V1, MAGIC_V2, RecordProblem};
 use crate::message_ext::RecordHeader;
+use crate::reader::Reader;
+use crate::record_error::RecordPlace;
 use crate::sysflag::MessageSysFlag;
 
 /// A record split into its parts; only lengths are checked.

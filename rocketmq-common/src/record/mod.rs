@@ -8,19 +8,16 @@
 
 mod decode;
 mod encode;
-mod error;
 #[cfg(test)]
 mod golden_tests;
 mod layout;
-pub(crate) mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use crate::message_ext::RecordHeader;
+pub use crate::record_error::{RecordError, RecordProblem};
 pub use decode::{RecordDecoder, RecordOptions};
 pub use encode::{RecordEncodeError, RecordFields, encode_record};
-pub use error::{RecordError, RecordProblem};
-
-pub use crate::message_ext::RecordHeader;
 
 /// Starts a record with one byte for the length of its topic.
 pub const MAGIC_V1: u32 = 0xDAA3_20A7;

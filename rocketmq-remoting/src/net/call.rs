@@ -1,17 +1,83 @@
 //! A request that has been sent: first without a waiter, then awaited by a task or given to a callback.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
 use super::connection::Core;
-use super::{CallError, Connection, OnAnswer};
-use crate::protocol::ReceivedFrame;
+use super::{CallError, Connection, OnAnswer, later};
+use crate::protocol::{CommandFlag, CommandRef, EncodeHeader, ReceivedFrame, RemotingCommand};
 use crate::session::Waiter;
+
+impl Connection {
+    /// Sends a request and waits for its answer, whatever its response code. Dropping the future forgets the request:
+    /// the peer may still act on it, and its answer counts as unmatched.
+    ///
+    /// # Errors
+    /// [`CallError`]; `CallError::is_unsent` tells whether the peer cannot have seen the request.
+    pub async fn call<H: EncodeHeader + ?Sized>(
+        &self,
+        request: &CommandRef<'_, H>,
+        deadline: Instant,
+    ) -> Result<RemotingCommand, CallError> {
+        loop {
+            let begun = poll_fn(|cx| {
+                let begun = self.begin_call(request, deadline);
+                Poll::Ready(begun.map(|begun| begun.map(|begun| begun.wait(cx.waker()))))
+            });
+            match begun.await? {
+                Some(pending) => {
+                    let answer = pending.await?.into_command();
+                    return answer.map_err(|error| CallError::BadAnswer(Arc::new(error)));
+                }
+                None => self.boxed_wait_for_room(deadline).await?,
+            }
+        }
+    }
+
+    /// Puts a request into the write buffer without waiting. Returns `None` when the write buffer is full: nothing was
+    /// sent.
+    ///
+    /// The returned value holds the connection's lock: say at once whether [a task](BegunCall::wait) or
+    /// [a callback](BegunCall::then) gets the answer.
+    ///
+    /// # Errors
+    /// [`CallError`], always of a kind for which nothing was sent.
+    pub fn begin_call<H: EncodeHeader + ?Sized>(
+        &self,
+        request: &CommandRef<'_, H>,
+        deadline: Instant,
+    ) -> Result<Option<BegunCall<'_>>, CallError> {
+        let mut core = self.shared.lock();
+        self.check_open(&core)?;
+        if self.is_full(&core) {
+            return Ok(None);
+        }
+        let frame_start = core.enqueued;
+        if core.session.earliest_deadline().is_some_and(|earliest| deadline.into_std() < earliest) {
+            // The task's timer may be set to a later time: wake the task even if it is awake.
+            core.io_awake = false;
+        }
+        let opaque = if request.hold.is_zero() {
+            core.session.begin(deadline.into_std(), frame_start, Waiter::Nobody)
+        } else {
+            let held_until = later(Instant::now(), request.hold).into_std();
+            core.session.park(deadline.into_std(), frame_start, held_until, Waiter::Nobody)
+        };
+        if let Err(error) =
+            self.append(&mut core, request, self.head(request.code, opaque, CommandFlag::REQUEST))
+        {
+            // A frame that cannot be encoded was not appended: its request must not wait for an answer.
+            core.session.cancel(opaque);
+            return Err(error);
+        }
+        Ok(Some(BegunCall { connection: self, core: Some(core), opaque }))
+    }
+}
 
 /// A request whose frame is in the write buffer and whose answer has no receiver yet. Dropping it does not take the
 /// request back: the peer acts on it, and its answer counts as unmatched.

@@ -1,10 +1,10 @@
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -12,12 +12,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::callbacks::{Callback, Callbacks};
 use super::outgoing::Outgoing;
-use super::{BegunCall, CallError, ConnectionEnd, ConnectionOptions, later};
+use super::{CallError, ConnectionEnd, ConnectionOptions};
 use crate::protocol::{
     CommandFlag, CommandRef, EncodeHeader, FrameHead, NoHeader, RemotingCommand, ResponseCode, SerializeType,
     encode_frame,
 };
-use crate::session::{Progress, Session, Waiter};
+use crate::session::{Progress, Session};
 
 /// One connection to a peer, in both directions: requests with answers, one-way requests, and answers to requests of
 /// the peer. A cheap handle: a task owns the socket and lives until either side ends the connection.
@@ -85,7 +85,7 @@ pub(super) struct Core {
     pub(super) session: Session<Callback>,
     pub(super) out: Outgoing,
     /// The position in the byte stream at which the next frame begins.
-    enqueued: u64,
+    pub(super) enqueued: u64,
     /// Wakes the connection's task.
     pub(super) io: Option<Waker>,
     /// The task runs or has been woken: a new frame needs no further wake-up.
@@ -196,70 +196,6 @@ impl Connection {
         self.shared.lock().session.in_flight()
     }
 
-    /// Sends a request and waits for its answer, whatever its response code. Dropping the future forgets the request:
-    /// the peer may still act on it, and its answer counts as unmatched.
-    ///
-    /// # Errors
-    /// [`CallError`]; `CallError::is_unsent` tells whether the peer cannot have seen the request.
-    pub async fn call<H: EncodeHeader + ?Sized>(
-        &self,
-        request: &CommandRef<'_, H>,
-        deadline: Instant,
-    ) -> Result<RemotingCommand, CallError> {
-        loop {
-            let begun = poll_fn(|cx| {
-                let begun = self.begin_call(request, deadline);
-                Poll::Ready(begun.map(|begun| begun.map(|begun| begun.wait(cx.waker()))))
-            });
-            match begun.await? {
-                Some(pending) => {
-                    let answer = pending.await?.into_command();
-                    return answer.map_err(|error| CallError::BadAnswer(Arc::new(error)));
-                }
-                None => self.boxed_wait_for_room(deadline).await?,
-            }
-        }
-    }
-
-    /// Puts a request into the write buffer without waiting. Returns `None` when the write buffer is full: nothing was
-    /// sent.
-    ///
-    /// The returned value holds the connection's lock: say at once whether [a task](BegunCall::wait) or
-    /// [a callback](BegunCall::then) gets the answer.
-    ///
-    /// # Errors
-    /// [`CallError`], always of a kind for which nothing was sent.
-    pub fn begin_call<H: EncodeHeader + ?Sized>(
-        &self,
-        request: &CommandRef<'_, H>,
-        deadline: Instant,
-    ) -> Result<Option<BegunCall<'_>>, CallError> {
-        let mut core = self.shared.lock();
-        self.check_open(&core)?;
-        if self.is_full(&core) {
-            return Ok(None);
-        }
-        let frame_start = core.enqueued;
-        if core.session.earliest_deadline().is_some_and(|earliest| deadline.into_std() < earliest) {
-            // The task's timer may be set to a later time: wake the task even if it is awake.
-            core.io_awake = false;
-        }
-        let opaque = if request.hold.is_zero() {
-            core.session.begin(deadline.into_std(), frame_start, Waiter::Nobody)
-        } else {
-            let held_until = later(Instant::now(), request.hold).into_std();
-            core.session.park(deadline.into_std(), frame_start, held_until, Waiter::Nobody)
-        };
-        if let Err(error) =
-            self.append(&mut core, request, self.head(request.code, opaque, CommandFlag::REQUEST))
-        {
-            // A frame that cannot be encoded was not appended: its request must not wait for an answer.
-            core.session.cancel(opaque);
-            return Err(error);
-        }
-        Ok(Some(BegunCall { connection: self, core: Some(core), opaque }))
-    }
-
     /// Sends a one-way request: `Ok` means that its frame is in the write buffer. Dropping the future before it
     /// resolves sends nothing.
     ///
@@ -315,7 +251,7 @@ impl Connection {
 
     /// The fixed fields of a frame from this side. A binary header has 16 bits for the code: a larger code, such as
     /// 200050 (pop), goes out in JSON, which every peer reads.
-    fn head(&self, code: i32, opaque: i32, flag: CommandFlag) -> FrameHead {
+    pub(super) fn head(&self, code: i32, opaque: i32, flag: CommandFlag) -> FrameHead {
         let options = &self.shared.options;
         let fits = i16::try_from(code).is_ok();
         FrameHead {
@@ -350,7 +286,7 @@ impl Connection {
         Ok(true)
     }
 
-    fn check_open(&self, core: &Core) -> Result<(), CallError> {
+    pub(super) fn check_open(&self, core: &Core) -> Result<(), CallError> {
         match &core.end {
             Some(end) => Err(CallError::Ended { written: false, end: end.clone() }),
             None if core.close_requested => {
@@ -360,11 +296,11 @@ impl Connection {
         }
     }
 
-    fn is_full(&self, core: &Core) -> bool {
+    pub(super) fn is_full(&self, core: &Core) -> bool {
         core.out.len() >= self.shared.options.write_buffer_limit
     }
 
-    fn append<H: EncodeHeader + ?Sized>(
+    pub(super) fn append<H: EncodeHeader + ?Sized>(
         &self,
         core: &mut Core,
         command: &CommandRef<'_, H>,
@@ -389,7 +325,7 @@ impl Connection {
     }
 
     /// Boxed: a full buffer is rare, and the wait would make the future of every call larger.
-    fn boxed_wait_for_room(
+    pub(super) fn boxed_wait_for_room(
         &self,
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = Result<(), CallError>> + Send + '_>> {

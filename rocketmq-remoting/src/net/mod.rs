@@ -10,9 +10,11 @@
 //! * `call`, `callbacks`: a request's answer, awaited or passed to a callback.
 //! * `handler`: answers requests of the peer.
 //! * `pool`, `connection_cell`, `back_off`: connections by address, their cache, waits between dials.
-//! * `transport`, `tls`: byte streams. `tasks`: owns all tasks.
+//! * `transport`, `tls`: byte streams. `socket`, `acceptor`: where a server takes them from. `memory`: a network in memory.
+//! * `tasks`: owns all tasks.
 //! * `options`, `error`: settings of connections, and why they end.
 
+mod acceptor;
 mod back_off;
 mod call;
 mod callbacks;
@@ -33,6 +35,7 @@ mod tasks;
 pub mod tls;
 mod transport;
 
+pub use acceptor::{Acceptor, TcpAcceptor};
 pub use back_off::{BackOff, random};
 pub use call::{BegunCall, PendingCall};
 pub use callbacks::OnAnswer;
@@ -44,7 +47,7 @@ pub use options::ConnectionOptions;
 pub use pool::Pool;
 pub use socket::{Listener, Socket};
 pub use tasks::TaskOwner;
-pub use transport::{Acceptor, ByteStream, Connecting, TcpAcceptor, TcpTransport, Transport};
+pub use transport::{ByteStream, Connecting, TcpTransport, Transport};
 
 pub(crate) use connection::Ends;
 pub(crate) use pool::start_connection;

@@ -25,18 +25,21 @@ pub struct PushConsumerBuilder {
     strategy: Option<Arc<dyn AllocateMessageQueueStrategy>>,
 }
 
+impl MQClient {
+    /// Builds a push consumer of this client. Each group has one consumer on a client.
+    pub fn push_consumer(&self, group: impl Into<String>) -> PushConsumerBuilder {
+        let mut builder = PushConsumerBuilder::new(group.into());
+        builder.option.set_client_option(self.option());
+        builder.client = Some(self.clone());
+        builder
+    }
+}
+
 impl PushConsumerBuilder {
     pub(super) fn new(group: String) -> Self {
         let mut option = ConsumerOption::default();
         option.set_group_name(group);
         Self { option, client: None, subscriptions: Vec::new(), listener: None, strategy: None }
-    }
-
-    pub(crate) fn of_client(client: MQClient, group: String) -> Self {
-        let mut builder = Self::new(group);
-        builder.option.set_client_option(client.option());
-        builder.client = Some(client);
-        builder
     }
 
     /// The NameServers, as `host:port;host:port`.
@@ -115,7 +118,7 @@ impl PushConsumerBuilder {
         let inner = match self.client {
             None => DefaultMQPushConsumerImpl::new(self.option),
             Some(client) => {
-                client.check_consumer(&self.option)?;
+                client.check(|option| self.option.differs_from(option))?;
                 DefaultMQPushConsumerImpl::of_client(client, self.option)
             }
         };

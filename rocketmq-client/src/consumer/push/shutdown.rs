@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -5,7 +6,7 @@ use tokio::time::Instant;
 
 use super::default_mq_push_consumer_impl::{CLIENT, DefaultMQPushConsumerImpl, Running};
 use super::start::{BoxFuture, left};
-use crate::client::MQClient;
+use crate::client::{self, MQClient, ShutdownReport};
 use crate::consumer::member::Member;
 use crate::consumer::rebalance::release;
 use crate::consumer::watch::ConsumerShutdownReport;
@@ -15,6 +16,22 @@ use crate::waiting;
 
 /// What is kept of the time for commits, and for goodbyes, while handlers end.
 const AT_THE_END: Duration = Duration::from_secs(2);
+
+impl client::Member for DefaultMQPushConsumerImpl {
+    fn is_consumer(&self) -> bool {
+        true
+    }
+
+    fn shut_down(
+        self: Arc<Self>,
+    ) -> Pin<Box<dyn Future<Output = Result<ShutdownReport, MQClientError>> + Send>> {
+        Box::pin(async move {
+            let left = self.shutdown_in_time().await?;
+            let brokers_not_told = left.not_unregistered;
+            Ok(ShutdownReport { brokers_not_told, took: left.took, ..ShutdownReport::default() })
+        })
+    }
+}
 
 impl DefaultMQPushConsumerImpl {
     /// Shuts down within the time that the options give.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::default_mq_push_consumer_impl::{DefaultMQPushConsumerImpl, Running};
 use super::notices;
 use crate::clock::now_ms;
-use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, invalid, millis};
+use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, millis};
 use crate::consumer::dispatch::Pool;
 use crate::consumer::listener::Listener;
 use crate::consumer::lock::locker;
@@ -23,7 +23,7 @@ use crate::consumer::retry::mind_parked;
 use crate::consumer::strategy::AllocateMessageQueueStrategy;
 use crate::consumer::subscription::{MessageSelector, Subscription};
 use crate::consumer::watch::ConsumerEvent;
-use crate::error::{MQClientError, with_causes};
+use crate::error::{MQClientError, invalid, with_causes};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -75,7 +75,8 @@ impl DefaultMQPushConsumerImpl {
         tracing::debug!(client_id = instance.client_id(), group = %running.member.group(), "push consumer started");
         starting.finish(running);
         if !self.is_alone {
-            self.client.adopt_consumer(self);
+            let member: Arc<dyn crate::client::Member> = self.clone();
+            self.client.adopt(Arc::downgrade(&member));
         }
         self.events.emit(ConsumerEvent::Started { group: self.events.group(), queues });
         Ok(())

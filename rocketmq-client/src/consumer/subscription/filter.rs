@@ -4,8 +4,7 @@ use rocketmq_remoting::protocol::body::SubscriptionData;
 
 use super::MessageSelector;
 use super::selector::Kind;
-use crate::conf::invalid;
-use crate::error::MQClientError;
+use crate::error::{MQClientError, invalid};
 use crate::model::MessageExt;
 
 /// An expression that is `"*"` matches every message.

@@ -109,7 +109,7 @@ impl Checker {
                 msg_id: &end.msg_id,
                 broker_address: check.connection.peer(),
                 transaction_id: end.transaction_id.as_deref().unwrap_or(&end.msg_id),
-                state: decision.state,
+                state: decision.state.java_name(),
                 from_check: true,
             }));
         }

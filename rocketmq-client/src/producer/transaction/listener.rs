@@ -32,6 +32,15 @@ impl LocalTransactionState {
             LocalTransactionState::Unknown => 0,
         }
     }
+
+    /// Java: `LocalTransactionState.name`.
+    pub(in crate::producer) fn java_name(self) -> &'static str {
+        match self {
+            LocalTransactionState::Commit => "COMMIT_MESSAGE",
+            LocalTransactionState::Rollback => "ROLLBACK_MESSAGE",
+            LocalTransactionState::Unknown => "UNKNOW",
+        }
+    }
 }
 
 impl fmt::Display for LocalTransactionState {

@@ -21,11 +21,11 @@ struct Inner {
 
 /// The place of a broken record, as far as it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct RecordPlace {
-    pub(super) topic: Option<String>,
-    pub(super) queue_id: Option<i32>,
-    pub(super) queue_offset: Option<i64>,
-    pub(super) commit_log_offset: Option<i64>,
+pub(crate) struct RecordPlace {
+    pub(crate) topic: Option<String>,
+    pub(crate) queue_id: Option<i32>,
+    pub(crate) queue_offset: Option<i64>,
+    pub(crate) commit_log_offset: Option<i64>,
 }
 
 impl RecordError {
@@ -33,7 +33,7 @@ impl RecordError {
         Self::at_place(position, problem, RecordPlace::default())
     }
 
-    pub(super) fn at_place(position: usize, problem: RecordProblem, place: RecordPlace) -> Self {
+    pub(crate) fn at_place(position: usize, problem: RecordProblem, place: RecordPlace) -> Self {
         Self(Box::new(Inner { position, problem, place }))
     }
 
@@ -77,7 +77,7 @@ impl RecordError {
         self.0.place.commit_log_offset
     }
 
-    pub(super) fn in_batch(self, index: usize, position: usize, place: RecordPlace) -> Self {
+    pub(crate) fn in_batch(self, index: usize, position: usize, place: RecordPlace) -> Self {
         let problem = RecordProblem::InnerBatch { index, problem: Box::new(self.0.problem) };
         Self::at_place(position, problem, place)
     }

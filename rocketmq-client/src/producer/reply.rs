@@ -11,7 +11,8 @@ use crate::error::MQClientError;
 /// acknowledgement from it. The reply is stored nevertheless.
 ///
 /// ```
-/// use rocketmq_client::model::{Message, MessageExt, RecordHeader, message_const, reply_message};
+/// use rocketmq_client::model::{Message, MessageExt, RecordHeader, message_const};
+/// use rocketmq_client::producer::reply_message;
 ///
 /// # let mut request = Message::new("Requests", "2 + 3");
 /// # for (name, value) in [

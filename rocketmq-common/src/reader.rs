@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::RecordProblem;
+use crate::record_error::RecordProblem;
 
 /// A cursor that cannot leave its record.
 ///
