@@ -5,8 +5,7 @@
 //! map in between. Bodies ([`body`]) are JSON, or stored messages, which `rocketmq-common` decodes.
 //!
 //! * fast path out: a [`CommandRef`] borrows its parts, [`encode_frame`] writes its typed header straight into the
-//! write
-//!   buffer;
+//!   write buffer;
 //! * otherwise out: build a [`RemotingCommand`] and [`RemotingCommand::encode`] it;
 //! * in: [`decode_frame`] takes one command off the read buffer, [`RemotingCommand::header`] reads it;
 //! * fast path in: a [`CommandView`] borrows a received command.
