@@ -54,8 +54,8 @@ pub(crate) fn config(broker: &Broker, request: &Request<'_>) -> Result<Answer, R
     }
 }
 
-/// Request 207. Members stay, and the next request of a member creates the group again. Unless `cleanOffset` is set, it comes
-/// back at once with default settings: Apache's broker asks for its kind and thereby creates it.
+/// Deletes a group (207). Members stay, and the next request of a member creates the group again. Unless `cleanOffset` is
+/// set, it comes back at once with default settings: Apache's broker asks for its kind and thereby creates it.
 pub(crate) fn delete(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let fields: DeleteSubscriptionGroupFields<'_> = request.fields()?;
     let group = required(fields.group_name, "groupName")?;
