@@ -51,7 +51,7 @@ pub struct MQClient {
 }
 
 /// What is shut down with a client: a producer or a consumer.
-pub(crate) trait Member: fmt::Debug + Send + Sync {
+pub(crate) trait ClientMember: fmt::Debug + Send + Sync {
     fn is_consumer(&self) -> bool {
         false
     }
@@ -66,7 +66,7 @@ struct Shared {
     option: ClientOption,
     life: LifeCycle<Arc<MQClientInstance>>,
     /// The producers and consumers to shut down before the client.
-    members: Mutex<Vec<Weak<dyn Member>>>,
+    members: Mutex<Vec<Weak<dyn ClientMember>>>,
 }
 
 impl MQClient {
@@ -119,8 +119,8 @@ impl MQClient {
         // Consumers go first, so that their handlers can still send.
         let (consumers, producers): (Vec<_>, Vec<_>) =
             members.into_iter().partition(|member| member.is_consumer());
-        let mut left = waiting::all(consumers.into_iter().map(Member::shut_down)).await;
-        left.extend(waiting::all(producers.into_iter().map(Member::shut_down)).await);
+        let mut left = waiting::all(consumers.into_iter().map(ClientMember::shut_down)).await;
+        left.extend(waiting::all(producers.into_iter().map(ClientMember::shut_down)).await);
         for left in left {
             match left {
                 Ok(left) => report.add(left),
@@ -170,13 +170,13 @@ impl MQClient {
 
     /// Registers a producer or consumer to be shut down with the client. The inner producer of a traced producer is not registered: it
     /// ends after it has sent the records of the traced one.
-    pub(crate) fn adopt(&self, member: Weak<dyn Member>) {
+    pub(crate) fn adopt(&self, member: Weak<dyn ClientMember>) {
         let mut members = self.members();
         members.retain(|member| member.strong_count() > 0);
         members.push(member);
     }
 
-    fn members(&self) -> MutexGuard<'_, Vec<Weak<dyn Member>>> {
+    fn members(&self) -> MutexGuard<'_, Vec<Weak<dyn ClientMember>>> {
         self.shared.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

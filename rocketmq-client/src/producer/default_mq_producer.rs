@@ -10,7 +10,7 @@ use super::send_options::SendOptions;
 use super::stats::ProducerStats;
 use super::transaction::DynListener;
 use super::wire::Submission;
-use crate::client::{MQClient, Member};
+use crate::client::{ClientMember, MQClient};
 use crate::conf::ProducerOption;
 use crate::error::MQClientError;
 use crate::life_cycle::ShutdownReport;
@@ -428,7 +428,7 @@ impl ProducerBuilder {
         };
         client.check(|option| self.option.differs_from(option))?;
         let inner = Arc::new(DefaultMQProducerImpl::of_client(client.clone(), self.option, listener));
-        let member: Arc<dyn Member> = inner.clone();
+        let member: Arc<dyn ClientMember> = inner.clone();
         client.adopt(Arc::downgrade(&member));
         Ok(Producer { inner })
     }

@@ -13,7 +13,7 @@ use super::default_mq_producer_impl::{
 };
 use super::drivers::{send_batch, send_due_batches};
 use super::transaction::{Checker, DynListener, TransactionCheck, check_queue};
-use crate::client::Member;
+use crate::client::ClientMember;
 use crate::conf::millis;
 use crate::error::{MQClientError, with_causes};
 use crate::factory::unique_ids;
@@ -22,7 +22,7 @@ use crate::life_cycle::ShutdownReport;
 use crate::model::{Message, SendResult};
 use crate::trace::{TraceSender, inner_group};
 
-impl Member for DefaultMQProducerImpl {
+impl ClientMember for DefaultMQProducerImpl {
     fn shut_down(
         self: Arc<Self>,
     ) -> Pin<Box<dyn Future<Output = Result<ShutdownReport, MQClientError>> + Send>> {

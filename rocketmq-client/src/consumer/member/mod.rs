@@ -18,7 +18,7 @@ mod shared;
 mod subscribed;
 
 pub(crate) use agenda::Agenda;
-pub(crate) use owned_queue::{OwnedQueue, QueueState, Stage, Way};
+pub(crate) use owned_queue::{OwnedQueue, Ownership, Stage, Way};
 pub(crate) use ready::Ready;
 pub(crate) use retries::{Parked, Retries};
 pub(crate) use settings::Settings;

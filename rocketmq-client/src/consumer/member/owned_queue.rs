@@ -22,12 +22,12 @@ pub(crate) struct OwnedQueue {
     pub(crate) subscribed: Arc<Subscribed>,
     /// Told when a released queue has no message in hand any more, and when a position was found.
     pub(crate) settled: Notify,
-    state: Mutex<QueueState>,
+    state: Mutex<Ownership>,
 }
 
 /// What changes while a queue is owned.
 #[derive(Debug)]
-pub(crate) struct QueueState {
+pub(crate) struct Ownership {
     pub(crate) stage: Stage,
     /// The cached messages, once the position is known.
     pub(crate) window: Option<ProcessQueue<Arc<MessageExt>>>,
@@ -123,7 +123,7 @@ impl OwnedQueue {
             broker_name: Some(queue.broker_name().into()),
             ..PullMessageRequestHeader::default()
         };
-        let state = QueueState {
+        let state = Ownership {
             stage,
             window,
             judge: PullJudge::default(),
@@ -143,13 +143,13 @@ impl OwnedQueue {
         Self { queue, generation, subscribed, settled: Notify::new(), state: Mutex::new(state) }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, QueueState> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Ownership> {
         // Nothing under this lock runs foreign code.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl QueueState {
+impl Ownership {
     pub(crate) fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         self.since = Instant::now();

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::queues::Queues;
-use super::{Agenda, OwnedQueue, QueueState, Ready, Retries, Settings, Stage, Subscribed};
+use super::{Agenda, OwnedQueue, Ownership, Ready, Retries, Settings, Stage, Subscribed};
 use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::CommitTable;
 use crate::consumer::position::StartRule;
@@ -175,7 +175,7 @@ impl Member {
     }
 
     /// The limit that forbids a queue to pull now.
-    pub(crate) fn throttle(&self, owned: &OwnedQueue, state: &QueueState) -> Option<Throttle> {
+    pub(crate) fn throttle(&self, owned: &OwnedQueue, state: &Ownership) -> Option<Throttle> {
         let window = state.window.as_ref()?;
         let limits = &self.settings.limits;
         let per_topic = limits.topic_count.is_some() || limits.topic_bytes.is_some();

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::decode::{Pulled, decode};
 use super::{PullAnswer, PullEvent, PullVerdict, ReadFrom, Throttle, WhatNext};
 use crate::consumer::lock::locker;
-use crate::consumer::member::{Member, OwnedQueue, QueueState, Stage};
+use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
 use crate::consumer::position::CorrectionMachine;
 use crate::consumer::watch::ConsumerEvent;
 use crate::consumer::window::PulledRange;
@@ -25,7 +25,7 @@ const SLACK: Duration = Duration::from_secs(10);
 const NO_ROOM: Duration = Duration::from_millis(10);
 
 /// Pulls, if the queue may pull and the way to its server is known; leaves it to the attendants otherwise.
-pub(crate) fn pull(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState) {
+pub(crate) fn pull(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) {
     if !matches!(state.stage, Stage::Idle) || state.paused || member.ready.is_suspended() {
         return;
     }
@@ -47,7 +47,7 @@ pub(crate) fn pull(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Qu
 }
 
 /// Sends the request. The error is when to try again, on a connection that is found then.
-fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState) -> Result<(), Duration> {
+fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -> Result<(), Duration> {
     let version = member.instance.groups_version();
     let at_once = !state.tell_first && !state.commit_first;
     let way =
@@ -257,7 +257,7 @@ impl Drop for PullCallback {
 }
 
 /// The server did not answer: another of the broker, or this one again, gets the next pull.
-pub(super) fn unreachable(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState) {
+pub(super) fn unreachable(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) {
     let PullVerdict { next, read_from, event } = state.judge.unanswered(Instant::now(), state.read_from);
     state.way = None;
     follow(state, read_from);
@@ -266,7 +266,7 @@ pub(super) fn unreachable(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: 
     tell(member, owned, event);
 }
 
-fn follow(state: &mut QueueState, read_from: ReadFrom) {
+fn follow(state: &mut Ownership, read_from: ReadFrom) {
     let wanted = match read_from {
         ReadFrom::Broker(id) => id,
         // The attendant takes whichever there is.
@@ -278,7 +278,7 @@ fn follow(state: &mut QueueState, read_from: ReadFrom) {
     }
 }
 
-fn pull_after(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut QueueState, after: Duration) {
+fn pull_after(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership, after: Duration) {
     if after.is_zero() {
         pull(member, owned, state);
     } else {

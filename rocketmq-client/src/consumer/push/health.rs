@@ -1,7 +1,7 @@
 use tokio::time::Instant;
 
 use super::default_mq_push_consumer_impl::{DefaultMQPushConsumerImpl, Running};
-use crate::consumer::member::{Member, OwnedQueue, QueueState as Queue, Stage};
+use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
 use crate::consumer::pull;
 use crate::consumer::watch::{ConsumerHealth, ConsumerStats, QueueHealth, QueueState, Throttle};
 use crate::error::MQClientError;
@@ -57,7 +57,7 @@ fn queue_health(member: &Member, owned: &OwnedQueue) -> QueueHealth {
     health
 }
 
-fn state_of(member: &Member, state: &Queue, committed: Option<i64>) -> QueueState {
+fn state_of(member: &Member, state: &Ownership, committed: Option<i64>) -> QueueState {
     if state.paused {
         return QueueState::Paused;
     }

@@ -17,7 +17,7 @@ use crate::waiting;
 /// What is kept of the time for commits, and for goodbyes, while handlers end.
 const AT_THE_END: Duration = Duration::from_secs(2);
 
-impl client::Member for DefaultMQPushConsumerImpl {
+impl client::ClientMember for DefaultMQPushConsumerImpl {
     fn is_consumer(&self) -> bool {
         true
     }

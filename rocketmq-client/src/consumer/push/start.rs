@@ -14,7 +14,7 @@ use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, millis};
 use crate::consumer::dispatch::Pool;
 use crate::consumer::listener::Listener;
 use crate::consumer::lock::locker;
-use crate::consumer::member::{Member, QueueState, Settings, Stage, Subscribed};
+use crate::consumer::member::{Member, Ownership, Settings, Stage, Subscribed};
 use crate::consumer::offsets::remote;
 use crate::consumer::position::StartFrom;
 use crate::consumer::pull::{FlowLimits, mind_queues};
@@ -75,7 +75,7 @@ impl DefaultMQPushConsumerImpl {
         tracing::debug!(client_id = instance.client_id(), group = %running.member.group(), "push consumer started");
         starting.finish(running);
         if !self.is_alone {
-            let member: Arc<dyn crate::client::Member> = self.clone();
+            let member: Arc<dyn crate::client::ClientMember> = self.clone();
             self.client.adopt(Arc::downgrade(&member));
         }
         self.events.emit(ConsumerEvent::Started { group: self.events.group(), queues });
@@ -235,7 +235,7 @@ async fn wait_for_positions(member: &Member) {
 }
 
 /// A queue whose lock another member has gets its position later.
-fn is_locating(state: &QueueState) -> bool {
+fn is_locating(state: &Ownership) -> bool {
     let refused = state.waits_for_lock(Instant::now());
     let answered = state.order.as_ref().is_some_and(|order| order.is_answered);
     matches!(state.stage, Stage::Locating(_)) && !(refused && answered)
