@@ -10,7 +10,7 @@
 //! * `call`, `callbacks`: a request's answer, awaited or passed to a callback.
 //! * `handler`: answers requests of the peer.
 //! * `pool`, `connection_cell`, `back_off`: connections by address, their cache, waits between dials.
-//! * `transport`, `tls`: byte streams. `tasks`: owns all tasks.
+//! * `transport`, `tls`, `memory`: byte streams. `socket`: the streams that a server accepts. `tasks`: owns all tasks.
 //! * `options`, `error`: settings of connections, and why they end.
 
 mod back_off;
@@ -42,9 +42,9 @@ pub use error::{CallError, ConnectionEnd, DialError};
 pub use handler::{NoRequests, RequestHandler, Responder};
 pub use options::ConnectionOptions;
 pub use pool::Pool;
-pub use socket::{Listener, Socket};
+pub use socket::{Acceptor, Listener, Socket, TcpAcceptor};
 pub use tasks::TaskOwner;
-pub use transport::{Acceptor, ByteStream, Connecting, TcpAcceptor, TcpTransport, Transport};
+pub use transport::{ByteStream, Connecting, TcpTransport, Transport};
 
 pub(crate) use connection::Ends;
 pub(crate) use pool::start_connection;

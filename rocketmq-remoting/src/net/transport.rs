@@ -7,8 +7,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::Socket;
-
 /// A byte stream in both directions: TCP, TLS over TCP, or an in-memory pipe.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -35,23 +33,6 @@ impl Transport for TcpTransport {
             tune(&stream)?;
             Ok(Box::new(stream) as Box<dyn ByteStream>)
         })
-    }
-}
-
-/// Adds a protocol, such as TLS, above the sockets that a server accepts.
-pub trait Acceptor: fmt::Debug + Send + Sync + 'static {
-    /// Makes a byte stream of an accepted socket, for example by a TLS handshake. The caller bounds the time: it drops
-    /// the future after the connect time-out.
-    fn accept(&self, socket: Socket) -> Connecting<'_>;
-}
-
-/// The socket as it is, for servers.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TcpAcceptor;
-
-impl Acceptor for TcpAcceptor {
-    fn accept(&self, socket: Socket) -> Connecting<'_> {
-        Box::pin(std::future::ready(Ok(socket.into())))
     }
 }
 
