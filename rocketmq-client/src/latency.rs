@@ -153,10 +153,7 @@ impl LatencyTables {
 
 #[cfg(test)]
 mod tests {
-    use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
-
     use super::*;
-    use crate::factory::TopicRoute;
 
     fn strategy(detecting: bool) -> MQFaultStrategy {
         let tables = LatencyTables {
@@ -167,23 +164,7 @@ mod tests {
     }
 
     fn route(brokers: &[&str]) -> TopicPublishInfo {
-        let queues = |name: &&str| QueueData {
-            broker_name: (*name).to_owned(),
-            write_queue_nums: 2,
-            perm: 6,
-            ..QueueData::default()
-        };
-        let broker = |name: &&str| BrokerData {
-            broker_name: (*name).to_owned(),
-            broker_addrs: [(0, format!("{name}:1"))].into(),
-            ..BrokerData::default()
-        };
-        let route = TopicRouteData {
-            queue_datas: brokers.iter().map(queues).collect(),
-            broker_datas: brokers.iter().map(broker).collect(),
-            ..TopicRouteData::default()
-        };
-        TopicPublishInfo::new("T", Arc::new(TopicRoute::new("ns".into(), route, false)), 4, None)
+        TopicPublishInfo::on_brokers(brokers, 2)
     }
 
     fn refused() -> MQClientError {

@@ -22,6 +22,7 @@
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
 //! - `peer_log`: what is logged of brokers and NameServers that go and come back
 //! - `alone`: runs a test in a process of its own
+//! - `log`: takes what is logged, for `peer_log` and `secrets`
 //! - `peer`: the scripted server behind `retries`, `hostile_peers`, `pushes`, `admin_in_parts` and `secrets`
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -35,6 +36,7 @@ mod background;
 mod cases;
 mod hostile_peers;
 mod latency_fault;
+mod log;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod one_crate;

@@ -1,37 +1,12 @@
 //! What is logged when brokers and NameServers go and come back: one line each.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::MockCluster;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::alone::run_alone;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// The lines of these levels since the last call.
-    fn take(&self, level: &str) -> Vec<String> {
-        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        text.lines().filter(|line| line.contains(level)).map(str::to_owned).collect()
-    }
-}
+use crate::log::Log;
 
 #[test]
 fn peers_that_go_and_come_back_are_logged_once() {
@@ -41,10 +16,7 @@ fn peers_that_go_and_come_back_are_logged_once() {
 #[tokio::test]
 #[ignore = "peers_that_go_and_come_back_are_logged_once runs it alone"]
 async fn each_change_is_one_line() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(LevelFilter::INFO);
-    let _logging = subscriber.with_writer(move || writer.clone()).finish().set_default();
+    let (log, _logging) = Log::start(LevelFilter::INFO);
 
     let cluster = MockCluster::start().await.unwrap();
     let start = |builder: rocketmq::producer::ProducerBuilder| {

@@ -1,17 +1,15 @@
 //! Fields that name the client in every request, and secrets that no log shows. `tests/cases/acl.rs` has who is let in.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use rocketmq::admin::MQAdmin;
 use rocketmq::conf::{AdminOption, ProducerOption};
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::MockCluster;
 use rocketmq_remoting::protocol::{RemotingCommand, ResponseCode};
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::alone::run_alone;
+use crate::log::Log;
 use crate::peer::{Peer, Reply};
 
 const ACCESS_KEY: &str = "known-user";
@@ -38,27 +36,6 @@ async fn requests_name_namespace_zone_and_kind() {
     }
 }
 
-/// Takes what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
-
 /// Alone, because each call site of `tracing` remembers for the whole process whether a subscriber wants its records. A
 /// test on another thread, which has no subscriber, may silence it.
 #[test]
@@ -69,10 +46,7 @@ fn no_secret_is_ever_logged() {
 #[tokio::test]
 #[ignore = "no_secret_is_ever_logged runs it alone"]
 async fn everything_is_logged_without_secrets() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
-    let _logging = subscriber.with_writer(move || writer.clone()).finish().set_default();
+    let (log, _logging) = Log::start(LevelFilter::TRACE);
 
     let cluster = MockCluster::builder().acl(ACCESS_KEY, SECRET_KEY).start().await.unwrap();
     for (secret, token) in

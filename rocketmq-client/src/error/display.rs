@@ -50,7 +50,7 @@ impl MQClientError {
             MQClientError::MessageIllegal { source, context } => write_illegal(line, &**source, context),
             MQClientError::Json { source } => write!(line, "JSON cannot be written or read: {source}"),
             MQClientError::NameServerUnreachable { answers, .. } => {
-                write!(line, "no NameServer answered: {}", list(answers))
+                write!(line, "no NameServer answered: {}; check their addresses (option name_server_addr)", list(answers))
             }
             MQClientError::BrokerNotFound { topic, answers, hint, .. } if answers.is_empty() => {
                 write!(line, "no route for topic {topic}: {hint}")

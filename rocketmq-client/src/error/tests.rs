@@ -78,7 +78,7 @@ fn table() -> Vec<(MQClientError, &'static str, &'static str)> {
         ),
         (
             MQClientError::NameServerUnreachable { answers: answers(), context: context() },
-            "no NameServer answered: n:9876 said \"TOPIC_NOT_EXIST (17)\"",
+            "no NameServer answered: n:9876 said \"TOPIC_NOT_EXIST (17)\"; check their addresses (option name_server_addr)",
             "",
         ),
         (

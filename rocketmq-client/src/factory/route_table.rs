@@ -260,7 +260,10 @@ impl RouteTable {
         match self.api.topic_route_and_source(template, deadline).await {
             Ok((name_server, data)) => Ok(TopicRoute::new(name_server, data, true)),
             Err(no_template) => {
-                no_route.answers.extend(no_template.answers);
+                // A clear "no" only says that brokers create no topics, which the hint of the error covers.
+                if !no_template.is_no {
+                    no_route.answers.extend(no_template.answers);
+                }
                 Err(no_route)
             }
         }

@@ -229,6 +229,30 @@ fn master_address(brokers: &[BrokerData], name: &str) -> Option<Arc<str>> {
 }
 
 #[cfg(test)]
+impl TopicPublishInfo {
+    /// The view of a topic `T` with `queues` writable queues on each of these brokers, which listen at `NAME:1`.
+    pub(crate) fn on_brokers(brokers: &[&str], queues: i32) -> Self {
+        let queues = |name: &&str| QueueData {
+            broker_name: (*name).to_owned(),
+            write_queue_nums: queues,
+            perm: 6,
+            ..QueueData::default()
+        };
+        let broker = |name: &&str| BrokerData {
+            broker_name: (*name).to_owned(),
+            broker_addrs: [(0, format!("{name}:1"))].into(),
+            ..BrokerData::default()
+        };
+        let route = TopicRouteData {
+            queue_datas: brokers.iter().map(queues).collect(),
+            broker_datas: brokers.iter().map(broker).collect(),
+            ..TopicRouteData::default()
+        };
+        Self::new("T", Arc::new(TopicRoute::new("ns".into(), route, false)), 4, None)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -138,7 +138,7 @@ impl MQClientApi {
             Ok(body) => decode_body(&body).map_err(|error| Said { text: with_causes(&error), is_no: false }),
             Err(RemotingError::Refused { code, remark, .. }) => {
                 let first_line =
-                    remark.as_deref().and_then(|remark| remark.lines().next()).unwrap_or_default();
+                    remark.as_deref().and_then(|remark| remark.lines().next()).unwrap_or_default().trim();
                 // A broker knows no look-ups of routes.
                 let hint = if code == ResponseCode::REQUEST_CODE_NOT_SUPPORTED { IS_IT_A_BROKER } else { "" };
                 Err(Said {

@@ -10,11 +10,10 @@
 //! * `call`, `callbacks`: a request's answer, awaited or passed to a callback.
 //! * `handler`: answers requests of the peer.
 //! * `pool`, `connection_cell`, `back_off`: connections by address, their cache, waits between dials.
-//! * `transport`, `tls`: byte streams. `socket`, `acceptor`: where a server takes them from. `memory`: a network in memory.
+//! * `transport`, `tls`, `memory`: byte streams. `socket`: the streams that a server accepts.
 //! * `tasks`: owns all tasks.
 //! * `options`, `error`: settings of connections, and why they end.
 
-mod acceptor;
 mod back_off;
 mod call;
 mod callbacks;
@@ -35,7 +34,6 @@ mod tasks;
 pub mod tls;
 mod transport;
 
-pub use acceptor::{Acceptor, TcpAcceptor};
 pub use back_off::{BackOff, random};
 pub use call::{BegunCall, PendingCall};
 pub use callbacks::OnAnswer;
@@ -45,7 +43,7 @@ pub use error::{CallError, ConnectionEnd, DialError};
 pub use handler::{NoRequests, RequestHandler, Responder};
 pub use options::ConnectionOptions;
 pub use pool::Pool;
-pub use socket::{Listener, Socket};
+pub use socket::{Acceptor, Listener, Socket, TcpAcceptor};
 pub use tasks::TaskOwner;
 pub use transport::{ByteStream, Connecting, TcpTransport, Transport};
 

@@ -1,5 +1,6 @@
-//! Where a server takes its streams from.
+//! The streams that a server accepts, and the protocol above them.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::ByteStream;
 use super::memory::{MemoryListener, MemoryStream};
-use super::transport::tune;
+use super::transport::{Connecting, tune};
 
 /// Where a server listens.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl From<MemoryListener> for Listener {
     }
 }
 
-/// A stream that a server accepted, before an [`Acceptor`](super::Acceptor) puts anything above it.
+/// A stream that a server accepted, before an [`Acceptor`] puts anything above it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Socket {
@@ -168,5 +169,22 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream().poll_shutdown(cx)
+    }
+}
+
+/// Adds a protocol, such as TLS, above the sockets that a server accepts.
+pub trait Acceptor: fmt::Debug + Send + Sync + 'static {
+    /// Makes a byte stream of an accepted socket, for example by a TLS handshake. The caller bounds the time: it drops
+    /// the future after the connect time-out.
+    fn accept(&self, socket: Socket) -> Connecting<'_>;
+}
+
+/// The socket as it is, for servers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TcpAcceptor;
+
+impl Acceptor for TcpAcceptor {
+    fn accept(&self, socket: Socket) -> Connecting<'_> {
+        Box::pin(std::future::ready(Ok(socket.into())))
     }
 }

@@ -1,11 +1,9 @@
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::net::{CallError, ConnectionEnd, DialError};
 use rocketmq_remoting::protocol::ResponseCode;
-use rocketmq_remoting::protocol::body::{BrokerData, QueueData, TopicRouteData};
 
 use super::*;
 use crate::error::Outcome;
-use crate::factory::TopicRoute;
 use crate::hook::CommunicationMode;
 use crate::model::MessageQueue;
 use crate::producer::permits::NoPermit;
@@ -89,24 +87,7 @@ fn plan(change: impl FnOnce(&mut SendPlan)) -> SendPlan {
 }
 
 fn route(brokers: &[&str]) -> Arc<TopicPublishInfo> {
-    let queues = |name: &&str| QueueData {
-        broker_name: (*name).to_owned(),
-        write_queue_nums: 1,
-        perm: 6,
-        ..QueueData::default()
-    };
-    let broker = |name: &&str| BrokerData {
-        broker_name: (*name).to_owned(),
-        broker_addrs: [(0, format!("{name}:1"))].into(),
-        ..BrokerData::default()
-    };
-    let route = TopicRouteData {
-        queue_datas: brokers.iter().map(queues).collect(),
-        broker_datas: brokers.iter().map(broker).collect(),
-        ..TopicRouteData::default()
-    };
-    let route = Arc::new(TopicRoute::new("ns".into(), route, false));
-    Arc::new(TopicPublishInfo::new("T", route, 4, None))
+    Arc::new(TopicPublishInfo::on_brokers(brokers, 1))
 }
 
 fn ended(written: bool) -> RemotingError {

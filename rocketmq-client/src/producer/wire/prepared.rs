@@ -62,7 +62,7 @@ pub(crate) enum IllegalBody {
     Empty,
     #[error("the body has {size} bytes{what}: at most {limit} can be stored (option max_message_size)")]
     TooLarge { size: usize, what: &'static str, limit: usize },
-    #[error("the body has {size} bytes: consumers inflate at most {limit}")]
+    #[error("the body has {size} bytes: at most {limit} can be sent, because consumers inflate no more")]
     TooLargeToInflate { size: usize, limit: usize },
 }
 
