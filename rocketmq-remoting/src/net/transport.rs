@@ -12,7 +12,8 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
-/// What [`Transport::connect`] and [`Acceptor::accept`] resolve to.
+/// The future of [`Transport::connect`] and [`Acceptor::accept`](super::Acceptor::accept): a byte stream, or the reason
+/// why there is none.
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send + 'a>>;
 
 /// Opens the streams of connections.
