@@ -120,7 +120,8 @@ impl PeerLog {
     }
 }
 
-/// Whether the peer is gone, silent, or serves nobody. A request that is at fault itself says nothing about its peer.
+/// Whether the peer is gone, silent, or refuses all requests. An error that one request caused says nothing about its
+/// peer.
 fn is_trouble(error: &RemotingError) -> bool {
     match error {
         RemotingError::Connect(_) => true,

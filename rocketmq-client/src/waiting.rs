@@ -31,8 +31,8 @@ pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<
     outputs
 }
 
-/// Does work that takes long on a thread of its own. Dropping the future takes back work that did not begin: on a busy
-/// machine nobody waits for it any more.
+/// Runs long work on a thread of its own. Dropping the future cancels work that has not begun: a busy machine does no
+/// work whose caller has gone.
 pub(crate) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {

@@ -89,7 +89,7 @@ impl BrokerRequestHandler for PendingReplies {
         let correlation_id = properties.get(PROPERTY_CORRELATION_ID).unwrap_or_default();
         let reply = PushedReply { header, body: request.body, arrived: now_ms() };
         if !self.arrived(correlation_id, reply) {
-            tracing::debug!(broker = %peer, correlation_id, "a reply for which nobody waits");
+            tracing::debug!(broker = %peer, correlation_id, "a reply without a waiting request");
         }
     }
 }

@@ -227,7 +227,7 @@ impl RouteTable {
         // After the insert: a reader that sees the new version finds the new route.
         self.version.fetch_add(1, Ordering::Release);
         drop(topics);
-        // An error only means that nobody listens.
+        // An error only means that there is no listener.
         let _ = self.changes.send(topic);
     }
 

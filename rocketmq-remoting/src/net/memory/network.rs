@@ -37,7 +37,7 @@ pub(super) struct Inner {
 
 #[derive(Debug)]
 struct State {
-    /// Ordered, so that each run does the same.
+    /// Ordered, so that runs with equal seeds are equal.
     listeners: BTreeMap<SocketAddr, mpsc::Sender<MemoryStream>>,
     /// The streams, each with the address of its server.
     links: Vec<(SocketAddr, Weak<Link>)>,
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl InMemoryNetwork {
-    /// A network without latency. `seed` decides all that is random in it.
+    /// Makes a network without latency. Everything random in it comes from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let state = State {
@@ -82,7 +82,7 @@ impl InMemoryNetwork {
         Ok(MemoryListener { address, incoming, network: self.0.clone() })
     }
 
-    /// How long bytes take in one direction from now on: between both values, at random. A dial takes a round trip.
+    /// Sets the time that bytes take in one direction from now on: random, within this range. A dial takes a round trip.
     /// Bytes keep their order.
     pub fn set_latency(&self, latency: RangeInclusive<Duration>) {
         self.0.lock().latency = latency;
@@ -93,14 +93,14 @@ impl InMemoryNetwork {
         self.0.links(server).iter().for_each(|link| link.reset());
     }
 
-    /// Leaves all streams to a server half-open: bytes and farewells vanish in both directions, and neither end learns
-    /// of it. Streams that are opened later are well.
+    /// Leaves all streams to a server half-open: bytes and closes vanish in both directions, and neither end notices.
+    /// Streams that are opened later work.
     pub fn stall(&self, server: SocketAddr) {
         self.0.links(server).iter().for_each(|link| link.stall());
     }
 
-    /// Whether dials of a server are answered; if not, they hang until their caller gives up. Streams that are open stay
-    /// as they are: a server in a black hole is also [stalled](Self::stall).
+    /// Decides whether dials of a server are answered; unanswered dials hang until their caller gives up. Open streams
+    /// are not changed: to simulate a black hole, [stall](Self::stall) them too.
     pub fn set_reachable(&self, server: SocketAddr, reachable: bool) {
         let unreachable = &mut self.0.lock().unreachable;
         if reachable {

@@ -41,7 +41,7 @@ enum End {
     Reset,
 }
 
-/// What a reader finds.
+/// The answer of a pipe to its reader.
 pub(super) enum Found {
     /// Bytes, or none: the writer said farewell.
     Bytes,
@@ -144,7 +144,7 @@ impl Pipe {
         writer.into_iter().for_each(Waker::wake);
     }
 
-    /// What is under way vanishes, and all that is written later. Neither end learns of it.
+    /// Drops all bytes under way and all bytes that are written later. Neither end notices.
     pub(super) fn stall(&self) {
         let mut state = self.lock();
         state.is_stalled = true;
