@@ -4,9 +4,11 @@
 //! - `receiving`: messages from before and after the start, filters, batches
 //! - `failing`: messages that come again, and dead letters
 //! - `sharing`: members of a group that come and go
+//! - `broadcast`: members that each get all messages, and their files
 //! - `order`: one message of a queue at a time
 //! - `ending`: what a shutdown commits
 
+mod broadcast;
 mod ending;
 mod failing;
 mod order;

@@ -9,8 +9,7 @@ use super::running::{Outcome, context, give_back, panicked, poll_once, wait};
 use crate::consumer::listener::{CancelSource, ConsumeOutcome, ConsumeResult, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
-use crate::consumer::retry::{Failing, place};
-use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
+use crate::consumer::retry::{Failing, place, try_here_or_skip};
 
 /// A worker takes so many messages at once while its listener is quick.
 const QUICK: usize = 32;
@@ -137,12 +136,7 @@ pub(super) async fn conclude_one(
     };
     member.recorder.failed(1);
     if member.settings.broadcast {
-        member.events.emit(ConsumerEvent::MessageSkipped {
-            group: member.events.group(),
-            message: Box::new(MessageIdentity::of(message, &owned.queue)),
-            reason: failing.reason.into(),
-        });
-        return true;
+        return try_here_or_skip(member, owned, offset, message, failing);
     }
     // A message of a queue that is not ours any more belongs to its next owner, who gets it anyway.
     if owned.lock().is_released() && owned.lock().window.is_none() {

@@ -10,7 +10,7 @@ use crate::consumer::listener::{CancelSource, OrderlyOutcome, OrderlyResult, Slo
 use crate::consumer::lock::QueueOrder;
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
-use crate::consumer::retry::{Failing, store_dead_letter};
+use crate::consumer::retry::{Failing, skip, store_dead_letter};
 
 /// A worker stays with a queue for so many messages; then others get their turn.
 const IN_A_ROW: usize = 64;
@@ -78,7 +78,7 @@ impl Worker {
                     let member = self.member.clone();
                     let failing = Failing { reason, delay_level: None, dead_letter: true };
                     if self.is_past_maximum(&message, failures)
-                        && store_dead_letter(&member, owned, &message, failures, &failing).await
+                        && give_up(&member, owned, &message, failures, failing).await
                     {
                         done.push(offset);
                         settle(&self.member, owned, &mut done);
@@ -146,4 +146,19 @@ impl Worker {
             self.member.agenda.add(at, owned);
         }
     }
+}
+
+/// Lets a queue go on without a message that failed too often. False: no broker took it, and its queue waits.
+async fn give_up(
+    member: &Member,
+    owned: &Arc<OwnedQueue>,
+    message: &Arc<MessageExt>,
+    failures: u32,
+    failing: Failing,
+) -> bool {
+    if member.settings.broadcast {
+        skip(member, owned, message, failing);
+        return true;
+    }
+    store_dead_letter(member, owned, message, failures, &failing).await
 }

@@ -16,6 +16,8 @@ const AGAIN_AT_MOST: Duration = Duration::from_secs(1);
 /// have granted it any time after that.
 #[derive(Debug, Clone)]
 pub(crate) struct LockClock {
+    /// False for a queue that no other member reads: it counts as locked.
+    needed: bool,
     /// When the request was sent that was granted last.
     granted: Option<Instant>,
     /// The broker may have forgotten the lock since then.
@@ -52,6 +54,7 @@ impl LockClock {
     /// A queue without a lock, which is to be asked for now.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
+            needed: true,
             granted: None,
             doubted: None,
             next_request: now,
@@ -60,6 +63,11 @@ impl LockClock {
             had: false,
             unread_since: Some(now),
         }
+    }
+
+    /// The clock of a queue that no other member reads.
+    pub(crate) fn not_needed(now: Instant) -> Self {
+        Self { needed: false, unread_since: None, ..Self::new(now) }
     }
 
     /// When the next lock request (41) has to be sent.
@@ -111,6 +119,9 @@ impl LockClock {
     }
 
     pub(crate) fn state(&self, now: Instant) -> LockState {
+        if !self.needed {
+            return LockState::Held;
+        }
         let Some(sent) = self.granted else { return LockState::Missing };
         if now >= sent + LIFETIME {
             LockState::Missing

@@ -31,6 +31,11 @@ impl QueueOrder {
         }
     }
 
+    /// The order of a broadcast consumer, which shares its queues with nobody: there is no lock to wait for.
+    pub(crate) fn alone(now: Instant) -> Self {
+        Self { lock: LockClock::not_needed(now), ..Self::new(now) }
+    }
+
     /// Whether a handler may start now.
     pub(crate) fn may_start(&self, now: Instant) -> bool {
         self.lock.may_start(now) && self.resume_at.is_none_or(|at| at <= now)

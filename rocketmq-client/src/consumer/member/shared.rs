@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::queues::Queues;
 use super::{Agenda, OwnedQueue, Ownership, Ready, Retries, Settings, Stage, Subscribed};
 use crate::consumer::lock::QueueOrder;
-use crate::consumer::offsets::CommitTable;
+use crate::consumer::offsets::{CommitTable, LocalOffsets};
 use crate::consumer::position::StartRule;
 use crate::consumer::pull::{FlowLoad, Throttle};
 use crate::consumer::watch::{ConsumerRecorder, EventSender};
@@ -46,6 +46,8 @@ pub(crate) struct Member {
     /// Asks for a look at the locks.
     pub(crate) lock_wanted: Notify,
     pub(crate) retries: Retries,
+    /// Where a broadcast consumer keeps its offsets; brokers keep them otherwise.
+    pub(crate) local: Option<LocalOffsets>,
     commits: Mutex<CommitTable>,
     /// The routes of topics as they were at this version.
     views: Mutex<Views>,
@@ -64,6 +66,7 @@ impl Member {
         instance: Arc<MQClientInstance>,
         data: ConsumerData,
         events: Arc<EventSender>,
+        local: Option<LocalOffsets>,
     ) -> Self {
         let recorder = ConsumerRecorder::new(&settings.group);
         Self {
@@ -84,6 +87,7 @@ impl Member {
             rebalance: Notify::new(),
             lock_wanted: Notify::new(),
             retries: Retries::default(),
+            local,
             commits: Mutex::default(),
             views: Mutex::default(),
         }
@@ -130,7 +134,9 @@ impl Member {
         let generation = self.generations.next();
         let owned = Arc::new(OwnedQueue::new(queue, generation, subscribed, self.group(), rule));
         if self.settings.orderly {
-            owned.lock().order = Some(QueueOrder::new(Instant::now()));
+            let broadcast = self.settings.broadcast;
+            let order = if broadcast { QueueOrder::alone } else { QueueOrder::new };
+            owned.lock().order = Some(order(Instant::now()));
         }
         let taken = self.queues.add(owned.clone());
         if taken {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rocketmq_remoting::protocol::body::{self, ResetOffsetBody};
 
@@ -19,10 +19,12 @@ pub(crate) type Offsets = BTreeMap<MessageQueue, i64>;
 /// Java's clients read it, and theirs is read here. A state is written to a third file, synced, and renamed: a crash or a
 /// full disk leaves a complete state at each moment, and a file that was cut all the same is read from its backup.
 ///
-/// Files are read and written on tokio's blocking threads. Calls on one file must not overlap.
+/// Files are read and written on tokio's blocking threads, one call at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalFile {
     path: Arc<Path>,
+    /// A store whose future was dropped goes on: the next waits for it.
+    turn: Arc<Mutex<()>>,
 }
 
 impl LocalFile {
@@ -31,7 +33,7 @@ impl LocalFile {
         // An instance name of the user's may hold separators; Java's ids hold none.
         let folder = |name: &str| name.replace(['/', '\\'], "_");
         let path = dir.join(folder(client_id)).join(folder(group)).join("offsets.json");
-        Self { path: path.into() }
+        Self { path: path.into(), turn: Arc::default() }
     }
 
     /// The path of the file.
@@ -61,6 +63,11 @@ impl LocalFile {
     }
 
     fn read(&self) -> io::Result<Offsets> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.read_state()
+    }
+
+    fn read_state(&self) -> io::Result<Offsets> {
         let damage = match read_table(&self.path) {
             Ok(Some(offsets)) => return Ok(offsets),
             Ok(None) => None,
@@ -79,7 +86,8 @@ impl LocalFile {
     }
 
     fn write(&self, offsets: Offsets) -> io::Result<()> {
-        let mut table = self.read()?;
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.read_state()?;
         table.extend(offsets);
         let text = body::encode_body(&ResetOffsetBody { offset_table: table }).map_err(io::Error::other)?;
         let dir = self.path.parent().unwrap_or(Path::new("."));

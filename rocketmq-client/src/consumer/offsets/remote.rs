@@ -1,4 +1,4 @@
-//! Offsets that brokers keep. All questions and commits go to masters: a slave may answer 0 where the master has 7.
+//! Offsets that brokers keep; those of a broadcast consumer are in its file. All questions and commits go to masters: a slave may answer 0 where the master has 7.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,9 @@ const AT_A_TIME: usize = 64;
 
 /// The committed offset of a queue (14).
 pub(crate) async fn read(member: &Member, queue: &MessageQueue, zero_if_young: bool) -> OffsetReading {
+    if let Some(local) = &member.local {
+        return local.read(queue);
+    }
     let Some(master) = member.master(queue) else { return OffsetReading::Unknown };
     let asking = member.instance.api().asking();
     match asking.committed_offset(&master, member.group(), queue, zero_if_young).await {
@@ -43,6 +46,9 @@ pub(crate) async fn bounds(member: &Member, queue: &MessageQueue) -> Option<Boun
 
 /// Whether the group has consumed other queues of the topic.
 pub(crate) async fn history(member: &Member, queue: &MessageQueue) -> GroupHistory {
+    if let Some(local) = &member.local {
+        return local.history(queue.topic());
+    }
     let Some(view) = member.view(queue.topic()) else { return GroupHistory::Unknown };
     let others: Vec<&MessageQueue> = view.queues().iter().filter(|other| *other != queue).collect();
     let mut readings = Vec::with_capacity(others.len());
@@ -114,7 +120,7 @@ pub(crate) async fn commit_last(member: &Member, owned: &OwnedQueue, limit: Dura
 }
 
 /// Tells the table how far each queue is.
-fn note_finished(member: &Member) {
+pub(super) fn note_finished(member: &Member) {
     for owned in member.queues.all() {
         let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
         if let Some(lowest) = lowest {
@@ -144,6 +150,9 @@ impl Drop for UnderWay<'_> {
 }
 
 async fn send(member: &Member, commit: Commit) -> bool {
+    if let Some(local) = &member.local {
+        return local.store(member, [commit]).await;
+    }
     let Some(master) = member.master(&commit.queue) else {
         member.commits().failed(&commit);
         return false;

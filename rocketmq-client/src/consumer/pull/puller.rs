@@ -238,7 +238,7 @@ impl PullCallback {
         state.enter(Stage::Idle);
         unreachable(member, owned, &mut state);
         drop(state);
-        if member.settings.orderly {
+        if member.settings.orderly && !member.settings.broadcast {
             locker::doubt(member, owned.queue.broker_name());
         }
     }

@@ -15,7 +15,7 @@ use crate::consumer::dispatch::Pool;
 use crate::consumer::listener::Listener;
 use crate::consumer::lock::locker;
 use crate::consumer::member::{Member, Ownership, Settings, Stage, Subscribed};
-use crate::consumer::offsets::remote;
+use crate::consumer::offsets::{LocalFile, LocalOffsets, local, remote};
 use crate::consumer::position::StartFrom;
 use crate::consumer::pull::{FlowLimits, mind_queues};
 use crate::consumer::rebalance::Rebalancer;
@@ -48,7 +48,9 @@ impl DefaultMQPushConsumerImpl {
         let instance =
             if self.is_alone { self.client.started().await? } else { self.client.running()?.clone() };
         let settings = self.settings(orderly, strategy)?;
-        let member = Arc::new(Member::new(settings, instance.clone(), self.data(), self.events.clone()));
+        let local = self.local_offsets(&settings, instance.client_id()).await?;
+        let (data, events) = (self.data(), self.events.clone());
+        let member = Arc::new(Member::new(settings, instance.clone(), data, events, local));
         for (topic, selector) in &selectors {
             let subscribed = self.subscribed(topic, selector)?;
             self.find_route(&member, &subscribed, deadline).await?;
@@ -102,9 +104,9 @@ impl DefaultMQPushConsumerImpl {
             let retry_topic = mix_all::retry_topic(member.group());
             let _ = member.instance.find_subscribe_info(&retry_topic, left(deadline), deadline).await;
             member.tasks.spawn(remote::keep_committing(member.clone()));
-        }
-        if member.settings.orderly {
-            member.tasks.spawn(locker::keep_locked(member.clone()));
+            if member.settings.orderly {
+                member.tasks.spawn(locker::keep_locked(member.clone()));
+            }
         }
         let mut rebalancer = Rebalancer::new(member.clone());
         let _ = timeout_at(deadline, async {
@@ -112,6 +114,11 @@ impl DefaultMQPushConsumerImpl {
             wait_for_positions(member).await;
         })
         .await;
+        if member.settings.broadcast {
+            // Where it starts holds from now on, whatever becomes of this process.
+            local::store_finished(member).await;
+            member.tasks.spawn(local::keep_storing(member.clone()));
+        }
         member.tasks.spawn(rebalancer.keep_balanced());
     }
 
@@ -139,15 +146,6 @@ impl DefaultMQPushConsumerImpl {
             ConsumeFromWhere::Timestamp => StartFrom::Timestamp(option.start_timestamp(SystemTime::now())),
         };
         let broadcast = option.message_model() == MessageModel::Broadcasting;
-        if broadcast && orderly {
-            let reason = "a broadcast consumer has no locks that keep an order: use a concurrent listener";
-            return Err(invalid("message_model", reason));
-        }
-        if broadcast {
-            // Without its file, a restart would skip or repeat messages.
-            let reason = "broadcast consumers do not keep their offsets yet: use MessageModel::Clustering";
-            return Err(invalid("message_model", reason));
-        }
         Ok(Settings {
             group: self.wrap(option.group_name().unwrap_or_default()).into(),
             namespace: option.namespace().map(Arc::from),
@@ -165,6 +163,27 @@ impl DefaultMQPushConsumerImpl {
             persist_interval: millis(option.persist_offset_interval()),
             suspend_queue: millis(option.suspend_current_queue_time()),
             strategy,
+        })
+    }
+
+    /// The offsets that a broadcast consumer has in its file.
+    async fn local_offsets(
+        &self,
+        settings: &Settings,
+        client_id: &str,
+    ) -> Result<Option<LocalOffsets>, MQClientError> {
+        if !settings.broadcast {
+            return Ok(None);
+        }
+        if !self.is_alone && self.client.option().instance_name().is_none() {
+            let reason = "the file of a broadcast consumer is found by the name of its client, which is another after \
+                          each start: name the client";
+            return Err(invalid("instance_name", reason));
+        }
+        let file = LocalFile::new(&self.option.offset_store_dir()?, client_id, &settings.group);
+        let loaded = LocalOffsets::load(file).await;
+        loaded.map(Some).map_err(|error| {
+            invalid("local_offset_store_dir", format!("the offsets there cannot be read: {error}"))
         })
     }
 

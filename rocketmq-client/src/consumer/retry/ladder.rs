@@ -194,6 +194,11 @@ impl RetryLadder {
         RetryEnd { event: dead.then_some(RetryEvent::DeadLettered) }
     }
 
+    /// When to run the listener again for a message of a broadcast consumer, which no broker takes back.
+    pub(crate) fn try_here(&mut self, now: Instant) -> Instant {
+        now + self.local_delay()
+    }
+
     /// 5 s, 10 s … 60 s.
     fn local_delay(&mut self) -> Duration {
         let delay = FIRST_LOCAL * (1 << self.local.min(4));

@@ -13,4 +13,4 @@ mod tests;
 
 pub(crate) use ladder::{RetryEnd, RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, StepFailure};
 pub(crate) use properties::DLQ_REASON;
-pub(crate) use requests::{Failing, mind_parked, place, store_dead_letter};
+pub(crate) use requests::{Failing, mind_parked, place, skip, store_dead_letter, try_here_or_skip};

@@ -76,6 +76,35 @@ pub(crate) async fn place(
     }
 }
 
+/// What becomes of a message of a broadcast consumer: it is parked and tried again here, or, after its last try, given up.
+/// True: it is given up, and its offset is finished.
+pub(crate) fn try_here_or_skip(
+    member: &Member,
+    owned: &Arc<OwnedQueue>,
+    offset: i64,
+    message: &Arc<MessageExt>,
+    failing: Failing,
+) -> bool {
+    let (mut ladder, times) = member.retries.of(owned.generation, offset);
+    if !failing.dead_letter && times < max(member) {
+        let (at, owned, message) = (ladder.try_here(Instant::now()), owned.clone(), message.clone());
+        member.retries.park(Parked { at, owned, offset, message, dead: None }, ladder, times + 1);
+        return false;
+    }
+    member.retries.forget(owned.generation, offset);
+    skip(member, owned, message, failing);
+    true
+}
+
+/// Tells that a message of a broadcast consumer is given up.
+pub(crate) fn skip(member: &Member, owned: &OwnedQueue, message: &MessageExt, failing: Failing) {
+    member.events.emit(ConsumerEvent::MessageSkipped {
+        group: member.events.group(),
+        message: Box::new(MessageIdentity::of(message, &owned.queue)),
+        reason: failing.reason.into(),
+    });
+}
+
 /// Stores a message of an orderly consumer as a dead letter. False: no broker took it, and its queue waits.
 pub(crate) async fn store_dead_letter(
     member: &Member,
