@@ -44,6 +44,7 @@ pub use crate::life_cycle::ShutdownReport;
 /// # }
 /// ```
 ///
+/// [`MQAdmin`]: crate::admin::MQAdmin
 /// [`Producer`]: crate::producer::Producer
 #[derive(Debug, Clone)]
 pub struct MQClient {

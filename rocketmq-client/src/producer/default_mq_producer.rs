@@ -289,7 +289,7 @@ impl Producer {
     }
 
     /// Sends a message and waits for the reply of its consumer; `timeout_ms` covers both. Consumers make replies with
-    /// [`reply_message`](crate::model::reply_message).
+    /// [`reply_message`](crate::producer::reply_message).
     ///
     /// Brokers push a reply to this client, so a heartbeat tells the broker about it before the request goes out; the
     /// first request to a broker therefore takes one round trip more. A request counts among the sends in flight
