@@ -12,6 +12,7 @@
 //! - `retries`: sends while brokers fail, are silent or move
 //! - `latency_fault`: slow and failing brokers that a producer avoids
 //! - `hostile_peers`: peers that are down, silent or garbled
+//! - `consumer_faults`: push consumers while brokers or their group misbehave
 //! - `pushes`: requests of brokers to producers: transaction checks and replies
 //! - `background`: heartbeats, and tasks that end with their producer
 //! - `shared_client`: a client that producers and an admin share, and one with a thread of its own
@@ -34,6 +35,7 @@ mod alone;
 mod background;
 #[path = "../cases/mod.rs"]
 mod cases;
+mod consumer_faults;
 mod hostile_peers;
 mod latency_fault;
 mod log;

@@ -13,7 +13,7 @@ use super::queues::Queues;
 use super::{Agenda, OwnedQueue, Ownership, Ready, Retries, Settings, Stage, Subscribed};
 use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::{CommitTable, LocalOffsets};
-use crate::consumer::position::StartRule;
+use crate::consumer::position::{GroupHistory, StartRule};
 use crate::consumer::pull::{FlowLoad, Throttle};
 use crate::consumer::watch::{ConsumerRecorder, EventSender};
 use crate::consumer::window::Generations;
@@ -49,6 +49,8 @@ pub(crate) struct Member {
     /// Where a broadcast consumer keeps its offsets; brokers keep them otherwise.
     pub(crate) local: Option<LocalOffsets>,
     commits: Mutex<CommitTable>,
+    /// Whether the group had consumed each topic before this member joined it.
+    histories: Mutex<FxHashMap<Arc<str>, GroupHistory>>,
     /// The routes of topics as they were at this version.
     views: Mutex<Views>,
 }
@@ -89,6 +91,7 @@ impl Member {
             retries: Retries::default(),
             local,
             commits: Mutex::default(),
+            histories: Mutex::default(),
             views: Mutex::default(),
         }
     }
@@ -117,7 +120,25 @@ impl Member {
     }
 
     pub(crate) fn remove_subscribed(&self, topic: &str) -> bool {
+        self.histories().remove(topic);
         self.subscriptions.write().unwrap_or_else(PoisonError::into_inner).remove(topic).is_some()
+    }
+
+    /// Whether the group had consumed a topic before; `None` while that is unknown.
+    pub(crate) fn history(&self, topic: &str) -> Option<GroupHistory> {
+        self.histories().get(topic).copied()
+    }
+
+    /// Keeps the first history of a topic that is known. Returns the history that counts.
+    pub(crate) fn keep_history(&self, topic: &Arc<str>, history: GroupHistory) -> GroupHistory {
+        if history == GroupHistory::Unknown {
+            return history;
+        }
+        *self.histories().entry(topic.clone()).or_insert(history)
+    }
+
+    fn histories(&self) -> MutexGuard<'_, FxHashMap<Arc<str>, GroupHistory>> {
+        self.histories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What heartbeats say of the group.

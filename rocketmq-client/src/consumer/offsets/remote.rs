@@ -8,8 +8,8 @@ use rocketmq_remoting::protocol::header::BoundaryType;
 use tokio::time::sleep;
 
 use super::{Commit, LastCommit};
-use crate::consumer::member::{Member, OwnedQueue};
-use crate::consumer::position::{Bounds, GroupHistory, OffsetReading};
+use crate::consumer::member::{Member, OwnedQueue, Subscribed};
+use crate::consumer::position::{Bounds, GroupHistory, OffsetReading, StartFrom};
 use crate::error::with_causes;
 use crate::waiting;
 
@@ -44,15 +44,39 @@ pub(crate) async fn bounds(member: &Member, queue: &MessageQueue) -> Option<Boun
     Some(Bounds { min, max })
 }
 
-/// Whether the group has consumed other queues of the topic.
+/// Reads whether the group has consumed a topic, and keeps the answer. To be called before brokers know that this member
+/// wants the topic: no other member shares the queues with it until then, so that commits of members that start together
+/// are never taken for history. Returns at once where the position of a new group does not depend on it.
+pub(crate) async fn note_history(member: &Member, subscribed: &Subscribed) {
+    let topic = &subscribed.topic;
+    let matters = !subscribed.is_retry && !member.settings.broadcast;
+    if !matters || member.settings.start_from == StartFrom::First || member.history(topic).is_some() {
+        return;
+    }
+    let Some(view) = member.view(topic) else { return };
+    let reading = history_of(member, view.queues().iter());
+    if let Ok(history) = tokio::time::timeout(member.instance.api().timeout(), reading).await {
+        member.keep_history(topic, history);
+    }
+}
+
+/// Whether the group had consumed the topic of a queue. If [`note_history`] could not tell, the other queues are read now.
 pub(crate) async fn history(member: &Member, queue: &MessageQueue) -> GroupHistory {
     if let Some(local) = &member.local {
         return local.history(queue.topic());
     }
+    if let Some(history) = member.history(queue.topic()) {
+        return history;
+    }
     let Some(view) = member.view(queue.topic()) else { return GroupHistory::Unknown };
-    let others: Vec<&MessageQueue> = view.queues().iter().filter(|other| *other != queue).collect();
-    let mut readings = Vec::with_capacity(others.len());
-    for some in others.chunks(AT_A_TIME) {
+    let history = history_of(member, view.queues().iter().filter(|other| *other != queue)).await;
+    member.keep_history(queue.shared_topic(), history)
+}
+
+async fn history_of(member: &Member, queues: impl Iterator<Item = &MessageQueue>) -> GroupHistory {
+    let queues: Vec<_> = queues.collect();
+    let mut readings = Vec::with_capacity(queues.len());
+    for some in queues.chunks(AT_A_TIME) {
         readings.extend(waiting::all(some.iter().map(|queue| read(member, queue, false))).await);
         if readings.iter().any(|reading| matches!(reading, OffsetReading::Found(_))) {
             break;

@@ -69,8 +69,7 @@ pub(crate) enum StartStep {
     AskCommitted { zero_if_young: bool },
     /// Read minimum (31) and maximum (30), if the queue is in the route with a master.
     AskBounds,
-    /// Tell whether the group is new. Answer from what was read when this consumer first saw the topic, before it took any
-    /// queue: two members of a new group that start together would otherwise take each other's first commits for history.
+    /// Tell whether the group is new. Answer from what was read before brokers knew that this consumer wants the topic: two members of a new group that start together would otherwise take each other's first commits for history.
     /// While that is unknown, read the committed offsets of all other queues, with `setZeroIfNotFound` = false.
     AskGroup,
     /// Search the offset at this time (29), in milliseconds since 1970.

@@ -149,6 +149,8 @@ fn start_at(member: &Member, owned: &Arc<OwnedQueue>, offset: i64, commit: bool,
     if let Some(order) = &mut state.order {
         order.lock.offset_read(asked);
     }
+    // A member that takes over must not choose anew: the messages in between would be lost.
+    state.commit_first = commit && !member.settings.broadcast;
     state.enter(Stage::Idle);
     if state.must_reread(Instant::now()) {
         member.agenda.add(Instant::now(), owned);

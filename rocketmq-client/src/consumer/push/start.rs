@@ -62,6 +62,10 @@ impl DefaultMQPushConsumerImpl {
         for subscribed in member.all_subscribed() {
             member.check_filter(&subscribed, deadline).await?;
         }
+        // Heartbeats come later: no member gives queues to this one before its history is read.
+        let subscribed = member.all_subscribed();
+        crate::waiting::all(subscribed.iter().map(|subscribed| remote::note_history(&member, subscribed)))
+            .await;
         let handlers = notices::handlers(&member);
         let membership = instance.join_consumer_group(member.consumer_data(), handlers)?;
         let running = Running {

@@ -7,6 +7,7 @@ use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
 use super::start::{BoxFuture, left};
 use crate::conf::millis;
 use crate::consumer::member::{Member, Subscribed};
+use crate::consumer::offsets::remote;
 use crate::consumer::subscription::MessageSelector;
 use crate::error::MQClientError;
 use crate::waiting;
@@ -21,6 +22,7 @@ impl DefaultMQPushConsumerImpl {
                     let member = &running.member;
                     self.find_route(member, &subscribed, deadline).await?;
                     member.check_filter(&subscribed, deadline).await?;
+                    remote::note_history(member, &subscribed).await;
                     let wire = subscribed.topic.clone();
                     member.set_subscribed(subscribed);
                     self.wishes().subscriptions.insert(topic, selector);

@@ -105,6 +105,10 @@ impl Rebalancer {
     ) -> RebalancePlan {
         let member = self.member.clone();
         let view = self.view(subscribed).await;
+        // The route may have come after the start.
+        if self.topics.get(&subscribed.topic).is_some_and(|topic| topic.first.is_none()) {
+            remote::note_history(&member, subscribed).await;
+        }
         let asked = match &view {
             Some(view) if !member.settings.broadcast => self.members(view, members).await,
             _ => None,
