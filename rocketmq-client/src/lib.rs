@@ -1,4 +1,4 @@
-//! Apache RocketMQ client: producers and administration, over the remoting protocol of 4.x and 5.x brokers.
+//! Apache RocketMQ client: producers, consumers and administration, over the remoting protocol of 4.x and 5.x brokers.
 //!
 //! ```
 //! use rocketmq_client::model::Message;
