@@ -12,7 +12,8 @@
 //! - `rebalance`: which queues to release and to take, and when to look
 //! - `member`: what the drivers of a running consumer share
 //! - `retry`: what becomes of a message that failed
-//! - `dispatch`: hands messages to listeners
+//! - `stream`: messages as a stream, and how a reader settles them
+//! - `dispatch`: hands messages to listeners and streams
 //! - `push`: the push consumer
 
 // Until the drivers use all of it.
@@ -28,6 +29,7 @@ mod pull;
 mod push;
 mod rebalance;
 mod retry;
+mod stream;
 mod subscription;
 mod watch;
 mod window;
@@ -41,6 +43,7 @@ pub use listener::{
 /// Another name of [`PushConsumer`], for readers who come from Java.
 pub use push::PushConsumer as DefaultMQPushConsumer;
 pub use push::{PushConsumer, PushConsumerBuilder};
+pub use stream::{Acker, Delivery, MessageStream};
 pub use subscription::MessageSelector;
 pub use watch::{
     ConsumerEvent, ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats, MessageIdentity,

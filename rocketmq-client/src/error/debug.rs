@@ -43,6 +43,7 @@ impl fmt::Debug for MQClientError {
             Abandoned { context }
             BadAnswer { peer, source, context }
             NoMaster { broker }
+            NotSettled { group, queue, offset, reason }
             FanOut { asked, failures }
         }
     }

@@ -61,6 +61,9 @@ impl MQClientError {
             MQClientError::NoMaster { broker } => {
                 write!(line, "broker {broker} has no master now: start it, or wait until a slave takes over")
             }
+            MQClientError::NotSettled { group, queue, offset, reason } => {
+                write!(line, "the message at {offset} of {queue} is not settled for {group}: {reason}; it may come again")
+            }
             MQClientError::FanOut { asked, failures } => {
                 write!(line, "{} of {asked} failed: {}", failures.len(), fan_out::list(failures))
             }

@@ -228,6 +228,17 @@ pub enum MQClientError {
         /// The broker's name.
         broker: Arc<str>,
     },
+    /// The settlement of a message from a stream is not confirmed: the message may come again.
+    NotSettled {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue that the message came from.
+        queue: Box<MessageQueue>,
+        /// Its offset.
+        offset: i64,
+        /// What is not confirmed.
+        reason: &'static str,
+    },
     /// All of several servers or queues failed; or some failed where all were needed.
     FanOut {
         /// The number of servers or queues asked.
@@ -320,6 +331,7 @@ impl MQClientError {
             | MQClientError::NotRegistered { broker, .. }
             | MQClientError::NoMaster { broker } => Some(broker),
             MQClientError::BadAnswer { peer, .. } => Some(peer),
+            MQClientError::NotSettled { queue, .. } => Some(queue.broker_name()),
             _ => self.context()?.queue().map(|queue| queue.broker_name()),
         }
     }

@@ -153,6 +153,17 @@ fn table() -> Vec<(MQClientError, &'static str, &'static str)> {
             "",
         ),
         (
+            MQClientError::NotSettled {
+                group: "billing".into(),
+                queue: Box::new(MessageQueue::new("orders", "broker-a", 3)),
+                offset: 42,
+                reason: "its offset may not be committed",
+            },
+            "the message at 42 of MessageQueue [topic=orders, brokerName=broker-a, queueId=3] is not settled for billing: its \
+             offset may not be committed; it may come again",
+            "",
+        ),
+        (
             MQClientError::FanOut {
                 asked: 2,
                 failures: [Failure::new("broker-a", MQClientError::illegal(forbidden()))].into(),

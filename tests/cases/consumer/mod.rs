@@ -2,6 +2,7 @@
 //!
 //! - `support`: a consumer whose listener collects what comes
 //! - `receiving`: messages from before and after the start, filters, batches
+//! - `stream`: messages as a stream, settled by their reader
 //! - `failing`: messages that come again, and dead letters
 //! - `sharing`: members of a group that come and go
 //! - `broadcast`: members that each get all messages, and their files
@@ -14,4 +15,5 @@ mod failing;
 mod order;
 mod receiving;
 mod sharing;
+mod stream;
 mod support;

@@ -1,9 +1,10 @@
-//! Hands messages to listeners.
+//! Hands messages to listeners and streams.
 //!
 //! - [`Pool`]: the workers of a consumer, and how many there are
 //! - `concurrently`: a worker that handles messages in any order
 //! - `batches`: a worker that handles several messages of a queue at a time
 //! - `orderly`: a worker that handles the messages of a queue one by one
+//! - `streaming`: a worker that offers messages to the reader of a stream
 //! - `running`: waits for a handler, within its time
 
 mod batches;
@@ -11,5 +12,6 @@ mod concurrently;
 mod orderly;
 mod pool;
 mod running;
+mod streaming;
 
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Pool, Receiver};

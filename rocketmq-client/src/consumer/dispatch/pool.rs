@@ -2,17 +2,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::{batches, concurrently, orderly};
+use super::{batches, concurrently, orderly, streaming};
 use crate::consumer::listener::Listener;
 use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::stream::FeedSource;
 
 /// The workers of a consumer: as many handlers run at a time.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(super) member: Arc<Member>,
-    listener: Listener,
+    receiver: Receiver,
     size: Mutex<Size>,
     changed: Notify,
+}
+
+/// What the workers hand messages to.
+#[derive(Debug, Clone)]
+pub(crate) enum Receiver {
+    Listener(Listener),
+    Stream(Arc<FeedSource>),
 }
 
 #[derive(Debug)]
@@ -23,9 +31,9 @@ struct Size {
 }
 
 impl Pool {
-    pub(crate) fn new(member: Arc<Member>, listener: Listener) -> Arc<Self> {
+    pub(crate) fn new(member: Arc<Member>, receiver: Receiver) -> Arc<Self> {
         let size = Mutex::new(Size { wanted: 0, live: Vec::new() });
-        Arc::new(Self { member, listener, size, changed: Notify::new() })
+        Arc::new(Self { member, receiver, size, changed: Notify::new() })
     }
 
     /// Starts workers, or lets some go after the messages that they have.
@@ -41,7 +49,17 @@ impl Pool {
             }
         }
         drop(size);
+        if let Receiver::Stream(source) = &self.receiver {
+            source.feed().set_limit(wanted);
+        }
         self.changed.notify_waiters();
+    }
+
+    /// Ends the stream, if the messages go to a stream.
+    pub(crate) fn end_stream(&self) {
+        if let Receiver::Stream(source) = &self.receiver {
+            source.feed().end(None);
+        }
     }
 
     pub(crate) fn wanted(&self) -> usize {
@@ -50,10 +68,19 @@ impl Pool {
 
     fn start(self: &Arc<Self>, index: usize) {
         let (pool, tasks) = (self.clone(), &self.member.tasks);
-        match &self.listener {
-            Listener::Concurrently(handler) => tasks.spawn(concurrently::work(pool, index, handler.slot())),
-            Listener::Batch(handler) => tasks.spawn(batches::work(pool, index, handler.slot())),
-            Listener::Orderly(handler) => tasks.spawn(orderly::work(pool, index, handler.slot())),
+        match &self.receiver {
+            Receiver::Listener(Listener::Concurrently(handler)) => {
+                tasks.spawn(concurrently::work(pool, index, handler.slot()));
+            }
+            Receiver::Listener(Listener::Batch(handler)) => {
+                tasks.spawn(batches::work(pool, index, handler.slot()));
+            }
+            Receiver::Listener(Listener::Orderly(handler)) => {
+                tasks.spawn(orderly::work(pool, index, handler.slot()));
+            }
+            Receiver::Stream(source) => {
+                tasks.spawn(streaming::work(pool, index, source.feed().clone()));
+            }
         }
     }
 

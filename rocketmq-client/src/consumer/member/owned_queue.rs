@@ -20,7 +20,8 @@ pub(crate) struct OwnedQueue {
     pub(crate) queue: MessageQueue,
     pub(crate) generation: Generation,
     pub(crate) subscribed: Arc<Subscribed>,
-    /// Told when a released queue has no message in hand any more, and when a position was found.
+    /// Told when a released queue has no message in hand any more, when a position was found, and when a message of a stream
+    /// is finished.
     pub(crate) settled: Notify,
     state: Mutex<Ownership>,
 }

@@ -117,6 +117,27 @@ pub(crate) async fn commit_now(member: &Member, owned: &OwnedQueue) -> bool {
     }
 }
 
+/// Waits until the broker has an offset behind this one: all messages before it have to finish, and commits are repeated. False
+/// if the ownership ends first.
+pub(crate) async fn wait_until_committed(member: &Member, owned: &OwnedQueue, offset: i64) -> bool {
+    const LOOK_AGAIN: Duration = Duration::from_millis(100);
+    loop {
+        let mut settled = std::pin::pin!(owned.settled.notified());
+        settled.as_mut().enable();
+        let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
+        let Some(lowest) = lowest else { return false };
+        if lowest > offset {
+            member.commits().advance(&owned.queue, owned.generation, lowest);
+            commit_now(member, owned).await;
+            if member.commits().committed(&owned.queue).is_some_and(|committed| committed > offset) {
+                return true;
+            }
+        }
+        // A commit that is under way, or failed, tells nobody here.
+        let _ = tokio::time::timeout(LOOK_AGAIN, settled).await;
+    }
+}
+
 /// The last commit of a released queue. Returns the offset that the broker does not have, if there is one.
 pub(crate) async fn commit_last(member: &Member, owned: &OwnedQueue, limit: Duration) -> Option<i64> {
     const LOOK_AGAIN: Duration = Duration::from_millis(10);

@@ -8,13 +8,14 @@ use tokio::sync::watch;
 
 use crate::client::MQClient;
 use crate::conf::ConsumerOption;
-use crate::consumer::dispatch::Pool;
+use crate::consumer::dispatch::{Pool, Receiver};
 use crate::consumer::listener::Listener;
 use crate::consumer::member::Member;
 use crate::consumer::strategy::AllocateMessageQueueStrategy;
+use crate::consumer::stream::{FeedSource, MessageStream};
 use crate::consumer::subscription::MessageSelector;
 use crate::consumer::watch::{ConsumerShutdownReport, EventSender};
-use crate::error::MQClientError;
+use crate::error::{MQClientError, invalid};
 use crate::factory::Membership;
 use crate::life_cycle::LifeCycle;
 
@@ -38,8 +39,25 @@ pub(super) struct Wishes {
     /// By topic, as the user names it.
     pub(super) subscriptions: BTreeMap<String, MessageSelector>,
     pub(super) listener: Option<Listener>,
+    /// In place of a listener.
+    pub(super) stream: Option<Arc<FeedSource>>,
     pub(super) concurrency: usize,
     pub(super) strategy: Arc<dyn AllocateMessageQueueStrategy>,
+}
+
+impl Wishes {
+    /// What the messages go to.
+    pub(super) fn receiver(&self) -> Result<Option<Receiver>, MQClientError> {
+        match (&self.listener, &self.stream) {
+            (Some(_), Some(_)) => {
+                let reason = "messages go to a listener or to the stream of messages(), not to both";
+                Err(invalid("listener", reason))
+            }
+            (Some(listener), None) => Ok(Some(Receiver::Listener(listener.clone()))),
+            (None, Some(source)) => Ok(Some(Receiver::Stream(source.clone()))),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 /// What exists once the consumer is started.
@@ -66,6 +84,7 @@ impl DefaultMQPushConsumerImpl {
         let wishes = Wishes {
             subscriptions: BTreeMap::new(),
             listener: None,
+            stream: None,
             concurrency: option.consume_concurrency(),
             strategy: option.allocate_message_queue_strategy().clone(),
         };
@@ -101,6 +120,21 @@ impl DefaultMQPushConsumerImpl {
             );
         }
         self.wishes().listener = Some(listener);
+    }
+
+    pub(super) fn messages(&self) -> Result<MessageStream, MQClientError> {
+        if self.life.started().is_some() {
+            return Err(MQClientError::AlreadyStarted { client: CLIENT });
+        }
+        let mut wishes = self.wishes();
+        if wishes.stream.is_some() {
+            return Err(invalid("messages", "messages was called before: a consumer has one stream"));
+        }
+        let source = Arc::new(FeedSource::default());
+        let stream = MessageStream::new(source.feed().clone());
+        wishes.stream = Some(source);
+        wishes.receiver()?;
+        Ok(stream)
     }
 
     pub(super) fn set_concurrency(&self, handlers: usize) -> Result<(), MQClientError> {

@@ -9,12 +9,13 @@ use crate::consumer::listener::{
     BatchOutcome, ConsumeContext, ConsumeOutcome, IntoOutcome, Listener, MessageListenerBatch,
     MessageListenerConcurrently, MessageListenerOrderly, OrderlyOutcome,
 };
+use crate::consumer::stream::MessageStream;
 use crate::consumer::subscription::MessageSelector;
 use crate::consumer::watch::{ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats};
 use crate::error::MQClientError;
 use crate::model::{MessageExt, MessageQueue};
 
-/// Receives the messages of a group: they come to a listener. Java: `DefaultMQPushConsumer`.
+/// Receives the messages of a group: they come to a listener or a stream. Java: `DefaultMQPushConsumer`.
 ///
 /// It is a handle: clones share everything. Each message comes at least once; a message whose listener fails comes again.
 ///
@@ -123,6 +124,15 @@ impl PushConsumer {
     /// A listener that is a type; see [`batch_listener`](Self::batch_listener).
     pub fn register_message_listener_batch(&self, listener: impl MessageListenerBatch) {
         self.inner.set_listener(Listener::of_batch(listener));
+    }
+
+    /// The messages as a stream, in place of a listener. Call it once, before `start`. Up to `consume_concurrency` deliveries
+    /// are with the reader at a time, each for `consume_timeout`.
+    ///
+    /// # Errors
+    /// `InvalidOption` when there is a listener, or when it was called before; `AlreadyStarted`.
+    pub fn messages(&self) -> Result<MessageStream, MQClientError> {
+        self.inner.messages()
     }
 
     /// Checks the options, joins the group, takes queues and looks their positions up. A message that is sent after it

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::default_mq_push_consumer_impl::{CLIENT, DefaultMQPushConsumerImpl, Running};
 use super::start::{BoxFuture, left};
 use crate::client::{self, MQClient, ShutdownReport};
+use crate::consumer::dispatch::Pool;
 use crate::consumer::member::Member;
 use crate::consumer::rebalance::release;
 use crate::consumer::watch::ConsumerShutdownReport;
@@ -73,6 +74,7 @@ impl DefaultMQPushConsumerImpl {
 struct Ending {
     member: Arc<Member>,
     membership: Arc<Membership>,
+    pool: Option<Arc<Pool>>,
     /// The client that ends with this consumer.
     client: Option<MQClient>,
 }
@@ -80,13 +82,16 @@ struct Ending {
 impl Ending {
     fn of(running: &Running, client: Option<MQClient>) -> Self {
         let (member, membership) = (running.member.clone(), running.membership.clone());
-        Self { member, membership, client }
+        Self { member, membership, pool: running.pool.clone(), client }
     }
 
     async fn run(self, began: Instant, deadline: Instant) -> ConsumerShutdownReport {
         let member = &self.member;
         let mut report = ConsumerShutdownReport::default();
         let owned = member.queues.close();
+        if let Some(pool) = &self.pool {
+            pool.end_stream();
+        }
         let keep = AT_THE_END.min((deadline - began) / 2);
         let drain = left(deadline).saturating_sub(keep);
         let limit = member.instance.api().timeout().min(keep);

@@ -11,7 +11,7 @@ use super::default_mq_push_consumer_impl::{DefaultMQPushConsumerImpl, Running};
 use super::notices;
 use crate::clock::now_ms;
 use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, millis};
-use crate::consumer::dispatch::Pool;
+use crate::consumer::dispatch::{Pool, Receiver};
 use crate::consumer::listener::Listener;
 use crate::consumer::lock::locker;
 use crate::consumer::member::{Member, Ownership, Settings, Stage, Subscribed};
@@ -39,11 +39,11 @@ impl DefaultMQPushConsumerImpl {
     async fn start_once(self: &Arc<Self>) -> Result<(), MQClientError> {
         let starting = self.life.begin()?;
         self.option.validate()?;
-        let (listener, strategy, selectors) = {
+        let (receiver, strategy, selectors) = {
             let wishes = self.wishes();
-            (wishes.listener.clone(), wishes.strategy.clone(), wishes.subscriptions.clone())
+            (wishes.receiver()?, wishes.strategy.clone(), wishes.subscriptions.clone())
         };
-        let orderly = matches!(listener, Some(Listener::Orderly(_)));
+        let orderly = matches!(receiver, Some(Receiver::Listener(Listener::Orderly(_))));
         let deadline = Instant::now() + millis(self.option.start_timeout());
         let instance =
             if self.is_alone { self.client.started().await? } else { self.client.running()?.clone() };
@@ -69,7 +69,7 @@ impl DefaultMQPushConsumerImpl {
         let handlers = notices::handlers(&member);
         let membership = instance.join_consumer_group(member.consumer_data(), handlers)?;
         let running = Running {
-            pool: listener.map(|listener| Pool::new(member.clone(), listener)),
+            pool: receiver.map(|receiver| Pool::new(member.clone(), receiver)),
             membership: Arc::new(membership),
             ending: instance.more_tasks(),
             report: watch::Sender::new(None),

@@ -1,0 +1,175 @@
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq_common::MessageExt;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{Flight, Settlement};
+use crate::consumer::listener::ConsumeOutcome;
+use crate::consumer::offsets::remote;
+use crate::error::MQClientError;
+
+/// A message of a [`MessageStream`](super::MessageStream), which its reader settles once: each way to do so takes the
+/// delivery.
+///
+/// ```compile_fail
+/// # fn twice(delivery: rocketmq_client::consumer::Delivery) {
+/// delivery.ack();
+/// delivery.retry_later(None);
+/// # }
+/// ```
+///
+/// A delivery that is dropped has failed, and comes again later; while the consumer shuts down, it stays uncommitted. After
+/// `consume_timeout` and `timeout_grace` it has failed, too, and what settles it then changes nothing.
+#[derive(Debug)]
+#[must_use = "a delivery that is dropped has failed"]
+pub struct Delivery {
+    message: Arc<MessageExt>,
+    acker: Acker,
+}
+
+/// Settles a message that was [split](Delivery::split) from its delivery. It may wait elsewhere than the message is handled.
+#[must_use = "a message whose acker is dropped has failed"]
+pub struct Acker {
+    /// `None`: it is settled.
+    flight: Option<Arc<Flight>>,
+}
+
+impl Delivery {
+    pub(super) fn new(flight: Arc<Flight>) -> Self {
+        Self { message: flight.message.clone(), acker: Acker { flight: Some(flight) } }
+    }
+
+    /// The message is done. Its offset is committed with the next commit of its queue.
+    pub fn ack(self) {
+        self.acker.ack();
+    }
+
+    /// As [`Acker::ack_committed`].
+    ///
+    /// # Errors
+    /// As [`Acker::ack_committed`].
+    pub async fn ack_committed(self) -> Result<(), MQClientError> {
+        self.acker.ack_committed().await
+    }
+
+    /// The message comes again later; see [`ConsumeOutcome::Later`] for the level.
+    pub fn retry_later(self, delay_level: Option<i32>) {
+        self.acker.retry_later(delay_level);
+    }
+
+    /// As [`Acker::dead_letter`].
+    ///
+    /// # Errors
+    /// As [`Acker::dead_letter`].
+    pub async fn dead_letter(self, reason: impl Into<String>) -> Result<(), MQClientError> {
+        self.acker.dead_letter(reason).await
+    }
+
+    /// As [`Acker::extend`].
+    pub fn extend(&self, time: Duration) {
+        self.acker.extend(time);
+    }
+
+    /// The message, and what settles it.
+    pub fn split(self) -> (Arc<MessageExt>, Acker) {
+        (self.message, self.acker)
+    }
+}
+
+impl Deref for Delivery {
+    type Target = MessageExt;
+
+    fn deref(&self) -> &MessageExt {
+        &self.message
+    }
+}
+
+impl Acker {
+    /// The message is done. Its offset is committed with the next commit of its queue.
+    pub fn ack(mut self) {
+        self.settle(ConsumeOutcome::Success, None);
+    }
+
+    /// The message is done. Returns when the broker has its offset, so that it does not come again after a crash. All
+    /// messages of its queue before it have to be settled for that, so that this waits for them; a commit that fails is
+    /// repeated. When the future is dropped after its first poll, the message is done all the same; before that, it has failed.
+    ///
+    /// # Errors
+    /// `NotSettled` when the delivery was out of time, or when the queue went to another consumer, or the consumer ended,
+    /// before the commit was known: the message may come again.
+    pub async fn ack_committed(self) -> Result<(), MQClientError> {
+        let Some(flight) = self.flight.clone() else { return Ok(()) };
+        let is_done = self.told(ConsumeOutcome::Success).await;
+        if is_done && remote::wait_until_committed(&flight.member, &flight.owned, flight.offset).await {
+            return Ok(());
+        }
+        Err(not_settled(&flight, "its offset may not be committed"))
+    }
+
+    /// The message comes again later; see [`ConsumeOutcome::Later`] for the level.
+    pub fn retry_later(mut self, delay_level: Option<i32>) {
+        self.settle(ConsumeOutcome::Later { delay_level }, None);
+    }
+
+    /// Stores the message in the group's dead letter topic, with the reason. Returns when a broker has it. When the future is
+    /// dropped after its first poll, the message goes there all the same; before that, it has failed.
+    ///
+    /// # Errors
+    /// `NotSettled` when no broker took it, or the delivery was out of time. The consumer tries again, and its offset stands
+    /// meanwhile; the event `SendBackFailed` says why.
+    pub async fn dead_letter(self, reason: impl Into<String>) -> Result<(), MQClientError> {
+        let Some(flight) = self.flight.clone() else { return Ok(()) };
+        if self.told(ConsumeOutcome::DeadLetter { reason: reason.into() }).await {
+            return Ok(());
+        }
+        Err(not_settled(&flight, "no broker has stored the dead letter yet"))
+    }
+
+    /// Asks for more time, counted from now. It never shortens the time, and changes nothing once the time is over.
+    pub fn extend(&self, time: Duration) {
+        if let (Some(flight), Some(until)) = (&self.flight, Instant::now().checked_add(time)) {
+            flight.extend(until);
+        }
+    }
+
+    /// Settles, and waits for the end. True: the message is finished.
+    async fn told(mut self, outcome: ConsumeOutcome) -> bool {
+        let (tell, told) = oneshot::channel();
+        self.settle(outcome, Some(tell));
+        told.await.unwrap_or(false)
+    }
+
+    fn settle(&mut self, outcome: ConsumeOutcome, tell: Option<oneshot::Sender<bool>>) {
+        if let Some(flight) = self.flight.take() {
+            flight.settle(Settlement::Told(outcome, tell));
+        }
+    }
+}
+
+impl Drop for Acker {
+    fn drop(&mut self) {
+        if let Some(flight) = self.flight.take() {
+            flight.settle(Settlement::Dropped);
+        }
+    }
+}
+
+impl fmt::Debug for Acker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.flight.as_ref().map(|flight| (&flight.owned.queue, flight.offset));
+        f.debug_tuple("Acker").field(&place).finish()
+    }
+}
+
+fn not_settled(flight: &Flight, reason: &'static str) -> MQClientError {
+    MQClientError::NotSettled {
+        group: flight.member.group().clone(),
+        queue: Box::new(flight.owned.queue.clone()),
+        offset: flight.offset,
+        reason,
+    }
+}
