@@ -14,8 +14,7 @@ mod serve;
 use rocketmq::conf::SerializeType;
 use tokio::runtime::{Builder, Runtime};
 
-const USAGE: &str =
-    "arguments: serve BROKERS QUEUES TOPICS | ours NAMESRV HEADERS THREADS | frames BROKER HEADERS";
+const USAGE: &str = "arguments: serve BROKERS QUEUES TOPICS | ours NAMESRV HEADERS THREADS [own-thread] | frames BROKER HEADERS";
 
 fn main() {
     // Cargo adds arguments of its own to a benchmark's.
@@ -29,9 +28,10 @@ fn main() {
                 topics.parse().expect("a number of topics"),
             );
         }
-        ["ours", name_server, headers, threads] => {
+        ["ours", name_server, headers, threads, ref rest @ ..] => {
             let threads = threads.parse().expect("a number of threads");
-            runtime(threads).block_on(ours::run(name_server, header_type(headers)));
+            let own_thread = *rest == ["own-thread"];
+            runtime(threads).block_on(ours::run(name_server, header_type(headers), own_thread));
         }
         ["frames", broker, headers] => runtime(2).block_on(frames::run(broker, header_type(headers))),
         // A run without arguments, as of `cargo bench`, measures nothing.

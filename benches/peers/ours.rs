@@ -16,9 +16,9 @@ use crate::serve::topics;
 /// How often an open-loop run looks which messages are due, and any run whether the last callback has run.
 const TICK: Duration = Duration::from_micros(500);
 
-pub(crate) async fn run(name_server: &str, headers: SerializeType) {
+pub(crate) async fn run(name_server: &str, headers: SerializeType, own_thread: bool) {
     while let Some(load) = Load::next() {
-        let producer = producer(name_server, headers, &load).await;
+        let producer = producer(name_server, headers, own_thread, &load).await;
         // Of no owner, as the arrays in Java's program: bodies of real messages are not counted by several threads.
         let body = Bytes::from_static(vec![b'x'; load.bytes].leak());
         // Opens the connections and finds the routes.
@@ -36,10 +36,11 @@ pub(crate) async fn run(name_server: &str, headers: SerializeType) {
     }
 }
 
-async fn producer(name_server: &str, headers: SerializeType, load: &Load) -> Producer {
+async fn producer(name_server: &str, headers: SerializeType, own_thread: bool, load: &Load) -> Producer {
     let in_flight = u32::try_from(load.in_flight).expect("a number that fits");
     let builder = Producer::builder("bench").name_server_addr(name_server).option(|option| {
         option.set_serialize_type(headers);
+        option.set_own_thread(own_thread);
         option.set_auto_batch(load.mode == Mode::AutoBatch);
         option.set_client_async_semaphore_bytes(1 << 30);
         // The producer's own limit is what holds a run with callbacks to its number in flight.
