@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rocketmq::conf::ProducerOption;
-use rocketmq::consumer::{ConsumeFromWhere, PushConsumer};
-use rocketmq::model::Message;
+use rocketmq::consumer::{ConsumeFromWhere, ConsumerEvent, PushConsumer};
+use rocketmq::model::{Message, mix_all};
 use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::{Fault, FaultAction, MockCluster};
-use rocketmq_remoting::protocol::RequestCode;
+use rocketmq_namesrv_mock::{AnswerChange, Fault, FaultAction, MockCluster, RecordDamage};
+use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 
 const TOPIC: &str = "Faulty";
 const GROUP: &str = "faulty";
@@ -76,4 +76,51 @@ async fn members_of_a_new_group_that_start_together_replay_nothing() {
     assert_eq!(*seen.lock().unwrap(), ["new"]);
     early.shutdown().await.unwrap();
     late.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_a_dead_letter_before_its_offset_passes() {
+    let cluster = MockCluster::builder().start().await.unwrap();
+    cluster.create_topic(TOPIC, 1).unwrap();
+    send(&cluster, &["before", "broken", "after"]).await;
+    let change = AnswerChange::new().damage(1, RecordDamage::Crc);
+    let mut damage = Fault::on(RequestCode::PULL_MESSAGE, FaultAction::ChangeAnswer(change));
+    (damage.times, damage.topic) = (Some(1), Some(TOPIC.to_owned()));
+    cluster.inject(damage);
+    // The first try fails: the offset stands meanwhile.
+    let refused = FaultAction::Refuse { code: ResponseCode::SYSTEM_ERROR, remark: "no".to_owned() };
+    let mut refuse = Fault::on_sends(refused);
+    (refuse.times, refuse.topic) = (Some(1), Some(mix_all::retry_topic(GROUP)));
+    cluster.inject(refuse);
+    let seen = Seen::default();
+    let consumer = member(&cluster, ConsumeFromWhere::First, &seen);
+    let mut events = consumer.events();
+    consumer.start().await.unwrap();
+    until("the neighbours", || seen.lock().unwrap().len() == 2).await;
+    let mut refused = false;
+    let (reason, message) = loop {
+        match tokio::time::timeout(Duration::from_secs(30), events.next()).await.unwrap().unwrap() {
+            ConsumerEvent::SendBackFailed { .. } => {
+                let committed = || cluster.group_offsets(GROUP, TOPIC).into_values().next();
+                until("the commit of what is before it", || committed() == Some(1)).await;
+                refused = true;
+            }
+            ConsumerEvent::DeadLettered { reason, message, .. } => break (reason, message),
+            _ => {}
+        }
+    };
+    assert!(refused, "the offset stood while no broker had the dead letter");
+    assert_eq!((&*message.topic, message.offset), (TOPIC, 1));
+    assert_eq!(*seen.lock().unwrap(), ["before", "after"]);
+    assert!(consumer.shutdown().await.unwrap().is_clean());
+    assert_eq!(cluster.group_offsets(GROUP, TOPIC).into_values().collect::<Vec<_>>(), [3]);
+    let letters = cluster.messages(&mix_all::dlq_topic(GROUP));
+    let [letter] = &letters[..] else { panic!("{letters:?}") };
+    assert_eq!(letter.property("DLQ_REASON"), Some(&*reason));
+    let place = ["DLQ_ORIGIN_TOPIC", "DLQ_ORIGIN_QUEUE_ID", "DLQ_ORIGIN_QUEUE_OFFSET"];
+    assert_eq!(place.map(|name| letter.property(name)), [Some(TOPIC), Some("0"), Some("1")]);
+    // The body is the whole record.
+    let body = letter.body();
+    assert_eq!(body[..4], u32::try_from(body.len()).unwrap().to_be_bytes());
+    assert!(body.windows(6).any(|bytes| bytes == b"broken"));
 }

@@ -10,6 +10,8 @@ use super::properties::{for_retry_topic, original_topic};
 const TOP_LEVEL: i32 = 18;
 /// A failed retry begins at this level: 10 s.
 const FIRST_LEVEL: i32 = 3;
+/// The message has no known place in a commit log: it cannot be given back (36), only sent.
+pub(crate) const NO_COMMIT_LOG_OFFSET: i64 = -1;
 const FIRST_LOCAL: Duration = Duration::from_secs(5);
 const LONGEST_LOCAL: Duration = Duration::from_secs(60);
 
@@ -174,7 +176,11 @@ impl RetryLadder {
                 }
             }
             // Perhaps the body is too large for a send: the broker can copy it, but takes no reason.
-            RetryStep::Send(_) if dead && failure == StepFailure::Refused => {
+            RetryStep::Send(_)
+                if dead
+                    && failure == StepFailure::Refused
+                    && message.commit_log_offset() != NO_COMMIT_LOG_OFFSET =>
+            {
                 return (RetryStep::SendBack(send_back(message, plan, -1)), None);
             }
             _ => {}
