@@ -17,8 +17,8 @@ const LONGEST_LOCAL: Duration = Duration::from_secs(60);
 
 /// Finds a place for one message whose handler failed; until there is one, the offset of the message stands.
 ///
-/// Later: given back to the broker that stored it (36); else sent to the retry topic, unless a member of the group holds a
-/// lock; else handled again here. Dead letter: sent to the retry topic with a count beyond the maximum, so that the broker
+/// Later: given back to the broker that stored it (36); else sent to the retry topic, unless a member of the group may hold
+/// a lock; else handled again here. Dead letter: sent to the retry topic with a count beyond the maximum, so that the broker
 /// moves it to `%DLQ%` with its properties; else sent again later.
 ///
 /// The first step is [`begin`](Self::begin), what came of it goes to [`failed`](Self::failed) or [`stored`](Self::stored).
@@ -42,8 +42,9 @@ pub(crate) struct RetryPlan<'a> {
     pub(crate) reason: &'a str,
     /// The listener asked for a dead letter.
     pub(crate) dead_letter: bool,
-    /// A member of the group may hold a lock on a queue: any send to the retry topic would become a dead letter.
-    pub(crate) locks_held: bool,
+    /// A member of the group may hold a lock on a queue: any send to the retry topic would become a dead letter. See
+    /// [`Company`](super::Company).
+    pub(crate) may_hold_locks: bool,
 }
 
 /// What a driver has to do next.
@@ -170,7 +171,7 @@ impl RetryLadder {
     ) -> (RetryStep, Option<RetryEvent>) {
         let dead = plan.is_dead(message);
         match step {
-            RetryStep::SendBack(_) if !dead && !plan.locks_held => {
+            RetryStep::SendBack(_) if !dead && !plan.may_hold_locks => {
                 if let Some(send) = send(message, plan, false) {
                     return (RetryStep::Send(send), None);
                 }
