@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rocketmq::conf::ProducerOption;
-use rocketmq::consumer::{ConsumeFromWhere, ConsumerEvent, PushConsumer};
+use rocketmq::consumer::{ConsumeFailure, ConsumeFromWhere, ConsumerEvent, PushConsumer};
 use rocketmq::model::{Message, mix_all};
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{AnswerChange, Fault, FaultAction, MockCluster, RecordDamage};
 use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
+use tokio::sync::Semaphore;
 
 const TOPIC: &str = "Faulty";
 const GROUP: &str = "faulty";
@@ -123,4 +124,44 @@ async fn a_record_that_cannot_be_read_is_a_dead_letter_before_its_offset_passes(
     let body = letter.body();
     assert_eq!(body[..4], u32::try_from(body.len()).unwrap().to_be_bytes());
     assert!(body.windows(6).any(|bytes| bytes == b"broken"));
+}
+
+#[tokio::test]
+async fn handlers_are_told_of_a_shutdown_and_what_they_leave_comes_again() {
+    let cluster = MockCluster::builder().start().await.unwrap();
+    cluster.create_topic(TOPIC, 1).unwrap();
+    send(&cluster, &["left"]).await;
+    let (running, told) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (started, stopped) = (running.clone(), told.clone());
+    let first = PushConsumer::builder(GROUP)
+        .name_server_addr(cluster.name_server_addr())
+        .option(|option| _ = option.set_consume_from_where(ConsumeFromWhere::First))
+        .subscribe(TOPIC, "*")
+        .listener(move |_, context| {
+            let (started, stopped) = (started.clone(), stopped.clone());
+            async move {
+                started.add_permits(1);
+                context.cancelled.cancelled().await;
+                stopped.add_permits(1);
+                Err::<(), ConsumeFailure>("told to stop".into())
+            }
+        });
+    let first = first.start().await.unwrap();
+    running.acquire().await.unwrap().forget();
+    let report = first.shutdown().await.unwrap();
+    assert!(told.try_acquire().is_ok(), "the token was cancelled, and the handler waited for");
+    assert!(report.is_clean() && report.took < Duration::from_secs(5), "{report:?}");
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let note = times.clone();
+    let second = PushConsumer::builder(GROUP)
+        .name_server_addr(cluster.name_server_addr())
+        .subscribe(TOPIC, "*")
+        .listener(move |message, _| {
+            note.lock().unwrap().push(message.reconsume_times());
+            async {}
+        });
+    let second = second.start().await.unwrap();
+    until("the message again", || !times.lock().unwrap().is_empty()).await;
+    assert_eq!(*times.lock().unwrap(), [0], "no failure was counted");
+    second.shutdown().await.unwrap();
 }
