@@ -1,10 +1,11 @@
 //! Push consumers while their brokers or their group misbehave.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rocketmq::conf::ProducerOption;
-use rocketmq::consumer::{ConsumeFailure, ConsumeFromWhere, ConsumerEvent, PushConsumer};
+use rocketmq::consumer::{CancelToken, ConsumeFailure, ConsumeFromWhere, ConsumerEvent, PushConsumer};
 use rocketmq::model::{Message, mix_all};
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{AnswerChange, Fault, FaultAction, MockCluster, RecordDamage};
@@ -164,4 +165,38 @@ async fn handlers_are_told_of_a_shutdown_and_what_they_leave_comes_again() {
     until("the message again", || !times.lock().unwrap().is_empty()).await;
     assert_eq!(*times.lock().unwrap(), [0], "no failure was counted");
     second.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_dropped_without_a_shutdown_loses_nothing_and_another_takes_over() {
+    let cluster = MockCluster::builder().start().await.unwrap();
+    cluster.create_topic(TOPIC, 4).unwrap();
+    send(&cluster, &["0", "1", "2", "3", "4", "5", "6", "7"]).await;
+    // Its handlers never end.
+    let (running, tokens) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let (count, keep) = (running.clone(), tokens.clone());
+    let first = PushConsumer::builder(GROUP)
+        .name_server_addr(cluster.name_server_addr())
+        .option(|option| _ = option.set_consume_from_where(ConsumeFromWhere::First))
+        .subscribe(TOPIC, "*")
+        .listener(move |_, context| {
+            *count.lock().unwrap() += 1;
+            keep.lock().unwrap().push(context.cancelled);
+            std::future::pending::<()>()
+        });
+    let first = first.start().await.unwrap();
+    until("handlers", || *running.lock().unwrap() == 8).await;
+    let seen = Seen::default();
+    let second = member(&cluster, ConsumeFromWhere::First, &seen);
+    second.start().await.unwrap();
+    let began = Instant::now();
+    drop(first);
+    assert!(began.elapsed() < Duration::from_secs(1), "the drop waits for nothing");
+    until("all messages", || seen.lock().unwrap().iter().collect::<BTreeSet<_>>().len() == 8).await;
+    until("the handlers are told", || tokens.lock().unwrap().iter().all(CancelToken::is_cancelled)).await;
+    assert_eq!(cluster.group_connections(GROUP).len(), 1, "its connections are closed");
+    send(&cluster, &["8", "9"]).await;
+    until("new messages", || seen.lock().unwrap().len() >= 10).await;
+    assert_eq!(second.assignment().iter().filter(|queue| queue.topic() == TOPIC).count(), 4);
+    assert!(second.shutdown().await.unwrap().is_clean());
 }
