@@ -44,7 +44,9 @@ pub enum ConsumeFromWhere {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Undecodable {
-    /// It goes to the group's dead letter topic as it is.
+    /// It goes to the group's dead letter topic: the body is the whole record as it is stored. `DLQ_REASON` says why it cannot
+    /// be read, `DLQ_ORIGIN_TOPIC`, `DLQ_ORIGIN_BROKER`, `DLQ_ORIGIN_QUEUE_ID` and `DLQ_ORIGIN_QUEUE_OFFSET` where it is. An
+    /// event tells of it, and its offset counts as consumed once a broker has the dead letter.
     DeadLetter,
     /// An event tells of it, and it counts as consumed.
     Skip,

@@ -99,7 +99,7 @@ impl Worker {
 
 /// What the end of a handler means for its message. True: the message is finished.
 async fn conclude(
-    member: &Member,
+    member: &Arc<Member>,
     owned: &Arc<OwnedQueue>,
     offset: i64,
     message: &Arc<MessageExt>,
@@ -115,7 +115,7 @@ async fn conclude(
 
 /// What an outcome means for a message. True: the message is finished.
 pub(super) async fn conclude_one(
-    member: &Member,
+    member: &Arc<Member>,
     owned: &Arc<OwnedQueue>,
     offset: i64,
     message: &Arc<MessageExt>,
@@ -138,8 +138,14 @@ pub(super) async fn conclude_one(
     if member.settings.broadcast {
         return try_here_or_skip(member, owned, offset, message, failing);
     }
-    // A message of a queue that is not ours any more belongs to its next owner, who gets it anyway.
-    if owned.lock().is_released() && owned.lock().window.is_none() {
+    // A message of a queue that is not ours any more belongs to its next owner, who gets it anyway: the handler was told to
+    // stop, which is no failure of the message.
+    let (is_released, is_gone) = {
+        let state = owned.lock();
+        (state.is_released(), state.window.is_none())
+    };
+    if is_released && (is_gone || !failing.dead_letter) {
+        give_back(member, owned, [(offset, message.clone())]);
         return false;
     }
     place(member, owned, offset, message, &failing).await

@@ -77,7 +77,10 @@ impl Worker {
                     self.member.recorder.failed(1);
                     let member = self.member.clone();
                     let failing = Failing { reason, delay_level: None, dead_letter: true };
-                    if self.is_past_maximum(&message, failures)
+                    // A handler that was told to stop leaves the message to the next owner.
+                    let is_released = owned.lock().is_released();
+                    if !is_released
+                        && self.is_past_maximum(&message, failures)
                         && give_up(&member, owned, &message, failures, failing).await
                     {
                         done.push(offset);

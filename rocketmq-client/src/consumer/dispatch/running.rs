@@ -56,7 +56,19 @@ pub(super) async fn poll_once<M, R>(slot: &mut Slot<M, R>) -> Option<Ended<R>> {
     .await
 }
 
-/// Waits for a handler: until its deadline, then for the grace with its token cancelled. After that it is dropped.
+/// Cancels the token of a handler that is dropped before its end: jobs that it started elsewhere see that.
+struct CancelOnDrop<'a>(Option<&'a CancelSource>);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(source) = self.0 {
+            source.cancel();
+        }
+    }
+}
+
+/// Waits for a handler: until its deadline, then for the grace with its token cancelled. After that it is dropped. The token
+/// is cancelled earlier if the queue is released or the consumer shuts down; the handler has the rest of its time then.
 pub(super) async fn wait<M, R>(
     member: &Member,
     owned: &OwnedQueue,
@@ -64,7 +76,28 @@ pub(super) async fn wait<M, R>(
     (slot, source): (&mut Slot<M, R>, &CancelSource),
     (began, deadline): (Instant, Instant),
 ) -> Outcome<R> {
-    if let Ok(ended) = timeout_at(deadline, poll_fn(|cx| slot.poll(cx))).await {
+    let mut dropped = CancelOnDrop(Some(source));
+    let outcome = wait_in_time(member, owned, first, (slot, source), (began, deadline)).await;
+    dropped.0 = None;
+    outcome
+}
+
+async fn wait_in_time<M, R>(
+    member: &Member,
+    owned: &OwnedQueue,
+    first: &MessageExt,
+    (slot, source): (&mut Slot<M, R>, &CancelSource),
+    (began, deadline): (Instant, Instant),
+) -> Outcome<R> {
+    let ended = async {
+        tokio::select! {
+            biased;
+            ended = poll_fn(|cx| slot.poll(cx)) => return ended,
+            () = owned.released() => source.cancel(),
+        }
+        poll_fn(|cx| slot.poll(cx)).await
+    };
+    if let Ok(ended) = timeout_at(deadline, ended).await {
         return ended.into();
     }
     source.cancel();
@@ -110,5 +143,8 @@ pub(super) fn give_back(
     if state.gets_in_line() {
         drop(state);
         member.ready.push(owned.clone());
+    } else if state.is_released() && state.in_hand() == 0 {
+        drop(state);
+        owned.settled.notify_waiters();
     }
 }

@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// Tells a handler that its result is not wanted any more: its time is over, its queue went to another consumer, or the
-/// consumer is shutting down. A handler that goes on is dropped `timeout_grace` later, at an await point.
+/// Tells a handler to stop: its time is over, its queue goes to another consumer, or the consumer is shutting down.
+///
+/// A handler that goes on when its time is over is dropped `timeout_grace` later, at an await point. A handler whose queue goes
+/// away may still succeed while the release waits for it; if it fails instead, the failure does not count, and the next owner
+/// of the queue gets the message.
 ///
 /// `Clone` copies a pointer.
 ///

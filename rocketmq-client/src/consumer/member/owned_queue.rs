@@ -23,12 +23,16 @@ pub(crate) struct OwnedQueue {
     /// Told when a released queue has no message in hand any more, when a position was found, and when a message of a stream
     /// is finished.
     pub(crate) settled: Notify,
+    /// Told when the ownership ends.
+    ended: Arc<Notify>,
     state: Mutex<Ownership>,
 }
 
 /// What changes while a queue is owned.
 #[derive(Debug)]
 pub(crate) struct Ownership {
+    /// Of its [`OwnedQueue`].
+    ended: Arc<Notify>,
     pub(crate) stage: Stage,
     /// The cached messages, once the position is known.
     pub(crate) window: Option<ProcessQueue<Arc<MessageExt>>>,
@@ -124,7 +128,9 @@ impl OwnedQueue {
             broker_name: Some(queue.broker_name().into()),
             ..PullMessageRequestHeader::default()
         };
+        let ended = Arc::new(Notify::new());
         let state = Ownership {
+            ended: ended.clone(),
             stage,
             window,
             judge: PullJudge::default(),
@@ -141,7 +147,17 @@ impl OwnedQueue {
             since: Instant::now(),
             broker_max: None,
         };
-        Self { queue, generation, subscribed, settled: Notify::new(), state: Mutex::new(state) }
+        Self { queue, generation, subscribed, settled: Notify::new(), ended, state: Mutex::new(state) }
+    }
+
+    /// Waits until the ownership ends.
+    pub(crate) async fn released(&self) {
+        let mut ended = std::pin::pin!(self.ended.notified());
+        // Registers before the look: an end in between wakes it.
+        ended.as_mut().enable();
+        if !self.lock().is_released() {
+            ended.await;
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Ownership> {
@@ -203,6 +219,7 @@ impl Ownership {
     /// Ends the ownership: no message is handed out or added any more.
     pub(crate) fn release(&mut self) {
         self.enter(Stage::Released);
+        self.ended.notify_waiters();
         if let Some(window) = &mut self.window {
             window.stop_handing_out();
         }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::conf::Undecodable;
 use crate::consumer::position::StartFrom;
 use crate::consumer::pull::FlowLimits;
 use crate::consumer::strategy::AllocateMessageQueueStrategy;
@@ -21,6 +22,7 @@ pub(crate) struct Settings {
     /// `None`: a message may fail any number of times.
     pub(crate) max_reconsume_times: Option<u32>,
     pub(crate) start_from: StartFrom,
+    pub(crate) undecodable: Undecodable,
     pub(crate) consume_timeout: Duration,
     pub(crate) timeout_grace: Duration,
     pub(crate) batch_max: usize,

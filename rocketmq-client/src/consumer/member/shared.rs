@@ -15,6 +15,7 @@ use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::{CommitTable, LocalOffsets};
 use crate::consumer::position::{GroupHistory, StartRule};
 use crate::consumer::pull::{FlowLoad, Throttle};
+use crate::consumer::retry::Company;
 use crate::consumer::watch::{ConsumerRecorder, EventSender};
 use crate::consumer::window::Generations;
 use crate::factory::{MQClientInstance, TopicSubscribeInfo};
@@ -49,6 +50,7 @@ pub(crate) struct Member {
     /// Where a broadcast consumer keeps its offsets; brokers keep them otherwise.
     pub(crate) local: Option<LocalOffsets>,
     commits: Mutex<CommitTable>,
+    company: Mutex<Company>,
     /// Whether the group had consumed each topic before this member joined it.
     histories: Mutex<FxHashMap<Arc<str>, GroupHistory>>,
     /// The routes of topics as they were at this version.
@@ -91,6 +93,7 @@ impl Member {
             retries: Retries::default(),
             local,
             commits: Mutex::default(),
+            company: Mutex::default(),
             histories: Mutex::default(),
             views: Mutex::default(),
         }
@@ -103,6 +106,11 @@ impl Member {
     /// The commits. No other lock is taken while this one is held.
     pub(crate) fn commits(&self) -> MutexGuard<'_, CommitTable> {
         self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of the other members.
+    pub(crate) fn company(&self) -> MutexGuard<'_, Company> {
+        self.company.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn subscribed(&self, topic: &str) -> Option<Arc<Subscribed>> {

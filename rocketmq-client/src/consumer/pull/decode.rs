@@ -1,11 +1,17 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rocketmq_common::message_const::PROPERTY_RETRY_TOPIC;
+use rocketmq_common::message_ext::RecordHeader;
 use rocketmq_common::record::{RecordDecoder, RecordError};
-use rocketmq_common::{MessageExt, MessageQueue};
+use rocketmq_common::{Message, MessageExt, MessageQueue};
 use rocketmq_remoting::protocol::KeptBody;
 
+use crate::conf::Undecodable;
 use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::retry::{
+    DLQ_ORIGIN_BROKER, DLQ_ORIGIN_QUEUE_ID, DLQ_ORIGIN_QUEUE_OFFSET, NO_COMMIT_LOG_OFFSET,
+};
 use crate::consumer::watch::ConsumerEvent;
 
 /// What the body of an answer holds.
@@ -17,12 +23,14 @@ pub(super) struct Pulled {
     pub(super) pinned: u64,
     /// Records that cannot be read.
     pub(super) broken: Vec<ConsumerEvent>,
+    /// Those of `messages` that stand for such a record until it is stored as a dead letter, and why it cannot be read.
+    pub(super) unread: Vec<(i64, Arc<MessageExt>, String)>,
     /// The rest of the body is lost: the next pull begins here.
     pub(super) read_to: Option<i64>,
 }
 
-/// Reads the records of a body. What the subscription does not want is left out.
-pub(super) fn decode(member: &Member, owned: &OwnedQueue, body: KeptBody) -> Pulled {
+/// Reads the records of a body that was pulled from the offset `asked`. What the subscription does not want is left out.
+pub(super) fn decode(member: &Member, owned: &OwnedQueue, asked: i64, body: KeptBody) -> Pulled {
     let mut pulled = Pulled { pinned: body.pinned() as u64, ..Pulled::default() };
     pulled.messages.reserve_exact(member.settings.pull_batch_size.clamp(1, 64) as usize);
     let bytes = body.into_bytes();
@@ -45,7 +53,14 @@ pub(super) fn decode(member: &Member, owned: &OwnedQueue, body: KeptBody) -> Pul
                     // Behind it nothing is known: the rest is pulled again, from where this answer was read to.
                     pulled.read_to = Some(next.unwrap_or(i64::MIN));
                 } else {
-                    next = error.queue_offset().map(|offset| offset + 1).or(next);
+                    // The lowest offset that the record can have. What it says of itself may be broken, too.
+                    let place = next.unwrap_or(asked);
+                    next = Some(place + 1);
+                    if member.settings.undecodable == Undecodable::DeadLetter {
+                        let stand_in = Arc::new(stand_in(queue, place, &error, raw(&error, &bytes)));
+                        pulled.messages.push((place, stand_in.clone()));
+                        pulled.unread.push((place, stand_in, error.to_string()));
+                    }
                 }
                 pulled.broken.push(event(member, queue, &error, &bytes));
             }
@@ -65,7 +80,32 @@ fn show_topic(member: &Member, is_retry: bool, message: &mut MessageExt) {
     }
 }
 
-fn event(member: &Member, queue: &MessageQueue, error: &RecordError, bytes: &bytes::Bytes) -> ConsumerEvent {
+/// A message whose body is a whole record that cannot be read. Its place in the commit log is not known, so that no broker can
+/// be asked to copy it from there.
+fn stand_in(queue: &MessageQueue, place: i64, error: &RecordError, raw: Bytes) -> MessageExt {
+    let mut message = Message::new(queue.topic(), raw);
+    message.put_property(DLQ_ORIGIN_BROKER, queue.broker_name());
+    message.put_property(DLQ_ORIGIN_QUEUE_ID, queue.queue_id().to_string());
+    message.put_property(DLQ_ORIGIN_QUEUE_OFFSET, error.queue_offset().unwrap_or(place).to_string());
+    let header = RecordHeader {
+        queue_id: queue.queue_id(),
+        queue_offset: place,
+        commit_log_offset: NO_COMMIT_LOG_OFFSET,
+        ..RecordHeader::default()
+    };
+    let mut message = MessageExt::new(message, header);
+    message.set_broker_name(queue.shared_broker_name().clone());
+    message
+}
+
+/// The bytes of a record whose size could be read.
+fn raw(error: &RecordError, bytes: &Bytes) -> Bytes {
+    let rest = bytes.slice(error.position().min(bytes.len())..);
+    let size = rest.first_chunk::<4>().map_or(0, |size| u32::from_be_bytes(*size) as usize);
+    rest.slice(..size.min(rest.len()))
+}
+
+fn event(member: &Member, queue: &MessageQueue, error: &RecordError, bytes: &Bytes) -> ConsumerEvent {
     ConsumerEvent::MessageUndecodable {
         group: member.events.group(),
         queue: queue.clone(),

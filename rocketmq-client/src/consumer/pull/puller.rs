@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rocketmq_common::PullSysFlag;
+use rocketmq_common::{MessageExt, PullSysFlag};
 use rocketmq_remoting::net::{CallError, OnAnswer};
 use rocketmq_remoting::protocol::header::PullMessageAnswer;
 use rocketmq_remoting::protocol::{CommandRef, CommandView, KeptBody, RequestCode, ResponseCode};
@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::decode::{Pulled, decode};
 use super::{PullAnswer, PullEvent, PullVerdict, ReadFrom, Throttle, WhatNext};
 use crate::consumer::lock::locker;
-use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
+use crate::consumer::member::{Member, OwnedQueue, Ownership, Parked, Stage};
 use crate::consumer::position::CorrectionMachine;
+use crate::consumer::retry::RetryLadder;
 use crate::consumer::watch::ConsumerEvent;
 use crate::consumer::window::PulledRange;
 use crate::error::MQClientError;
@@ -148,7 +149,7 @@ impl OnAnswer for PullCallback {
         match outcome {
             Outcome::Answered { code, remark, numbers, body, took } => {
                 let pulled = if code == ResponseCode::SUCCESS {
-                    decode(&member, &self.owned, body)
+                    decode(&member, &self.owned, self.asked, body)
                 } else {
                     Pulled::default()
                 };
@@ -186,7 +187,7 @@ impl PullCallback {
         let verdict = state.judge.answered(Instant::now(), answer);
         follow(&mut state, verdict.read_from);
         let event = verdict.event;
-        let mut gets_in_line = false;
+        let (mut gets_in_line, mut unread) = (false, pulled.unread);
         match verdict.next {
             WhatNext::Advance { next_begin, after } => {
                 let range = PulledRange { next_begin, pinned: pulled.pinned };
@@ -196,6 +197,7 @@ impl PullCallback {
                 if let Some(put) = put {
                     member.cached_bytes.fetch_add(put.pinned, Ordering::Relaxed);
                 }
+                hold_back(&mut state, &mut unread);
                 pull_after(member, owned, &mut state, after + member.settings.pull_interval);
                 gets_in_line = state.gets_in_line();
             }
@@ -226,6 +228,11 @@ impl PullCallback {
         for error in pulled.broken {
             member.events.emit(error);
         }
+        for (offset, message, reason) in unread {
+            let parked =
+                Parked { at: Instant::now(), owned: owned.clone(), offset, message, dead: Some(reason) };
+            member.retries.park(parked, RetryLadder::default(), 0);
+        }
         tell(member, owned, event);
     }
 
@@ -242,6 +249,13 @@ impl PullCallback {
             locker::doubt(member, owned.queue.broker_name());
         }
     }
+}
+
+/// Takes what cannot be read out of the hands of listeners: its offset stands until it is a dead letter. Entries that are not
+/// in the window, because an earlier answer brought them or the queue is being released, are dropped.
+fn hold_back(state: &mut Ownership, unread: &mut Vec<(i64, Arc<MessageExt>, String)>) {
+    let window = &mut state.window;
+    unread.retain(|(offset, _, _)| window.as_mut().is_some_and(|window| window.take_at(*offset).is_some()));
 }
 
 /// A pull that nobody will answer: the tasks of the connection were stopped.

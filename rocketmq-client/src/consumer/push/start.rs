@@ -161,6 +161,7 @@ impl DefaultMQPushConsumerImpl {
             limits: flow_limits(option, orderly),
             max_reconsume_times: option.reconsume_limit(orderly),
             start_from,
+            undecodable: option.undecodable_policy(),
             consume_timeout: millis(option.consume_timeout()),
             timeout_grace: millis(option.timeout_grace()),
             batch_max: option.consume_message_batch_max_size() as usize,

@@ -183,6 +183,11 @@ impl Rebalancer {
             tracing::debug!(%broker, error = with_causes(error), "the members of the group are not known");
         }
         let asked = asked.ok();
+        // A broker that does not answer rules nothing out.
+        let is_alone = asked.as_ref().is_some_and(|members| {
+            !members.is_empty() && members.iter().all(|id| id == member.instance.client_id())
+        });
+        member.company().told(Instant::now(), is_alone);
         known.insert(brokers, asked.clone());
         asked
     }

@@ -10,13 +10,15 @@ use super::properties::{for_retry_topic, original_topic};
 const TOP_LEVEL: i32 = 18;
 /// A failed retry begins at this level: 10 s.
 const FIRST_LEVEL: i32 = 3;
+/// The message has no known place in a commit log: it cannot be given back (36), only sent.
+pub(crate) const NO_COMMIT_LOG_OFFSET: i64 = -1;
 const FIRST_LOCAL: Duration = Duration::from_secs(5);
 const LONGEST_LOCAL: Duration = Duration::from_secs(60);
 
 /// Finds a place for one message whose handler failed; until there is one, the offset of the message stands.
 ///
-/// Later: given back to the broker that stored it (36); else sent to the retry topic, unless a member of the group holds a
-/// lock; else handled again here. Dead letter: sent to the retry topic with a count beyond the maximum, so that the broker
+/// Later: given back to the broker that stored it (36); else sent to the retry topic, unless a member of the group may hold
+/// a lock; else handled again here. Dead letter: sent to the retry topic with a count beyond the maximum, so that the broker
 /// moves it to `%DLQ%` with its properties; else sent again later.
 ///
 /// The first step is [`begin`](Self::begin), what came of it goes to [`failed`](Self::failed) or [`stored`](Self::stored).
@@ -40,8 +42,9 @@ pub(crate) struct RetryPlan<'a> {
     pub(crate) reason: &'a str,
     /// The listener asked for a dead letter.
     pub(crate) dead_letter: bool,
-    /// A member of the group may hold a lock on a queue: any send to the retry topic would become a dead letter.
-    pub(crate) locks_held: bool,
+    /// A member of the group may hold a lock on a queue: any send to the retry topic would become a dead letter. See
+    /// [`Company`](super::Company).
+    pub(crate) may_hold_locks: bool,
 }
 
 /// What a driver has to do next.
@@ -168,13 +171,17 @@ impl RetryLadder {
     ) -> (RetryStep, Option<RetryEvent>) {
         let dead = plan.is_dead(message);
         match step {
-            RetryStep::SendBack(_) if !dead && !plan.locks_held => {
+            RetryStep::SendBack(_) if !dead && !plan.may_hold_locks => {
                 if let Some(send) = send(message, plan, false) {
                     return (RetryStep::Send(send), None);
                 }
             }
             // Perhaps the body is too large for a send: the broker can copy it, but takes no reason.
-            RetryStep::Send(_) if dead && failure == StepFailure::Refused => {
+            RetryStep::Send(_)
+                if dead
+                    && failure == StepFailure::Refused
+                    && message.commit_log_offset() != NO_COMMIT_LOG_OFFSET =>
+            {
                 return (RetryStep::SendBack(send_back(message, plan, -1)), None);
             }
             _ => {}

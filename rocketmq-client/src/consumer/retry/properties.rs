@@ -4,6 +4,11 @@ use rocketmq_common::{MessageExt, message_const as names};
 /// The property that says why a message is a dead letter.
 pub(crate) const DLQ_REASON: &str = "DLQ_REASON";
 
+/// Where an undecodable record was stored: the properties of its dead letter, beside those of each dead letter.
+pub(crate) const DLQ_ORIGIN_BROKER: &str = "DLQ_ORIGIN_BROKER";
+pub(crate) const DLQ_ORIGIN_QUEUE_ID: &str = "DLQ_ORIGIN_QUEUE_ID";
+pub(crate) const DLQ_ORIGIN_QUEUE_OFFSET: &str = "DLQ_ORIGIN_QUEUE_OFFSET";
+
 /// A longer reason is cut, even where the properties leave more room.
 const REASON_BYTES: usize = 4 * 1024;
 /// What a message may carry, less what the broker adds.

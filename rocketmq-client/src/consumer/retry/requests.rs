@@ -42,7 +42,7 @@ pub(crate) async fn place(
         delay_level: failing.delay_level,
         reason: &failing.reason,
         dead_letter: failing.dead_letter,
-        locks_held: member.settings.orderly,
+        may_hold_locks: member.settings.orderly || member.company().may_hold_locks(Instant::now()),
     };
     let mut step = ladder.begin(message, &plan);
     let mut attempt = 0;
@@ -120,7 +120,7 @@ pub(crate) async fn store_dead_letter(
         delay_level: None,
         reason: &failing.reason,
         dead_letter: true,
-        locks_held: true,
+        may_hold_locks: true,
     };
     let ladder = RetryLadder::default();
     let step = ladder.begin(message, &plan);

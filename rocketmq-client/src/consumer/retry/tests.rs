@@ -14,7 +14,7 @@ const PLAN: RetryPlan<'static> = RetryPlan {
     delay_level: None,
     reason: "out of stock",
     dead_letter: false,
-    locks_held: false,
+    may_hold_locks: false,
 };
 
 fn message(reconsume_times: i32) -> MessageExt {
@@ -91,7 +91,7 @@ fn a_message_that_cannot_be_given_back_is_sent_to_the_retry_topic() {
 #[test]
 fn while_a_member_holds_a_lock_nothing_is_sent_to_the_retry_topic() {
     let (now, message) = (Instant::now(), message(0));
-    let plan = RetryPlan { locks_held: true, ..PLAN };
+    let plan = RetryPlan { may_hold_locks: true, ..PLAN };
     let mut ladder = RetryLadder::default();
     let back = ladder.begin(&message, &plan);
     let (next, event) = ladder.failed(now, &back, StepFailure::Refused, &message, &plan);

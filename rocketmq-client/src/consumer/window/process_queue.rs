@@ -173,6 +173,17 @@ impl<M> ProcessQueue<M> {
         std::iter::from_fn(|| self.take_one()).take(n)
     }
 
+    /// Takes the waiting message at an offset.
+    pub(crate) fn take_at(&mut self, offset: i64) -> Option<M> {
+        if !self.handing_out {
+            return None;
+        }
+        let place = self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok()?;
+        let message = self.entries.get_mut(place)?.message.take()?;
+        self.waiting -= 1;
+        Some(message)
+    }
+
     /// Ends a message that is in hand. Returns `None`, and changes nothing, for another generation and for a message that
     /// is not in hand.
     #[inline]
