@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rocketmq::client::MQClient;
 use rocketmq::conf::ClientOption;
-use rocketmq::consumer::{ConsumerEvent, MessageModel, PushConsumer};
+use rocketmq::consumer::{MessageModel, PushConsumer};
 use rocketmq::model::Message;
 use rocketmq_namesrv_mock::MockCluster;
 use tokio::sync::mpsc;
@@ -50,19 +50,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     let _ = dropped.send(String::from_utf8_lossy(message.body()).into_owned()).await;
                 }
             })
-            .build()?;
-        let mut events = consumer.events();
-        tokio::spawn(async move {
-            while let Some(event) = events.next().await {
-                match event {
-                    ConsumerEvent::MessageSkipped { .. } | ConsumerEvent::OffsetsNotStored { .. } => {
-                        println!("{event}");
-                    }
-                    _ => {}
-                }
-            }
-        });
-        consumer.start().await?;
+            .start()
+            .await?;
         instances.push((name, consumer, entries));
     }
 
