@@ -13,9 +13,7 @@
 mod address;
 mod client_config;
 mod client_option;
-#[allow(dead_code, reason = "until the consumers are connected")]
 mod consumer_enums;
-#[allow(dead_code, reason = "until the consumers are connected")]
 mod consumer_option;
 pub(crate) mod env;
 mod macros;

@@ -17,7 +17,6 @@
 //! - `push`: the push consumer
 
 // Until the drivers use all of it.
-#![allow(dead_code, unused_imports)]
 
 mod dispatch;
 mod listener;
@@ -49,8 +48,6 @@ pub use watch::{
     ConsumerEvent, ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats, MessageIdentity,
     QueueHealth, QueueState, Throttle,
 };
-
-pub(crate) use push::DefaultMQPushConsumerImpl;
 
 /// How the queues of a topic are shared among the members of a group.
 pub mod strategy {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::groups::{Groups, Membership};
 use crate::error::{MQClientError, with_causes};
-use crate::mq_client_api::{Group, HeartbeatAnswer, MQClientApi};
+use crate::mq_client_api::{Group, MQClientApi};
 use crate::peer_log::PeerLog;
 use crate::waiting;
 
@@ -32,8 +32,6 @@ struct LastTold {
     connection: u64,
     /// Its version of the registry.
     version: u64,
-    /// The broker's answer.
-    answer: HeartbeatAnswer,
 }
 
 impl Heartbeats {
@@ -54,12 +52,6 @@ impl Heartbeats {
 
     pub(crate) fn peers(&self) -> &PeerLog {
         self.api.peers()
-    }
-
-    /// The version (`MQVersion`) of a broker, from its last answer to a heartbeat.
-    #[allow(dead_code, reason = "consumers with SQL filters, which come next, ask for it before they pull")]
-    pub(crate) async fn broker_version(&self, address: &Arc<str>) -> Option<i32> {
-        Some(self.told(address).lock().await.as_ref()?.answer.broker_version)
     }
 
     /// Makes sure that a broker knows all groups of this client on the connection that is open now. Sends a heartbeat
@@ -154,7 +146,7 @@ impl Heartbeats {
                 "the broker takes a changed subscription"
             );
         }
-        *told = Some(LastTold { connection: connection.id(), version, answer });
+        *told = Some(LastTold { connection: connection.id(), version });
         Ok(())
     }
 
@@ -177,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_broker_knows_what_it_was_told_on_the_connection_that_is_open() {
-        let told = LastTold { connection: 7, version: 3, answer: HeartbeatAnswer::default() };
+        let told = LastTold { connection: 7, version: 3 };
         assert!(told.covers(Some(7), 3), "told");
         assert!(told.covers(Some(7), 2), "told, and of more");
         assert!(!told.covers(Some(7), 4), "a group came later");

@@ -68,7 +68,6 @@ impl Asking<'_> {
     }
 
     /// Locks queues for a client (41). Returns those that it has now; the others belong to somebody else.
-    #[allow(dead_code, reason = "orderly consumers, which come next, lock their queues")]
     pub(crate) async fn lock_batch(
         &self,
         address: &str,
@@ -82,7 +81,6 @@ impl Asking<'_> {
     }
 
     /// Releases locks of queues (42).
-    #[allow(dead_code, reason = "orderly consumers, which come next, lock their queues")]
     pub(crate) async fn unlock_batch(
         &self,
         address: &str,

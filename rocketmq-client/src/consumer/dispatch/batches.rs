@@ -48,7 +48,10 @@ async fn handle(
     let deadline = context.deadline;
     slot.start(messages.clone(), context);
     let outcome = match poll_once(slot).await {
-        Some(ended) => ended.into(),
+        Some(ended) => {
+            member.recorder.handled(1, began.elapsed());
+            ended.into()
+        }
         None => wait(member, owned, first, (slot, &*source), (began, deadline)).await,
     };
     let outcome = match outcome {

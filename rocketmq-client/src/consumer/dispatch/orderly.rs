@@ -108,7 +108,10 @@ impl Worker {
         let deadline = context.deadline;
         self.slot.start(message.clone(), context);
         let outcome = match poll_once(&mut self.slot).await {
-            Some(ended) => ended.into(),
+            Some(ended) => {
+                member.recorder.handled(1, began.elapsed());
+                ended.into()
+            }
             None => {
                 let slot = (&mut self.slot, &self.source);
                 wait(&member, owned, message, slot, (began, deadline)).await

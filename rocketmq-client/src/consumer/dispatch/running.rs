@@ -79,6 +79,7 @@ pub(super) async fn wait<M, R>(
     let mut dropped = CancelOnDrop(Some(source));
     let outcome = wait_in_time(member, owned, first, (slot, source), (began, deadline)).await;
     dropped.0 = None;
+    member.recorder.handled(1, began.elapsed());
     outcome
 }
 

@@ -195,6 +195,18 @@ impl Member {
         }
     }
 
+    /// Tells the metrics how much is cached, and how many messages the brokers have beyond the finished ones.
+    pub(crate) fn note_gauges(&self) {
+        let (mut count, mut lag) = (0, 0);
+        for owned in self.queues.all() {
+            let state = owned.lock();
+            let Some(window) = &state.window else { continue };
+            count += window.count() as u64;
+            lag += state.broker_max.map_or(0, |max| (max - window.lowest_unfinished()).max(0));
+        }
+        self.recorder.looked(count, self.cached_bytes.load(Ordering::Relaxed), lag);
+    }
+
     /// Ends an ownership at once, and takes what it has cached off the budget.
     pub(crate) fn drop_cached(&self, old: &OwnedQueue) {
         let mut state = old.lock();

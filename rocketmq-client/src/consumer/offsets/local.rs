@@ -95,6 +95,7 @@ pub(crate) async fn keep_storing(member: Arc<Member>) {
 pub(crate) async fn store_finished(member: &Member) {
     let Some(local) = &member.local else { return };
     note_finished(member);
+    member.note_gauges();
     let due = member.commits().take_due();
     local.store(member, due.into_values().flatten()).await;
 }

@@ -97,6 +97,7 @@ pub(crate) async fn keep_committing(member: Arc<Member>) {
     loop {
         sleep(member.settings.persist_interval).await;
         note_finished(&member);
+        member.note_gauges();
         let due = member.commits().take_due();
         for (_, commits) in due {
             let member = member.clone();

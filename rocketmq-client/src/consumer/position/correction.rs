@@ -29,6 +29,7 @@ pub(crate) enum CorrectionStep {
 pub(crate) enum CorrectionEvent {
     /// `None`: not in the route, without a master, or no answer.
     Bounds(Option<Bounds>),
+    #[cfg_attr(not(test), expect(dead_code, reason = "the driver begins with the first step again"))]
     Waited,
 }
 

@@ -9,7 +9,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use correction::{Correction, CorrectionEvent, CorrectionMachine, CorrectionStep};
+pub(crate) use correction::{CorrectionEvent, CorrectionMachine, CorrectionStep};
 pub(crate) use start::{
     Bounds, GroupHistory, OffsetReading, StartEvent, StartFrom, StartMachine, StartRule, StartStep,
 };

@@ -89,6 +89,7 @@ pub(crate) enum StartEvent {
     Group(GroupHistory),
     /// `None`: no answer.
     AtTime(Option<i64>),
+    #[cfg_attr(not(test), expect(dead_code, reason = "the driver begins with the first step again"))]
     Waited,
 }
 
@@ -157,6 +158,7 @@ impl StartMachine {
     }
 
     /// Whether the offset could not be read so far.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests look at the machine from outside"))]
     pub(crate) fn is_unknown(&self) -> bool {
         self.failures > 0
     }

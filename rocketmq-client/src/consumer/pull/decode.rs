@@ -36,12 +36,15 @@ pub(super) fn decode(member: &Member, owned: &OwnedQueue, asked: i64, body: Kept
     let bytes = body.into_bytes();
     let (queue, subscribed) = (&owned.queue, &owned.subscribed);
     let mut next = None;
+    let (mut received, mut filtered) = (0, 0);
     for record in RecordDecoder::new(bytes.clone()) {
         match record {
             Ok(mut message) => {
+                received += 1;
                 let offset = message.queue_offset();
                 next = Some(offset + 1);
                 if !subscribed.subscription.wants(&message) {
+                    filtered += 1;
                     continue;
                 }
                 message.set_broker_name(queue.shared_broker_name().clone());
@@ -66,6 +69,12 @@ pub(super) fn decode(member: &Member, owned: &OwnedQueue, asked: i64, body: Kept
             }
         }
     }
+    let recorder = &member.recorder;
+    recorder.pulled(1);
+    recorder.received(received);
+    recorder.received_bytes_of(bytes.len() as u64);
+    recorder.filtered(filtered);
+    recorder.undecodable(pulled.broken.len() as u64);
     pulled
 }
 

@@ -19,5 +19,4 @@ mod start;
 mod subscribing;
 
 pub use builder::PushConsumerBuilder;
-pub(crate) use default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
 pub use push_consumer::PushConsumer;

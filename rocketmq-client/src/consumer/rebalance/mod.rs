@@ -12,7 +12,7 @@ mod route_watch;
 mod tests;
 mod timing;
 
-pub(crate) use plan::{KeepReason, PlanInput, RebalancePlan, TopicPlanner, plan_broadcast};
-pub(crate) use rebalancer::{Rebalancer, Released, release};
-pub(crate) use route_watch::{RouteChange, RouteWatch};
+pub(crate) use plan::{PlanInput, RebalancePlan, TopicPlanner, plan_broadcast};
+pub(crate) use rebalancer::{Rebalancer, release};
+pub(crate) use route_watch::RouteWatch;
 pub(crate) use timing::RebalanceTiming;

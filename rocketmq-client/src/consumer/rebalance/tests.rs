@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use rocketmq_common::MessageQueue;
 use tokio::time::Instant;
 
+use super::plan::KeepReason;
+use super::route_watch::RouteChange;
 use super::*;
 use crate::consumer::strategy::{
     AllocateMessageQueueAveragely, AllocateMessageQueueByMachineRoom, AllocateMessageQueueConsistentHash,

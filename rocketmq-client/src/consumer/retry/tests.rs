@@ -5,6 +5,7 @@ use rocketmq_common::message_ext::RecordHeader;
 use rocketmq_common::{Message, MessageExt, MessageProperties, message_const as names};
 use tokio::time::Instant;
 
+use super::properties::DLQ_REASON;
 use super::*;
 
 const PLAN: RetryPlan<'static> = RetryPlan {

@@ -87,9 +87,10 @@ impl ConsumerRecorder {
         Self { meter: ConsumerMeter::new(group), ..Self::default() }
     }
 
-    /// Tells the metrics how long a handler ran.
-    pub(crate) fn handled(&self, took: Duration) {
-        self.meter.handled(took);
+    /// Tells the metrics that `count` handlers ran for `took` together.
+    pub(crate) fn handled(&self, count: usize, took: Duration) {
+        let each = took / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        (0..count).for_each(|_| self.meter.handled(each));
     }
 
     /// Tells the metrics what only a look at all queues shows.

@@ -14,4 +14,4 @@ mod properties;
 mod tests;
 
 pub(crate) use generation::{Generation, Generations};
-pub(crate) use process_queue::{Finished, ProcessQueue, PulledRange, PutCounts};
+pub(crate) use process_queue::{ProcessQueue, PulledRange};

@@ -79,10 +79,6 @@ impl<M> ProcessQueue<M> {
         }
     }
 
-    pub(crate) fn generation(&self) -> Generation {
-        self.generation
-    }
-
     /// Where the next pull begins.
     pub(crate) fn next_pull(&self) -> i64 {
         self.next_pull
