@@ -49,9 +49,11 @@ pub enum OrderlyOutcome {
         /// The pause in ms, from 10 to 30,000. `None`: `suspend_current_queue_time`.
         millis: Option<u64>,
     },
-    /// In a listener that commits by hand: this message, and the messages that returned `Success` before it, are done.
+    /// The message is done, like after `Success`. Java's listeners that commit by hand return it; committing by hand is not
+    /// supported yet, so each message that is done may be committed.
     Commit,
-    /// In a listener that commits by hand: the messages since the last `Commit` come again, this message included.
+    /// The message comes again after `suspend_current_queue_time`, and its queue waits. Messages that were done before it do
+    /// not come again.
     Rollback,
 }
 

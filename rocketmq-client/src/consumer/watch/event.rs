@@ -56,7 +56,7 @@ impl fmt::Display for MessageIdentity {
 ///
 /// fn pages_somebody(event: &ConsumerEvent) -> bool {
 ///     match event {
-///         ConsumerEvent::SubscriptionsDiffer { .. } | ConsumerEvent::ListenerStuck { .. } => true,
+///         ConsumerEvent::DeadLettered { .. } | ConsumerEvent::LockLost { .. } => true,
 ///         ConsumerEvent::SendBackFailed { attempt, .. } => *attempt > 10,
 ///         _ => false,
 ///     }
@@ -189,76 +189,6 @@ pub enum ConsumerEvent {
         /// How long it has run.
         running_for: Duration,
     },
-    /// A handler blocks its thread, so that it can be neither dropped nor replaced. Its message is not delivered a second time while it runs.
-    #[non_exhaustive]
-    ListenerStuck {
-        /// The consumer group.
-        group: Arc<str>,
-        /// The message; of a batch, its first.
-        message: Box<MessageIdentity>,
-        /// How long it has run.
-        running_for: Duration,
-    },
-    /// Messages were pulled, and there is neither a listener nor a stream that takes them. They wait, within the limits.
-    #[non_exhaustive]
-    NobodyReads {
-        /// The consumer group.
-        group: Arc<str>,
-        /// The topic.
-        topic: Arc<str>,
-    },
-    /// A queue made no progress for 30 s while its broker has more. Its pulling is started anew.
-    #[non_exhaustive]
-    QueueStalled {
-        /// The consumer group.
-        group: Arc<str>,
-        /// The queue.
-        queue: MessageQueue,
-        /// The next offset to pull.
-        offset: i64,
-        /// The offset behind the broker's last message.
-        broker_max: i64,
-    },
-    /// A stalled queue makes progress again.
-    #[non_exhaustive]
-    QueueHealed {
-        /// The consumer group.
-        group: Arc<str>,
-        /// The queue.
-        queue: MessageQueue,
-        /// How long it stood.
-        after: Duration,
-    },
-    /// Members of the group subscribe to different topics or filters: the broker keeps one of them, so that messages are missed.
-    #[non_exhaustive]
-    SubscriptionsDiffer {
-        /// The consumer group.
-        group: Arc<str>,
-        /// The topic of which the filters differ; `None` if the topics differ.
-        topic: Option<Arc<str>>,
-        /// The other member.
-        client_id: Arc<str>,
-        /// What this consumer subscribes to.
-        ours: Arc<str>,
-        /// What the broker keeps.
-        theirs: Arc<str>,
-    },
-    /// The broker does not say what other members subscribe to (request 203), so that a difference goes unnoticed. Told once.
-    #[non_exhaustive]
-    SubscriptionsUnchecked {
-        /// The consumer group.
-        group: Arc<str>,
-        /// Why.
-        error: MQClientError,
-    },
-    /// Another process has this client's id: brokers and members take the two for one, and give both the same queues.
-    #[non_exhaustive]
-    DuplicateClientId {
-        /// The consumer group.
-        group: Arc<str>,
-        /// The id.
-        client_id: Arc<str>,
-    },
     /// The lock of a queue may be lost: its connection ended, or it was not renewed in time. No handler starts before it is confirmed.
     #[non_exhaustive]
     LockAtRisk {
@@ -299,26 +229,6 @@ pub enum ConsumerEvent {
         /// What the servers said.
         error: MQClientError,
     },
-    /// A route answer lacks queues that it had. They are kept until a second answer agrees.
-    #[non_exhaustive]
-    RouteDoubted {
-        /// The consumer group.
-        group: Arc<str>,
-        /// The topic.
-        topic: Arc<str>,
-        /// The brokers that the answer lacks.
-        missing: Vec<Arc<str>>,
-    },
-    /// A broker cannot be reached.
-    #[non_exhaustive]
-    BrokerUnreachable {
-        /// The consumer group.
-        group: Arc<str>,
-        /// Its name.
-        broker: Arc<str>,
-        /// Why.
-        error: MQClientError,
-    },
     /// A broadcast consumer could not write its offsets. The file keeps the older ones; it is tried again.
     #[non_exhaustive]
     OffsetsNotStored {
@@ -354,19 +264,10 @@ impl ConsumerEvent {
             | ConsumerEvent::MessageSkipped { group, .. }
             | ConsumerEvent::ListenerPanicked { group, .. }
             | ConsumerEvent::ListenerSlow { group, .. }
-            | ConsumerEvent::ListenerStuck { group, .. }
-            | ConsumerEvent::NobodyReads { group, .. }
-            | ConsumerEvent::QueueStalled { group, .. }
-            | ConsumerEvent::QueueHealed { group, .. }
-            | ConsumerEvent::SubscriptionsDiffer { group, .. }
-            | ConsumerEvent::SubscriptionsUnchecked { group, .. }
-            | ConsumerEvent::DuplicateClientId { group, .. }
             | ConsumerEvent::LockAtRisk { group, .. }
             | ConsumerEvent::LockLost { group, .. }
             | ConsumerEvent::LockRegained { group, .. }
             | ConsumerEvent::TopicMissing { group, .. }
-            | ConsumerEvent::RouteDoubted { group, .. }
-            | ConsumerEvent::BrokerUnreachable { group, .. }
             | ConsumerEvent::OffsetsNotStored { group, .. }
             | ConsumerEvent::Missed { group, .. } => group,
         }
@@ -378,8 +279,6 @@ impl ConsumerEvent {
             ConsumerEvent::OffsetCorrected { queue, .. }
             | ConsumerEvent::OffsetReset { queue, .. }
             | ConsumerEvent::MessageUndecodable { queue, .. }
-            | ConsumerEvent::QueueStalled { queue, .. }
-            | ConsumerEvent::QueueHealed { queue, .. }
             | ConsumerEvent::LockAtRisk { queue, .. }
             | ConsumerEvent::LockLost { queue, .. }
             | ConsumerEvent::LockRegained { queue, .. } => Some(queue),
@@ -394,8 +293,7 @@ impl ConsumerEvent {
             | ConsumerEvent::DeadLettered { message, .. }
             | ConsumerEvent::MessageSkipped { message, .. }
             | ConsumerEvent::ListenerPanicked { message, .. }
-            | ConsumerEvent::ListenerSlow { message, .. }
-            | ConsumerEvent::ListenerStuck { message, .. } => Some(message),
+            | ConsumerEvent::ListenerSlow { message, .. } => Some(message),
             _ => None,
         }
     }
@@ -405,10 +303,7 @@ impl ConsumerEvent {
         match self {
             ConsumerEvent::Assigned { topic, .. }
             | ConsumerEvent::Revoked { topic, .. }
-            | ConsumerEvent::NobodyReads { topic, .. }
-            | ConsumerEvent::TopicMissing { topic, .. }
-            | ConsumerEvent::RouteDoubted { topic, .. } => Some(topic),
-            ConsumerEvent::SubscriptionsDiffer { topic, .. } => topic.as_deref(),
+            | ConsumerEvent::TopicMissing { topic, .. } => Some(topic),
             _ => match self.message() {
                 Some(message) => Some(&message.topic),
                 None => self.queue().map(MessageQueue::topic),
@@ -430,14 +325,10 @@ impl ConsumerEvent {
             ConsumerEvent::Started { .. }
             | ConsumerEvent::Assigned { .. }
             | ConsumerEvent::Revoked { .. }
-            | ConsumerEvent::QueueHealed { .. }
             | ConsumerEvent::LockRegained { .. } => Severity::Info,
             ConsumerEvent::MessageUndecodable { .. }
             | ConsumerEvent::MessageSkipped { .. }
             | ConsumerEvent::ListenerPanicked { .. }
-            | ConsumerEvent::ListenerStuck { .. }
-            | ConsumerEvent::SubscriptionsDiffer { .. }
-            | ConsumerEvent::DuplicateClientId { .. }
             | ConsumerEvent::OffsetsNotStored { .. } => Severity::Error,
             _ => Severity::Warn,
         }

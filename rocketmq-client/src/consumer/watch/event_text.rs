@@ -25,10 +25,6 @@ impl ConsumerEvent {
                 write!(f, "{queue} was reset from {from} to {to}")
             }
             E::OffsetReset { queue, from: None, to, .. } => write!(f, "{queue} was reset to {to}"),
-            E::QueueStalled { queue, offset, broker_max, .. } => {
-                write!(f, "{queue} stands at {offset} though its broker has messages up to {broker_max}")
-            }
-            E::QueueHealed { queue, after, .. } => write!(f, "{queue} goes on after {after:?}"),
             E::LockAtRisk { queue, age, reason, .. } => {
                 write!(f, "the lock of {queue}, {age:?} old, may be lost: {reason}")
             }
@@ -62,9 +58,6 @@ impl ConsumerEvent {
             E::ListenerSlow { message, running_for, .. } => {
                 write!(f, "the listener is over its time with {message}: it has run for {running_for:?}")
             }
-            E::ListenerStuck { message, running_for, .. } => {
-                write!(f, "the listener has blocked its thread for {running_for:?} with {message}")
-            }
             _ => Ok(()),
         }
     }
@@ -78,28 +71,7 @@ impl ConsumerEvent {
             E::MessageUndecodable { queue, reason, .. } => {
                 write!(f, "a record of {queue} cannot be decoded: {reason}")
             }
-            E::NobodyReads { topic, .. } => {
-                write!(f, "messages of {topic} wait: there is neither a listener nor a stream")
-            }
-            E::SubscriptionsDiffer { topic: Some(topic), client_id, ours, theirs, .. } => {
-                write!(f, "subscribes to {ours} of {topic}, but {client_id} to {theirs}: messages are missed")
-            }
-            E::SubscriptionsDiffer { client_id, ours, theirs, .. } => {
-                write!(f, "subscribes to {ours}, but {client_id} to {theirs}: messages are missed")
-            }
-            E::SubscriptionsUnchecked { error, .. } => {
-                write!(f, "cannot compare its subscriptions with the ones of other members: {error}")
-            }
-            E::DuplicateClientId { client_id, .. } => {
-                write!(f, "another process has the client id {client_id}: give each its own instance_name")
-            }
             E::TopicMissing { topic, error, .. } => write!(f, "topic {topic} is missing: {error}"),
-            E::RouteDoubted { topic, missing, .. } => {
-                write!(f, "a route of {topic} lacks {}: kept until another answer agrees", missing.join(", "))
-            }
-            E::BrokerUnreachable { broker, error, .. } => {
-                write!(f, "broker {broker} is out of reach: {error}")
-            }
             _ => Ok(()),
         }
     }

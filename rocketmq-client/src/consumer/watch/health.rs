@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use crate::model::MessageQueue;
 
-/// How long the consumer's own tasks may be silent before it counts as dead.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
-
 /// How a consumer is at one moment.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -25,12 +22,8 @@ pub struct ConsumerHealth {
     pub cache_limit: u64,
     /// Handlers that run now.
     pub handlers: usize,
-    /// Handlers that block their thread beyond their time.
-    pub stuck_handlers: usize,
     /// How many handlers may run.
     pub concurrency: usize,
-    /// How long ago the consumer's own tasks last ran. They run several times a second.
-    pub silent_for: Duration,
 }
 
 impl ConsumerHealth {
@@ -48,13 +41,6 @@ impl ConsumerHealth {
     /// ```
     pub fn is_ready(&self) -> bool {
         self.problems().is_empty()
-    }
-
-    /// Whether a restart of the process would not help: the consumer's tasks run, and at least one handler does not block
-    /// its thread. Brokers that are away leave a consumer alive.
-    pub fn is_live(&self) -> bool {
-        self.silent_for <= SILENCE_LIMIT
-            && (self.stuck_handlers == 0 || self.stuck_handlers < self.concurrency)
     }
 
     /// Why the consumer is not ready, one line each.
@@ -228,7 +214,7 @@ mod tests {
         unknown.last_error = Some("timeout".into());
         health.queues.push(unknown);
         health.topics_without_route.push("Orders".into());
-        assert!(!health.is_ready() && health.is_live());
+        assert!(!health.is_ready());
         assert_eq!(
             health.problems(),
             [
@@ -236,18 +222,6 @@ mod tests {
                 "MessageQueue [topic=T, brokerName=b, queueId=0] is without a known offset for 3s: timeout"
             ]
         );
-    }
-
-    #[test]
-    fn a_consumer_is_live_while_a_restart_would_not_help() {
-        let mut health = healthy();
-        health.stuck_handlers = 19;
-        assert!(health.is_live());
-        health.stuck_handlers = 20;
-        assert!(!health.is_live());
-        health.stuck_handlers = 0;
-        health.silent_for = Duration::from_secs(61);
-        assert!(!health.is_live());
     }
 
     #[test]
