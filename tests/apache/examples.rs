@@ -50,12 +50,17 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-/// The names of all examples; that of TLS only with its feature.
+/// The names of all examples; those of TLS and metrics only with their features.
 fn names() -> Vec<String> {
     let entries = std::fs::read_dir(sources()).expect("read the folder of the examples");
     let name = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let names = entries.filter_map(|entry| name(entry.expect("an entry").path()));
-    let mut names: Vec<String> = names.filter(|name| cfg!(feature = "tls") || name != "tls").collect();
+    let names = names.filter(|name| match &**name {
+        "tls" => cfg!(feature = "tls"),
+        "metrics" => cfg!(feature = "metrics"),
+        _ => true,
+    });
+    let mut names: Vec<String> = names.collect();
     names.sort();
     assert!(!names.is_empty());
     names
@@ -65,7 +70,11 @@ fn names() -> Vec<String> {
 fn build() -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--examples"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let features = [("tls", cfg!(feature = "tls")), ("zstd", cfg!(feature = "zstd"))];
+    let features = [
+        ("metrics", cfg!(feature = "metrics")),
+        ("tls", cfg!(feature = "tls")),
+        ("zstd", cfg!(feature = "zstd")),
+    ];
     for (feature, _) in features.into_iter().filter(|(_, enabled)| *enabled) {
         build.args(["--features", feature]);
     }

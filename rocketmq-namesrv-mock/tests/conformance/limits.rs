@@ -128,15 +128,28 @@ async fn settings_change_what_clients_see() {
     assert_eq!(field(&send(&peer, &topic, &[], "x").await, "TRACE_ON"), "true");
 
     set("longPollingEnable=false\nshortPollingTimeMills=1500").await;
-    peer.until_visible(&topic, offset + 2).await;
-    let end = (offset + 2).to_string();
-    let waits = pull(&[("queueOffset", &end), ("sysFlag", "6"), ("suspendTimeoutMillis", "30000")]);
-    let (waits, other) = (waits.list(), Peer::new(name_server).await);
-    // Apache's broker goes on as before until its next look, within five seconds.
-    peer.call(11, &waits, "").await;
-    let began = Instant::now();
-    let (pulled, _) = tokio::join!(peer.call(11, &waits, ""), send(&other, &topic, &[], "x"));
-    assert!(pulled.code == 0 || pulled.code == 19, "{pulled:?}");
-    assert!(began.elapsed() > Duration::from_millis(300), "no message wakes a pull: {:?}", began.elapsed());
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let (mut end, other) = (offset + 2, Peer::new(name_server).await);
+    peer.until_visible(&topic, end).await;
+    let mut took = Duration::ZERO;
+    for round in 0..3 {
+        let from = end.to_string();
+        let waits = pull(&[("queueOffset", &from), ("sysFlag", "6"), ("suspendTimeoutMillis", "30000")]);
+        let waits = waits.list();
+        if round == 0 {
+            // Apache's broker goes on as before until its next look, within five seconds.
+            peer.call(11, &waits, "").await;
+        }
+        let began = Instant::now();
+        let (pulled, sent) = tokio::join!(peer.call(11, &waits, ""), send(&other, &topic, &[], "x"));
+        took = began.elapsed();
+        assert!(pulled.code == 0 || pulled.code == 19, "{pulled:?}");
+        if took > Duration::from_millis(300) {
+            break;
+        }
+        // The message was there before the pull came: once more, behind the message.
+        end = number(&sent, "queueOffset") + 1;
+        peer.until_visible(&topic, end).await;
+    }
+    assert!(took > Duration::from_millis(300), "no message wakes a pull: {took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }
