@@ -11,7 +11,7 @@ use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
 use crate::consumer::retry::{Failing, place, try_here_or_skip};
 
-/// A worker takes so many messages at once while its listener is quick.
+/// The messages that a worker takes at once while its listener is quick.
 const QUICK: usize = 32;
 /// A listener that takes less for a message is quick: to wake another worker takes as long.
 const QUICK_PER_MESSAGE: Duration = Duration::from_micros(20);

@@ -12,7 +12,7 @@ use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
 use crate::consumer::retry::{Failing, skip, store_dead_letter};
 
-/// A worker stays with a queue for so many messages; then others get their turn.
+/// The messages of one queue that a worker handles in a row; then other queues get their turn.
 const IN_A_ROW: usize = 64;
 /// The pauses that a listener may ask for.
 const PAUSES: std::ops::RangeInclusive<u64> = 10..=30_000;

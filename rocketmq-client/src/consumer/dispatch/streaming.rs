@@ -11,7 +11,7 @@ use crate::consumer::pull::settle;
 use crate::consumer::stream::{Feed, Flight, Phase, Settlement};
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 
-/// Offers messages to the reader of a stream, one at a time, until the pool has another size or nobody reads any more.
+/// Offers messages to the reader of a stream, one at a time, until the pool has another size or the stream is dropped.
 pub(super) async fn work(pool: Arc<Pool>, index: usize, feed: Arc<Feed>) {
     let member = pool.member.clone();
     let mut taken = Vec::with_capacity(1);

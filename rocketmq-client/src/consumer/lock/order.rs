@@ -31,7 +31,7 @@ impl QueueOrder {
         }
     }
 
-    /// The order of a broadcast consumer, which shares its queues with nobody: there is no lock to wait for.
+    /// The order of a broadcast consumer, which shares no queue: there is no lock to wait for.
     pub(crate) fn alone(now: Instant) -> Self {
         Self { lock: LockClock::not_needed(now), ..Self::new(now) }
     }

@@ -52,7 +52,7 @@ pub(crate) enum ReadBack {
 struct QueueCommits {
     generation: Generation,
     offset: i64,
-    /// What the broker has; `None` if it has no offset, or nobody knows.
+    /// What the broker has; `None` if it has no offset, or the offset is unknown.
     acknowledged: Option<i64>,
     /// Survives a change of the generation: until it is answered, no other commit of the queue may be sent.
     in_flight: Option<(Generation, i64)>,

@@ -17,7 +17,7 @@ use crate::consumer::watch::ConsumerEvent;
 #[derive(Debug)]
 pub(crate) struct LocalOffsets {
     file: LocalFile,
-    /// What the file had at the start: it tells queues that were added while nobody consumed.
+    /// What the file had at the start: it shows which queues were added while no consumer ran.
     loaded: Offsets,
     /// What the file has, or will have once it can be written.
     known: Mutex<Offsets>,

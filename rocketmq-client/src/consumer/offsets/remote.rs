@@ -181,7 +181,7 @@ async fn send_all(member: &Member, commits: Vec<Commit>) {
     }
 }
 
-/// A commit that is under way. Dropped, it has failed: nobody knows whether the broker has it.
+/// A commit under way. Dropped, it counts as failed: the broker may have it or not.
 struct UnderWay<'a> {
     member: &'a Member,
     commit: Option<Commit>,

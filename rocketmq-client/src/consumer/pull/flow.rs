@@ -26,7 +26,7 @@ pub(crate) struct FlowLoad {
     pub(crate) bytes: u64,
     /// Span of the queue.
     pub(crate) span: i64,
-    /// Queues of the topic that the consumer owns now: counted at each look, so that a rebalance needs to tell nobody.
+    /// Queues of the topic that the consumer owns now: counted at each look, so that a rebalance has nothing to update.
     pub(crate) queues_of_topic: usize,
     /// Bytes of the consumer.
     pub(crate) consumer_bytes: u64,

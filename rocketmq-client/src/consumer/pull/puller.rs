@@ -258,7 +258,7 @@ fn hold_back(state: &mut Ownership, unread: &mut Vec<(i64, Arc<MessageExt>, Stri
     unread.retain(|(offset, _, _)| window.as_mut().is_some_and(|window| window.take_at(*offset).is_some()));
 }
 
-/// A pull that nobody will answer: the tasks of the connection were stopped.
+/// A pull without an answer: the tasks of the connection were stopped.
 impl Drop for PullCallback {
     fn drop(&mut self) {
         if matches!(self.outcome, Outcome::Done) {

@@ -34,7 +34,7 @@ struct Line {
 }
 
 impl Feed {
-    /// Offers a message to the reader. False: nobody reads any more.
+    /// Offers a message to the reader. False: the stream was dropped.
     pub(crate) fn offer(&self, flight: Arc<Flight>) -> bool {
         let mut line = self.line();
         if line.is_left || line.is_ended {

@@ -60,7 +60,7 @@ impl Flight {
         !released
     }
 
-    /// The stream ends, and nobody takes the message.
+    /// The stream ends before its reader takes the message.
     pub(super) fn turn_away(&self) {
         self.enter(Phase::NotTaken);
     }

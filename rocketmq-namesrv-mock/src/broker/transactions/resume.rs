@@ -10,7 +10,7 @@ use crate::broker::state::{Broker, HeldRequest};
 use crate::store::with_properties;
 use crate::wire::{Answer, Refusal, Request};
 
-/// 323. Whatever message it names becomes a half that nobody was asked about.
+/// Request 323: the named message becomes a half message about which no producer was asked yet.
 pub(crate) fn resume_check(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refusal> {
     let remark = "Exception was thrown when putting message back to RMQ_SYS_TRANS_HALF_TOPIC.";
     let failed = || Refusal::new(ResponseCode::SYSTEM_ERROR, remark);
