@@ -16,6 +16,7 @@
 //! - `mqadmin`, `restarts`, `support`: Apache's tool, brokers that stop and start, servers in processes
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::disallowed_methods, reason = "the cases spawn tasks of their own")]
 
 #[path = "../cases/mod.rs"]
 mod cases;
