@@ -13,6 +13,7 @@
 //! - `latency_fault`: slow and failing brokers that a producer avoids
 //! - `hostile_peers`: peers that are down, silent or garbled
 //! - `consumer_faults`: push consumers while brokers or their group misbehave
+//! - `consumer_rules`: rules of consumers, held against the history of the brokers
 //! - `pushes`: requests of brokers to producers: transaction checks and replies
 //! - `background`: heartbeats, and tasks that end with their producer
 //! - `shared_client`: a client that producers and an admin share, and one with a thread of its own
@@ -36,6 +37,7 @@ mod background;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod consumer_faults;
+mod consumer_rules;
 mod hostile_peers;
 mod latency_fault;
 mod log;

@@ -131,3 +131,16 @@ fn the_span_reaches_from_the_lowest_unfinished_to_the_highest_cached() {
     window.finish(generation, 0);
     assert_eq!(window.span(), 1_999);
 }
+
+#[test]
+fn a_message_that_was_finished_is_not_added_again() {
+    let (mut window, generation) = window(0);
+    window.put(generation, range(3, 0), [(0, 'a'), (1, 'b'), (2, 'c')]).unwrap();
+    taken(&mut window, 2);
+    window.finish(generation, 0).unwrap();
+    window.finish(generation, 1).unwrap();
+    let counts = window.put(generation, range(4, 0), [(0, 'a'), (1, 'b'), (2, 'c'), (3, 'd')]).unwrap();
+    assert_eq!((counts.added, counts.known), (1, 3), "an answer overlaps what an earlier answer brought");
+    assert_eq!((window.lowest_unfinished(), window.next_pull()), (2, 4));
+    assert_eq!(taken(&mut window, 9), "cd");
+}
