@@ -14,6 +14,7 @@
 //! - `hostile_peers`: peers that are down, silent or garbled
 //! - `consumer_faults`: push consumers while brokers or their group misbehave
 //! - `consumer_rules`: rules of consumers, held against the history of the brokers
+//! - `faults`: consumers under each fault, and what they keep: no loss, no disorder
 //! - `pushes`: requests of brokers to producers: transaction checks and replies
 //! - `background`: heartbeats, and tasks that end with their producer
 //! - `shared_client`: a client that producers and an admin share, and one with a thread of its own
@@ -38,6 +39,7 @@ mod background;
 mod cases;
 mod consumer_faults;
 mod consumer_rules;
+mod faults;
 mod hostile_peers;
 mod latency_fault;
 mod log;

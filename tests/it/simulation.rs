@@ -50,7 +50,7 @@ impl World {
 }
 
 /// Runs a simulation of its own.
-fn simulate<T>(simulation: impl Future<Output = T>) -> T {
+pub(crate) fn simulate<T>(simulation: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(simulation)
 }

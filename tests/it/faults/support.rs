@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocketmq::conf::ProducerOption;
+use rocketmq::consumer::{ConsumeFromWhere, PushConsumer, PushConsumerBuilder};
+use rocketmq::model::{Message, MessageQueue};
+use rocketmq::producer::Producer;
+use rocketmq_namesrv_mock::{InMemoryNetwork, MockCluster, MockClusterBuilder};
+use rocketmq_remoting::net::memory::seed_random;
+use tokio::time::Instant;
+
+use super::checker::{Rules, Verdict, check};
+use super::record::Record;
+pub(crate) use crate::simulation::simulate;
+
+pub(crate) const TOPIC: &str = "Faulty";
+pub(crate) const GROUP: &str = "faulty";
+/// How long a test waits for something, by tokio's time.
+const WITHIN: Duration = Duration::from_secs(300);
+
+/// A cluster on a network in memory, a producer for it, and the record of the group's listeners.
+pub(crate) struct Site {
+    pub(crate) network: InMemoryNetwork,
+    pub(crate) cluster: Arc<MockCluster>,
+    pub(crate) producer: Producer,
+    pub(crate) record: Record,
+}
+
+impl Site {
+    /// `queues` of the topic on each of the brokers.
+    pub(crate) async fn new(brokers: usize, queues: u32) -> Self {
+        Self::with(1, queues, |builder| builder.brokers(brokers)).await
+    }
+
+    pub(crate) async fn with(
+        seed: u64,
+        queues: u32,
+        change: impl FnOnce(MockClusterBuilder) -> MockClusterBuilder,
+    ) -> Self {
+        seed_random(seed);
+        let network = InMemoryNetwork::new(seed);
+        let builder =
+            MockCluster::builder().network(network.clone()).history(1_000_000).captured_requests(1_000_000);
+        let cluster = Arc::new(change(builder).start().await.unwrap());
+        cluster.create_topic(TOPIC, queues).unwrap();
+        let mut option = ProducerOption::default();
+        option.set_name_server_addr(cluster.name_server_addr()).set_group_name("faulty_producer");
+        option.set_transport(Arc::new(network.clone()));
+        let producer = Producer::new(option);
+        producer.start().await.unwrap();
+        let record = Record::new(&cluster);
+        Self { network, cluster, producer, record }
+    }
+
+    pub(crate) fn broker(&self, name: &str) -> SocketAddr {
+        self.cluster.broker_addr(name).unwrap()
+    }
+
+    /// A member in the making: it reads the topic from its first message, and has no listener yet.
+    pub(crate) fn member(&self) -> PushConsumerBuilder {
+        let network = Arc::new(self.network.clone());
+        PushConsumer::builder(GROUP)
+            .name_server_addr(self.cluster.name_server_addr())
+            .subscribe(TOPIC, "*")
+            .option(|option| {
+                option.set_consume_from_where(ConsumeFromWhere::First).set_transport(network);
+            })
+    }
+
+    /// A started member whose handlers take this long.
+    pub(crate) async fn start(&self, name: &str, work: Duration) -> PushConsumer {
+        self.starting(self.member(), name, work).await
+    }
+
+    /// Starts a member whose concurrent handlers take this long.
+    pub(crate) async fn starting(
+        &self,
+        member: PushConsumerBuilder,
+        name: &str,
+        work: Duration,
+    ) -> PushConsumer {
+        let work = move |_, _| async move {
+            tokio::time::sleep(work).await;
+            Ok(())
+        };
+        member.listener(self.record.listener(name, work)).start().await.unwrap()
+    }
+
+    /// Starts an orderly member whose handlers take this long.
+    pub(crate) async fn start_orderly(&self, name: &str, work: Duration) -> PushConsumer {
+        let work = move |_, _| async move {
+            tokio::time::sleep(work).await;
+            Ok(())
+        };
+        self.member().orderly_listener(self.record.listener(name, work)).start().await.unwrap()
+    }
+
+    /// Sends so many messages, spread over the queues.
+    pub(crate) async fn send(&self, count: usize) {
+        for number in 0..count {
+            self.producer.send(Message::new(TOPIC, number.to_string())).await.unwrap();
+        }
+    }
+
+    /// Sends a message each time this long is over, until the task is aborted.
+    pub(crate) fn send_each(&self, pause: Duration) -> Load {
+        let producer = self.producer.clone();
+        Load(tokio::spawn(async move {
+            loop {
+                let _ = producer.send(Message::new(TOPIC, "load")).await;
+                tokio::time::sleep(pause).await;
+            }
+        }))
+    }
+
+    /// How many messages the topic has.
+    pub(crate) fn sent(&self) -> usize {
+        self.cluster.message_count(TOPIC)
+    }
+
+    /// Waits until every message of the topic is done.
+    pub(crate) async fn all_done(&self) {
+        until("all messages are done", || self.record.done() >= self.sent() && self.record.running() == 0)
+            .await;
+    }
+
+    pub(crate) fn committed(&self) -> BTreeMap<MessageQueue, i64> {
+        self.cluster.group_offsets(GROUP, TOPIC)
+    }
+
+    /// Checks the histories, see [`check`].
+    pub(crate) fn check(&self, rules: &Rules) -> Verdict {
+        check(&self.record, &self.cluster, GROUP, &[TOPIC], rules)
+    }
+}
+
+/// Sends until it is dropped.
+pub(crate) struct Load(tokio::task::JoinHandle<()>);
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Waits until something holds, by tokio's time.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    until_each(Duration::from_millis(5), what, holds).await;
+}
+
+/// Waits until something holds that is looked at once in each interval: for what takes long to find out.
+pub(crate) async fn until_each(interval: Duration, what: &str, holds: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < WITHIN, "{what}: not within {WITHIN:?}");
+        tokio::time::sleep(interval).await;
+    }
+}
