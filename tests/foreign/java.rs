@@ -64,16 +64,24 @@ impl Java {
     fn run(&self, program: &str, server: Server, site: &Site, arguments: &[&str]) -> Vec<Section> {
         let home = program::fresh_home(self.name, server);
         let mut command = program::bounded(&java());
-        command.args(START_FLAGS).args(MODULE_FLAGS).arg("-Xmx512m");
-        // Clients write their logs, and the offsets of broadcasting, below the user's home.
-        command
-            .arg(format!("-Duser.home={}", home.display()))
-            .arg(format!("-Dforeign.broker={}", site.broker));
-        command
-            .args(["-cp", &self.class_path, &format!("foreign.{program}"), &site.name_server])
-            .args(arguments);
-        command.current_dir(&home);
+        self.complete(&mut command, program, &home, &[format!("-Dforeign.broker={}", site.broker)]);
+        command.arg(&site.name_server).args(arguments);
         program::sections(command)
+    }
+
+    /// The command that runs a program with the address of a NameServer.
+    pub(crate) fn command(&self, program: &str, home: &Path, name_server: &str) -> Command {
+        let mut command = Command::new(java());
+        self.complete(&mut command, program, home, &[]);
+        command.arg(name_server);
+        command
+    }
+
+    fn complete(&self, command: &mut Command, program: &str, home: &Path, properties: &[String]) {
+        command.args(START_FLAGS).args(MODULE_FLAGS).arg("-Xmx512m").args(properties);
+        // Clients write their logs, and the offsets of broadcasting, below the user's home.
+        command.arg(format!("-Duser.home={}", home.display())).current_dir(home);
+        command.args(["-cp", &self.class_path, &format!("foreign.{program}")]);
     }
 }
 

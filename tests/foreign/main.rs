@@ -3,12 +3,19 @@
 //! Each test runs one program against both and compares what it prints, feature by feature. What came out is the
 //! table in `docs/other-clients.md`, and a run that differs from it fails, for better or worse.
 //!
+//! `mixed` is about groups whose members are push consumers of this project and of Java, in processes of their own (`members`).
+//!
 //! It needs a JVM, Node.js, Python and packages from their registries: `.ci/foreign` fetches them and runs the suite.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "the load on a group is a task of its own")]
 
 mod comparison;
 mod java;
+#[path = "../members/mod.rs"]
+#[expect(dead_code, reason = "`tests/apache` uses the rest")]
+mod members;
+mod mixed;
 mod program;
 mod scripts;
 mod servers;

@@ -66,6 +66,27 @@ impl Server {
         }
     }
 
+    /// The NameServer of two brokers; Apache's are in the machine room `north`.
+    pub(crate) fn with_two_brokers(self) -> &'static str {
+        static APACHE: OnceLock<ApacheCluster> = OnceLock::new();
+        static MOCK: OnceLock<(MockCluster, String)> = OnceLock::new();
+        match self {
+            Self::Apache => {
+                let boot = Boot { masters: 2, room: Some("north"), ..Boot::default() };
+                APACHE.get_or_init(|| booted(&boot)).name_server_addr()
+            }
+            Self::Mock => {
+                let cluster = || started(MockCluster::builder().brokers(2));
+                let (_, name_server) = MOCK.get_or_init(|| {
+                    let cluster = cluster();
+                    let name_server = cluster.name_server_addr();
+                    (cluster, name_server)
+                });
+                name_server
+            }
+        }
+    }
+
     /// A broker that knows [`ACCESS_KEY`] with [`SECRET_KEY`] alone.
     pub(crate) fn with_acl(self) -> Site {
         match self {
@@ -177,7 +198,7 @@ fn started(builder: MockClusterBuilder) -> MockCluster {
     runtime().block_on(builder.start()).expect("start the mock")
 }
 
-fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| Runtime::new().expect("start a runtime"))
 }

@@ -35,7 +35,8 @@ impl Broker {
         lib: &Path,
     ) -> Self {
         let (id, letter) = (number / boot.masters, b'a' + (number % boot.masters) as u8);
-        let set = format!("broker-{}", char::from(letter));
+        let room = boot.room.map(|room| format!("{room}@")).unwrap_or_default();
+        let set = format!("{room}broker-{}", char::from(letter));
         let name = if id == 0 { set.clone() } else { format!("{set}-s{id}") };
         let store = home.join(&name).join("store");
         let store = store.display();

@@ -83,6 +83,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) masters: usize,
     /// How many slaves there are, the first of them of `broker-a`: `broker-a-s1`, `broker-b-s1` ….
     pub(crate) slaves: usize,
+    /// The machine room of all brokers, which their names begin with: `room@broker-a`.
+    pub(crate) room: Option<&'a str>,
     /// Lines for the NameServer's configuration file.
     pub(crate) name_server_conf: &'a str,
     /// Lines for the brokers' configuration files, which win over the lines that every broker has.
@@ -98,6 +100,7 @@ impl Default for Boot<'_> {
         Self {
             masters: 1,
             slaves: 0,
+            room: None,
             name_server_conf: "",
             broker_conf: "",
             java_properties: &[],
