@@ -21,6 +21,11 @@ pub(crate) async fn name_server_that_recalls() -> NameServer {
     NameServer::start(MockCluster::builder().recall_message(true)).await
 }
 
+/// Starts a broker whose settings the case may change.
+pub(crate) async fn name_server_of_its_own() -> NameServer {
+    NameServer::start(MockCluster::builder()).await
+}
+
 /// Starts two masters, each with a slave that may be read.
 pub(crate) async fn masters_and_slaves() -> impl Operator {
     let builder = MockCluster::builder().brokers(2).slaves(1).slave_read(true);

@@ -11,13 +11,13 @@
 //! - `lock`: how long the lock on a queue holds
 //! - `rebalance`: which queues to release and to take, and when to look
 //! - `member`: what the drivers of a running consumer share
+//! - `agreement`: whether the members of the group subscribe to the same
 //! - `retry`: what becomes of a message that failed
 //! - `stream`: messages as a stream, and how a reader settles them
 //! - `dispatch`: hands messages to listeners and streams
 //! - `push`: the push consumer
 
-// Until the drivers use all of it.
-
+mod agreement;
 mod dispatch;
 mod listener;
 mod lock;
@@ -34,6 +34,11 @@ mod watch;
 mod window;
 
 pub use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, Undecodable};
+/// The parts of what [`PushConsumer::consumer_running_info`] returns.
+pub use rocketmq_remoting::protocol::body::{
+    ConsumeStatus, ConsumeType, ConsumerRunningInfo, PopProcessQueueInfo, ProcessQueueInfo, SubscriptionData,
+};
+
 pub use listener::{
     BatchOutcome, BatchResult, BoxFuture, CancelToken, ConsumeContext, ConsumeFailure, ConsumeOutcome,
     ConsumeResult, IntoOutcome, MessageListenerBatch, MessageListenerConcurrently, MessageListenerOrderly,

@@ -4,10 +4,17 @@ use std::sync::Arc;
 use rocketmq_common::message_const::PROPERTY_PRODUCER_GROUP;
 use rocketmq_common::record::RecordDecoder;
 use rocketmq_remoting::net::{Connection, RequestHandler, Responder};
-use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
+use rocketmq_remoting::protocol::{RemotingCommand, RequestCode, ResponseCode};
 use tokio::sync::Notify;
 
 use super::groups::{BrokerRequestHandler, Groups, Handlers};
+
+/// The questions to a consumer group: without the group here, the answer is Java's refusal.
+const ASK_CONSUMERS: [RequestCode; 3] = [
+    RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT,
+    RequestCode::GET_CONSUMER_RUNNING_INFO,
+    RequestCode::CONSUME_MESSAGE_DIRECTLY,
+];
 
 /// Handles requests from brokers. Java: `ClientRemotingProcessor`.
 ///
@@ -24,6 +31,12 @@ impl RequestHandler for ClientRemotingProcessor {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
         match self.handler(&request) {
             Some(handler) => handler.handle(request, responder),
+            None if ASK_CONSUMERS.contains(&request.request_code()) => {
+                let group = group_of(&request).unwrap_or_default();
+                let remark = format!("The Consumer Group <{group}> not exist in this consumer");
+                let refusal = RemotingCommand::response(ResponseCode::SYSTEM_ERROR);
+                responder.answer_with(refusal.with_remark(remark));
+            }
             None => {
                 let (code, broker) = (request.code, responder.connection().peer());
                 tracing::debug!(code, %broker, "a request of a broker that nothing here handles");

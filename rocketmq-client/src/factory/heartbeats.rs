@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rocketmq_remoting::client::RemotingError;
 use rocketmq_remoting::protocol::body::encode_body;
@@ -10,6 +11,9 @@ use crate::error::{MQClientError, with_causes};
 use crate::mq_client_api::{Group, MQClientApi};
 use crate::peer_log::PeerLog;
 use crate::waiting;
+
+/// A broker forgets a silent connection after 120 s, and looks every 10 s.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(150);
 
 /// Sends heartbeats, and records the version that each broker knows. A broker remembers a client only while the
 /// connection lasts: its pushes (replies, transaction checks) come on that connection.
@@ -32,6 +36,8 @@ struct LastTold {
     connection: u64,
     /// Its version of the registry.
     version: u64,
+    /// Since when the broker knows this connection; `None` for the first one, before which it knew none of this client.
+    since: Option<Instant>,
 }
 
 impl Heartbeats {
@@ -80,6 +86,13 @@ impl Heartbeats {
                 context: Box::default(),
             }),
         }
+    }
+
+    /// Whether a broker can know one connection of this client only: connections that were replaced are forgotten by now, even
+    /// those that ended unnoticed.
+    pub(crate) async fn knows_one_connection(&self, address: &Arc<str>) -> bool {
+        let told = *self.told(address).lock().await;
+        told.is_some_and(|told| told.since.is_none_or(|since| since.elapsed() > FORGOTTEN_AFTER))
     }
 
     /// Removes a group from the registry and tells every broker that got a heartbeat that the group leaves (35).
@@ -138,15 +151,13 @@ impl Heartbeats {
         // Cannot fail: the data consist of texts and numbers.
         let data = encode_body(&data).unwrap_or_default();
         let connection = self.api.remoting().connect(address, deadline).await?;
-        let answer = self.api.heartbeat(&connection, &data, deadline).await?;
-        if answer.subscription_changed && told.is_some_and(|told| told.connection == connection.id()) {
-            tracing::debug!(
-                broker = address,
-                version = answer.broker_version,
-                "the broker takes a changed subscription"
-            );
-        }
-        *told = Some(LastTold { connection: connection.id(), version });
+        self.api.heartbeat(&connection, &data, deadline).await?;
+        let connection = connection.id();
+        let since = match *told {
+            Some(before) if before.connection == connection => before.since,
+            before => before.map(|_| Instant::now()),
+        };
+        *told = Some(LastTold { connection, version, since });
         Ok(())
     }
 
@@ -169,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_broker_knows_what_it_was_told_on_the_connection_that_is_open() {
-        let told = LastTold { connection: 7, version: 3 };
+        let told = LastTold { connection: 7, version: 3, since: None };
         assert!(told.covers(Some(7), 3), "told");
         assert!(told.covers(Some(7), 2), "told, and of more");
         assert!(!told.covers(Some(7), 4), "a group came later");

@@ -285,6 +285,11 @@ impl MQClientInstance {
         self.heartbeats.reach(address, deadline).await
     }
 
+    /// See [`Heartbeats::knows_one_connection`].
+    pub(crate) async fn knows_one_connection(&self, broker: &Arc<str>) -> bool {
+        self.heartbeats.knows_one_connection(broker).await
+    }
+
     /// Like [`reach`](Self::reach), for several brokers at once; each may fail.
     pub(crate) async fn reach_all(&self, addresses: Vec<Arc<str>>, deadline: Instant) {
         waiting::all(addresses.iter().map(|address| self.reach(address, deadline))).await;

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::body::{
-    CheckClientRequestBody, GetConsumerListByGroupResponseBody, LockBatchRequestBody, LockBatchResponseBody,
-    UnlockBatchRequestBody, encode_body,
+    CheckClientRequestBody, ConsumerConnection, ConsumerRunningInfo, GetConsumerListByGroupResponseBody,
+    LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody, encode_body,
 };
 use rocketmq_remoting::protocol::header::{
-    CheckClientConfigRequest, ConsumerSendMsgBackRequestHeader, GetConsumerListByGroupRequestHeader,
-    LockBatchMqRequestHeader, SendMessageRequestHeaderV2, UnlockBatchMqRequestHeader,
-    UpdateConsumerOffsetRequestHeader,
+    CheckClientConfigRequest, ConsumerSendMsgBackRequestHeader, GetConsumerConnectionListRequestHeader,
+    GetConsumerListByGroupRequestHeader, GetConsumerRunningInfoRequestHeader, LockBatchMqRequestHeader,
+    SendMessageRequestHeaderV2, UnlockBatchMqRequestHeader, UpdateConsumerOffsetRequestHeader,
 };
 
 use super::Asking;
@@ -25,6 +25,31 @@ impl Asking<'_> {
         let header = GetConsumerListByGroupRequestHeader { consumer_group: group.into() };
         let found = self.ask_for::<_, GetConsumerListByGroupResponseBody>(address, &header).await;
         Ok(found.map_err(|error| error.of_group(group))?.consumer_id_list)
+    }
+
+    /// The connections of the members of a consumer group, and the group's subscriptions (203), as one broker knows them.
+    pub(crate) async fn consumer_connection(
+        &self,
+        address: &str,
+        group: &str,
+    ) -> Result<ConsumerConnection, MQClientError> {
+        let header = GetConsumerConnectionListRequestHeader { consumer_group: group.into() };
+        self.ask_for(address, &header).await.map_err(|error: MQClientError| error.of_group(group))
+    }
+
+    /// The state of a member (307), which a broker asks for it.
+    pub(crate) async fn consumer_running_info(
+        &self,
+        address: &str,
+        group: &str,
+        client_id: &str,
+    ) -> Result<ConsumerRunningInfo, MQClientError> {
+        let header = GetConsumerRunningInfoRequestHeader {
+            consumer_group: group.into(),
+            client_id: client_id.into(),
+            jstack_enable: false,
+        };
+        self.ask_for(address, &header).await.map_err(|error: MQClientError| error.of_group(group))
     }
 
     /// Commits an offset (15) and waits until the broker has taken it.

@@ -19,7 +19,7 @@ use rocketmq_remoting::client::{RemotingClient, RemotingError};
 use rocketmq_remoting::net::{CallError, Connection};
 use rocketmq_remoting::protocol::body::{TopicRouteData, decode_body};
 use rocketmq_remoting::protocol::header::{
-    EndTransactionRequestHeader, GetRouteInfoRequestHeader, HeartbeatRequestHeader, HeartbeatResponseHeader,
+    EndTransactionRequestHeader, GetRouteInfoRequestHeader, HeartbeatRequestHeader,
     RecallMessageRequestHeader, UnregisterClientRequestHeader,
 };
 use rocketmq_remoting::protocol::{
@@ -50,15 +50,6 @@ pub(crate) struct MQClientApi {
     peers: PeerLog,
     /// The limit of requests other than sends.
     timeout: Duration,
-}
-
-/// A broker's answer to a heartbeat.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct HeartbeatAnswer {
-    /// The broker's version (`MQVersion`), which decides the requests that it supports.
-    pub(crate) broker_version: i32,
-    /// Whether a subscription in the heartbeat differs from the broker's.
-    pub(crate) subscription_changed: bool,
 }
 
 impl MQClientApi {
@@ -175,22 +166,23 @@ impl MQClientApi {
     }
 
     /// Sends a broker a heartbeat (34): `data` is a `HeartbeatData`. The broker keeps it while the connection lasts.
+    ///
+    /// The fields of the answer say nothing to this client: `IS_SUB_CHANGE` makes a client that leaves its subscriptions out
+    /// of heartbeats (version 2, with a fingerprint) send them again. Each heartbeat of this client holds them all, and
+    /// brokers answer `true` to each of those.
     pub(crate) async fn heartbeat(
         &self,
         connection: &Connection,
         data: &Bytes,
         deadline: Instant,
-    ) -> Result<HeartbeatAnswer, RemotingError> {
+    ) -> Result<(), RemotingError> {
         let header = HeartbeatRequestHeader::default();
         let request = CommandRef::request(RequestCode::HEART_BEAT, &header).with_body(data);
         let answer = self.remoting.invoke_on(connection, &request, deadline).await?;
         if answer.code != ResponseCode::SUCCESS.0 {
             return Err(RemotingError::refused(connection.peer(), &answer));
         }
-        // The broker has accepted the heartbeat, even if the header cannot be read.
-        let header: HeartbeatResponseHeader = answer.header().unwrap_or_default();
-        let subscription_changed = header.is_sub_change.unwrap_or_default();
-        Ok(HeartbeatAnswer { broker_version: answer.version, subscription_changed })
+        Ok(())
     }
 
     /// Ends a transaction at a broker (37), one way. The remark gives the reason of a rollback, if there is one.

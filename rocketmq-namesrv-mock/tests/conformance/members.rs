@@ -1,10 +1,13 @@
 //! What members of a group do to each other: news, filters, topics, locks.
 
 use rocketmq_remoting::protocol::RemotingCommand;
+use rocketmq_remoting::protocol::body::{
+    ConsumerConnection, GetConsumerListByGroupResponseBody, SubscriptionData,
+};
 use serde_json::{Value, json};
 
 use super::groups::{beat, consumer, heartbeat, subscription};
-use super::peer::{GroupPeer, Peer, fresh_group, is_success, pull_fields, records, told};
+use super::peer::{GroupPeer, Peer, body, fresh_group, is_success, pull_fields, records, told};
 use crate::stage;
 
 #[tokio::test]
@@ -81,6 +84,56 @@ async fn members_with_other_topics_take_each_other_s_away() {
     assert_eq!(pull(&site, &site.peer, &[]).await.code, 0, "until the next heartbeat");
     assert!(other.told().await.starts_with("40 "));
     assert!(other.told().await.starts_with("40 "), "each of them is a change of the group");
+}
+
+/// What the broker says of a group (203): its client ids, and the expression and version of each subscription.
+async fn looked_at(peer: &Peer, group: &str) -> (Vec<String>, Vec<String>) {
+    let found: ConsumerConnection = body(&peer.call(203, &[("consumerGroup", group)], "").await);
+    let mut ids: Vec<_> = found.connection_set.into_iter().map(|one| one.client_id).collect();
+    ids.sort();
+    let shown = |data: &SubscriptionData| format!("{} {}", data.sub_string, data.sub_version);
+    (ids, found.subscription_table.values().map(shown).collect())
+}
+
+#[tokio::test]
+async fn a_group_shows_one_subscription_for_a_topic_and_only_topics_of_the_last_heartbeat() {
+    let name_server = &*stage::name_server().await;
+    let (a, b) = (Peer::new(name_server).await, Peer::new(name_server).await);
+    let group = fresh_group("shown");
+    let wants = |client: &str, topic: &str, expression: &str, version: i64| {
+        heartbeat(client, &[consumer(&group, &[subscription(topic, expression, version)])]).to_string()
+    };
+    b.ask(34, &[], wants("b", "T", "B", 20)).await;
+    a.ask(34, &[], wants("a", "T", "A", 10)).await;
+    let both = vec!["a".to_owned(), "b".to_owned()];
+    // Nothing tells b that a wants something else.
+    assert_eq!(looked_at(&b, &group).await, (both.clone(), vec!["B 20".to_owned()]));
+    a.ask(34, &[], wants("a", "S", "A", 10)).await;
+    assert_eq!(looked_at(&b, &group).await, (both.clone(), vec!["A 10".to_owned()]));
+    b.ask(34, &[], wants("b", "T", "B", 20)).await;
+    assert_eq!(looked_at(&a, &group).await, (both, vec!["B 20".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_client_id_with_two_connections_is_listed_twice_until_one_ends() {
+    let name_server = &*stage::name_server().await;
+    let (one, other) = (Peer::new(name_server).await, Peer::new(name_server).await);
+    let group = fresh_group("twins");
+    let ids = async |peer: &Peer| {
+        let list: GetConsumerListByGroupResponseBody =
+            body(&peer.call(38, &[("consumerGroup", &group)], "").await);
+        list.consumer_id_list
+    };
+    for peer in [&one, &other] {
+        peer.ask(34, &[], beat("twin", &group, &["T"])).await;
+    }
+    assert_eq!(ids(&one).await, ["twin", "twin"]);
+    assert_eq!(looked_at(&one, &group).await.0, ["twin", "twin"]);
+    assert!(one.told().await.starts_with("40 "));
+    assert!(one.told().await.starts_with("40 "), "the first is told of the second");
+    other.leave().await;
+    assert!(one.told().await.starts_with("40 "));
+    assert_eq!(ids(&one).await, ["twin"]);
 }
 
 fn lock_request(site: &GroupPeer, client: &str) -> String {

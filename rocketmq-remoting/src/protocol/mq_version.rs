@@ -18,3 +18,5 @@ pub const V5_3_1: i32 = 475;
 pub const V5_5_0: i32 = 513;
 /// The version that this implementation announces.
 pub const CURRENT_VERSION: i32 = V5_5_0;
+/// Its name in Java's `MQVersion`.
+pub const CURRENT_VERSION_NAME: &str = "V5_5_0";

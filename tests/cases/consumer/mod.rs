@@ -7,11 +7,15 @@
 //! - `sharing`: members of a group that come and go
 //! - `broadcast`: members that each get all messages, and their files
 //! - `order`: one message of a queue at a time
+//! - `agreement`: members that subscribe differently, or have one client id
+//! - `operators`: resets, looks at a consumer, messages that an operator chose
 //! - `ending`: what a shutdown commits
 
+mod agreement;
 mod broadcast;
 mod ending;
 mod failing;
+mod operators;
 mod order;
 mod receiving;
 mod sharing;

@@ -3,12 +3,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rocketmq::consumer::{ConsumeFromWhere, PushConsumer, PushConsumerBuilder};
-use rocketmq::model::{Message, MessageExt};
+use rocketmq::model::{Bytes, Message, MessageExt};
+use rocketmq_remoting::client::RemotingClient;
+use rocketmq_remoting::net::{ConnectionOptions, NoRequests};
+use rocketmq_remoting::protocol::{CommandRef, NoHeader, RemotingCommand, RequestCode};
 
 use crate::cases::support::{Site, fresh_topic};
 
 /// How long a case waits for messages; Apache makes retry topics and delayed messages slowly.
-const WITHIN: Duration = Duration::from_secs(60);
+pub(super) const WITHIN: Duration = Duration::from_secs(60);
 
 /// What a listener has seen.
 #[derive(Clone, Default)]
@@ -67,6 +70,21 @@ pub(super) fn consumer(name_server: &str, group: &str) -> PushConsumerBuilder {
     PushConsumer::builder(group).name_server_addr(name_server).option(|option| {
         option.set_consume_from_where(ConsumeFromWhere::First);
     })
+}
+
+/// The address of the only broker.
+pub(super) async fn broker(site: &Site) -> String {
+    let brokers = site.admin.cluster_info().await.expect("the NameServer answers").broker_addr_table;
+    brokers.into_values().next().expect("there is one").broker_addrs.remove(&0).expect("it is a master")
+}
+
+/// Asks a server something that the client's admin does not ask.
+pub(super) async fn raw(server: &str, code: i32, fields: &[(&str, &str)], body: &str) -> RemotingCommand {
+    let client = RemotingClient::new(ConnectionOptions::default(), Arc::new(NoRequests)).unwrap();
+    let (fields, body) = (fields.iter().copied().collect(), Bytes::copy_from_slice(body.as_bytes()));
+    let request = CommandRef::request(RequestCode(code), &NoHeader).with_fields(&fields).with_body(&body);
+    let answer = client.invoke(server, &request, tokio::time::Instant::now() + WITHIN).await;
+    answer.expect("the server answers")
 }
 
 /// Sends bodies one after the other.

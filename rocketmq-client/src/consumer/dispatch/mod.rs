@@ -5,10 +5,12 @@
 //! - `batches`: a worker that handles several messages of a queue at a time
 //! - `orderly`: a worker that handles the messages of a queue one by one
 //! - `streaming`: a worker that offers messages to the reader of a stream
+//! - `directly`: a message that an operator chose
 //! - `running`: waits for a handler, within its time
 
 mod batches;
 mod concurrently;
+mod directly;
 mod orderly;
 mod pool;
 mod running;

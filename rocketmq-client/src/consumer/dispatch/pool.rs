@@ -1,17 +1,22 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{batches, concurrently, orderly, streaming};
 use crate::consumer::listener::Listener;
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::stream::FeedSource;
 
+/// How many messages may be handled on request at a time.
+const DIRECTLY: usize = 16;
+
 /// The workers of a consumer: as many handlers run at a time.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(super) member: Arc<Member>,
-    receiver: Receiver,
+    pub(super) receiver: Receiver,
+    /// Messages that are handled on request.
+    pub(super) direct: Semaphore,
     size: Mutex<Size>,
     changed: Notify,
 }
@@ -33,7 +38,7 @@ struct Size {
 impl Pool {
     pub(crate) fn new(member: Arc<Member>, receiver: Receiver) -> Arc<Self> {
         let size = Mutex::new(Size { wanted: 0, live: Vec::new() });
-        Arc::new(Self { member, receiver, size, changed: Notify::new() })
+        Arc::new(Self { member, receiver, direct: Semaphore::new(DIRECTLY), size, changed: Notify::new() })
     }
 
     /// Starts workers, or lets some go after the messages that they have.

@@ -21,4 +21,4 @@ pub use outcome::{
 pub use traits::{BoxFuture, MessageListenerBatch, MessageListenerConcurrently, MessageListenerOrderly};
 
 pub(crate) use cancel::CancelSource;
-pub(crate) use slot::{Ended, Listener, Slot};
+pub(crate) use slot::{Ended, Handler, Listener, Slot};

@@ -57,6 +57,9 @@ pub(crate) struct Ownership {
     pub(crate) paused: bool,
     /// Since when it is at this stage.
     pub(crate) since: Instant,
+    /// When the last pull went out, and when messages were last finished; the beginning of the ownership before.
+    pub(crate) pulled_at: Instant,
+    pub(crate) consumed_at: Instant,
     /// The end of the queue as the last answer had it.
     pub(crate) broker_max: Option<i64>,
 }
@@ -128,7 +131,7 @@ impl OwnedQueue {
             broker_name: Some(queue.broker_name().into()),
             ..PullMessageRequestHeader::default()
         };
-        let ended = Arc::new(Notify::new());
+        let (ended, now) = (Arc::new(Notify::new()), Instant::now());
         let state = Ownership {
             ended: ended.clone(),
             stage,
@@ -144,7 +147,9 @@ impl OwnedQueue {
             order: None,
             in_line: false,
             paused: false,
-            since: Instant::now(),
+            since: now,
+            pulled_at: now,
+            consumed_at: now,
             broker_max: None,
         };
         Self { queue, generation, subscribed, settled: Notify::new(), ended, state: Mutex::new(state) }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::queues::Queues;
 use super::{Agenda, OwnedQueue, Ownership, Ready, Retries, Settings, Stage, Subscribed};
+use crate::clock::now_ms;
 use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::{CommitTable, LocalOffsets};
 use crate::consumer::position::{GroupHistory, StartRule};
@@ -29,6 +30,8 @@ pub(crate) struct Member {
     pub(crate) tasks: TaskOwner,
     /// What heartbeats say of the group, without its subscriptions.
     pub(crate) data: ConsumerData,
+    /// When it was made, in ms since 1970.
+    pub(crate) started_ms: i64,
     pub(crate) queues: Queues,
     pub(crate) subscriptions: RwLock<BTreeMap<Arc<str>, Arc<Subscribed>>>,
     pub(crate) generations: Generations,
@@ -44,6 +47,8 @@ pub(crate) struct Member {
     pub(crate) announced: AtomicBool,
     /// Asks for a rebalance.
     pub(crate) rebalance: Notify,
+    /// Asks for a look at what the other members subscribe to.
+    pub(crate) look_wanted: Notify,
     /// Asks for a look at the locks.
     pub(crate) lock_wanted: Notify,
     pub(crate) retries: Retries,
@@ -78,6 +83,7 @@ impl Member {
             settings,
             instance,
             data,
+            started_ms: now_ms(),
             queues: Queues::default(),
             subscriptions: RwLock::default(),
             generations: Generations::default(),
@@ -89,6 +95,7 @@ impl Member {
             recorder,
             announced: AtomicBool::new(false),
             rebalance: Notify::new(),
+            look_wanted: Notify::new(),
             lock_wanted: Notify::new(),
             retries: Retries::default(),
             local,
@@ -175,8 +182,9 @@ impl Member {
         taken
     }
 
-    /// Sets the position of a queue anew, in another ownership. What the old one has cached is dropped.
-    pub(crate) fn move_to(&self, old: &Arc<OwnedQueue>, offset: i64) {
+    /// Sets the position of a queue anew, in another ownership. What the old one has cached is dropped. False if it is not the
+    /// ownership of the queue any more.
+    pub(crate) fn move_to(&self, old: &Arc<OwnedQueue>, offset: i64) -> bool {
         let generation = self.generations.next();
         let queue = old.queue.clone();
         // The filter may have changed.
@@ -188,11 +196,13 @@ impl Member {
             state.order = old.order.clone();
         }
         let new = Arc::new(new);
-        if self.queues.replace(old, new.clone()) {
+        let is_moved = self.queues.replace(old, new.clone());
+        if is_moved {
             self.commits().own(new.queue.clone(), generation, offset, None);
             self.drop_cached(old);
             self.agenda.add(Instant::now(), &new);
         }
+        is_moved
     }
 
     /// Tells the metrics how much is cached, and how many messages the brokers have beyond the finished ones.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use super::puller::{pull, unreachable};
+use super::puller::{pull, reset, unreachable};
 use crate::consumer::member::{Member, OwnedQueue, Stage, Way};
 use crate::consumer::offsets::{ReadBack, remote};
 use crate::consumer::position::{
@@ -161,6 +161,7 @@ fn start_at(member: &Member, owned: &Arc<OwnedQueue>, offset: i64, commit: bool,
 
 /// Reads the committed offset after the lock came back: another member may have consumed meanwhile.
 async fn reread(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
+    commit_first(member, owned).await;
     let asked = Instant::now();
     let read = match remote::read(member, &owned.queue, false).await {
         OffsetReading::Found(read) => Some(read),
@@ -235,17 +236,14 @@ async fn correct(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Cor
 
 /// Makes sure that a server of the broker knows this member on the connection that is open, and pulls.
 async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
-    let (id, tell_first, commit_first) = {
+    let (id, tell_first) = {
         let state = owned.lock();
         if !matches!(state.stage, Stage::Idle) {
             return;
         }
-        (state.read_from, state.tell_first, state.commit_first)
+        (state.read_from, state.tell_first)
     };
-    if commit_first {
-        remote::commit_now(member, owned).await;
-        owned.lock().commit_first = false;
-    }
+    commit_first(member, owned).await;
     let queue = &owned.queue;
     let view = member.view(queue.topic());
     let server = view
@@ -276,6 +274,14 @@ async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
     pull(member, owned, &mut state);
 }
 
+/// Commits a position that was set anew, before anything else is asked of the broker: its answer would undo a reset.
+async fn commit_first(member: &Member, owned: &OwnedQueue) {
+    if owned.lock().commit_first {
+        remote::commit_now(member, owned).await;
+        owned.lock().commit_first = false;
+    }
+}
+
 /// After the broker was gone: it may have restarted, with older offsets or without the news of a reset. False if the queue
 /// goes on in another ownership.
 async fn look_back(member: &Arc<Member>, owned: &Arc<OwnedQueue>) -> bool {
@@ -288,9 +294,6 @@ async fn look_back(member: &Arc<Member>, owned: &Arc<OwnedQueue>) -> bool {
     if verdict != Some(ReadBack::Foreign) {
         return true;
     }
-    let from = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
-    member.move_to(owned, read);
-    let (group, queue) = (member.events.group(), owned.queue.clone());
-    member.events.emit(ConsumerEvent::OffsetReset { group, queue, from, to: read });
+    reset(member, &owned.queue, read);
     false
 }

@@ -79,7 +79,7 @@ pub(super) fn decode(member: &Member, owned: &OwnedQueue, asked: i64, body: Kept
 }
 
 /// A message that comes again has its original topic for listeners.
-fn show_topic(member: &Member, is_retry: bool, message: &mut MessageExt) {
+pub(crate) fn show_topic(member: &Member, is_retry: bool, message: &mut MessageExt) {
     if is_retry && let Some(topic) = message.property(PROPERTY_RETRY_TOPIC).map(str::to_owned) {
         message.set_topic(topic);
     }

@@ -19,6 +19,7 @@ mod tests;
 pub(crate) use super::watch::Throttle;
 pub(crate) use answer::{PullAnswer, PullEvent, PullJudge, PullRefusal, PullVerdict, ReadFrom, WhatNext};
 pub(crate) use attendant::mind_queues;
+pub(crate) use decode::show_topic;
 pub(crate) use flow::{FlowLimits, FlowLoad};
-pub(crate) use puller::pull;
+pub(crate) use puller::{pull, reset};
 pub(crate) use settle::settle;

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rocketmq_common::{MessageExt, PullSysFlag};
+use rocketmq_common::{MessageExt, MessageQueue, PullSysFlag};
 use rocketmq_remoting::net::{CallError, OnAnswer};
 use rocketmq_remoting::protocol::header::PullMessageAnswer;
 use rocketmq_remoting::protocol::{CommandRef, CommandView, KeptBody, RequestCode, ResponseCode};
@@ -75,6 +75,7 @@ fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -
         Err(_) => return Err(Duration::ZERO),
     };
     state.last_connection = Some(connection.id());
+    state.pulled_at = now;
     state.enter(Stage::Pulling);
     begun.then(Box::new(PullCallback {
         member: Arc::downgrade(member),
@@ -208,7 +209,7 @@ impl PullCallback {
             }
             WhatNext::Reset { target } => {
                 drop(state);
-                reset(member, owned, self.asked, target);
+                reset(member, &owned.queue, target);
                 return;
             }
             WhatNext::Confirm { claimed } => {
@@ -300,11 +301,18 @@ fn pull_after(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownersh
     }
 }
 
-/// An operator moved the position.
-fn reset(member: &Arc<Member>, owned: &Arc<OwnedQueue>, from: i64, target: i64) {
-    member.move_to(owned, target);
-    let (group, queue) = (member.events.group(), owned.queue.clone());
-    member.events.emit(ConsumerEvent::OffsetReset { group, queue, from: Some(from), to: target });
+/// Moves a queue because an operator wants it there: at once, and what its handlers do comes too late. The target is committed
+/// before the next pull.
+pub(crate) fn reset(member: &Member, queue: &MessageQueue, target: i64) {
+    // A queue that is moved by another meanwhile is moved again.
+    while let Some(owned) = member.queues.get(queue) {
+        let from = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
+        if member.move_to(&owned, target) {
+            member.recorder.offset_moved(1);
+            let (group, queue) = (member.events.group(), queue.clone());
+            return member.events.emit(ConsumerEvent::OffsetReset { group, queue, from, to: target });
+        }
+    }
 }
 
 fn tell(member: &Member, owned: &OwnedQueue, event: Option<PullEvent>) {

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::time::Instant;
+
 use super::{Throttle, pull};
 use crate::consumer::member::{Member, OwnedQueue, Stage};
 
@@ -12,6 +14,7 @@ pub(crate) fn settle(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: &mu
     }
     let mut state = owned.lock();
     let mut released = 0;
+    state.consumed_at = Instant::now();
     if let Some(window) = &mut state.window {
         for offset in offsets.drain(..) {
             let finished = window.finish(owned.generation, offset);

@@ -7,6 +7,7 @@
 //! - `subscribing`: topics that come and go while it runs
 //! - `shutdown`: how it ends
 //! - `notices`: what brokers ask of it
+//! - `running_info`: what operators see of it
 //! - `health`: how its queues are
 
 mod builder;
@@ -14,6 +15,7 @@ mod default_mq_push_consumer_impl;
 mod health;
 mod notices;
 mod push_consumer;
+mod running_info;
 mod shutdown;
 mod start;
 mod subscribing;

@@ -2,6 +2,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocketmq_remoting::protocol::body::ConsumerRunningInfo;
+
 use super::PushConsumerBuilder;
 use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
 use crate::conf::{ConsumerOption, millis};
@@ -184,6 +186,19 @@ impl PushConsumer {
     /// How the consumer is, queue by queue.
     pub fn health(&self) -> ConsumerHealth {
         self.inner.health()
+    }
+
+    /// What operators see of the consumer: the answer to `mqadmin consumerStatus` (request 307). Its offsets are the lowest that
+    /// are not finished. It has no rates and no stacks; before the start it is empty.
+    ///
+    /// ```
+    /// # use rocketmq_client::consumer::PushConsumer;
+    /// fn cached(consumer: &PushConsumer) -> i32 {
+    ///     consumer.consumer_running_info().mq_table.values().map(|queue| queue.cached_msg_count).sum()
+    /// }
+    /// ```
+    pub fn consumer_running_info(&self) -> ConsumerRunningInfo {
+        self.inner.running_info()
     }
 
     /// What happens to the consumer from now on.

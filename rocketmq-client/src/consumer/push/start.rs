@@ -11,6 +11,7 @@ use super::default_mq_push_consumer_impl::{DefaultMQPushConsumerImpl, Running};
 use super::notices;
 use crate::clock::now_ms;
 use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, millis};
+use crate::consumer::agreement::keep_looking;
 use crate::consumer::dispatch::{Pool, Receiver};
 use crate::consumer::listener::Listener;
 use crate::consumer::lock::locker;
@@ -66,10 +67,11 @@ impl DefaultMQPushConsumerImpl {
         let subscribed = member.all_subscribed();
         crate::waiting::all(subscribed.iter().map(|subscribed| remote::note_history(&member, subscribed)))
             .await;
-        let handlers = notices::handlers(&member);
+        let pool = receiver.map(|receiver| Pool::new(member.clone(), receiver));
+        let handlers = notices::handlers(&member, pool.as_ref());
         let membership = instance.join_consumer_group(member.consumer_data(), handlers)?;
         let running = Running {
-            pool: receiver.map(|receiver| Pool::new(member.clone(), receiver)),
+            pool,
             membership: Arc::new(membership),
             ending: instance.more_tasks(),
             report: watch::Sender::new(None),
@@ -124,6 +126,7 @@ impl DefaultMQPushConsumerImpl {
             member.tasks.spawn(local::keep_storing(member.clone()));
         }
         member.tasks.spawn(rebalancer.keep_balanced());
+        member.tasks.spawn(keep_looking(member.clone()));
     }
 
     fn data(&self) -> ConsumerData {

@@ -86,6 +86,7 @@ impl Rebalancer {
             again = earlier(again, self.carry_out(&subscribed, plan));
         }
         self.timing.end(Instant::now(), balanced, again);
+        self.member.look_wanted.notify_one();
     }
 
     fn drop_unsubscribed(&mut self, subscribed: &[Arc<Subscribed>]) {

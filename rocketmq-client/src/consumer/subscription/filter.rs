@@ -69,10 +69,6 @@ impl Subscription {
     }
 
     /// Whether both want the same messages of the same topic.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "members compare subscriptions of a group in a later version")
-    )]
     pub(crate) fn is_same(&self, other: &SubscriptionData) -> bool {
         let SubscriptionData { topic, expression_type, sub_string, .. } = &self.data;
         let tag_type = |kind: &str| kind.is_empty() || kind == "TAG";

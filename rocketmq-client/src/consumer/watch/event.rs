@@ -229,6 +229,45 @@ pub enum ConsumerEvent {
         /// What the servers said.
         error: MQClientError,
     },
+    /// Another member of the group wants other messages of a topic. A broker keeps one subscription for each topic of a group,
+    /// so that each of the two misses messages. Told once for each change.
+    #[non_exhaustive]
+    SubscriptionsDiffer {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The topic.
+        topic: Arc<str>,
+        /// The expression of this member; `None`: it does not subscribe to the topic.
+        ours: Option<Arc<str>>,
+        /// The expression of the other member, likewise.
+        theirs: Option<Arc<str>>,
+        /// The client id of that member, or of one of them. `None`: the broker has the expression of a member that has left, or
+        /// that does not say what it subscribes to.
+        client_id: Option<Arc<str>>,
+    },
+    /// A broker does not say what the group subscribes to (request 203), mostly because an access list forbids it: different
+    /// subscriptions go unnoticed. Told once.
+    #[non_exhaustive]
+    SubscriptionsUnchecked {
+        /// The consumer group.
+        group: Arc<str>,
+        /// What the broker said.
+        error: MQClientError,
+    },
+    /// Another client of the group has the id of this client: both read the same queues, and other queues are read by none of
+    /// them. Give each an `instance_name` of its own. A process whose machine went down keeps its place for up to two
+    /// minutes; a successor with its id gets this event, too.
+    #[non_exhaustive]
+    DuplicateClientId {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The client id.
+        client_id: Arc<str>,
+        /// The broker that knows both.
+        broker: Arc<str>,
+        /// The addresses of the clients with this id, as the broker sees them; none if it does not tell.
+        addresses: Vec<Arc<str>>,
+    },
     /// A broadcast consumer could not write its offsets. The file keeps the older ones; it is tried again.
     #[non_exhaustive]
     OffsetsNotStored {
@@ -268,6 +307,9 @@ impl ConsumerEvent {
             | ConsumerEvent::LockLost { group, .. }
             | ConsumerEvent::LockRegained { group, .. }
             | ConsumerEvent::TopicMissing { group, .. }
+            | ConsumerEvent::SubscriptionsDiffer { group, .. }
+            | ConsumerEvent::SubscriptionsUnchecked { group, .. }
+            | ConsumerEvent::DuplicateClientId { group, .. }
             | ConsumerEvent::OffsetsNotStored { group, .. }
             | ConsumerEvent::Missed { group, .. } => group,
         }
@@ -303,6 +345,7 @@ impl ConsumerEvent {
         match self {
             ConsumerEvent::Assigned { topic, .. }
             | ConsumerEvent::Revoked { topic, .. }
+            | ConsumerEvent::SubscriptionsDiffer { topic, .. }
             | ConsumerEvent::TopicMissing { topic, .. } => Some(topic),
             _ => match self.message() {
                 Some(message) => Some(&message.topic),
@@ -329,6 +372,8 @@ impl ConsumerEvent {
             ConsumerEvent::MessageUndecodable { .. }
             | ConsumerEvent::MessageSkipped { .. }
             | ConsumerEvent::ListenerPanicked { .. }
+            | ConsumerEvent::SubscriptionsDiffer { .. }
+            | ConsumerEvent::DuplicateClientId { .. }
             | ConsumerEvent::OffsetsNotStored { .. } => Severity::Error,
             _ => Severity::Warn,
         }

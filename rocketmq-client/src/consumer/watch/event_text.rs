@@ -1,6 +1,7 @@
 //! The line that an event prints.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::ConsumerEvent;
 
@@ -72,6 +73,25 @@ impl ConsumerEvent {
                 write!(f, "a record of {queue} cannot be decoded: {reason}")
             }
             E::TopicMissing { topic, error, .. } => write!(f, "topic {topic} is missing: {error}"),
+            E::SubscriptionsDiffer { topic, ours, theirs, client_id, .. } => {
+                let wants = |who: &str, expression: &Option<Arc<str>>| match expression {
+                    Some(expression) => format!("{who} subscribes to \"{expression}\""),
+                    None => format!("{who} does not subscribe"),
+                };
+                let other = client_id.as_ref().map_or("another member".into(), |id| format!("member {id}"));
+                write!(
+                    f,
+                    "members differ in topic {topic}: {}, {}",
+                    wants("this", ours),
+                    wants(&other, theirs)
+                )
+            }
+            E::SubscriptionsUnchecked { error, .. } => {
+                write!(f, "whether its members subscribe to the same cannot be checked: {error}")
+            }
+            E::DuplicateClientId { client_id, broker, addresses, .. } => {
+                write!(f, "another client has the id {client_id}, says broker {broker}: {addresses:?}")
+            }
             _ => Ok(()),
         }
     }

@@ -111,10 +111,12 @@ impl<M> ProcessQueue<M> {
 
     /// The distance between the lowest unfinished message and the highest message that arrived.
     pub(crate) fn span(&self) -> i64 {
-        match (self.entries.front(), self.entries.back()) {
-            (Some(first), Some(last)) => last.offset - first.offset,
-            _ => 0,
-        }
+        self.ends().map_or(0, |(first, last)| last - first)
+    }
+
+    /// The lowest unfinished message and the highest message that arrived.
+    pub(crate) fn ends(&self) -> Option<(i64, i64)> {
+        Some((self.entries.front()?.offset, self.entries.back()?.offset))
     }
 
     /// Adds the messages of an answer, with their offsets. An answer of another generation changes nothing and returns

@@ -1,0 +1,89 @@
+use std::sync::Arc;
+
+use rocketmq_common::{MessageExt, MessageQueue};
+use rocketmq_remoting::protocol::body::{CMResult, ConsumeMessageDirectlyResult};
+use tokio::time::Instant;
+
+use super::running::{Outcome, context, panicked, wait};
+use super::{Pool, Receiver};
+use crate::consumer::listener::{
+    CancelSource, ConsumeFailure, ConsumeOutcome, Handler, Listener, OrderlyOutcome,
+};
+use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::pull::show_topic;
+
+impl Pool {
+    /// Has the listener handle a message that an operator chose (309): beside the workers, whatever its queue does, and without
+    /// any effect on offsets and retries. Java: `ConsumeMessageService.consumeMessageDirectly`. The error says why it cannot.
+    pub(crate) async fn consume_directly(
+        &self,
+        mut message: MessageExt,
+    ) -> Result<ConsumeMessageDirectlyResult, String> {
+        let Receiver::Listener(listener) = &self.receiver else {
+            return Err("the messages of this consumer go to a stream, not to a listener".to_owned());
+        };
+        let _permit =
+            self.direct.try_acquire().map_err(|_| "too many messages are consumed directly".to_owned())?;
+        let member = &self.member;
+        let subscribed = member
+            .subscribed(message.topic())
+            .ok_or_else(|| format!("the consumer does not subscribe to {}", message.topic()))?;
+        let queue = MessageQueue::new(subscribed.topic.clone(), message.broker_name(), message.queue_id());
+        show_topic(member, subscribed.is_retry, &mut message);
+        let (began, generation) = (Instant::now(), member.generations.next());
+        let owned =
+            OwnedQueue::starting_at(queue, generation, subscribed, member.group(), message.queue_offset());
+        let message = Arc::new(message);
+        let of_outcome = |outcome: &ConsumeOutcome| match outcome {
+            ConsumeOutcome::Success => (CMResult::Success, None),
+            ConsumeOutcome::Later { .. } => (CMResult::Later, None),
+            ConsumeOutcome::DeadLetter { reason } => {
+                (CMResult::Later, Some(format!("to the dead letters: {reason}")))
+            }
+        };
+        let said = match listener {
+            Listener::Concurrently(handler) => run(member, &owned, &message, handler, message.clone())
+                .await
+                .map(|outcome| of_outcome(&outcome)),
+            Listener::Batch(handler) => {
+                let batch = [(*message).clone()].into();
+                run(member, &owned, &message, handler, batch).await.map(|outcome| of_outcome(&outcome.of(0)))
+            }
+            Listener::Orderly(handler) => {
+                run(member, &owned, &message, handler, message.clone()).await.map(|outcome| match outcome {
+                    OrderlyOutcome::Success => (CMResult::Success, None),
+                    OrderlyOutcome::Commit => (CMResult::Commit, None),
+                    OrderlyOutcome::Rollback => (CMResult::Rollback, None),
+                    OrderlyOutcome::SuspendCurrentQueueAMoment { .. } => (CMResult::Later, None),
+                })
+            }
+        };
+        let (consume_result, remark) = said.unwrap_or_else(|why| (CMResult::ThrowException, Some(why)));
+        Ok(ConsumeMessageDirectlyResult {
+            auto_commit: true,
+            consume_result,
+            order: member.settings.orderly,
+            remark,
+            spent_time_mills: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+        })
+    }
+}
+
+/// Runs a handler within its time. The error is why it failed.
+async fn run<M: 'static, O: 'static>(
+    member: &Member,
+    owned: &OwnedQueue,
+    message: &MessageExt,
+    handler: &Handler<M, Result<O, ConsumeFailure>>,
+    messages: M,
+) -> Result<O, String> {
+    let (mut slot, mut source, began) = (handler.slot(), CancelSource::default(), Instant::now());
+    let context = context(member, owned, message.queue_offset(), message, &mut source, began);
+    let deadline = context.deadline;
+    slot.start(messages, context);
+    match wait(member, owned, message, (&mut slot, &source), (began, deadline)).await {
+        Outcome::Returned(result) => result.map_err(|failure| failure.to_string()),
+        Outcome::Panicked(text) => Err(panicked(member, owned, message, &text)),
+        Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
+    }
+}
