@@ -88,9 +88,9 @@ async fn join(name_server: &str, name: &str, settings: &[&str]) -> (PushConsumer
             _ => _ = option.set_instance_name(name),
         }
     });
-    let builder = builder
-        .subscribe(&topic, "*")
-        .allocate_message_queue_strategy(strategy(settings["strategy"], &topic));
+    let builder = builder.subscribe(&topic, "*").option(|option| {
+        option.set_allocate_message_queue_strategy(strategy(settings["strategy"], &topic));
+    });
     let name: Arc<str> = name.into();
     let member = match kind {
         "orderly" => builder.orderly_listener(move |message, _| {

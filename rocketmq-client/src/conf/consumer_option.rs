@@ -41,8 +41,12 @@ client_options! {
         /// topics with the same filters.
         text group_name / set_group_name: String = String::new();
         /// How many handlers run at once, 1 to 65535. Handlers are futures, not threads. Default: 20. It replaces Java's
-        /// `consumeThreadMin` and `consumeThreadMax`.
+        /// `consumeThreadMin` and `consumeThreadMax`. With a stream: how many failed deliveries are given back to brokers at
+        /// once; flow control limits the deliveries that its reader holds.
         plain consume_concurrency / set_consume_concurrency: usize = 20;
+        /// How many messages a second handlers get, 1 to 1000000, of all queues together; messages that come again count,
+        /// too. They are spread over the second; the messages of a batch come together. Default: `None`, unlimited.
+        optional consume_rate_limit / set_consume_rate_limit: Option<u32> = None;
         /// How many messages a batch listener gets at most, 1 to 1024. Default: 1.
         plain consume_message_batch_max_size / set_consume_message_batch_max_size: u32 = 1;
         /// How many messages one pull asks for, 1 to 1024. Default: 32. Brokers limit an answer to 256 KiB, too.
@@ -80,6 +84,10 @@ client_options! {
         plain persist_offset_interval / set_persist_offset_interval: u64 = 5000;
         /// How long a broker holds a pull while it has no message, in ms. Default: 15000.
         plain broker_suspend_max_time / set_broker_suspend_max_time: u64 = 15_000;
+        /// Whether each message that an orderly listener has done may be committed. If not, the listener commits by its
+        /// outcomes: `Success` commits nothing, `Commit` commits its message and those done before it, and `Rollback` makes
+        /// all of them come again. For orderly listeners only. Default: true. Java: `ConsumeOrderlyContext.setAutoCommit`.
+        plain auto_commit / set_auto_commit: bool = true;
         /// Whether the members of the group share the messages. Default: they do.
         plain message_model / set_message_model: MessageModel = MessageModel::Clustering;
         /// How the queues of a topic are shared among the members of the group, which all need one strategy. Default: each
@@ -196,6 +204,7 @@ impl ConsumerOption {
         let batch = 1..=1024;
         let ranges = [
             ("consume_concurrency", Some(self.consume_concurrency as u64), 1..=65_535),
+            ("consume_rate_limit", self.consume_rate_limit.map(u64::from), 1..=1_000_000),
             (
                 "consume_message_batch_max_size",
                 Some(self.consume_message_batch_max_size.into()),
@@ -302,12 +311,14 @@ mod tests {
             "option consume_concurrency: it is 0, and must be 1 to 65535"
         );
         type Change = fn(&mut ConsumerOption) -> &mut ConsumerOption;
-        let changes: [(&str, Change); 12] = [
+        let changes: [(&str, Change); 14] = [
             ("group_name", |o| o.set_group_name("")),
             ("group_name", |o| o.set_group_name("a b")),
             ("group_name", |o| o.set_group_name("DEFAULT_CONSUMER")),
             ("consume_message_batch_max_size", |o| o.set_consume_message_batch_max_size(1025)),
             ("pull_batch_size", |o| o.set_pull_batch_size(0)),
+            ("consume_rate_limit", |o| o.set_consume_rate_limit(0)),
+            ("consume_rate_limit", |o| o.set_consume_rate_limit(1_000_001)),
             ("pull_threshold_for_topic", |o| o.set_pull_threshold_for_topic(0)),
             ("pull_threshold_size_for_queue", |o| o.set_pull_threshold_size_for_queue(1025)),
             ("pull_interval", |o| o.set_pull_interval(65_536)),

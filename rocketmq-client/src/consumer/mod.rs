@@ -41,8 +41,8 @@ pub use rocketmq_remoting::protocol::body::{
 
 pub use listener::{
     BatchOutcome, BatchResult, BoxFuture, CancelToken, ConsumeContext, ConsumeFailure, ConsumeOutcome,
-    ConsumeResult, IntoOutcome, MessageListenerBatch, MessageListenerConcurrently, MessageListenerOrderly,
-    OrderlyOutcome, OrderlyResult,
+    ConsumeResult, IntoOutcome, MessageListener, MessageListenerBatch, MessageListenerConcurrently,
+    MessageListenerOrderly, OrderlyOutcome, OrderlyResult,
 };
 /// Another name of [`PushConsumer`], for readers who come from Java.
 pub use push::PushConsumer as DefaultMQPushConsumer;

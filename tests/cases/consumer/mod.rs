@@ -9,10 +9,14 @@
 //! - `order`: one message of a queue at a time
 //! - `agreement`: members that subscribe differently, or have one client id
 //! - `operators`: resets, looks at a consumer, messages that an operator chose
+//! - `by_hand`: orderly listeners that commit by their outcomes
+//! - `by_topic`: listeners of single topics, and the rate limit
 //! - `ending`: what a shutdown commits
 
 mod agreement;
 mod broadcast;
+mod by_hand;
+mod by_topic;
 mod ending;
 mod failing;
 mod operators;

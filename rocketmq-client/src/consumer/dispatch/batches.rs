@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::Pool;
 use super::concurrently::conclude_one;
-use super::running::{Outcome, context, panicked, poll_once, wait};
+use super::running::{Outcome, context, give_back, panicked, poll_once, wait};
 use crate::consumer::listener::{BatchOutcome, BatchResult, CancelSource, ConsumeOutcome, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
@@ -15,18 +15,33 @@ pub(super) async fn work(pool: Arc<Pool>, index: usize, mut slot: Slot<Arc<[Mess
     let member = pool.member.clone();
     let (mut source, mut taken) = (CancelSource::default(), Vec::new());
     while let Some(owned) = pool.next(index).await {
+        let most = pool.paced(member.settings.batch_max, member.settings.batch_max).await;
         {
             let mut state = owned.lock();
-            state.take(member.settings.batch_max, &mut taken);
+            state.take(most, &mut taken);
             if state.gets_in_line() {
                 drop(state);
                 member.ready.push(owned.clone());
             }
         }
+        if owned.subscribed.is_retry {
+            keep_one_topic(&member, &owned, &mut taken);
+        }
+        pool.not_used(most - taken.len());
         if !taken.is_empty() {
             handle(&member, &owned, &mut slot, &mut source, &mut taken).await;
         }
         tokio::task::consume_budget().await;
+    }
+}
+
+/// The retry topic of a group has messages of all its topics: a batch has one.
+fn keep_one_topic(member: &Arc<Member>, owned: &Arc<OwnedQueue>, taken: &mut Vec<(i64, Arc<MessageExt>)>) {
+    let topic = |(_, message): &(i64, Arc<MessageExt>)| message.topic().to_owned();
+    let first = taken.first().map(topic);
+    let same = taken.iter().take_while(|taken| Some(topic(taken)) == first).count();
+    if same < taken.len() {
+        give_back(member, owned, taken.drain(same..));
     }
 }
 

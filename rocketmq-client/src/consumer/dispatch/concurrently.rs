@@ -33,7 +33,9 @@ pub(super) async fn work(pool: Arc<Pool>, index: usize, slot: Slot<Arc<MessageEx
     let mut worker = Worker { member, slot, source, done, quick: false };
     let mut taken = Vec::with_capacity(QUICK);
     while let Some(owned) = pool.next(index).await {
-        worker.take(&owned, pool.wanted(), &mut taken);
+        let most = pool.paced(1, QUICK).await;
+        worker.take(&owned, (pool.wanted(), most), &mut taken);
+        pool.not_used(most - taken.len());
         let (began, count) = (Instant::now(), taken.len());
         worker.handle(&owned, &mut taken, began).await;
         worker.quick = began.elapsed() < QUICK_PER_MESSAGE * u32::try_from(count.max(1)).unwrap_or(u32::MAX);
@@ -42,12 +44,18 @@ pub(super) async fn work(pool: Arc<Pool>, index: usize, slot: Slot<Arc<MessageEx
 }
 
 impl Worker {
-    /// Takes messages of a queue: all at once from a quick listener, else a share that leaves some for other workers.
-    fn take(&self, owned: &Arc<OwnedQueue>, workers: usize, taken: &mut Vec<(i64, Arc<MessageExt>)>) {
+    /// Takes messages of a queue, up to `most`: all at once from a quick listener, else a share that leaves some for other
+    /// workers.
+    fn take(
+        &self,
+        owned: &Arc<OwnedQueue>,
+        (workers, most): (usize, usize),
+        taken: &mut Vec<(i64, Arc<MessageExt>)>,
+    ) {
         let mut state = owned.lock();
         let waiting = state.window.as_ref().map_or(0, |window| window.waiting());
         let count = if self.quick { QUICK } else { waiting.div_ceil(workers.max(1)).clamp(1, QUICK) };
-        state.take(count, taken);
+        state.take(count.min(most), taken);
         if state.gets_in_line() {
             drop(state);
             self.member.ready.push(owned.clone());

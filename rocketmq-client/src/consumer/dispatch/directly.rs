@@ -60,7 +60,7 @@ impl Pool {
         };
         let (consume_result, remark) = said.unwrap_or_else(|why| (CMResult::ThrowException, Some(why)));
         Ok(ConsumeMessageDirectlyResult {
-            auto_commit: true,
+            auto_commit: member.settings.auto_commit,
             consume_result,
             order: member.settings.orderly,
             remark,

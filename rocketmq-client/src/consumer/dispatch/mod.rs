@@ -4,7 +4,7 @@
 //! - `concurrently`: a worker that handles messages in any order
 //! - `batches`: a worker that handles several messages of a queue at a time
 //! - `orderly`: a worker that handles the messages of a queue one by one
-//! - `streaming`: a worker that offers messages to the reader of a stream
+//! - `streaming`: a worker for the deliveries of a stream that have not succeeded, and their time
 //! - `directly`: a message that an operator chose
 //! - `running`: waits for a handler, within its time
 

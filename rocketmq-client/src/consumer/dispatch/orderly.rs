@@ -17,7 +17,17 @@ const IN_A_ROW: usize = 64;
 /// The pauses that a listener may ask for.
 const PAUSES: std::ops::RangeInclusive<u64> = 10..=30_000;
 
+/// A message that is not done.
+struct Undone {
+    reason: String,
+    /// How long its queue waits.
+    pause: Duration,
+    /// Messages that were done and not committed come again, too.
+    rollback: bool,
+}
+
 struct Worker {
+    pool: Arc<Pool>,
     member: Arc<Member>,
     slot: Slot<Arc<MessageExt>, OrderlyResult>,
     source: CancelSource,
@@ -26,14 +36,16 @@ struct Worker {
 /// Handles the messages of each queue one by one, until the pool has another size.
 pub(super) async fn work(pool: Arc<Pool>, index: usize, slot: Slot<Arc<MessageExt>, OrderlyResult>) {
     let member = pool.member.clone();
-    let mut worker = Worker { member, slot, source: CancelSource::default() };
+    let mut worker = Worker { pool: pool.clone(), member, slot, source: CancelSource::default() };
     while let Some(owned) = pool.next(index).await {
         let order = owned.lock().order.clone();
+        pool.paced(1, 1).await;
         // A handler of an earlier ownership lines the queue up when it ends.
         if let Some(order) = order.filter(QueueOrder::begin) {
             let turn = Turn { member: worker.member.clone(), owned: owned.clone(), order };
             worker.handle(&turn.owned).await;
         } else {
+            pool.not_used(1);
             owned.lock().in_line = false;
         }
         tokio::task::consume_budget().await;
@@ -64,22 +76,31 @@ impl Drop for Turn {
 impl Worker {
     async fn handle(&mut self, owned: &Arc<OwnedQueue>) {
         let mut done = Vec::with_capacity(1);
-        for _ in 0..IN_A_ROW {
+        for count in 0..IN_A_ROW {
+            if count > 0 && !self.pool.may_go_on() {
+                return;
+            }
             let taken = owned.lock().take_in_order(Instant::now());
-            let Some((offset, message, failures)) = taken else { return };
+            let Some((offset, message, failures)) = taken else { return self.pool.not_used(1) };
             match self.handle_one(owned, offset, &message, failures).await {
-                Ok(()) => {
+                Ok(false) => {
                     self.member.recorder.succeeded(1);
+                    owned.lock().uncommitted.push((offset, message));
+                }
+                Ok(true) => {
+                    self.member.recorder.succeeded(1);
+                    done.extend(owned.lock().uncommitted.drain(..).map(|(offset, _)| offset));
                     done.push(offset);
                     settle(&self.member, owned, &mut done);
                 }
-                Err((reason, pause)) => {
+                Err(Undone { reason, pause, rollback }) => {
                     self.member.recorder.failed(1);
                     let member = self.member.clone();
                     let failing = Failing { reason, delay_level: None, dead_letter: true };
                     // A handler that was told to stop leaves the message to the next owner.
                     let is_released = owned.lock().is_released();
                     if !is_released
+                        && !rollback
                         && self.is_past_maximum(&message, failures)
                         && give_up(&member, owned, &message, failures, failing).await
                     {
@@ -87,20 +108,20 @@ impl Worker {
                         settle(&self.member, owned, &mut done);
                         continue;
                     }
-                    return self.suspend(owned, offset, message, pause);
+                    return self.suspend(owned, offset, message, pause, rollback);
                 }
             }
         }
     }
 
-    /// The error is the reason, and how long the queue waits.
+    /// Whether the message and those done before it may be committed.
     async fn handle_one(
         &mut self,
         owned: &Arc<OwnedQueue>,
         offset: i64,
         message: &Arc<MessageExt>,
         failures: u32,
-    ) -> Result<(), (String, Duration)> {
+    ) -> Result<bool, Undone> {
         let member = self.member.clone();
         let began = Instant::now();
         let mut context = context(&member, owned, offset, message, &mut self.source, began);
@@ -117,21 +138,24 @@ impl Worker {
                 wait(&member, owned, message, slot, (began, deadline)).await
             }
         };
-        let pause = member.settings.suspend_queue;
-        match outcome {
-            Outcome::Returned(Ok(OrderlyOutcome::Success | OrderlyOutcome::Commit)) => Ok(()),
+        let (mut pause, mut rollback) = (member.settings.suspend_queue, false);
+        let reason = match outcome {
+            Outcome::Returned(Ok(OrderlyOutcome::Success)) => return Ok(member.settings.auto_commit),
+            Outcome::Returned(Ok(OrderlyOutcome::Commit)) => return Ok(true),
             Outcome::Returned(Ok(OrderlyOutcome::SuspendCurrentQueueAMoment { millis })) => {
-                let asked =
-                    millis.map(|millis| Duration::from_millis(millis.clamp(*PAUSES.start(), *PAUSES.end())));
-                Err(("the listener asked for a pause".to_owned(), asked.unwrap_or(pause)))
+                let asked = millis.map(|millis| millis.clamp(*PAUSES.start(), *PAUSES.end()));
+                pause = asked.map_or(pause, Duration::from_millis);
+                "the listener asked for a pause".to_owned()
             }
             Outcome::Returned(Ok(OrderlyOutcome::Rollback)) => {
-                Err(("the listener rolled back".to_owned(), pause))
+                rollback = !member.settings.auto_commit;
+                "the listener rolled back".to_owned()
             }
-            Outcome::Returned(Err(failure)) => Err((failure.to_string(), pause)),
-            Outcome::Panicked(text) => Err((panicked(&member, owned, message, &text), pause)),
-            Outcome::TimedOut(after) => Err((format!("the listener did not end within {after:?}"), pause)),
-        }
+            Outcome::Returned(Err(failure)) => failure.to_string(),
+            Outcome::Panicked(text) => panicked(&member, owned, message, &text),
+            Outcome::TimedOut(after) => format!("the listener did not end within {after:?}"),
+        };
+        Err(Undone { reason, pause, rollback })
     }
 
     fn is_past_maximum(&self, message: &MessageExt, failures: u32) -> bool {
@@ -139,15 +163,27 @@ impl Worker {
         self.member.settings.max_reconsume_times.is_some_and(|max| times >= max)
     }
 
-    /// Puts the message back to its place; its queue waits.
-    fn suspend(&self, owned: &Arc<OwnedQueue>, offset: i64, message: Arc<MessageExt>, pause: Duration) {
+    /// Puts the message back to its place, after a rollback with all that are not committed; its queue waits.
+    fn suspend(
+        &self,
+        owned: &Arc<OwnedQueue>,
+        offset: i64,
+        message: Arc<MessageExt>,
+        pause: Duration,
+        rollback: bool,
+    ) {
         let mut state = owned.lock();
-        let generation = owned.generation;
+        let mut again = if rollback { std::mem::take(&mut state.uncommitted) } else { Vec::new() };
+        again.push((offset, message));
         if let Some(window) = &mut state.window {
-            let _ = window.give_back(generation, offset, message);
+            for (offset, message) in again {
+                let _ = window.give_back(owned.generation, offset, message);
+            }
         }
         if let Some(order) = &mut state.order {
-            order.note_failure(offset);
+            if !rollback {
+                order.note_failure(offset);
+            }
             let at = order.pause(Instant::now(), pause);
             self.member.agenda.add(at, owned);
         }

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
 use super::{batches, concurrently, orderly, streaming};
 use crate::consumer::listener::Listener;
@@ -45,6 +46,12 @@ impl Pool {
     pub(crate) fn resize(self: &Arc<Self>, wanted: usize) {
         let mut size = self.size();
         size.wanted = wanted;
+        if let Receiver::Stream(source) = &self.receiver
+            && size.live.is_empty()
+        {
+            source.feed().open(&self.member);
+            self.member.tasks.spawn(streaming::mind_time(self.member.clone(), source.feed().clone()));
+        }
         if size.live.len() < wanted {
             size.live.resize(wanted, false);
         }
@@ -54,9 +61,6 @@ impl Pool {
             }
         }
         drop(size);
-        if let Receiver::Stream(source) = &self.receiver {
-            source.feed().set_limit(wanted);
-        }
         self.changed.notify_waiters();
     }
 
@@ -91,6 +95,15 @@ impl Pool {
 
     /// The next queue with messages for a worker; `None` ends it.
     pub(super) async fn next(&self, index: usize) -> Option<Arc<OwnedQueue>> {
+        self.unless_too_many(index, || self.member.ready.next()).await
+    }
+
+    /// What a worker waits for next; `None` ends the worker.
+    pub(super) async fn unless_too_many<F: Future>(
+        &self,
+        index: usize,
+        next: impl Fn() -> F,
+    ) -> Option<F::Output> {
         loop {
             let changed = self.changed.notified();
             {
@@ -101,9 +114,29 @@ impl Pool {
                 }
             }
             tokio::select! {
-                owned = self.member.ready.next() => return Some(owned),
+                next = next() => return Some(next),
                 () = changed => {}
             }
+        }
+    }
+
+    /// Waits until the rate lets messages go, and returns how many of `most`; see [`Pace::wait`].
+    pub(super) async fn paced(&self, least: usize, most: usize) -> usize {
+        match &self.member.pace {
+            Some(pace) => pace.wait(least, most).await,
+            None => most,
+        }
+    }
+
+    /// Whether the rate lets one more message go now.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.member.pace.as_ref().is_none_or(|pace| pace.take(Instant::now(), 1, 1).is_ok())
+    }
+
+    /// Messages that the rate let go and that were not there.
+    pub(super) fn not_used(&self, count: usize) {
+        if let Some(pace) = &self.member.pace {
+            pace.put_back(count);
         }
     }
 

@@ -39,9 +39,28 @@ pub enum ConsumeOutcome {
 }
 
 /// What becomes of the queue of a message that an orderly listener has seen. Java: `ConsumeOrderlyStatus`.
+///
+/// With the option `auto_commit` set to false the listener decides what is committed, for example at the end of each
+/// transaction of a database. A failure (an error, a panic, `SuspendCurrentQueueAMoment`) then repeats its own message, and
+/// leaves those before it done and uncommitted. Messages that are not committed come again to the next owner of the queue,
+/// after a crash or a shutdown. They count as cached: commit at least every `pull_threshold_for_queue` messages, or no more
+/// come.
+///
+/// ```
+/// use rocketmq_client::consumer::OrderlyOutcome;
+///
+/// fn judge(body: &[u8]) -> OrderlyOutcome {
+///     match body {
+///         b"end" => OrderlyOutcome::Commit,
+///         b"undo" => OrderlyOutcome::Rollback,
+///         _ => OrderlyOutcome::Success,
+///     }
+/// }
+/// # assert_eq!(judge(b"end"), OrderlyOutcome::Commit);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OrderlyOutcome {
-    /// The message is done; the next message of its queue follows.
+    /// The message is done; the next message of its queue follows. Without `auto_commit` it is not committed yet.
     #[default]
     Success,
     /// The message comes again after a pause. Its queue waits, so that the order holds.
@@ -49,11 +68,12 @@ pub enum OrderlyOutcome {
         /// The pause in ms, from 10 to 30,000. `None`: `suspend_current_queue_time`.
         millis: Option<u64>,
     },
-    /// The message is done, like after `Success`. Java's listeners that commit by hand return it; committing by hand is not
-    /// supported yet, so each message that is done may be committed.
+    /// The message is done, and may be committed together with all messages of its queue that were done before it. With
+    /// `auto_commit` it is like `Success`.
     Commit,
-    /// The message comes again after `suspend_current_queue_time`, and its queue waits. Messages that were done before it do
-    /// not come again.
+    /// The message and all messages of its queue that are not committed come again, in their order, after
+    /// `suspend_current_queue_time`. A rollback is no failure: it does not count for `max_reconsume_times`. With
+    /// `auto_commit` it is like `SuspendCurrentQueueAMoment`; Java's client commits the message then.
     Rollback,
 }
 

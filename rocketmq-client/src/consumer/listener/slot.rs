@@ -8,10 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::{
-    BatchOutcome, BatchResult, ConsumeContext, ConsumeFailure, ConsumeOutcome, ConsumeResult, IntoOutcome,
-    MessageListenerBatch, MessageListenerConcurrently, MessageListenerOrderly, OrderlyOutcome, OrderlyResult,
-};
+use super::{BatchResult, ConsumeContext, ConsumeFailure, ConsumeResult, IntoOutcome, OrderlyResult};
 use crate::model::MessageExt;
 
 /// The listener of a consumer, of one of three kinds.
@@ -23,62 +20,6 @@ pub(crate) enum Listener {
     Orderly(Handler<Arc<MessageExt>, OrderlyResult>),
     /// Batches, several at a time.
     Batch(Handler<Arc<[MessageExt]>, BatchResult>),
-}
-
-impl Listener {
-    /// From a closure.
-    pub(crate) fn concurrently<F, Fut>(listener: F) -> Self
-    where
-        F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: IntoOutcome<ConsumeOutcome>> + Send + 'static,
-    {
-        Listener::Concurrently(Handler::new(listener))
-    }
-
-    /// From a closure.
-    pub(crate) fn orderly<F, Fut>(listener: F) -> Self
-    where
-        F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: IntoOutcome<OrderlyOutcome>> + Send + 'static,
-    {
-        Listener::Orderly(Handler::new(listener))
-    }
-
-    /// From a closure.
-    pub(crate) fn batch<F, Fut>(listener: F) -> Self
-    where
-        F: Fn(Arc<[MessageExt]>, ConsumeContext) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: IntoOutcome<BatchOutcome>> + Send + 'static,
-    {
-        Listener::Batch(Handler::new(listener))
-    }
-
-    /// From a listener that is a type.
-    pub(crate) fn of_concurrently(listener: impl MessageListenerConcurrently) -> Self {
-        let listener = Arc::new(listener);
-        Self::concurrently(move |message, context| {
-            let listener = listener.clone();
-            async move { listener.consume_message(message, context).await }
-        })
-    }
-
-    /// From a listener that is a type.
-    pub(crate) fn of_orderly(listener: impl MessageListenerOrderly) -> Self {
-        let listener = Arc::new(listener);
-        Self::orderly(move |message, context| {
-            let listener = listener.clone();
-            async move { listener.consume_message(message, context).await }
-        })
-    }
-
-    /// From a listener that is a type.
-    pub(crate) fn of_batch(listener: impl MessageListenerBatch) -> Self {
-        let listener = Arc::new(listener);
-        Self::batch(move |messages, context| {
-            let listener = listener.clone();
-            async move { listener.consume_messages(messages, context).await }
-        })
-    }
 }
 
 impl fmt::Debug for Listener {
@@ -101,7 +42,7 @@ impl<M, R> Clone for Handler<M, R> {
 }
 
 impl<M: 'static, O: 'static> Handler<M, Result<O, ConsumeFailure>> {
-    fn new<F, Fut>(listener: F) -> Self
+    pub(super) fn new<F, Fut>(listener: F) -> Self
     where
         F: Fn(M, ConsumeContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoOutcome<O>> + Send + 'static,
@@ -111,6 +52,10 @@ impl<M: 'static, O: 'static> Handler<M, Result<O, ConsumeFailure>> {
 }
 
 impl<M, R> Handler<M, R> {
+    pub(super) fn of(slots: impl MakeSlot<M, R> + 'static) -> Self {
+        Self(Arc::new(slots))
+    }
+
     /// A place in which the listener runs, for one message after the other: the only allocation, of the size of the
     /// listener's future.
     pub(crate) fn slot(&self) -> Slot<M, R> {
@@ -142,7 +87,7 @@ pub(crate) trait Run<M, R>: Send {
     fn abort(&mut self);
 }
 
-trait MakeSlot<M, R>: Send + Sync {
+pub(super) trait MakeSlot<M, R>: Send + Sync {
     fn slot(&self) -> Slot<M, R>;
 }
 
@@ -218,6 +163,9 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::consumer::listener::{
+        BatchOutcome, ConsumeOutcome, MessageListener, MessageListenerConcurrently, OrderlyOutcome,
+    };
     use crate::model::{Message, MessageQueue, RecordHeader};
     use std::task::Waker;
 
@@ -234,8 +182,8 @@ mod tests {
         std::future::poll_fn(|cx| slot.poll(cx)).await
     }
 
-    fn concurrently(listener: Listener) -> Slot<Arc<MessageExt>, ConsumeResult> {
-        let Listener::Concurrently(handler) = listener else { panic!("{listener:?}") };
+    fn concurrently(listener: MessageListener) -> Slot<Arc<MessageExt>, ConsumeResult> {
+        let Listener::Concurrently(handler) = listener.0 else { panic!("{listener:?}") };
         handler.slot()
     }
 
@@ -252,7 +200,7 @@ mod tests {
     #[tokio::test]
     async fn a_closure_that_clones_and_asks_needs_no_types() {
         let db = Database;
-        let mut slot = concurrently(Listener::concurrently(move |message, _| {
+        let mut slot = concurrently(MessageListener::concurrently(move |message, _| {
             let db = db.clone();
             async move {
                 db.save(&message).await?;
@@ -275,18 +223,22 @@ mod tests {
         }
         let later = ConsumeOutcome::Later { delay_level: Some(3) };
         let listeners = [
-            (Listener::concurrently(|_, _| async {}), ConsumeOutcome::Success),
+            (MessageListener::concurrently(|_, _| async {}), ConsumeOutcome::Success),
             (
-                Listener::concurrently(|_, _| async { ConsumeOutcome::Later { delay_level: Some(3) } }),
+                MessageListener::concurrently(|_, _| async {
+                    ConsumeOutcome::Later { delay_level: Some(3) }
+                }),
                 later.clone(),
             ),
             (
-                Listener::concurrently(|_, _| async { Ok(ConsumeOutcome::Later { delay_level: Some(3) }) }),
+                MessageListener::concurrently(|_, _| async {
+                    Ok(ConsumeOutcome::Later { delay_level: Some(3) })
+                }),
                 later,
             ),
-            (Listener::concurrently(named), ConsumeOutcome::Success),
+            (MessageListener::concurrently(named), ConsumeOutcome::Success),
             (
-                Listener::concurrently(|message, context| async move {
+                MessageListener::concurrently(|message, context| async move {
                     let _: (&str, bool) = (message.topic(), context.is_last_attempt());
                     Ok(())
                 }),
@@ -303,7 +255,7 @@ mod tests {
 
     #[tokio::test]
     async fn orderly_and_batch_closures_infer_too() {
-        let Listener::Orderly(orderly) = Listener::orderly(|message, _| async move {
+        let MessageListener(Listener::Orderly(orderly)) = MessageListener::orderly(|message, _| async move {
             let _number: i64 = str::from_utf8(message.body())?.parse()?;
             Ok(OrderlyOutcome::Success)
         }) else {
@@ -315,7 +267,7 @@ mod tests {
             Ended::Returned(Ok(OrderlyOutcome::Success))
         ));
 
-        let Listener::Batch(batch) = Listener::batch(|messages, _| async move {
+        let MessageListener(Listener::Batch(batch)) = MessageListener::batch(|messages, _| async move {
             let failed = messages.iter().position(|message| message.body().is_empty());
             Ok(failed.map_or(BatchOutcome::default(), BatchOutcome::UpTo))
         }) else {
@@ -340,14 +292,14 @@ mod tests {
             }
         }
         let shared: Arc<dyn MessageListenerConcurrently> = Arc::new(Fails);
-        for listener in [Listener::of_concurrently(Fails), Listener::of_concurrently(shared)] {
+        for listener in [MessageListener::of_concurrently(Fails), MessageListener::of_concurrently(shared)] {
             assert!(matches!(run(&mut concurrently(listener), message("x")).await, Ended::Returned(Err(_))));
         }
     }
 
     #[tokio::test]
     async fn panics_end_one_message_and_not_the_slot() {
-        let mut slot = concurrently(Listener::concurrently(|message, _| {
+        let mut slot = concurrently(MessageListener::concurrently(|message, _| {
             assert_ne!(&message.body()[..], b"early", "at once");
             async move {
                 tokio::task::yield_now().await;
@@ -363,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_ended_or_was_aborted_holds_no_message() {
-        let mut slot = concurrently(Listener::concurrently(|message, context| async move {
+        let mut slot = concurrently(MessageListener::concurrently(|message, context| async move {
             if message.body() == "waits" {
                 context.cancelled.cancelled().await;
             }

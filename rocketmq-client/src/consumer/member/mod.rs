@@ -3,6 +3,7 @@
 //! - [`Member`]: group, subscriptions, owned queues, budget
 //! - [`OwnedQueue`]: one ownership of a queue, and at which stage it is
 //! - [`Agenda`]: which queue needs a driver, and when
+//! - [`Pace`]: how many messages a second go to handlers
 //! - [`Ready`]: the queues that have messages for workers
 //! - [`Retries`]: failed messages that no broker took yet
 //! - [`Settings`]: the options, in the types that drivers work with
@@ -10,6 +11,7 @@
 
 mod agenda;
 mod owned_queue;
+mod pace;
 mod queues;
 mod ready;
 mod retries;
@@ -19,6 +21,7 @@ mod subscribed;
 
 pub(crate) use agenda::Agenda;
 pub(crate) use owned_queue::{OwnedQueue, Ownership, Stage, Way};
+pub(crate) use pace::Pace;
 pub(crate) use ready::Ready;
 pub(crate) use retries::{Parked, Retries};
 pub(crate) use settings::Settings;

@@ -52,6 +52,8 @@ pub(crate) struct Ownership {
     pub(crate) refusal: Option<PullRefusal>,
     /// What keeps the order, for an orderly consumer.
     pub(crate) order: Option<QueueOrder>,
+    /// Messages that an orderly listener has done and not committed, in their order.
+    pub(crate) uncommitted: Vec<(i64, Arc<MessageExt>)>,
     /// It is in line for workers, or a worker has it.
     pub(crate) in_line: bool,
     pub(crate) paused: bool,
@@ -145,6 +147,7 @@ impl OwnedQueue {
             commit_first: false,
             refusal: None,
             order: None,
+            uncommitted: Vec::new(),
             in_line: false,
             paused: false,
             since: now,
@@ -230,7 +233,8 @@ impl Ownership {
         }
     }
 
+    /// How many messages handlers or readers have. Messages that wait for the listener's commit are with nobody.
     pub(crate) fn in_hand(&self) -> usize {
-        self.window.as_ref().map_or(0, ProcessQueue::in_hand)
+        self.window.as_ref().map_or(0, |window| window.in_hand() - self.uncommitted.len())
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use tokio::sync::Notify;
 
@@ -16,12 +17,17 @@ pub(crate) struct Ready {
 struct Line {
     queues: VecDeque<Arc<OwnedQueue>>,
     suspended: bool,
+    /// The reader of a stream, and whether it waits for more messages than there are.
+    reader: Option<(Waker, bool)>,
 }
 
 impl Ready {
     /// Adds a queue behind the others and wakes a worker.
     pub(crate) fn push(&self, queue: Arc<OwnedQueue>) {
-        self.lock().queues.push_back(queue);
+        let mut line = self.lock();
+        line.queues.push_back(queue);
+        line.wake_reader();
+        drop(line);
         self.wake.notify_one();
     }
 
@@ -37,7 +43,10 @@ impl Ready {
 
     /// Stops handing out queues, or goes on.
     pub(crate) fn suspend(&self, suspended: bool) {
-        self.lock().suspended = suspended;
+        let mut line = self.lock();
+        line.suspended = suspended;
+        line.wake_reader();
+        drop(line);
         self.wake.notify_one();
     }
 
@@ -45,7 +54,27 @@ impl Ready {
         self.lock().suspended
     }
 
-    fn pop(&self) -> Option<Arc<OwnedQueue>> {
+    /// Has the reader of a stream woken when a queue gets in line, and with `for_more` also when a queue in line has more.
+    pub(crate) fn register(&self, reader: &Waker, for_more: bool) {
+        self.lock().reader = Some((reader.clone(), for_more));
+    }
+
+    /// A queue in line has more messages.
+    pub(crate) fn more(&self) {
+        let mut line = self.lock();
+        if line.reader.as_ref().is_some_and(|(_, for_more)| *for_more) {
+            line.wake_reader();
+        }
+    }
+
+    /// The queues in line, if they are handed out.
+    pub(crate) fn in_line(&self) -> Vec<Arc<OwnedQueue>> {
+        let line = self.lock();
+        if line.suspended { Vec::new() } else { line.queues.iter().cloned().collect() }
+    }
+
+    /// The next queue.
+    pub(crate) fn pop(&self) -> Option<Arc<OwnedQueue>> {
         let mut line = self.lock();
         if line.suspended {
             return None;
@@ -62,5 +91,13 @@ impl Ready {
 
     fn lock(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn wake_reader(&mut self) {
+        if let Some((reader, _)) = self.reader.take() {
+            reader.wake();
+        }
     }
 }

@@ -26,8 +26,12 @@ pub(crate) struct Settings {
     pub(crate) consume_timeout: Duration,
     pub(crate) timeout_grace: Duration,
     pub(crate) batch_max: usize,
+    /// Messages per second.
+    pub(crate) rate_limit: Option<u32>,
     pub(crate) persist_interval: Duration,
     pub(crate) suspend_queue: Duration,
+    /// Whether what an orderly listener has done is finished without its saying so.
+    pub(crate) auto_commit: bool,
     pub(crate) strategy: Arc<dyn AllocateMessageQueueStrategy>,
 }
 

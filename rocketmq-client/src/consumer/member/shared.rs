@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::queues::Queues;
-use super::{Agenda, OwnedQueue, Ownership, Ready, Retries, Settings, Stage, Subscribed};
+use super::{Agenda, OwnedQueue, Ownership, Pace, Ready, Retries, Settings, Stage, Subscribed};
 use crate::clock::now_ms;
 use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::{CommitTable, LocalOffsets};
@@ -41,6 +41,8 @@ pub(crate) struct Member {
     pub(crate) budget_waits: AtomicUsize,
     pub(crate) agenda: Agenda,
     pub(crate) ready: Ready,
+    /// For a consumer with a rate limit.
+    pub(crate) pace: Option<Pace>,
     pub(crate) events: Arc<EventSender>,
     pub(crate) recorder: ConsumerRecorder,
     /// A broker has said (40) that the members changed.
@@ -80,6 +82,7 @@ impl Member {
         let recorder = ConsumerRecorder::new(&settings.group);
         Self {
             tasks: instance.more_tasks(),
+            pace: settings.rate_limit.map(|limit| Pace::new(limit, Instant::now())),
             settings,
             instance,
             data,
@@ -224,6 +227,7 @@ impl Member {
             self.budget_waits.fetch_sub(1, Ordering::Relaxed);
         }
         state.release();
+        state.uncommitted = Vec::new();
         if let Some(window) = state.window.take() {
             self.cached_bytes.fetch_sub(window.pinned(), Ordering::Relaxed);
         }

@@ -188,7 +188,7 @@ impl PullCallback {
         let verdict = state.judge.answered(Instant::now(), answer);
         follow(&mut state, verdict.read_from);
         let event = verdict.event;
-        let (mut gets_in_line, mut unread) = (false, pulled.unread);
+        let (mut gets_in_line, mut has_more, mut unread) = (false, false, pulled.unread);
         match verdict.next {
             WhatNext::Advance { next_begin, after } => {
                 let range = PulledRange { next_begin, pinned: pulled.pinned };
@@ -197,6 +197,7 @@ impl PullCallback {
                     state.window.as_mut().and_then(|window| window.put(owned.generation, range, messages));
                 if let Some(put) = put {
                     member.cached_bytes.fetch_add(put.pinned, Ordering::Relaxed);
+                    has_more = put.added > 0;
                 }
                 hold_back(&mut state, &mut unread);
                 pull_after(member, owned, &mut state, after + member.settings.pull_interval);
@@ -225,6 +226,8 @@ impl PullCallback {
         drop(state);
         if gets_in_line {
             member.ready.push(owned.clone());
+        } else if has_more {
+            member.ready.more();
         }
         for error in pulled.broken {
             member.events.emit(error);

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -6,9 +7,8 @@ use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
 use crate::client::MQClient;
 use crate::conf::ConsumerOption;
 use crate::consumer::listener::{
-    BatchOutcome, ConsumeContext, ConsumeOutcome, IntoOutcome, Listener, OrderlyOutcome,
+    BatchOutcome, ConsumeContext, ConsumeOutcome, IntoOutcome, MessageListener, OrderlyOutcome,
 };
-use crate::consumer::strategy::AllocateMessageQueueStrategy;
 use crate::consumer::subscription::MessageSelector;
 use crate::error::MQClientError;
 use crate::model::MessageExt;
@@ -21,8 +21,8 @@ pub struct PushConsumerBuilder {
     /// The client that it shares; none for one of its own.
     client: Option<MQClient>,
     subscriptions: Vec<(String, MessageSelector)>,
-    listener: Option<Listener>,
-    strategy: Option<Arc<dyn AllocateMessageQueueStrategy>>,
+    listener: Option<MessageListener>,
+    topic_listeners: BTreeMap<String, MessageListener>,
 }
 
 impl MQClient {
@@ -39,7 +39,8 @@ impl PushConsumerBuilder {
     pub(super) fn new(group: String) -> Self {
         let mut option = ConsumerOption::default();
         option.set_group_name(group);
-        Self { option, client: None, subscriptions: Vec::new(), listener: None, strategy: None }
+        let topic_listeners = BTreeMap::new();
+        Self { option, client: None, subscriptions: Vec::new(), listener: None, topic_listeners }
     }
 
     /// The NameServers, as `host:port;host:port`.
@@ -66,7 +67,7 @@ impl PushConsumerBuilder {
         F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoOutcome<ConsumeOutcome>> + Send + 'static,
     {
-        self.listener = Some(Listener::concurrently(listener));
+        self.listener = Some(MessageListener::concurrently(listener));
         self
     }
 
@@ -76,7 +77,7 @@ impl PushConsumerBuilder {
         F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoOutcome<OrderlyOutcome>> + Send + 'static,
     {
-        self.listener = Some(Listener::orderly(listener));
+        self.listener = Some(MessageListener::orderly(listener));
         self
     }
 
@@ -86,17 +87,13 @@ impl PushConsumerBuilder {
         F: Fn(Arc<[MessageExt]>, ConsumeContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoOutcome<BatchOutcome>> + Send + 'static,
     {
-        self.listener = Some(Listener::batch(listener));
+        self.listener = Some(MessageListener::batch(listener));
         self
     }
 
-    /// How the group shares the queues. All members need the same strategy. Default:
-    /// [`AllocateMessageQueueAveragely`](crate::consumer::strategy::AllocateMessageQueueAveragely).
-    pub fn allocate_message_queue_strategy(
-        mut self,
-        strategy: impl AllocateMessageQueueStrategy + 'static,
-    ) -> Self {
-        self.strategy = Some(Arc::new(strategy));
+    /// A listener for the messages of one topic; see [`PushConsumer::topic_listener`].
+    pub fn topic_listener(mut self, topic: impl Into<String>, listener: MessageListener) -> Self {
+        self.topic_listeners.insert(topic.into(), listener);
         self
     }
 
@@ -126,9 +123,7 @@ impl PushConsumerBuilder {
             let mut wishes = inner.wishes();
             wishes.subscriptions = self.subscriptions.into_iter().collect();
             wishes.listener = self.listener;
-            if let Some(strategy) = self.strategy {
-                wishes.strategy = strategy;
-            }
+            wishes.topic_listeners = self.topic_listeners;
         }
         Ok(PushConsumer { inner: Arc::new(inner) })
     }

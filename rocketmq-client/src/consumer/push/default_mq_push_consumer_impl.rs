@@ -9,9 +9,8 @@ use tokio::sync::watch;
 use crate::client::MQClient;
 use crate::conf::ConsumerOption;
 use crate::consumer::dispatch::{Pool, Receiver};
-use crate::consumer::listener::Listener;
+use crate::consumer::listener::{MessageListener, route};
 use crate::consumer::member::Member;
-use crate::consumer::strategy::AllocateMessageQueueStrategy;
 use crate::consumer::stream::{FeedSource, MessageStream};
 use crate::consumer::subscription::MessageSelector;
 use crate::consumer::watch::{ConsumerShutdownReport, EventSender};
@@ -38,25 +37,40 @@ pub(crate) struct DefaultMQPushConsumerImpl {
 pub(super) struct Wishes {
     /// By topic, as the user names it.
     pub(super) subscriptions: BTreeMap<String, MessageSelector>,
-    pub(super) listener: Option<Listener>,
+    pub(super) listener: Option<MessageListener>,
+    pub(super) topic_listeners: BTreeMap<String, MessageListener>,
     /// In place of a listener.
     pub(super) stream: Option<Arc<FeedSource>>,
     pub(super) concurrency: usize,
-    pub(super) strategy: Arc<dyn AllocateMessageQueueStrategy>,
 }
 
 impl Wishes {
     /// What the messages go to.
     pub(super) fn receiver(&self) -> Result<Option<Receiver>, MQClientError> {
-        match (&self.listener, &self.stream) {
+        let general = self.listener.as_ref().map(|listener| listener.0.clone());
+        let topics = self.topic_listeners.iter().map(|(topic, listener)| (topic.clone(), listener.0.clone()));
+        match (route(general, topics)?, &self.stream) {
             (Some(_), Some(_)) => {
                 let reason = "messages go to a listener or to the stream of messages(), not to both";
                 Err(invalid("listener", reason))
             }
-            (Some(listener), None) => Ok(Some(Receiver::Listener(listener.clone()))),
+            (Some(listener), None) => Ok(Some(Receiver::Listener(listener))),
             (None, Some(source)) => Ok(Some(Receiver::Stream(source.clone()))),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Whether the messages of a topic go to somebody if those of other topics do.
+    pub(super) fn check_topic(&self, topic: &str) -> Result<(), MQClientError> {
+        if self.listener.is_some()
+            || self.topic_listeners.is_empty()
+            || self.topic_listeners.contains_key(topic)
+        {
+            return Ok(());
+        }
+        let reason =
+            format!("topic {topic} is subscribed to and has none, and there is no listener for all topics");
+        Err(invalid("topic_listener", reason))
     }
 }
 
@@ -84,9 +98,9 @@ impl DefaultMQPushConsumerImpl {
         let wishes = Wishes {
             subscriptions: BTreeMap::new(),
             listener: None,
+            topic_listeners: BTreeMap::new(),
             stream: None,
             concurrency: option.consume_concurrency(),
-            strategy: option.allocate_message_queue_strategy().clone(),
         };
         let events = Arc::new(EventSender::new(option.group_name().unwrap_or_default()));
         Self {
@@ -112,14 +126,19 @@ impl DefaultMQPushConsumerImpl {
         self.option.namespace().map_or(name.into(), |ns| namespace::wrap_namespace(ns, name))
     }
 
-    pub(super) fn set_listener(&self, listener: Listener) {
+    /// For one topic, or for all.
+    pub(super) fn set_listener(&self, topic: Option<String>, listener: MessageListener) {
         if self.life.started().is_some() {
             tracing::warn!(
                 group = self.option.group_name(),
                 "a listener that comes after the start is not used"
             );
         }
-        self.wishes().listener = Some(listener);
+        let mut wishes = self.wishes();
+        match topic {
+            Some(topic) => _ = wishes.topic_listeners.insert(topic, listener),
+            None => wishes.listener = Some(listener),
+        }
     }
 
     pub(super) fn messages(&self) -> Result<MessageStream, MQClientError> {

@@ -8,7 +8,7 @@ use super::PushConsumerBuilder;
 use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
 use crate::conf::{ConsumerOption, millis};
 use crate::consumer::listener::{
-    BatchOutcome, ConsumeContext, ConsumeOutcome, IntoOutcome, Listener, MessageListenerBatch,
+    BatchOutcome, ConsumeContext, ConsumeOutcome, IntoOutcome, MessageListener, MessageListenerBatch,
     MessageListenerConcurrently, MessageListenerOrderly, OrderlyOutcome,
 };
 use crate::consumer::stream::MessageStream;
@@ -90,7 +90,7 @@ impl PushConsumer {
         F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoOutcome<ConsumeOutcome>> + Send + 'static,
     {
-        self.inner.set_listener(Listener::concurrently(listener));
+        self.inner.set_listener(None, MessageListener::concurrently(listener));
     }
 
     /// A closure that handles the messages of each queue one by one, in their order. Call it before `start`; the last
@@ -100,7 +100,7 @@ impl PushConsumer {
         F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoOutcome<OrderlyOutcome>> + Send + 'static,
     {
-        self.inner.set_listener(Listener::orderly(listener));
+        self.inner.set_listener(None, MessageListener::orderly(listener));
     }
 
     /// A closure that handles up to `consume_message_batch_max_size` messages of a queue at a time. Call it before `start`;
@@ -110,26 +110,34 @@ impl PushConsumer {
         F: Fn(Arc<[MessageExt]>, ConsumeContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: IntoOutcome<BatchOutcome>> + Send + 'static,
     {
-        self.inner.set_listener(Listener::batch(listener));
+        self.inner.set_listener(None, MessageListener::batch(listener));
     }
 
     /// A listener that is a type; see [`listener`](Self::listener).
     pub fn register_message_listener_concurrently(&self, listener: impl MessageListenerConcurrently) {
-        self.inner.set_listener(Listener::of_concurrently(listener));
+        self.inner.set_listener(None, MessageListener::of_concurrently(listener));
     }
 
     /// A listener that is a type; see [`orderly_listener`](Self::orderly_listener).
     pub fn register_message_listener_orderly(&self, listener: impl MessageListenerOrderly) {
-        self.inner.set_listener(Listener::of_orderly(listener));
+        self.inner.set_listener(None, MessageListener::of_orderly(listener));
     }
 
     /// A listener that is a type; see [`batch_listener`](Self::batch_listener).
     pub fn register_message_listener_batch(&self, listener: impl MessageListenerBatch) {
-        self.inner.set_listener(Listener::of_batch(listener));
+        self.inner.set_listener(None, MessageListener::of_batch(listener));
     }
 
-    /// The messages as a stream, in place of a listener. Call it once, before `start`. Up to `consume_concurrency` deliveries
-    /// are with the reader at a time, each for `consume_timeout`.
+    /// A listener for the messages of one topic, also for those that come again. Messages of other topics go to the listener
+    /// for all topics; without one, each subscribed topic needs a listener of its own. All listeners of a consumer are of one
+    /// kind, and share `consume_concurrency`. Call it before `start`; the last listener of a topic counts. The topic may be
+    /// subscribed to later.
+    pub fn topic_listener(&self, topic: impl Into<String>, listener: MessageListener) {
+        self.inner.set_listener(Some(topic.into()), listener);
+    }
+
+    /// The messages as a stream, in place of a listener. Call it once, before `start`. The reader holds each delivery for at
+    /// most `consume_timeout`.
     ///
     /// # Errors
     /// `InvalidOption` when there is a listener, or when it was called before; `AlreadyStarted`.

@@ -21,7 +21,6 @@ use crate::consumer::position::StartFrom;
 use crate::consumer::pull::{FlowLimits, mind_queues};
 use crate::consumer::rebalance::Rebalancer;
 use crate::consumer::retry::mind_parked;
-use crate::consumer::strategy::AllocateMessageQueueStrategy;
 use crate::consumer::subscription::{MessageSelector, Subscription};
 use crate::consumer::watch::ConsumerEvent;
 use crate::error::{MQClientError, invalid, with_causes};
@@ -40,15 +39,23 @@ impl DefaultMQPushConsumerImpl {
     async fn start_once(self: &Arc<Self>) -> Result<(), MQClientError> {
         let starting = self.life.begin()?;
         self.option.validate()?;
-        let (receiver, strategy, selectors) = {
+        let (receiver, selectors) = {
             let wishes = self.wishes();
-            (wishes.receiver()?, wishes.strategy.clone(), wishes.subscriptions.clone())
+            for topic in wishes.subscriptions.keys() {
+                wishes.check_topic(topic)?;
+            }
+            (wishes.receiver()?, wishes.subscriptions.clone())
         };
         let orderly = matches!(receiver, Some(Receiver::Listener(Listener::Orderly(_))));
+        if !orderly && !self.option.auto_commit() && receiver.is_some() {
+            let reason = "it is false, and messages go to a receiver that is not an orderly_listener: only outcomes of \
+                          orderly listeners commit";
+            return Err(invalid("auto_commit", reason));
+        }
         let deadline = Instant::now() + millis(self.option.start_timeout());
         let instance =
             if self.is_alone { self.client.started().await? } else { self.client.running()?.clone() };
-        let settings = self.settings(orderly, strategy)?;
+        let settings = self.settings(orderly);
         let local = self.local_offsets(&settings, instance.client_id()).await?;
         let (data, events) = (self.data(), self.events.clone());
         let member = Arc::new(Member::new(settings, instance.clone(), data, events, local));
@@ -140,11 +147,7 @@ impl DefaultMQPushConsumerImpl {
         }
     }
 
-    fn settings(
-        &self,
-        orderly: bool,
-        strategy: Arc<dyn AllocateMessageQueueStrategy>,
-    ) -> Result<Settings, MQClientError> {
+    fn settings(&self, orderly: bool) -> Settings {
         let option = &self.option;
         let start_from = match option.consume_from_where() {
             ConsumeFromWhere::Last => StartFrom::Last,
@@ -153,7 +156,7 @@ impl DefaultMQPushConsumerImpl {
             ConsumeFromWhere::Timestamp => StartFrom::Timestamp(option.start_timestamp(SystemTime::now())),
         };
         let broadcast = option.message_model() == MessageModel::Broadcasting;
-        Ok(Settings {
+        Settings {
             group: self.wrap(option.group_name().unwrap_or_default()).into(),
             namespace: option.namespace().map(Arc::from),
             orderly,
@@ -168,10 +171,12 @@ impl DefaultMQPushConsumerImpl {
             consume_timeout: millis(option.consume_timeout()),
             timeout_grace: millis(option.timeout_grace()),
             batch_max: option.consume_message_batch_max_size() as usize,
+            rate_limit: option.consume_rate_limit(),
             persist_interval: millis(option.persist_offset_interval()),
             suspend_queue: millis(option.suspend_current_queue_time()),
-            strategy,
-        })
+            auto_commit: option.auto_commit(),
+            strategy: option.allocate_message_queue_strategy().clone(),
+        }
     }
 
     /// The offsets that a broadcast consumer has in its file.

@@ -18,6 +18,7 @@ impl DefaultMQPushConsumerImpl {
             let subscribed = self.subscribed(&topic, &selector)?;
             match self.running() {
                 Ok(running) => {
+                    self.wishes().check_topic(&topic)?;
                     let deadline = Instant::now() + millis(self.option.start_timeout());
                     let member = &running.member;
                     self.find_route(member, &subscribed, deadline).await?;

@@ -39,8 +39,12 @@ pub struct Acker {
 }
 
 impl Delivery {
-    pub(super) fn new(flight: Arc<Flight>) -> Self {
-        Self { message: flight.message.clone(), acker: Acker { flight: Some(flight) } }
+    pub(super) fn new(message: Arc<MessageExt>, flight: Arc<Flight>) -> Self {
+        Self { message, acker: Acker { flight: Some(flight) } }
+    }
+
+    pub(super) fn flight(&self) -> Option<&Arc<Flight>> {
+        self.acker.flight.as_ref()
     }
 
     /// The message is done. Its offset is committed with the next commit of its queue.

@@ -1,15 +1,32 @@
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker, ready};
 
-use super::Flight;
+use rocketmq_common::MessageExt;
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::flight::Look;
+use super::{Delivery, Failed, Flight};
+use crate::consumer::member::{Member, Stage};
 use crate::error::MQClientError;
 
-/// The line of messages between the workers and the stream. Each worker has one message in it or in the reader's hands, so
-/// that the number of workers bounds both.
+/// Settled deliveries are forgotten when there are more of them than of others, and more than this.
+const FEW: usize = 64;
+/// With a rate limit, no more messages are taken at once.
+const MOST_AT_A_RATE: usize = 65_536;
+
+/// What a stream reads from: the cached messages of its consumer. A message stays in the window of its queue until the reader
+/// takes it, so that nothing waits in between when a queue is released.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     line: Mutex<Line>,
+    /// Told when a delivery has failed.
+    failure: Notify,
+    /// Told when a delivery may be due earlier than all before.
+    earlier: Notify,
 }
 
 /// The consumer's end of a feed: the stream ends when it is dropped.
@@ -18,37 +35,42 @@ pub(crate) struct FeedSource(Arc<Feed>);
 
 #[derive(Debug, Default)]
 struct Line {
-    flights: VecDeque<Arc<Flight>>,
-    /// How many messages the reader has.
+    /// The consumer, once it is started.
+    member: Weak<Member>,
+    reader: Option<Waker>,
+    /// How many deliveries the reader holds.
     in_hand: usize,
-    /// How many workers there are.
-    limit: usize,
-    /// The reader, and how many messages it waits for.
-    reader: Option<(Waker, usize)>,
-    /// The stream was dropped.
-    is_left: bool,
+    /// The deliveries, by the end of their time; some are settled.
+    due: BinaryHeap<Reverse<Due>>,
+    /// Deliveries that have not succeeded, for workers.
+    failed: VecDeque<Failed>,
     /// The consumer is shutting down, or is gone.
     is_ended: bool,
     /// Why the stream ended, for the reader.
     reason: Option<MQClientError>,
 }
 
-impl Feed {
-    /// Offers a message to the reader. False: the stream was dropped.
-    pub(crate) fn offer(&self, flight: Arc<Flight>) -> bool {
-        let mut line = self.line();
-        if line.is_left || line.is_ended {
-            return false;
-        }
-        line.flights.push_back(flight);
-        line.wake();
-        true
-    }
+#[derive(Debug)]
+struct Due {
+    at: Instant,
+    flight: Arc<Flight>,
+}
 
-    /// Whether messages can be offered.
-    pub(crate) fn is_open(&self) -> bool {
-        let line = self.line();
-        !line.is_left && !line.is_ended
+/// What [`Feed::overdue`] finds.
+#[derive(Debug)]
+pub(crate) enum Overdue {
+    /// The time of a delivery is over.
+    Late(Arc<Flight>, Arc<MessageExt>),
+    /// So is its grace.
+    TimedOut(Arc<Flight>, Arc<MessageExt>),
+}
+
+impl Feed {
+    /// The consumer is started.
+    pub(crate) fn open(&self, member: &Arc<Member>) {
+        let mut line = self.line();
+        line.member = Arc::downgrade(member);
+        line.wake();
     }
 
     /// Whether the consumer ends the stream.
@@ -56,67 +78,191 @@ impl Feed {
         self.line().is_ended
     }
 
-    pub(crate) fn set_limit(&self, workers: usize) {
+    /// Ends the stream for its reader.
+    pub(crate) fn end(&self, reason: Option<MQClientError>) {
         let mut line = self.line();
-        line.limit = workers;
-        line.wake();
+        if !line.is_ended {
+            line.is_ended = true;
+            line.reason = reason;
+            line.wake();
+        }
     }
 
-    /// A message that the reader had is settled or out of time.
-    pub(crate) fn came_back(&self) {
+    /// A delivery is settled or out of time.
+    pub(super) fn came_back(&self) {
         let mut line = self.line();
         line.in_hand = line.in_hand.saturating_sub(1);
     }
 
-    /// Ends the stream for its reader. Messages that were not taken stay unfinished.
-    pub(crate) fn end(&self, reason: Option<MQClientError>) {
-        let flights = {
+    /// Leaves a delivery to the workers.
+    pub(crate) fn fail(&self, failed: Failed) {
+        self.line().failed.push_back(failed);
+        self.failure.notify_one();
+    }
+
+    /// Waits for a delivery that has not succeeded. Cancel-safe.
+    pub(crate) async fn next_failed(&self) -> Failed {
+        loop {
+            {
+                let mut line = self.line();
+                if let Some(failed) = line.failed.pop_front() {
+                    // Workers wake each other, as long as there is work.
+                    if !line.failed.is_empty() {
+                        self.failure.notify_one();
+                    }
+                    return failed;
+                }
+            }
+            self.failure.notified().await;
+        }
+    }
+
+    /// Waits for the next delivery that is out of time. Cancel-safe.
+    pub(crate) async fn overdue(&self) -> Overdue {
+        loop {
+            let at = match self.look(Instant::now()) {
+                Ok(overdue) => return overdue,
+                Err(at) => at,
+            };
+            let sleeping = async {
+                match at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = sleeping => {}
+                () = self.earlier.notified() => {}
+            }
+        }
+    }
+
+    /// The error is when to look again.
+    fn look(&self, now: Instant) -> Result<Overdue, Option<Instant>> {
+        let mut line = self.line();
+        loop {
+            let Some(Reverse(first)) = line.due.peek() else { return Err(None) };
+            if first.at > now && !first.flight.is_over() {
+                return Err(Some(first.at));
+            }
+            let Some(Reverse(Due { flight, .. })) = line.due.pop() else { return Err(None) };
+            match flight.look(now) {
+                Look::Over => {}
+                Look::Again(at) => line.due.push(Reverse(Due { at, flight })),
+                Look::Late(message) => {
+                    line.due.push(Reverse(Due { at: now, flight: flight.clone() }));
+                    return Ok(Overdue::Late(flight, message));
+                }
+                Look::TimedOut(message) => {
+                    line.in_hand = line.in_hand.saturating_sub(1);
+                    return Ok(Overdue::TimedOut(flight, message));
+                }
+            }
+        }
+    }
+
+    /// Nobody sees deliveries through any more: what their readers say comes too late.
+    pub(crate) fn close(&self) {
+        let (due, failed) = {
+            let mut line = self.line();
+            (std::mem::take(&mut line.due), std::mem::take(&mut line.failed))
+        };
+        due.iter().for_each(|Reverse(due)| drop(due.flight.end()));
+        drop(failed);
+    }
+
+    /// Takes up to `max` messages once `wanted` of them are there, or a limit keeps more from coming.
+    pub(super) fn poll_take(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        pause: &mut Option<Pin<Box<Sleep>>>,
+        (wanted, max): (usize, usize),
+    ) -> Poll<Option<Result<Vec<Delivery>, MQClientError>>> {
+        let coop = ready!(tokio::task::coop::poll_proceed(cx));
+        let member = {
             let mut line = self.line();
             if line.is_ended {
-                return;
+                return Poll::Ready(line.reason.take().map(Err));
             }
-            line.is_ended = true;
-            line.reason = reason;
-            line.wake_anyway();
-            std::mem::take(&mut line.flights)
+            line.reader = Some(cx.waker().clone());
+            line.member.upgrade()
         };
-        flights.iter().for_each(|flight| flight.turn_away());
-    }
-
-    /// The reader goes away.
-    pub(super) fn leave(&self) {
-        let flights = {
-            let mut line = self.line();
-            line.is_left = true;
-            std::mem::take(&mut line.flights)
-        };
-        flights.iter().for_each(|flight| flight.turn_away());
-    }
-
-    /// Takes up to `max` messages once `wanted` of them are there, or as many as the workers can offer.
-    pub(super) fn poll_take(
-        &self,
-        cx: &Context<'_>,
-        wanted: usize,
-        max: usize,
-    ) -> Poll<Option<Result<Vec<Arc<Flight>>, MQClientError>>> {
-        let mut line = self.line();
-        if line.is_ended {
-            return Poll::Ready(line.reason.take().map(Err));
+        let Some(member) = member else { return Poll::Pending };
+        // Registers before the look: what comes in between wakes it.
+        member.ready.register(cx.waker(), wanted > 1);
+        if !is_enough(&member, wanted) {
+            return Poll::Pending;
         }
-        if line.is_enough(wanted) {
-            let taken = line.take(max);
-            if !taken.is_empty() {
-                return Poll::Ready(Some(Ok(taken)));
+        loop {
+            match self.take(&member, wanted, max) {
+                Ok(taken) if taken.is_empty() => return Poll::Pending,
+                Ok(taken) => {
+                    coop.made_progress();
+                    return Poll::Ready(Some(Ok(taken)));
+                }
+                Err(at) => {
+                    let pause = pause.get_or_insert_with(|| Box::pin(sleep_until(at)));
+                    pause.as_mut().reset(at);
+                    ready!(pause.as_mut().poll(cx));
+                }
             }
         }
-        line.reader = Some((cx.waker().clone(), wanted));
-        Poll::Pending
     }
 
     /// Takes what is there, up to `max` messages.
-    pub(super) fn take_now(&self, max: usize) -> Vec<Arc<Flight>> {
-        self.line().take(max)
+    pub(super) fn take_now(self: &Arc<Self>, max: usize) -> Vec<Delivery> {
+        let member = self.line().member.upgrade();
+        member.and_then(|member| self.take(&member, max, max).ok()).unwrap_or_default()
+    }
+
+    /// The error is when the rate lets messages go.
+    fn take(
+        self: &Arc<Self>,
+        member: &Arc<Member>,
+        least: usize,
+        max: usize,
+    ) -> Result<Vec<Delivery>, Instant> {
+        let (now, mut messages, mut taken) = (Instant::now(), Vec::new(), Vec::<Delivery>::new());
+        let max = match &member.pace {
+            Some(pace) => pace.take(now, least.min(MOST_AT_A_RATE), max.min(MOST_AT_A_RATE))?,
+            None => max,
+        };
+        while taken.len() < max
+            && let Some(owned) = member.ready.pop()
+        {
+            {
+                let mut state = owned.lock();
+                state.take(max - taken.len(), &mut messages);
+                if state.gets_in_line() {
+                    drop(state);
+                    member.ready.push(owned.clone());
+                }
+            }
+            taken.extend(messages.drain(..).map(|(offset, message)| {
+                let (member, feed, owned) = (member.clone(), self.clone(), owned.clone());
+                let flight = Flight::new(member, feed, owned, (offset, message.clone()), now);
+                Delivery::new(message, Arc::new(flight))
+            }));
+        }
+        if let Some(pace) = &member.pace {
+            pace.put_back(max - taken.len());
+        }
+        self.hold(&taken, now + member.settings.consume_timeout);
+        Ok(taken)
+    }
+
+    /// The reader holds deliveries until then.
+    fn hold(&self, taken: &[Delivery], at: Instant) {
+        let mut line = self.line();
+        line.in_hand += taken.len();
+        if line.due.len() > 2 * line.in_hand + FEW {
+            line.due.retain(|Reverse(due)| !due.flight.is_over());
+        }
+        if line.due.peek().is_none_or(|Reverse(first)| at < first.at) {
+            self.earlier.notify_one();
+        }
+        let flights = taken.iter().filter_map(Delivery::flight);
+        line.due.extend(flights.map(|flight| Reverse(Due { at, flight: flight.clone() })));
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -124,33 +270,20 @@ impl Feed {
     }
 }
 
+/// Whether `wanted` messages wait, or a queue of which some wait may not pull more.
+fn is_enough(member: &Member, wanted: usize) -> bool {
+    let mut waiting = 0;
+    wanted <= 1
+        || member.ready.in_line().iter().any(|owned| {
+            let state = owned.lock();
+            waiting += state.window.as_ref().map_or(0, |window| window.waiting());
+            waiting >= wanted || waiting > 0 && matches!(state.stage, Stage::Throttled(_))
+        })
+}
+
 impl Line {
-    fn take(&mut self, max: usize) -> Vec<Arc<Flight>> {
-        let mut taken = Vec::with_capacity(max.min(self.flights.len()));
-        while taken.len() < max
-            && let Some(flight) = self.flights.pop_front()
-        {
-            if flight.begin() {
-                taken.push(flight);
-            }
-        }
-        self.in_hand += taken.len();
-        taken
-    }
-
-    fn is_enough(&self, wanted: usize) -> bool {
-        let can_come = self.limit.saturating_sub(self.in_hand).max(1);
-        self.flights.len() >= wanted.min(can_come)
-    }
-
     fn wake(&mut self) {
-        if self.reader.as_ref().is_some_and(|(_, wanted)| self.is_enough(*wanted)) {
-            self.wake_anyway();
-        }
-    }
-
-    fn wake_anyway(&mut self) {
-        if let Some((waker, _)) = self.reader.take() {
+        if let Some(waker) = self.reader.take() {
             waker.wake();
         }
     }
@@ -165,5 +298,25 @@ impl FeedSource {
 impl Drop for FeedSource {
     fn drop(&mut self) {
         self.0.end(Some(MQClientError::ShutDown { client: "push consumer" }));
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.at.cmp(&other.at)
     }
 }

@@ -1,36 +1,47 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rocketmq_common::MessageExt;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::Feed;
 use crate::consumer::listener::ConsumeOutcome;
 use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::pull::settle;
 
-/// One message on its way through a stream: the worker that took it waits here for what the reader says.
+/// One message that the reader of a stream holds, until it is settled or out of time.
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(crate) member: Arc<Member>,
+    feed: Arc<Feed>,
     pub(crate) owned: Arc<OwnedQueue>,
     pub(crate) offset: i64,
-    pub(crate) message: Arc<MessageExt>,
+    pub(crate) began: Instant,
     phase: Mutex<Phase>,
-    changed: Notify,
 }
 
 /// How far it is.
 #[derive(Debug)]
-pub(crate) enum Phase {
-    /// It waits for the reader.
-    Offered,
+enum Phase {
     /// The reader has it until this time.
-    Taken(Instant),
-    /// The reader is done with it.
-    Settled(Settlement),
-    /// The stream ended before the reader took it.
-    NotTaken,
-    /// The worker does not wait any more: what the reader says comes too late.
+    Held(Arc<MessageExt>, Instant),
+    /// Its time is over, and the reader was told; what settles it until then counts.
+    Late(Arc<MessageExt>, Instant),
+    /// It is settled, or what the reader says comes too late.
     Over,
+}
+
+/// What becomes of a flight whose time may be over.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// It is settled.
+    Over,
+    /// It has to be looked at again then.
+    Again(Instant),
+    /// Its time is over: the grace begins.
+    Late(Arc<MessageExt>),
+    /// The grace is over, too.
+    TimedOut(Arc<MessageExt>),
 }
 
 /// What the reader says.
@@ -40,73 +51,85 @@ pub(crate) enum Settlement {
     Told(ConsumeOutcome, Option<oneshot::Sender<bool>>),
     /// Nothing: the delivery was dropped.
     Dropped,
+    TimedOut,
+}
+
+/// A delivery that has not succeeded, for a worker to see through.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) flight: Arc<Flight>,
+    pub(crate) message: Arc<MessageExt>,
+    pub(crate) settlement: Settlement,
 }
 
 impl Flight {
-    pub(crate) fn new(
+    pub(super) fn new(
         member: Arc<Member>,
+        feed: Arc<Feed>,
         owned: Arc<OwnedQueue>,
-        offset: i64,
-        message: Arc<MessageExt>,
+        (offset, message): (i64, Arc<MessageExt>),
+        now: Instant,
     ) -> Self {
-        Self { member, owned, offset, message, phase: Mutex::new(Phase::Offered), changed: Notify::new() }
+        let until = now + member.settings.consume_timeout;
+        Self { member, feed, owned, offset, began: now, phase: Mutex::new(Phase::Held(message, until)) }
     }
 
-    /// The reader takes the message; its time begins. False: its queue is not owned any more.
-    pub(super) fn begin(&self) -> bool {
-        let released = self.owned.lock().is_released();
-        let deadline = Instant::now() + self.member.settings.consume_timeout;
-        self.enter(if released { Phase::NotTaken } else { Phase::Taken(deadline) });
-        !released
-    }
-
-    /// The stream ends before its reader takes the message.
-    pub(super) fn turn_away(&self) {
-        self.enter(Phase::NotTaken);
-    }
-
-    /// What the reader says counts once, and only while the worker waits.
-    pub(super) fn settle(&self, settlement: Settlement) {
-        let mut phase = self.phase();
-        if let Phase::Taken(_) = *phase {
-            *phase = Phase::Settled(settlement);
-            drop(phase);
-            self.changed.notify_one();
-        } else {
+    /// What the reader says counts once, and only in time.
+    pub(super) fn settle(self: &Arc<Self>, settlement: Settlement) {
+        let Some(message) = self.end() else {
             tracing::debug!(queue = %self.owned.queue, offset = self.offset, "a delivery was settled too late");
+            return;
+        };
+        self.feed.came_back();
+        let Settlement::Told(ConsumeOutcome::Success, told) = settlement else {
+            return self.feed.fail(Failed { flight: self.clone(), message, settlement });
+        };
+        drop(message);
+        self.member.recorder.succeeded(1);
+        self.member.retries.forget(self.owned.generation, self.offset);
+        settle(&self.member, &self.owned, &mut vec![self.offset]);
+        self.owned.settled.notify_waiters();
+        if let Some(told) = told {
+            let _ = told.send(true);
         }
     }
 
     /// Moves the end of the reader's time, never to an earlier time.
-    pub(super) fn extend(&self, until: Instant) {
-        if let Phase::Taken(deadline) = &mut *self.phase() {
-            *deadline = until.max(*deadline);
+    pub(super) fn extend(&self, to: Instant) {
+        if let Phase::Held(_, until) = &mut *self.phase() {
+            *until = to.max(*until);
         }
     }
 
-    /// The phase as it is now; what was settled is taken out.
-    pub(crate) fn look(&self) -> Phase {
+    /// Looks whether the time is over.
+    pub(super) fn look(&self, now: Instant) -> Look {
         let mut phase = self.phase();
         match &*phase {
-            Phase::Offered => Phase::Offered,
-            Phase::Taken(deadline) => Phase::Taken(*deadline),
-            _ => std::mem::replace(&mut *phase, Phase::Over),
+            Phase::Over => Look::Over,
+            Phase::Held(_, until) | Phase::Late(_, until) if *until > now => Look::Again(*until),
+            Phase::Held(message, _) => {
+                let message = message.clone();
+                *phase = Phase::Late(message.clone(), now + self.member.settings.timeout_grace);
+                Look::Late(message)
+            }
+            Phase::Late(message, _) => {
+                let message = message.clone();
+                *phase = Phase::Over;
+                Look::TimedOut(message)
+            }
         }
     }
 
-    /// The worker does not wait any more. Returns what was said in the last moment.
-    pub(crate) fn give_up(&self) -> Phase {
-        std::mem::replace(&mut *self.phase(), Phase::Over)
+    pub(super) fn is_over(&self) -> bool {
+        matches!(*self.phase(), Phase::Over)
     }
 
-    /// Waits for another phase. Cancel-safe.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    fn enter(&self, phase: Phase) {
-        *self.phase() = phase;
-        self.changed.notify_one();
+    /// From now on, what the reader says comes too late.
+    pub(super) fn end(&self) -> Option<Arc<MessageExt>> {
+        match std::mem::replace(&mut *self.phase(), Phase::Over) {
+            Phase::Held(message, _) | Phase::Late(message, _) => Some(message),
+            Phase::Over => None,
+        }
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {

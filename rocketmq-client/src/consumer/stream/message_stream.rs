@@ -5,28 +5,34 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
-use tokio::time::timeout;
+use tokio::time::{Sleep, timeout};
 
-use super::{Delivery, Feed, Flight};
+use super::{Delivery, Feed};
 use crate::error::MQClientError;
 
 /// The messages of a push consumer, one after the other or in batches; see [`PushConsumer::messages`].
 ///
-/// The reader has up to `consume_concurrency` deliveries at a time; more come when it settles some. The stream ends with
-/// `None` when the consumer is shut down. When the consumer is dropped instead, an error says so before the end.
+/// The reader may hold as many deliveries as the flow control lets it: a queue brings no more messages while
+/// `pull_threshold_for_queue` of its messages, or `cache_limit` bytes of the consumer's, are not settled. Deliveries that
+/// succeed are finished at once; `consume_concurrency` bounds how many failed deliveries are given back to brokers at a
+/// time. The stream ends with `None` when the consumer is shut down. When the consumer is dropped instead, an error says so
+/// before the end.
 ///
-/// Messages that wait in a stream when it is dropped stay uncommitted, and nothing is handed out any more.
+/// Messages that nobody has taken stay with the consumer: they move with their queue, and nothing waits for them. Once the
+/// stream is dropped, nothing is handed out any more; deliveries that were taken can still be settled.
 ///
 /// [`PushConsumer::messages`]: crate::consumer::PushConsumer::messages
 #[derive(Debug)]
 #[must_use = "messages wait until the stream is read"]
 pub struct MessageStream {
     feed: Arc<Feed>,
+    /// Waits until the rate lets a message go.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl MessageStream {
     pub(crate) fn new(feed: Arc<Feed>) -> Self {
-        Self { feed }
+        Self { feed, pause: None }
     }
 
     /// Waits for the next message. Nothing is lost when the future is dropped. `None`: the stream has ended.
@@ -47,38 +53,30 @@ impl MessageStream {
         poll_fn(|cx| self.poll_one(cx)).await
     }
 
-    /// Waits until `max` messages are there, or as many as the limit of deliveries allows, but no longer than `wait`. Then it
-    /// returns what is there, perhaps nothing. Nothing is lost when the future is dropped. `None`: the stream has ended.
+    /// Waits until `max` messages are there, or as many as a limit of the flow control allows, but no longer than `wait`. Then
+    /// it returns what is there, perhaps nothing. Nothing is lost when the future is dropped. `None`: the stream has ended.
     pub async fn next_batch(
         &mut self,
         max: usize,
         wait: Duration,
     ) -> Option<Result<Vec<Delivery>, MQClientError>> {
-        let enough = poll_fn(|cx| self.feed.poll_take(cx, max, max));
-        let taken = match timeout(wait, enough).await {
-            Ok(taken) => taken?,
-            Err(_) => Ok(self.feed.take_now(max)),
-        };
-        Some(taken.map(|flights| flights.into_iter().map(Delivery::new).collect()))
+        let (feed, pause) = (&self.feed, &mut self.pause);
+        match timeout(wait, poll_fn(|cx| feed.poll_take(cx, pause, (max, max)))).await {
+            Ok(taken) => taken,
+            Err(_) => Some(Ok(self.feed.take_now(max))),
+        }
     }
 
-    fn poll_one(&self, cx: &Context<'_>) -> Poll<Option<Result<Delivery, MQClientError>>> {
-        let taken = ready!(self.feed.poll_take(cx, 1, 1));
-        let one = |flights: Vec<Arc<Flight>>| flights.into_iter().next().map(Delivery::new);
-        Poll::Ready(taken.and_then(|taken| taken.map(one).transpose()))
+    fn poll_one(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery, MQClientError>>> {
+        let taken = ready!(self.feed.poll_take(cx, &mut self.pause, (1, 1)));
+        Poll::Ready(taken.and_then(|taken| taken.map(|taken| taken.into_iter().next()).transpose()))
     }
 }
 
 impl Stream for MessageStream {
     type Item = Result<Delivery, MQClientError>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_one(cx)
-    }
-}
-
-impl Drop for MessageStream {
-    fn drop(&mut self) {
-        self.feed.leave();
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! - [`MessageStream`]: what a user reads
 //! - [`Delivery`], [`Acker`]: a message that its reader has to settle
-//! - [`Flight`]: what a delivery and its worker tell each other
-//! - [`Feed`]: the line of messages between the workers and the stream
+//! - [`Flight`]: a message that the reader holds, its time, and what the reader says
+//! - [`Feed`]: what the reader takes messages from, and what of them has failed
 
 mod delivery;
 mod feed;
@@ -11,6 +11,6 @@ mod flight;
 mod message_stream;
 
 pub use delivery::{Acker, Delivery};
-pub(crate) use feed::{Feed, FeedSource};
-pub(crate) use flight::{Flight, Phase, Settlement};
+pub(crate) use feed::{Feed, FeedSource, Overdue};
+pub(crate) use flight::{Failed, Flight, Settlement};
 pub use message_stream::MessageStream;
