@@ -234,9 +234,9 @@ impl MQClientInstance {
         self.routes.version()
     }
 
-    /// The NameServer that told the known route of a topic.
-    pub(crate) fn route_source(&self, topic: &str) -> Option<Arc<str>> {
-        Some(self.routes.get(topic)?.1.name_server.clone())
+    /// The NameServer that gave the known route of a topic last, and when.
+    pub(crate) fn route_source(&self, topic: &str) -> Option<(Arc<str>, Instant)> {
+        Some(self.routes.get(topic)?.1.confirmed())
     }
 
     /// Tells a broker who this client is, whether it knows or not.

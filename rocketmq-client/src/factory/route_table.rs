@@ -41,6 +41,8 @@ type Lookups = HashMap<(Arc<str>, Missing), Arc<Lookup>>;
 pub(crate) struct TopicRoute {
     /// The NameServer that gave it.
     pub(crate) name_server: Arc<str>,
+    /// The NameServer whose equal answer came last, and when.
+    confirmed: Mutex<(Arc<str>, Instant)>,
     pub(crate) data: TopicRouteData,
     /// The topic does not exist yet, and this is the route of the template topic. Only producers use it.
     pub(crate) is_template: bool,
@@ -68,7 +70,13 @@ struct Looked {
 
 impl TopicRoute {
     pub(crate) fn new(name_server: Arc<str>, data: TopicRouteData, is_template: bool) -> Self {
-        Self { name_server, data, is_template }
+        let confirmed = Mutex::new((name_server.clone(), Instant::now()));
+        Self { name_server, confirmed, data, is_template }
+    }
+
+    /// The NameServer that gave this route last, and when.
+    pub(crate) fn confirmed(&self) -> (Arc<str>, Instant) {
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -216,7 +224,12 @@ impl RouteTable {
             let same = known.is_template == route.is_template && known.data == route.data;
             same || (route.is_template && !known.is_template)
         };
-        if known.is_some_and(|(_, known)| unchanged(known)) {
+        if let Some((_, known)) = known
+            && unchanged(known)
+        {
+            if known.data == route.data {
+                *known.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = route.confirmed();
+            }
             return;
         }
         if known.is_some() {

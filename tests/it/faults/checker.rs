@@ -59,6 +59,8 @@ struct History<'a> {
     dead: BTreeSet<String>,
     /// Since when a message of a queue is finished: it is done, or a broker has it as retry or dead letter.
     finished: BTreeMap<(MessageQueue, i64), SystemTime>,
+    /// Of each queue its offsets, each with the time when it and all before it were finished.
+    finished_up_to: BTreeMap<MessageQueue, Vec<(i64, Option<SystemTime>)>>,
     /// Queue, client, offset, time.
     commits: Vec<(MessageQueue, String, i64, SystemTime)>,
 }
@@ -73,6 +75,7 @@ impl<'a> History<'a> {
             stored: BTreeMap::new(),
             dead: BTreeSet::new(),
             finished: BTreeMap::new(),
+            finished_up_to: BTreeMap::new(),
             commits: Vec::new(),
         };
         history.read();
@@ -117,6 +120,16 @@ impl<'a> History<'a> {
         for (place, at) in finished {
             let since = self.finished.entry(place).or_insert(at);
             *since = at.min(*since);
+        }
+        for place in self.stored.keys() {
+            let is_skipped = self.is_skipped(&place.0, place.1);
+            let up_to = self.finished_up_to.entry(place.0.clone()).or_default();
+            let before = up_to.last().map_or(Some(SystemTime::UNIX_EPOCH), |(_, at)| *at);
+            let at = match self.finished.get(place) {
+                _ if is_skipped => before,
+                at => before.zip(at.copied()).map(|(before, at)| before.max(at)),
+            };
+            up_to.push((place.1, at));
         }
     }
 
@@ -191,12 +204,9 @@ impl<'a> History<'a> {
 
     /// The lowest offset below a limit that was not finished at a time.
     fn lowest_unfinished(&self, queue: &MessageQueue, at: SystemTime, below: i64) -> Option<i64> {
-        let places = self.stored.range((queue.clone(), i64::MIN)..(queue.clone(), below));
-        let open = |(place, _): (&(MessageQueue, i64), _)| {
-            let is_finished = self.finished.get(place).is_some_and(|since| *since <= at);
-            (!is_finished && !self.is_skipped(queue, place.1)).then_some(place.1)
-        };
-        places.into_iter().find_map(open)
+        let up_to = self.finished_up_to.get(queue)?;
+        let finished = up_to.partition_point(|(_, since)| since.is_some_and(|since| since <= at));
+        up_to.get(finished).map(|(offset, _)| *offset).filter(|offset| *offset < below)
     }
 
     fn values_never_fall(&self) -> usize {

@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::RequestCode;
 use tokio::time::{Instant, sleep};
 
 use super::checker::{Rules, each_queue_has_one_owner};
-use super::support::{Site, TOPIC, simulate, until, until_each};
+use super::support::{Site, TOPIC, ends_cleanly, simulate, until, until_each};
 use super::table::{Row, seen};
 
 /// A queue is taken over within this time after its owner has left.
@@ -78,7 +78,7 @@ fn c01_a_member_that_is_killed() {
         assert!(taken <= TAKEN_OVER, "{taken:?}");
         let verdict = site.check(&Rules::default());
         assert!((1..=window).contains(&verdict.duplicates), "{verdict:?}, {window} unfinished");
-        assert!(survivor.shutdown().await.unwrap().is_clean());
+        ends_cleanly(survivor).await;
 
         let ordered = Site::new(2, 4).await;
         let killed = ordered.start_orderly("killed", Duration::from_millis(5)).await;
@@ -87,7 +87,7 @@ fn c01_a_member_that_is_killed() {
         assert!(locks > Duration::from_secs(30) && locks <= Duration::from_secs(61), "{locks:?}");
         let in_order = ordered.check(&Rules { is_orderly: true, ..Rules::default() });
         assert!(in_order.duplicates <= most, "{in_order:?}, {most} unfinished");
-        assert!(survivor.shutdown().await.unwrap().is_clean());
+        ends_cleanly(survivor).await;
         seen(
             Row::C1,
             format!(
@@ -112,7 +112,7 @@ fn c02_a_member_that_leaves_and_one_that_joins_under_load() {
 
         // The leave.
         let queues = site.queues_of(&first);
-        assert!(first.shutdown().await.unwrap().is_clean());
+        ends_cleanly(first).await;
         let left = |cluster: &rocketmq_namesrv_mock::MockCluster| {
             let requests = cluster.requests();
             requests.iter().rev().find(|request| request.code == RequestCode::UNREGISTER_CLIENT).unwrap().at
@@ -135,8 +135,8 @@ fn c02_a_member_that_leaves_and_one_that_joins_under_load() {
         drop(load);
         site.all_done().await;
         site.check(&Rules::default());
-        assert!(second.shutdown().await.unwrap().is_clean());
-        assert!(third.shutdown().await.unwrap().is_clean());
+        ends_cleanly(second).await;
+        ends_cleanly(third).await;
 
         // A join, while handlers take longer than the drain.
         let slow = Site::new(2, 4).await;

@@ -136,6 +136,12 @@ impl Site {
     }
 }
 
+/// Shuts a consumer down that nothing keeps from a clean end.
+pub(crate) async fn ends_cleanly(consumer: PushConsumer) {
+    let report = consumer.shutdown().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
+
 /// Sends until it is dropped.
 pub(crate) struct Load(tokio::task::JoinHandle<()>);
 

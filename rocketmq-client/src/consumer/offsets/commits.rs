@@ -56,6 +56,8 @@ struct QueueCommits {
     acknowledged: Option<i64>,
     /// Survives a change of the generation: until it is answered, no other commit of the queue may be sent.
     in_flight: Option<(Generation, i64)>,
+    /// What a pull carries that is not answered.
+    riding: Option<i64>,
     /// Earlier acknowledged offsets, the oldest first.
     past: [Option<i64>; PAST],
     released: bool,
@@ -77,6 +79,7 @@ impl CommitTable {
             offset,
             acknowledged: committed,
             in_flight,
+            riding: None,
             past: [None; PAST],
             released: false,
         };
@@ -111,19 +114,27 @@ impl CommitTable {
 
     /// The offset that a pull from the master may carry (its commit bit). The queue stays dirty until
     /// [`rode`](Self::rode).
-    pub(crate) fn ride(&self, queue: &MessageQueue, generation: Generation) -> Option<i64> {
-        let entry = self.queues.get(queue)?;
-        let may = entry.generation == generation && !entry.released && entry.is_due();
-        may.then_some(entry.offset)
+    pub(crate) fn ride(&mut self, queue: &MessageQueue, generation: Generation) -> Option<i64> {
+        let entry = self.live(queue, generation).filter(|entry| entry.is_due())?;
+        entry.riding = Some(entry.offset);
+        entry.riding
     }
 
-    /// Notes that a pull with the commit bit was answered with 0, 19 or 20. Not after a 21: a reset undoes the offset.
+    /// Notes that a pull with the commit bit was answered with 0, 19 or 20. Not after a 21: a reset undoes the offset. A higher
+    /// offset that was committed while the pull was under way is dirty again: the broker may have carried the pull out later.
     pub(crate) fn rode(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {
-        if let Some(entry) = self.live(queue, generation)
-            && entry.in_flight.is_none()
-            && entry.acknowledged.is_none_or(|known| known < offset)
-        {
-            entry.acknowledged = Some(offset);
+        if let Some(entry) = self.live(queue, generation) {
+            entry.riding = None;
+            if entry.in_flight.is_none() {
+                entry.acknowledged = Some(offset);
+            }
+        }
+    }
+
+    /// The broker has no offset of the queue, though it had: the offset is dirty again.
+    pub(crate) fn lost(&mut self, queue: &MessageQueue, generation: Generation) {
+        if let Some(entry) = self.live(queue, generation) {
+            entry.acknowledged = None;
         }
     }
 
@@ -147,6 +158,11 @@ impl CommitTable {
             return LastCommit::Clean;
         };
         entry.released = true;
+        let ridden = entry.riding.take_if(|_| entry.in_flight.is_none());
+        if ridden.is_some_and(|ridden| ridden < entry.offset) {
+            // The broker may carry the pull out after the last commit.
+            entry.acknowledged = ridden;
+        }
         if entry.in_flight.is_some() {
             LastCommit::AfterAnswer
         } else if entry.is_due() {

@@ -129,8 +129,32 @@ fn an_offset_that_rode_on_a_pull_is_committed_by_its_answer() {
     assert_eq!(table.ride(&queue, generation), Some(12));
     table.rode(&queue, generation, 12);
     assert_eq!(due(&mut table), []);
+}
+
+#[test]
+fn a_pull_that_may_have_taken_a_commit_back_makes_the_offset_dirty() {
+    let (mut table, queue, generation) = owned();
+    table.advance(&queue, generation, 11);
+    assert_eq!(table.ride(&queue, generation), Some(11));
+    table.advance(&queue, generation, 12);
+    let commit = table.take_due_of(&queue, generation).unwrap();
+    table.acknowledged(&commit);
+    assert_eq!(due(&mut table), [], "the pull is under way");
     table.rode(&queue, generation, 11);
-    assert_eq!(table.committed(&queue), Some(12));
+    assert_eq!(table.ride(&queue, generation), Some(12), "its answer comes last");
+    table.advance(&queue, generation, 13);
+    let commit = table.take_due_of(&queue, generation).unwrap();
+    table.acknowledged(&commit);
+    let LastCommit::Send(last) = table.release(&queue, generation) else { panic!("once more") };
+    table.acknowledged(&last);
+    assert_eq!(table.release(&queue, generation), LastCommit::Clean);
+}
+
+#[test]
+fn an_offset_that_the_broker_has_lost_is_committed_again() {
+    let (mut table, queue, generation) = owned();
+    table.lost(&queue, generation);
+    assert_eq!(due(&mut table), [("a".to_owned(), 10)]);
 }
 
 #[test]

@@ -165,7 +165,10 @@ async fn reread(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
     let asked = Instant::now();
     let read = match remote::read(member, &owned.queue, false).await {
         OffsetReading::Found(read) => Some(read),
-        OffsetReading::Absent => None,
+        OffsetReading::Absent => {
+            member.commits().lost(&owned.queue, owned.generation);
+            None
+        }
         OffsetReading::Unknown => {
             member.agenda.add(Instant::now() + REREAD_AGAIN, owned);
             return;
@@ -289,7 +292,18 @@ async fn look_back(member: &Arc<Member>, owned: &Arc<OwnedQueue>) -> bool {
     if member.settings.broadcast {
         return true;
     }
-    let OffsetReading::Found(read) = remote::read(member, &owned.queue, false).await else { return true };
+    let read = match remote::read(member, &owned.queue, false).await {
+        OffsetReading::Found(read) => read,
+        OffsetReading::Absent => {
+            member.commits().lost(&owned.queue, owned.generation);
+            return true;
+        }
+        // A pull could commit over a reset.
+        OffsetReading::Unknown => {
+            member.agenda.add(Instant::now() + REREAD_AGAIN, owned);
+            return false;
+        }
+    };
     let verdict = member.commits().read_back(&owned.queue, owned.generation, read);
     if verdict != Some(ReadBack::Foreign) {
         return true;

@@ -23,7 +23,7 @@ pub(crate) struct Rebalancer {
     member: Arc<Member>,
     timing: RebalanceTiming,
     topics: BTreeMap<Arc<str>, TopicState>,
-    /// Grows with each broker that did not say who the members are: another is asked then.
+    /// Grows with each run whose answer is not believed: the next run asks another broker.
     failures: usize,
 }
 
@@ -77,13 +77,20 @@ impl Rebalancer {
         self.member.recorder.rebalanced(1);
         let announced = self.member.announced.swap(false, Ordering::AcqRel);
         let (mut balanced, mut again, mut members) = (true, None, Members::default());
+        let mut is_doubtful = false;
         let subscribed = self.member.all_subscribed();
         self.drop_unsubscribed(&subscribed);
         for subscribed in subscribed {
             let plan = self.plan(&subscribed, announced, &mut members).await;
             balanced &= plan.is_balanced();
+            is_doubtful |= plan.keep.is_some();
             again = earlier(again, plan.ask_again);
             again = earlier(again, self.carry_out(&subscribed, plan));
+        }
+        if is_doubtful {
+            // Once for all topics: the next broker is asked, not the one after it.
+            self.failures += 1;
+            self.member.instance.want_heartbeat();
         }
         self.timing.end(Instant::now(), balanced, again);
         self.member.look_wanted.notify_one();
@@ -134,8 +141,6 @@ impl Rebalancer {
         let plan = topic.planner.plan(Instant::now(), &input);
         if let Some(reason) = &plan.keep {
             tracing::debug!(topic = %subscribed.topic, group = %member.group(), ?reason, "the assignment stays");
-            self.failures += 1;
-            member.instance.want_heartbeat();
         }
         plan
     }
@@ -159,8 +164,9 @@ impl Rebalancer {
             }
         }
         let view = member.view(topic)?;
-        let source = member.instance.route_source(topic).unwrap_or_else(|| "".into());
-        state.watch.answered(Instant::now(), &source, view.queues().iter().cloned());
+        // A route that is looked at twice is one answer.
+        let (source, told) = member.instance.route_source(topic)?;
+        state.watch.answered(told, &source, view.queues().iter().cloned());
         Some(view)
     }
 

@@ -31,7 +31,7 @@ impl RouteWatch {
         &self.queues
     }
 
-    /// Notes the readable queues of a route answer.
+    /// Notes the readable queues of a route answer that came at `now`.
     pub(crate) fn answered(
         &mut self,
         now: Instant,
