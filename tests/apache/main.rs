@@ -9,6 +9,7 @@
 //! - `smoke`: the servers run, answer and end with their owner
 //! - `examples`: each example works on a real cluster
 //! - `java_table`: the table for readers from Java names every method of Java's classes
+//! - `consumers_by_tool`: Apache's tool shows and moves consumers of this client
 //! - `ordered_topics`, `trace`: Apache's tool agrees with this client
 //! - `proxy`: the mock's proxy before Apache's servers
 //! - `tls`: servers that want certificates (feature `tls`)
@@ -22,6 +23,7 @@
 mod cases;
 #[path = "../../rocketmq-namesrv-mock/tests/conformance/mod.rs"]
 mod conformance;
+mod consumers_by_tool;
 mod examples;
 mod java_table;
 mod mqadmin;

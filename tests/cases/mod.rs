@@ -22,7 +22,7 @@ pub(crate) mod acl;
 mod admin;
 mod auto_batch;
 pub(crate) mod brokers;
-mod consumer;
+pub(crate) mod consumer;
 mod delay;
 mod illegal;
 mod lookups;

@@ -12,6 +12,7 @@
 //! - `retries`: sends while brokers fail, are silent or move
 //! - `latency_fault`: slow and failing brokers that a producer avoids
 //! - `hostile_peers`: peers that are down, silent or garbled
+//! - `consumer_agreement`: a group whose broker does not say what its members want
 //! - `consumer_faults`: push consumers while brokers or their group misbehave
 //! - `consumer_rules`: rules of consumers, held against the history of the brokers
 //! - `faults`: consumers under each fault, and what they keep: no loss, no disorder
@@ -38,6 +39,7 @@ mod alone;
 mod background;
 #[path = "../cases/mod.rs"]
 mod cases;
+mod consumer_agreement;
 mod consumer_faults;
 mod consumer_rules;
 mod faults;

@@ -1,4 +1,5 @@
-//! Requests of brokers to producers: transaction checks (39) and replies (326). The broker is scripted.
+//! Requests of brokers to producers: transaction checks (39) and replies (326), and to groups that are not here. The broker is
+//! scripted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -333,4 +334,26 @@ async fn a_reply_can_be_pushed_by_any_broker_of_the_cluster() {
         (6, 0),
         "no reply found its way only at a second try"
     );
+}
+
+#[tokio::test]
+async fn questions_to_a_consumer_group_that_is_not_here_are_refused() {
+    let site = Site::start(ResponseCode::SUCCESS).await;
+    let producer = Producer::new(option(&site));
+    producer.start().await.unwrap();
+    producer.send(Message::new("Orders", "order")).await.unwrap();
+    let (_, client) = site.next(RequestCode::SEND_MESSAGE_V2).await;
+    for (code, field) in [
+        (RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT, "group"),
+        (RequestCode::GET_CONSUMER_RUNNING_INFO, "consumerGroup"),
+        (RequestCode::CONSUME_MESSAGE_DIRECTLY, "consumerGroup"),
+    ] {
+        let fields = [(field, "elsewhere")].into_iter().collect();
+        let question = CommandRef::request(code, &NoHeader).with_fields(&fields);
+        let answer = client.call(&question, deadline()).await.unwrap();
+        assert_eq!(answer.code, 1, "{code}");
+        let remark = "The Consumer Group <elsewhere> not exist in this consumer";
+        assert_eq!(answer.remark.as_deref(), Some(remark), "{code}");
+    }
+    producer.shutdown().await.unwrap();
 }

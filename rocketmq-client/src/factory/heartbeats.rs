@@ -92,7 +92,7 @@ impl Heartbeats {
     /// those that ended unnoticed.
     pub(crate) async fn knows_one_connection(&self, address: &Arc<str>) -> bool {
         let told = *self.told(address).lock().await;
-        told.is_some_and(|told| told.since.is_none_or(|since| since.elapsed() > FORGOTTEN_AFTER))
+        told.is_some_and(|told| told.is_alone(Instant::now()))
     }
 
     /// Removes a group from the registry and tells every broker that got a heartbeat that the group leaves (35).
@@ -152,12 +152,7 @@ impl Heartbeats {
         let data = encode_body(&data).unwrap_or_default();
         let connection = self.api.remoting().connect(address, deadline).await?;
         self.api.heartbeat(&connection, &data, deadline).await?;
-        let connection = connection.id();
-        let since = match *told {
-            Some(before) if before.connection == connection => before.since,
-            before => before.map(|_| Instant::now()),
-        };
-        *told = Some(LastTold { connection, version, since });
+        *told = Some(LastTold::after(*told, connection.id(), version, Instant::now()));
         Ok(())
     }
 
@@ -168,6 +163,20 @@ impl Heartbeats {
 }
 
 impl LastTold {
+    /// Whether the broker has forgotten the connections before this one.
+    fn is_alone(&self, now: Instant) -> bool {
+        self.since.is_none_or(|since| now.saturating_duration_since(since) > FORGOTTEN_AFTER)
+    }
+
+    /// Notes a heartbeat that came after `before`.
+    fn after(before: Option<Self>, connection: u64, version: u64, now: Instant) -> Self {
+        let since = match before {
+            Some(before) if before.connection == connection => before.since,
+            before => before.map(|_| now),
+        };
+        Self { connection, version, since }
+    }
+
     /// Whether a broker that got this heartbeat knows `version` on the open connection.
     fn covers(&self, open: Option<u64>, version: u64) -> bool {
         open == Some(self.connection) && self.version >= version
@@ -177,6 +186,20 @@ impl LastTold {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_earlier_connection_may_be_known_for_two_minutes() {
+        let start = Instant::now();
+        let first = LastTold::after(None, 7, 1, start);
+        assert!(first.is_alone(start), "there was none before");
+        let second = LastTold::after(Some(first), 8, 1, start);
+        assert!(
+            !second.is_alone(start + Duration::from_secs(149)),
+            "the broker may not have noticed its end"
+        );
+        let later = start + Duration::from_secs(151);
+        assert!(LastTold::after(Some(second), 8, 2, later).is_alone(later), "it has by now");
+    }
 
     #[test]
     fn a_broker_knows_what_it_was_told_on_the_connection_that_is_open() {

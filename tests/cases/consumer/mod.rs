@@ -24,4 +24,4 @@ mod order;
 mod receiving;
 mod sharing;
 mod stream;
-mod support;
+pub(crate) mod support;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rocketmq::consumer::{ConsumeContext, ConsumerEvent, ConsumerEvents, OrderlyOutcome, PushConsumer};
+use rocketmq::consumer::{
+    ConsumeContext, ConsumerEvent, ConsumerEvents, OrderlyOutcome, PushConsumer, PushConsumerBuilder,
+};
 use rocketmq::model::{MessageExt, MessageQueue};
 use rocketmq_remoting::protocol::body::{
     CMResult, ConsumeMessageDirectlyResult, ConsumerRunningInfo, GetConsumerStatusBody, decode_body,
@@ -41,6 +43,12 @@ impl Stand {
         Self { site, name_server, broker, topic, group, seen: Seen::default() }
     }
 
+    /// A consumer whose pulls are held briefly: the end of such a pull tells it of a reset.
+    fn builder(&self) -> PushConsumerBuilder {
+        let builder = consumer(&self.name_server, &self.group).subscribe(&self.topic, "*");
+        builder.option(|option| _ = option.set_broker_suspend_max_time(2000))
+    }
+
     async fn start(&self) -> (PushConsumer, ConsumerEvents) {
         let seen = self.seen.clone();
         self.start_with(move |message, _| {
@@ -55,8 +63,7 @@ impl Stand {
         F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let consumer =
-            consumer(&self.name_server, &self.group).subscribe(&self.topic, "*").listener(listener);
+        let consumer = self.builder().listener(listener);
         let consumer = consumer.build().unwrap();
         let events = consumer.events();
         consumer.start().await.unwrap();
@@ -176,11 +183,50 @@ async fn what_handlers_do_after_a_reset_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_reset_of_an_orderly_consumer_waits_for_its_handler_and_keeps_the_order() {
+    let name_server = &*stage::name_server().await;
+    let stand = Stand::new(name_server, "reset_orderly").await;
+    let gate = Arc::new(Semaphore::new(0));
+    let (opened, seen) = (gate.clone(), stand.seen.clone());
+    let consumer = stand.builder();
+    let consumer = consumer.orderly_listener(move |message, _| {
+        let (gate, held) = (opened.clone(), message.queue_offset() == 2);
+        seen.add(message);
+        async move {
+            if held {
+                gate.acquire().await.unwrap().forget();
+            }
+        }
+    });
+    let consumer = consumer.build().unwrap();
+    let mut events = consumer.events();
+    consumer.start().await.unwrap();
+    stand.seen.wait_for(3).await;
+    stand.reset().await;
+    assert_eq!(reset_event(&mut events).await, (Some(2), 0));
+    stand.committed(&consumer, 0).await;
+    assert_eq!(stand.seen.bodies(), ["m0", "m1", "m2"], "its handler still runs");
+    gate.add_permits(2);
+    until("all again", || stand.seen.len() >= 8).await;
+    stand.committed(&consumer, 5).await;
+    assert!(consumer.shutdown().await.unwrap().is_clean());
+    assert_eq!(stand.seen.bodies(), ["m0", "m1", "m2", "m0", "m1", "m2", "m3", "m4"]);
+}
+
+#[tokio::test]
 async fn members_that_their_broker_tells_of_a_reset_move_at_once() {
     let name_server = &*stage::name_server_of_its_own().await;
     let stand = Stand::new(name_server, "reset_told").await;
     raw(&stand.broker, UPDATE_BROKER_CONFIG, &[], "useServerSideResetOffset=false").await;
-    let (consumer, mut events) = stand.start().await;
+    let seen = stand.seen.clone();
+    let consumer = stand.builder().option(|option| _ = option.set_broker_suspend_max_time(60_000));
+    let consumer = consumer.listener(move |message, _| {
+        seen.add(message);
+        async {}
+    });
+    let consumer = consumer.build().unwrap();
+    let mut events = consumer.events();
+    consumer.start().await.unwrap();
     stand.seen.wait_for(5).await;
     stand.committed(&consumer, 5).await;
     let began = std::time::Instant::now();
@@ -241,7 +287,7 @@ async fn an_operator_has_a_listener_consume_a_message() {
     let stand = Stand::new(name_server, "directly").await;
     let fails = Arc::new(AtomicBool::new(false));
     let (seen, failing) = (stand.seen.clone(), fails.clone());
-    let consumer = consumer(&stand.name_server, &stand.group).subscribe(&stand.topic, "*");
+    let consumer = stand.builder();
     let consumer = consumer.listener(move |message, context| {
         assert_eq!(message.topic(), context.queue.topic());
         let fails = failing.load(Ordering::Relaxed);
@@ -270,7 +316,7 @@ async fn an_orderly_listener_consumes_a_chosen_message_too() {
     let name_server = &*stage::name_server().await;
     let stand = Stand::new(name_server, "directly_orderly").await;
     let seen = stand.seen.clone();
-    let consumer = consumer(&stand.name_server, &stand.group).subscribe(&stand.topic, "*");
+    let consumer = stand.builder();
     let consumer = consumer.orderly_listener(move |message, _| {
         let again = seen.bodies().iter().any(|body| body.as_bytes() == &message.body()[..]);
         seen.add(message);
