@@ -17,6 +17,7 @@
 //! - `consumer_rules`: rules of consumers, held against the history of the brokers
 //! - `faults`: consumers under each fault, and what they keep: no loss, no disorder
 //! - `listeners`: rate limits, commits by hand after a crash, and batches of a stream, on paused time
+//! - `consumer_watch`: what push consumers tell of what is stuck, and when they end by themselves
 //! - `pushes`: requests of brokers to producers: transaction checks and replies
 //! - `background`: heartbeats, and tasks that end with their producer
 //! - `shared_client`: a client that producers and an admin share, and one with a thread of its own
@@ -42,6 +43,7 @@ mod cases;
 mod consumer_agreement;
 mod consumer_faults;
 mod consumer_rules;
+mod consumer_watch;
 mod faults;
 mod hostile_peers;
 mod latency_fault;

@@ -428,6 +428,11 @@ impl MQClientError {
         MQClientError::BadReply { request, source: Arc::from(source) }
     }
 
+    /// The error of an answer with this code.
+    pub(crate) fn refused(broker: Arc<str>, code: ResponseCode, remark: &str) -> Self {
+        MQClientError::Broker { broker, code, remark: Some(remark.into()), context: Box::default() }
+    }
+
     /// The error of one request to a broker that refused it or did not answer.
     pub(crate) fn from_remoting(broker: &str, error: RemotingError) -> Self {
         let (broker, context) = (Arc::from(broker), Box::default());

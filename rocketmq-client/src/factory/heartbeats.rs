@@ -95,6 +95,16 @@ impl Heartbeats {
         told.is_some_and(|told| told.is_alone(Instant::now()))
     }
 
+    /// Whether a broker knows all groups of this client on the connection that is open now. While a heartbeat is on its way, the
+    /// connection alone counts.
+    pub(crate) fn is_known_to(&self, address: &Arc<str>) -> bool {
+        let open = self.api.remoting().connection(address).map(|connection| connection.id());
+        // The lock is held during a request.
+        self.told(address)
+            .try_lock()
+            .map_or(open.is_some(), |told| told.is_some_and(|told| told.covers(open, self.groups.version())))
+    }
+
     /// Removes a group from the registry and tells every broker that got a heartbeat that the group leaves (35).
     /// Returns the brokers that could not be told before the deadline.
     pub(crate) async fn leave(&self, membership: &Membership, deadline: Instant) -> Vec<Arc<str>> {

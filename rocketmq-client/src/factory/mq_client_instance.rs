@@ -290,6 +290,11 @@ impl MQClientInstance {
         self.heartbeats.knows_one_connection(broker).await
     }
 
+    /// Whether a broker knows all groups of this client on the connection that is open.
+    pub(crate) fn is_known_to(&self, address: &Arc<str>) -> bool {
+        self.heartbeats.is_known_to(address)
+    }
+
     /// Like [`reach`](Self::reach), for several brokers at once; each may fail.
     pub(crate) async fn reach_all(&self, addresses: Vec<Arc<str>>, deadline: Instant) {
         waiting::all(addresses.iter().map(|address| self.reach(address, deadline))).await;

@@ -111,6 +111,17 @@ impl MockCluster {
         }
         Ok(())
     }
+
+    /// Deletes a group with its offsets on all brokers, like request 207. Its members stay connected; unless brokers create
+    /// groups ([`auto_create_group`](super::MockClusterBuilder::auto_create_group)), their requests are refused from now on.
+    pub fn delete_group(&self, group: &str) {
+        for broker in self.brokers() {
+            let mut state = broker.lock();
+            state.groups.remove(group);
+            state.figures.remove_group(group);
+            state.offsets.remove_group(group);
+        }
+    }
 }
 
 fn connections(broker: &Broker, group: &str) -> Vec<GroupConnection> {

@@ -5,13 +5,19 @@ use tokio::time::Instant;
 
 use super::Pool;
 use super::concurrently::conclude_one;
+use super::desk::{Desk, Messages};
 use super::running::{Outcome, context, give_back, panicked, poll_once, wait};
 use crate::consumer::listener::{BatchOutcome, BatchResult, CancelSource, ConsumeOutcome, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
 
 /// Handles batches of messages, until the pool has another size.
-pub(super) async fn work(pool: Arc<Pool>, index: usize, mut slot: Slot<Arc<[MessageExt]>, BatchResult>) {
+pub(super) async fn work(
+    pool: Arc<Pool>,
+    index: usize,
+    desk: Arc<Desk>,
+    mut slot: Slot<Arc<[MessageExt]>, BatchResult>,
+) {
     let member = pool.member.clone();
     let (mut source, mut taken) = (CancelSource::default(), Vec::new());
     while let Some(owned) = pool.next(index).await {
@@ -29,7 +35,7 @@ pub(super) async fn work(pool: Arc<Pool>, index: usize, mut slot: Slot<Arc<[Mess
         }
         pool.not_used(most - taken.len());
         if !taken.is_empty() {
-            handle(&member, &owned, &mut slot, &mut source, &mut taken).await;
+            handle(&member, &owned, &desk, (&mut slot, &mut source), &mut taken).await;
         }
         tokio::task::consume_budget().await;
     }
@@ -48,8 +54,8 @@ fn keep_one_topic(member: &Arc<Member>, owned: &Arc<OwnedQueue>, taken: &mut Vec
 async fn handle(
     member: &Arc<Member>,
     owned: &Arc<OwnedQueue>,
-    slot: &mut Slot<Arc<[MessageExt]>, BatchResult>,
-    source: &mut CancelSource,
+    desk: &Desk,
+    (slot, source): (&mut Slot<Arc<[MessageExt]>, BatchResult>, &mut CancelSource),
     taken: &mut Vec<(i64, Arc<MessageExt>)>,
 ) {
     let mut done: Vec<i64> = taken.iter().map(|(offset, _)| *offset).collect();
@@ -61,13 +67,14 @@ async fn handle(
     let began = Instant::now();
     let context = context(member, owned, *offset, first, source, began);
     let deadline = context.deadline;
+    desk.begin(owned, Messages::Batch(messages.clone()), &context.cancelled, began);
     slot.start(messages.clone(), context);
-    let outcome = match poll_once(slot).await {
+    let outcome = match poll_once(desk, slot).await {
         Some(ended) => {
             member.recorder.handled(1, began.elapsed());
             ended.into()
         }
-        None => wait(member, owned, first, (slot, &*source), (began, deadline)).await,
+        None => wait(member, owned, desk, (slot, &*source), (began, deadline)).await,
     };
     let outcome = match outcome {
         Outcome::Returned(Ok(outcome)) => Ok(outcome),

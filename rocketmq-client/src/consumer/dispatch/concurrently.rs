@@ -5,6 +5,7 @@ use rocketmq_common::MessageExt;
 use tokio::time::Instant;
 
 use super::Pool;
+use super::desk::{Desk, Messages};
 use super::running::{Outcome, context, give_back, panicked, poll_once, wait};
 use crate::consumer::listener::{CancelSource, ConsumeOutcome, ConsumeResult, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
@@ -21,16 +22,22 @@ struct Worker {
     member: Arc<Member>,
     slot: Slot<Arc<MessageExt>, ConsumeResult>,
     source: CancelSource,
+    desk: Arc<Desk>,
     /// Offsets that are finished and not settled.
     done: Vec<i64>,
     quick: bool,
 }
 
 /// Handles messages in any order, until the pool has another size.
-pub(super) async fn work(pool: Arc<Pool>, index: usize, slot: Slot<Arc<MessageExt>, ConsumeResult>) {
+pub(super) async fn work(
+    pool: Arc<Pool>,
+    index: usize,
+    desk: Arc<Desk>,
+    slot: Slot<Arc<MessageExt>, ConsumeResult>,
+) {
     let member = pool.member.clone();
     let (source, done) = (CancelSource::default(), Vec::with_capacity(QUICK));
-    let mut worker = Worker { member, slot, source, done, quick: false };
+    let mut worker = Worker { member, slot, source, desk, done, quick: false };
     let mut taken = Vec::with_capacity(QUICK);
     while let Some(owned) = pool.next(index).await {
         let most = pool.paced(1, QUICK).await;
@@ -73,8 +80,9 @@ impl Worker {
         while let Some((offset, message)) = messages.next() {
             let context = context(&member, owned, offset, &message, &mut self.source, began);
             let deadline = context.deadline;
+            self.desk.begin(owned, Messages::from(&message), &context.cancelled, began);
             self.slot.start(message.clone(), context);
-            let ended = poll_once(&mut self.slot).await;
+            let ended = poll_once(&self.desk, &mut self.slot).await;
             if let Some(crate::consumer::listener::Ended::Returned(Ok(ConsumeOutcome::Success))) = ended {
                 self.done.push(offset);
                 continue;
@@ -88,7 +96,7 @@ impl Worker {
                 Some(ended) => ended.into(),
                 None => {
                     let slot = (&mut self.slot, &self.source);
-                    wait(&member, owned, &message, slot, (began, deadline)).await
+                    wait(&member, owned, &self.desk, slot, (began, deadline)).await
                 }
             };
             if conclude(&member, owned, offset, &message, outcome).await {

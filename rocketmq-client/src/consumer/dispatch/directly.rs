@@ -4,6 +4,7 @@ use rocketmq_common::{MessageExt, MessageQueue};
 use rocketmq_remoting::protocol::body::{CMResult, ConsumeMessageDirectlyResult};
 use tokio::time::Instant;
 
+use super::desk::{Desk, Messages};
 use super::running::{Outcome, context, panicked, wait};
 use super::{Pool, Receiver};
 use crate::consumer::listener::{
@@ -31,8 +32,8 @@ impl Pool {
         let queue = MessageQueue::new(subscribed.topic.clone(), message.broker_name(), message.queue_id());
         show_topic(member, subscribed.is_retry, &mut message);
         let (began, generation) = (Instant::now(), member.generations.next());
-        let owned =
-            OwnedQueue::starting_at(queue, generation, subscribed, member.group(), message.queue_offset());
+        let offset = message.queue_offset();
+        let owned = Arc::new(OwnedQueue::starting_at(queue, generation, subscribed, member.group(), offset));
         let message = Arc::new(message);
         let of_outcome = |outcome: &ConsumeOutcome| match outcome {
             ConsumeOutcome::Success => (CMResult::Success, None),
@@ -72,16 +73,18 @@ impl Pool {
 /// Runs a handler within its time. The error is why it failed.
 async fn run<M: 'static, O: 'static>(
     member: &Member,
-    owned: &OwnedQueue,
-    message: &MessageExt,
+    owned: &Arc<OwnedQueue>,
+    message: &Arc<MessageExt>,
     handler: &Handler<M, Result<O, ConsumeFailure>>,
     messages: M,
 ) -> Result<O, String> {
     let (mut slot, mut source, began) = (handler.slot(), CancelSource::default(), Instant::now());
     let context = context(member, owned, message.queue_offset(), message, &mut source, began);
     let deadline = context.deadline;
+    let desk = Desk::default();
+    desk.begin(owned, Messages::from(message), &context.cancelled, began);
     slot.start(messages, context);
-    match wait(member, owned, message, (&mut slot, &source), (began, deadline)).await {
+    match wait(member, owned, &desk, (&mut slot, &source), (began, deadline)).await {
         Outcome::Returned(result) => result.map_err(|failure| failure.to_string()),
         Outcome::Panicked(text) => Err(panicked(member, owned, message, &text)),
         Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),

@@ -7,9 +7,11 @@
 //! - `streaming`: a worker for the deliveries of a stream that have not succeeded, and their time
 //! - `directly`: a message that an operator chose
 //! - `running`: waits for a handler, within its time
+//! - `desk`: shows others which handler blocks its thread
 
 mod batches;
 mod concurrently;
+mod desk;
 mod directly;
 mod orderly;
 mod pool;

@@ -5,6 +5,7 @@ use rocketmq_common::MessageExt;
 use tokio::time::Instant;
 
 use super::Pool;
+use super::desk::{Desk, Messages};
 use super::running::{Outcome, context, panicked, poll_once, wait};
 use crate::consumer::listener::{CancelSource, OrderlyOutcome, OrderlyResult, Slot};
 use crate::consumer::lock::QueueOrder;
@@ -31,12 +32,18 @@ struct Worker {
     member: Arc<Member>,
     slot: Slot<Arc<MessageExt>, OrderlyResult>,
     source: CancelSource,
+    desk: Arc<Desk>,
 }
 
 /// Handles the messages of each queue one by one, until the pool has another size.
-pub(super) async fn work(pool: Arc<Pool>, index: usize, slot: Slot<Arc<MessageExt>, OrderlyResult>) {
+pub(super) async fn work(
+    pool: Arc<Pool>,
+    index: usize,
+    desk: Arc<Desk>,
+    slot: Slot<Arc<MessageExt>, OrderlyResult>,
+) {
     let member = pool.member.clone();
-    let mut worker = Worker { pool: pool.clone(), member, slot, source: CancelSource::default() };
+    let mut worker = Worker { pool: pool.clone(), member, slot, source: CancelSource::default(), desk };
     while let Some(owned) = pool.next(index).await {
         let order = owned.lock().order.clone();
         pool.paced(1, 1).await;
@@ -127,15 +134,16 @@ impl Worker {
         let mut context = context(&member, owned, offset, message, &mut self.source, began);
         context.reconsume_times = context.reconsume_times.saturating_add(failures);
         let deadline = context.deadline;
+        self.desk.begin(owned, Messages::from(message), &context.cancelled, began);
         self.slot.start(message.clone(), context);
-        let outcome = match poll_once(&mut self.slot).await {
+        let outcome = match poll_once(&self.desk, &mut self.slot).await {
             Some(ended) => {
                 member.recorder.handled(1, began.elapsed());
                 ended.into()
             }
             None => {
                 let slot = (&mut self.slot, &self.source);
-                wait(&member, owned, message, slot, (began, deadline)).await
+                wait(&member, owned, &self.desk, slot, (began, deadline)).await
             }
         };
         let (mut pause, mut rollback) = (member.settings.suspend_queue, false);

@@ -3,10 +3,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
+use super::desk::Desk;
 use super::{batches, concurrently, orderly, streaming};
 use crate::consumer::listener::Listener;
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::stream::FeedSource;
+use crate::error::MQClientError;
 
 /// How many messages may be handled on request at a time.
 const DIRECTLY: usize = 16;
@@ -34,11 +36,12 @@ struct Size {
     wanted: usize,
     /// Which workers there are.
     live: Vec<bool>,
+    desks: Vec<Arc<Desk>>,
 }
 
 impl Pool {
     pub(crate) fn new(member: Arc<Member>, receiver: Receiver) -> Arc<Self> {
-        let size = Mutex::new(Size { wanted: 0, live: Vec::new() });
+        let size = Mutex::new(Size { wanted: 0, live: Vec::new(), desks: Vec::new() });
         Arc::new(Self { member, receiver, direct: Semaphore::new(DIRECTLY), size, changed: Notify::new() })
     }
 
@@ -54,38 +57,60 @@ impl Pool {
         }
         if size.live.len() < wanted {
             size.live.resize(wanted, false);
+            size.desks.resize_with(wanted, Arc::default);
         }
         for index in 0..wanted {
             if !std::mem::replace(&mut size.live[index], true) {
-                self.start(index);
+                let desk = size.desks[index].clone();
+                self.start(index, desk);
             }
         }
         drop(size);
         self.changed.notify_waiters();
     }
 
-    /// Ends the stream, if the messages go to a stream.
-    pub(crate) fn end_stream(&self) {
+    /// Ends the stream, if the messages go to a stream. Its reader gets the reason.
+    pub(crate) fn end_stream(&self, reason: Option<MQClientError>) {
         if let Receiver::Stream(source) = &self.receiver {
-            source.feed().end(None);
+            source.feed().end(reason);
         }
+    }
+
+    /// Looks for handlers that are over their time.
+    pub(crate) fn look_at_handlers(&self, now: Instant) {
+        let desks = self.size().desks.clone();
+        desks.iter().for_each(|desk| desk.look(&self.member, now));
+    }
+
+    /// How often the reader of a stream has looked for messages, if it does not work on some.
+    pub(crate) fn unread(&self) -> Option<u64> {
+        match &self.receiver {
+            Receiver::Listener(_) => None,
+            Receiver::Stream(source) => source.feed().unread(),
+        }
+    }
+
+    /// Whether a worker has nothing to do while handlers have so many messages. The pace of a stream is its reader's.
+    pub(crate) fn is_free(&self, busy: usize) -> bool {
+        let waits = matches!(self.receiver, Receiver::Stream(_)) || self.member.pace.is_some();
+        !waits && busy < self.wanted()
     }
 
     pub(crate) fn wanted(&self) -> usize {
         self.size().wanted
     }
 
-    fn start(self: &Arc<Self>, index: usize) {
+    fn start(self: &Arc<Self>, index: usize, desk: Arc<Desk>) {
         let (pool, tasks) = (self.clone(), &self.member.tasks);
         match &self.receiver {
             Receiver::Listener(Listener::Concurrently(handler)) => {
-                tasks.spawn(concurrently::work(pool, index, handler.slot()));
+                tasks.spawn(concurrently::work(pool, index, desk, handler.slot()));
             }
             Receiver::Listener(Listener::Batch(handler)) => {
-                tasks.spawn(batches::work(pool, index, handler.slot()));
+                tasks.spawn(batches::work(pool, index, desk, handler.slot()));
             }
             Receiver::Listener(Listener::Orderly(handler)) => {
-                tasks.spawn(orderly::work(pool, index, handler.slot()));
+                tasks.spawn(orderly::work(pool, index, desk, handler.slot()));
             }
             Receiver::Stream(source) => {
                 tasks.spawn(streaming::work(pool, index, source.feed().clone()));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rocketmq_common::MessageExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::desk::Desk;
 use crate::consumer::listener::{CancelSource, ConsumeContext, Ended, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
@@ -48,9 +49,12 @@ pub(super) fn context(
 }
 
 /// Polls a handler once.
-pub(super) async fn poll_once<M, R>(slot: &mut Slot<M, R>) -> Option<Ended<R>> {
+pub(super) async fn poll_once<M, R>(desk: &Desk, slot: &mut Slot<M, R>) -> Option<Ended<R>> {
     poll_fn(|cx| match slot.poll(cx) {
-        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Ready(ended) => {
+            desk.end();
+            Poll::Ready(Some(ended))
+        }
         Poll::Pending => Poll::Ready(None),
     })
     .await
@@ -72,13 +76,14 @@ impl Drop for CancelOnDrop<'_> {
 pub(super) async fn wait<M, R>(
     member: &Member,
     owned: &OwnedQueue,
-    first: &MessageExt,
+    desk: &Desk,
     (slot, source): (&mut Slot<M, R>, &CancelSource),
     (began, deadline): (Instant, Instant),
 ) -> Outcome<R> {
     let mut dropped = CancelOnDrop(Some(source));
-    let outcome = wait_in_time(member, owned, first, (slot, source), (began, deadline)).await;
+    let outcome = wait_in_time(member, owned, desk, (slot, source), (began, deadline)).await;
     dropped.0 = None;
+    desk.end();
     member.recorder.handled(1, began.elapsed());
     outcome
 }
@@ -86,7 +91,7 @@ pub(super) async fn wait<M, R>(
 async fn wait_in_time<M, R>(
     member: &Member,
     owned: &OwnedQueue,
-    first: &MessageExt,
+    desk: &Desk,
     (slot, source): (&mut Slot<M, R>, &CancelSource),
     (began, deadline): (Instant, Instant),
 ) -> Outcome<R> {
@@ -102,12 +107,7 @@ async fn wait_in_time<M, R>(
         return ended.into();
     }
     source.cancel();
-    member.recorder.timed_out(1);
-    member.events.emit(ConsumerEvent::ListenerSlow {
-        group: member.events.group(),
-        message: Box::new(MessageIdentity::of(first, &owned.queue)),
-        running_for: began.elapsed(),
-    });
+    desk.note_slow(member);
     match timeout(member.settings.timeout_grace, poll_fn(|cx| slot.poll(cx))).await {
         Ok(ended) => ended.into(),
         Err(_) => {

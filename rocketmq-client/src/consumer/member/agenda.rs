@@ -12,6 +12,7 @@ use super::OwnedQueue;
 pub(crate) struct Agenda {
     entries: Mutex<BinaryHeap<Reverse<Entry>>>,
     earlier: Notify,
+    rung: Notify,
 }
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Agenda {
         }
     }
 
-    /// Waits until queues are due, and takes them. Cancel-safe.
+    /// Waits until queues are due, and takes them: none after a [`ring`](Self::ring). Cancel-safe.
     pub(crate) async fn due(&self) -> Vec<Arc<OwnedQueue>> {
         loop {
             let first = self.lock().peek().map(|Reverse(first)| first.at);
@@ -41,10 +42,19 @@ impl Agenda {
                 Some(at) => tokio::select! {
                     () = sleep_until(at) => {}
                     () = self.earlier.notified() => {}
+                    () = self.rung.notified() => return Vec::new(),
                 },
-                None => self.earlier.notified().await,
+                None => tokio::select! {
+                    () = self.earlier.notified() => {}
+                    () = self.rung.notified() => return Vec::new(),
+                },
             }
         }
+    }
+
+    /// Lets the driver come round, to show that it runs.
+    pub(crate) fn ring(&self) {
+        self.rung.notify_one();
     }
 
     fn take(&self, now: Instant) -> Vec<Arc<OwnedQueue>> {

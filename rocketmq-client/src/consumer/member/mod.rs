@@ -5,25 +5,31 @@
 //! - [`Agenda`]: which queue needs a driver, and when
 //! - [`Pace`]: how many messages a second go to handlers
 //! - [`Ready`]: the queues that have messages for workers
+//! - [`Pulse`]: when each loop has last been round
 //! - [`Retries`]: failed messages that no broker took yet
 //! - [`Settings`]: the options, in the types that drivers work with
 //! - [`Subscribed`]: one subscribed topic
+//! - [`Trouble`]: what is wrong with the servers
 
 mod agenda;
 mod owned_queue;
 mod pace;
+mod pulse;
 mod queues;
 mod ready;
 mod retries;
 mod settings;
 mod shared;
 mod subscribed;
+mod troubles;
 
 pub(crate) use agenda::Agenda;
 pub(crate) use owned_queue::{OwnedQueue, Ownership, Stage, Way};
 pub(crate) use pace::Pace;
+pub(crate) use pulse::{Beat, Pulse};
 pub(crate) use ready::Ready;
 pub(crate) use retries::{Parked, Retries};
 pub(crate) use settings::Settings;
 pub(crate) use shared::Member;
 pub(crate) use subscribed::Subscribed;
+pub(crate) use troubles::Trouble;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Subscribed;
 use crate::consumer::lock::{LockState, QueueOrder};
 use crate::consumer::position::{CorrectionMachine, StartMachine, StartRule};
-use crate::consumer::pull::{PullJudge, PullRefusal, Throttle};
+use crate::consumer::pull::{PullJudge, PullRefusal, Refusal, Throttle};
 use crate::consumer::window::{Generation, ProcessQueue};
 
 /// One ownership of a queue. A queue that is lost and taken again, or whose position is set anew, gets another of these:
@@ -49,7 +49,12 @@ pub(crate) struct Ownership {
     pub(crate) tell_first: bool,
     /// The position was set anew: it is committed before the next pull.
     pub(crate) commit_first: bool,
-    pub(crate) refusal: Option<PullRefusal>,
+    /// The broker did not know the topic: when it does, the topic may be another, with offsets from 0.
+    pub(crate) topic_gone: bool,
+    /// The broker refuses this member, by its last answer.
+    pub(crate) refusal: Option<Refusal>,
+    /// Since when no server of the broker answers.
+    pub(crate) lost: Option<Instant>,
     /// What keeps the order, for an orderly consumer.
     pub(crate) order: Option<QueueOrder>,
     /// Messages that an orderly listener has done and not committed, in their order.
@@ -112,8 +117,18 @@ impl OwnedQueue {
         group: &str,
         offset: i64,
     ) -> Self {
-        let window = Some(ProcessQueue::new(generation, offset));
-        Self::at_stage(queue, generation, subscribed, group, Stage::Idle, window)
+        Self::with_window(queue, generation, subscribed, group, ProcessQueue::new(generation, offset))
+    }
+
+    /// An ownership that goes on with what is cached.
+    pub(crate) fn with_window(
+        queue: MessageQueue,
+        generation: Generation,
+        subscribed: Arc<Subscribed>,
+        group: &str,
+        window: ProcessQueue<Arc<MessageExt>>,
+    ) -> Self {
+        Self::at_stage(queue, generation, subscribed, group, Stage::Idle, Some(window))
     }
 
     fn at_stage(
@@ -145,7 +160,9 @@ impl OwnedQueue {
             last_connection: None,
             tell_first: false,
             commit_first: false,
+            topic_gone: false,
             refusal: None,
+            lost: None,
             order: None,
             uncommitted: Vec::new(),
             in_line: false,
@@ -178,6 +195,11 @@ impl Ownership {
     pub(crate) fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         self.since = Instant::now();
+    }
+
+    /// Notes that the broker refuses this member.
+    pub(crate) fn refuse(&mut self, why: PullRefusal, remark: &str) {
+        self.refusal = Some(Refusal::after(self.refusal.take(), Instant::now(), why, remark));
     }
 
     pub(crate) fn is_released(&self) -> bool {

@@ -31,6 +31,13 @@ impl Ready {
         self.wake.notify_one();
     }
 
+    /// Wakes a worker if there is work: the worker that was woken before may sit on a thread that a handler blocks.
+    pub(crate) fn nudge(&self) {
+        if !self.lock().queues.is_empty() {
+            self.wake.notify_one();
+        }
+    }
+
     /// Waits for the next queue. Cancel-safe.
     pub(crate) async fn next(&self) -> Arc<OwnedQueue> {
         loop {

@@ -10,15 +10,19 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::queues::Queues;
-use super::{Agenda, OwnedQueue, Ownership, Pace, Ready, Retries, Settings, Stage, Subscribed};
+use super::troubles::Troubles;
+use super::{
+    Agenda, OwnedQueue, Ownership, Pace, Pulse, Ready, Retries, Settings, Stage, Subscribed, Trouble,
+};
 use crate::clock::now_ms;
 use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::{CommitTable, LocalOffsets};
 use crate::consumer::position::{GroupHistory, StartRule};
 use crate::consumer::pull::{FlowLoad, Throttle};
 use crate::consumer::retry::Company;
-use crate::consumer::watch::{ConsumerRecorder, EventSender};
+use crate::consumer::watch::{ConsumerEvent, ConsumerRecorder, EventSender, UnreadWatch};
 use crate::consumer::window::Generations;
+use crate::error::MQClientError;
 use crate::factory::{MQClientInstance, TopicSubscribeInfo};
 
 /// A running consumer: what its drivers share.
@@ -54,6 +58,9 @@ pub(crate) struct Member {
     /// Asks for a look at the locks.
     pub(crate) lock_wanted: Notify,
     pub(crate) retries: Retries,
+    pub(crate) troubles: Troubles,
+    pub(crate) pulse: Pulse,
+    unread: Mutex<UnreadWatch>,
     /// Where a broadcast consumer keeps its offsets; brokers keep them otherwise.
     pub(crate) local: Option<LocalOffsets>,
     commits: Mutex<CommitTable>,
@@ -101,6 +108,9 @@ impl Member {
             look_wanted: Notify::new(),
             lock_wanted: Notify::new(),
             retries: Retries::default(),
+            troubles: Troubles::default(),
+            pulse: Pulse::default(),
+            unread: Mutex::default(),
             local,
             commits: Mutex::default(),
             company: Mutex::default(),
@@ -116,6 +126,11 @@ impl Member {
     /// The commits. No other lock is taken while this one is held.
     pub(crate) fn commits(&self) -> MutexGuard<'_, CommitTable> {
         self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether messages wait and nothing reads them.
+    pub(crate) fn unread(&self) -> MutexGuard<'_, UnreadWatch> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of the other members.
@@ -206,6 +221,71 @@ impl Member {
             self.agenda.add(Instant::now(), &new);
         }
         is_moved
+    }
+
+    /// Goes on with a queue in another ownership, at its position and with what is cached: nothing is lost and nothing comes
+    /// twice. False if a handler has a message of it, or if it is not owned any more.
+    pub(crate) fn restart(&self, old: &Arc<OwnedQueue>) -> bool {
+        let generation = self.generations.next();
+        let (new, lowest) = {
+            let mut state = old.lock();
+            if state.is_released() {
+                return false;
+            }
+            let Some(window) = state.window.take_if(|window| window.in_hand() == 0) else { return false };
+            let lowest = window.lowest_unfinished();
+            let Some(window) = window.renew(generation) else { return false };
+            let (queue, subscribed) = (old.queue.clone(), old.subscribed.clone());
+            let new = OwnedQueue::with_window(queue, generation, subscribed, self.group(), window);
+            {
+                let mut new = new.lock();
+                (new.paused, new.tell_first, new.broker_max) = (state.paused, true, state.broker_max);
+                new.order = state.order.clone();
+            }
+            (Arc::new(new), lowest)
+        };
+        let committed = self.commits().committed(&old.queue);
+        if !self.queues.replace(old, new.clone()) {
+            self.drop_cached(&new);
+            return false;
+        }
+        self.commits().own(new.queue.clone(), generation, lowest, committed);
+        self.drop_cached(old);
+        self.agenda.add(Instant::now(), &new);
+        true
+    }
+
+    /// Tells, once, that a broker does not answer.
+    pub(crate) fn lost_broker(&self, broker: &Arc<str>, since: Instant) {
+        if self.troubles.begin(Trouble::Broker(broker.clone()), since) {
+            let (group, broker) = (self.events.group(), broker.clone());
+            self.events.emit(ConsumerEvent::BrokerUnreachable { group, broker, silent_for: since.elapsed() });
+        }
+    }
+
+    /// A broker answers: tells so if it was lost.
+    pub(crate) fn found_broker(&self, broker: &Arc<str>) {
+        if self.troubles.are_any()
+            && let Some(since) = self.troubles.end(&Trouble::Broker(broker.clone()))
+        {
+            let (group, broker) = (self.events.group(), broker.clone());
+            self.events.emit(ConsumerEvent::BrokerReachable { group, broker, after: since.elapsed() });
+        }
+    }
+
+    /// Tells, once, that a topic does not exist.
+    pub(crate) fn lost_topic(&self, topic: &Arc<str>, error: MQClientError) {
+        if self.troubles.begin(Trouble::Topic(topic.clone()), Instant::now()) {
+            let (group, topic) = (self.events.group(), topic.clone());
+            self.events.emit(ConsumerEvent::TopicMissing { group, topic, error });
+        }
+    }
+
+    /// A topic has messages or may get them.
+    pub(crate) fn found_topic(&self, topic: &Arc<str>) {
+        if self.troubles.are_any() {
+            self.troubles.end(&Trouble::Topic(topic.clone()));
+        }
     }
 
     /// Tells the metrics how much is cached, and how many messages the brokers have beyond the finished ones.

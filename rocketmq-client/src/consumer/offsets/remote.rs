@@ -10,7 +10,8 @@ use tokio::time::sleep;
 use super::{Commit, LastCommit};
 use crate::consumer::member::{Member, OwnedQueue, Subscribed};
 use crate::consumer::position::{Bounds, GroupHistory, OffsetReading, StartFrom};
-use crate::error::with_causes;
+use crate::consumer::pull::PullRefusal;
+use crate::error::{MQClientError, with_causes};
 use crate::waiting;
 
 /// So many requests to a broker are under way at the same time.
@@ -29,6 +30,13 @@ pub(crate) async fn read(member: &Member, queue: &MessageQueue, zero_if_young: b
         Ok(None) => OffsetReading::Absent,
         Err(error) => {
             tracing::debug!(%queue, error = with_causes(&error), "the committed offset is not known");
+            if let (Some(why), Some(owned)) =
+                (PullRefusal::of(error.response_code()), member.queues.get(queue))
+            {
+                let remark =
+                    if let MQClientError::Broker { remark, .. } = &error { remark.as_deref() } else { None };
+                owned.lock().refuse(why, remark.unwrap_or_default());
+            }
             OffsetReading::Unknown
         }
     }

@@ -29,6 +29,8 @@ pub(crate) struct PullAnswer<'a> {
     pub(crate) from: BrokerNumber,
     /// `suggestWhichBrokerId`.
     pub(crate) suggested: Option<BrokerNumber>,
+    /// `forbiddenType` of a 16: which switch of an operator forbids the pull.
+    pub(crate) forbidden: Option<i64>,
     /// How long the answer took.
     pub(crate) took: Duration,
 }
@@ -61,8 +63,11 @@ pub(crate) enum WhatNext {
 /// A refusal that only an operator or a change of the program can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum PullRefusal {
-    /// Code 16: reading the topic, or consuming by this group, is forbidden.
+    /// Code 16 without a type: the key of this client is unknown, or lacks the right.
     NoPermission,
+    /// Code 16 with a type: an operator has switched reading off for the broker, the topic, the group, broadcasting, or the
+    /// group on this topic. The same switch ends it, without a change here.
+    SwitchedOff,
     /// Code 26: the group does not exist and may not be created.
     GroupNotExist,
 }
@@ -135,6 +140,9 @@ impl PullJudge {
                 let after = if times == 1 { Duration::ZERO } else { grown(100, times - 1, 1_000) };
                 verdict(WhatNext::HeartbeatThenAgain { after }, ReadFrom::Broker(answer.from))
             }
+            (ResponseCode::NO_PERMISSION, _) if answer.forbidden.is_some() => {
+                self.refused(PullRefusal::SwitchedOff)
+            }
             (ResponseCode::NO_PERMISSION, _) => self.refused(PullRefusal::NoPermission),
             (ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, _) => self.refused(PullRefusal::GroupNotExist),
             (ResponseCode::TOPIC_NOT_EXIST, _) => {
@@ -159,6 +167,13 @@ impl PullJudge {
         }
         let event = (times == 3).then_some(PullEvent::BrokerUnreachable);
         PullVerdict { event, ..again(grown(100, times, 1_000), ReadFrom::AnotherThan(from)) }
+    }
+
+    /// A server of the broker has answered a heartbeat: what follows is another outage.
+    pub(crate) fn reached(&mut self) {
+        if self.kind == FailureKind::Unreachable {
+            self.failed = 0;
+        }
     }
 
     /// The broker that the answer suggests, or the broker that answered.

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use super::puller::{pull, reset, unreachable};
-use crate::consumer::member::{Member, OwnedQueue, Stage, Way};
+use crate::consumer::member::{Beat, Member, OwnedQueue, Stage, Way};
 use crate::consumer::offsets::{ReadBack, remote};
 use crate::consumer::position::{
     CorrectionEvent, CorrectionMachine, CorrectionStep, OffsetReading, StartEvent, StartMachine, StartStep,
@@ -28,6 +28,7 @@ pub(crate) async fn mind_queues(member: Arc<Member>) {
     let attendants = Arc::new(Attendants::default());
     loop {
         let due = member.agenda.due().await;
+        member.pulse.beat(Beat::Pull);
         for broker in attendants.add(due) {
             member.tasks.spawn(attend_broker(member.clone(), attendants.clone(), broker));
         }
@@ -152,6 +153,7 @@ fn start_at(member: &Member, owned: &Arc<OwnedQueue>, offset: i64, commit: bool,
     // A member that takes over must not choose anew: the messages in between would be lost.
     state.commit_first = commit && !member.settings.broadcast;
     state.enter(Stage::Idle);
+    state.refusal = None;
     if state.must_reread(Instant::now()) {
         member.agenda.add(Instant::now(), owned);
     }
@@ -266,6 +268,9 @@ async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
     let Some(connection) = connection else {
         return unreachable(member, owned, &mut owned.lock());
     };
+    if owned.lock().topic_gone && !is_the_same(member, owned).await {
+        return;
+    }
     let last = owned.lock().last_connection;
     if last.is_some_and(|last| last != connection.id()) && id == 0 && !look_back(member, owned).await {
         return;
@@ -274,7 +279,34 @@ async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
     state.read_from = u64::try_from(id).unwrap_or_default();
     state.way = Some(Way { connection, version });
     state.tell_first = false;
+    state.lost = None;
+    state.judge.reached();
     pull(member, owned, &mut state);
+    drop(state);
+    member.found_broker(queue.shared_broker_name());
+}
+
+/// After the topic was gone: made again, it has other messages under the offsets of the old one, and no committed offset. False
+/// if the queue goes on in another ownership, at its beginning.
+async fn is_the_same(member: &Arc<Member>, owned: &Arc<OwnedQueue>) -> bool {
+    let read = remote::read(member, &owned.queue, false).await;
+    let Some(bounds) = remote::bounds(member, &owned.queue).await else { return true };
+    let from = owned.lock().window.as_ref().map_or(bounds.min, |window| window.next_pull());
+    match read {
+        OffsetReading::Unknown => true,
+        OffsetReading::Absent if from != bounds.min => {
+            member.move_to(owned, bounds.min);
+            member.recorder.offset_moved(1);
+            let (group, queue) = (member.events.group(), owned.queue.clone());
+            let (to, min, max) = (bounds.min, bounds.min, bounds.max);
+            member.events.emit(ConsumerEvent::OffsetCorrected { group, queue, from, to, min, max });
+            false
+        }
+        OffsetReading::Absent | OffsetReading::Found(_) => {
+            owned.lock().topic_gone = false;
+            true
+        }
+    }
 }
 
 /// Commits a position that was set anew, before anything else is asked of the broker: its answer would undo a reset.

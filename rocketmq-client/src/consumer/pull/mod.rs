@@ -4,6 +4,7 @@
 //! - [`FlowLimits`]: whether a queue may pull, and which limit forbids it
 //! - [`pull`](fn@pull): sends a pull, and takes its answer
 //! - [`settle`](fn@settle): what the end of messages changes
+//! - [`Refusal`]: how long a broker has refused a queue, and when that is final
 //! - `decode`: the records of an answer
 //! - [`mind_queues`]: looks up positions, checks claims, and finds the way to a server
 
@@ -12,6 +13,7 @@ mod attendant;
 mod decode;
 mod flow;
 mod puller;
+mod refusal;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -22,4 +24,5 @@ pub(crate) use attendant::mind_queues;
 pub(crate) use decode::show_topic;
 pub(crate) use flow::{FlowLimits, FlowLoad};
 pub(crate) use puller::{pull, reset};
+pub(crate) use refusal::{Refusal, final_refusal};
 pub(crate) use settle::settle;

@@ -50,7 +50,7 @@ pub(crate) fn pull(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ow
 /// Sends the request. The error is when to try again, on a connection that is found then.
 fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -> Result<(), Duration> {
     let version = member.instance.groups_version();
-    let at_once = !state.tell_first && !state.commit_first;
+    let at_once = !state.tell_first && !state.commit_first && !state.topic_gone;
     let way =
         state.way.as_ref().filter(|way| at_once && way.connection.is_usable() && way.version == version);
     let connection = way.ok_or(Duration::ZERO)?.connection.clone();
@@ -161,6 +161,7 @@ impl OnAnswer for PullCallback {
                     next_begin: pulled.read_to.or(numbers.next_begin_offset),
                     from: self.from,
                     suggested: numbers.suggest_which_broker_id.and_then(|id| u64::try_from(id).ok()),
+                    forbidden: numbers.forbidden_type,
                     took,
                 };
                 self.take(&member, &answer, pulled, numbers.max_offset);
@@ -179,7 +180,8 @@ impl PullCallback {
         }
         state.enter(Stage::Idle);
         state.broker_max = max.or(state.broker_max);
-        state.refusal = None;
+        state.lost = None;
+        state.topic_gone |= answer.code == ResponseCode::TOPIC_NOT_EXIST;
         let progress =
             [ResponseCode::SUCCESS, ResponseCode::PULL_NOT_FOUND, ResponseCode::PULL_RETRY_IMMEDIATELY];
         if let Some(offset) = self.rides.filter(|_| progress.contains(&answer.code)) {
@@ -187,6 +189,9 @@ impl PullCallback {
         }
         let verdict = state.judge.answered(Instant::now(), answer);
         follow(&mut state, verdict.read_from);
+        if !matches!(verdict.next, WhatNext::Refused { .. }) {
+            state.refusal = None;
+        }
         let event = verdict.event;
         let (mut gets_in_line, mut has_more, mut unread) = (false, false, pulled.unread);
         match verdict.next {
@@ -218,12 +223,16 @@ impl PullCallback {
                 member.agenda.add(Instant::now(), owned);
             }
             WhatNext::Refused { why, after } => {
-                state.refusal = Some(why);
+                state.refuse(why, answer.remark);
                 tracing::warn!(queue = %owned.queue, group = %member.group(), remark = answer.remark, "a broker refuses pulls");
                 member.agenda.add(Instant::now() + after, owned);
             }
         }
         drop(state);
+        member.found_broker(owned.queue.shared_broker_name());
+        if progress.contains(&answer.code) {
+            member.found_topic(owned.queue.shared_topic());
+        }
         if gets_in_line {
             member.ready.push(owned.clone());
         } else if has_more {
@@ -237,7 +246,7 @@ impl PullCallback {
                 Parked { at: Instant::now(), owned: owned.clone(), offset, message, dead: Some(reason) };
             member.retries.park(parked, RetryLadder::default(), 0);
         }
-        tell(member, owned, event);
+        tell(member, owned, event, answer.remark);
     }
 
     fn lose(&self, member: &Arc<Member>) {
@@ -278,10 +287,14 @@ impl Drop for PullCallback {
 pub(super) fn unreachable(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) {
     let PullVerdict { next, read_from, event } = state.judge.unanswered(Instant::now(), state.read_from);
     state.way = None;
+    state.refusal = None;
+    let since = *state.lost.get_or_insert_with(Instant::now);
     follow(state, read_from);
     let after = if let WhatNext::Again { after } = next { after } else { Duration::from_secs(1) };
     member.agenda.add(Instant::now() + after, owned);
-    tell(member, owned, event);
+    if event.is_some() {
+        member.lost_broker(owned.queue.shared_broker_name(), since);
+    }
 }
 
 fn follow(state: &mut Ownership, read_from: ReadFrom) {
@@ -318,14 +331,13 @@ pub(crate) fn reset(member: &Member, queue: &MessageQueue, target: i64) {
     }
 }
 
-fn tell(member: &Member, owned: &OwnedQueue, event: Option<PullEvent>) {
+fn tell(member: &Member, owned: &OwnedQueue, event: Option<PullEvent>, remark: &str) {
     let queue = &owned.queue;
     match event {
-        Some(PullEvent::TopicMissing) => member.events.emit(ConsumerEvent::TopicMissing {
-            group: member.events.group(),
-            topic: queue.shared_topic().clone(),
-            error: MQClientError::NoMaster { broker: queue.shared_broker_name().clone() },
-        }),
+        Some(PullEvent::TopicMissing) => {
+            let (broker, code) = (queue.shared_broker_name().clone(), ResponseCode::TOPIC_NOT_EXIST);
+            member.lost_topic(queue.shared_topic(), MQClientError::refused(broker, code, remark));
+        }
         Some(event) => tracing::warn!(%queue, group = %member.group(), ?event, "a queue cannot be pulled"),
         None => {}
     }

@@ -9,7 +9,16 @@ const HELD: Duration = Duration::from_secs(15);
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 fn answer(code: ResponseCode, next_begin: Option<i64>) -> PullAnswer<'static> {
-    PullAnswer { code, remark: "", asked: 100, next_begin, from: 0, suggested: Some(0), took: AT_ONCE }
+    PullAnswer {
+        code,
+        remark: "",
+        asked: 100,
+        next_begin,
+        from: 0,
+        suggested: Some(0),
+        forbidden: None,
+        took: AT_ONCE,
+    }
 }
 
 fn millis(delay: Duration) -> u128 {
@@ -185,6 +194,9 @@ fn a_broker_that_does_not_answer_is_left_for_another() {
     assert!(verdicts.iter().all(|verdict| verdict.read_from == ReadFrom::AnotherThan(0)));
     let events: Vec<_> = verdicts.iter().map(|verdict| verdict.event).collect();
     assert_eq!(events, [None, None, Some(PullEvent::BrokerUnreachable), None]);
+    judge.reached();
+    let again: Vec<_> = (0..3).map(|_| judge.unanswered(Instant::now(), 0).event).collect();
+    assert_eq!(again, [None, None, Some(PullEvent::BrokerUnreachable)], "another outage");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rocketmq_common::{MessageQueue, namespace};
 use rocketmq_remoting::net::TaskOwner;
@@ -84,6 +84,8 @@ pub(super) struct Running {
     pub(super) ending: TaskOwner,
     pub(super) report: watch::Sender<Option<ConsumerShutdownReport>>,
     pub(super) is_ending: Mutex<bool>,
+    /// Why it ended by itself.
+    pub(super) end_reason: OnceLock<MQClientError>,
 }
 
 impl DefaultMQPushConsumerImpl {

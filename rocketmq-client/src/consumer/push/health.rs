@@ -1,10 +1,15 @@
+use std::time::Duration;
+
 use tokio::time::Instant;
 
-use super::default_mq_push_consumer_impl::{DefaultMQPushConsumerImpl, Running};
+use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
 use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
 use crate::consumer::pull;
 use crate::consumer::watch::{ConsumerHealth, ConsumerStats, QueueHealth, QueueState, Throttle};
 use crate::error::MQClientError;
+
+/// Each loop comes round within this time, apart from its requests.
+const ROUND: Duration = Duration::from_secs(60);
 
 impl DefaultMQPushConsumerImpl {
     pub(super) fn health(&self) -> ConsumerHealth {
@@ -12,7 +17,14 @@ impl DefaultMQPushConsumerImpl {
         health.cache_limit = self.option.cache_limit();
         health.concurrency = self.wishes().concurrency;
         health.running = self.life.running().is_ok();
-        let Some(Running { member, .. }) = self.life.started() else { return health };
+        let Some(running) = self.life.started() else { return health };
+        let member = &running.member;
+        health.end_reason = running.end_reason.get().cloned();
+        health.has_ended = health.end_reason.is_some() || running.report.borrow().is_some();
+        if health.running {
+            health.silent_loop = member.pulse.silent(ROUND + member.instance.api().timeout() * 5);
+            health.unread_for = member.unread().waiting_for(Instant::now());
+        }
         health.cached_bytes = member.cached_bytes.load(std::sync::atomic::Ordering::Relaxed);
         for owned in member.queues.all() {
             health.handlers += owned.lock().in_hand();
@@ -41,9 +53,21 @@ impl DefaultMQPushConsumerImpl {
 
 fn queue_health(member: &Member, owned: &OwnedQueue) -> QueueHealth {
     let committed = member.commits().committed(&owned.queue);
+    let view = member.view(owned.queue.topic());
+    let server = view.as_ref().and_then(|view| view.server_or_other(owned.queue.broker_name(), 0));
     let state = owned.lock();
-    let since = Instant::now().saturating_duration_since(state.since);
-    let mut health = QueueHealth::new(owned.queue.clone(), state_of(member, &state, committed), since);
+    let now_is = match state_of(member, &state, committed) {
+        QueueState::BrokerUnreachable if server.is_none() => QueueState::NoRoute,
+        now_is => now_is,
+    };
+    let since = match now_is {
+        QueueState::Refused => state.refusal.as_ref().map(|refusal| refusal.since),
+        QueueState::BrokerUnreachable | QueueState::NoRoute => state.lost,
+        _ => None,
+    };
+    let since = Instant::now().saturating_duration_since(since.unwrap_or(state.since));
+    let mut health = QueueHealth::new(owned.queue.clone(), now_is, since);
+    health.acknowledged = server.is_none_or(|(_, address)| member.instance.is_known_to(address));
     if let Some(window) = &state.window {
         health.pulled = Some(window.next_pull());
         health.lowest_unfinished = Some(window.lowest_unfinished());
@@ -53,7 +77,10 @@ fn queue_health(member: &Member, owned: &OwnedQueue) -> QueueHealth {
     health.committed = committed;
     health.lock_age = state.order.as_ref().and_then(|order| order.lock.age(Instant::now()));
     health.broker_max = state.broker_max;
-    health.last_error = state.refusal.map(|refusal| format!("the broker refuses pulls: {refusal:?}").into());
+    health.last_error = state
+        .refusal
+        .as_ref()
+        .map(|refusal| format!("{:?}, code {}: {}", refusal.why, refusal.why.code(), refusal.remark).into());
     health
 }
 
@@ -71,13 +98,16 @@ fn state_of(member: &Member, state: &Ownership, committed: Option<i64>) -> Queue
     if state.order.as_ref().is_some_and(|order| order.is_paused(now)) {
         return QueueState::Suspended;
     }
+    if state.refusal.is_some() {
+        return QueueState::Refused;
+    }
     match &state.stage {
         Stage::Locating(_) | Stage::Correcting(_) => QueueState::OffsetUnknown,
         Stage::Throttled(pull::Throttle::Count) => QueueState::Throttled(Throttle::Count),
         Stage::Throttled(pull::Throttle::Bytes) => QueueState::Throttled(Throttle::Bytes),
         Stage::Throttled(pull::Throttle::Span) => QueueState::Throttled(Throttle::Span),
         Stage::Throttled(pull::Throttle::Budget) => QueueState::Throttled(Throttle::Budget),
-        Stage::Idle if state.way.is_none() => QueueState::BrokerUnreachable,
+        _ if state.lost.is_some() => QueueState::BrokerUnreachable,
         _ if window.is_some_and(|window| window.waiting() > 0) => QueueState::ListenerBusy,
         Stage::Pulling if window.is_some_and(|window| Some(window.next_pull()) < state.broker_max) => {
             QueueState::Pulling

@@ -9,6 +9,7 @@
 //! - `notices`: what brokers ask of it
 //! - `running_info`: what operators see of it
 //! - `health`: how its queues are
+//! - `watchman`: looks at all queues and handlers once a second, for what is stuck and what cannot heal
 
 mod builder;
 mod default_mq_push_consumer_impl;
@@ -19,6 +20,7 @@ mod running_info;
 mod shutdown;
 mod start;
 mod subscribing;
+mod watchman;
 
 pub use builder::PushConsumerBuilder;
 pub use push_consumer::PushConsumer;

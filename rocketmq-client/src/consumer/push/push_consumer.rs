@@ -191,6 +191,46 @@ impl PushConsumer {
         self.inner.assignment()
     }
 
+    /// Waits until the consumer has ended: its handlers have finished, and its offsets are committed as far as possible. Returns
+    /// with success after a [`shutdown`](Self::shutdown), whoever called it. Several callers may wait; dropping the future
+    /// changes nothing.
+    ///
+    /// A consumer heals from everything that can end without a change of its program: brokers and NameServers that are down,
+    /// topics that are deleted (they may come again), an operator's switch that forbids reading for a while. It ends by itself
+    /// in two cases only: its group was deleted (code 26), or its key is unknown or lost the right to read (code 16 without
+    /// a `forbiddenType`). For that, *each* queue that it owns has to be refused for 60 s, by three answers in a row or more
+    /// and no other answer in between, and all other masters of its topics, which are asked then, have to refuse it as well:
+    /// one broker that has lost its settings ends no consumer, and neither does a master that does not answer. The event
+    /// [`Ended`](crate::consumer::ConsumerEvent::Ended), [`health`](Self::health) and the last item of the stream name the
+    /// reason, too.
+    ///
+    /// ```no_run
+    /// # async fn run(consumer: rocketmq_client::consumer::PushConsumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// tokio::select! {
+    ///     ended = consumer.wait() => ended?,
+    ///     _ = tokio::signal::ctrl_c() => _ = consumer.shutdown().await?,
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The reason, when the consumer has ended by itself: `Broker` with code 16 or 26; `NotStarted`.
+    pub async fn wait(&self) -> Result<(), MQClientError> {
+        self.inner.wait().await
+    }
+
+    /// Whether the consumer works, for a liveness probe: [`ConsumerHealth::is_live`] of [`health`](Self::health).
+    pub fn is_live(&self) -> bool {
+        self.health().is_live()
+    }
+
+    /// Whether the consumer gets its messages, for a readiness probe: [`ConsumerHealth::is_ready`] of
+    /// [`health`](Self::health), whose [`problems`](ConsumerHealth::problems) say why not.
+    pub fn is_ready(&self) -> bool {
+        self.health().is_ready()
+    }
+
     /// How the consumer is, queue by queue.
     pub fn health(&self) -> ConsumerHealth {
         self.inner.health()

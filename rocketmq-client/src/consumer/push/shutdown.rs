@@ -7,10 +7,11 @@ use tokio::time::Instant;
 use super::default_mq_push_consumer_impl::{CLIENT, DefaultMQPushConsumerImpl, Running};
 use super::start::{BoxFuture, left};
 use crate::client::{self, MQClient, ShutdownReport};
+use crate::conf::millis;
 use crate::consumer::dispatch::Pool;
 use crate::consumer::member::Member;
 use crate::consumer::rebalance::release;
-use crate::consumer::watch::ConsumerShutdownReport;
+use crate::consumer::watch::{ConsumerEvent, ConsumerShutdownReport};
 use crate::error::MQClientError;
 use crate::factory::Membership;
 use crate::waiting;
@@ -37,29 +38,18 @@ impl client::ClientMember for DefaultMQPushConsumerImpl {
 impl DefaultMQPushConsumerImpl {
     /// Shuts down within the time that the options give.
     pub(crate) fn shutdown_in_time(self: &Arc<Self>) -> BoxFuture<'_, ConsumerShutdownReport> {
-        self.shutdown(crate::conf::millis(self.option.shutdown_timeout()))
+        self.shutdown(millis(self.option.shutdown_timeout()))
     }
 
     /// Shuts down in a task of its own, so that a caller that goes away, such as a handler, interrupts nothing.
     pub(crate) fn shutdown(self: &Arc<Self>, limit: Duration) -> BoxFuture<'_, ConsumerShutdownReport> {
         Box::pin(async move {
-            let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
+            self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
             tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
-            self.life.shut_down()?;
+            let running = self.life.shut_down()?;
             let began = Instant::now();
             let mut report = running.report.subscribe();
-            let is_first = {
-                let mut is_ending = running.is_ending.lock().unwrap_or_else(PoisonError::into_inner);
-                !std::mem::replace(&mut *is_ending, true)
-            };
-            if is_first {
-                let ending = Ending::of(running, self.is_alone.then(|| self.client.clone()));
-                let done = running.report.clone();
-                running.ending.spawn(async move {
-                    let report = ending.run(began, began + limit).await;
-                    done.send_replace(Some(report));
-                });
-            }
+            self.begin_end(running, limit, None);
             // Whatever blocks the task of the shutdown does not block this caller.
             let waited = tokio::time::timeout(limit + AT_THE_END, report.wait_for(Option::is_some)).await;
             match waited {
@@ -68,6 +58,39 @@ impl DefaultMQPushConsumerImpl {
             }
         })
     }
+
+    /// Shuts down because the consumer cannot heal.
+    pub(super) fn end_by_itself(&self, reason: MQClientError) {
+        if let Ok(running) = self.life.shut_down() {
+            self.begin_end(running, millis(self.option.shutdown_timeout()), Some(reason));
+        }
+    }
+
+    /// Waits for the end of the consumer.
+    pub(super) async fn wait(&self) -> Result<(), MQClientError> {
+        let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
+        let _ = running.report.subscribe().wait_for(Option::is_some).await;
+        running.end_reason.get().map_or(Ok(()), |reason| Err(reason.clone()))
+    }
+
+    /// Begins the end, unless it has begun.
+    fn begin_end(&self, running: &Running, limit: Duration, reason: Option<MQClientError>) {
+        let mut is_ending = running.is_ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *is_ending, true) {
+            return;
+        }
+        if let Some(reason) = reason {
+            let reason = running.end_reason.get_or_init(|| reason).clone();
+            self.events.emit(ConsumerEvent::Ended { group: self.events.group(), reason });
+        }
+        drop(is_ending);
+        let ending = Ending::of(running, self.is_alone.then(|| self.client.clone()));
+        let (done, began) = (running.report.clone(), Instant::now());
+        running.ending.spawn(async move {
+            let report = ending.run(began, began + limit).await;
+            done.send_replace(Some(report));
+        });
+    }
 }
 
 /// What a shutdown works with.
@@ -75,6 +98,8 @@ struct Ending {
     member: Arc<Member>,
     membership: Arc<Membership>,
     pool: Option<Arc<Pool>>,
+    /// Why the consumer ends by itself.
+    reason: Option<MQClientError>,
     /// The client that ends with this consumer.
     client: Option<MQClient>,
 }
@@ -82,15 +107,16 @@ struct Ending {
 impl Ending {
     fn of(running: &Running, client: Option<MQClient>) -> Self {
         let (member, membership) = (running.member.clone(), running.membership.clone());
-        Self { member, membership, pool: running.pool.clone(), client }
+        let (pool, reason) = (running.pool.clone(), running.end_reason.get().cloned());
+        Self { member, membership, pool, reason, client }
     }
 
-    async fn run(self, began: Instant, deadline: Instant) -> ConsumerShutdownReport {
+    async fn run(mut self, began: Instant, deadline: Instant) -> ConsumerShutdownReport {
         let member = &self.member;
         let mut report = ConsumerShutdownReport::default();
         let owned = member.queues.close();
         if let Some(pool) = &self.pool {
-            pool.end_stream();
+            pool.end_stream(self.reason.take());
         }
         let keep = AT_THE_END.min((deadline - began) / 2);
         let drain = left(deadline).saturating_sub(keep);

@@ -1,5 +1,5 @@
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rocketmq_common::mix_all;
@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::default_mq_push_consumer_impl::{DefaultMQPushConsumerImpl, Running};
 use super::notices;
+use super::watchman::Watchman;
 use crate::clock::now_ms;
 use crate::conf::{ConsumeFromWhere, ConsumerOption, MessageModel, millis};
 use crate::consumer::agreement::keep_looking;
@@ -83,12 +84,19 @@ impl DefaultMQPushConsumerImpl {
             ending: instance.more_tasks(),
             report: watch::Sender::new(None),
             is_ending: Mutex::new(false),
+            end_reason: OnceLock::new(),
             member,
         };
         self.start_duties(&running, deadline).await;
         let queues = self.queues_of(&running);
         tracing::debug!(client_id = instance.client_id(), group = %running.member.group(), "push consumer started");
-        starting.finish(running);
+        let watchman = Watchman {
+            consumer: Arc::downgrade(self),
+            member: running.member.clone(),
+            pool: running.pool.clone(),
+        };
+        let running = starting.finish(running);
+        running.member.tasks.spawn(watchman.keep_watch());
         if !self.is_alone {
             let member: Arc<dyn crate::client::ClientMember> = self.clone();
             self.client.adopt(Arc::downgrade(&member));

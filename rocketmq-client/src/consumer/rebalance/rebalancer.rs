@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{PlanInput, RebalancePlan, RebalanceTiming, RouteWatch, TopicPlanner, plan_broadcast};
 use crate::consumer::lock::locker;
-use crate::consumer::member::{Member, OwnedQueue, Stage, Subscribed};
+use crate::consumer::member::{Beat, Member, OwnedQueue, Stage, Subscribed, Trouble};
 use crate::consumer::offsets::remote;
 use crate::consumer::pull::Throttle;
 use crate::consumer::watch::ConsumerEvent;
@@ -50,6 +50,7 @@ impl Rebalancer {
         let member = self.member.clone();
         let mut changes = member.instance.route_changes();
         loop {
+            member.pulse.beat(Beat::Rebalance);
             let next = self.timing.next().unwrap_or_else(Instant::now);
             tokio::select! {
                 () = sleep_until(next) => {}
@@ -81,6 +82,7 @@ impl Rebalancer {
         let subscribed = self.member.all_subscribed();
         self.drop_unsubscribed(&subscribed);
         for subscribed in subscribed {
+            self.member.pulse.beat(Beat::Rebalance);
             let plan = self.plan(&subscribed, announced, &mut members).await;
             balanced &= plan.is_balanced();
             is_doubtful |= plan.keep.is_some();
@@ -152,13 +154,16 @@ impl Rebalancer {
         let found = member.instance.find_subscribe_info(topic, limit, Instant::now() + limit).await;
         let state = self.topics.entry(topic.clone()).or_default();
         match found {
-            Ok(_) => state.missing = false,
+            Ok(_) => {
+                if std::mem::take(&mut state.missing) {
+                    member.found_topic(topic);
+                }
+            }
             Err(error) => {
                 let was_missing = std::mem::replace(&mut state.missing, true);
                 // The retry topic is made when it is needed.
                 if !was_missing && !subscribed.is_retry {
-                    let (group, topic) = (member.events.group(), topic.clone());
-                    member.events.emit(ConsumerEvent::TopicMissing { group, topic, error });
+                    member.lost_topic(topic, error);
                 }
                 return None;
             }
@@ -166,7 +171,14 @@ impl Rebalancer {
         let view = member.view(topic)?;
         // A route that is looked at twice is one answer.
         let (source, told) = member.instance.route_source(topic)?;
-        state.watch.answered(told, &source, view.queues().iter().cloned());
+        let change = state.watch.answered(told, &source, view.queues().iter().cloned());
+        let doubt = Trouble::Route(topic.clone());
+        if !change.doubtful {
+            member.troubles.end(&doubt);
+        } else if !subscribed.is_retry && member.troubles.begin(doubt, Instant::now()) {
+            let (group, topic, brokers) = (member.events.group(), topic.clone(), state.watch.missing());
+            member.events.emit(ConsumerEvent::RouteDoubted { group, topic, brokers, name_server: source });
+        }
         Some(view)
     }
 

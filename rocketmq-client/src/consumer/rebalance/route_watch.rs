@@ -31,6 +31,13 @@ impl RouteWatch {
         &self.queues
     }
 
+    /// The brokers that the last answer lacked.
+    pub(crate) fn missing(&self) -> Vec<std::sync::Arc<str>> {
+        let mut brokers: Vec<_> = self.missing.keys().map(|broker| broker.as_str().into()).collect();
+        brokers.sort_unstable();
+        brokers
+    }
+
     /// Notes the readable queues of a route answer that came at `now`.
     pub(crate) fn answered(
         &mut self,

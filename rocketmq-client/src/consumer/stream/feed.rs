@@ -40,6 +40,9 @@ struct Line {
     reader: Option<Waker>,
     /// How many deliveries the reader holds.
     in_hand: usize,
+    /// How often it looked for messages, and whether it waits for more of them than there are.
+    looks: u64,
+    gathers: bool,
     /// The deliveries, by the end of their time; some are settled.
     due: BinaryHeap<Reverse<Due>>,
     /// Deliveries that have not succeeded, for workers.
@@ -86,6 +89,12 @@ impl Feed {
             line.reason = reason;
             line.wake();
         }
+    }
+
+    /// How often the reader has looked for messages, unless it works on some or waits for more.
+    pub(crate) fn unread(&self) -> Option<u64> {
+        let line = self.line();
+        (line.in_hand == 0 && !line.gathers).then_some(line.looks)
     }
 
     /// A delivery is settled or out of time.
@@ -185,12 +194,15 @@ impl Feed {
                 return Poll::Ready(line.reason.take().map(Err));
             }
             line.reader = Some(cx.waker().clone());
+            line.looks += 1;
+            line.gathers = false;
             line.member.upgrade()
         };
         let Some(member) = member else { return Poll::Pending };
         // Registers before the look: what comes in between wakes it.
         member.ready.register(cx.waker(), wanted > 1);
         if !is_enough(&member, wanted) {
+            self.line().gathers = true;
             return Poll::Pending;
         }
         loop {
@@ -211,7 +223,12 @@ impl Feed {
 
     /// Takes what is there, up to `max` messages.
     pub(super) fn take_now(self: &Arc<Self>, max: usize) -> Vec<Delivery> {
-        let member = self.line().member.upgrade();
+        let member = {
+            let mut line = self.line();
+            line.looks += 1;
+            line.gathers = false;
+            line.member.upgrade()
+        };
         member.and_then(|member| self.take(&member, max, max).ok()).unwrap_or_default()
     }
 

@@ -15,13 +15,16 @@ use crate::error::MQClientError;
 /// The reader may hold as many deliveries as the flow control lets it: a queue brings no more messages while
 /// `pull_threshold_for_queue` of its messages, or `cache_limit` bytes of the consumer's, are not settled. Deliveries that
 /// succeed are finished at once; `consume_concurrency` bounds how many failed deliveries are given back to brokers at a
-/// time. The stream ends with `None` when the consumer is shut down. When the consumer is dropped instead, an error says so
-/// before the end.
+/// time. The stream ends with `None` when the consumer is shut down. When the consumer ends by itself, because it cannot heal
+/// (see [`PushConsumer::wait`]), or is dropped, an error says so before the end.
 ///
 /// Messages that nobody has taken stay with the consumer: they move with their queue, and nothing waits for them. Once the
-/// stream is dropped, nothing is handed out any more; deliveries that were taken can still be settled.
+/// stream is dropped, nothing is handed out any more; deliveries that were taken can still be settled. The event
+/// [`NobodyReads`] tells of such a stream, and of a stream that is not polled.
 ///
 /// [`PushConsumer::messages`]: crate::consumer::PushConsumer::messages
+/// [`PushConsumer::wait`]: crate::consumer::PushConsumer::wait
+/// [`NobodyReads`]: crate::consumer::ConsumerEvent::NobodyReads
 #[derive(Debug)]
 #[must_use = "messages wait until the stream is read"]
 pub struct MessageStream {

@@ -189,6 +189,100 @@ pub enum ConsumerEvent {
         /// How long it has run.
         running_for: Duration,
     },
+    /// A handler goes on although its time and the grace are over and it cannot be dropped: it blocks its thread. Its message is
+    /// not delivered again while it runs. Told once for each handler.
+    ///
+    /// A handler must not block: `tokio::task::spawn_blocking` is the place for what does. On a runtime with several threads
+    /// the other handlers go on; each blocked thread is one less.
+    #[non_exhaustive]
+    ListenerStuck {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The message; of a batch, its first.
+        message: Box<MessageIdentity>,
+        /// How long it has run.
+        running_for: Duration,
+    },
+    /// A queue made no progress for 30 s while its broker has more: it was restarted at its position. Told once, until
+    /// [`QueueHealed`](Self::QueueHealed). A queue that is paused, throttled, waits for its lock, is refused or out of reach, or
+    /// has a running handler is not stalled.
+    #[non_exhaustive]
+    QueueStalled {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+        /// How long nothing has moved.
+        stalled_for: Duration,
+        /// The next offset to pull.
+        pulled: i64,
+        /// The offset behind the broker's last message.
+        broker_max: i64,
+    },
+    /// A queue that was stalled moves again.
+    #[non_exhaustive]
+    QueueHealed {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The queue.
+        queue: MessageQueue,
+        /// How long nothing had moved.
+        after: Duration,
+    },
+    /// Messages have waited for 10 s and nothing takes them: the consumer has neither a listener nor a stream, or its stream was
+    /// dropped or is not polled. They stay cached, within the limits, and unfinished. Told once, until something reads again.
+    #[non_exhaustive]
+    NobodyReads {
+        /// The consumer group.
+        group: Arc<str>,
+        /// How many messages wait.
+        waiting: usize,
+        /// For how long.
+        waiting_for: Duration,
+    },
+    /// A broker did not answer three times in a row. The consumer keeps its queues and goes on trying. Told once, until
+    /// [`BrokerReachable`](Self::BrokerReachable).
+    #[non_exhaustive]
+    BrokerUnreachable {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The broker's name.
+        broker: Arc<str>,
+        /// How long ago the first failure was.
+        silent_for: Duration,
+    },
+    /// A broker that was unreachable answers again.
+    #[non_exhaustive]
+    BrokerReachable {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The broker's name.
+        broker: Arc<str>,
+        /// How long it was away.
+        after: Duration,
+    },
+    /// A route answer lacks brokers whose queues this consumer knows. Their queues are kept until another NameServer or a later
+    /// answer agrees. Told once, until the route has them again or the queues are dropped.
+    #[non_exhaustive]
+    RouteDoubted {
+        /// The consumer group.
+        group: Arc<str>,
+        /// The topic.
+        topic: Arc<str>,
+        /// The brokers that are missing.
+        brokers: Vec<Arc<str>>,
+        /// The NameServer that answered.
+        name_server: Arc<str>,
+    },
+    /// The consumer ends by itself, because it cannot heal: its group was deleted, or its rights were taken away. See
+    /// [`wait`](crate::consumer::PushConsumer::wait).
+    #[non_exhaustive]
+    Ended {
+        /// The consumer group.
+        group: Arc<str>,
+        /// Why.
+        reason: MQClientError,
+    },
     /// The lock of a queue may be lost: its connection ended, or it was not renewed in time. No handler starts before it is confirmed.
     #[non_exhaustive]
     LockAtRisk {
@@ -286,102 +380,4 @@ pub enum ConsumerEvent {
         /// How many.
         count: u64,
     },
-}
-
-impl ConsumerEvent {
-    /// The consumer group.
-    pub fn group(&self) -> &str {
-        match self {
-            ConsumerEvent::Started { group, .. }
-            | ConsumerEvent::Assigned { group, .. }
-            | ConsumerEvent::Revoked { group, .. }
-            | ConsumerEvent::OffsetCorrected { group, .. }
-            | ConsumerEvent::OffsetReset { group, .. }
-            | ConsumerEvent::MessageUndecodable { group, .. }
-            | ConsumerEvent::SendBackFailed { group, .. }
-            | ConsumerEvent::DeadLettered { group, .. }
-            | ConsumerEvent::MessageSkipped { group, .. }
-            | ConsumerEvent::ListenerPanicked { group, .. }
-            | ConsumerEvent::ListenerSlow { group, .. }
-            | ConsumerEvent::LockAtRisk { group, .. }
-            | ConsumerEvent::LockLost { group, .. }
-            | ConsumerEvent::LockRegained { group, .. }
-            | ConsumerEvent::TopicMissing { group, .. }
-            | ConsumerEvent::SubscriptionsDiffer { group, .. }
-            | ConsumerEvent::SubscriptionsUnchecked { group, .. }
-            | ConsumerEvent::DuplicateClientId { group, .. }
-            | ConsumerEvent::OffsetsNotStored { group, .. }
-            | ConsumerEvent::Missed { group, .. } => group,
-        }
-    }
-
-    /// The queue; of an event about a message, the queue that it came from.
-    pub fn queue(&self) -> Option<&MessageQueue> {
-        match self {
-            ConsumerEvent::OffsetCorrected { queue, .. }
-            | ConsumerEvent::OffsetReset { queue, .. }
-            | ConsumerEvent::MessageUndecodable { queue, .. }
-            | ConsumerEvent::LockAtRisk { queue, .. }
-            | ConsumerEvent::LockLost { queue, .. }
-            | ConsumerEvent::LockRegained { queue, .. } => Some(queue),
-            _ => self.message().map(|message| &message.queue),
-        }
-    }
-
-    /// The message.
-    pub fn message(&self) -> Option<&MessageIdentity> {
-        match self {
-            ConsumerEvent::SendBackFailed { message, .. }
-            | ConsumerEvent::DeadLettered { message, .. }
-            | ConsumerEvent::MessageSkipped { message, .. }
-            | ConsumerEvent::ListenerPanicked { message, .. }
-            | ConsumerEvent::ListenerSlow { message, .. } => Some(message),
-            _ => None,
-        }
-    }
-
-    /// The topic; of an event about a message, its topic as the listener sees it.
-    pub fn topic(&self) -> Option<&str> {
-        match self {
-            ConsumerEvent::Assigned { topic, .. }
-            | ConsumerEvent::Revoked { topic, .. }
-            | ConsumerEvent::SubscriptionsDiffer { topic, .. }
-            | ConsumerEvent::TopicMissing { topic, .. } => Some(topic),
-            _ => match self.message() {
-                Some(message) => Some(&message.topic),
-                None => self.queue().map(MessageQueue::topic),
-            },
-        }
-    }
-
-    /// Writes the event to the log.
-    pub(super) fn log(&self) {
-        match self.severity() {
-            Severity::Info => tracing::info!("{self}"),
-            Severity::Warn => tracing::warn!("{self}"),
-            Severity::Error => tracing::error!("{self}"),
-        }
-    }
-
-    fn severity(&self) -> Severity {
-        match self {
-            ConsumerEvent::Started { .. }
-            | ConsumerEvent::Assigned { .. }
-            | ConsumerEvent::Revoked { .. }
-            | ConsumerEvent::LockRegained { .. } => Severity::Info,
-            ConsumerEvent::MessageUndecodable { .. }
-            | ConsumerEvent::MessageSkipped { .. }
-            | ConsumerEvent::ListenerPanicked { .. }
-            | ConsumerEvent::SubscriptionsDiffer { .. }
-            | ConsumerEvent::DuplicateClientId { .. }
-            | ConsumerEvent::OffsetsNotStored { .. } => Severity::Error,
-            _ => Severity::Warn,
-        }
-    }
-}
-
-enum Severity {
-    Info,
-    Warn,
-    Error,
 }

@@ -59,6 +59,12 @@ impl ConsumerEvent {
             E::ListenerSlow { message, running_for, .. } => {
                 write!(f, "the listener is over its time with {message}: it has run for {running_for:?}")
             }
+            E::ListenerStuck { message, running_for, .. } => {
+                write!(
+                    f,
+                    "the listener blocks a thread with {message}: it has run for {running_for:?} and cannot be dropped"
+                )
+            }
             _ => Ok(()),
         }
     }
@@ -92,6 +98,30 @@ impl ConsumerEvent {
             E::DuplicateClientId { client_id, broker, addresses, .. } => {
                 write!(f, "another client has the id {client_id}, says broker {broker}: {addresses:?}")
             }
+            E::QueueStalled { queue, stalled_for, pulled, broker_max, .. } => {
+                write!(
+                    f,
+                    "{queue} is stalled at {pulled} for {stalled_for:?}, its broker has messages up to {broker_max}: restarted"
+                )
+            }
+            E::QueueHealed { queue, after, .. } => write!(f, "{queue} moves again after {after:?}"),
+            E::NobodyReads { waiting, waiting_for, .. } => {
+                write!(f, "nobody reads: {waiting} messages have waited for {waiting_for:?}")
+            }
+            E::BrokerUnreachable { broker, silent_for, .. } => {
+                write!(f, "broker {broker} has not answered for {silent_for:?}")
+            }
+            E::BrokerReachable { broker, after, .. } => {
+                write!(f, "broker {broker} answers again after {after:?}")
+            }
+            E::RouteDoubted { topic, brokers, name_server, .. } => {
+                write!(
+                    f,
+                    "NameServer {name_server} says that topic {topic} is not on {}: its queues are kept until that is confirmed",
+                    brokers.join(", ")
+                )
+            }
+            E::Ended { reason, .. } => write!(f, "ended: {reason}"),
             _ => Ok(()),
         }
     }

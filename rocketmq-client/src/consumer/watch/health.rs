@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::MQClientError;
 use crate::model::MessageQueue;
 
 /// How a consumer is at one moment.
@@ -12,6 +13,14 @@ pub struct ConsumerHealth {
     pub group: Arc<str>,
     /// Whether `start` has returned with success and no shutdown has begun.
     pub running: bool,
+    /// Whether the consumer is over: it was shut down, or it ended by itself.
+    pub has_ended: bool,
+    /// Why it ended by itself; see [`wait`](crate::consumer::PushConsumer::wait).
+    pub end_reason: Option<MQClientError>,
+    /// A loop of the consumer that has stopped: its name, and for how long it has not been round.
+    pub silent_loop: Option<(&'static str, Duration)>,
+    /// How long messages have waited that nothing reads, once the event `NobodyReads` has told of them.
+    pub unread_for: Option<Duration>,
     /// Each queue that the consumer owns.
     pub queues: Vec<QueueHealth>,
     /// Topics that it subscribes to and that have no route.
@@ -27,9 +36,12 @@ pub struct ConsumerHealth {
 }
 
 impl ConsumerHealth {
-    /// Whether the consumer gets its messages: it runs, each topic has a route, and each queue that it owns has a position,
-    /// a broker that can be reached and, for an orderly listener, its lock. A consumer without a queue is ready: other
-    /// members have them all.
+    /// Whether the consumer gets its messages: it runs, each topic has a route, something reads the messages, and each queue that
+    /// it owns has a position, a broker that can be reached and has acknowledged the subscriptions, and, for an orderly listener,
+    /// its lock. A consumer without a queue is ready: other members have them all.
+    ///
+    /// For a readiness probe of Kubernetes. It heals by itself, so that it is no reason for a restart; see
+    /// [`is_live`](Self::is_live).
     ///
     /// ```
     /// use rocketmq_client::consumer::ConsumerHealth;
@@ -43,16 +55,42 @@ impl ConsumerHealth {
         self.problems().is_empty()
     }
 
+    /// Whether the consumer works: it has not ended, and its loops, which come round on an idle topic too, have been round lately
+    /// (within 60 s and five times `mq_client_api_timeout`). True before and during the start.
+    ///
+    /// For a liveness probe of Kubernetes: only a restart makes a consumer live again. Brokers and NameServers that are down do
+    /// not end a consumer, so that they do not change this.
+    ///
+    /// ```
+    /// # use rocketmq_client::consumer::ConsumerHealth;
+    /// assert!(ConsumerHealth::default().is_live());
+    /// ```
+    pub fn is_live(&self) -> bool {
+        !self.has_ended && self.silent_loop.is_none()
+    }
+
     /// Why the consumer is not ready, one line each.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if !self.running {
-            problems.push("the consumer is not running".to_owned());
+        match &self.end_reason {
+            Some(reason) => problems.push(format!("the consumer has ended: {reason}")),
+            None if !self.running => problems.push("the consumer is not running".to_owned()),
+            None => {}
+        }
+        if let Some((name, silent_for)) = self.silent_loop {
+            problems.push(format!("the {name} loop has not been round for {silent_for:?}"));
+        }
+        if let Some(unread_for) = self.unread_for {
+            problems.push(format!("messages have waited for {unread_for:?}, and nobody reads them"));
         }
         problems.extend(self.topics_without_route.iter().map(|topic| format!("topic {topic} has no route")));
         let unready = self.queues.iter().filter(|queue| !queue.state.is_ready());
         problems.extend(unready.map(|queue| {
             format!("{} is {} for {:?}{}", queue.queue, queue.state, queue.in_state_for, queue.error_text())
+        }));
+        let untold = self.queues.iter().filter(|queue| queue.state.is_ready() && !queue.acknowledged);
+        problems.extend(untold.map(|queue| {
+            format!("the broker of {} has not acknowledged the subscriptions yet", queue.queue)
         }));
         problems
     }
@@ -73,6 +111,8 @@ pub struct QueueHealth {
     pub state: QueueState,
     /// For how long.
     pub in_state_for: Duration,
+    /// Whether the broker has acknowledged the present subscriptions on the connection that is open.
+    pub acknowledged: bool,
     /// The next offset to pull.
     pub pulled: Option<i64>,
     /// The lowest offset that is not finished: what would be committed now.
@@ -97,6 +137,7 @@ impl QueueHealth {
             queue,
             state,
             in_state_for,
+            acknowledged: true,
             pulled: None,
             lowest_unfinished: None,
             committed: None,
@@ -138,10 +179,12 @@ pub enum QueueState {
     WaitingForLock,
     /// The broker does not say where the group is; it is asked again.
     OffsetUnknown,
-    /// The topic has no route.
+    /// The route of the topic has no server of the broker.
     NoRoute,
     /// The broker cannot be reached.
     BrokerUnreachable,
+    /// The broker refuses this consumer: its group is gone, it lacks the right, or an operator has switched reading off.
+    Refused,
     /// Messages wait for a free handler.
     ListenerBusy,
     /// Failed messages wait to be stored for another delivery.
@@ -151,8 +194,8 @@ pub enum QueueState {
 impl QueueState {
     /// Whether the queue gets its messages, or does not by the user's own wish or pace.
     fn is_ready(self) -> bool {
-        use QueueState::{BrokerUnreachable, NoRoute, OffsetUnknown, WaitingForLock};
-        !matches!(self, WaitingForLock | OffsetUnknown | NoRoute | BrokerUnreachable)
+        use QueueState::{BrokerUnreachable, NoRoute, OffsetUnknown, Refused, WaitingForLock};
+        !matches!(self, WaitingForLock | OffsetUnknown | NoRoute | BrokerUnreachable | Refused)
     }
 }
 
@@ -172,6 +215,7 @@ impl fmt::Display for QueueState {
             QueueState::OffsetUnknown => "without a known offset",
             QueueState::NoRoute => "without a route",
             QueueState::BrokerUnreachable => "out of reach",
+            QueueState::Refused => "refused",
             QueueState::ListenerBusy => "waiting for the listener",
             QueueState::SendBackRetrying => "retrying send-backs",
         })

@@ -206,6 +206,11 @@ impl<M> ProcessQueue<M> {
         Ok(())
     }
 
+    /// Goes on in another generation, with what is cached. Only while nothing is in hand: its end would change nothing.
+    pub(crate) fn renew(self, generation: Generation) -> Option<Self> {
+        (self.in_hand() == 0).then_some(Self { generation, handing_out: true, ..self })
+    }
+
     /// Begins the release of the queue: nothing is handed out or added any more, and messages in hand may still finish.
     pub(crate) fn stop_handing_out(&mut self) {
         self.handing_out = false;

@@ -92,6 +92,8 @@ pub struct PullMessageAnswer {
     pub min_offset: Option<i64>,
     /// The offset behind the last message.
     pub max_offset: Option<i64>,
+    /// The reason for code 16: 1 broker, 2 group, 3 topic, 4 broadcast, 5 subscription.
+    pub forbidden_type: Option<i64>,
 }
 
 impl From<FieldsView<'_>> for PullMessageAnswer {
@@ -103,6 +105,7 @@ impl From<FieldsView<'_>> for PullMessageAnswer {
                 "nextBeginOffset" => &mut answer.next_begin_offset,
                 "minOffset" => &mut answer.min_offset,
                 "maxOffset" => &mut answer.max_offset,
+                "forbiddenType" => &mut answer.forbidden_type,
                 _ => return,
             };
             *field = value.and_then(i64::decode);

@@ -1,0 +1,10 @@
+//! What push consumers tell of what is stuck, and when they end by themselves: on a network in memory and paused time, apart
+//! from handlers that block threads.
+//!
+//! - `stuck`: queues that do not move, handlers that block, messages that nothing reads, brokers that are away
+//! - `ends`: refusals, topics that go, probes
+//! - `support`: a cluster in memory, and waiting for events
+
+mod ends;
+mod stuck;
+mod support;
