@@ -1,4 +1,8 @@
-//! What a service asks its consumer: whether it is ready, how far it is behind, what it has counted, what happened.
+//! What a service asks its consumer: whether it is ready, how far it is behind, what it has counted, what happened, and when
+//! it has ended.
+//!
+//! The probes of Kubernetes are one call each: `is_live` for a liveness probe, which only a restart of the process heals, and
+//! `is_ready` for a readiness probe, which heals by itself when brokers come back.
 //!
 //! With no argument it starts a mock cluster in this process and takes its broker away for a moment. With `NAMESRV_ADDR`
 //! set it uses that cluster, and leaves its brokers alone.
@@ -64,19 +68,28 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(mock) = &mock {
         let broker = mock.broker_names()[0].to_owned();
         mock.stop_broker(&broker).await?;
-        until(&consumer, |consumer| !consumer.health().is_ready()).await?;
-        println!("without its broker: {:?}", consumer.health().problems());
+        until(&consumer, |consumer| !consumer.is_ready()).await?;
+        println!("without its broker: {:?}, {:?}", probes(&consumer), consumer.health().problems());
         mock.start_broker(&broker).await?;
-        until(&consumer, |consumer| consumer.health().is_ready()).await?;
-        println!("ready again");
+        until(&consumer, PushConsumer::is_ready).await?;
+        println!("ready again: {:?}", probes(&consumer));
     }
 
-    consumer.shutdown().await?;
+    // A service ends when its consumer does: after a shutdown, or with an error if the group was deleted or the rights are gone.
+    let ending = consumer.clone();
+    let (ended, report) = tokio::join!(ending.wait(), consumer.shutdown());
+    println!("ended: {ended:?}, clean: {}, {:?}", report?.is_clean(), probes(&consumer));
     while let Some(event) = events.try_next() {
         println!("event: {event}");
     }
     client.shutdown().await?;
     Ok(())
+}
+
+/// The status codes that the service answers to `/live` and `/ready`.
+fn probes(consumer: &PushConsumer) -> (u16, u16) {
+    let status = |holds: bool| if holds { 200 } else { 503 };
+    (status(consumer.is_live()), status(consumer.is_ready()))
 }
 
 /// Looks again until something holds.

@@ -12,6 +12,7 @@
 //! - `by_hand`: orderly listeners that commit by their outcomes
 //! - `by_topic`: listeners of single topics, and the rate limit
 //! - `ending`: what a shutdown commits
+//! - `watching`: probes, handlers that block, messages that nothing reads
 
 mod agreement;
 mod broadcast;
@@ -25,3 +26,5 @@ mod receiving;
 mod sharing;
 mod stream;
 pub(crate) mod support;
+mod support;
+mod watching;

@@ -1,7 +1,7 @@
-//! What push consumers tell of what is stuck, and when they end by themselves: on a network in memory and paused time, apart
-//! from handlers that block threads.
+//! What push consumers tell of what is stuck, and when they end by themselves: on a network in memory and paused time.
+//! `cases` has handlers that block threads.
 //!
-//! - `stuck`: queues that do not move, handlers that block, messages that nothing reads, brokers that are away
+//! - `stuck`: queues that do not move, messages that nothing reads, brokers that are away
 //! - `ends`: refusals, topics that go, probes
 //! - `support`: a cluster in memory, and waiting for events
 

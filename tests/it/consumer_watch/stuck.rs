@@ -1,13 +1,8 @@
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use rocketmq::conf::ProducerOption;
-use rocketmq::consumer::{ConsumeFromWhere, ConsumerEvent, PushConsumer, QueueState};
+use rocketmq::consumer::{ConsumerEvent, PushConsumer, QueueState};
 use rocketmq::error::ResponseCode;
-use rocketmq::model::Message;
-use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::{AnswerChange, Fault, FaultAction, MockCluster};
+use rocketmq_namesrv_mock::{AnswerChange, Fault, FaultAction};
 use rocketmq_remoting::protocol::RequestCode;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -88,70 +83,6 @@ fn a_queue_with_a_reason_not_to_move_is_not_stalled() {
         let stalled = told(&mut events, |event| matches!(event, ConsumerEvent::QueueStalled { .. }));
         assert!(stalled.is_empty(), "{stalled:?}");
     });
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_handler_that_blocks_its_thread_is_told_of_and_its_message_comes_once_while_others_go_on() {
-    let cluster = MockCluster::start().await.unwrap();
-    cluster.create_topic(TOPIC, 1).unwrap();
-    let (release, blocked) = std::sync::mpsc::channel::<()>();
-    let blocked = Arc::new(Mutex::new(blocked));
-    let (blocking, others) = (Count::default(), Count::default());
-    let (note_blocking, note_other) = (counting(&blocking), counting(&others));
-    let told_to_stop = Count::default();
-    let note_told = counting(&told_to_stop);
-    let consumer = PushConsumer::builder(GROUP)
-        .name_server_addr(cluster.name_server_addr())
-        .option(|option| {
-            option.set_consume_from_where(ConsumeFromWhere::First);
-            option.set_consume_timeout(300).set_timeout_grace(200);
-        })
-        .subscribe(TOPIC, "*")
-        .listener(move |message, context| {
-            let (blocked, note_told) = (blocked.clone(), note_told.clone());
-            if &message.body()[..] == b"blocks" {
-                note_blocking()
-            } else {
-                note_other()
-            }
-            async move {
-                if &message.body()[..] == b"blocks" {
-                    let _ = blocked.lock().unwrap().recv();
-                    if context.cancelled.is_cancelled() {
-                        note_told();
-                    }
-                }
-            }
-        })
-        .build()
-        .unwrap();
-    let mut events = consumer.events();
-    consumer.start().await.unwrap();
-    let mut option = ProducerOption::default();
-    option.set_name_server_addr(cluster.name_server_addr()).set_group_name("watched_producer");
-    let producer = Producer::new(option);
-    producer.start().await.unwrap();
-    producer.send(Message::new(TOPIC, "blocks")).await.unwrap();
-    let slow = event(&mut events, |event| matches!(event, ConsumerEvent::ListenerSlow { .. })).await;
-    let stuck = event(&mut events, |event| event.message().is_some()).await;
-    let ConsumerEvent::ListenerStuck { message, running_for, .. } = stuck else { panic!("{stuck}") };
-    assert_eq!((&*message.topic, message.offset), (TOPIC, 0));
-    assert!(running_for >= Duration::from_millis(500), "{running_for:?}");
-    assert_eq!(slow.message().unwrap(), &*message);
-    for number in 0..100 {
-        producer.send(Message::new(TOPIC, format!("other {number}"))).await.unwrap();
-    }
-    until("the other handlers", || others.load(Ordering::SeqCst) == 100).await;
-    assert!(consumer.is_live() && consumer.is_ready(), "{:?}", consumer.health().problems());
-    assert_eq!(cluster.committed_offset(GROUP, &message.queue).unwrap_or(0), 0, "its offset stands");
-    release.send(()).unwrap();
-    until("the commit", || cluster.committed_offset(GROUP, &message.queue) == Some(101)).await;
-    assert_eq!((blocking.load(Ordering::SeqCst), told_to_stop.load(Ordering::SeqCst)), (1, 1));
-    let again = told(&mut events, |event| event.message().is_some());
-    assert!(again.is_empty(), "{again:?}");
-    assert_eq!(consumer.get_stats().unwrap().send_back_count, 0);
-    assert!(consumer.shutdown().await.unwrap().is_clean());
-    producer.shutdown().await.unwrap();
 }
 
 fn is_unread(event: &ConsumerEvent) -> bool {

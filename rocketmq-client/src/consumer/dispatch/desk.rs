@@ -14,9 +14,13 @@ const LATE: Duration = Duration::from_secs(1);
 
 /// What a worker works on, so that others can see when its handler blocks the thread.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
-    queue: Mutex<Option<Arc<OwnedQueue>>>,
-    work: Mutex<Option<Work>>,
+pub(super) struct Desk(Mutex<OnDesk>);
+
+#[derive(Debug, Default)]
+struct OnDesk {
+    /// It stays between messages: most come from the queue of the one before.
+    queue: Option<Arc<OwnedQueue>>,
+    work: Option<Work>,
 }
 
 /// A handler that runs.
@@ -52,17 +56,18 @@ impl Desk {
         token: &CancelToken,
         began: Instant,
     ) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if !queue.as_ref().is_some_and(|known| Arc::ptr_eq(known, owned)) {
-            *queue = Some(owned.clone());
+        let work = Work { messages, token: token.clone(), began, told: Told::Nothing };
+        let mut desk = self.lock();
+        if !desk.queue.as_ref().is_some_and(|known| Arc::ptr_eq(known, owned)) {
+            desk.queue = Some(owned.clone());
         }
-        drop(queue);
-        *self.work() = Some(Work { messages, token: token.clone(), began, told: Told::Nothing });
+        desk.work = Some(work);
     }
 
     /// The handler has ended, or was dropped.
     pub(super) fn end(&self) {
-        *self.work() = None;
+        let work = self.lock().work.take();
+        drop(work);
     }
 
     /// The handler is over its time: its token is cancelled, and that is told, once.
@@ -72,7 +77,7 @@ impl Desk {
 
     /// Looks at the handler from outside.
     pub(super) fn look(&self, member: &Member, now: Instant) {
-        let began = self.work().as_ref().map(|work| work.began);
+        let began = self.lock().work.as_ref().map(|work| work.began);
         if let Some(began) = began {
             let settings = &member.settings;
             self.tell(member, judge(now, began, settings.consume_timeout, settings.timeout_grace));
@@ -81,8 +86,7 @@ impl Desk {
 
     fn tell(&self, member: &Member, found: Told) {
         let (before, message, running_for) = {
-            let (queue, mut work) = (self.queue.lock().unwrap_or_else(PoisonError::into_inner), self.work());
-            let (Some(owned), Some(work)) = (&*queue, work.as_mut()) else { return };
+            let OnDesk { queue: Some(owned), work: Some(work) } = &mut *self.lock() else { return };
             if found <= work.told {
                 return;
             }
@@ -102,8 +106,8 @@ impl Desk {
         }
     }
 
-    fn work(&self) -> MutexGuard<'_, Option<Work>> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, OnDesk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

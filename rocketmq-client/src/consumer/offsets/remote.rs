@@ -29,16 +29,19 @@ pub(crate) async fn read(member: &Member, queue: &MessageQueue, zero_if_young: b
         Ok(Some(_)) => OffsetReading::Unknown,
         Ok(None) => OffsetReading::Absent,
         Err(error) => {
+            note_refusal(member, queue, &error);
             tracing::debug!(%queue, error = with_causes(&error), "the committed offset is not known");
-            if let (Some(why), Some(owned)) =
-                (PullRefusal::of(error.response_code()), member.queues.get(queue))
-            {
-                let remark =
-                    if let MQClientError::Broker { remark, .. } = &error { remark.as_deref() } else { None };
-                owned.lock().refuse(why, remark.unwrap_or_default());
-            }
             OffsetReading::Unknown
         }
+    }
+}
+
+/// A broker that refuses this member may say so before the first pull.
+fn note_refusal(member: &Member, queue: &MessageQueue, error: &MQClientError) {
+    if let MQClientError::Broker { code, remark, .. } = error
+        && let (Some(why), Some(owned)) = (PullRefusal::of(Some(*code)), member.queues.get(queue))
+    {
+        owned.lock().refuse(why, remark.as_deref().unwrap_or_default());
     }
 }
 
