@@ -26,5 +26,4 @@ mod receiving;
 mod sharing;
 mod stream;
 pub(crate) mod support;
-mod support;
 mod watching;
