@@ -14,6 +14,7 @@
 //! - `proxy`: the mock's proxy before Apache's servers
 //! - `tls`: servers that want certificates (feature `tls`)
 //! - `vip`, `zone`: the second port of a broker; brokers of other zones
+//! - `takeovers`: members of a group, in processes of their own (`members`), that leave, are killed or fall silent
 //! - `mqadmin`, `restarts`, `support`: Apache's tool, brokers that stop and start, servers in processes
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -26,6 +27,8 @@ mod conformance;
 mod consumers_by_tool;
 mod examples;
 mod java_table;
+#[path = "../members/mod.rs"]
+mod members;
 mod mqadmin;
 mod ordered_topics;
 mod proxy;
@@ -33,6 +36,7 @@ mod restarts;
 mod smoke;
 mod stage;
 mod support;
+mod takeovers;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;
