@@ -3,8 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rocketmq::consumer::{ConsumeContext, Delivery, MessageStream, OrderlyOutcome, PushConsumerBuilder};
-use rocketmq::model::MessageExt;
+use rocketmq::consumer::{
+    ConsumeContext, ConsumeFromWhere, Delivery, MessageStream, OrderlyOutcome, PushConsumerBuilder,
+    QueueHealth, QueueState,
+};
+use rocketmq::model::{Message, MessageExt};
+use rocketmq_namesrv_mock::{Fault, FaultAction};
+use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 use tokio::time::Instant;
 
 use crate::faults::support::{Site, TOPIC, simulate, until};
@@ -209,5 +214,44 @@ fn messages_that_nobody_took_delay_no_release() {
         let report = consumer.shutdown().await.unwrap();
         assert!(report.is_clean() && report.took < Duration::from_millis(200), "{report:?}");
         assert!(other.shutdown().await.unwrap().is_clean());
+    });
+}
+
+#[test]
+fn a_message_that_is_sent_after_the_start_is_delivered_though_its_position_is_found_later() {
+    simulate(async {
+        let site = Site::new(1, 2).await;
+        site.send(10).await;
+        let unknown = FaultAction::Refuse { code: ResponseCode::SYSTEM_ERROR, remark: "not now".to_owned() };
+        site.cluster.inject(Fault::on(RequestCode::QUERY_CONSUMER_OFFSET, unknown));
+        let log = Log::default();
+        let collect = log.clone();
+        let builder = site.member().option(|option| {
+            option.set_consume_from_where(ConsumeFromWhere::LastExactly).set_start_timeout(2_000);
+        });
+        let listener = builder.listener(move |message, _| {
+            collect.add(&message);
+            async {}
+        });
+        let consumer = listener.start().await.unwrap();
+        let of_topic = |queue: &&QueueHealth| queue.queue.topic() == TOPIC;
+        assert!(
+            consumer
+                .health()
+                .queues
+                .iter()
+                .filter(of_topic)
+                .all(|queue| queue.state == QueueState::OffsetUnknown)
+        );
+        for number in 0..10 {
+            site.producer.send(Message::new(TOPIC, format!("after{number}"))).await.unwrap();
+        }
+        site.cluster.clear_faults();
+        until("what came after the start is there", || {
+            let bodies = log.bodies();
+            (0..10).all(|number| bodies.contains(&format!("after{number}")))
+        })
+        .await;
+        assert!(consumer.shutdown().await.unwrap().is_clean());
     });
 }

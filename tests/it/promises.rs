@@ -2,7 +2,12 @@
 //! included.
 
 use bytes::Bytes;
-use rocketmq::conf::ProducerOption;
+use rocketmq::client::MQClient;
+use rocketmq::conf::{ConsumerOption, ProducerOption};
+use rocketmq::consumer::{
+    BoxFuture, ConsumeContext, ConsumeFailure, ConsumeOutcome, ConsumeResult, ConsumerShutdownReport,
+    DefaultMQPushConsumer, MessageListenerConcurrently, PushConsumer,
+};
 use rocketmq::error::{MQClientError, Outcome};
 use rocketmq::model::{Message, MessageBatch, MessageExt, MessageQueue, SendResult, SendStatus};
 use rocketmq::producer::{DefaultMQProducer, Producer, ProducerStats};
@@ -57,6 +62,7 @@ fn handles_are_shared_and_errors_are_small() {
     fn shared<T: Clone + Send + Sync + 'static>() {}
     fn sendable<T: Send + Sync + 'static>() {}
     shared::<Producer>();
+    shared::<PushConsumer>();
     sendable::<MQClientError>();
     assert!(size_of::<MQClientError>() <= 64, "{}", size_of::<MQClientError>());
     assert!(size_of::<Result<SendResult, MQClientError>>() <= 256);
@@ -130,4 +136,83 @@ async fn errors_are_matched_as_the_documents_do() {
         Err(MQClientError::ServiceNotAvailable { .. }) => panic!("the broker refuses service"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn options_of_consumers_have_the_promised_defaults() {
+    let option = ConsumerOption::default();
+    assert_eq!((option.consume_concurrency(), option.consume_message_batch_max_size()), (20, 1));
+    assert_eq!((option.pull_batch_size(), option.pull_interval()), (32, 0));
+    assert_eq!((option.pull_threshold_for_queue(), option.pull_threshold_size_for_queue()), (1000, 100));
+    assert_eq!((option.pull_threshold_for_topic(), option.pull_threshold_size_for_topic()), (None, None));
+    assert_eq!((option.consume_concurrently_max_span(), option.cache_limit()), (2000, 256 << 20));
+    assert_eq!((option.max_reconsume_times(), option.suspend_current_queue_time()), (None, 1000));
+    assert_eq!((option.consume_timeout(), option.timeout_grace()), (900_000, 10_000));
+    assert_eq!((option.persist_offset_interval(), option.broker_suspend_max_time()), (5000, 15_000));
+    assert_eq!((option.heartbeat_broker_interval(), option.poll_name_server_interval()), (30_000, 30_000));
+    assert_eq!((option.start_timeout(), option.shutdown_timeout()), (10_000, 30_000));
+    assert!(option.require_topics() && option.auto_commit() && option.consume_rate_limit().is_none());
+    assert_eq!(option.allocate_message_queue_strategy().name(), "AVG");
+}
+
+struct Fails;
+
+impl MessageListenerConcurrently for Fails {
+    fn consume_message(
+        &self,
+        _: std::sync::Arc<MessageExt>,
+        _: ConsumeContext,
+    ) -> BoxFuture<'_, ConsumeResult> {
+        Box::pin(async { Err("it is replaced".into()) })
+    }
+}
+
+#[tokio::test]
+async fn a_push_consumer_is_called_as_promised() {
+    let cluster = MockCluster::start().await.unwrap();
+    cluster.create_topic("TopicTest", 4).unwrap();
+    let mut option = ConsumerOption::default();
+    option.set_name_server_addr(cluster.name_server_addr());
+    option.set_group_name("promised");
+    let consumer: DefaultMQPushConsumer = PushConsumer::new(option);
+    consumer.subscribe("TopicTest", "*").await.unwrap();
+    let object: std::sync::Arc<dyn MessageListenerConcurrently> = std::sync::Arc::new(Fails);
+    consumer.register_message_listener_concurrently(object);
+    let (came, mut comes) = tokio::sync::mpsc::unbounded_channel();
+    consumer.listener(move |message, _| {
+        let came = came.clone();
+        async move {
+            came.send(String::from_utf8(message.body().to_vec())?)?;
+            Ok::<_, ConsumeFailure>(ConsumeOutcome::Success)
+        }
+    });
+    consumer.start().await.unwrap();
+    assert!(matches!(consumer.start().await, Err(MQClientError::AlreadyStarted { .. })));
+    let producer =
+        Producer::builder("promised").name_server_addr(cluster.name_server_addr()).start().await.unwrap();
+    producer.send(Message::new("TopicTest", "after the start")).await.unwrap();
+    assert_eq!(comes.recv().await.unwrap(), "after the start");
+    let report: ConsumerShutdownReport = consumer.shutdown().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_service_has_one_client_as_promised() {
+    let cluster = MockCluster::start().await.unwrap();
+    cluster.create_topic("OrderEvents", 4).unwrap();
+    let client = MQClient::connect(cluster.name_server_addr()).await.unwrap();
+    let producer = client.producer("orders").start().await.unwrap();
+    let (came, mut comes) = tokio::sync::mpsc::unbounded_channel();
+    let handle = move |message: std::sync::Arc<MessageExt>, _| {
+        came.send(message.topic().to_owned()).unwrap();
+        async {}
+    };
+    let consumer =
+        client.push_consumer("billing").subscribe("OrderEvents", "*").listener(handle).start().await.unwrap();
+    let admin = client.admin();
+    producer.send(Message::new("OrderEvents", "x")).await.unwrap();
+    assert_eq!(comes.recv().await.unwrap(), "OrderEvents");
+    assert_eq!(admin.message_queues("OrderEvents").await.unwrap().len(), 4);
+    client.shutdown().await.unwrap();
+    assert!(!consumer.health().running);
 }

@@ -43,7 +43,7 @@ impl TopicSubscribeInfo {
     /// A server of a broker: that with this id, else the master, else the slave with the smallest id.
     pub(crate) fn server_or_other(&self, broker: &str, id: i64) -> Option<(i64, &Arc<str>)> {
         let servers = self.brokers.get(broker)?;
-        let wanted = servers.get_key_value(&id).or_else(|| servers.iter().next());
+        let wanted = servers.range(id..).next().or_else(|| servers.iter().next());
         wanted.map(|(id, address)| (*id, address))
     }
 
@@ -115,6 +115,14 @@ mod tests {
         assert_eq!((reader("a"), reader("b"), reader("c")), (Some("a-0:10911"), Some("b-1:10911"), None));
         let server = |broker, id| info.server(broker, id).map(|address| &**address);
         assert_eq!((server("b", 2), server("b", 0)), (Some("b-2:10911"), None));
+    }
+
+    #[test]
+    fn where_a_server_is_missing_the_next_of_its_broker_gets_its_turn() {
+        let info = TopicSubscribeInfo::of_topic("T", &route(), None);
+        let id = |broker, wanted| info.server_or_other(broker, wanted).map(|(id, _)| id);
+        assert_eq!([0, 1, 2, 3].map(|wanted| id("b", wanted)), [Some(1), Some(1), Some(2), Some(1)]);
+        assert_eq!((id("a", 1), id("a", 2), id("c", 0)), (Some(1), Some(0), None));
     }
 
     #[test]

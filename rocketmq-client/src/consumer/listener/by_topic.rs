@@ -20,6 +20,18 @@ pub struct MessageListener(pub(crate) Listener);
 
 impl MessageListener {
     /// A closure like that of [`listener`](crate::consumer::PushConsumer::listener).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// let listener = MessageListener::concurrently(|message, _| async move { println!("{:?}", message.body()) });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn concurrently<F, Fut>(listener: F) -> Self
     where
         F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
@@ -29,6 +41,18 @@ impl MessageListener {
     }
 
     /// A closure like that of [`orderly_listener`](crate::consumer::PushConsumer::orderly_listener).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// let listener = MessageListener::orderly(|_, _| async { OrderlyOutcome::Success });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn orderly<F, Fut>(listener: F) -> Self
     where
         F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
@@ -38,6 +62,18 @@ impl MessageListener {
     }
 
     /// A closure like that of [`batch_listener`](crate::consumer::PushConsumer::batch_listener).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// let listener = MessageListener::batch(|messages, _| async move { println!("{}", messages.len()) });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn batch<F, Fut>(listener: F) -> Self
     where
         F: Fn(Arc<[MessageExt]>, ConsumeContext) -> Fut + Send + Sync + 'static,

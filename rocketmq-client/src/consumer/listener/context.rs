@@ -44,6 +44,22 @@ impl ConsumeContext {
     }
 
     /// Whether the message goes to the dead letter topic if it fails again.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// let mut context = ConsumeContext::new(MessageQueue::new("Orders", "broker-a", 0));
+    /// (context.reconsume_times, context.max_reconsume_times) = (2, Some(3));
+    /// assert!(!context.is_last_attempt());
+    /// context.max_reconsume_times = None;
+    /// assert!(!context.is_last_attempt(), "it may fail any number of times");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_last_attempt(&self) -> bool {
         self.max_reconsume_times.is_some_and(|max| self.reconsume_times >= max)
     }

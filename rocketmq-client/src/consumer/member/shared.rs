@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::net::TaskOwner;
@@ -36,6 +36,8 @@ pub(crate) struct Member {
     pub(crate) data: ConsumerData,
     /// When it was made, in ms since 1970.
     pub(crate) started_ms: i64,
+    /// When its start returned: messages that are sent from then on are its messages, wherever a queue starts.
+    pub(crate) open_since: OnceLock<i64>,
     pub(crate) queues: Queues,
     pub(crate) subscriptions: RwLock<BTreeMap<Arc<str>, Arc<Subscribed>>>,
     pub(crate) generations: Generations,
@@ -94,6 +96,7 @@ impl Member {
             instance,
             data,
             started_ms: now_ms(),
+            open_since: OnceLock::new(),
             queues: Queues::default(),
             subscriptions: RwLock::default(),
             generations: Generations::default(),

@@ -131,6 +131,13 @@ impl StartMachine {
         StartStep::AskCommitted { zero_if_young: self.rule.from != StartFrom::LastExactly }
     }
 
+    /// The user counts on messages from `since` on, in milliseconds since 1970: a new group does not start behind them.
+    pub(crate) fn owe(&mut self, since: i64) {
+        if matches!(self.rule.from, StartFrom::Last | StartFrom::LastExactly) {
+            self.rule.from = StartFrom::Timestamp(since);
+        }
+    }
+
     /// The next step. [`StartStep::StartAt`] ends the search.
     pub(crate) fn step(&mut self, now: Instant, event: StartEvent) -> StartStep {
         match event {

@@ -41,7 +41,11 @@ impl World {
 
     /// Where a queue starts, and whether this has to be committed; `None` if the offset is unknown.
     fn start(&self, rule: StartRule) -> Option<(i64, bool)> {
-        let (now, mut machine) = (Instant::now(), StartMachine::new(rule));
+        self.finish(StartMachine::new(rule))
+    }
+
+    fn finish(&self, mut machine: StartMachine) -> Option<(i64, bool)> {
+        let now = Instant::now();
         let mut step = machine.first_step();
         for _ in 0..9 {
             step = machine.step(now, self.answer(step));
@@ -52,6 +56,15 @@ impl World {
             }
         }
         panic!("no end");
+    }
+}
+
+#[test]
+fn a_position_that_is_found_late_is_not_behind_messages_that_are_owed() {
+    for (from, start) in [(StartFrom::Last, 40), (StartFrom::LastExactly, 40), (StartFrom::First, 5)] {
+        let mut machine = StartMachine::new(rule(from));
+        machine.owe(1_700_000_000_000);
+        assert_eq!(NEW_GROUP.finish(machine), Some((start, true)), "{from:?}");
     }
 }
 

@@ -75,9 +75,9 @@ pub(crate) enum PullRefusal {
 /// Which broker of the set to pull from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ReadFrom {
-    /// This broker; the master where the set lacks it.
+    /// This broker; where the set lacks it, the next higher one, or else the master.
     Broker(BrokerNumber),
-    /// Any other broker of the set, the master first; this broker where it is alone.
+    /// The next broker of the set, and behind the last the first: each gets its turn. This broker where it is alone.
     AnotherThan(BrokerNumber),
 }
 

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use super::puller::{pull, reset, unreachable};
+use crate::clock::now_ms;
 use crate::consumer::member::{Beat, Member, OwnedQueue, Stage, Way};
 use crate::consumer::offsets::{ReadBack, remote};
 use crate::consumer::position::{
@@ -15,6 +16,10 @@ use crate::waiting;
 
 /// So many queues of a broker are looked after at the same time.
 const AT_A_TIME: usize = 64;
+/// A position that is found within this time of a subscription is that of the subscription.
+const AT_ONCE_MS: i64 = 5_000;
+/// By how much the clock of a broker may differ from the clock here.
+const CLOCKS_DIFFER_MS: i64 = 10_000;
 /// When the committed offset is read again that is not known.
 const REREAD_AGAIN: Duration = Duration::from_millis(500);
 
@@ -119,7 +124,13 @@ async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Star
                 StartEvent::Committed(remote::read(member, queue, zero_if_young).await)
             }
             StartStep::AskBounds => StartEvent::Bounds(remote::bounds(member, queue).await),
-            StartStep::AskGroup => StartEvent::Group(remote::history(member, queue).await),
+            StartStep::AskGroup => {
+                let open = member.open_since.get();
+                if let Some(since) = open.and_then(|open| owed_since(*open, owned, now_ms())) {
+                    machine.owe(since);
+                }
+                StartEvent::Group(remote::history(member, queue).await)
+            }
             StartStep::AskTime(time) => StartEvent::AtTime(remote::offset_at(member, queue, time).await),
             StartStep::WaitUntil(at) => {
                 let mut state = owned.lock();
@@ -136,6 +147,13 @@ async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Star
         };
         step = machine.step(Instant::now(), event);
     }
+}
+
+/// Since when messages of a queue are owed whose position is found late, in milliseconds since 1970: the start has returned,
+/// or the subscription was made while the consumer ran.
+fn owed_since(open: i64, owned: &OwnedQueue, now: i64) -> Option<i64> {
+    let subscribed = owned.subscribed.subscription.data().sub_version;
+    (subscribed <= open || now - subscribed > AT_ONCE_MS).then_some(subscribed - CLOCKS_DIFFER_MS)
 }
 
 fn start_at(member: &Member, owned: &Arc<OwnedQueue>, offset: i64, commit: bool, asked: Instant) {

@@ -300,7 +300,7 @@ pub(super) fn unreachable(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: 
 fn follow(state: &mut Ownership, read_from: ReadFrom) {
     let wanted = match read_from {
         ReadFrom::Broker(id) => id,
-        // The attendant takes whichever there is.
+        // The attendant takes the next that there is.
         ReadFrom::AnotherThan(id) => id.wrapping_add(1),
     };
     if wanted != state.read_from {

@@ -1,6 +1,7 @@
 //! The push consumer: messages come to a listener.
 //!
 //! - [`PushConsumer`]: what a user holds
+//! - `receivers`: the listeners and the stream that it takes
 //! - `builder`: a consumer in one expression
 //! - `default_mq_push_consumer_impl`: its working part, and what runs once it is started
 //! - `start`: how it comes to run
@@ -16,6 +17,7 @@ mod default_mq_push_consumer_impl;
 mod health;
 mod notices;
 mod push_consumer;
+mod receivers;
 mod running_info;
 mod shutdown;
 mod start;

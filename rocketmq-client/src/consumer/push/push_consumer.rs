@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,15 +6,10 @@ use rocketmq_remoting::protocol::body::ConsumerRunningInfo;
 use super::PushConsumerBuilder;
 use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
 use crate::conf::{ConsumerOption, millis};
-use crate::consumer::listener::{
-    BatchOutcome, ConsumeContext, ConsumeOutcome, IntoOutcome, MessageListener, MessageListenerBatch,
-    MessageListenerConcurrently, MessageListenerOrderly, OrderlyOutcome,
-};
-use crate::consumer::stream::MessageStream;
 use crate::consumer::subscription::MessageSelector;
 use crate::consumer::watch::{ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats};
 use crate::error::MQClientError;
-use crate::model::{MessageExt, MessageQueue};
+use crate::model::MessageQueue;
 
 /// Receives the messages of a group: they come to a listener or a stream. Java: `DefaultMQPushConsumer`.
 ///
@@ -48,11 +42,40 @@ pub struct PushConsumer {
 
 impl PushConsumer {
     /// A consumer with these options, which `start` checks.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// let mut option = rocketmq_client::conf::ConsumerOption::default();
+    /// option.set_name_server_addr(name_servers).set_group_name("billing").set_consume_concurrency(64);
+    /// let consumer = PushConsumer::new(option);
+    /// assert!(!consumer.health().running, "not yet");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(option: ConsumerOption) -> Self {
         Self { inner: Arc::new(DefaultMQPushConsumerImpl::new(option)) }
     }
 
     /// A consumer of this group in the making.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// let builder = PushConsumer::builder("billing").name_server_addr(name_servers).subscribe("Orders", "*");
+    /// let consumer = builder.listener(|message, _| async move { println!("{}", message.msg_id()) }).start().await?;
+    /// # consumer.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(group: impl Into<String>) -> PushConsumerBuilder {
         PushConsumerBuilder::new(group.into())
     }
@@ -62,6 +85,22 @@ impl PushConsumer {
     ///
     /// While the consumer runs it returns when the brokers know of it. Dropping the future then leaves open whether they
     /// do; call it again.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// # cluster.create_topic("Payments", 1)?;
+    /// consumer.subscribe("Payments", "Card || Cash").await?; // While it runs, or before the start.
+    /// consumer.subscribe("Orders", MessageSelector::by_sql("amount > 100")).await?; // In place of "*".
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidOption` for an expression that cannot be read; while the consumer runs, `BrokerNotFound` if the topic has no
@@ -76,79 +115,52 @@ impl PushConsumer {
 
     /// Ends a subscription. Its queues are released: handlers finish, and offsets are committed.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// consumer.unsubscribe("Orders").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `ShutDown`.
     pub async fn unsubscribe(&self, topic: impl AsRef<str>) -> Result<(), MQClientError> {
         self.inner.unsubscribe(topic.as_ref()).await
     }
 
-    /// A closure that handles messages, up to `consume_concurrency` at a time, in any order. It returns nothing, a
-    /// [`ConsumeOutcome`], or a `Result` with either, whose error means [`ConsumeOutcome::Later`]. Call it before `start`;
-    /// the last listener counts.
-    pub fn listener<F, Fut>(&self, listener: F)
-    where
-        F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: IntoOutcome<ConsumeOutcome>> + Send + 'static,
-    {
-        self.inner.set_listener(None, MessageListener::concurrently(listener));
-    }
-
-    /// A closure that handles the messages of each queue one by one, in their order. Call it before `start`; the last
-    /// listener counts.
-    pub fn orderly_listener<F, Fut>(&self, listener: F)
-    where
-        F: Fn(Arc<MessageExt>, ConsumeContext) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: IntoOutcome<OrderlyOutcome>> + Send + 'static,
-    {
-        self.inner.set_listener(None, MessageListener::orderly(listener));
-    }
-
-    /// A closure that handles up to `consume_message_batch_max_size` messages of a queue at a time. Call it before `start`;
-    /// the last listener counts.
-    pub fn batch_listener<F, Fut>(&self, listener: F)
-    where
-        F: Fn(Arc<[MessageExt]>, ConsumeContext) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: IntoOutcome<BatchOutcome>> + Send + 'static,
-    {
-        self.inner.set_listener(None, MessageListener::batch(listener));
-    }
-
-    /// A listener that is a type; see [`listener`](Self::listener).
-    pub fn register_message_listener_concurrently(&self, listener: impl MessageListenerConcurrently) {
-        self.inner.set_listener(None, MessageListener::of_concurrently(listener));
-    }
-
-    /// A listener that is a type; see [`orderly_listener`](Self::orderly_listener).
-    pub fn register_message_listener_orderly(&self, listener: impl MessageListenerOrderly) {
-        self.inner.set_listener(None, MessageListener::of_orderly(listener));
-    }
-
-    /// A listener that is a type; see [`batch_listener`](Self::batch_listener).
-    pub fn register_message_listener_batch(&self, listener: impl MessageListenerBatch) {
-        self.inner.set_listener(None, MessageListener::of_batch(listener));
-    }
-
-    /// A listener for the messages of one topic, also for those that come again. Messages of other topics go to the listener
-    /// for all topics; without one, each subscribed topic needs a listener of its own. All listeners of a consumer are of one
-    /// kind, and share `consume_concurrency`. Call it before `start`; the last listener of a topic counts. The topic may be
-    /// subscribed to later.
-    pub fn topic_listener(&self, topic: impl Into<String>, listener: MessageListener) {
-        self.inner.set_listener(Some(topic.into()), listener);
-    }
-
-    /// The messages as a stream, in place of a listener. Call it once, before `start`. The reader holds each delivery for at
-    /// most `consume_timeout`.
-    ///
-    /// # Errors
-    /// `InvalidOption` when there is a listener, or when it was called before; `AlreadyStarted`.
-    pub fn messages(&self) -> Result<MessageStream, MQClientError> {
-        self.inner.messages()
-    }
-
     /// Checks the options, joins the group, takes queues and looks their positions up. A message that is sent after it
-    /// returned is delivered. It returns after `start_timeout` at the latest; queues whose position is not known by then
-    /// are in [`health`](Self::health). When it fails, or its future is dropped, the consumer is as before and `start` may
+    /// returned is delivered, whatever `consume_from_where` says. It returns after `start_timeout` at the latest: a broker
+    /// that does not answer keeps no consumer from the messages of the others. A queue whose position is not known by then
+    /// is in [`health`](Self::health) as `OffsetUnknown`; a new group that starts at the end reads such a queue from the
+    /// messages on that were stored since 10 s before the start began. When it fails, or its future is dropped, the consumer is as before and `start` may
     /// be called again.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let option = |option: &mut rocketmq_client::conf::ConsumerOption| {
+    /// #     option.set_consume_from_where(ConsumeFromWhere::First);
+    /// # };
+    /// # let builder = PushConsumer::builder("billing").name_server_addr(&name_servers).option(option);
+    /// # let consumer = builder.build()?;
+    /// consumer.listener(|_, _| async {});
+    /// consumer.subscribe("Orders", "*").await?;
+    /// consumer.start().await?;
+    /// assert!(consumer.health().running);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidOption`, `NameServerUnreachable`, `BrokerNotFound` for a topic without a route (unless `require_topics` is
@@ -159,26 +171,104 @@ impl PushConsumer {
     }
 
     /// Stops handing out and pulling messages, until [`resume`](Self::resume). Handlers that run go on.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// consumer.suspend();
+    /// assert!(consumer.health().queues.iter().all(|queue| queue.state == QueueState::Suspended));
+    /// consumer.resume();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn suspend(&self) {
         self.inner.suspend(true);
     }
 
     /// Ends [`suspend`](Self::suspend).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// consumer.suspend();
+    /// consumer.resume();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resume(&self) {
         self.inner.suspend(false);
     }
 
     /// Stops handing out and pulling messages of these queues, for as long as this consumer owns them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// let queue = MessageQueue::new("Orders", "broker-a", 0);
+    /// consumer.pause_queues(&[queue.clone()]);
+    /// # assert!(consumer.health().queues.iter().any(|health| health.state == QueueState::Paused));
+    /// consumer.resume_queues(&[queue]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pause_queues(&self, queues: &[MessageQueue]) {
         self.inner.pause(queues, true);
     }
 
     /// Ends [`pause_queues`](Self::pause_queues).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// consumer.pause_queues(&consumer.assignment());
+    /// consumer.resume_queues(&consumer.assignment());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resume_queues(&self, queues: &[MessageQueue]) {
         self.inner.pause(queues, false);
     }
 
     /// How many handlers may run at a time, from now on. Handlers that are too many finish their messages first.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// consumer.set_concurrency(200)?;
+    /// assert!(consumer.set_concurrency(0).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidOption` for 0.
@@ -187,6 +277,21 @@ impl PushConsumer {
     }
 
     /// The queues that this consumer owns now, those of the retry topic included.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// let orders: Vec<_> = consumer.assignment().into_iter().filter(|queue| queue.topic() == "Orders").collect();
+    /// assert_eq!(orders, [MessageQueue::new("Orders", "broker-a", 0)]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn assignment(&self) -> Vec<MessageQueue> {
         self.inner.assignment()
     }
@@ -232,6 +337,22 @@ impl PushConsumer {
     }
 
     /// How the consumer is, queue by queue.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// for queue in consumer.health().queues {
+    ///     println!("{}: {:?} for {:?}, {:?} messages behind", queue.queue, queue.state, queue.in_state_for, queue.lag());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn health(&self) -> ConsumerHealth {
         self.inner.health()
     }
@@ -250,11 +371,46 @@ impl PushConsumer {
     }
 
     /// What happens to the consumer from now on.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let option = |option: &mut rocketmq_client::conf::ConsumerOption| {
+    /// #     option.set_consume_from_where(ConsumeFromWhere::First);
+    /// # };
+    /// # let builder = PushConsumer::builder("billing").name_server_addr(&name_servers).option(option);
+    /// # let consumer = builder.build()?;
+    /// let mut events = consumer.events();
+    /// consumer.listener(|_, _| async {});
+    /// consumer.start().await?;
+    /// assert!(matches!(events.next().await, Some(ConsumerEvent::Assigned { .. } | ConsumerEvent::Started { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn events(&self) -> ConsumerEvents {
         self.inner.events.reader()
     }
 
     /// What the consumer did since it was started.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// let stats = consumer.get_stats()?;
+    /// println!("{} done, {} failed", stats.consume_success_count, stats.consume_failure_count);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `NotStarted` or `ShutDown`.
@@ -263,6 +419,21 @@ impl PushConsumer {
     }
 
     /// [`shutdown_within`](Self::shutdown_within) `shutdown_timeout`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// let report = consumer.shutdown().await?;
+    /// assert!(report.is_clean(), "{report:?}");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `NotStarted` or `NoRuntime`.
@@ -273,6 +444,21 @@ impl PushConsumer {
     /// Stops pulling, lets handlers finish, commits, tells the brokers, and closes the connections of a client of its own.
     /// It may be called in a listener, and again: each call gets the same report. Dropping the future does not stop the
     /// shutdown.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let consumer = PushConsumer::builder("billing").name_server_addr(&name_servers).subscribe("Orders", "*");
+    /// # let consumer = consumer.listener(|_, _| async {}).start().await?;
+    /// let report = consumer.shutdown_within(std::time::Duration::from_secs(5)).await?;
+    /// println!("{} handlers did not end, after {:?}", report.unfinished, report.took);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `NotStarted` or `NoRuntime`.

@@ -88,6 +88,7 @@ impl DefaultMQPushConsumerImpl {
             member,
         };
         self.start_duties(&running, deadline).await;
+        let _ = running.member.open_since.set(now_ms());
         let queues = self.queues_of(&running);
         tracing::debug!(client_id = instance.client_id(), group = %running.member.group(), "push consumer started");
         let watchman = Watchman {

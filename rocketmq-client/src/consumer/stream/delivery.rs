@@ -48,11 +48,57 @@ impl Delivery {
     }
 
     /// The message is done. Its offset is committed with the next commit of its queue.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let producer = Producer::builder("docs").name_server_addr(&name_servers).start().await?;
+    /// # producer.send(Message::new("Orders", "hello")).await?;
+    /// # let option = |option: &mut rocketmq_client::conf::ConsumerOption| {
+    /// #     option.set_consume_from_where(ConsumeFromWhere::First);
+    /// # };
+    /// # let builder = PushConsumer::builder("billing").name_server_addr(&name_servers).option(option);
+    /// # let consumer = builder.subscribe("Orders", "*").build()?;
+    /// # let mut messages = consumer.messages()?;
+    /// # consumer.start().await?;
+    /// let delivery = messages.next().await.ok_or("the stream has ended")??;
+    /// delivery.ack();
+    /// # assert!(consumer.shutdown().await?.is_clean());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ack(self) {
         self.acker.ack();
     }
 
     /// As [`Acker::ack_committed`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let producer = Producer::builder("docs").name_server_addr(&name_servers).start().await?;
+    /// # producer.send(Message::new("Orders", "hello")).await?;
+    /// # let option = |option: &mut rocketmq_client::conf::ConsumerOption| {
+    /// #     option.set_consume_from_where(ConsumeFromWhere::First);
+    /// # };
+    /// # let builder = PushConsumer::builder("billing").name_server_addr(&name_servers).option(option);
+    /// # let consumer = builder.subscribe("Orders", "*").build()?;
+    /// # let mut messages = consumer.messages()?;
+    /// # consumer.start().await?;
+    /// let delivery = messages.next().await.ok_or("the stream has ended")??;
+    /// delivery.ack_committed().await?;
+    /// # consumer.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Acker::ack_committed`].
@@ -61,11 +107,58 @@ impl Delivery {
     }
 
     /// The message comes again later; see [`ConsumeOutcome::Later`] for the level.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let producer = Producer::builder("docs").name_server_addr(&name_servers).start().await?;
+    /// # producer.send(Message::new("Orders", "hello")).await?;
+    /// # let option = |option: &mut rocketmq_client::conf::ConsumerOption| {
+    /// #     option.set_consume_from_where(ConsumeFromWhere::First);
+    /// # };
+    /// # let builder = PushConsumer::builder("billing").name_server_addr(&name_servers).option(option);
+    /// # let consumer = builder.subscribe("Orders", "*").build()?;
+    /// # let mut messages = consumer.messages()?;
+    /// # consumer.start().await?;
+    /// let delivery = messages.next().await.ok_or("the stream has ended")??;
+    /// delivery.retry_later(Some(3)); // In 10 s.
+    /// # consumer.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retry_later(self, delay_level: Option<i32>) {
         self.acker.retry_later(delay_level);
     }
 
     /// As [`Acker::dead_letter`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let producer = Producer::builder("docs").name_server_addr(&name_servers).start().await?;
+    /// # producer.send(Message::new("Orders", "hello")).await?;
+    /// # let option = |option: &mut rocketmq_client::conf::ConsumerOption| {
+    /// #     option.set_consume_from_where(ConsumeFromWhere::First);
+    /// # };
+    /// # let builder = PushConsumer::builder("billing").name_server_addr(&name_servers).option(option);
+    /// # let consumer = builder.subscribe("Orders", "*").build()?;
+    /// # let mut messages = consumer.messages()?;
+    /// # consumer.start().await?;
+    /// let delivery = messages.next().await.ok_or("the stream has ended")??;
+    /// delivery.dead_letter("no such account").await?;
+    /// assert_eq!(cluster.message_count("%DLQ%billing"), 1);
+    /// # consumer.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Acker::dead_letter`].
@@ -74,11 +167,61 @@ impl Delivery {
     }
 
     /// As [`Acker::extend`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let producer = Producer::builder("docs").name_server_addr(&name_servers).start().await?;
+    /// # producer.send(Message::new("Orders", "hello")).await?;
+    /// # let option = |option: &mut rocketmq_client::conf::ConsumerOption| {
+    /// #     option.set_consume_from_where(ConsumeFromWhere::First);
+    /// # };
+    /// # let builder = PushConsumer::builder("billing").name_server_addr(&name_servers).option(option);
+    /// # let consumer = builder.subscribe("Orders", "*").build()?;
+    /// # let mut messages = consumer.messages()?;
+    /// # consumer.start().await?;
+    /// let delivery = messages.next().await.ok_or("the stream has ended")??;
+    /// delivery.extend(std::time::Duration::from_secs(3600));
+    /// // …
+    /// delivery.ack();
+    /// # consumer.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn extend(&self, time: Duration) {
         self.acker.extend(time);
     }
 
     /// The message, and what settles it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let producer = Producer::builder("docs").name_server_addr(&name_servers).start().await?;
+    /// # producer.send(Message::new("Orders", "hello")).await?;
+    /// # let option = |option: &mut rocketmq_client::conf::ConsumerOption| {
+    /// #     option.set_consume_from_where(ConsumeFromWhere::First);
+    /// # };
+    /// # let builder = PushConsumer::builder("billing").name_server_addr(&name_servers).option(option);
+    /// # let consumer = builder.subscribe("Orders", "*").build()?;
+    /// # let mut messages = consumer.messages()?;
+    /// # consumer.start().await?;
+    /// let delivery = messages.next().await.ok_or("the stream has ended")??;
+    /// let (message, acker) = delivery.split();
+    /// println!("{:?}", message.body());
+    /// acker.ack(); // Elsewhere, perhaps.
+    /// # consumer.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn split(self) -> (Arc<MessageExt>, Acker) {
         (self.message, self.acker)
     }

@@ -58,6 +58,32 @@ impl MessageStream {
 
     /// Waits until `max` messages are there, or as many as a limit of the flow control allows, but no longer than `wait`. Then
     /// it returns what is there, perhaps nothing. Nothing is lost when the future is dropped. `None`: the stream has ended.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::{consumer::*, model::*, producer::Producer};
+    /// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+    /// # cluster.create_topic("Orders", 1)?;
+    /// # let name_servers = cluster.name_server_addr();
+    /// # let producer = Producer::builder("docs").name_server_addr(&name_servers).start().await?;
+    /// # producer.send(Message::new("Orders", "hello")).await?;
+    /// # let option = |option: &mut rocketmq_client::conf::ConsumerOption| {
+    /// #     option.set_consume_from_where(ConsumeFromWhere::First);
+    /// # };
+    /// # let builder = PushConsumer::builder("billing").name_server_addr(&name_servers).option(option);
+    /// # let consumer = builder.subscribe("Orders", "*").build()?;
+    /// # let mut messages = consumer.messages()?;
+    /// # consumer.start().await?;
+    /// let batch = messages.next_batch(100, std::time::Duration::from_millis(50)).await;
+    /// for delivery in batch.ok_or("the stream has ended")?? {
+    ///     println!("{:?}", delivery.body());
+    ///     delivery.ack();
+    /// }
+    /// # assert!(consumer.shutdown().await?.is_clean());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next_batch(
         &mut self,
         max: usize,
