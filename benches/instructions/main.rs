@@ -5,16 +5,20 @@
 
 #![allow(clippy::expect_used, reason = "a measurement that went wrong has no other answer")]
 
+mod consume;
 mod work;
 
-use rocketmq_benches::server::serve_if_told;
+use rocketmq_benches::server;
 use work::WORKS;
 
 fn main() {
-    serve_if_told();
     // Cargo adds an argument of its own to a benchmark's.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [consume::SERVE, messages] => consume::serve_if_told(messages.parse().expect("a number")),
+        _ => server::serve_if_told(),
+    }
     match arguments[..] {
         ["list"] => WORKS.iter().for_each(|(name, _)| println!("{name}")),
         [wanted, count] => {

@@ -1,4 +1,4 @@
-//! The cost of a send, and of a pulled message.
+//! The cost of a send, and of the record of a pulled message.
 
 use std::hint::black_box;
 
@@ -16,10 +16,12 @@ use rocketmq_remoting::protocol::{
 };
 use tokio::runtime::Builder;
 
+use crate::consume::{self, Way};
+
 /// Does some work the given number of times.
 type Work = fn(usize);
 
-pub(crate) const WORKS: [(&str, Work); 8] = [
+pub(crate) const WORKS: [(&str, Work); 13] = [
     ("encode-send-binary", |count| encode_sends(SerializeType::RocketMq, count)),
     ("encode-send-json", |count| encode_sends(SerializeType::Json, count)),
     ("read-answer-binary", |count| read_answers(SerializeType::RocketMq, count)),
@@ -28,6 +30,11 @@ pub(crate) const WORKS: [(&str, Work); 8] = [
     ("put-three-properties", put_properties),
     ("send-awaited", |count| sends(count, false)),
     ("send-callback", |count| sends(count, true)),
+    ("consume-concurrently", |count| consume::messages(count, Way::Concurrently)),
+    ("consume-batch", |count| consume::messages(count, Way::Batch)),
+    ("consume-orderly", |count| consume::messages(count, Way::Orderly)),
+    ("consume-stream", |count| consume::messages(count, Way::Stream)),
+    ("consume-next-batch", |count| consume::messages(count, Way::NextBatch)),
 ];
 
 const ID_ENTRY: &str = "UNIQ_KEY\u{1}";

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::latencies::Latencies;
 use crate::load::{Load, Report, TOPIC};
+use crate::pulls;
 
 pub(crate) async fn run(broker: &str, headers: SerializeType) {
     while let Some(load) = Load::next() {
@@ -18,7 +19,11 @@ pub(crate) async fn run(broker: &str, headers: SerializeType) {
         Load::ready();
         // Spawn a task, like users do: a future that `block_on` polls directly is woken more slowly.
         let mut task = JoinSet::new();
-        task.spawn(write_in_batches(stream, frame(TOPIC, headers, load.bytes), load));
+        if load.messages > 0 {
+            task.spawn(pulls::run(stream, headers, load));
+        } else {
+            task.spawn(write_in_batches(stream, frame(TOPIC, headers, load.bytes), load));
+        }
         task.join_next().await.expect("one task").expect("the broker answers").print();
     }
 }

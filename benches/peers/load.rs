@@ -1,7 +1,9 @@
 //! The protocol of `benches/peers/run`: loads and reports.
 //!
-//! One line on standard input is one run, seven words: `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH TOPICS`. Answered
-//! on standard output: by the line `ready` once routes and connections are there, and by one line of JSON at the end.
+//! One line on standard input is one run, eight words: `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH TOPICS MESSAGES`.
+//! Answered on standard output: by the line `ready` once routes and connections are there, and by one line of JSON at the
+//! end. A run that consumes is ready before its consumer starts, so that its CPU counts the start, too; its time is that from
+//! the first message to the last.
 //! The programs of the other clients keep to the same words.
 
 use std::io::{Write, stdin, stdout};
@@ -12,7 +14,7 @@ use crate::latencies::Latencies;
 /// The first topic that the server has.
 pub(crate) const TOPIC: &str = "Bench";
 
-/// How messages are sent.
+/// How messages are sent or consumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Tasks (threads, in Java) that each wait for their result before they send again.
@@ -25,21 +27,40 @@ pub(crate) enum Mode {
     Batch,
     /// Tasks that each send single messages, which the client puts together.
     AutoBatch,
+    /// A listener that handles messages one by one, in any order.
+    Concurrently,
+    /// A listener that handles up to `batch` messages at a time.
+    BatchListener,
+    /// A listener that handles the messages of each queue in their order.
+    Orderly,
+    /// One task that takes messages from a stream and acknowledges each.
+    Stream,
+    /// One task that takes up to `batch` messages at a time from a stream, and acknowledges each.
+    NextBatch,
+    /// Pulls of 32 messages each, encoded in advance, one for each queue at a time. Answers are skipped by their length.
+    Pulls,
+    /// The same, and the messages are decoded.
+    DecodedPulls,
+    /// Messages sent at a given rate to a listener of the same process; a latency counts from when the message was due.
+    Latency,
 }
 
 /// One run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) mode: Mode,
+    /// Sends, or handlers.
     pub(crate) in_flight: usize,
     pub(crate) bytes: usize,
     pub(crate) time: Duration,
-    /// Messages per second, of `Mode::Open`.
+    /// Messages per second, of `Mode::Open` and `Mode::Latency`.
     pub(crate) rate: f64,
-    /// Messages in a batch, of `Mode::Batch`.
+    /// Messages in a batch.
     pub(crate) batch: usize,
     /// Topics, each of which is sent to in turn.
     pub(crate) topics: usize,
+    /// Messages that the topic has, of a run that consumes all of them.
+    pub(crate) messages: u64,
 }
 
 /// What came of a run.
@@ -58,7 +79,7 @@ impl Load {
         if line.trim().is_empty() {
             return None;
         }
-        Some(Self::parse(&line).expect("a line of seven words, as benches/peers/run writes it"))
+        Some(Self::parse(&line).expect("a line of eight words, as benches/peers/run writes it"))
     }
 
     fn parse(line: &str) -> Option<Self> {
@@ -69,6 +90,14 @@ impl Load {
             "open" => Mode::Open,
             "batch" => Mode::Batch,
             "auto_batch" => Mode::AutoBatch,
+            "concurrently" => Mode::Concurrently,
+            "batch_listener" => Mode::BatchListener,
+            "orderly" => Mode::Orderly,
+            "stream" => Mode::Stream,
+            "next_batch" => Mode::NextBatch,
+            "pulls" => Mode::Pulls,
+            "decoded_pulls" => Mode::DecodedPulls,
+            "latency" => Mode::Latency,
             _ => return None,
         };
         Some(Self {
@@ -79,6 +108,7 @@ impl Load {
             rate: words.next()?.parse().ok()?,
             batch: words.next()?.parse().ok()?,
             topics: words.next()?.parse().ok()?,
+            messages: words.next()?.parse().ok()?,
         })
     }
 

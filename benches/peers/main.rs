@@ -5,16 +5,20 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a measurement that went wrong has no other answer")]
 
+mod consume;
+mod fill;
 mod frames;
 mod latencies;
 mod load;
 mod ours;
+mod pulls;
 mod serve;
 
 use rocketmq::conf::SerializeType;
 use tokio::runtime::{Builder, Runtime};
 
-const USAGE: &str = "arguments: serve BROKERS QUEUES TOPICS | ours NAMESRV HEADERS THREADS [own-thread] | frames BROKER HEADERS";
+const USAGE: &str = "arguments: serve BROKERS QUEUES TOPICS | full QUEUES MESSAGES BYTES HEADERS | fill NAMESRV QUEUES MESSAGES BYTES \
+    | ours NAMESRV HEADERS THREADS [own-thread] | frames BROKER HEADERS";
 
 fn main() {
     // Cargo adds arguments of its own to a benchmark's.
@@ -28,6 +32,18 @@ fn main() {
                 topics.parse().expect("a number of topics"),
             );
         }
+        ["full", queues, messages, bytes, headers] => serve::full(
+            queues.parse().expect("a number of queues"),
+            messages.parse().expect("a number of messages"),
+            bytes.parse().expect("a number of bytes"),
+            header_type(headers),
+        ),
+        ["fill", name_server, queues, messages, bytes] => runtime(2).block_on(fill::run(
+            name_server,
+            queues.parse().expect("a number of queues"),
+            messages.parse().expect("a number of messages"),
+            bytes.parse().expect("a number of bytes"),
+        )),
         ["ours", name_server, headers, threads, ref rest @ ..] => {
             let threads = threads.parse().expect("a number of threads");
             let own_thread = *rest == ["own-thread"];

@@ -9,6 +9,7 @@ use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use tokio::task::JoinSet;
 
+use crate::consume;
 use crate::latencies::{note, noted, take_noted};
 use crate::load::{Load, Mode, Report, TOPIC};
 use crate::serve::topics;
@@ -18,6 +19,15 @@ const TICK: Duration = Duration::from_micros(500);
 
 pub(crate) async fn run(name_server: &str, headers: SerializeType, own_thread: bool) {
     while let Some(load) = Load::next() {
+        if load.messages > 0 || load.mode == Mode::Latency {
+            Load::ready();
+            let report = match load.mode {
+                Mode::Latency => consume::latency(name_server, headers, load).await,
+                _ => consume::run(name_server, headers, load).await,
+            };
+            report.print();
+            continue;
+        }
         let producer = producer(name_server, headers, own_thread, &load).await;
         // Of no owner, as the arrays in Java's program: bodies of real messages are not counted by several threads.
         let body = Bytes::from_static(vec![b'x'; load.bytes].leak());
@@ -29,7 +39,7 @@ pub(crate) async fn run(name_server: &str, headers: SerializeType, own_thread: b
         Load::ready();
         let report = match load.mode {
             Mode::Await | Mode::AutoBatch | Mode::Batch => in_tasks(&producer, &body, load).await,
-            Mode::Callback | Mode::Open => with_callbacks(&producer, body, topics, load).await,
+            _ => with_callbacks(&producer, body, topics, load).await,
         };
         producer.shutdown().await.expect("it was started");
         report.print();

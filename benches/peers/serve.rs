@@ -1,7 +1,10 @@
-//! The server of all clients: NameServer and brokers that answer sends at once and store nothing.
+//! The servers of all clients: NameServer and brokers that answer sends at once and store nothing, and the mock, full of
+//! messages for consumers.
 
+use rocketmq::conf::SerializeType;
 use rocketmq_benches::process::serve_until_stdin_closes;
 use rocketmq_benches::server::DiscardingServers;
+use rocketmq_namesrv_mock::MockCluster;
 
 use crate::load::TOPIC;
 
@@ -12,6 +15,22 @@ pub(crate) fn run(brokers: usize, queues: u32, count: usize) {
         let servers = servers.expect("free ports");
         println!("{} {}", servers.name_server_addr(), servers.broker_addrs()[0]);
         servers
+    });
+}
+
+/// Serves a topic with so many messages in all of its queues together, from memory.
+pub(crate) fn full(queues: u32, messages: u32, bytes: usize, headers: SerializeType) {
+    serve_until_stdin_closes(async {
+        let builder =
+            MockCluster::builder().captured_requests(0).serialize_type(headers).store_limit(4 << 30);
+        let cluster = builder.start().await.expect("free ports");
+        cluster.preload(TOPIC, queues, messages / queues, &vec![b'x'; bytes]).expect("a legal topic");
+        println!(
+            "{} {}",
+            cluster.name_server_addr(),
+            cluster.broker_addr("broker-a").expect("the only broker")
+        );
+        cluster
     });
 }
 

@@ -1,22 +1,29 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyContext;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
 
 /**
- * Apache's Java client under load: `java Load NAMESRV`. One line on standard input is one run, seven words:
- * `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH TOPICS`; it is answered by the line
- * `ready` once routes and connections are there, and by one line of JSON at the end.
+ * Apache's Java client under load: `java Load NAMESRV`, driven by the protocol in `load.rs`.
  */
 public final class Load {
     private static final String TOPIC = "Bench";
@@ -33,6 +40,15 @@ public final class Load {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         for (String line = in.readLine(); line != null && !line.isBlank(); line = in.readLine()) {
             String[] words = line.trim().split("\\s+");
+            long messages = Long.parseLong(words[7]);
+            if (messages > 0 || words[0].equals("latency")) {
+                Consuming consuming = new Consuming(arguments[0], words[0], Integer.parseInt(words[1]),
+                    Integer.parseInt(words[5]), new LongAdder(), new Histogram());
+                System.out.println("ready");
+                System.out.println(messages > 0 ? consuming.all(messages) : consuming.atRate(producer,
+                    Integer.parseInt(words[2]), Long.parseLong(words[3]), Double.parseDouble(words[4])));
+                continue;
+            }
             Run run = new Run(producer, Integer.parseInt(words[1]), new byte[Integer.parseInt(words[2])],
                 Long.parseLong(words[3]), Double.parseDouble(words[4]), Integer.parseInt(words[5]),
                 topics(Integer.parseInt(words[6])));
@@ -162,6 +178,96 @@ public final class Load {
         public void onException(Throwable error) {
             failed.incrementAndGet();
             permits.release();
+        }
+    }
+
+    private record Consuming(String nameServer, String mode, int threads, int batch, LongAdder seen,
+                             Histogram histogram) {
+        private static final AtomicLong GROUPS = new AtomicLong();
+
+        /** Consumes all messages of the topic once, in a group that is new. */
+        String all(long messages) throws Exception {
+            DefaultMQPushConsumer consumer = start();
+            waitFor(1);
+            long began = System.nanoTime();
+            waitFor(messages);
+            double seconds = (System.nanoTime() - began) / 1e9;
+            consumer.shutdown();
+            histogram.add(0, (int) seen.sum());
+            return histogram.json(seconds, 0);
+        }
+
+        /** Sends at a rate to a listener of this process. */
+        String atRate(DefaultMQProducer producer, int bytes, long millis, double rate) throws Exception {
+            DefaultMQPushConsumer consumer = start();
+            while (consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().size() < 16) {
+                Thread.sleep(1);
+            }
+            long began = System.nanoTime();
+            long end = began + millis * 1_000_000;
+            long sent = 0;
+            for (long now = began; now < end; now = System.nanoTime()) {
+                for (; sent < (now - began) / 1e9 * rate; sent++) {
+                    byte[] body = ByteBuffer.allocate(bytes).putLong(began + (long) (sent / rate * 1e9)).array();
+                    producer.send(new Message(TOPIC, body), new SendCallback() {
+                        @Override
+                        public void onSuccess(SendResult result) {
+                        }
+
+                        @Override
+                        public void onException(Throwable error) {
+                            throw new IllegalStateException(error);
+                        }
+                    });
+                }
+                LockSupport.parkNanos(500_000);
+            }
+            waitFor(sent);
+            double seconds = (System.nanoTime() - began) / 1e9;
+            consumer.shutdown();
+            return histogram.json(seconds, 0);
+        }
+
+        private DefaultMQPushConsumer start() throws Exception {
+            String group = "java_" + ProcessHandle.current().pid() + "_" + GROUPS.incrementAndGet();
+            DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+            consumer.setNamesrvAddr(nameServer);
+            consumer.setInstanceName(group);
+            consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+            consumer.setConsumeThreadMin(threads);
+            consumer.setConsumeThreadMax(threads);
+            if (mode.equals("batch_listener")) {
+                consumer.setConsumeMessageBatchMaxSize(batch);
+            }
+            consumer.subscribe(TOPIC, "*");
+            if (mode.equals("orderly")) {
+                consumer.registerMessageListener((List<MessageExt> messages, ConsumeOrderlyContext context) -> {
+                    handle(messages);
+                    return ConsumeOrderlyStatus.SUCCESS;
+                });
+            } else {
+                consumer.registerMessageListener((List<MessageExt> messages, ConsumeConcurrentlyContext context) -> {
+                    handle(messages);
+                    return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+                });
+            }
+            consumer.start();
+            return consumer;
+        }
+
+        private void handle(List<MessageExt> messages) {
+            seen.add(messages.size());
+            if (mode.equals("latency")) {
+                for (MessageExt message : messages) {
+                    histogram.addShared(System.nanoTime() - ByteBuffer.wrap(message.getBody()).getLong());
+                }
+            }
+        }
+
+        private void waitFor(long count) throws InterruptedException {
+            while (seen.sum() < count) {
+                Thread.sleep(1);
+            }
         }
     }
 

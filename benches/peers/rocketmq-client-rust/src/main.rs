@@ -12,14 +12,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rocketmq_client_rust::{ClientRuntime, ClientRuntimeConfig, DefaultMQProducer};
+use rocketmq_client_rust::{
+    ClientRuntime, ClientRuntimeConfig, ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus, ConsumeOrderlyContext,
+    ConsumeOrderlyStatus, DefaultMQProducer, DefaultMQPushConsumer, MQPushConsumer,
+};
+use rocketmq_model::common::consumer::consume_from_where::ConsumeFromWhere;
+use rocketmq_model::common::message::message_ext::MessageExt;
 use rocketmq_model::common::message::message_single::Message;
 use rocketmq_observability::{TelemetryBootstrapConfig, install_global};
 use rocketmq_runtime::{RuntimeConfig, RuntimeOwner};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use latencies::{note, take_noted};
+use latencies::{note, noted, take_noted};
 use load::{Load, Mode, Report, TOPIC};
 
 #[tokio::main(worker_threads = 2)]
@@ -30,12 +35,18 @@ async fn main() {
     let telemetry = install_global(&TelemetryBootstrapConfig::default()).expect("telemetry");
     let context = owner.root_context().component("client");
     let runtime = ClientRuntime::try_new(context, ClientRuntimeConfig::default(), telemetry.handle());
-    let mut producer = DefaultMQProducer::builder(runtime.expect("a client runtime"))
+    let runtime = runtime.expect("a client runtime");
+    let mut producer = DefaultMQProducer::builder(runtime.clone())
         .producer_group("bench_rust".to_owned())
-        .name_server_addr(name_server)
+        .name_server_addr(name_server.clone())
         .build();
     producer.start().await.expect("a started producer");
     while let Some(load) = Load::next() {
+        if load.messages > 0 {
+            Load::ready();
+            consume(runtime.clone(), &name_server, load).await.print();
+            continue;
+        }
         assert_eq!(load.topics, 1, "this client is not asked for more");
         let body = vec![b'x'; load.bytes];
         producer.send(message(&body)).await.expect("the server answers");
@@ -43,13 +54,58 @@ async fn main() {
         let report = match load.mode {
             Mode::Await | Mode::Batch => in_tasks(&producer, &body, load).await,
             Mode::Callback | Mode::Open => with_callbacks(&producer, &body, load).await,
-            Mode::AutoBatch => panic!("this client has none"),
+            _ => panic!("this client has no such mode"),
         };
         report.print();
     }
     producer.shutdown().await;
     // Its runtime must not be dropped from within an async context.
     std::process::exit(0);
+}
+
+/// Consumes all messages of the topic once, in a group that is new.
+async fn consume(runtime: Arc<ClientRuntime>, name_server: &str, load: Load) -> Report {
+    static GROUPS: AtomicU64 = AtomicU64::new(0);
+    let threads = u32::try_from(load.in_flight).expect("a number that fits");
+    let batch = if load.mode == Mode::BatchListener { load.batch } else { 1 };
+    let mut consumer = DefaultMQPushConsumer::builder(runtime)
+        .consumer_group(format!("rust_{}_{}", std::process::id(), GROUPS.fetch_add(1, Ordering::Relaxed)))
+        .name_server_addr(name_server.to_owned())
+        .consume_from_where(ConsumeFromWhere::ConsumeFromFirstOffset)
+        .consume_thread_min(threads)
+        .consume_thread_max(threads)
+        .consume_message_batch_max_size(u32::try_from(batch).expect("a number that fits"))
+        .build();
+    consumer.subscribe(TOPIC, "*").await.expect("a legal topic");
+    if load.mode == Mode::Orderly {
+        consumer.register_message_listener_orderly(|messages: &[&MessageExt], _: &mut ConsumeOrderlyContext| {
+            messages.iter().for_each(|message| seen(message));
+            Ok(ConsumeOrderlyStatus::Success)
+        });
+    } else {
+        consumer.register_message_listener_concurrently(|messages: &[&MessageExt], _: &ConsumeConcurrentlyContext| {
+            messages.iter().for_each(|message| seen(message));
+            Ok(ConsumeConcurrentlyStatus::ConsumeSuccess)
+        });
+    }
+    consumer.start().await.expect("a started consumer");
+    wait_for(1).await;
+    let began = Instant::now();
+    wait_for(load.messages).await;
+    let elapsed = began.elapsed();
+    consumer.shutdown().await;
+    Report { elapsed, latencies: take_noted(), failed: 0 }
+}
+
+fn seen(message: &MessageExt) {
+    std::hint::black_box(message.body());
+    note(Duration::ZERO, 1);
+}
+
+async fn wait_for(count: u64) {
+    while noted() < count {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 fn message(body: &[u8]) -> Message {

@@ -1,0 +1,130 @@
+//! This project's client as a consumer.
+
+use std::hint::black_box;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rocketmq::conf::{ConsumeFromWhere, SerializeType};
+use rocketmq::consumer::{MessageStream, PushConsumer};
+use rocketmq::model::Message;
+use rocketmq::producer::Producer;
+use tokio::task::JoinSet;
+
+use crate::latencies::{note, noted, take_noted};
+use crate::load::{Load, Mode, Report, TOPIC};
+
+/// How often a run looks whether all messages are there.
+const TICK: Duration = Duration::from_millis(1);
+/// How long a batch waits to be full.
+const FULL: Duration = Duration::from_millis(10);
+
+/// Consumes all messages of the topic once, in a group that is new.
+pub(crate) async fn run(name_server: &str, headers: SerializeType, load: Load) -> Report {
+    let mut readers = JoinSet::new();
+    let builder = builder(name_server, headers, load);
+    let consumer = match load.mode {
+        Mode::Concurrently => builder.listener(|message, _| async move { seen(message.body()) }),
+        Mode::Orderly => builder.orderly_listener(|message, _| async move { seen(message.body()) }),
+        Mode::BatchListener => builder.batch_listener(|messages, _| async move {
+            messages.iter().for_each(|message| seen(message.body()));
+        }),
+        _ => builder,
+    };
+    let consumer = consumer.build().expect("legal options");
+    match load.mode {
+        Mode::Stream => _ = readers.spawn(one_by_one(consumer.messages().expect("the only stream"))),
+        Mode::NextBatch => {
+            let stream = consumer.messages().expect("the only stream");
+            readers.spawn(in_batches(stream, load.batch));
+        }
+        _ => {}
+    }
+    consumer.start().await.expect("a started consumer");
+    wait_for(1).await;
+    let began = Instant::now();
+    wait_for(load.messages).await;
+    let elapsed = began.elapsed();
+    consumer.shutdown().await.expect("it was started");
+    while let Some(reader) = readers.join_next().await {
+        reader.expect("a reader that ends");
+    }
+    Report { elapsed, latencies: take_noted(), failed: 0 }
+}
+
+/// Sends at a rate to a listener of this process.
+pub(crate) async fn latency(name_server: &str, headers: SerializeType, load: Load) -> Report {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let start = *START;
+    let listener = move |message: std::sync::Arc<rocketmq::model::MessageExt>, _| async move {
+        let due = message.body().first_chunk().map_or(0, |due| u64::from_be_bytes(*due));
+        note(start.elapsed().saturating_sub(Duration::from_nanos(due)), 1);
+    };
+    let consumer = builder(name_server, headers, load).listener(listener).start().await;
+    let consumer = consumer.expect("a started consumer");
+    let producer = Producer::builder("bench").name_server_addr(name_server).start().await;
+    let producer = producer.expect("a started producer");
+    while consumer.health().queues.len() < 16 {
+        tokio::time::sleep(TICK).await;
+    }
+    let (began, end) = (Instant::now(), load.end());
+    let mut ticks = tokio::time::interval(TICK / 2);
+    let mut sent = 0;
+    while Instant::now() < end {
+        ticks.tick().await;
+        while (sent as f64) < began.elapsed().as_secs_f64() * load.rate {
+            let due = (began - start) + Duration::from_secs_f64(sent as f64 / load.rate);
+            let mut body = vec![b'x'; load.bytes];
+            body[..8].copy_from_slice(&(due.as_nanos() as u64).to_be_bytes());
+            producer
+                .send_async(Message::new(TOPIC, body), |sent| drop(sent.expect("it is stored")))
+                .await
+                .expect("it is admitted");
+            sent += 1;
+        }
+    }
+    wait_for(sent).await;
+    let elapsed = began.elapsed();
+    consumer.shutdown().await.expect("it was started");
+    producer.shutdown().await.expect("it was started");
+    Report { elapsed, latencies: take_noted(), failed: 0 }
+}
+
+fn builder(name_server: &str, headers: SerializeType, load: Load) -> rocketmq::consumer::PushConsumerBuilder {
+    static GROUPS: AtomicU64 = AtomicU64::new(0);
+    let group = format!("ours-{}-{}", std::process::id(), GROUPS.fetch_add(1, Ordering::Relaxed));
+    PushConsumer::builder(group).name_server_addr(name_server).subscribe(TOPIC, "*").option(|option| {
+        option.set_serialize_type(headers);
+        option.set_consume_from_where(ConsumeFromWhere::First);
+        option.set_consume_concurrency(load.in_flight);
+        option.set_consume_message_batch_max_size(u32::try_from(load.batch).expect("a number that fits"));
+    })
+}
+
+fn seen(body: &[u8]) {
+    black_box(body);
+    note(Duration::ZERO, 1);
+}
+
+async fn wait_for(count: u64) {
+    while noted() < count {
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+async fn one_by_one(mut stream: MessageStream) {
+    while let Some(delivery) = stream.next().await {
+        let delivery = delivery.expect("a consumer that runs");
+        seen(delivery.body());
+        delivery.ack();
+    }
+}
+
+async fn in_batches(mut stream: MessageStream, count: usize) {
+    while let Some(deliveries) = stream.next_batch(count, FULL).await {
+        for delivery in deliveries.expect("a consumer that runs") {
+            seen(delivery.body());
+            delivery.ack();
+        }
+    }
+}
