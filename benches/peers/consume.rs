@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rocketmq::conf::{ConsumeFromWhere, SerializeType};
-use rocketmq::consumer::{MessageStream, PushConsumer};
+use rocketmq::consumer::{MessageStream, PushConsumer, PushConsumerBuilder, QueueHealth, QueueState};
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use tokio::task::JoinSet;
@@ -21,6 +21,7 @@ const FULL: Duration = Duration::from_millis(10);
 
 /// Consumes all messages of the topic once, in a group that is new.
 pub(crate) async fn run(name_server: &str, headers: SerializeType, load: Load) -> Report {
+    Load::ready();
     let mut readers = JoinSet::new();
     let builder = builder(name_server, headers, load);
     let consumer = match load.mode {
@@ -64,9 +65,8 @@ pub(crate) async fn latency(name_server: &str, headers: SerializeType, load: Loa
     let consumer = consumer.expect("a started consumer");
     let producer = Producer::builder("bench").name_server_addr(name_server).start().await;
     let producer = producer.expect("a started producer");
-    while consumer.health().queues.len() < 16 {
-        tokio::time::sleep(TICK).await;
-    }
+    wait_for_pulls(&consumer, load.queues).await;
+    Load::ready();
     let (began, end) = (Instant::now(), load.end());
     let mut ticks = tokio::time::interval(TICK / 2);
     let mut sent = 0;
@@ -90,7 +90,34 @@ pub(crate) async fn latency(name_server: &str, headers: SerializeType, load: Loa
     Report { elapsed, latencies: take_noted(), failed: 0 }
 }
 
-fn builder(name_server: &str, headers: SerializeType, load: Load) -> rocketmq::consumer::PushConsumerBuilder {
+/// Waits for messages that do not come.
+pub(crate) async fn idle(name_server: &str, headers: SerializeType, load: Load) -> Report {
+    let consumer = builder(name_server, headers, load).listener(|_, _| async {}).start().await;
+    let consumer = consumer.expect("a started consumer");
+    wait_for_pulls(&consumer, load.queues).await;
+    eprintln!(
+        "{} queues, {} tasks",
+        load.queues,
+        tokio::runtime::Handle::current().metrics().num_alive_tasks()
+    );
+    Load::ready();
+    let began = Instant::now();
+    tokio::time::sleep(load.time).await;
+    note(Duration::ZERO, u32::try_from(load.queues).expect("a number that fits"));
+    let elapsed = began.elapsed();
+    consumer.shutdown().await.expect("it was started");
+    Report { elapsed, latencies: take_noted(), failed: 0 }
+}
+
+/// Waits until each queue has a pull under way.
+async fn wait_for_pulls(consumer: &PushConsumer, queues: usize) {
+    let pulls = |queue: &QueueHealth| matches!(queue.state, QueueState::LongPolling | QueueState::CaughtUp);
+    while consumer.health().queues.iter().filter(|queue| pulls(queue)).count() < queues {
+        tokio::time::sleep(TICK * 10).await;
+    }
+}
+
+fn builder(name_server: &str, headers: SerializeType, load: Load) -> PushConsumerBuilder {
     static GROUPS: AtomicU64 = AtomicU64::new(0);
     let group = format!("ours-{}-{}", std::process::id(), GROUPS.fetch_add(1, Ordering::Relaxed));
     PushConsumer::builder(group).name_server_addr(name_server).subscribe(TOPIC, "*").option(|option| {

@@ -1,6 +1,7 @@
 //! The protocol of `benches/peers/run`: loads and reports.
 //!
-//! One line on standard input is one run, eight words: `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH TOPICS MESSAGES`.
+//! One line on standard input is one run, nine words:
+//! `MODE IN_FLIGHT BYTES MILLISECONDS RATE BATCH TOPICS MESSAGES QUEUES`.
 //! Answered on standard output: by the line `ready` once routes and connections are there, and by one line of JSON at the
 //! end. A run that consumes is ready before its consumer starts, so that its CPU counts the start, too; its time is that from
 //! the first message to the last.
@@ -41,6 +42,8 @@ pub(crate) enum Mode {
     Pulls,
     /// The same, and the messages are decoded.
     DecodedPulls,
+    /// A consumer whose queues are empty, from the moment when all of them are pulled. Its report counts the queues.
+    Idle,
     /// Messages sent at a given rate to a listener of the same process; a latency counts from when the message was due.
     Latency,
 }
@@ -61,6 +64,8 @@ pub(crate) struct Load {
     pub(crate) topics: usize,
     /// Messages that the topic has, of a run that consumes all of them.
     pub(crate) messages: u64,
+    /// Queues of a topic.
+    pub(crate) queues: usize,
 }
 
 /// What came of a run.
@@ -79,7 +84,7 @@ impl Load {
         if line.trim().is_empty() {
             return None;
         }
-        Some(Self::parse(&line).expect("a line of eight words, as benches/peers/run writes it"))
+        Some(Self::parse(&line).expect("a line of nine words, as benches/peers/run writes it"))
     }
 
     fn parse(line: &str) -> Option<Self> {
@@ -97,6 +102,7 @@ impl Load {
             "next_batch" => Mode::NextBatch,
             "pulls" => Mode::Pulls,
             "decoded_pulls" => Mode::DecodedPulls,
+            "idle" => Mode::Idle,
             "latency" => Mode::Latency,
             _ => return None,
         };
@@ -109,6 +115,7 @@ impl Load {
             batch: words.next()?.parse().ok()?,
             topics: words.next()?.parse().ok()?,
             messages: words.next()?.parse().ok()?,
+            queues: words.next()?.parse().ok()?,
         })
     }
 

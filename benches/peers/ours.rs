@@ -19,12 +19,13 @@ const TICK: Duration = Duration::from_micros(500);
 
 pub(crate) async fn run(name_server: &str, headers: SerializeType, own_thread: bool) {
     while let Some(load) = Load::next() {
-        if load.messages > 0 || load.mode == Mode::Latency {
-            Load::ready();
-            let report = match load.mode {
-                Mode::Latency => consume::latency(name_server, headers, load).await,
-                _ => consume::run(name_server, headers, load).await,
-            };
+        let consumed = match load.mode {
+            Mode::Idle => Some(consume::idle(name_server, headers, load).await),
+            Mode::Latency => Some(consume::latency(name_server, headers, load).await),
+            _ if load.messages > 0 => Some(consume::run(name_server, headers, load).await),
+            _ => None,
+        };
+        if let Some(report) = consumed {
             report.print();
             continue;
         }

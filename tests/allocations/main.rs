@@ -1,14 +1,16 @@
 //! Allocations of the client. Counted, not timed, so the limits hold on any machine.
 //!
 //! A binary of its own: its allocator counts for the whole process. For the same reason each test that counts waits
-//! for its [`TURN`], and the servers of `sends` run in another process.
+//! for its [`TURN`], and the servers of `sends` and `consumes` run in another process.
 //!
 //! - `sends`: allocations of a send, and the size of its future
+//! - `consumes`: allocations of a consumed message
 //! - `hostile_lengths`: memory stays small whatever length a peer claims
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a test's peers are tasks of their own")]
 
+mod consumes;
 mod hostile_lengths;
 #[path = "../it/peer.rs"]
 #[expect(dead_code, reason = "`tests/it` uses the rest")]

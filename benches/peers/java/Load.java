@@ -44,9 +44,9 @@ public final class Load {
             if (messages > 0 || words[0].equals("latency")) {
                 Consuming consuming = new Consuming(arguments[0], words[0], Integer.parseInt(words[1]),
                     Integer.parseInt(words[5]), new LongAdder(), new Histogram());
-                System.out.println("ready");
                 System.out.println(messages > 0 ? consuming.all(messages) : consuming.atRate(producer,
-                    Integer.parseInt(words[2]), Long.parseLong(words[3]), Double.parseDouble(words[4])));
+                    Integer.parseInt(words[2]), Long.parseLong(words[3]), Double.parseDouble(words[4]),
+                    Integer.parseInt(words[8])));
                 continue;
             }
             Run run = new Run(producer, Integer.parseInt(words[1]), new byte[Integer.parseInt(words[2])],
@@ -187,6 +187,7 @@ public final class Load {
 
         /** Consumes all messages of the topic once, in a group that is new. */
         String all(long messages) throws Exception {
+            System.out.println("ready");
             DefaultMQPushConsumer consumer = start();
             waitFor(1);
             long began = System.nanoTime();
@@ -198,11 +199,12 @@ public final class Load {
         }
 
         /** Sends at a rate to a listener of this process. */
-        String atRate(DefaultMQProducer producer, int bytes, long millis, double rate) throws Exception {
+        String atRate(DefaultMQProducer producer, int bytes, long millis, double rate, int queues) throws Exception {
             DefaultMQPushConsumer consumer = start();
-            while (consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().size() < 16) {
+            while (consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().size() < queues) {
                 Thread.sleep(1);
             }
+            System.out.println("ready");
             long began = System.nanoTime();
             long end = began + millis * 1_000_000;
             long sent = 0;

@@ -103,6 +103,11 @@ impl RecordDecoder {
         Self { records, at: 0, options, count: 0, batch: None, topic: ByteString::new() }
     }
 
+    /// Expects that the records have this topic: messages share it instead of a copy. Records of other topics are read, too.
+    pub fn with_topic(self, topic: ByteString) -> Self {
+        Self { topic, ..self }
+    }
+
     /// The next record, or the next message of a batch that is being unwrapped.
     #[inline]
     fn next_message(&mut self) -> Option<Result<MessageExt, RecordError>> {

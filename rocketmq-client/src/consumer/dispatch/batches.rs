@@ -19,12 +19,12 @@ pub(super) async fn work(
     mut slot: Slot<Arc<[MessageExt]>, BatchResult>,
 ) {
     let member = pool.member.clone();
-    let (mut source, mut taken) = (CancelSource::default(), Vec::new());
+    let (mut source, mut taken, mut done) = (CancelSource::default(), Vec::new(), Vec::new());
     while let Some(owned) = pool.next(index).await {
         let most = pool.paced(member.settings.batch_max, member.settings.batch_max).await;
         {
             let mut state = owned.lock();
-            state.take(most, &mut taken);
+            state.take_each(most, |offset, message| taken.push((offset, message)));
             if state.gets_in_line() {
                 drop(state);
                 member.ready.push(owned.clone());
@@ -35,19 +35,20 @@ pub(super) async fn work(
         }
         pool.not_used(most - taken.len());
         if !taken.is_empty() {
-            handle(&member, &owned, &desk, (&mut slot, &mut source), &mut taken).await;
+            handle(&member, &owned, &desk, (&mut slot, &mut source), (&mut taken, &mut done)).await;
+            done.clear();
         }
         tokio::task::consume_budget().await;
     }
 }
 
 /// The retry topic of a group has messages of all its topics: a batch has one.
-fn keep_one_topic(member: &Arc<Member>, owned: &Arc<OwnedQueue>, taken: &mut Vec<(i64, Arc<MessageExt>)>) {
-    let topic = |(_, message): &(i64, Arc<MessageExt>)| message.topic().to_owned();
+fn keep_one_topic(member: &Arc<Member>, owned: &Arc<OwnedQueue>, taken: &mut Vec<(i64, MessageExt)>) {
+    let topic = |(_, message): &(i64, MessageExt)| message.topic().to_owned();
     let first = taken.first().map(topic);
     let same = taken.iter().take_while(|taken| Some(topic(taken)) == first).count();
     if same < taken.len() {
-        give_back(member, owned, taken.drain(same..));
+        give_back(member, owned, taken.drain(same..).map(|(offset, message)| (offset, Arc::new(message))));
     }
 }
 
@@ -56,13 +57,10 @@ async fn handle(
     owned: &Arc<OwnedQueue>,
     desk: &Desk,
     (slot, source): (&mut Slot<Arc<[MessageExt]>, BatchResult>, &mut CancelSource),
-    taken: &mut Vec<(i64, Arc<MessageExt>)>,
+    (taken, done): (&mut Vec<(i64, MessageExt)>, &mut Vec<i64>),
 ) {
-    let mut done: Vec<i64> = taken.iter().map(|(offset, _)| *offset).collect();
-    let messages: Arc<[MessageExt]> = taken
-        .drain(..)
-        .map(|(_, message)| Arc::try_unwrap(message).unwrap_or_else(|m| (*m).clone()))
-        .collect();
+    done.extend(taken.iter().map(|(offset, _)| *offset));
+    let messages: Arc<[MessageExt]> = taken.drain(..).map(|(_, message)| message).collect();
     let (Some(first), Some(offset)) = (messages.first(), done.first()) else { return };
     let began = Instant::now();
     let context = context(member, owned, *offset, first, source, began);
@@ -84,7 +82,7 @@ async fn handle(
     };
     if outcome == Ok(BatchOutcome::All(ConsumeOutcome::Success)) {
         member.recorder.succeeded(done.len() as u64);
-        return settle(member, owned, &mut done);
+        return settle(member, owned, done);
     }
     let mut finished = Vec::with_capacity(done.len());
     for (index, (offset, message)) in done.iter().zip(messages.iter()).enumerate() {

@@ -185,7 +185,7 @@ impl Worker {
         again.push((offset, message));
         if let Some(window) = &mut state.window {
             for (offset, message) in again {
-                let _ = window.give_back(owned.generation, offset, message);
+                let _ = window.give_back(owned.generation, offset, Arc::unwrap_or_clone(message));
             }
         }
         if let Some(order) = &mut state.order {

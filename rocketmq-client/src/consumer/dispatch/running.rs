@@ -138,7 +138,7 @@ pub(super) fn give_back(
     if let Some(window) = &mut state.window {
         for (offset, message) in messages {
             // It is gone with the queue otherwise.
-            let _ = window.give_back(owned.generation, offset, message);
+            let _ = window.give_back(owned.generation, offset, Arc::unwrap_or_clone(message));
         }
     }
     if state.gets_in_line() {

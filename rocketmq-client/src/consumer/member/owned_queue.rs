@@ -18,6 +18,8 @@ use crate::consumer::window::{Generation, ProcessQueue};
 #[derive(Debug)]
 pub(crate) struct OwnedQueue {
     pub(crate) queue: MessageQueue,
+    /// The topic of the queue, for messages to share.
+    pub(crate) topic: ByteString,
     pub(crate) generation: Generation,
     pub(crate) subscribed: Arc<Subscribed>,
     /// Told when a released queue has no message in hand any more, when a position was found, and when a message of a stream
@@ -35,7 +37,7 @@ pub(crate) struct Ownership {
     ended: Arc<Notify>,
     pub(crate) stage: Stage,
     /// The cached messages, once the position is known.
-    pub(crate) window: Option<ProcessQueue<Arc<MessageExt>>>,
+    pub(crate) window: Option<ProcessQueue<MessageExt>>,
     pub(crate) judge: PullJudge,
     /// The request of the next pull, but for its offsets.
     pub(crate) request: PullMessageRequestHeader,
@@ -126,7 +128,7 @@ impl OwnedQueue {
         generation: Generation,
         subscribed: Arc<Subscribed>,
         group: &str,
-        window: ProcessQueue<Arc<MessageExt>>,
+        window: ProcessQueue<MessageExt>,
     ) -> Self {
         Self::at_stage(queue, generation, subscribed, group, Stage::Idle, Some(window))
     }
@@ -137,11 +139,12 @@ impl OwnedQueue {
         subscribed: Arc<Subscribed>,
         group: &str,
         stage: Stage,
-        window: Option<ProcessQueue<Arc<MessageExt>>>,
+        window: Option<ProcessQueue<MessageExt>>,
     ) -> Self {
+        let topic = ByteString::from(queue.topic());
         let request = PullMessageRequestHeader {
             consumer_group: group.into(),
-            topic: queue.topic().into(),
+            topic: topic.clone(),
             queue_id: queue.queue_id(),
             sub_version: subscribed.subscription.data().sub_version,
             expression_type: Some(ByteString::from(subscribed.subscription.data().expression_type.as_str())),
@@ -172,7 +175,7 @@ impl OwnedQueue {
             consumed_at: now,
             broker_max: None,
         };
-        Self { queue, generation, subscribed, settled: Notify::new(), ended, state: Mutex::new(state) }
+        Self { queue, topic, generation, subscribed, settled: Notify::new(), ended, state: Mutex::new(state) }
     }
 
     /// Waits until the ownership ends.
@@ -218,11 +221,21 @@ impl Ownership {
 
     /// The next messages for a worker. Without any more of them, the queue leaves the line.
     pub(crate) fn take(&mut self, n: usize, taken: &mut Vec<(i64, Arc<MessageExt>)>) {
-        let paused = self.paused || self.is_released();
-        if let Some(window) = self.window.as_mut().filter(|_| !paused) {
-            taken.extend(window.take(n));
-        }
+        self.take_each(n, |offset, message| taken.push((offset, Arc::new(message))));
+    }
+
+    /// The same, to any place.
+    pub(crate) fn take_each(&mut self, n: usize, mut take: impl FnMut(i64, MessageExt)) {
         self.in_line = false;
+        if self.paused || self.is_released() {
+            return;
+        }
+        // A loop over calls, not an iterator: messages are large, and each step of an iterator copies them.
+        let Some(window) = &mut self.window else { return };
+        for _ in 0..n {
+            let Some((offset, message)) = window.take_one() else { return };
+            take(offset, message);
+        }
     }
 
     /// The next message of an orderly consumer, and how often it failed here, if a handler may start.
@@ -232,7 +245,7 @@ impl Ownership {
             return None;
         }
         let (offset, message) = self.window.as_mut()?.take_one()?;
-        Some((offset, message, order.failures(offset)))
+        Some((offset, Arc::new(message), order.failures(offset)))
     }
 
     /// Whether its committed offset has to be read, because it has its lock anew.

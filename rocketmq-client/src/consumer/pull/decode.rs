@@ -18,7 +18,7 @@ use crate::consumer::watch::ConsumerEvent;
 #[derive(Debug, Default)]
 pub(super) struct Pulled {
     /// Wanted messages with their offsets.
-    pub(super) messages: Vec<(i64, Arc<MessageExt>)>,
+    pub(super) messages: Vec<(i64, MessageExt)>,
     /// Bytes of memory that the messages keep.
     pub(super) pinned: u64,
     /// Records that cannot be read.
@@ -37,7 +37,7 @@ pub(super) fn decode(member: &Member, owned: &OwnedQueue, asked: i64, body: Kept
     let (queue, subscribed) = (&owned.queue, &owned.subscribed);
     let mut next = None;
     let (mut received, mut filtered) = (0, 0);
-    for record in RecordDecoder::new(bytes.clone()) {
+    for record in RecordDecoder::new(bytes.clone()).with_topic(owned.topic.clone()) {
         match record {
             Ok(mut message) => {
                 received += 1;
@@ -49,7 +49,7 @@ pub(super) fn decode(member: &Member, owned: &OwnedQueue, asked: i64, body: Kept
                 }
                 message.set_broker_name(queue.shared_broker_name().clone());
                 show_topic(member, subscribed.is_retry, &mut message);
-                pulled.messages.push((offset, Arc::new(message)));
+                pulled.messages.push((offset, message));
             }
             Err(error) => {
                 if error.is_last() {
@@ -60,9 +60,9 @@ pub(super) fn decode(member: &Member, owned: &OwnedQueue, asked: i64, body: Kept
                     let place = next.unwrap_or(asked);
                     next = Some(place + 1);
                     if member.settings.undecodable == Undecodable::DeadLetter {
-                        let stand_in = Arc::new(stand_in(queue, place, &error, raw(&error, &bytes)));
+                        let stand_in = stand_in(queue, place, &error, raw(&error, &bytes));
                         pulled.messages.push((place, stand_in.clone()));
-                        pulled.unread.push((place, stand_in, error.to_string()));
+                        pulled.unread.push((place, Arc::new(stand_in), error.to_string()));
                     }
                 }
                 pulled.broken.push(event(member, queue, &error, &bytes));

@@ -25,4 +25,4 @@ pub(crate) use decode::show_topic;
 pub(crate) use flow::{FlowLimits, FlowLoad};
 pub(crate) use puller::{pull, reset};
 pub(crate) use refusal::{Refusal, final_refusal};
-pub(crate) use settle::settle;
+pub(crate) use settle::{settle, settle_one};

@@ -9,19 +9,26 @@ use crate::consumer::member::{Member, OwnedQueue, Stage};
 /// Ends messages of a queue: their memory goes back to the budget, and pulling goes on if it waited for that. The list is
 /// empty then.
 pub(crate) fn settle(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: &mut Vec<i64>) {
-    if offsets.is_empty() {
-        return;
+    if !offsets.is_empty() {
+        settle_all(member, owned, offsets.drain(..));
     }
+}
+
+/// The same for one message.
+pub(crate) fn settle_one(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offset: i64) {
+    settle_all(member, owned, [offset]);
+}
+
+fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: impl IntoIterator<Item = i64>) {
     let mut state = owned.lock();
     let mut released = 0;
     state.consumed_at = Instant::now();
     if let Some(window) = &mut state.window {
-        for offset in offsets.drain(..) {
+        for offset in offsets {
             let finished = window.finish(owned.generation, offset);
             released += finished.map_or(0, |finished| finished.released);
         }
     }
-    offsets.clear();
     if released > 0 {
         member.cached_bytes.fetch_sub(released, Ordering::Relaxed);
     }

@@ -157,8 +157,9 @@ async fn try_again(member: &Arc<Member>, parked: &Parked) {
     let Some(reason) = dead else {
         let mut state = owned.lock();
         let generation = owned.generation;
-        let window = state.window.as_mut();
-        let _ = window.map(|window| window.give_back(generation, *offset, message.clone()));
+        if let Some(window) = &mut state.window {
+            let _ = window.give_back(generation, *offset, MessageExt::clone(message));
+        }
         if state.gets_in_line() {
             drop(state);
             member.ready.push(owned.clone());

@@ -239,7 +239,7 @@ impl Feed {
         least: usize,
         max: usize,
     ) -> Result<Vec<Delivery>, Instant> {
-        let (now, mut messages, mut taken) = (Instant::now(), Vec::new(), Vec::<Delivery>::new());
+        let (now, mut taken) = (Instant::now(), Vec::<Delivery>::new());
         let max = match &member.pace {
             Some(pace) => pace.take(now, least.min(MOST_AT_A_RATE), max.min(MOST_AT_A_RATE))?,
             None => max,
@@ -249,17 +249,17 @@ impl Feed {
         {
             {
                 let mut state = owned.lock();
-                state.take(max - taken.len(), &mut messages);
+                state.take_each(max - taken.len(), |offset, message| {
+                    let (member, feed, owned) = (member.clone(), self.clone(), owned.clone());
+                    let message = Arc::new(message);
+                    let flight = Flight::new(member, feed, owned, (offset, message.clone()), now);
+                    taken.push(Delivery::new(message, Arc::new(flight)));
+                });
                 if state.gets_in_line() {
                     drop(state);
                     member.ready.push(owned.clone());
                 }
             }
-            taken.extend(messages.drain(..).map(|(offset, message)| {
-                let (member, feed, owned) = (member.clone(), self.clone(), owned.clone());
-                let flight = Flight::new(member, feed, owned, (offset, message.clone()), now);
-                Delivery::new(message, Arc::new(flight))
-            }));
         }
         if let Some(pace) = &member.pace {
             pace.put_back(max - taken.len());

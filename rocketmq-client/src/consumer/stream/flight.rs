@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::Feed;
 use crate::consumer::listener::ConsumeOutcome;
 use crate::consumer::member::{Member, OwnedQueue};
-use crate::consumer::pull::settle;
+use crate::consumer::pull::settle_one;
 
 /// One message that the reader of a stream holds, until it is settled or out of time.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Flight {
         drop(message);
         self.member.recorder.succeeded(1);
         self.member.retries.forget(self.owned.generation, self.offset);
-        settle(&self.member, &self.owned, &mut vec![self.offset]);
+        settle_one(&self.member, &self.owned, self.offset);
         self.owned.settled.notify_waiters();
         if let Some(told) = told {
             let _ = told.send(true);

@@ -1,38 +1,43 @@
 use std::collections::VecDeque;
 
 use super::generation::Generation;
-use super::pinned::Pinned;
+use super::pinned::{Pinned, Place};
 
 /// The cached messages of one queue during one ownership of it. Java: `ProcessQueue`.
 ///
-/// A message is *waiting* until [`take`](Self::take) hands it out, and cached until [`finish`](Self::finish). The lowest
+/// A message is *waiting* until [`take_one`](Self::take_one) hands it out, and cached until [`finish`](Self::finish). The lowest
 /// unfinished offset is the only offset that may be committed. Offsets without a message (filtered by the broker, skipped,
 /// undecodable) count as finished.
 ///
-/// Messages lie in a ring in the order of their offsets. A lookup by offset is one step while offsets have no gaps, and a
-/// binary search otherwise; nothing is allocated per message.
+/// A ring of small entries has the order of the offsets; the messages stay in the lists of their answers. A lookup by offset is
+/// one step while offsets have no gaps, and a binary search otherwise; nothing is allocated or moved per message.
 #[derive(Debug)]
 pub(crate) struct ProcessQueue<M> {
     generation: Generation,
     /// Ascending offsets. The first entry is never finished.
-    entries: VecDeque<WindowEntry<M>>,
+    entries: VecDeque<WindowEntry>,
     /// All entries before this place have been handed out or are finished.
     cursor: usize,
     waiting: usize,
     unfinished: usize,
     next_pull: i64,
-    pinned: Pinned,
+    pinned: Pinned<M>,
     handing_out: bool,
 }
 
 #[derive(Debug)]
-struct WindowEntry<M> {
+struct WindowEntry {
     offset: i64,
-    /// The message while it waits.
-    message: Option<M>,
-    /// The answer whose memory the message is part of.
-    answer: u32,
-    finished: bool,
+    place: Place,
+    step: Step,
+}
+
+/// How far a cached message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Waiting,
+    InHand,
+    Finished,
 }
 
 /// What a pull answer says about a range of the queue.
@@ -94,7 +99,7 @@ impl<M> ProcessQueue<M> {
         self.unfinished
     }
 
-    /// How many messages [`take`](Self::take) can hand out.
+    /// How many messages [`take_one`](Self::take_one) can hand out.
     pub(crate) fn waiting(&self) -> usize {
         if self.handing_out { self.waiting } else { 0 }
     }
@@ -135,9 +140,12 @@ impl<M> ProcessQueue<M> {
         }
         let (begin, answer) = (self.next_pull, self.pinned.next());
         let mut counts = PutCounts::default();
-        for (offset, message) in messages {
-            let entry = WindowEntry { offset, message: Some(message), answer, finished: false };
-            if offset < begin || !self.insert(entry) {
+        // A list of messages is turned into this one in its own memory.
+        let messages: Vec<Option<(i64, M)>> = messages.into_iter().map(Some).collect();
+        for (index, (offset, _)) in messages.iter().flatten().enumerate() {
+            let place = Place { answer, index: index as u32 };
+            let entry = WindowEntry { offset: *offset, place, step: Step::Waiting };
+            if *offset < begin || !self.insert(entry) {
                 counts.known += 1;
             } else {
                 counts.added += 1;
@@ -145,7 +153,7 @@ impl<M> ProcessQueue<M> {
         }
         self.waiting += counts.added;
         self.unfinished += counts.added;
-        counts.pinned = self.pinned.add(counts.added as u32, range.pinned);
+        counts.pinned = self.pinned.add(messages, counts.added as u32, range.pinned);
         self.next_pull = self.next_pull.max(range.next_begin);
         Some(counts)
     }
@@ -158,15 +166,17 @@ impl<M> ProcessQueue<M> {
         }
         while let Some(entry) = self.entries.get_mut(self.cursor) {
             self.cursor += 1;
-            if let Some(message) = entry.message.take() {
+            if entry.step == Step::Waiting {
+                entry.step = Step::InHand;
                 self.waiting -= 1;
-                return Some((entry.offset, message));
+                return self.pinned.at(entry.place)?.take();
             }
         }
         None
     }
 
     /// Takes up to `n` waiting messages, the lowest offsets first.
+    #[cfg(test)]
     pub(crate) fn take(&mut self, n: usize) -> impl Iterator<Item = (i64, M)> + '_ {
         std::iter::from_fn(|| self.take_one()).take(n)
     }
@@ -177,9 +187,10 @@ impl<M> ProcessQueue<M> {
             return None;
         }
         let place = self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok()?;
-        let message = self.entries.get_mut(place)?.message.take()?;
+        let entry = self.entries.get_mut(place).filter(|entry| entry.step == Step::Waiting)?;
+        entry.step = Step::InHand;
         self.waiting -= 1;
-        Some(message)
+        self.pinned.at(entry.place)?.take().map(|(_, message)| message)
     }
 
     /// Ends a message that is in hand. Returns `None`, and changes nothing, for another generation and for a message that
@@ -188,9 +199,9 @@ impl<M> ProcessQueue<M> {
     pub(crate) fn finish(&mut self, generation: Generation, offset: i64) -> Option<Finished> {
         let place = self.in_hand_at(generation, offset)?;
         let entry = self.entries.get_mut(place)?;
-        entry.finished = true;
+        entry.step = Step::Finished;
         self.unfinished -= 1;
-        let released = self.pinned.finish(entry.answer);
+        let released = self.pinned.finish(entry.place.answer);
         let commit = (place == 0).then(|| self.drop_finished());
         Some(Finished { released, commit })
     }
@@ -200,7 +211,9 @@ impl<M> ProcessQueue<M> {
     pub(crate) fn give_back(&mut self, generation: Generation, offset: i64, message: M) -> Result<(), M> {
         let Some(place) = self.in_hand_at(generation, offset) else { return Err(message) };
         let Some(entry) = self.entries.get_mut(place) else { return Err(message) };
-        entry.message = Some(message);
+        let Some(free) = self.pinned.at(entry.place) else { return Err(message) };
+        *free = Some((offset, message));
+        entry.step = Step::Waiting;
         self.waiting += 1;
         self.cursor = self.cursor.min(place);
         Ok(())
@@ -219,7 +232,7 @@ impl<M> ProcessQueue<M> {
     /// Adds an entry where its offset belongs: at the end, unless a broker sends offsets out of order. Refuses an offset
     /// that is there already.
     #[inline]
-    fn insert(&mut self, entry: WindowEntry<M>) -> bool {
+    fn insert(&mut self, entry: WindowEntry) -> bool {
         let next = entry.offset + 1;
         if self.entries.back().is_none_or(|last| last.offset < entry.offset) {
             self.entries.push_back(entry);
@@ -248,13 +261,13 @@ impl<M> ProcessQueue<M> {
             _ => self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok()?,
         };
         let entry = self.entries.get(place)?;
-        (!entry.finished && entry.message.is_none()).then_some(place)
+        (entry.step == Step::InHand).then_some(place)
     }
 
     /// Drops finished entries from the front. Returns the lowest unfinished offset.
     #[inline]
     fn drop_finished(&mut self) -> i64 {
-        while self.entries.front().is_some_and(|entry| entry.finished) {
+        while self.entries.front().is_some_and(|entry| entry.step == Step::Finished) {
             self.entries.pop_front();
             self.cursor = self.cursor.saturating_sub(1);
         }
