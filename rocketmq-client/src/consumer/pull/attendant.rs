@@ -18,8 +18,6 @@ use crate::waiting;
 const AT_A_TIME: usize = 64;
 /// A position that is found within this time of a subscription is that of the subscription.
 const AT_ONCE_MS: i64 = 5_000;
-/// By how much the clock of a broker may differ from the clock here.
-const CLOCKS_DIFFER_MS: i64 = 10_000;
 /// When the committed offset is read again that is not known.
 const REREAD_AGAIN: Duration = Duration::from_millis(500);
 
@@ -153,7 +151,7 @@ async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Star
 /// or the subscription was made while the consumer ran.
 fn owed_since(open: i64, owned: &OwnedQueue, now: i64) -> Option<i64> {
     let subscribed = owned.subscribed.subscription.data().sub_version;
-    (subscribed <= open || now - subscribed > AT_ONCE_MS).then_some(subscribed - CLOCKS_DIFFER_MS)
+    (subscribed <= open || now - subscribed > AT_ONCE_MS).then_some(subscribed)
 }
 
 fn start_at(member: &Member, owned: &Arc<OwnedQueue>, offset: i64, commit: bool, asked: Instant) {

@@ -139,8 +139,8 @@ impl PushConsumer {
     /// returned is delivered, whatever `consume_from_where` says. It returns after `start_timeout` at the latest: a broker
     /// that does not answer keeps no consumer from the messages of the others. A queue whose position is not known by then
     /// is in [`health`](Self::health) as `OffsetUnknown`; a new group that starts at the end reads such a queue from the
-    /// messages on that were stored since 10 s before the start began. When it fails, or its future is dropped, the consumer is as before and `start` may
-    /// be called again.
+    /// messages on that were stored since the start began, by the clock of their broker. When it fails, or its future is
+    /// dropped, the consumer is as before and `start` may be called again.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -310,10 +310,12 @@ impl PushConsumer {
     /// reason, too.
     ///
     /// ```no_run
-    /// # async fn run(consumer: rocketmq_client::consumer::PushConsumer) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use rocketmq_client::consumer::PushConsumer;
+    /// # type Stop = tokio::sync::oneshot::Receiver<()>;
+    /// # async fn run(consumer: PushConsumer, stop: Stop) -> Result<(), Box<dyn std::error::Error>> {
     /// tokio::select! {
     ///     ended = consumer.wait() => ended?,
-    ///     _ = tokio::signal::ctrl_c() => _ = consumer.shutdown().await?,
+    ///     _ = stop => assert!(consumer.shutdown().await?.is_clean()),
     /// }
     /// # Ok(())
     /// # }
