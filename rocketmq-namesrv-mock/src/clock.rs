@@ -50,7 +50,11 @@ impl Clock {
     pub(crate) fn new(kind: ClockKind) -> Arc<Self> {
         Arc::new(Self(match kind {
             ClockKind::System => Source::System,
-            ClockKind::Tokio => Source::Tokio { start: Instant::now(), at_start: system() },
+            ClockKind::Tokio => {
+                // A full millisecond: waits end at one, and would take a little longer or shorter in each run.
+                let at_start = Duration::from_millis(millis(system()).unsigned_abs());
+                Source::Tokio { start: Instant::now(), at_start }
+            }
             ClockKind::Standing => {
                 let now_ms = watch::Sender::new(millis(system()));
                 Source::Standing { now_ms, sleepers: Mutex::default() }

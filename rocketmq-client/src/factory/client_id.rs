@@ -1,3 +1,4 @@
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::panic::catch_unwind;
 use std::sync::{Arc, OnceLock};
@@ -82,7 +83,8 @@ const LAST_TIME_ZONE_MS: i64 = -12 * 3_600_000;
 pub(crate) fn unique_ids(ip: IpAddr) -> &'static UniqueIdGenerator {
     static GENERATOR: OnceLock<UniqueIdGenerator> = OnceLock::new();
     let make = || {
-        let (pid, seed) = (std::process::id(), random() as u32);
+        // Not from `random`: the first id of the process would change what a simulation draws after it.
+        let (pid, seed) = (std::process::id(), RandomState::new().build_hasher().finish() as u32);
         UniqueIdGenerator::with_utc_offset(ip, pid, seed, LAST_TIME_ZONE_MS)
     };
     GENERATOR.get_or_init(make)

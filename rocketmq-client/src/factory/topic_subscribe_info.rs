@@ -1,8 +1,9 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rocketmq_common::{MessageQueue, PermName};
 use rocketmq_remoting::protocol::body::TopicRouteData;
+use rustc_hash::FxHashMap;
 
 use crate::conf::AddressTranslator;
 
@@ -13,7 +14,7 @@ pub(crate) struct TopicSubscribeInfo {
     /// Sorted by broker name and id.
     queues: Vec<MessageQueue>,
     /// The addresses to dial for each broker, by broker id: 0 is the master.
-    brokers: HashMap<Arc<str>, BTreeMap<i64, Arc<str>>>,
+    brokers: FxHashMap<Arc<str>, BTreeMap<i64, Arc<str>>>,
 }
 
 impl TopicSubscribeInfo {

@@ -139,6 +139,7 @@ impl Pool {
                 }
             }
             tokio::select! {
+                biased;
                 next = next() => return Some(next),
                 () = changed => {}
             }

@@ -47,6 +47,7 @@ pub(crate) async fn keep_locked(member: Arc<Member>) {
             }
         };
         tokio::select! {
+            biased;
             () = sleeping => {}
             () = member.lock_wanted.notified() => {}
         }

@@ -40,6 +40,7 @@ impl Agenda {
             match first {
                 Some(at) if at <= Instant::now() => return self.take(Instant::now()),
                 Some(at) => tokio::select! {
+                    biased;
                     () = sleep_until(at) => {}
                     () = self.earlier.notified() => {}
                     () = self.rung.notified() => return Vec::new(),

@@ -68,6 +68,7 @@ impl Retries {
             match first {
                 Some(at) if at <= Instant::now() => return self.take(Instant::now()),
                 Some(at) => tokio::select! {
+                    biased;
                     () = sleep_until(at) => {}
                     () = self.earlier.notified() => {}
                 },

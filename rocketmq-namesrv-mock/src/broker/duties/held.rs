@@ -21,6 +21,7 @@ pub(crate) async fn expire_held_requests(broker: Arc<Broker>) {
             None => sooner.await,
             Some(due_ms) => {
                 tokio::select! {
+                    biased;
                     () = sooner => {}
                     () = broker.clock.sleep_until(due_ms) => broker.answer_due(),
                 }

@@ -59,6 +59,7 @@ pub(crate) async fn keep_time(broker: Arc<Broker>) {
         let sooner = broker.due_sooner.notified();
         let next_ms = broker.next_duty_ms();
         tokio::select! {
+            biased;
             () = sooner => {}
             () = broker.clock.sleep_until(next_ms) => broker.do_duties().await,
         }

@@ -1,6 +1,6 @@
 //! Locks of queues, for orderly consumers. Java: `RebalanceLockManager`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use rocketmq_common::MessageQueue;
 
@@ -13,7 +13,8 @@ const LOCK_LIFE_MS: i64 = 60_000;
 #[derive(Debug, Default)]
 pub(crate) struct LockTable {
     recorder: Recorder,
-    groups: HashMap<String, HashMap<MessageQueue, Lock>>,
+    /// Ordered: the history of a simulation repeats exactly.
+    groups: BTreeMap<String, BTreeMap<MessageQueue, Lock>>,
 }
 
 #[derive(Debug)]
@@ -25,7 +26,7 @@ struct Lock {
 
 impl LockTable {
     pub(super) fn new(recorder: Recorder) -> Self {
-        Self { recorder, groups: HashMap::new() }
+        Self { recorder, groups: BTreeMap::new() }
     }
 
     /// Locks a queue or refreshes its lock. Returns false if another client has it.

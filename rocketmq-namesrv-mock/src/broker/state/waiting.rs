@@ -1,17 +1,16 @@
 //! Waiting requests, by place.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::BTreeMap;
 
 use super::HeldRequest;
 
-/// Waiting requests by topic and by a place in it: a queue, or a queue of a group.
+/// Waiting requests by topic and by a place in it: a queue, or a queue of a group. Ordered: a simulation repeats exactly.
 #[derive(Debug)]
 pub(crate) struct HeldByPlace<K> {
-    topics: HashMap<String, HashMap<K, Vec<HeldRequest>>>,
+    topics: BTreeMap<String, BTreeMap<K, Vec<HeldRequest>>>,
 }
 
-impl<K: Eq + Hash> HeldByPlace<K> {
+impl<K: Ord> HeldByPlace<K> {
     pub(crate) fn add(&mut self, topic: String, place: K, pull: HeldRequest) {
         self.topics.entry(topic).or_default().entry(place).or_default().push(pull);
     }
@@ -38,7 +37,7 @@ impl<K: Eq + Hash> HeldByPlace<K> {
 
     /// When the first request is due.
     pub(crate) fn first_due_ms(&self) -> Option<i64> {
-        self.topics.values().flat_map(HashMap::values).flatten().map(|pull| pull.due_ms).min()
+        self.topics.values().flat_map(BTreeMap::values).flatten().map(|pull| pull.due_ms).min()
     }
 
     /// Takes out the requests that `which` selects, and removes empty places.
@@ -57,7 +56,7 @@ impl<K: Eq + Hash> HeldByPlace<K> {
 
 impl<K> Default for HeldByPlace<K> {
     fn default() -> Self {
-        Self { topics: HashMap::new() }
+        Self { topics: BTreeMap::new() }
     }
 }
 
