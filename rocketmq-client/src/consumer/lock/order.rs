@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::LockClock;
@@ -14,6 +15,8 @@ pub(crate) struct QueueOrder {
     pub(crate) is_answered: bool,
     /// The handler of the queue: there is one for all ownerships that follow each other.
     handling: Arc<AtomicBool>,
+    /// Told when that handler ends.
+    ended: Arc<Notify>,
     /// Its listener asked for a pause until then.
     resume_at: Option<Instant>,
     /// How often the message at this offset failed here.
@@ -26,6 +29,7 @@ impl QueueOrder {
             lock: LockClock::new(now),
             is_answered: false,
             handling: Arc::default(),
+            ended: Arc::default(),
             resume_at: None,
             failures: (-1, 0),
         }
@@ -48,10 +52,22 @@ impl QueueOrder {
 
     pub(crate) fn end(&self) {
         self.handling.store(false, Ordering::Release);
+        self.ended.notify_waiters();
     }
 
     pub(crate) fn is_handling(&self) -> bool {
         self.handling.load(Ordering::Acquire)
+    }
+
+    /// Waits until no handler of the queue runs, of this ownership or of an earlier one.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if !self.is_handling() {
+                return;
+            }
+            ended.await;
+        }
     }
 
     /// Pauses. Returns until when.

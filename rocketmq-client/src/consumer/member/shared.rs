@@ -69,6 +69,8 @@ pub(crate) struct Member {
     company: Mutex<Company>,
     /// Whether the group had consumed each topic before this member joined it.
     histories: Mutex<FxHashMap<Arc<str>, GroupHistory>>,
+    /// Where queues ended when this member joined its new group: what comes behind is delivered, whoever takes the queue first.
+    ends: Mutex<FxHashMap<MessageQueue, i64>>,
     /// The routes of topics as they were at this version.
     views: Mutex<Views>,
 }
@@ -118,6 +120,7 @@ impl Member {
             commits: Mutex::default(),
             company: Mutex::default(),
             histories: Mutex::default(),
+            ends: Mutex::default(),
             views: Mutex::default(),
         }
     }
@@ -157,6 +160,7 @@ impl Member {
 
     pub(crate) fn remove_subscribed(&self, topic: &str) -> bool {
         self.histories().remove(topic);
+        self.ends().retain(|queue, _| queue.topic() != topic);
         self.subscriptions.write().unwrap_or_else(PoisonError::into_inner).remove(topic).is_some()
     }
 
@@ -171,6 +175,11 @@ impl Member {
             return history;
         }
         *self.histories().entry(topic.clone()).or_insert(history)
+    }
+
+    /// Where queues ended when this member joined its new group.
+    pub(crate) fn ends(&self) -> MutexGuard<'_, FxHashMap<MessageQueue, i64>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn histories(&self) -> MutexGuard<'_, FxHashMap<Arc<str>, GroupHistory>> {

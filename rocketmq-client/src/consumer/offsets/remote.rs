@@ -65,7 +65,13 @@ pub(crate) async fn note_history(member: &Member, subscribed: &Subscribed) {
         return;
     }
     let Some(view) = member.view(topic) else { return };
-    let reading = history_of(member, view.queues().iter());
+    let reading = async {
+        let history = history_of(member, view.queues().iter()).await;
+        if history == GroupHistory::New && !matches!(member.settings.start_from, StartFrom::Timestamp(_)) {
+            note_ends(member, view.queues()).await;
+        }
+        history
+    };
     if let Ok(history) = tokio::time::timeout(member.instance.api().timeout(), reading).await {
         member.keep_history(topic, history);
     }
@@ -82,6 +88,19 @@ pub(crate) async fn history(member: &Member, queue: &MessageQueue) -> GroupHisto
     let Some(view) = member.view(queue.topic()) else { return GroupHistory::Unknown };
     let history = history_of(member, view.queues().iter().filter(|other| *other != queue)).await;
     member.keep_history(queue.shared_topic(), history)
+}
+
+/// Notes where queues end. A new group starts there, though it takes some queues later: what is sent after the start of a
+/// member is delivered.
+async fn note_ends(member: &Member, queues: &[MessageQueue]) {
+    for some in queues.chunks(AT_A_TIME) {
+        let ends = waiting::all(some.iter().map(|queue| async move {
+            let end = member.instance.api().asking().max_offset(&member.master(queue)?, queue).await.ok()?;
+            Some((queue.clone(), end))
+        }));
+        let ends = ends.await;
+        member.ends().extend(ends.into_iter().flatten());
+    }
 }
 
 async fn history_of(member: &Member, queues: impl Iterator<Item = &MessageQueue>) -> GroupHistory {

@@ -116,6 +116,12 @@ impl Bounds {
         (self.max >= min).then_some(Self { min, max: self.max })
     }
 
+    /// The ends as they were when the queue ended there, if it is known.
+    pub(crate) fn ending_at(self, end: Option<i64>) -> Self {
+        let max = end.map_or(self.max, |end| end.max(self.min).min(self.max));
+        Self { max, ..self }
+    }
+
     pub(super) fn clamp(&self, offset: i64) -> i64 {
         offset.clamp(self.min, self.max)
     }

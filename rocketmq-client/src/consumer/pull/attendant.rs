@@ -121,9 +121,13 @@ async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Star
             StartStep::AskCommitted { zero_if_young } => {
                 StartEvent::Committed(remote::read(member, queue, zero_if_young).await)
             }
-            StartStep::AskBounds => StartEvent::Bounds(remote::bounds(member, queue).await),
+            StartStep::AskBounds => {
+                let bounds = remote::bounds(member, queue).await;
+                let end = member.ends().get(queue).copied();
+                StartEvent::Bounds(bounds.map(|bounds| bounds.ending_at(end)))
+            }
             StartStep::AskGroup => {
-                let open = member.open_since.get();
+                let open = member.open_since.get().filter(|_| !member.ends().contains_key(queue));
                 if let Some(since) = open.and_then(|open| owed_since(*open, owned, now_ms())) {
                     machine.owe(since);
                 }

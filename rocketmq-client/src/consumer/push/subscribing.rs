@@ -22,6 +22,12 @@ impl DefaultMQPushConsumerImpl {
                     let deadline = Instant::now() + millis(self.option.start_timeout());
                     let member = &running.member;
                     self.find_route(member, &subscribed, deadline).await?;
+                    let is_known = self.wishes().subscriptions.get(&topic) == Some(&selector);
+                    if is_known && member.subscribed(&subscribed.topic).is_some() {
+                        // Its queues go on: to begin them anew would repeat what is not committed.
+                        member.reach_servers(&subscribed.topic, deadline).await;
+                        return Ok(());
+                    }
                     member.check_filter(&subscribed, deadline).await?;
                     remote::note_history(member, &subscribed).await;
                     let wire = subscribed.topic.clone();
@@ -107,6 +113,10 @@ impl Member {
     fn filter_anew(self: &Arc<Self>, topic: &str) {
         for queue in self.queues.of_topic(topic) {
             let Some(owned) = self.queues.get(&queue) else { continue };
+            // A queue that was taken since has the filter already.
+            if self.subscribed(topic).is_none_or(|now| Arc::ptr_eq(&now, &owned.subscribed)) {
+                continue;
+            }
             let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
             if let Some(lowest) = lowest {
                 self.move_to(&owned, lowest);

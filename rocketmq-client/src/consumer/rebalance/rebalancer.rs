@@ -49,10 +49,15 @@ impl Rebalancer {
     pub(crate) async fn keep_balanced(mut self) {
         let member = self.member.clone();
         let mut changes = member.instance.route_changes();
+        // The start had no time left for its run: without an end, no other run would begin.
+        if self.timing.next().is_none() {
+            self.timing.end(Instant::now(), false, None);
+        }
         loop {
             member.pulse.beat(Beat::Rebalance);
             let next = self.timing.next().unwrap_or_else(Instant::now);
             tokio::select! {
+                biased;
                 () = sleep_until(next) => {}
                 () = member.rebalance.notified() => {
                     self.timing.trigger();
@@ -287,19 +292,27 @@ pub(crate) async fn release(
         }
         state.release();
     }
+    let order = owned.lock().order.clone();
     let drained = async {
         loop {
             let settled = owned.settled.notified();
             if owned.lock().in_hand() == 0 {
-                return;
+                break;
             }
             settled.await;
+        }
+        // A handler of an earlier ownership has no message of this one in hand.
+        if let Some(order) = &order {
+            order.idle().await;
         }
     };
     let _ = timeout(drain, drained).await;
     let (unfinished, order) = {
-        let state = owned.lock();
-        (state.in_hand(), state.order.clone())
+        let mut state = owned.lock();
+        // From now on the lock is not renewed: a renewal after the unlock would keep other members away.
+        let order = state.order.take();
+        let handling = order.as_ref().is_some_and(|order| order.is_handling());
+        (state.in_hand().max(usize::from(handling)), order)
     };
     let uncommitted = remote::commit_last(member, owned, limit).await;
     // While its handler runs, the lock keeps other members away.
