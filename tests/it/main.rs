@@ -22,7 +22,7 @@
 //! - `background`: heartbeats, and tasks that end with their producer
 //! - `shared_client`: a client that producers and an admin share, and one with a thread of its own
 //! - `admin_in_parts`: admin calls of which a part fails
-//! - `simulation`: producers and a cluster in one thread on paused time, and half-open connections
+//! - `simulation`: clients and a cluster in one thread on paused time: half-open connections, and groups under random faults
 //! - `secrets`: fields in each request, and secrets that no log shows
 //! - `metrics`: what the metrics facade is told (feature `metrics`)
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)

@@ -1,0 +1,166 @@
+//! Consumer groups under random faults: one run for each seed.
+//!
+//! Each seed decides a cluster, a group, and what happens to them; `checker` judges the history. Half of the seeds are
+//! the same in each run of the suite, half are new. A seed that fails is printed with the command that repeats it:
+//!
+//! ```text
+//! SIMULATION_SEED=123 cargo test --all-features --test it simulation::groups::one_seed -- --nocapture
+//! ```
+//!
+//! `SIMULATION_SEEDS=5000` runs that many seeds in each test, from `SIMULATION_FROM` on if it is set.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::dice::Dice;
+use super::world::{Outcome, run};
+
+/// Seeds that found a defect: a start that ran out of time left a consumer that never rebalanced; a lock was renewed after it
+/// was given back; a new subscription began its queues twice.
+const FOUND: [u64; 3] = [115_939_724_409_717, 224_061_335_742_829, 234_302_079_565_237];
+/// Seeds of each test.
+const SEEDS: u64 = 125;
+/// The real time that a run takes is measured in milliseconds: a run that takes longer is in an endless loop.
+const STUCK: Duration = Duration::from_secs(120);
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Prints at once, whether the test fails or not.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn command(seed: u64) -> String {
+    format!(
+        "SIMULATION_SEED={seed} cargo test --all-features --test it simulation::groups::one_seed -- --nocapture"
+    )
+}
+
+/// The problems of a seed; a panic is one, too.
+fn problems(seed: u64) -> Vec<String> {
+    match catch_unwind(AssertUnwindSafe(|| run(seed))) {
+        Ok(Outcome { problems, .. }) => problems,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+            vec![format!("panic: {}", text.unwrap_or_default())]
+        }
+    }
+}
+
+/// Ends the process, and names the seed, when a run does not end.
+struct Watchdog {
+    seed: Arc<AtomicU64>,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Watchdog {
+    fn new() -> Self {
+        let (alive, ended) = mpsc::channel::<()>();
+        let seed = Arc::new(AtomicU64::new(0));
+        let watched = seed.clone();
+        std::thread::spawn(move || {
+            let mut last = 0;
+            while ended.recv_timeout(STUCK) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let now = watched.load(Ordering::Relaxed);
+                if now == last {
+                    say(&format!("seed {now} does not end; it is repeated by\n{}", command(now)));
+                    std::process::exit(101);
+                }
+                last = now;
+            }
+        });
+        Self { seed, _alive: alive }
+    }
+}
+
+fn run_all(seeds: impl Iterator<Item = u64>) {
+    let (watchdog, mut report, mut failed) = (Watchdog::new(), String::new(), 0);
+    for seed in seeds {
+        watchdog.seed.store(seed, Ordering::Relaxed);
+        let problems = problems(seed);
+        if !problems.is_empty() {
+            failed += 1;
+            say(&format!("seed {seed}: {} problems, the first: {}", problems.len(), problems[0]));
+            if failed <= 5 {
+                let first = problems.iter().take(10).cloned().collect::<Vec<_>>().join("\n  ");
+                let _ = writeln!(report, "seed {seed}, repeated by\n{}\n  {first}", command(seed));
+            }
+        }
+    }
+    assert_eq!(failed, 0, "seeds failed:\n{report}");
+}
+
+/// One of four parts of the seeds that are the same each time.
+fn fixed(part: u64) {
+    let count = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let from = number("SIMULATION_FROM").unwrap_or(1) + part * count;
+    run_all(from..from + count);
+}
+
+/// One of four parts of the new seeds.
+fn fresh(part: u64) {
+    let count = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let base = number("SIMULATION_BASE").unwrap_or(now.wrapping_add(part << 32));
+    // Short numbers are easier to pass on.
+    let mut dice = Dice::new(base);
+    say(&format!("simulation: {count} new seeds from SIMULATION_BASE={base}"));
+    run_all((0..count).map(|_| dice.next() >> 16));
+}
+
+macro_rules! parts {
+    ($($part:literal $fixed:ident $fresh:ident)+) => {$(
+        #[test]
+        fn $fixed() {
+            fixed($part);
+        }
+
+        #[test]
+        fn $fresh() {
+            fresh($part);
+        }
+    )+};
+}
+
+parts! {
+    0 seeds_that_stay_a seeds_that_are_new_a
+    1 seeds_that_stay_b seeds_that_are_new_b
+    2 seeds_that_stay_c seeds_that_are_new_c
+    3 seeds_that_stay_d seeds_that_are_new_d
+}
+
+#[test]
+fn seeds_that_found_defects() {
+    run_all(FOUND.into_iter());
+}
+
+#[test]
+fn one_seed() {
+    let chosen = number("SIMULATION_SEED");
+    let outcome = run(chosen.unwrap_or(1));
+    if chosen.is_some() {
+        println!("{}", outcome.history);
+        println!("healed after {:?}", outcome.healed);
+    }
+    assert!(outcome.problems.is_empty(), "{}", outcome.problems.join("\n"));
+}
+
+#[test]
+fn a_run_repeats_for_its_seed() {
+    for seed in 1..=8 {
+        let (first, second) = (run(seed).history, run(seed).history);
+        for (number, (one, other)) in first.lines().zip(second.lines()).enumerate() {
+            assert_eq!(one, other, "line {number} of seed {seed}");
+        }
+        assert_eq!(first.len(), second.len());
+    }
+    assert_ne!(run(1).history, run(2).history, "another seed is another run");
+}

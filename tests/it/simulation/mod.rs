@@ -1,0 +1,26 @@
+//! Clients and a cluster in one thread, on a network in memory and tokio's paused time.
+//!
+//! - `producers`: producers while connections stall and brokers go
+//! - `groups`: the tests of consumer groups, one run for each seed, and how to replay a seed
+//! - `plan`: what a seed decides: the cluster, the group, and what happens when
+//! - `world`: a run: cluster, network, producer, and its end; `steps`: what happens to it
+//! - `crew`: the consumers of a run; `listeners`: what their handlers do
+//! - `trouble`: faults of servers and answers
+//! - `line`: the network of one consumer, which can fail apart from the others
+//! - `log`: what consumers and steps did, and when; `dice`: repeatable random numbers
+//! - `checker`: what each run must keep, from the log and the history of the brokers
+
+mod checker;
+mod crew;
+mod dice;
+mod groups;
+mod line;
+mod listeners;
+mod log;
+mod plan;
+mod producers;
+mod steps;
+mod trouble;
+mod world;
+
+pub(crate) use producers::simulate;
