@@ -15,11 +15,15 @@
 //! - `retry`: what becomes of a message that failed
 //! - `stream`: messages as a stream, and how a reader settles them
 //! - `dispatch`: hands messages to listeners and streams
+//! - `inner`: the working part of push and pull consumers
 //! - `push`: the push consumer
+//! - `lite_pull`: the pull consumer
 
 mod agreement;
 mod dispatch;
+mod inner;
 mod listener;
+mod lite_pull;
 mod lock;
 mod member;
 mod offsets;
@@ -44,6 +48,9 @@ pub use listener::{
     ConsumeResult, IntoOutcome, MessageListener, MessageListenerBatch, MessageListenerConcurrently,
     MessageListenerOrderly, OrderlyOutcome, OrderlyResult,
 };
+/// Another name of [`PullConsumer`], for readers who come from Java.
+pub use lite_pull::PullConsumer as DefaultLitePullConsumer;
+pub use lite_pull::{PullConsumer, PullConsumerBuilder, PullConsumerHandle};
 /// Another name of [`PushConsumer`], for readers who come from Java.
 pub use push::PushConsumer as DefaultMQPushConsumer;
 pub use push::{PushConsumer, PushConsumerBuilder};

@@ -11,6 +11,7 @@
 //! - `operators`: resets, looks at a consumer, messages that an operator chose
 //! - `by_hand`: orderly listeners that commit by their outcomes
 //! - `by_topic`: listeners of single topics, and the rate limit
+//! - `pulling`: polls, positions and commits of a pull consumer
 //! - `ending`: what a shutdown commits
 //! - `watching`: probes, handlers that block, messages that nothing reads
 
@@ -22,6 +23,7 @@ mod ending;
 mod failing;
 mod operators;
 mod order;
+mod pulling;
 mod receiving;
 mod sharing;
 mod stream;

@@ -48,6 +48,11 @@ impl Ready {
         }
     }
 
+    /// Waits until a queue may be in line. Cancel-safe.
+    pub(crate) async fn filled(&self) {
+        self.wake.notified().await;
+    }
+
     /// Stops handing out queues, or goes on.
     pub(crate) fn suspend(&self, suspended: bool) {
         let mut line = self.lock();

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     /// Messages per second.
     pub(crate) rate_limit: Option<u32>,
     pub(crate) persist_interval: Duration,
+    /// The user polls for messages: no handlers run.
+    pub(crate) polls: bool,
     pub(crate) suspend_queue: Duration,
     /// Whether what an orderly listener has done is finished without its saying so.
     pub(crate) auto_commit: bool,
@@ -36,6 +38,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Whether only the user's commits of a pull consumer commit.
+    pub(crate) fn user_commits(&self) -> bool {
+        self.polls && !self.auto_commit
+    }
+
     /// How long the handlers of a released queue may go on before its offset is committed. The order of an orderly queue
     /// needs that its handler has ended.
     pub(crate) fn drain(&self) -> Duration {

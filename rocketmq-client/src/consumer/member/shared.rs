@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
@@ -40,6 +40,8 @@ pub(crate) struct Member {
     pub(crate) open_since: OnceLock<i64>,
     pub(crate) queues: Queues,
     pub(crate) subscriptions: RwLock<BTreeMap<Arc<str>, Arc<Subscribed>>>,
+    /// The queues that the user named, in place of a share of each topic.
+    assigned: RwLock<Option<BTreeSet<MessageQueue>>>,
     pub(crate) generations: Generations,
     /// Bytes of memory that cached messages pin.
     pub(crate) cached_bytes: AtomicU64,
@@ -101,6 +103,7 @@ impl Member {
             open_since: OnceLock::new(),
             queues: Queues::default(),
             subscriptions: RwLock::default(),
+            assigned: RwLock::default(),
             generations: Generations::default(),
             cached_bytes: AtomicU64::new(0),
             budget_waits: AtomicUsize::new(0),
@@ -164,6 +167,17 @@ impl Member {
         self.subscriptions.write().unwrap_or_else(PoisonError::into_inner).remove(topic).is_some()
     }
 
+    /// Takes the queues that the user named.
+    pub(crate) fn assign(&self, queues: BTreeSet<MessageQueue>) {
+        *self.assigned.write().unwrap_or_else(PoisonError::into_inner) = Some(queues);
+    }
+
+    /// The queues of a topic that the user named; `None` if the group shares the topic.
+    pub(crate) fn assigned(&self, topic: &str) -> Option<Vec<MessageQueue>> {
+        let assigned = self.assigned.read().unwrap_or_else(PoisonError::into_inner);
+        Some(assigned.as_ref()?.iter().filter(|queue| queue.topic() == topic).cloned().collect())
+    }
+
     /// Whether the group had consumed a topic before; `None` while that is unknown.
     pub(crate) fn history(&self, topic: &str) -> Option<GroupHistory> {
         self.histories().get(topic).copied()
@@ -212,9 +226,18 @@ impl Member {
         taken
     }
 
-    /// Sets the position of a queue anew, in another ownership. What the old one has cached is dropped. False if it is not the
-    /// ownership of the queue any more.
+    /// Sets the position of a queue anew, in another ownership, and commits it. What the old one has cached is dropped. False
+    /// if it is not the ownership of the queue any more.
     pub(crate) fn move_to(&self, old: &Arc<OwnedQueue>, offset: i64) -> bool {
+        self.begin_anew(old, offset, true)
+    }
+
+    /// Does the same for a seek of the user, which a later commit takes along.
+    pub(crate) fn seek_to(&self, old: &Arc<OwnedQueue>, offset: i64) -> bool {
+        self.begin_anew(old, offset, false)
+    }
+
+    fn begin_anew(&self, old: &Arc<OwnedQueue>, offset: i64, commit_first: bool) -> bool {
         let generation = self.generations.next();
         let queue = old.queue.clone();
         // The filter may have changed.
@@ -222,13 +245,19 @@ impl Member {
         let new = OwnedQueue::starting_at(queue, generation, subscribed, self.group(), offset);
         {
             let (old, mut state) = (old.lock(), new.lock());
-            (state.paused, state.commit_first) = (old.paused, true);
+            (state.paused, state.commit_first) = (old.paused, commit_first);
             state.order = old.order.clone();
         }
         let new = Arc::new(new);
         let is_moved = self.queues.replace(old, new.clone());
         if is_moved {
-            self.commits().own(new.queue.clone(), generation, offset, None);
+            {
+                let mut commits = self.commits();
+                // Where only the user commits, a seek leaves what is committed.
+                let stays = !commit_first && self.settings.user_commits();
+                let committed = commits.committed(&new.queue).filter(|_| stays);
+                commits.own(new.queue.clone(), generation, committed.unwrap_or(offset), committed);
+            }
             self.drop_cached(old);
             self.agenda.add(Instant::now(), &new);
         }
@@ -360,6 +389,15 @@ impl Member {
     /// Where to dial the master of a queue.
     pub(crate) fn master(&self, queue: &MessageQueue) -> Option<Arc<str>> {
         self.view(queue.topic())?.server(queue.broker_name(), 0).cloned()
+    }
+
+    /// Where to dial the master of a queue.
+    ///
+    /// # Errors
+    /// `NoMaster`.
+    pub(crate) fn known_master(&self, queue: &MessageQueue) -> Result<Arc<str>, MQClientError> {
+        self.master(queue)
+            .ok_or_else(|| MQClientError::NoMaster { broker: queue.shared_broker_name().clone() })
     }
 
     /// Asks for a rebalance soon.

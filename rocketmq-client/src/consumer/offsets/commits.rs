@@ -141,15 +141,21 @@ impl CommitTable {
     /// The broker has the offset.
     pub(crate) fn acknowledged(&mut self, commit: &Commit) {
         if let Some(entry) = self.answered(commit) {
-            entry.acknowledged = Some(commit.offset);
-            entry.past.rotate_left(1);
-            entry.past[PAST - 1] = Some(commit.offset);
+            entry.acknowledge(commit.offset);
         }
     }
 
     /// The broker refused, or did not answer: the offset stays dirty.
     pub(crate) fn failed(&mut self, commit: &Commit) {
         self.answered(commit);
+    }
+
+    /// The user has committed this offset, which may be lower than before: the broker has it.
+    pub(crate) fn set(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {
+        if let Some(entry) = self.live(queue, generation) {
+            entry.offset = offset;
+            entry.acknowledge(offset);
+        }
     }
 
     /// Ends the ownership: later results do not move the offset. Ask again after [`LastCommit::AfterAnswer`].
@@ -224,6 +230,12 @@ impl CommitTable {
 impl QueueCommits {
     fn is_due(&self) -> bool {
         self.in_flight.is_none() && self.acknowledged != Some(self.offset)
+    }
+
+    fn acknowledge(&mut self, offset: i64) {
+        self.acknowledged = Some(offset);
+        self.past.rotate_left(1);
+        self.past[PAST - 1] = Some(offset);
     }
 
     fn send(&mut self, queue: &MessageQueue) -> Commit {

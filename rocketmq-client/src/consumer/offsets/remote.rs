@@ -11,7 +11,7 @@ use super::{Commit, LastCommit};
 use crate::consumer::member::{Member, OwnedQueue, Subscribed};
 use crate::consumer::position::{Bounds, GroupHistory, OffsetReading, StartFrom};
 use crate::consumer::pull::PullRefusal;
-use crate::error::{MQClientError, with_causes};
+use crate::error::{MQClientError, invalid, with_causes};
 use crate::waiting;
 
 /// So many requests to a broker are under way at the same time.
@@ -22,9 +22,7 @@ pub(crate) async fn read(member: &Member, queue: &MessageQueue, zero_if_young: b
     if let Some(local) = &member.local {
         return local.read(queue);
     }
-    let Some(master) = member.master(queue) else { return OffsetReading::Unknown };
-    let asking = member.instance.api().asking();
-    match asking.committed_offset(&master, member.group(), queue, zero_if_young).await {
+    match ask_committed(member, queue, zero_if_young).await {
         Ok(Some(offset)) if offset >= 0 => OffsetReading::Found(offset),
         Ok(Some(_)) => OffsetReading::Unknown,
         Ok(None) => OffsetReading::Absent,
@@ -45,14 +43,40 @@ fn note_refusal(member: &Member, queue: &MessageQueue, error: &MQClientError) {
     }
 }
 
+/// The committed offset of a queue (14), for the user.
+pub(crate) async fn committed(member: &Member, queue: &MessageQueue) -> Result<Option<i64>, MQClientError> {
+    if let Some(local) = &member.local {
+        return Ok(match local.read(queue) {
+            OffsetReading::Found(offset) => Some(offset),
+            OffsetReading::Absent | OffsetReading::Unknown => None,
+        });
+    }
+    Ok(ask_committed(member, queue, false).await?.filter(|offset| *offset >= 0))
+}
+
+async fn ask_committed(
+    member: &Member,
+    queue: &MessageQueue,
+    zero_if_young: bool,
+) -> Result<Option<i64>, MQClientError> {
+    let master = member.known_master(queue)?;
+    let asking = member.instance.api().asking();
+    asking.committed_offset(&master, member.group(), queue, zero_if_young).await
+}
+
 /// The ends of a queue (31, 30), if the route has it with a master.
 pub(crate) async fn bounds(member: &Member, queue: &MessageQueue) -> Option<Bounds> {
-    let master = member.master(queue)?;
     member.view(queue.topic())?.queues().binary_search(queue).ok()?;
+    ends(member, queue).await.ok()
+}
+
+/// The ends of a queue (31, 30), for the user.
+pub(crate) async fn ends(member: &Member, queue: &MessageQueue) -> Result<Bounds, MQClientError> {
+    let master = member.known_master(queue)?;
     let asking = member.instance.api().asking();
-    let min = asking.min_offset(&master, queue).await.ok()?;
-    let max = asking.max_offset(&master, queue).await.ok()?;
-    Some(Bounds { min, max })
+    let min = asking.min_offset(&master, queue).await?;
+    let max = asking.max_offset(&master, queue).await?;
+    Ok(Bounds { min, max })
 }
 
 /// Reads whether the group has consumed a topic, and keeps the answer. To be called before brokers know that this member
@@ -116,10 +140,13 @@ async fn history_of(member: &Member, queues: impl Iterator<Item = &MessageQueue>
 }
 
 /// The offset of the first message stored at this time or later (29).
-pub(crate) async fn offset_at(member: &Member, queue: &MessageQueue, time: i64) -> Option<i64> {
-    let master = member.master(queue)?;
-    let asking = member.instance.api().asking();
-    asking.search_offset(&master, queue, time, BoundaryType::Lower).await.ok()
+pub(crate) async fn offset_at(
+    member: &Member,
+    queue: &MessageQueue,
+    time: i64,
+) -> Result<i64, MQClientError> {
+    let master = member.known_master(queue)?;
+    member.instance.api().asking().search_offset(&master, queue, time, BoundaryType::Lower).await
 }
 
 /// Commits what is finished, in each interval.
@@ -148,6 +175,33 @@ pub(crate) async fn commit_now(member: &Member, owned: &OwnedQueue) -> bool {
     }
 }
 
+/// Commits an offset that the user chose, and which may be lower than an earlier one.
+pub(crate) async fn commit_exactly(
+    member: &Member,
+    owned: &OwnedQueue,
+    offset: i64,
+) -> Result<(), MQClientError> {
+    let (queue, generation) = (owned.queue.clone(), owned.generation);
+    match &member.local {
+        Some(local) => {
+            if !local.store(member, [Commit { queue, generation, offset }]).await {
+                return Err(not_stored());
+            }
+        }
+        None => {
+            let master = member.known_master(&queue)?;
+            let asking = member.instance.api().asking();
+            asking.update_consumer_offset(&master, member.group(), &queue, offset).await?;
+        }
+    }
+    member.commits().set(&owned.queue, generation, offset);
+    Ok(())
+}
+
+fn not_stored() -> MQClientError {
+    invalid("local_offset_store_dir", "the offsets cannot be written there: an event has the reason")
+}
+
 /// Waits until the broker has an offset behind this one: all messages before it have to finish, and commits are repeated. False
 /// if the ownership ends first.
 pub(crate) async fn wait_until_committed(member: &Member, owned: &OwnedQueue, offset: i64) -> bool {
@@ -174,7 +228,7 @@ pub(crate) async fn commit_last(member: &Member, owned: &OwnedQueue, limit: Dura
     const LOOK_AGAIN: Duration = Duration::from_millis(10);
     let (queue, generation) = (&owned.queue, owned.generation);
     let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
-    if let Some(lowest) = lowest {
+    if let Some(lowest) = lowest.filter(|_| !member.settings.user_commits()) {
         member.commits().advance(queue, generation, lowest);
     }
     let committing = async {
@@ -197,6 +251,9 @@ pub(crate) async fn commit_last(member: &Member, owned: &OwnedQueue, limit: Dura
 
 /// Tells the table how far each queue is.
 pub(super) fn note_finished(member: &Member) {
+    if member.settings.user_commits() {
+        return;
+    }
     for owned in member.queues.all() {
         let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
         if let Some(lowest) = lowest {

@@ -122,7 +122,7 @@ impl Bounds {
         Self { max, ..self }
     }
 
-    pub(super) fn clamp(&self, offset: i64) -> i64 {
+    pub(crate) fn clamp(&self, offset: i64) -> i64 {
         offset.clamp(self.min, self.max)
     }
 }

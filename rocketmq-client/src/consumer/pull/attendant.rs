@@ -133,7 +133,7 @@ async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Star
                 }
                 StartEvent::Group(remote::history(member, queue).await)
             }
-            StartStep::AskTime(time) => StartEvent::AtTime(remote::offset_at(member, queue, time).await),
+            StartStep::AskTime(time) => StartEvent::AtTime(remote::offset_at(member, queue, time).await.ok()),
             StartStep::WaitUntil(at) => {
                 let mut state = owned.lock();
                 if let Stage::Locating(place) = &mut state.stage {

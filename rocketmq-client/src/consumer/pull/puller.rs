@@ -91,7 +91,7 @@ fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -
 
 /// The offset that a pull from the master carries with it. Offsets of a broadcast consumer lie here.
 fn rides(member: &Member, owned: &OwnedQueue, lowest: i64) -> Option<i64> {
-    if member.settings.broadcast {
+    if member.settings.broadcast || member.settings.user_commits() {
         return None;
     }
     let mut commits = member.commits();

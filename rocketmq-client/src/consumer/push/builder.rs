@@ -3,9 +3,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::PushConsumer;
-use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
 use crate::client::MQClient;
 use crate::conf::ConsumerOption;
+use crate::consumer::inner::MQConsumerInner;
 use crate::consumer::listener::{
     BatchOutcome, ConsumeContext, ConsumeOutcome, IntoOutcome, MessageListener, OrderlyOutcome,
 };
@@ -266,10 +266,10 @@ impl PushConsumerBuilder {
     /// `InvalidOption` when an option of a shared client is not as the client has it.
     pub fn build(self) -> Result<PushConsumer, MQClientError> {
         let inner = match self.client {
-            None => DefaultMQPushConsumerImpl::new(self.option),
+            None => MQConsumerInner::new(self.option),
             Some(client) => {
                 client.check(|option| self.option.differs_from(option))?;
-                DefaultMQPushConsumerImpl::of_client(client, self.option)
+                MQConsumerInner::of_client(client, self.option)
             }
         };
         {

@@ -4,8 +4,8 @@ use std::time::Duration;
 use rocketmq_remoting::protocol::body::ConsumerRunningInfo;
 
 use super::PushConsumerBuilder;
-use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
 use crate::conf::{ConsumerOption, millis};
+use crate::consumer::inner::MQConsumerInner;
 use crate::consumer::subscription::MessageSelector;
 use crate::consumer::watch::{ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats};
 use crate::error::MQClientError;
@@ -37,7 +37,7 @@ use crate::model::MessageQueue;
 /// ```
 #[derive(Debug, Clone)]
 pub struct PushConsumer {
-    pub(super) inner: Arc<DefaultMQPushConsumerImpl>,
+    pub(super) inner: Arc<MQConsumerInner>,
 }
 
 impl PushConsumer {
@@ -58,7 +58,7 @@ impl PushConsumer {
     /// # }
     /// ```
     pub fn new(option: ConsumerOption) -> Self {
-        Self { inner: Arc::new(DefaultMQPushConsumerImpl::new(option)) }
+        Self { inner: Arc::new(MQConsumerInner::new(option)) }
     }
 
     /// A consumer of this group in the making.

@@ -12,7 +12,7 @@ mod route_watch;
 mod tests;
 mod timing;
 
-pub(crate) use plan::{PlanInput, RebalancePlan, TopicPlanner, plan_broadcast};
+pub(crate) use plan::{PlanInput, RebalancePlan, TopicPlanner, plan_alone};
 pub(crate) use rebalancer::{Rebalancer, release};
 pub(crate) use route_watch::RouteWatch;
 pub(crate) use timing::RebalanceTiming;

@@ -91,8 +91,9 @@ impl RebalancePlan {
     }
 }
 
-/// The plan of a broadcast consumer: it owns all queues.
-pub(crate) fn plan_broadcast(
+/// The plan of a consumer that shares with no other: a broadcast consumer owns all queues of the topic, a pull consumer the
+/// queues that its user named.
+pub(crate) fn plan_alone(
     now: Instant,
     queues: &[MessageQueue],
     owned: &BTreeSet<MessageQueue>,

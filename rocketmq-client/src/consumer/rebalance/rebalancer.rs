@@ -7,7 +7,7 @@ use rocketmq_common::MessageQueue;
 use rustc_hash::FxHashMap;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{PlanInput, RebalancePlan, RebalanceTiming, RouteWatch, TopicPlanner, plan_broadcast};
+use super::{PlanInput, RebalancePlan, RebalanceTiming, RouteWatch, TopicPlanner, plan_alone};
 use crate::consumer::lock::locker;
 use crate::consumer::member::{Beat, Member, OwnedQueue, Stage, Subscribed, Trouble};
 use crate::consumer::offsets::remote;
@@ -125,7 +125,9 @@ impl Rebalancer {
             remote::note_history(&member, subscribed).await;
         }
         let asked = match &view {
-            Some(view) if !member.settings.broadcast => self.members(view, members).await,
+            Some(view) if !member.settings.broadcast && member.assigned(&subscribed.topic).is_none() => {
+                self.members(view, members).await
+            }
             _ => None,
         };
         let topic = self.topics.entry(subscribed.topic.clone()).or_default();
@@ -133,8 +135,11 @@ impl Rebalancer {
             topic.planner.announce();
         }
         let owned = member.queues.of_topic(&subscribed.topic);
+        if let Some(assigned) = member.assigned(&subscribed.topic) {
+            return plan_alone(Instant::now(), &assigned, &owned);
+        }
         if member.settings.broadcast {
-            return plan_broadcast(Instant::now(), topic.watch.queues(), &owned);
+            return plan_alone(Instant::now(), topic.watch.queues(), &owned);
         }
         let input = PlanInput {
             group: member.group(),

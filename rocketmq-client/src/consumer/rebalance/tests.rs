@@ -236,9 +236,9 @@ fn a_strategy_that_fails_keeps_everything_and_is_named() {
 fn broadcast_owns_all_queues() {
     let (now, all) = (Instant::now(), queues(3));
     let owned = BTreeSet::from([all[0].clone(), MessageQueue::new("Orders", "gone", 0)]);
-    let plan = plan_broadcast(now, &all, &owned);
+    let plan = plan_alone(now, &all, &owned);
     assert_eq!((plan.release.len(), takes(&plan, now)), (1, vec![(1, 0), (2, 0)]));
-    assert_eq!(plan_broadcast(now, &[], &owned).keep, Some(KeepReason::NoRoute));
+    assert_eq!(plan_alone(now, &[], &owned).keep, Some(KeepReason::NoRoute));
 }
 
 #[test]

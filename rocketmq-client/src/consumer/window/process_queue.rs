@@ -89,6 +89,12 @@ impl<M> ProcessQueue<M> {
         self.next_pull
     }
 
+    /// The offset of the next message to hand out.
+    pub(crate) fn next_to_take(&self) -> i64 {
+        let waiting = self.entries.iter().skip(self.cursor).find(|entry| entry.step == Step::Waiting);
+        waiting.map_or(self.next_pull, |entry| entry.offset)
+    }
+
     /// The offset to commit: all messages before it are finished.
     pub(crate) fn lowest_unfinished(&self) -> i64 {
         self.entries.front().map_or(self.next_pull, |first| first.offset)

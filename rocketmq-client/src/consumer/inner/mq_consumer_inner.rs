@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rocketmq_common::{MessageQueue, namespace};
@@ -20,33 +20,37 @@ use crate::life_cycle::LifeCycle;
 
 pub(super) const CLIENT: &str = "push consumer";
 
-/// The working part of a push consumer. Java: `DefaultMQPushConsumerImpl`.
+/// The working part of a consumer whose broker hands out queues. Java: `DefaultMQPushConsumerImpl`, `DefaultLitePullConsumerImpl`.
 #[derive(Debug)]
-pub(crate) struct DefaultMQPushConsumerImpl {
-    pub(super) option: ConsumerOption,
-    pub(super) client: MQClient,
+pub(crate) struct MQConsumerInner {
+    pub(crate) option: ConsumerOption,
+    pub(crate) client: MQClient,
     /// Whether nobody else uses the client.
-    pub(super) is_alone: bool,
-    pub(super) life: LifeCycle<Running>,
-    pub(super) events: Arc<EventSender>,
+    pub(crate) is_alone: bool,
+    /// Whether its user polls for messages. Java: `DefaultLitePullConsumerImpl`.
+    pub(crate) polls: bool,
+    pub(crate) life: LifeCycle<Running>,
+    pub(crate) events: Arc<EventSender>,
     wishes: Mutex<Wishes>,
 }
 
 /// What the user wants, whether the consumer runs or not.
 #[derive(Debug)]
-pub(super) struct Wishes {
+pub(crate) struct Wishes {
     /// By topic, as the user names it.
-    pub(super) subscriptions: BTreeMap<String, MessageSelector>,
-    pub(super) listener: Option<MessageListener>,
-    pub(super) topic_listeners: BTreeMap<String, MessageListener>,
+    pub(crate) subscriptions: BTreeMap<String, MessageSelector>,
+    pub(crate) listener: Option<MessageListener>,
+    pub(crate) topic_listeners: BTreeMap<String, MessageListener>,
     /// In place of a listener.
-    pub(super) stream: Option<Arc<FeedSource>>,
-    pub(super) concurrency: usize,
+    pub(crate) stream: Option<Arc<FeedSource>>,
+    /// In place of subscriptions, the queues of a pull consumer.
+    pub(crate) assigned: Option<BTreeSet<MessageQueue>>,
+    pub(crate) concurrency: usize,
 }
 
 impl Wishes {
     /// What the messages go to.
-    pub(super) fn receiver(&self) -> Result<Option<Receiver>, MQClientError> {
+    pub(crate) fn receiver(&self) -> Result<Option<Receiver>, MQClientError> {
         let general = self.listener.as_ref().map(|listener| listener.0.clone());
         let topics = self.topic_listeners.iter().map(|(topic, listener)| (topic.clone(), listener.0.clone()));
         match (route(general, topics)?, &self.stream) {
@@ -60,8 +64,17 @@ impl Wishes {
         }
     }
 
+    /// Whether queues come from the user or from subscriptions, not from both.
+    pub(crate) fn check_assignment(&self) -> Result<(), MQClientError> {
+        if self.assigned.is_none() || self.subscriptions.is_empty() {
+            return Ok(());
+        }
+        let reason = "queues come from assign() or from subscribe(), not from both";
+        Err(invalid("assign", reason))
+    }
+
     /// Whether the messages of a topic go to somebody if those of other topics do.
-    pub(super) fn check_topic(&self, topic: &str) -> Result<(), MQClientError> {
+    pub(crate) fn check_topic(&self, topic: &str) -> Result<(), MQClientError> {
         if self.listener.is_some()
             || self.topic_listeners.is_empty()
             || self.topic_listeners.contains_key(topic)
@@ -76,32 +89,33 @@ impl Wishes {
 
 /// What exists once the consumer is started.
 #[derive(Debug)]
-pub(super) struct Running {
-    pub(super) member: Arc<Member>,
-    pub(super) membership: Arc<Membership>,
-    pub(super) pool: Option<Arc<Pool>>,
+pub(crate) struct Running {
+    pub(crate) member: Arc<Member>,
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) pool: Option<Arc<Pool>>,
     /// What the shutdown runs on, so that no caller can interrupt it.
-    pub(super) ending: TaskOwner,
-    pub(super) report: watch::Sender<Option<ConsumerShutdownReport>>,
-    pub(super) is_ending: Mutex<bool>,
+    pub(crate) ending: TaskOwner,
+    pub(crate) report: watch::Sender<Option<ConsumerShutdownReport>>,
+    pub(crate) is_ending: Mutex<bool>,
     /// Why it ended by itself.
-    pub(super) end_reason: OnceLock<MQClientError>,
+    pub(crate) end_reason: OnceLock<MQClientError>,
 }
 
-impl DefaultMQPushConsumerImpl {
+impl MQConsumerInner {
     /// A consumer with a client of its own.
-    pub(super) fn new(option: ConsumerOption) -> Self {
+    pub(crate) fn new(option: ConsumerOption) -> Self {
         let client = MQClient::new(option.own_client_option());
         Self { is_alone: true, ..Self::of_client(client, option) }
     }
 
     /// A consumer of a client that others use too.
-    pub(super) fn of_client(client: MQClient, option: ConsumerOption) -> Self {
+    pub(crate) fn of_client(client: MQClient, option: ConsumerOption) -> Self {
         let wishes = Wishes {
             subscriptions: BTreeMap::new(),
             listener: None,
             topic_listeners: BTreeMap::new(),
             stream: None,
+            assigned: None,
             concurrency: option.consume_concurrency(),
         };
         let events = Arc::new(EventSender::new(option.group_name().unwrap_or_default()));
@@ -109,27 +123,33 @@ impl DefaultMQPushConsumerImpl {
             option,
             client,
             is_alone: false,
+            polls: false,
             life: LifeCycle::new(CLIENT),
             events,
             wishes: Mutex::new(wishes),
         }
     }
 
-    pub(super) fn wishes(&self) -> MutexGuard<'_, Wishes> {
+    /// The same whose user polls.
+    pub(crate) fn polling(self) -> Self {
+        Self { polls: true, life: LifeCycle::new("pull consumer"), ..self }
+    }
+
+    pub(crate) fn wishes(&self) -> MutexGuard<'_, Wishes> {
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn running(&self) -> Result<&Running, MQClientError> {
+    pub(crate) fn running(&self) -> Result<&Running, MQClientError> {
         self.life.running()
     }
 
     /// The topic or group as brokers know it.
-    pub(super) fn wrap<'a>(&self, name: &'a str) -> Cow<'a, str> {
+    pub(crate) fn wrap<'a>(&self, name: &'a str) -> Cow<'a, str> {
         self.option.namespace().map_or(name.into(), |ns| namespace::wrap_namespace(ns, name))
     }
 
     /// For one topic, or for all.
-    pub(super) fn set_listener(&self, topic: Option<String>, listener: MessageListener) {
+    pub(crate) fn set_listener(&self, topic: Option<String>, listener: MessageListener) {
         if self.life.started().is_some() {
             tracing::warn!(
                 group = self.option.group_name(),
@@ -143,7 +163,7 @@ impl DefaultMQPushConsumerImpl {
         }
     }
 
-    pub(super) fn messages(&self) -> Result<MessageStream, MQClientError> {
+    pub(crate) fn messages(&self) -> Result<MessageStream, MQClientError> {
         if self.life.started().is_some() {
             return Err(MQClientError::AlreadyStarted { client: CLIENT });
         }
@@ -158,7 +178,7 @@ impl DefaultMQPushConsumerImpl {
         Ok(stream)
     }
 
-    pub(super) fn set_concurrency(&self, handlers: usize) -> Result<(), MQClientError> {
+    pub(crate) fn set_concurrency(&self, handlers: usize) -> Result<(), MQClientError> {
         let mut option = self.option.clone();
         option.set_consume_concurrency(handlers).validate()?;
         self.wishes().concurrency = handlers;
@@ -168,13 +188,13 @@ impl DefaultMQPushConsumerImpl {
         Ok(())
     }
 
-    pub(super) fn assignment(&self) -> Vec<MessageQueue> {
+    pub(crate) fn assignment(&self) -> Vec<MessageQueue> {
         let Some(running) = self.life.started() else { return Vec::new() };
         running.member.queues.all().iter().map(|owned| owned.queue.clone()).collect()
     }
 
     /// Stops handing out and pulling messages, or goes on.
-    pub(super) fn suspend(&self, suspended: bool) {
+    pub(crate) fn suspend(&self, suspended: bool) {
         let Some(running) = self.life.started() else { return };
         let member = &running.member;
         member.ready.suspend(suspended);
@@ -188,7 +208,7 @@ impl DefaultMQPushConsumerImpl {
     }
 
     /// Does the same with some queues, for as long as they are owned.
-    pub(super) fn pause(&self, queues: &[MessageQueue], paused: bool) {
+    pub(crate) fn pause(&self, queues: &[MessageQueue], paused: bool) {
         let Some(running) = self.life.started() else { return };
         let member = &running.member;
         for owned in queues.iter().filter_map(|queue| member.queues.get(queue)) {

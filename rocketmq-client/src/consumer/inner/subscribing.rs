@@ -1,21 +1,30 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::body::CheckClientRequestBody;
 use tokio::time::Instant;
 
-use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
+use super::mq_consumer_inner::MQConsumerInner;
 use super::start::{BoxFuture, left};
+use crate::clock::now_ms;
 use crate::conf::millis;
 use crate::consumer::member::{Member, Subscribed};
 use crate::consumer::offsets::remote;
-use crate::consumer::subscription::MessageSelector;
-use crate::error::MQClientError;
+use crate::consumer::subscription::{MessageSelector, Subscription};
+use crate::error::{MQClientError, invalid};
 use crate::waiting;
 
-impl DefaultMQPushConsumerImpl {
-    pub(super) fn subscribe(self: &Arc<Self>, topic: String, selector: MessageSelector) -> BoxFuture<'_, ()> {
+impl MQConsumerInner {
+    pub(crate) fn subscribe(self: &Arc<Self>, topic: String, selector: MessageSelector) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let subscribed = self.subscribed(&topic, &selector)?;
+            if self.wishes().assigned.is_some() {
+                return Err(invalid(
+                    "subscribe",
+                    "queues come from assign() or from subscribe(), not from both",
+                ));
+            }
             match self.running() {
                 Ok(running) => {
                     self.wishes().check_topic(&topic)?;
@@ -47,7 +56,7 @@ impl DefaultMQPushConsumerImpl {
         })
     }
 
-    pub(super) fn unsubscribe<'a>(self: &'a Arc<Self>, topic: &'a str) -> BoxFuture<'a, ()> {
+    pub(crate) fn unsubscribe<'a>(self: &'a Arc<Self>, topic: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             self.wishes().subscriptions.remove(topic);
             match self.running() {
@@ -68,10 +77,80 @@ impl DefaultMQPushConsumerImpl {
     }
 }
 
+/// Queues that the user names.
+impl MQConsumerInner {
+    pub(crate) fn assign(self: &Arc<Self>, queues: BTreeSet<MessageQueue>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if !self.wishes().subscriptions.is_empty() {
+                return Err(invalid(
+                    "assign",
+                    "queues come from assign() or from subscribe(), not from both",
+                ));
+            }
+            match self.running() {
+                Ok(running) => {
+                    let deadline = Instant::now() + millis(self.option.start_timeout());
+                    let member = &running.member;
+                    self.set_assigned(member, queues.clone(), deadline).await?;
+                    running.membership.subscribe(member.consumer_data());
+                    for subscribed in member.all_subscribed() {
+                        member.reach_servers(&subscribed.topic, deadline).await;
+                    }
+                    self.wishes().assigned = Some(queues.clone());
+                    member.want_rebalance();
+                    for queue in queues {
+                        if let Some(subscribed) = member.subscribed(queue.topic()) {
+                            member.take(queue, subscribed, false);
+                        }
+                    }
+                    Ok(())
+                }
+                Err(MQClientError::NotStarted { .. }) => {
+                    self.wishes().assigned = Some(queues);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// Has a member read these queues, all messages of them.
+    pub(crate) async fn set_assigned(
+        &self,
+        member: &Member,
+        queues: BTreeSet<MessageQueue>,
+        deadline: Instant,
+    ) -> Result<(), MQClientError> {
+        let topics: BTreeSet<&str> = queues.iter().map(MessageQueue::topic).collect();
+        for topic in &topics {
+            if member.subscribed(topic).is_none() {
+                let subscription = Subscription::new(topic, &MessageSelector::all(), now_ms())?;
+                let subscribed = Subscribed { topic: (*topic).into(), subscription, is_retry: false };
+                self.find_route(member, &subscribed, deadline).await?;
+                remote::note_history(member, &subscribed).await;
+                member.set_subscribed(subscribed);
+            }
+        }
+        for before in member.all_subscribed().iter().filter(|before| !topics.contains(&*before.topic)) {
+            member.remove_subscribed(&before.topic);
+        }
+        member.assign(queues);
+        Ok(())
+    }
+
+    /// The readable queues of a topic.
+    pub(crate) async fn message_queues(&self, topic: &str) -> Result<Vec<MessageQueue>, MQClientError> {
+        let instance = &self.running()?.member.instance;
+        let (topic, limit) = (self.wrap(topic), instance.api().timeout());
+        let info = instance.find_subscribe_info(&topic, limit, Instant::now() + limit).await?;
+        Ok(info.queues().to_vec())
+    }
+}
+
 impl Member {
     /// Has the masters check an SQL filter (46). Only a filter that a broker cannot read is an error here: what keeps a
     /// broker from answering shows at its pulls.
-    pub(super) async fn check_filter(
+    pub(crate) async fn check_filter(
         &self,
         subscribed: &Subscribed,
         deadline: Instant,
@@ -103,7 +182,7 @@ impl Member {
     }
 
     /// Makes sure that all servers of a topic know this member, as far as they answer.
-    pub(super) async fn reach_servers(&self, topic: &str, deadline: Instant) {
+    pub(crate) async fn reach_servers(&self, topic: &str, deadline: Instant) {
         let Some(view) = self.view(topic) else { return };
         let limit = deadline.min(Instant::now() + self.instance.api().timeout());
         self.instance.reach_all(view.servers().cloned().collect(), limit).await;

@@ -95,7 +95,7 @@ async fn answer(
 }
 
 /// What answers brokers for a consumer.
-pub(super) fn handlers(
+pub(crate) fn handlers(
     member: &Arc<Member>,
     pool: Option<&Arc<Pool>>,
 ) -> Vec<(RequestCode, Arc<dyn BrokerRequestHandler>)> {

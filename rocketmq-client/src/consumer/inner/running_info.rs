@@ -4,22 +4,22 @@ use rocketmq_remoting::protocol::body::{ConsumerRunningInfo, ProcessQueueInfo};
 use rocketmq_remoting::protocol::mq_version;
 use tokio::time::Instant;
 
-use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
+use super::mq_consumer_inner::MQConsumerInner;
 use crate::clock::now_ms;
 use crate::consumer::lock::LockState;
 use crate::consumer::member::{Member, OwnedQueue};
 
 const MIB: u64 = 1024 * 1024;
 
-impl DefaultMQPushConsumerImpl {
-    pub(super) fn running_info(&self) -> ConsumerRunningInfo {
+impl MQConsumerInner {
+    pub(crate) fn running_info(&self) -> ConsumerRunningInfo {
         let Some(running) = self.life.started() else { return ConsumerRunningInfo::default() };
         running_info(&running.member, running.pool.as_ref().map_or(0, |pool| pool.wanted()))
     }
 }
 
-/// What operators see of a running consumer. Java: `DefaultMQPushConsumerImpl.consumerRunningInfo`.
-pub(super) fn running_info(member: &Member, handlers: usize) -> ConsumerRunningInfo {
+/// What operators see of a running consumer. Java: `MQConsumerInner.consumerRunningInfo`.
+pub(crate) fn running_info(member: &Member, handlers: usize) -> ConsumerRunningInfo {
     let (settings, data) = (&member.settings, &member.data);
     let name_servers = member.instance.api().name_servers().addresses().join(";");
     // Names in capitals are of the protocol; the others are Java's names of options.

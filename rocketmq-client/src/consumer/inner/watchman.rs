@@ -4,7 +4,7 @@ use std::time::Duration;
 use rocketmq_remoting::protocol::header::PullMessageRequestHeader;
 use tokio::time::{Instant, sleep};
 
-use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
+use super::mq_consumer_inner::MQConsumerInner;
 use crate::consumer::dispatch::Pool;
 use crate::consumer::member::{Beat, Member, OwnedQueue, Ownership, Stage, Trouble};
 use crate::consumer::offsets::remote;
@@ -21,13 +21,13 @@ const CONFIRM_AGAIN: Duration = Duration::from_secs(10);
 /// Looks at a running consumer from outside, once a second: for queues that do not move, handlers that block their thread,
 /// messages that nothing reads, and refusals that no broker takes back.
 pub(super) struct Watchman {
-    pub(super) consumer: Weak<DefaultMQPushConsumerImpl>,
+    pub(super) consumer: Weak<MQConsumerInner>,
     pub(super) member: Arc<Member>,
     pub(super) pool: Option<Arc<Pool>>,
 }
 
 impl Watchman {
-    pub(super) async fn keep_watch(self) {
+    pub(crate) async fn keep_watch(self) {
         let mut stalls = StallWatch::default();
         let mut confirm_at = Instant::now();
         loop {

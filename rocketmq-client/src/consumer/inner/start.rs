@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::body::{ConsumeType, ConsumerData};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::default_mq_push_consumer_impl::{DefaultMQPushConsumerImpl, Running};
+use super::mq_consumer_inner::{MQConsumerInner, Running};
 use super::notices;
 use super::watchman::Watchman;
 use crate::clock::now_ms;
@@ -32,20 +32,21 @@ const MIB: u64 = 1024 * 1024;
 pub(super) type BoxFuture<'a, T> =
     Pin<Box<dyn std::future::Future<Output = Result<T, MQClientError>> + Send + 'a>>;
 
-impl DefaultMQPushConsumerImpl {
-    pub(super) fn start(self: &Arc<Self>) -> BoxFuture<'_, ()> {
+impl MQConsumerInner {
+    pub(crate) fn start(self: &Arc<Self>) -> BoxFuture<'_, ()> {
         Box::pin(self.start_once())
     }
 
     async fn start_once(self: &Arc<Self>) -> Result<(), MQClientError> {
         let starting = self.life.begin()?;
         self.option.validate()?;
-        let (receiver, selectors) = {
+        let (receiver, selectors, assigned) = {
             let wishes = self.wishes();
+            wishes.check_assignment()?;
             for topic in wishes.subscriptions.keys() {
                 wishes.check_topic(topic)?;
             }
-            (wishes.receiver()?, wishes.subscriptions.clone())
+            (wishes.receiver()?, wishes.subscriptions.clone(), wishes.assigned.clone())
         };
         let orderly = matches!(receiver, Some(Receiver::Listener(Listener::Orderly(_))));
         if !orderly && !self.option.auto_commit() && receiver.is_some() {
@@ -65,7 +66,10 @@ impl DefaultMQPushConsumerImpl {
             self.find_route(&member, &subscribed, deadline).await?;
             member.set_subscribed(subscribed);
         }
-        if !member.settings.broadcast {
+        if let Some(assigned) = assigned {
+            self.set_assigned(&member, assigned, deadline).await?;
+        }
+        if !member.settings.broadcast && !self.polls {
             member.set_subscribed(retry_subscription(&member)?);
         }
         for subscribed in member.all_subscribed() {
@@ -148,7 +152,7 @@ impl DefaultMQPushConsumerImpl {
     fn data(&self) -> ConsumerData {
         ConsumerData {
             consume_from_where: self.option.consume_from_where().wire(),
-            consume_type: ConsumeType::Passively,
+            consume_type: if self.polls { ConsumeType::Actively } else { ConsumeType::Passively },
             group_name: self.wrap(self.option.group_name().unwrap_or_default()).into_owned(),
             message_model: self.option.message_model().wire(),
             subscription_data_set: Vec::new(),
@@ -183,6 +187,7 @@ impl DefaultMQPushConsumerImpl {
             rate_limit: option.consume_rate_limit(),
             persist_interval: millis(option.persist_offset_interval()),
             suspend_queue: millis(option.suspend_current_queue_time()),
+            polls: self.polls,
             auto_commit: option.auto_commit(),
             strategy: option.allocate_message_queue_strategy().clone(),
         }
@@ -210,7 +215,7 @@ impl DefaultMQPushConsumerImpl {
     }
 
     /// A subscription as brokers know it.
-    pub(super) fn subscribed(
+    pub(crate) fn subscribed(
         &self,
         topic: &str,
         selector: &MessageSelector,
@@ -221,7 +226,7 @@ impl DefaultMQPushConsumerImpl {
     }
 
     /// Looks the route of a topic up. Without one, a consumer that requires its topics fails.
-    pub(super) async fn find_route(
+    pub(crate) async fn find_route(
         &self,
         member: &Member,
         subscribed: &Subscribed,
@@ -239,7 +244,7 @@ impl DefaultMQPushConsumerImpl {
     }
 }
 
-pub(super) fn left(deadline: Instant) -> Duration {
+pub(crate) fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::default_mq_push_consumer_impl::{CLIENT, DefaultMQPushConsumerImpl, Running};
+use super::mq_consumer_inner::{CLIENT, MQConsumerInner, Running};
 use super::start::{BoxFuture, left};
 use crate::client::{self, MQClient, ShutdownReport};
 use crate::conf::millis;
@@ -19,7 +19,7 @@ use crate::waiting;
 /// What is kept of the time for commits, and for goodbyes, while handlers end.
 const AT_THE_END: Duration = Duration::from_secs(2);
 
-impl client::ClientMember for DefaultMQPushConsumerImpl {
+impl client::ClientMember for MQConsumerInner {
     fn is_consumer(&self) -> bool {
         true
     }
@@ -35,7 +35,7 @@ impl client::ClientMember for DefaultMQPushConsumerImpl {
     }
 }
 
-impl DefaultMQPushConsumerImpl {
+impl MQConsumerInner {
     /// Shuts down within the time that the options give.
     pub(crate) fn shutdown_in_time(self: &Arc<Self>) -> BoxFuture<'_, ConsumerShutdownReport> {
         self.shutdown(millis(self.option.shutdown_timeout()))
@@ -60,14 +60,14 @@ impl DefaultMQPushConsumerImpl {
     }
 
     /// Shuts down because the consumer cannot heal.
-    pub(super) fn end_by_itself(&self, reason: MQClientError) {
+    pub(crate) fn end_by_itself(&self, reason: MQClientError) {
         if let Ok(running) = self.life.shut_down() {
             self.begin_end(running, millis(self.option.shutdown_timeout()), Some(reason));
         }
     }
 
     /// Waits for the end of the consumer.
-    pub(super) async fn wait(&self) -> Result<(), MQClientError> {
+    pub(crate) async fn wait(&self) -> Result<(), MQClientError> {
         let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
         let _ = running.report.subscribe().wait_for(Option::is_some).await;
         running.end_reason.get().map_or(Ok(()), |reason| Err(reason.clone()))
@@ -119,7 +119,8 @@ impl Ending {
             pool.end_stream(self.reason.take());
         }
         let keep = AT_THE_END.min((deadline - began) / 2);
-        let drain = left(deadline).saturating_sub(keep);
+        // What was polled and not confirmed has nobody to confirm it.
+        let drain = if member.settings.polls { Duration::ZERO } else { left(deadline).saturating_sub(keep) };
         let limit = member.instance.api().timeout().min(keep);
         let released = owned
             .iter()

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::default_mq_push_consumer_impl::DefaultMQPushConsumerImpl;
+use super::mq_consumer_inner::MQConsumerInner;
 use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
 use crate::consumer::pull;
 use crate::consumer::watch::{ConsumerHealth, ConsumerStats, QueueHealth, QueueState, Throttle};
@@ -11,8 +11,8 @@ use crate::error::MQClientError;
 /// Each loop comes round within this time, apart from its requests.
 const ROUND: Duration = Duration::from_secs(60);
 
-impl DefaultMQPushConsumerImpl {
-    pub(super) fn health(&self) -> ConsumerHealth {
+impl MQConsumerInner {
+    pub(crate) fn health(&self) -> ConsumerHealth {
         let mut health = ConsumerHealth { group: self.events.group(), ..ConsumerHealth::default() };
         health.cache_limit = self.option.cache_limit();
         health.concurrency = self.wishes().concurrency;
@@ -38,7 +38,7 @@ impl DefaultMQPushConsumerImpl {
         health
     }
 
-    pub(super) fn stats(&self) -> Result<ConsumerStats, MQClientError> {
+    pub(crate) fn stats(&self) -> Result<ConsumerStats, MQClientError> {
         let member = &self.running()?.member;
         let mut stats = member.recorder.snapshot();
         for owned in member.queues.all() {

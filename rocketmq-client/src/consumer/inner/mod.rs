@@ -1,0 +1,21 @@
+//! The working part of push and pull consumers. Java: `MQConsumerInner`.
+//!
+//! - [`MQConsumerInner`]: what its user wants, and what exists once it runs
+//! - `start`: how it comes to run
+//! - `subscribing`: topics and assigned queues that come and go while it runs
+//! - `shutdown`: how it ends
+//! - `notices`: what brokers ask of it
+//! - `running_info`: what operators see of it
+//! - `health`: how its queues are
+//! - `watchman`: looks at all queues and handlers once a second, for what is stuck and what cannot heal
+
+mod health;
+mod mq_consumer_inner;
+mod notices;
+mod running_info;
+mod shutdown;
+mod start;
+mod subscribing;
+mod watchman;
+
+pub(crate) use mq_consumer_inner::MQConsumerInner;

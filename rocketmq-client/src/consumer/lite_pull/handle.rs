@@ -1,0 +1,165 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::polled::Polled;
+use crate::client::MQClient;
+use crate::conf::{ConsumerOption, millis};
+use crate::consumer::inner::MQConsumerInner;
+use crate::consumer::subscription::MessageSelector;
+use crate::consumer::watch::{ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats};
+use crate::error::MQClientError;
+use crate::model::MessageQueue;
+
+/// A handle of a [`PullConsumer`](super::PullConsumer) for other tasks: clones share everything.
+#[derive(Debug, Clone)]
+pub struct PullConsumerHandle {
+    pub(super) inner: Arc<MQConsumerInner>,
+    pub(super) polled: Arc<Polled>,
+}
+
+impl PullConsumerHandle {
+    pub(super) fn new(option: ConsumerOption) -> Self {
+        Self { inner: Arc::new(MQConsumerInner::new(option).polling()), polled: Arc::default() }
+    }
+
+    pub(super) fn of_client(client: MQClient, option: ConsumerOption) -> Self {
+        let inner = MQConsumerInner::of_client(client, option).polling();
+        Self { inner: Arc::new(inner), polled: Arc::default() }
+    }
+
+    /// Subscribes to a topic, whose queues the members of the group share; see
+    /// [`PushConsumer::subscribe`](crate::consumer::PushConsumer::subscribe).
+    ///
+    /// # Errors
+    /// `InvalidOption` if queues are assigned; the errors of `PushConsumer::subscribe`.
+    pub async fn subscribe(
+        &self,
+        topic: impl Into<String>,
+        selector: impl Into<MessageSelector>,
+    ) -> Result<(), MQClientError> {
+        self.inner.subscribe(topic.into(), selector.into()).await
+    }
+
+    /// Ends a subscription. Its queues are released.
+    ///
+    /// # Errors
+    /// `ShutDown`.
+    pub async fn unsubscribe(&self, topic: impl AsRef<str>) -> Result<(), MQClientError> {
+        self.inner.unsubscribe(topic.as_ref()).await
+    }
+
+    /// Reads these queues and no others, whatever other members of the group read. A later call replaces the queues; queues
+    /// that stay keep their positions. Positions begin at the committed offsets of the group, else as `consume_from_where` says.
+    ///
+    /// The consumer is a member of the group all the same: do not mix it with members that subscribe, whose queues would be
+    /// shared with it.
+    ///
+    /// # Errors
+    /// `InvalidOption` if topics are subscribed; `BrokerNotFound` if a topic has no route; `ShutDown`.
+    pub async fn assign(&self, queues: impl IntoIterator<Item = MessageQueue>) -> Result<(), MQClientError> {
+        self.inner.assign(queues.into_iter().collect()).await
+    }
+
+    /// Starts. Returns when the first positions are known; see
+    /// [`PushConsumer::start`](crate::consumer::PushConsumer::start).
+    ///
+    /// # Errors
+    /// The errors of `PushConsumer::start`.
+    pub async fn start(&self) -> Result<(), MQClientError> {
+        self.inner.start().await
+    }
+
+    /// Stops fetching from these queues and returning their messages, until they are resumed or go to another member.
+    pub fn pause(&self, queues: &[MessageQueue]) {
+        self.inner.pause(queues, true);
+    }
+
+    /// Goes on with paused queues.
+    pub fn resume(&self, queues: &[MessageQueue]) {
+        self.inner.pause(queues, false);
+    }
+
+    /// All readable queues of a topic, owned or not.
+    ///
+    /// # Errors
+    /// `BrokerNotFound` if the topic has no route; `NameServerUnreachable`; `NotStarted` and `ShutDown`.
+    pub async fn fetch_message_queues(
+        &self,
+        topic: impl AsRef<str>,
+    ) -> Result<Vec<MessageQueue>, MQClientError> {
+        self.inner.message_queues(topic.as_ref()).await
+    }
+
+    /// Calls a closure when a topic has other queues than before, with all its queues. Java:
+    /// `registerTopicMessageQueueChangeListener`. It is called on a task of the consumer and must not block. Ends with the
+    /// consumer. [`events`](Self::events) tell of queues that this consumer gets and loses.
+    ///
+    /// # Errors
+    /// The errors of [`fetch_message_queues`](Self::fetch_message_queues).
+    pub async fn on_queues_changed(
+        &self,
+        topic: impl Into<String>,
+        listener: impl Fn(&[MessageQueue]) + Send + Sync + 'static,
+    ) -> Result<(), MQClientError> {
+        let topic = topic.into();
+        let mut known = self.inner.message_queues(&topic).await?;
+        let member = &self.inner.running()?.member;
+        let mut changes = member.instance.route_changes();
+        let wire = self.inner.wrap(&topic).into_owned();
+        let instance = member.instance.clone();
+        member.tasks.spawn(async move {
+            loop {
+                // What was missed may have been ours.
+                if changes.recv().await.is_ok_and(|changed| *changed != *wire) {
+                    continue;
+                }
+                let Some(info) = instance.known_subscribe_info(&wire) else { continue };
+                if info.queues() != known {
+                    known = info.queues().to_vec();
+                    listener(&known);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// The queues that the consumer owns.
+    pub fn assignment(&self) -> Vec<MessageQueue> {
+        self.inner.assignment()
+    }
+
+    /// How each queue is.
+    pub fn health(&self) -> ConsumerHealth {
+        self.inner.health()
+    }
+
+    /// What happens to the consumer from now on.
+    pub fn events(&self) -> ConsumerEvents {
+        self.inner.events.reader()
+    }
+
+    /// Counters since the start.
+    ///
+    /// # Errors
+    /// `NotStarted`, `ShutDown`.
+    pub fn get_stats(&self) -> Result<ConsumerStats, MQClientError> {
+        self.inner.stats()
+    }
+
+    /// Ends the consumer within `shutdown_timeout`. Processed messages are committed if `auto_commit` is true; messages of the
+    /// last poll count as unfinished, unless [`commit`](Self::commit) came before.
+    ///
+    /// # Errors
+    /// `NotStarted`, or `NoRuntime` outside a tokio runtime.
+    pub async fn shutdown(&self) -> Result<ConsumerShutdownReport, MQClientError> {
+        self.shutdown_within(millis(self.inner.option.shutdown_timeout())).await
+    }
+
+    /// Ends the consumer within this time; see [`shutdown`](Self::shutdown).
+    ///
+    /// # Errors
+    /// The errors of [`shutdown`](Self::shutdown).
+    pub async fn shutdown_within(&self, limit: Duration) -> Result<ConsumerShutdownReport, MQClientError> {
+        self.inner.shutdown(limit).await
+    }
+}

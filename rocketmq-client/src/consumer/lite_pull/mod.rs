@@ -1,0 +1,17 @@
+//! The pull consumer: its user asks for messages, and says where to read. Java: `DefaultLitePullConsumer`.
+//!
+//! - [`PullConsumer`]: what a user polls
+//! - [`PullConsumerHandle`]: what other tasks of the user hold
+//! - `builder`: a consumer in one expression
+//! - `polled`: messages that polls returned and that are not confirmed
+//! - `positions`: seeks and commits, and what they refuse
+
+mod builder;
+mod handle;
+mod polled;
+mod positions;
+mod pull_consumer;
+
+pub use builder::PullConsumerBuilder;
+pub use handle::PullConsumerHandle;
+pub use pull_consumer::PullConsumer;

@@ -1,0 +1,48 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rocketmq_common::MessageExt;
+
+use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::pull::settle;
+
+/// Messages that a poll returned. The next poll or a commit confirms that they are processed: their offsets are finished then,
+/// and may be committed.
+#[derive(Debug, Default)]
+pub(super) struct Polled(Mutex<Vec<(Arc<OwnedQueue>, Vec<i64>)>>);
+
+impl Polled {
+    /// Finishes the messages of earlier polls. A message whose queue went to another member, or was read from another offset
+    /// since, changes nothing.
+    pub(super) fn confirm(&self, member: &Arc<Member>) {
+        let polled = std::mem::take(&mut *self.lock());
+        for (owned, mut offsets) in polled {
+            member.recorder.succeeded(offsets.len() as u64);
+            settle(member, &owned, &mut offsets);
+        }
+    }
+
+    /// Takes up to `max` messages that wait, from one queue after the other.
+    pub(super) fn take(&self, member: &Member, max: usize) -> Vec<MessageExt> {
+        let (mut messages, mut taken) = (Vec::new(), Vec::new());
+        while messages.len() < max
+            && let Some(owned) = member.ready.pop()
+        {
+            {
+                let mut state = owned.lock();
+                state.take(max - messages.len(), &mut taken);
+                if state.gets_in_line() {
+                    drop(state);
+                    member.ready.push(owned.clone());
+                }
+            }
+            let offsets = taken.iter().map(|(offset, _)| *offset).collect();
+            messages.extend(taken.drain(..).map(|(_, message)| Arc::unwrap_or_clone(message)));
+            self.lock().push((owned, offsets));
+        }
+        messages
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Arc<OwnedQueue>, Vec<i64>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

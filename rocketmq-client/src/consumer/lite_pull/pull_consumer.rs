@@ -1,0 +1,117 @@
+use std::ops::Deref;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{PullConsumerBuilder, PullConsumerHandle};
+use crate::conf::ConsumerOption;
+use crate::error::MQClientError;
+use crate::model::MessageExt;
+
+/// Receives the messages of a group when it asks for them. Java: `DefaultLitePullConsumer`.
+///
+/// Its queues come from [`subscribe`](PullConsumerHandle::subscribe), which shares them with the other members of the group, or
+/// from [`assign`](PullConsumerHandle::assign), which names them. Messages are fetched ahead, within the limits of the options.
+///
+/// A message that [`poll`](Self::poll) returned counts as processed when the next `poll` begins, or with
+/// [`commit`](PullConsumerHandle::commit). Processed messages are committed every `persist_offset_interval`, unless the option
+/// `auto_commit` is false. A message that was fetched or polled but not processed comes again after a crash.
+///
+/// A consumer has one poller. Every other method is on its [`handle`](Self::handle) too, which other tasks may hold.
+///
+/// ```
+/// use std::time::Duration;
+/// use rocketmq_client::conf::ConsumerOption;
+/// use rocketmq_client::consumer::PullConsumer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = rocketmq_namesrv_mock::MockCluster::start().await?;
+/// # cluster.create_topic("TopicTest", 4)?;
+/// # let name_servers = cluster.name_server_addr();
+/// let mut option = ConsumerOption::default();
+/// option.set_name_server_addr(name_servers).set_group_name("billing");
+/// let mut consumer = PullConsumer::new(option);
+/// consumer.subscribe("TopicTest", "*").await?;
+/// consumer.start().await?;
+/// # let mut rounds = 0;
+/// loop {
+///     for message in consumer.poll(Duration::from_millis(100)).await? {
+///         println!("{:?}", message.body());
+///     }
+///     # rounds += 1;
+///     # if rounds == 2 { break }
+/// }
+/// consumer.commit().await?;
+/// assert!(consumer.shutdown().await?.is_clean());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct PullConsumer {
+    handle: PullConsumerHandle,
+}
+
+impl PullConsumer {
+    /// A consumer with these options, which `start` checks.
+    pub fn new(option: ConsumerOption) -> Self {
+        Self { handle: PullConsumerHandle::new(option) }
+    }
+
+    pub(super) fn of(handle: PullConsumerHandle) -> Self {
+        Self { handle }
+    }
+
+    /// A consumer of this group in the making.
+    pub fn builder(group: impl Into<String>) -> PullConsumerBuilder {
+        PullConsumerBuilder::new(group.into())
+    }
+
+    /// What other tasks of the program hold: it does everything but poll.
+    pub fn handle(&self) -> PullConsumerHandle {
+        self.handle.clone()
+    }
+
+    /// Confirms the messages of the last poll, then waits for messages. Returns up to `pull_batch_size` messages, and none when
+    /// `timeout` is over first. The messages of one queue come in order.
+    ///
+    /// Dropping the future takes no message. The messages of the last poll are confirmed even then.
+    ///
+    /// # Errors
+    /// `NotStarted`, `ShutDown`; and the reason when the consumer cannot go on.
+    pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<MessageExt>, MQClientError> {
+        let Self { handle } = self;
+        let running = handle.inner.running()?;
+        let member = &running.member;
+        handle.polled.confirm(member);
+        let max = usize::try_from(member.settings.pull_batch_size).unwrap_or(1);
+        let now = Instant::now();
+        // A time-out that no clock can count is none.
+        let deadline = now.checked_add(timeout).unwrap_or(now + Duration::from_secs(1 << 30));
+        let mut ended = running.report.subscribe();
+        loop {
+            handle.inner.running()?;
+            let messages = handle.polled.take(member, max);
+            if !messages.is_empty() {
+                return Ok(messages);
+            }
+            let waiting = async {
+                tokio::select! {
+                    () = member.ready.filled() => {}
+                    _ = ended.changed() => {}
+                }
+            };
+            if timeout_at(deadline, waiting).await.is_err() {
+                return Ok(Vec::new());
+            }
+        }
+    }
+}
+
+impl Deref for PullConsumer {
+    type Target = PullConsumerHandle;
+
+    fn deref(&self) -> &PullConsumerHandle {
+        &self.handle
+    }
+}
