@@ -54,6 +54,11 @@ impl<T> LifeCycle<T> {
         self.running.get()
     }
 
+    /// Ends a start in progress, for good: the client will not run.
+    pub(crate) fn stop_start(&self) {
+        let _ = self.state.compare_exchange(STARTING, SHUT_DOWN, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     /// Ends the running state for good. May be called again, to finish an interrupted shutdown.
     pub(crate) fn shut_down(&self) -> Result<&T, MQClientError> {
         let running = self.running.get().ok_or(MQClientError::NotStarted { client: self.client })?;

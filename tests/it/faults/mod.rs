@@ -10,16 +10,32 @@
 //! - `assignment`: wrong lists of members, wrong routes (C5, C6)
 //! - `connections`: connections that are half-open, brokers that restart (C3, C4)
 //! - `members`: members that are killed, leave and join (C1, C2)
+//! - `scene`: a cluster and members of one group, on paused time or on sockets
+//! - `listeners`: listeners that panic, fail, hang and block; a runtime that stands still (C12, C24)
+//! - `limits`: floods, records that cannot be read, brokers that put consumers off (C13, C14, C18)
+//! - `brokers`: slaves, and a broker that vanished (C17, C22)
+//! - `topics`: notices without end; topics that go, come again, grow and shrink (C19, C21)
+//! - `ending`: shutdowns in each state (C23)
+//! - `offsets_file`: the file of a broadcast consumer (C26)
+//! - `dropped`: futures of the public API that are dropped after each number of polls
 
 #![allow(dead_code, unreachable_pub)]
 
 mod assignment;
+mod brokers;
 pub(crate) mod checker;
 mod connections;
+mod dropped;
+mod ending;
 mod failing;
+mod limits;
+mod listeners;
 mod locks;
 mod members;
 mod offsets;
+mod offsets_file;
 pub(crate) mod record;
+mod scene;
 pub(crate) mod support;
 mod table;
+mod topics;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_common::MessageExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Pool;
 use super::desk::{Desk, Messages};
@@ -16,6 +16,8 @@ use crate::consumer::retry::{Failing, place, try_here_or_skip};
 const QUICK: usize = 32;
 /// A listener that takes less for a message is quick: to wake another worker takes as long.
 const QUICK_PER_MESSAGE: Duration = Duration::from_micros(20);
+/// How long a worker waits for a broker to take a message that failed.
+const A_MOMENT: Duration = Duration::from_millis(50);
 
 /// One worker.
 struct Worker {
@@ -99,9 +101,13 @@ impl Worker {
                     wait(&member, owned, &self.desk, slot, (began, deadline)).await
                 }
             };
-            if conclude(&member, owned, offset, &message, outcome).await {
-                self.done.push(offset);
-                settle(&member, owned, &mut self.done);
+            if matches!(outcome, Outcome::Returned(Ok(ConsumeOutcome::Success))) {
+                if conclude(&member, owned, offset, &message, outcome).await {
+                    self.done.push(offset);
+                    settle(&member, owned, &mut self.done);
+                }
+            } else {
+                conclude_aside(&member, owned, offset, message, outcome).await;
             }
         }
         self.note_done(owned, began);
@@ -113,6 +119,25 @@ impl Worker {
         self.member.recorder.succeeded(self.done.len() as u64);
         self.member.recorder.handled(self.done.len(), began.elapsed());
         settle(&self.member, owned, &mut self.done);
+    }
+}
+
+/// Ends a message that failed. A broker that does not answer keeps the worker a moment only.
+async fn conclude_aside(
+    member: &Arc<Member>,
+    owned: &Arc<OwnedQueue>,
+    offset: i64,
+    message: Arc<MessageExt>,
+    outcome: Outcome<ConsumeResult>,
+) {
+    let (this, owned) = (member.clone(), owned.clone());
+    let mut concluding = Box::pin(async move {
+        if conclude(&this, &owned, offset, &message, outcome).await {
+            settle(&this, &owned, &mut vec![offset]);
+        }
+    });
+    if timeout(A_MOMENT, &mut concluding).await.is_err() {
+        member.tasks.spawn(concluding);
     }
 }
 

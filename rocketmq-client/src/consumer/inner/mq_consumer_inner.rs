@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rocketmq_common::{MessageQueue, namespace};
 use rocketmq_remoting::net::TaskOwner;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::client::MQClient;
 use crate::conf::ConsumerOption;
@@ -31,6 +31,10 @@ pub(crate) struct MQConsumerInner {
     pub(crate) polls: bool,
     pub(crate) life: LifeCycle<Running>,
     pub(crate) events: Arc<EventSender>,
+    /// Held by the start while it goes on.
+    pub(super) starting: tokio::sync::Mutex<()>,
+    /// Ends a start.
+    pub(super) stop_start: Notify,
     wishes: Mutex<Wishes>,
 }
 
@@ -126,6 +130,8 @@ impl MQConsumerInner {
             polls: false,
             life: LifeCycle::new(CLIENT),
             events,
+            starting: tokio::sync::Mutex::default(),
+            stop_start: Notify::new(),
             wishes: Mutex::new(wishes),
         }
     }

@@ -18,6 +18,8 @@ use crate::waiting;
 
 /// What is kept of the time for commits, and for goodbyes, while handlers end.
 const AT_THE_END: Duration = Duration::from_secs(2);
+/// What the last steps get when no time is left.
+const LEAST: Duration = Duration::from_millis(100);
 
 impl client::ClientMember for MQConsumerInner {
     fn is_consumer(&self) -> bool {
@@ -44,14 +46,29 @@ impl MQConsumerInner {
     /// Shuts down in a task of its own, so that a caller that goes away, such as a handler, interrupts nothing.
     pub(crate) fn shutdown(self: &Arc<Self>, limit: Duration) -> BoxFuture<'_, ConsumerShutdownReport> {
         Box::pin(async move {
-            self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
+            self.life.stop_start();
+            if let Err(error @ MQClientError::NotStarted { .. }) = self.life.running() {
+                return Err(error);
+            }
             tokio::runtime::Handle::try_current().map_err(|_| MQClientError::NoRuntime)?;
-            let running = self.life.shut_down()?;
             let began = Instant::now();
+            if self.life.started().is_none() {
+                self.stop_start.notify_one();
+                // A start whose future nobody polls does not hold the shutdown up.
+                let _ = tokio::time::timeout(limit, self.starting.lock()).await;
+                if self.life.started().is_none() {
+                    if self.is_alone {
+                        self.client.close(left(began + limit).max(LEAST)).await;
+                    }
+                    return Ok(ConsumerShutdownReport { took: began.elapsed(), ..Default::default() });
+                }
+            }
+            let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
+            self.life.shut_down()?;
             let mut report = running.report.subscribe();
             self.begin_end(running, limit, None);
             // Whatever blocks the task of the shutdown does not block this caller.
-            let waited = tokio::time::timeout(limit + AT_THE_END, report.wait_for(Option::is_some)).await;
+            let waited = tokio::time::timeout(limit + 3 * LEAST, report.wait_for(Option::is_some)).await;
             match waited {
                 Ok(Ok(report)) => Ok((*report).clone().unwrap_or_default()),
                 _ => Ok(unknown(&running.member, began)),
@@ -121,21 +138,21 @@ impl Ending {
         let keep = AT_THE_END.min((deadline - began) / 2);
         // What was polled and not confirmed has nobody to confirm it.
         let drain = if member.settings.polls { Duration::ZERO } else { left(deadline).saturating_sub(keep) };
-        let limit = member.instance.api().timeout().min(keep);
+        let until = deadline - keep / 3;
         let released = owned
             .iter()
-            .map(|owned| async move { (owned.queue.clone(), release(member, owned, drain, limit).await) });
+            .map(|owned| async move { (owned.queue.clone(), release(member, owned, drain, until).await) });
         for (queue, left) in waiting::all(released).await {
             report.unfinished += u32::try_from(left.unfinished).unwrap_or(u32::MAX);
             report.uncommitted.extend(left.uncommitted.map(|offset| (queue.clone(), offset)));
             report.still_locked.extend(left.still_locked.then_some(queue));
         }
-        let goodbye = (Instant::now() + limit).min(deadline.max(Instant::now() + keep / 2));
+        let goodbye = deadline.min(Instant::now() + member.instance.api().timeout());
         let untold = member.instance.leave_group(&self.membership, goodbye).await;
         report.not_unregistered = untold.iter().map(ToString::to_string).collect();
-        member.tasks.shutdown(left(deadline).max(Duration::from_millis(100))).await;
+        member.tasks.shutdown(left(deadline).max(LEAST)).await;
         if let Some(client) = &self.client {
-            client.close(left(deadline).max(Duration::from_millis(100))).await;
+            client.close(left(deadline).max(LEAST)).await;
         }
         report.took = began.elapsed();
         report
@@ -146,7 +163,14 @@ impl Ending {
 fn unknown(member: &Member, began: Instant) -> ConsumerShutdownReport {
     let mut report = ConsumerShutdownReport::default();
     for owned in member.queues.all() {
-        report.unfinished += u32::try_from(owned.lock().in_hand()).unwrap_or(u32::MAX);
+        let (queue, committed) = (&owned.queue, member.commits().committed(&owned.queue));
+        let state = owned.lock();
+        report.unfinished += u32::try_from(state.in_hand()).unwrap_or(u32::MAX);
+        let lowest = state.window.as_ref().map(|window| window.lowest_unfinished());
+        let uncommitted = lowest.filter(|lowest| committed != Some(*lowest));
+        report.uncommitted.extend(uncommitted.map(|offset| (queue.clone(), offset)));
+        let is_locked = state.order.as_ref().is_some_and(|order| order.lock.age(Instant::now()).is_some());
+        report.still_locked.extend(is_locked.then(|| queue.clone()));
     }
     report.took = began.elapsed();
     report

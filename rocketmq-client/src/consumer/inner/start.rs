@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::body::{ConsumeType, ConsumerData};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::mq_consumer_inner::{MQConsumerInner, Running};
+use super::mq_consumer_inner::{CLIENT, MQConsumerInner, Running};
 use super::notices;
 use super::watchman::Watchman;
 use crate::clock::now_ms;
@@ -34,7 +34,16 @@ pub(super) type BoxFuture<'a, T> =
 
 impl MQConsumerInner {
     pub(crate) fn start(self: &Arc<Self>) -> BoxFuture<'_, ()> {
-        Box::pin(self.start_once())
+        Box::pin(async move {
+            let Ok(_starting) = self.starting.try_lock() else {
+                return Err(MQClientError::AlreadyStarted { client: CLIENT });
+            };
+            tokio::select! {
+                biased;
+                started = self.start_once() => started,
+                () = self.stop_start.notified() => Err(MQClientError::ShutDown { client: CLIENT }),
+            }
+        })
     }
 
     async fn start_once(self: &Arc<Self>) -> Result<(), MQClientError> {
@@ -55,6 +64,11 @@ impl MQConsumerInner {
             return Err(invalid("auto_commit", reason));
         }
         let deadline = Instant::now() + millis(self.option.start_timeout());
+        if !self.is_alone {
+            // A client that shuts down ends this start, too.
+            let member: Arc<dyn crate::client::ClientMember> = self.clone();
+            self.client.adopt(Arc::downgrade(&member));
+        }
         let instance =
             if self.is_alone { self.client.started().await? } else { self.client.running()?.clone() };
         let settings = self.settings(orderly);
@@ -102,10 +116,8 @@ impl MQConsumerInner {
         };
         let running = starting.finish(running);
         running.member.tasks.spawn(watchman.keep_watch());
-        if !self.is_alone {
-            let member: Arc<dyn crate::client::ClientMember> = self.clone();
-            self.client.adopt(Arc::downgrade(&member));
-        }
+        // A shutdown that came too late to end the start goes on from here.
+        self.life.running()?;
         self.events.emit(ConsumerEvent::Started { group: self.events.group(), queues });
         Ok(())
     }

@@ -57,6 +57,8 @@ pub(crate) struct Ownership {
     pub(crate) refusal: Option<Refusal>,
     /// Since when no server of the broker answers.
     pub(crate) lost: Option<Instant>,
+    /// The next pull asks for one message: a record hides those behind it.
+    pub(crate) one_by_one: bool,
     /// What keeps the order, for an orderly consumer.
     pub(crate) order: Option<QueueOrder>,
     /// Messages that an orderly listener has done and not committed, in their order.
@@ -164,6 +166,7 @@ impl OwnedQueue {
             tell_first: false,
             commit_first: false,
             topic_gone: false,
+            one_by_one: false,
             refusal: None,
             lost: None,
             order: None,

@@ -61,6 +61,31 @@ impl Retries {
         }
     }
 
+    /// Puts the messages of an ownership that ends back into its window, and forgets them: its next owner gets them.
+    pub(crate) fn hand_back(&self, owned: &OwnedQueue) {
+        if self.count.load(Relaxed) == 0 {
+            return;
+        }
+        let mut local = self.local();
+        local.retain(|(generation, _), _| *generation != owned.generation);
+        self.count.store(local.len(), Relaxed);
+        drop(local);
+        let mut messages = Vec::new();
+        self.parked().retain(|Reverse(parked)| {
+            let is_kept = parked.owned.generation != owned.generation;
+            if !is_kept {
+                messages.push((parked.offset, MessageExt::clone(&parked.message)));
+            }
+            is_kept
+        });
+        if let Some(window) = &mut owned.lock().window {
+            for (offset, message) in messages {
+                let _ = window.give_back(owned.generation, offset, message);
+            }
+        }
+        owned.settled.notify_waiters();
+    }
+
     /// Waits until messages are due, and takes them. Cancel-safe.
     pub(crate) async fn due(&self) -> Vec<Parked> {
         loop {

@@ -349,11 +349,27 @@ impl Member {
         }
         state.release();
         state.uncommitted = Vec::new();
-        if let Some(window) = state.window.take() {
-            self.cached_bytes.fetch_sub(window.pinned(), Ordering::Relaxed);
-        }
+        let pinned = state.window.take().map_or(0, |window| window.pinned());
         drop(state);
+        self.retries.hand_back(old);
         old.settled.notify_waiters();
+        self.cached_bytes.fetch_sub(pinned, Ordering::SeqCst);
+        if pinned > 0 && self.budget_waits.load(Ordering::SeqCst) > 0 {
+            self.wake_for_budget();
+        }
+    }
+
+    /// Goes on with queues that wait for the budget of the consumer.
+    fn wake_for_budget(&self) {
+        for owned in self.queues.all() {
+            let mut state = owned.lock();
+            let waits = matches!(state.stage, Stage::Throttled(Throttle::Budget));
+            if waits && self.throttle(&owned, &state).is_none() {
+                self.budget_waits.fetch_sub(1, Ordering::Relaxed);
+                state.enter(Stage::Idle);
+                self.agenda.add(Instant::now(), &owned);
+            }
+        }
     }
 
     /// The limit that forbids a queue to pull now.
@@ -366,7 +382,7 @@ impl Member {
             bytes: window.pinned(),
             span: window.span(),
             queues_of_topic: if per_topic { self.queues.of_topic(owned.queue.topic()).len() } else { 1 },
-            consumer_bytes: self.cached_bytes.load(Ordering::Relaxed),
+            consumer_bytes: self.cached_bytes.load(Ordering::SeqCst),
         };
         limits.throttle(&load)
     }

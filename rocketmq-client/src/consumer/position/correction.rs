@@ -9,6 +9,7 @@ pub(crate) struct CorrectionMachine {
     position: i64,
     claimed: i64,
     failures: u32,
+    is_new: bool,
 }
 
 /// What a driver has to do next.
@@ -44,7 +45,12 @@ pub(crate) struct Correction {
 impl CorrectionMachine {
     /// `position` was asked for, and the broker said to go on at `claimed`.
     pub(crate) fn new(position: i64, claimed: i64) -> Self {
-        Self { position, claimed, failures: 0 }
+        Self { position, claimed, failures: 0, is_new: false }
+    }
+
+    /// The broker has forgotten the committed offset: the topic was deleted and created again, and its first message is new.
+    pub(crate) fn note_new_topic(&mut self) {
+        self.is_new = true;
     }
 
     /// The step that begins.
@@ -67,6 +73,9 @@ impl CorrectionMachine {
     }
 
     fn judge(&self, now: Instant, bounds: Bounds) -> CorrectionStep {
+        if self.is_new && self.position != bounds.min {
+            return CorrectionStep::MoveTo(Correction { from: self.position, to: bounds.min, bounds });
+        }
         if bounds.clamp(self.position) == self.position {
             return CorrectionStep::StayUntil(now + retry_delay(self.failures));
         }

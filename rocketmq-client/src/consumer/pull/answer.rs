@@ -199,9 +199,10 @@ impl PullJudge {
             return verdict(WhatNext::Advance { next_begin, after: Duration::ZERO }, follow);
         }
         if answer.took >= HELD {
-            // An empty queue: the broker waited for messages.
+            // An empty queue: the broker waited for messages. A slave may lack what its master has.
             self.idle = 0;
-            return again(Duration::ZERO, follow);
+            let by_slave = answer.from != MASTER;
+            return again(Duration::ZERO, if by_slave { ReadFrom::Broker(MASTER) } else { follow });
         }
         self.idle = self.idle.saturating_add(1);
         if self.idle < PATIENCE {

@@ -20,6 +20,8 @@ const AT_A_TIME: usize = 64;
 const AT_ONCE_MS: i64 = 5_000;
 /// When the committed offset is read again that is not known.
 const REREAD_AGAIN: Duration = Duration::from_millis(500);
+/// When the broker is asked again for a topic that it did not know.
+const ASK_FOR_TOPIC: Duration = Duration::from_secs(5);
 
 /// The queues that are due, by broker. A broker that is here has an attendant.
 #[derive(Debug, Default)]
@@ -223,7 +225,14 @@ async fn correct(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Cor
     loop {
         match step {
             CorrectionStep::AskBounds => {
-                let bounds = remote::bounds(member, &owned.queue).await;
+                let mut bounds = remote::bounds(member, &owned.queue).await;
+                match remote::read(member, &owned.queue, false).await {
+                    OffsetReading::Unknown => bounds = None,
+                    OffsetReading::Absent if member.commits().committed(&owned.queue).is_some() => {
+                        machine.note_new_topic();
+                    }
+                    _ => {}
+                }
                 step = machine.step(Instant::now(), CorrectionEvent::Bounds(bounds));
             }
             CorrectionStep::WaitUntil(at) => {
@@ -310,10 +319,14 @@ async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
 /// if the queue goes on in another ownership, at its beginning.
 async fn is_the_same(member: &Arc<Member>, owned: &Arc<OwnedQueue>) -> bool {
     let read = remote::read(member, &owned.queue, false).await;
-    let Some(bounds) = remote::bounds(member, &owned.queue).await else { return true };
+    let bounds = remote::bounds(member, &owned.queue).await.filter(|_| read != OffsetReading::Unknown);
+    let Some(bounds) = bounds else {
+        // The topic is still gone.
+        member.agenda.add(Instant::now() + ASK_FOR_TOPIC, owned);
+        return false;
+    };
     let from = owned.lock().window.as_ref().map_or(bounds.min, |window| window.next_pull());
     match read {
-        OffsetReading::Unknown => true,
         OffsetReading::Absent if from != bounds.min => {
             member.move_to(owned, bounds.min);
             member.recorder.offset_moved(1);
@@ -322,7 +335,7 @@ async fn is_the_same(member: &Arc<Member>, owned: &Arc<OwnedQueue>) -> bool {
             member.events.emit(ConsumerEvent::OffsetCorrected { group, queue, from, to, min, max });
             false
         }
-        OffsetReading::Absent | OffsetReading::Found(_) => {
+        _ => {
             owned.lock().topic_gone = false;
             true
         }

@@ -27,13 +27,23 @@ pub(super) struct Pulled {
     pub(super) unread: Vec<(i64, Arc<MessageExt>, String)>,
     /// The rest of the body is lost: the next pull begins here.
     pub(super) read_to: Option<i64>,
+    /// The first record hides those behind it: the next pull asks for it alone.
+    pub(super) one_by_one: bool,
 }
 
-/// Reads the records of a body that was pulled from the offset `asked`. What the subscription does not want is left out.
-pub(super) fn decode(member: &Member, owned: &OwnedQueue, asked: i64, body: KeptBody) -> Pulled {
+/// Reads the records of a body that was pulled from the offset `asked`. What the subscription does not want is left out. With
+/// `alone`, the body is a single record, which ends before that offset.
+pub(super) fn decode(
+    member: &Member,
+    owned: &OwnedQueue,
+    asked: i64,
+    alone: Option<i64>,
+    body: KeptBody,
+) -> Pulled {
     let mut pulled = Pulled { pinned: body.pinned() as u64, ..Pulled::default() };
     pulled.messages.reserve_exact(member.settings.pull_batch_size.clamp(1, 64) as usize);
     let bytes = body.into_bytes();
+    let answer = bytes.as_ptr_range();
     let (queue, subscribed) = (&owned.queue, &owned.subscribed);
     let mut next = None;
     let (mut received, mut filtered) = (0, 0);
@@ -49,15 +59,24 @@ pub(super) fn decode(member: &Member, owned: &OwnedQueue, asked: i64, body: Kept
                 }
                 message.set_broker_name(queue.shared_broker_name().clone());
                 show_topic(member, subscribed.is_retry, &mut message);
+                let body = message.body();
+                // A body that was inflated is not part of the answer.
+                let apart = if answer.contains(&body.as_ptr()) { 0 } else { body.len() };
+                pulled.pinned += (size_of::<MessageExt>() + apart) as u64;
                 pulled.messages.push((offset, message));
             }
             Err(error) => {
-                if error.is_last() {
+                if error.is_last() && (alone.is_none() || next.is_some()) {
                     // Behind it nothing is known: the rest is pulled again, from where this answer was read to.
                     pulled.read_to = Some(next.unwrap_or(i64::MIN));
+                    pulled.one_by_one = next.is_none();
+                    if pulled.one_by_one {
+                        break;
+                    }
                 } else {
                     // The lowest offset that the record can have. What it says of itself may be broken, too.
-                    let place = next.unwrap_or(asked);
+                    let lowest = alone.map_or(asked, |end| asked.max(end - 1));
+                    let place = next.unwrap_or(lowest);
                     next = Some(place + 1);
                     if member.settings.undecodable == Undecodable::DeadLetter {
                         let stand_in = stand_in(queue, place, &error, raw(&error, &bytes));

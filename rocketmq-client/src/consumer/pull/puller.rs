@@ -34,10 +34,7 @@ pub(crate) fn pull(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ow
     if state.order.as_ref().is_some_and(|order| !order.lock.may_start(Instant::now())) {
         return;
     }
-    if let Some(throttle) = member.throttle(owned, state) {
-        if throttle == Throttle::Budget {
-            member.budget_waits.fetch_add(1, Ordering::Relaxed);
-        }
+    if let Some(throttle) = throttle(member, owned, state) {
         state.enter(Stage::Throttled(throttle));
         return;
     }
@@ -45,6 +42,21 @@ pub(crate) fn pull(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ow
         state.way = None;
         member.agenda.add(Instant::now() + after, owned);
     }
+}
+
+/// The limit that forbids a queue to pull. A queue that waits for the budget is counted before the second look: whoever gives
+/// bytes back after that look finds it.
+fn throttle(member: &Member, owned: &OwnedQueue, state: &Ownership) -> Option<Throttle> {
+    let first = member.throttle(owned, state)?;
+    if first != Throttle::Budget {
+        return Some(first);
+    }
+    member.budget_waits.fetch_add(1, Ordering::SeqCst);
+    let second = member.throttle(owned, state);
+    if second != Some(Throttle::Budget) {
+        member.budget_waits.fetch_sub(1, Ordering::SeqCst);
+    }
+    second
 }
 
 /// Sends the request. The error is when to try again, on a connection that is found then.
@@ -63,7 +75,7 @@ fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -
     request.queue_offset = offset;
     request.commit_offset = rides.unwrap_or(0);
     request.sys_flag = flags.bits();
-    request.max_msg_nums = settings.pull_batch_size;
+    request.max_msg_nums = if state.one_by_one { 1 } else { settings.pull_batch_size };
     request.suspend_timeout_millis = i64::try_from(settings.suspend.as_millis()).unwrap_or(i64::MAX);
     let hold = settings.suspend + LOOKS_EVERY;
     let now = Instant::now();
@@ -83,6 +95,7 @@ fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -
         sent: now,
         asked: offset,
         from: state.read_from,
+        alone: state.one_by_one,
         rides,
         outcome: Outcome::Pending,
     }));
@@ -106,6 +119,8 @@ struct PullCallback {
     sent: Instant,
     asked: i64,
     from: u64,
+    /// It asked for a single message.
+    alone: bool,
     rides: Option<i64>,
     outcome: Outcome,
 }
@@ -150,7 +165,8 @@ impl OnAnswer for PullCallback {
         match outcome {
             Outcome::Answered { code, remark, numbers, body, took } => {
                 let pulled = if code == ResponseCode::SUCCESS {
-                    decode(&member, &self.owned, self.asked, body)
+                    let alone = numbers.next_begin_offset.filter(|_| self.alone);
+                    decode(&member, &self.owned, self.asked, alone, body)
                 } else {
                     Pulled::default()
                 };
@@ -182,6 +198,7 @@ impl PullCallback {
         state.broker_max = max.or(state.broker_max);
         state.lost = None;
         state.topic_gone |= answer.code == ResponseCode::TOPIC_NOT_EXIST;
+        state.one_by_one = pulled.one_by_one;
         let progress =
             [ResponseCode::SUCCESS, ResponseCode::PULL_NOT_FOUND, ResponseCode::PULL_RETRY_IMMEDIATELY];
         if let Some(offset) = self.rides.filter(|_| progress.contains(&answer.code)) {

@@ -30,7 +30,7 @@ fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: impl IntoI
         }
     }
     if released > 0 {
-        member.cached_bytes.fetch_sub(released, Ordering::Relaxed);
+        member.cached_bytes.fetch_sub(released, Ordering::SeqCst);
     }
     match state.stage {
         Stage::Throttled(throttle) if member.throttle(owned, &state).is_none() => {
@@ -53,7 +53,7 @@ fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: impl IntoI
 
 /// Goes on with queues that wait for the budget of the consumer.
 fn wake_others(member: &Arc<Member>, released: u64) {
-    if released == 0 || member.budget_waits.load(Ordering::Relaxed) == 0 {
+    if released == 0 || member.budget_waits.load(Ordering::SeqCst) == 0 {
         return;
     }
     for owned in member.queues.all() {

@@ -82,7 +82,7 @@ impl Rebalancer {
         }
         self.member.recorder.rebalanced(1);
         let announced = self.member.announced.swap(false, Ordering::AcqRel);
-        let (mut balanced, mut again, mut members) = (true, None, Members::default());
+        let (mut balanced, mut is_idle, mut again, mut members) = (true, true, None, Members::default());
         let mut is_doubtful = false;
         let subscribed = self.member.all_subscribed();
         self.drop_unsubscribed(&subscribed);
@@ -92,12 +92,16 @@ impl Rebalancer {
             balanced &= plan.is_balanced();
             is_doubtful |= plan.keep.is_some();
             again = earlier(again, plan.ask_again);
+            is_idle &= plan.take.is_empty() && plan.release.is_empty();
             again = earlier(again, self.carry_out(&subscribed, plan));
         }
         if is_doubtful {
             // Once for all topics: the next broker is asked, not the one after it.
             self.failures += 1;
             self.member.instance.want_heartbeat();
+        }
+        if is_idle && balanced && again.is_none() {
+            self.timing.note_idle();
         }
         self.timing.end(Instant::now(), balanced, again);
         self.member.look_wanted.notify_one();
@@ -263,9 +267,9 @@ fn start_release(member: &Arc<Member>, topic: &Arc<str>, queues: Vec<MessageQueu
     }
     let (this, topic) = (member.clone(), topic.clone());
     member.tasks.spawn(async move {
-        let limit = this.instance.api().timeout();
         let drain = this.settings.drain();
-        waiting::all(released.iter().map(|owned| release(&this, owned, drain, limit))).await;
+        let until = Instant::now() + drain + 2 * this.instance.api().timeout();
+        waiting::all(released.iter().map(|owned| release(&this, owned, drain, until))).await;
         let queues = released.iter().map(|owned| owned.queue.clone()).collect();
         this.events.emit(ConsumerEvent::Revoked { group: this.events.group(), topic, queues });
     });
@@ -282,13 +286,13 @@ pub(crate) struct Released {
     pub(crate) still_locked: bool,
 }
 
-/// Ends an ownership: nothing more is handed out; handlers may finish within `drain`; then the offset is committed within
-/// `limit`, and the lock given back.
+/// Ends an ownership: nothing more is handed out; handlers may finish within `drain`; then the offset is committed, and the
+/// lock given back. Half of the time that is left until `until` is for each.
 pub(crate) async fn release(
     member: &Arc<Member>,
     owned: &Arc<OwnedQueue>,
     drain: Duration,
-    limit: Duration,
+    until: Instant,
 ) -> Released {
     {
         let mut state = owned.lock();
@@ -297,6 +301,7 @@ pub(crate) async fn release(
         }
         state.release();
     }
+    member.retries.hand_back(owned);
     let order = owned.lock().order.clone();
     let drained = async {
         loop {
@@ -319,11 +324,14 @@ pub(crate) async fn release(
         let handling = order.as_ref().is_some_and(|order| order.is_handling());
         (state.in_hand().max(usize::from(handling)), order)
     };
-    let uncommitted = remote::commit_last(member, owned, limit).await;
+    let left = || until.saturating_duration_since(Instant::now());
+    let api = member.instance.api().timeout();
+    let uncommitted = remote::commit_last(member, owned, api.min(left() / 2)).await;
     // While its handler runs, the lock keeps other members away.
     let still_locked = match order {
         Some(order) if order.lock.age(Instant::now()).is_some() => {
-            unfinished > 0 || !timeout(limit, locker::unlock(member, &owned.queue)).await.unwrap_or(false)
+            let unlocking = timeout(api.min(left()), locker::unlock(member, &owned.queue));
+            unfinished > 0 || !unlocking.await.unwrap_or(false)
         }
         _ => false,
     };

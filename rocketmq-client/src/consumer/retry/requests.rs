@@ -54,8 +54,11 @@ pub(crate) async fn place(
             RetryStep::HandleAgain(at) | RetryStep::BeginAgain(at) => {
                 let dead = matches!(step, RetryStep::BeginAgain(_)).then(|| failing.reason.clone());
                 let times = local_times + i32::from(dead.is_none());
-                let (owned, message) = (owned.clone(), message.clone());
-                member.retries.park(Parked { at: *at, owned, offset, message, dead }, ladder, times);
+                let parked = Parked { at: *at, owned: owned.clone(), offset, message: message.clone(), dead };
+                member.retries.park(parked, ladder, times);
+                if owned.lock().is_released() {
+                    member.retries.hand_back(owned);
+                }
                 return false;
             }
         };
