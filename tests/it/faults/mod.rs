@@ -18,9 +18,12 @@
 //! - `ending`: shutdowns in each state (C23)
 //! - `offsets_file`: the file of a broadcast consumer (C26)
 //! - `dropped`: futures of the public API that are dropped after each number of polls
+//! - `resets`: resets by an operator (C16)
+//! - `agreement`: members that subscribe differently, and twins (C20, C25)
 
 #![allow(dead_code, unreachable_pub)]
 
+mod agreement;
 mod assignment;
 mod brokers;
 pub(crate) mod checker;
@@ -35,6 +38,7 @@ mod members;
 mod offsets;
 mod offsets_file;
 pub(crate) mod record;
+mod resets;
 mod scene;
 pub(crate) mod support;
 mod table;

@@ -82,6 +82,8 @@ pub(crate) struct Member {
 struct Views {
     version: u64,
     topics: FxHashMap<Arc<str>, Arc<TopicSubscribeInfo>>,
+    /// The last known address of the master of each broker.
+    masters: FxHashMap<Arc<str>, Arc<str>>,
 }
 
 impl Member {
@@ -392,19 +394,27 @@ impl Member {
         let version = self.instance.routes_version();
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         if views.version != version {
-            *views = Views { version, ..Views::default() };
+            views.version = version;
+            views.topics.clear();
         }
         if let Some(view) = views.topics.get(topic) {
             return Some(view.clone());
         }
         let view = Arc::new(self.instance.known_subscribe_info(topic)?);
+        let masters =
+            view.brokers().filter_map(|broker| Some((broker.clone(), view.server(broker, 0)?.clone())));
+        views.masters.extend(masters);
         views.topics.insert(topic.into(), view.clone());
         Some(view)
     }
 
-    /// Where to dial the master of a queue.
+    /// Where to dial the master of a queue. A broker that the route lacks keeps its last address while its queues are kept.
     pub(crate) fn master(&self, queue: &MessageQueue) -> Option<Arc<str>> {
-        self.view(queue.topic())?.server(queue.broker_name(), 0).cloned()
+        let (view, broker) = (self.view(queue.topic())?, queue.broker_name());
+        if view.reader(broker).is_some() {
+            return view.server(broker, 0).cloned();
+        }
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).masters.get(broker).cloned()
     }
 
     /// Where to dial the master of a queue.
