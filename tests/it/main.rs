@@ -13,7 +13,6 @@
 //! - `latency_fault`: slow and failing brokers that a producer avoids
 //! - `hostile_peers`: peers that are down, silent or garbled
 //! - `consumer_agreement`: a group whose broker does not say what its members want
-//! - `consumer_faults`: push consumers while brokers or their group misbehave
 //! - `consumer_rules`: rules of consumers, held against the history of the brokers
 //! - `faults`: consumers under each fault, and what they keep: no loss, no disorder
 //! - `listeners`: rate limits, commits by hand after a crash, and batches of a stream, on paused time
@@ -41,7 +40,6 @@ mod background;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod consumer_agreement;
-mod consumer_faults;
 mod consumer_rules;
 mod consumer_watch;
 mod faults;

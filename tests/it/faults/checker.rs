@@ -256,18 +256,3 @@ pub(crate) fn each_queue_has_one_owner(
     all.sort_unstable();
     owned.into_iter().eq(&all)
 }
-
-/// The most requests of a code that the servers got within a second, by the clock of the cluster.
-pub(crate) fn most_in_a_second(
-    cluster: &MockCluster,
-    code: rocketmq_remoting::protocol::RequestCode,
-) -> usize {
-    let requests = cluster.requests();
-    let times: Vec<_> =
-        requests.iter().filter(|request| request.code == code).map(|request| request.at).collect();
-    let within = |(index, from): (usize, &SystemTime)| {
-        let until = *from + std::time::Duration::from_secs(1);
-        times[index..].iter().take_while(|at| **at < until).count()
-    };
-    times.iter().enumerate().map(within).max().unwrap_or_default()
-}

@@ -19,9 +19,8 @@
 //! - `offsets_file`: the file of a broadcast consumer (C26)
 //! - `dropped`: futures of the public API that are dropped after each number of polls
 //! - `resets`: resets by an operator (C16)
+//! - `on_sockets`: a dropped member, a common start, an unreadable record, a shutdown, on sockets (C1, C7, C14, C23)
 //! - `agreement`: members that subscribe differently, and twins (C20, C25)
-
-#![allow(dead_code, unreachable_pub)]
 
 mod agreement;
 mod assignment;
@@ -37,6 +36,7 @@ mod locks;
 mod members;
 mod offsets;
 mod offsets_file;
+mod on_sockets;
 pub(crate) mod record;
 mod resets;
 mod scene;

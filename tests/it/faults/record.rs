@@ -125,11 +125,6 @@ impl Record {
     pub(crate) fn running(&self) -> usize {
         self.log.lock().unwrap().running
     }
-
-    /// How many runs a member had.
-    pub(crate) fn runs_of(&self, member: &str) -> usize {
-        self.log.lock().unwrap().runs.iter().filter(|run| &*run.member == member).count()
-    }
 }
 
 /// A handler that runs. Dropping it notes that its future was dropped.

@@ -1,4 +1,4 @@
-//! Push consumers while their brokers or their group misbehave.
+//! C1, C7, C14, C23 on sockets and on the time of the machine: details that the other tests of these rows do not look at.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -52,7 +52,7 @@ fn member(cluster: &MockCluster, from: ConsumeFromWhere, seen: &Seen) -> PushCon
 }
 
 #[tokio::test]
-async fn members_of_a_new_group_that_start_together_replay_nothing() {
+async fn c07_members_of_a_new_group_that_start_together_replay_nothing() {
     let cluster = MockCluster::builder().start().await.unwrap();
     cluster.preload(TOPIC, 8, 100, b"old").unwrap();
     let seen = Seen::default();
@@ -81,7 +81,7 @@ async fn members_of_a_new_group_that_start_together_replay_nothing() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_a_dead_letter_before_its_offset_passes() {
+async fn c14_a_record_that_cannot_be_read_is_a_dead_letter_before_its_offset_passes() {
     let cluster = MockCluster::builder().start().await.unwrap();
     cluster.create_topic(TOPIC, 1).unwrap();
     send(&cluster, &["before", "broken", "after"]).await;
@@ -128,7 +128,7 @@ async fn a_record_that_cannot_be_read_is_a_dead_letter_before_its_offset_passes(
 }
 
 #[tokio::test]
-async fn handlers_are_told_of_a_shutdown_and_what_they_leave_comes_again() {
+async fn c23_handlers_are_told_of_a_shutdown_and_what_they_leave_comes_again() {
     let cluster = MockCluster::builder().start().await.unwrap();
     cluster.create_topic(TOPIC, 1).unwrap();
     send(&cluster, &["left"]).await;
@@ -168,7 +168,7 @@ async fn handlers_are_told_of_a_shutdown_and_what_they_leave_comes_again() {
 }
 
 #[tokio::test]
-async fn a_consumer_that_is_dropped_without_a_shutdown_loses_nothing_and_another_takes_over() {
+async fn c01_a_consumer_that_is_dropped_without_a_shutdown_loses_nothing_and_another_takes_over() {
     let cluster = MockCluster::builder().start().await.unwrap();
     cluster.create_topic(TOPIC, 4).unwrap();
     send(&cluster, &["0", "1", "2", "3", "4", "5", "6", "7"]).await;
