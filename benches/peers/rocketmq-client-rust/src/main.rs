@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "this project's own program uses the rest")]
 mod latencies;
 #[path = "../../load.rs"]
+#[expect(dead_code, reason = "this project's own program uses the rest")]
 mod load;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
