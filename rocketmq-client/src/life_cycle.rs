@@ -29,6 +29,11 @@ impl<T> LifeCycle<T> {
         Self { client, state: AtomicU8::new(CREATED), running: OnceLock::new() }
     }
 
+    /// The kind of client, for errors.
+    pub(crate) fn client(&self) -> &'static str {
+        self.client
+    }
+
     /// Begins a start, unless another start has begun.
     pub(crate) fn begin(&self) -> Result<Starting<'_, T>, MQClientError> {
         let client = self.client;
@@ -59,9 +64,14 @@ impl<T> LifeCycle<T> {
         let _ = self.state.compare_exchange(STARTING, SHUT_DOWN, Ordering::AcqRel, Ordering::Acquire);
     }
 
+    /// The parts of the client from the start on, even after the shutdown, or the error that it was never started.
+    pub(crate) fn was_started(&self) -> Result<&T, MQClientError> {
+        self.running.get().ok_or(MQClientError::NotStarted { client: self.client })
+    }
+
     /// Ends the running state for good. May be called again, to finish an interrupted shutdown.
     pub(crate) fn shut_down(&self) -> Result<&T, MQClientError> {
-        let running = self.running.get().ok_or(MQClientError::NotStarted { client: self.client })?;
+        let running = self.was_started()?;
         self.state.store(SHUT_DOWN, Ordering::Release);
         Ok(running)
     }

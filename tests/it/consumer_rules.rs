@@ -11,7 +11,10 @@ use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{BrokerEvent, InMemoryNetwork, MockCluster, MockClusterBuilder};
 use rocketmq_remoting::net::memory::seed_random;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
+
+use crate::faults::support::until;
+use crate::simulation::simulate;
 
 const TOPIC: &str = "Ruled";
 const GROUP: &str = "ruled";
@@ -19,11 +22,6 @@ const GROUP: &str = "ruled";
 struct World {
     network: InMemoryNetwork,
     cluster: MockCluster,
-}
-
-fn simulate<T>(simulation: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(simulation)
 }
 
 impl World {
@@ -67,16 +65,6 @@ impl World {
     fn committed(&self) -> i64 {
         self.cluster.group_offsets(GROUP, TOPIC).into_values().next().unwrap_or(-1)
     }
-}
-
-/// Waits, on paused time, until something holds.
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let waiting = async {
-        while !holds() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(Duration::from_secs(120), waiting).await.expect(what);
 }
 
 /// What a listener noted, each with its time.

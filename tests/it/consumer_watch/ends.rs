@@ -65,6 +65,25 @@ fn a_deleted_group_ends_its_consumer_and_stream_with_the_reason() {
     });
 }
 
+#[test]
+fn polls_name_the_reason_for_which_their_consumer_ended() {
+    simulate(async {
+        let world = World::new(|builder| builder.auto_create_group(false)).await;
+        world.cluster.create_topic(TOPIC, 2).unwrap();
+        let group = SubscriptionGroupConfig { group_name: Some(GROUP.to_owned()), ..Default::default() };
+        world.cluster.create_group(&group).unwrap();
+        let early = world.puller().build().unwrap().shutdown().await.unwrap_err();
+        assert!(early.to_string().contains("pull consumer"), "{early}");
+        let mut consumer = world.puller().start().await.unwrap();
+        world.cluster.delete_group(GROUP);
+        let began = Instant::now();
+        let reason = consumer.poll(seconds(600)).await.unwrap_err();
+        assert!((60..90).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        assert_eq!(reason.response_code(), Some(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST));
+        consumer.shutdown().await.unwrap();
+    });
+}
+
 fn refuses(code: ResponseCode) -> Fault {
     let remark = "no".to_owned();
     Fault::on(RequestCode::PULL_MESSAGE, FaultAction::Refuse { code, remark })

@@ -118,6 +118,32 @@ fn messages_that_nothing_reads_wait_and_are_told_of_once() {
 }
 
 #[test]
+fn a_pull_consumer_is_unread_only_while_nobody_polls() {
+    simulate(async {
+        let world = World::new(|builder| builder).await;
+        world.cluster.preload(TOPIC, 2, 1000, b"polled").unwrap();
+        let mut consumer = world.puller().start().await.unwrap();
+        let (mut events, queues) = (consumer.events(), consumer.assignment());
+        // A backlog waits all the time, and the queue that is paused has cached messages.
+        consumer.pause(&queues[..1]);
+        for _ in 0..20 {
+            assert!(!consumer.poll(seconds(1)).await.unwrap().is_empty());
+            consumer.commit().await.unwrap();
+            sleep(seconds(2)).await;
+        }
+        // Messages that take long are in work.
+        consumer.poll(seconds(1)).await.unwrap();
+        sleep(seconds(60)).await;
+        assert!(told(&mut events, is_unread).is_empty() && consumer.health().is_ready());
+        consumer.commit().await.unwrap();
+        sleep(seconds(60)).await;
+        assert_eq!(told(&mut events, is_unread).len(), 1);
+        assert!(!consumer.health().is_ready());
+        consumer.shutdown().await.unwrap();
+    });
+}
+
+#[test]
 fn a_stream_is_unread_while_nobody_polls_it_and_after_it_was_dropped() {
     simulate(async {
         let world = World::new(|builder| builder).await;

@@ -1,26 +1,23 @@
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rocketmq::conf::ProducerOption;
 use rocketmq::consumer::{
-    ConsumeFromWhere, ConsumerEvent, ConsumerEvents, PushConsumer, PushConsumerBuilder,
+    ConsumeFromWhere, ConsumerEvent, ConsumerEvents, PullConsumer, PullConsumerBuilder, PushConsumer,
+    PushConsumerBuilder,
 };
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{InMemoryNetwork, MockCluster, MockClusterBuilder};
 use rocketmq_remoting::net::memory::seed_random;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+
+pub(super) use crate::faults::support::until;
+pub(super) use crate::simulation::simulate;
 
 pub(super) const TOPIC: &str = "Watched";
 pub(super) const GROUP: &str = "watched";
-
-/// Runs a test of its own on paused time.
-pub(super) fn simulate<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(test)
-}
 
 pub(super) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -52,6 +49,17 @@ impl World {
             .subscribe(TOPIC, "*")
     }
 
+    /// The same consumer, which polls.
+    pub(super) fn puller(&self) -> PullConsumerBuilder {
+        let transport = Arc::new(self.network.clone());
+        PullConsumer::builder(GROUP)
+            .name_server_addr(self.cluster.name_server_addr())
+            .option(|option| {
+                option.set_consume_from_where(ConsumeFromWhere::First).set_transport(transport);
+            })
+            .subscribe(TOPIC, "*")
+    }
+
     pub(super) async fn send(&self, body: &str) {
         let mut option = ProducerOption::default();
         option.set_name_server_addr(self.cluster.name_server_addr()).set_group_name("watched_producer");
@@ -69,15 +77,6 @@ pub(super) type Count = Arc<AtomicUsize>;
 pub(super) fn counting(count: &Count) -> impl Fn() + Clone + Send + Sync + 'static {
     let count = count.clone();
     move || _ = count.fetch_add(1, Ordering::SeqCst)
-}
-
-pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
-    let looking = async {
-        while !holds() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(seconds(300), looking).await.expect(what);
 }
 
 /// The events that came by now and that count.

@@ -4,8 +4,7 @@ use tokio::time::Instant;
 
 use super::mq_consumer_inner::MQConsumerInner;
 use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
-use crate::consumer::pull;
-use crate::consumer::watch::{ConsumerHealth, ConsumerStats, QueueHealth, QueueState, Throttle};
+use crate::consumer::watch::{ConsumerHealth, ConsumerStats, QueueHealth, QueueState};
 use crate::error::MQClientError;
 
 /// Each loop comes round within this time, apart from its requests.
@@ -103,10 +102,7 @@ fn state_of(member: &Member, state: &Ownership, committed: Option<i64>) -> Queue
     }
     match &state.stage {
         Stage::Locating(_) | Stage::Correcting(_) => QueueState::OffsetUnknown,
-        Stage::Throttled(pull::Throttle::Count) => QueueState::Throttled(Throttle::Count),
-        Stage::Throttled(pull::Throttle::Bytes) => QueueState::Throttled(Throttle::Bytes),
-        Stage::Throttled(pull::Throttle::Span) => QueueState::Throttled(Throttle::Span),
-        Stage::Throttled(pull::Throttle::Budget) => QueueState::Throttled(Throttle::Budget),
+        Stage::Throttled(throttle) => QueueState::Throttled(*throttle),
         _ if state.lost.is_some() => QueueState::BrokerUnreachable,
         _ if window.is_some_and(|window| window.waiting() > 0) => QueueState::ListenerBusy,
         Stage::Pulling if window.is_some_and(|window| Some(window.next_pull()) < state.broker_max) => {

@@ -18,7 +18,7 @@ use crate::error::{MQClientError, invalid};
 use crate::factory::Membership;
 use crate::life_cycle::LifeCycle;
 
-pub(super) const CLIENT: &str = "push consumer";
+pub(super) const ASSIGN_OR_SUBSCRIBE: &str = "queues come from assign() or from subscribe(), not from both";
 
 /// The working part of a consumer whose broker hands out queues. Java: `DefaultMQPushConsumerImpl`, `DefaultLitePullConsumerImpl`.
 #[derive(Debug)]
@@ -73,8 +73,7 @@ impl Wishes {
         if self.assigned.is_none() || self.subscriptions.is_empty() {
             return Ok(());
         }
-        let reason = "queues come from assign() or from subscribe(), not from both";
-        Err(invalid("assign", reason))
+        Err(invalid("assign", ASSIGN_OR_SUBSCRIBE))
     }
 
     /// Whether the messages of a topic go to somebody if those of other topics do.
@@ -128,7 +127,7 @@ impl MQConsumerInner {
             client,
             is_alone: false,
             polls: false,
-            life: LifeCycle::new(CLIENT),
+            life: LifeCycle::new("push consumer"),
             events,
             starting: tokio::sync::Mutex::default(),
             stop_start: Notify::new(),
@@ -147,6 +146,12 @@ impl MQConsumerInner {
 
     pub(crate) fn running(&self) -> Result<&Running, MQClientError> {
         self.life.running()
+    }
+
+    /// As [`running`](Self::running), but a consumer that has ended by itself names its reason.
+    pub(crate) fn running_or_reason(&self) -> Result<&Running, MQClientError> {
+        let reason = || self.life.started().and_then(|running| running.end_reason.get().cloned());
+        self.running().map_err(|error| reason().unwrap_or(error))
     }
 
     /// The topic or group as brokers know it.
@@ -171,7 +176,7 @@ impl MQConsumerInner {
 
     pub(crate) fn messages(&self) -> Result<MessageStream, MQClientError> {
         if self.life.started().is_some() {
-            return Err(MQClientError::AlreadyStarted { client: CLIENT });
+            return Err(MQClientError::AlreadyStarted { client: self.life.client() });
         }
         let mut wishes = self.wishes();
         if wishes.stream.is_some() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::mq_consumer_inner::{CLIENT, MQConsumerInner, Running};
+use super::mq_consumer_inner::{MQConsumerInner, Running};
 use super::start::{BoxFuture, left};
 use crate::client::{self, MQClient, ShutdownReport};
 use crate::conf::millis;
@@ -63,8 +63,7 @@ impl MQConsumerInner {
                     return Ok(ConsumerShutdownReport { took: began.elapsed(), ..Default::default() });
                 }
             }
-            let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
-            self.life.shut_down()?;
+            let running = self.life.shut_down()?;
             let mut report = running.report.subscribe();
             self.begin_end(running, limit, None);
             // Whatever blocks the task of the shutdown does not block this caller.
@@ -85,7 +84,7 @@ impl MQConsumerInner {
 
     /// Waits for the end of the consumer.
     pub(crate) async fn wait(&self) -> Result<(), MQClientError> {
-        let running = self.life.started().ok_or(MQClientError::NotStarted { client: CLIENT })?;
+        let running = self.life.was_started()?;
         let _ = running.report.subscribe().wait_for(Option::is_some).await;
         running.end_reason.get().map_or(Ok(()), |reason| Err(reason.clone()))
     }

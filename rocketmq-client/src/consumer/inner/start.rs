@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::body::{ConsumeType, ConsumerData};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::mq_consumer_inner::{CLIENT, MQConsumerInner, Running};
+use super::mq_consumer_inner::{MQConsumerInner, Running};
 use super::notices;
 use super::watchman::Watchman;
 use crate::clock::now_ms;
@@ -36,12 +36,12 @@ impl MQConsumerInner {
     pub(crate) fn start(self: &Arc<Self>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let Ok(_starting) = self.starting.try_lock() else {
-                return Err(MQClientError::AlreadyStarted { client: CLIENT });
+                return Err(MQClientError::AlreadyStarted { client: self.life.client() });
             };
             tokio::select! {
                 biased;
                 started = self.start_once() => started,
-                () = self.stop_start.notified() => Err(MQClientError::ShutDown { client: CLIENT }),
+                () = self.stop_start.notified() => Err(MQClientError::ShutDown { client: self.life.client() }),
             }
         })
     }
@@ -107,8 +107,7 @@ impl MQConsumerInner {
         };
         self.start_duties(&running, deadline).await;
         let _ = running.member.open_since.set(now_ms());
-        let queues = self.queues_of(&running);
-        tracing::debug!(client_id = instance.client_id(), group = %running.member.group(), "push consumer started");
+        tracing::debug!(client_id = instance.client_id(), group = %running.member.group(), "consumer started");
         let watchman = Watchman {
             consumer: Arc::downgrade(self),
             member: running.member.clone(),
@@ -118,12 +117,8 @@ impl MQConsumerInner {
         running.member.tasks.spawn(watchman.keep_watch());
         // A shutdown that came too late to end the start goes on from here.
         self.life.running()?;
-        self.events.emit(ConsumerEvent::Started { group: self.events.group(), queues });
+        self.events.emit(ConsumerEvent::Started { group: self.events.group(), queues: self.assignment() });
         Ok(())
-    }
-
-    fn queues_of(&self, running: &Running) -> Vec<rocketmq_common::MessageQueue> {
-        running.member.queues.all().iter().map(|owned| owned.queue.clone()).collect()
     }
 
     /// Makes the brokers know this member, takes the first queues, and waits for their positions.

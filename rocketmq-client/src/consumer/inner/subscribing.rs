@@ -5,7 +5,7 @@ use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::body::CheckClientRequestBody;
 use tokio::time::Instant;
 
-use super::mq_consumer_inner::MQConsumerInner;
+use super::mq_consumer_inner::{ASSIGN_OR_SUBSCRIBE, MQConsumerInner};
 use super::start::{BoxFuture, left};
 use crate::clock::now_ms;
 use crate::conf::millis;
@@ -20,10 +20,7 @@ impl MQConsumerInner {
         Box::pin(async move {
             let subscribed = self.subscribed(&topic, &selector)?;
             if self.wishes().assigned.is_some() {
-                return Err(invalid(
-                    "subscribe",
-                    "queues come from assign() or from subscribe(), not from both",
-                ));
+                return Err(invalid("subscribe", ASSIGN_OR_SUBSCRIBE));
             }
             match self.running() {
                 Ok(running) => {
@@ -82,10 +79,7 @@ impl MQConsumerInner {
     pub(crate) fn assign(self: &Arc<Self>, queues: BTreeSet<MessageQueue>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             if !self.wishes().subscriptions.is_empty() {
-                return Err(invalid(
-                    "assign",
-                    "queues come from assign() or from subscribe(), not from both",
-                ));
+                return Err(invalid("assign", ASSIGN_OR_SUBSCRIBE));
             }
             match self.running() {
                 Ok(running) => {

@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -57,14 +58,26 @@ impl Watchman {
 
     /// Tells of messages that nothing reads.
     fn look_for_reader(&self, queues: &[Arc<OwnedQueue>], now: Instant) {
-        let unread = self.pool.as_ref().map_or(Some(0), |pool| pool.unread());
-        let cached =
-            |owned: &Arc<OwnedQueue>| owned.lock().window.as_ref().map_or(0, |window| window.count());
-        let waiting = queues.iter().map(cached).sum();
-        let told = self.member.unread().look(now, unread.filter(|_| waiting > 0));
+        let member = &self.member;
+        let (mut waiting, mut in_hand) = (0, 0);
+        for owned in queues {
+            let state = owned.lock();
+            in_hand += state.in_hand();
+            // A pause is the user's own wish.
+            if !state.paused && !member.ready.is_suspended() {
+                waiting += state.window.as_ref().map_or(0, |window| window.count());
+            }
+        }
+        let unread = match &self.pool {
+            Some(pool) => pool.unread(),
+            // The user of a pull consumer works on the messages of the last poll.
+            None if in_hand > 0 => None,
+            None => Some(member.polls_begun.load(Ordering::Relaxed)),
+        };
+        let told = member.unread().look(now, unread.filter(|_| waiting > 0));
         if let Some(waiting_for) = told {
-            let group = self.member.events.group();
-            self.member.events.emit(ConsumerEvent::NobodyReads { group, waiting, waiting_for });
+            let group = member.events.group();
+            member.events.emit(ConsumerEvent::NobodyReads { group, waiting, waiting_for });
         }
     }
 

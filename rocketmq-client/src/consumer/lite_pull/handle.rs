@@ -2,8 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::polled::Polled;
-use crate::client::MQClient;
-use crate::conf::{ConsumerOption, millis};
+use crate::conf::millis;
 use crate::consumer::inner::MQConsumerInner;
 use crate::consumer::subscription::MessageSelector;
 use crate::consumer::watch::{ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats};
@@ -18,13 +17,8 @@ pub struct PullConsumerHandle {
 }
 
 impl PullConsumerHandle {
-    pub(super) fn new(option: ConsumerOption) -> Self {
-        Self { inner: Arc::new(MQConsumerInner::new(option).polling()), polled: Arc::default() }
-    }
-
-    pub(super) fn of_client(client: MQClient, option: ConsumerOption) -> Self {
-        let inner = MQConsumerInner::of_client(client, option).polling();
-        Self { inner: Arc::new(inner), polled: Arc::default() }
+    pub(super) fn new(inner: MQConsumerInner) -> Self {
+        Self { inner: Arc::new(inner.polling()), polled: Arc::default() }
     }
 
     /// Subscribes to a topic, whose queues the members of the group share; see

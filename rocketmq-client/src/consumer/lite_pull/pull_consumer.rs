@@ -1,10 +1,12 @@
 use std::ops::Deref;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::{PullConsumerBuilder, PullConsumerHandle};
 use crate::conf::ConsumerOption;
+use crate::consumer::inner::{ConsumerDraft, MQConsumerInner};
 use crate::error::MQClientError;
 use crate::model::MessageExt;
 
@@ -55,7 +57,7 @@ pub struct PullConsumer {
 impl PullConsumer {
     /// A consumer with these options, which `start` checks.
     pub fn new(option: ConsumerOption) -> Self {
-        Self { handle: PullConsumerHandle::new(option) }
+        Self { handle: PullConsumerHandle::new(MQConsumerInner::new(option)) }
     }
 
     pub(super) fn of(handle: PullConsumerHandle) -> Self {
@@ -64,7 +66,7 @@ impl PullConsumer {
 
     /// A consumer of this group in the making.
     pub fn builder(group: impl Into<String>) -> PullConsumerBuilder {
-        PullConsumerBuilder::new(group.into())
+        PullConsumerBuilder::new(ConsumerDraft::new(group.into()))
     }
 
     /// What other tasks of the program hold: it does everything but poll.
@@ -78,11 +80,13 @@ impl PullConsumer {
     /// Dropping the future takes no message. The messages of the last poll are confirmed even then.
     ///
     /// # Errors
-    /// `NotStarted`, `ShutDown`; and the reason when the consumer cannot go on.
+    /// `NotStarted`, `ShutDown`; when the consumer has ended by itself, the reason: `Broker` with code 16 or 26. See
+    /// [`PushConsumer::wait`](crate::consumer::PushConsumer::wait).
     pub async fn poll(&mut self, timeout: Duration) -> Result<Vec<MessageExt>, MQClientError> {
         let Self { handle } = self;
-        let running = handle.inner.running()?;
+        let running = handle.inner.running_or_reason()?;
         let member = &running.member;
+        member.polls_begun.fetch_add(1, Ordering::Relaxed);
         handle.polled.confirm(member);
         let max = usize::try_from(member.settings.pull_batch_size).unwrap_or(1);
         let now = Instant::now();
@@ -90,7 +94,7 @@ impl PullConsumer {
         let deadline = now.checked_add(timeout).unwrap_or(now + Duration::from_secs(1 << 30));
         let mut ended = running.report.subscribe();
         loop {
-            handle.inner.running()?;
+            handle.inner.running_or_reason()?;
             let messages = handle.polled.take(member, max);
             if !messages.is_empty() {
                 return Ok(messages);

@@ -10,6 +10,7 @@
 //! - [`Settings`]: the options, in the types that drivers work with
 //! - [`Subscribed`]: one subscribed topic
 //! - [`Trouble`]: what is wrong with the servers
+//! - `timetable`: items by the time at which they are due, for `Agenda`, `Retries` and the deliveries of a stream
 
 mod agenda;
 mod owned_queue;
@@ -21,6 +22,7 @@ mod retries;
 mod settings;
 mod shared;
 mod subscribed;
+mod timetable;
 mod troubles;
 
 pub(crate) use agenda::Agenda;
@@ -32,4 +34,5 @@ pub(crate) use retries::{Parked, Retries};
 pub(crate) use settings::Settings;
 pub(crate) use shared::Member;
 pub(crate) use subscribed::Subscribed;
+pub(crate) use timetable::Timed;
 pub(crate) use troubles::Trouble;

@@ -1,22 +1,19 @@
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rocketmq_common::MessageExt;
 use rustc_hash::FxHashMap;
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::OwnedQueue;
+use super::timetable::Timetable;
 use crate::consumer::retry::RetryLadder;
 use crate::consumer::window::Generation;
 
 /// Failed messages that no broker took: they are tried again here, and their offsets stand meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Retries {
-    parked: Mutex<BinaryHeap<Reverse<Parked>>>,
-    earlier: Notify,
+    parked: Timetable<Parked>,
     local: Mutex<FxHashMap<(Generation, i64), (RetryLadder, i32)>>,
     /// How many are in `local`: looked at for every message.
     count: AtomicUsize,
@@ -48,8 +45,7 @@ impl Retries {
         local.insert(key, (ladder, local_times));
         self.count.store(local.len(), Relaxed);
         drop(local);
-        self.parked().push(Reverse(parked));
-        self.earlier.notify_one();
+        self.parked.add(parked.at, parked);
     }
 
     /// Forgets a message that is finished.
@@ -70,17 +66,10 @@ impl Retries {
         local.retain(|(generation, _), _| *generation != owned.generation);
         self.count.store(local.len(), Relaxed);
         drop(local);
-        let mut messages = Vec::new();
-        self.parked().retain(|Reverse(parked)| {
-            let is_kept = parked.owned.generation != owned.generation;
-            if !is_kept {
-                messages.push((parked.offset, MessageExt::clone(&parked.message)));
-            }
-            is_kept
-        });
+        let parked = self.parked.take_if(|parked| parked.owned.generation == owned.generation);
         if let Some(window) = &mut owned.lock().window {
-            for (offset, message) in messages {
-                let _ = window.give_back(owned.generation, offset, message);
+            for Parked { offset, message, .. } in parked {
+                let _ = window.give_back(owned.generation, offset, Arc::unwrap_or_clone(message));
             }
         }
         owned.settled.notify_waiters();
@@ -88,53 +77,10 @@ impl Retries {
 
     /// Waits until messages are due, and takes them. Cancel-safe.
     pub(crate) async fn due(&self) -> Vec<Parked> {
-        loop {
-            let first = self.parked().peek().map(|Reverse(first)| first.at);
-            match first {
-                Some(at) if at <= Instant::now() => return self.take(Instant::now()),
-                Some(at) => tokio::select! {
-                    biased;
-                    () = sleep_until(at) => {}
-                    () = self.earlier.notified() => {}
-                },
-                None => self.earlier.notified().await,
-            }
-        }
-    }
-
-    fn take(&self, now: Instant) -> Vec<Parked> {
-        let (mut parked, mut due) = (self.parked(), Vec::new());
-        while parked.peek().is_some_and(|Reverse(first)| first.at <= now) {
-            due.extend(parked.pop().map(|Reverse(parked)| parked));
-        }
-        due
-    }
-
-    fn parked(&self) -> MutexGuard<'_, BinaryHeap<Reverse<Parked>>> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parked.due().await
     }
 
     fn local(&self) -> MutexGuard<'_, FxHashMap<(Generation, i64), (RetryLadder, i32)>> {
         self.local.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl PartialEq for Parked {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Parked {}
-
-impl PartialOrd for Parked {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Parked {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.at.cmp(&other.at)
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Member {
     pub(crate) retries: Retries,
     pub(crate) troubles: Troubles,
     pub(crate) pulse: Pulse,
+    /// How often the user of a pull consumer has polled.
+    pub(crate) polls_begun: AtomicU64,
     unread: Mutex<UnreadWatch>,
     /// Where a broadcast consumer keeps its offsets; brokers keep them otherwise.
     pub(crate) local: Option<LocalOffsets>,
@@ -120,6 +122,7 @@ impl Member {
             retries: Retries::default(),
             troubles: Troubles::default(),
             pulse: Pulse::default(),
+            polls_begun: AtomicU64::new(0),
             unread: Mutex::default(),
             local,
             commits: Mutex::default(),

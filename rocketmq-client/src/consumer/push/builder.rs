@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::PushConsumer;
 use crate::client::MQClient;
 use crate::conf::ConsumerOption;
-use crate::consumer::inner::MQConsumerInner;
+use crate::consumer::inner::ConsumerDraft;
 use crate::consumer::listener::{
     BatchOutcome, ConsumeContext, ConsumeOutcome, IntoOutcome, MessageListener, OrderlyOutcome,
 };
@@ -17,10 +17,7 @@ use crate::model::MessageExt;
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is started"]
 pub struct PushConsumerBuilder {
-    option: ConsumerOption,
-    /// The client that it shares; none for one of its own.
-    client: Option<MQClient>,
-    subscriptions: Vec<(String, MessageSelector)>,
+    draft: ConsumerDraft,
     listener: Option<MessageListener>,
     topic_listeners: BTreeMap<String, MessageListener>,
 }
@@ -43,19 +40,13 @@ impl MQClient {
     /// # }
     /// ```
     pub fn push_consumer(&self, group: impl Into<String>) -> PushConsumerBuilder {
-        let mut builder = PushConsumerBuilder::new(group.into());
-        builder.option.set_client_option(self.option());
-        builder.client = Some(self.clone());
-        builder
+        PushConsumerBuilder::new(ConsumerDraft::of_client(self, group.into()))
     }
 }
 
 impl PushConsumerBuilder {
-    pub(super) fn new(group: String) -> Self {
-        let mut option = ConsumerOption::default();
-        option.set_group_name(group);
-        let topic_listeners = BTreeMap::new();
-        Self { option, client: None, subscriptions: Vec::new(), listener: None, topic_listeners }
+    pub(super) fn new(draft: ConsumerDraft) -> Self {
+        Self { draft, listener: None, topic_listeners: BTreeMap::new() }
     }
 
     /// The NameServers, as `host:port;host:port`.
@@ -72,7 +63,7 @@ impl PushConsumerBuilder {
     /// # }
     /// ```
     pub fn name_server_addr(mut self, addresses: impl Into<String>) -> Self {
-        self.option.set_name_server_addr(addresses);
+        self.draft.option.set_name_server_addr(addresses);
         self
     }
 
@@ -94,7 +85,7 @@ impl PushConsumerBuilder {
     /// # }
     /// ```
     pub fn option(mut self, change: impl FnOnce(&mut ConsumerOption)) -> Self {
-        change(&mut self.option);
+        change(&mut self.draft.option);
         self
     }
 
@@ -115,7 +106,7 @@ impl PushConsumerBuilder {
     /// # }
     /// ```
     pub fn subscribe(mut self, topic: impl Into<String>, selector: impl Into<MessageSelector>) -> Self {
-        self.subscriptions.push((topic.into(), selector.into()));
+        self.draft.subscriptions.push((topic.into(), selector.into()));
         self
     }
 
@@ -265,16 +256,9 @@ impl PushConsumerBuilder {
     /// # Errors
     /// `InvalidOption` when an option of a shared client is not as the client has it.
     pub fn build(self) -> Result<PushConsumer, MQClientError> {
-        let inner = match self.client {
-            None => MQConsumerInner::new(self.option),
-            Some(client) => {
-                client.check(|option| self.option.differs_from(option))?;
-                MQConsumerInner::of_client(client, self.option)
-            }
-        };
+        let inner = self.draft.build()?;
         {
             let mut wishes = inner.wishes();
-            wishes.subscriptions = self.subscriptions.into_iter().collect();
             wishes.listener = self.listener;
             wishes.topic_listeners = self.topic_listeners;
         }

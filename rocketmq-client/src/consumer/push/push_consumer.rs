@@ -5,7 +5,7 @@ use rocketmq_remoting::protocol::body::ConsumerRunningInfo;
 
 use super::PushConsumerBuilder;
 use crate::conf::{ConsumerOption, millis};
-use crate::consumer::inner::MQConsumerInner;
+use crate::consumer::inner::{ConsumerDraft, MQConsumerInner};
 use crate::consumer::subscription::MessageSelector;
 use crate::consumer::watch::{ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats};
 use crate::error::MQClientError;
@@ -77,7 +77,7 @@ impl PushConsumer {
     /// # }
     /// ```
     pub fn builder(group: impl Into<String>) -> PushConsumerBuilder {
-        PushConsumerBuilder::new(group.into())
+        PushConsumerBuilder::new(ConsumerDraft::new(group.into()))
     }
 
     /// Subscribes to a topic: `"*"`, `"TagA || TagB"`, or [`MessageSelector::by_sql`]. A second call for a topic replaces

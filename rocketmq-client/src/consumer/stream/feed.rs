@@ -1,4 +1,4 @@
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::flight::Look;
 use super::{Delivery, Failed, Flight};
-use crate::consumer::member::{Member, Stage};
+use crate::consumer::member::{Member, Stage, Timed};
 use crate::error::MQClientError;
 
 /// Settled deliveries are forgotten when there are more of them than of others, and more than this.
@@ -44,19 +44,13 @@ struct Line {
     looks: u64,
     gathers: bool,
     /// The deliveries, by the end of their time; some are settled.
-    due: BinaryHeap<Reverse<Due>>,
+    due: BinaryHeap<Reverse<Timed<Arc<Flight>>>>,
     /// Deliveries that have not succeeded, for workers.
     failed: VecDeque<Failed>,
     /// The consumer is shutting down, or is gone.
     is_ended: bool,
     /// Why the stream ended, for the reader.
     reason: Option<MQClientError>,
-}
-
-#[derive(Debug)]
-struct Due {
-    at: Instant,
-    flight: Arc<Flight>,
 }
 
 /// What [`Feed::overdue`] finds.
@@ -151,15 +145,15 @@ impl Feed {
         let mut line = self.line();
         loop {
             let Some(Reverse(first)) = line.due.peek() else { return Err(None) };
-            if first.at > now && !first.flight.is_over() {
+            if first.at > now && !first.item.is_over() {
                 return Err(Some(first.at));
             }
-            let Some(Reverse(Due { flight, .. })) = line.due.pop() else { return Err(None) };
+            let Some(Reverse(Timed { item: flight, .. })) = line.due.pop() else { return Err(None) };
             match flight.look(now) {
                 Look::Over => {}
-                Look::Again(at) => line.due.push(Reverse(Due { at, flight })),
+                Look::Again(at) => line.due.push(Reverse(Timed { at, item: flight })),
                 Look::Late(message) => {
-                    line.due.push(Reverse(Due { at: now, flight: flight.clone() }));
+                    line.due.push(Reverse(Timed { at: now, item: flight.clone() }));
                     return Ok(Overdue::Late(flight, message));
                 }
                 Look::TimedOut(message) => {
@@ -176,7 +170,7 @@ impl Feed {
             let mut line = self.line();
             (std::mem::take(&mut line.due), std::mem::take(&mut line.failed))
         };
-        due.iter().for_each(|Reverse(due)| drop(due.flight.end()));
+        due.iter().for_each(|Reverse(due)| drop(due.item.end()));
         drop(failed);
     }
 
@@ -273,13 +267,13 @@ impl Feed {
         let mut line = self.line();
         line.in_hand += taken.len();
         if line.due.len() > 2 * line.in_hand + FEW {
-            line.due.retain(|Reverse(due)| !due.flight.is_over());
+            line.due.retain(|Reverse(due)| !due.item.is_over());
         }
         if line.due.peek().is_none_or(|Reverse(first)| at < first.at) {
             self.earlier.notify_one();
         }
         let flights = taken.iter().filter_map(Delivery::flight);
-        line.due.extend(flights.map(|flight| Reverse(Due { at, flight: flight.clone() })));
+        line.due.extend(flights.map(|flight| Reverse(Timed { at, item: flight.clone() })));
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -315,25 +309,5 @@ impl FeedSource {
 impl Drop for FeedSource {
     fn drop(&mut self) {
         self.0.end(Some(MQClientError::ShutDown { client: "push consumer" }));
-    }
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.at.cmp(&other.at)
     }
 }

@@ -229,8 +229,8 @@ pub enum ConsumerEvent {
         /// How long nothing had moved.
         after: Duration,
     },
-    /// Messages have waited for 10 s and nothing takes them: the consumer has neither a listener nor a stream, or its stream was
-    /// dropped or is not polled. They stay cached, within the limits, and unfinished. Told once, until something reads again.
+    /// Messages have waited for 10 s and nothing takes them: the consumer has neither a listener nor a stream, its stream was
+    /// dropped or is not polled, or the user of a pull consumer does not poll. They stay cached, within the limits, and unfinished. Told once, until something reads again.
     #[non_exhaustive]
     NobodyReads {
         /// The consumer group.
