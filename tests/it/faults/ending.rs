@@ -249,6 +249,40 @@ fn c23_while_another_member_has_the_locks() {
 }
 
 #[test]
+fn c23_after_another_member_got_the_locks_its_commits_stand() {
+    simulate(async {
+        let scene = Scene::new(|builder| builder).await;
+        scene.send(bodies("m", 64)).await;
+        let queues = scene.cluster.queue_offsets(TOPIC);
+        let (gate, seen) = (Arc::new(Semaphore::new(0)), Seen::default());
+        let (open, collect) = (gate.clone(), seen.clone());
+        let builder = scene.member_with(|option| _ = option.set_consume_concurrency(queues.len()));
+        let consumer = builder.orderly_listener(move |message, _| {
+            collect.add(&message);
+            let open = open.clone();
+            async move {
+                open.acquire().await.unwrap().forget();
+                OrderlyOutcome::Success
+            }
+        });
+        let consumer = consumer.start().await.unwrap();
+        seen.wait_for(queues.len()).await;
+        for queue in &queues {
+            scene.cluster.steal_lock(GROUP, &queue.queue, "another@1").unwrap();
+            scene.cluster.commit_offset(GROUP, &queue.queue, queue.max).unwrap();
+        }
+        // The renewals are refused; then handlers end, and offsets are due twice.
+        sleep(Duration::from_secs(12)).await;
+        gate.add_permits(64);
+        sleep(Duration::from_secs(12)).await;
+        assert_eq!(seen.distinct(), queues.len(), "no handler starts without its lock");
+        scene.assert_all_committed();
+        shut_down(&consumer).await;
+        scene.assert_all_committed();
+    });
+}
+
+#[test]
 fn c23_while_it_holds_locks() {
     simulate(async {
         let scene = Scene::new(|builder| builder).await;

@@ -20,8 +20,8 @@ use super::dice::Dice;
 use super::world::{Outcome, run};
 
 /// Seeds that found a defect: a start that ran out of time left a consumer that never rebalanced; a lock was renewed after it
-/// was given back; a new subscription began its queues twice.
-const FOUND: [u64; 3] = [115_939_724_409_717, 224_061_335_742_829, 234_302_079_565_237];
+/// was given back; a new subscription began its queues twice; a member without its lock committed over the next owner.
+const FOUND: [u64; 4] = [115_939_724_409_717, 224_061_335_742_829, 234_302_079_565_237, 220_585_194_467_482];
 /// Seeds of each test.
 const SEEDS: u64 = 125;
 /// The real time that a run takes is measured in milliseconds: a run that takes longer is in an endless loop.

@@ -19,7 +19,7 @@ use super::checker::{self, Kept, Record};
 use super::crew::{self, Member};
 use super::line::Line;
 use super::log::{Entry, Log, What, short};
-use super::plan::{GROUP, Mode, OTHER, Plan, Server, Step, TOPIC, kind, size, tag};
+use super::plan::{GROUP, Mode, OTHER, Plan, Server, TOPIC, kind, size, tag};
 use super::trouble::broker_name;
 
 /// After the last fault the group has this long to finish everything: a member that vanished is given up after 120 s, a
@@ -253,7 +253,7 @@ impl World {
             let committed = self.cluster.committed_offset(GROUP, &offsets.queue);
             // A queue that never held anything needs no offset.
             let is_behind = committed != Some(offsets.max) && (committed.is_some() || offsets.max > 0);
-            if is_behind && !self.is_overwritten(&offsets.queue, offsets.max) {
+            if is_behind {
                 let queue = short(&offsets.queue);
                 left.push(format!("L2: {queue} is committed to {committed:?} of {}", offsets.max));
             }
@@ -269,16 +269,6 @@ impl World {
             left.push("L2: the members do not own all queues of the group, or others, too".to_owned());
         }
         left
-    }
-
-    /// Whether the owner committed the last offset, and a member that came back from a partition wrote an older one over it.
-    fn is_overwritten(&self, queue: &MessageQueue, max: i64) -> bool {
-        let parted = self.plan.steps.iter().any(|(_, step)| matches!(step, Step::Partition(..)));
-        parted
-            && self.members().iter().any(|member| {
-                let health = member.consumer.health();
-                health.queues.iter().any(|owned| owned.queue == *queue && owned.committed == Some(max))
-            })
     }
 
     /// The messages that must be delivered, each to a member or, in a group that shares them, to any (0).

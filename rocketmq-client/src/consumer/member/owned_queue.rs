@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Subscribed;
-use crate::consumer::lock::{LockState, QueueOrder};
+use crate::consumer::lock::{LockClock, LockState, QueueOrder};
 use crate::consumer::position::{CorrectionMachine, StartMachine, StartRule};
 use crate::consumer::pull::{PullJudge, PullRefusal, Refusal, Throttle};
 use crate::consumer::window::{Generation, ProcessQueue};
@@ -255,6 +255,15 @@ impl Ownership {
     pub(crate) fn must_reread(&self, now: Instant) -> bool {
         let order = self.order.as_ref();
         order.is_some_and(|order| order.lock.must_reread() && order.lock.state(now) == LockState::Held)
+    }
+
+    /// Whether a commit is surely ours to make. After the broker or the lock was lost, another member may have committed more:
+    /// the committed offset is read before the next commit, unless an operator or a chosen start has set it.
+    pub(crate) fn may_commit(&self, now: Instant) -> bool {
+        let is_ours = |lock: &LockClock| {
+            lock.state(now) != LockState::Missing && (self.commit_first || !lock.must_reread())
+        };
+        self.lost.is_none() && self.order.as_ref().is_none_or(|order| is_ours(&order.lock))
     }
 
     /// Whether it waits for its lock.

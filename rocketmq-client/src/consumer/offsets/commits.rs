@@ -94,12 +94,15 @@ impl CommitTable {
         }
     }
 
-    /// What to send now: all dirty offsets without a commit in flight, by broker. Each is in flight until
+    /// What to send now: all dirty offsets of these queues without a commit in flight, by broker. Each is in flight until
     /// [`acknowledged`](Self::acknowledged) or [`failed`](Self::failed).
-    pub(crate) fn take_due(&mut self) -> FxHashMap<Arc<str>, Vec<Commit>> {
+    pub(crate) fn take_due(
+        &mut self,
+        of: impl Fn(&MessageQueue) -> bool,
+    ) -> FxHashMap<Arc<str>, Vec<Commit>> {
         let mut due: FxHashMap<Arc<str>, Vec<Commit>> = FxHashMap::default();
         for (queue, entry) in &mut self.queues {
-            if !entry.released && entry.is_due() {
+            if !entry.released && entry.is_due() && of(queue) {
                 due.entry(queue.shared_broker_name().clone()).or_default().push(entry.send(queue));
             }
         }

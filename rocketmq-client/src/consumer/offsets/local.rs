@@ -96,7 +96,7 @@ pub(crate) async fn store_finished(member: &Member) {
     let Some(local) = &member.local else { return };
     note_finished(member);
     member.note_gauges();
-    let due = member.commits().take_due();
+    let due = member.commits().take_due(|_| true);
     local.store(member, due.into_values().flatten()).await;
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::header::BoundaryType;
-use tokio::time::sleep;
+use rustc_hash::FxHashSet;
+use tokio::time::{Instant, sleep};
 
-use super::{Commit, LastCommit};
+use super::{Commit, LastCommit, ReadBack};
 use crate::consumer::member::{Member, OwnedQueue, Subscribed};
 use crate::consumer::position::{Bounds, GroupHistory, OffsetReading, StartFrom};
 use crate::consumer::pull::PullRefusal;
@@ -155,7 +156,11 @@ pub(crate) async fn keep_committing(member: Arc<Member>) {
         sleep(member.settings.persist_interval).await;
         note_finished(&member);
         member.note_gauges();
-        let due = member.commits().take_due();
+        let now = Instant::now();
+        let mut all = member.queues.all_and_releasing();
+        all.retain(|owned| !owned.lock().may_commit(now));
+        let not_ours: FxHashSet<_> = all.iter().map(|owned| &owned.queue).collect();
+        let due = member.commits().take_due(|queue| !not_ours.contains(queue));
         for (_, commits) in due {
             let member = member.clone();
             // Each broker has its own pace.
@@ -168,6 +173,9 @@ pub(crate) async fn keep_committing(member: Arc<Member>) {
 
 /// Commits the position of one queue now, if it is not committed. Returns whether the broker has it.
 pub(crate) async fn commit_now(member: &Member, owned: &OwnedQueue) -> bool {
+    if !owned.lock().may_commit(Instant::now()) {
+        return false;
+    }
     let due = member.commits().take_due_of(&owned.queue, owned.generation);
     match due {
         Some(commit) => send(member, commit).await,
@@ -223,8 +231,14 @@ pub(crate) async fn wait_until_committed(member: &Member, owned: &OwnedQueue, of
     }
 }
 
-/// The last commit of a released queue. Returns the offset that the broker does not have, if there is one.
-pub(crate) async fn commit_last(member: &Member, owned: &OwnedQueue, limit: Duration) -> Option<i64> {
+/// The last commit of a released queue. If it is not [surely ours to make](crate::consumer::member::Ownership::may_commit), the
+/// offset of another member stands. Returns the offset that the broker does not have, if there is one.
+pub(crate) async fn commit_last(
+    member: &Member,
+    owned: &OwnedQueue,
+    limit: Duration,
+    is_ours: bool,
+) -> Option<i64> {
     const LOOK_AGAIN: Duration = Duration::from_millis(10);
     let (queue, generation) = (&owned.queue, owned.generation);
     let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
@@ -232,6 +246,18 @@ pub(crate) async fn commit_last(member: &Member, owned: &OwnedQueue, limit: Dura
         member.commits().advance(queue, generation, lowest);
     }
     let committing = async {
+        if !is_ours && lowest.is_some() {
+            match read(member, queue, false).await {
+                OffsetReading::Unknown => return,
+                OffsetReading::Absent => {}
+                OffsetReading::Found(read) => {
+                    let verdict = member.commits().read_back(queue, generation, read);
+                    if verdict == Some(ReadBack::Foreign) {
+                        return;
+                    }
+                }
+            }
+        }
         loop {
             let last = member.commits().release(queue, generation);
             match last {

@@ -317,16 +317,17 @@ pub(crate) async fn release(
         }
     };
     let _ = timeout(drain, drained).await;
-    let (unfinished, order) = {
+    let (unfinished, order, is_ours) = {
         let mut state = owned.lock();
+        let is_ours = state.may_commit(Instant::now());
         // From now on the lock is not renewed: a renewal after the unlock would keep other members away.
         let order = state.order.take();
         let handling = order.as_ref().is_some_and(|order| order.is_handling());
-        (state.in_hand().max(usize::from(handling)), order)
+        (state.in_hand().max(usize::from(handling)), order, is_ours)
     };
     let left = || until.saturating_duration_since(Instant::now());
     let api = member.instance.api().timeout();
-    let uncommitted = remote::commit_last(member, owned, api.min(left() / 2)).await;
+    let uncommitted = remote::commit_last(member, owned, api.min(left() / 2), is_ours).await;
     // While its handler runs, the lock keeps other members away.
     let still_locked = match order {
         Some(order) if order.lock.age(Instant::now()).is_some() => {
