@@ -205,7 +205,9 @@ impl Duty {
             let times = u32::try_from(message.reconsume_times()).unwrap_or_default();
             // A batch of one tells how often its message failed here, too.
             let times = if messages.len() == 1 { context.reconsume_times } else { times };
-            calls.push((self.log.begin(self.member, 0, place, (*number, times)), self.act(*number, times)));
+            // A batch of several does not tell: with its own count, a message that no broker takes back would fail each time here.
+            let act = self.act(*number, self.log.failures(*number).max(times));
+            calls.push((self.log.begin(self.member, 0, place, (*number, times)), act));
         }
         let longest = calls.iter().max_by_key(|(_, act)| act.pause).map(|(_, act)| act);
         if let Some(act) = longest
