@@ -1,10 +1,10 @@
 use std::time::{Duration, SystemTime};
 
-use rocketmq::consumer::{ConsumerEvent, ConsumerEvents};
+use rocketmq::consumer::{ConsumerEvent, ConsumerEvents, PushConsumer};
 use rocketmq::model::MessageQueue;
 use rocketmq_namesrv_mock::{AnswerChange, BrokerEvent, Fault, FaultAction};
 use rocketmq_remoting::protocol::RequestCode;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::checker::{Rules, Verdict, each_queue_has_one_owner};
 use super::support::{GROUP, Site, TOPIC, ends_cleanly, simulate, until};
@@ -162,5 +162,43 @@ fn c11_locks_that_are_late_partial_or_stolen() {
                 churned.handled
             ),
         );
+    });
+}
+
+#[test]
+fn c11_a_lock_that_is_granted_during_a_shutdown_is_given_back() {
+    simulate(async {
+        let site = Site::new(1, 2).await;
+        let leaving = site.start_orderly("leaving", WORK).await;
+        let heir = site.start_orderly("heir", WORK).await;
+        let owned_by =
+            |member: &PushConsumer| member.assignment().into_iter().find(|queue| queue.topic() == TOPIC);
+        let owned = || [&leaving, &heir].map(|member| member.assignment());
+        until("each has a queue", || {
+            owned_by(&heir).is_some() && each_queue_has_one_owner(&site.cluster, TOPIC, &owned())
+        })
+        .await;
+        let inherited = owned_by(&leaving).unwrap();
+        // The broker grants at once, and the heir hears of it later.
+        let late = FaultAction::DelayAnswer(Duration::from_millis(900));
+        site.cluster.inject(Fault::on(RequestCode::LOCK_BATCH_MQ, late));
+        let left = site.cluster.now();
+        ends_cleanly(leaving).await;
+        until("the heir has the lock", || {
+            site.cluster.history().iter().any(|entry| match &entry.event {
+                BrokerEvent::Locked { queue, granted: true, .. } => entry.at >= left && *queue == inherited,
+                _ => false,
+            })
+        })
+        .await;
+        ends_cleanly(heir).await;
+        site.cluster.clear_faults();
+        site.send(20).await;
+        let began = Instant::now();
+        let next = site.start_orderly("next", WORK).await;
+        site.all_done().await;
+        let waited = began.elapsed();
+        assert!(waited < Duration::from_secs(5), "a lock was left behind: messages waited for {waited:?}");
+        ends_cleanly(next).await;
     });
 }

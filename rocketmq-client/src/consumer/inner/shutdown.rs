@@ -146,6 +146,11 @@ impl Ending {
             report.uncommitted.extend(left.uncommitted.map(|offset| (queue.clone(), offset)));
             report.still_locked.extend(left.still_locked.then_some(queue));
         }
+        // Queues that were on their way to other members.
+        let _ = tokio::time::timeout(left(until), member.queues.all_released()).await;
+        for owned in member.queues.all_and_releasing() {
+            report.unfinished += u32::try_from(owned.lock().in_hand()).unwrap_or(u32::MAX);
+        }
         let goodbye = deadline.min(Instant::now() + member.instance.api().timeout());
         let untold = member.instance.leave_group(&self.membership, goodbye).await;
         report.not_unregistered = untold.iter().map(ToString::to_string).collect();

@@ -131,15 +131,25 @@ async fn request(
     if before.is_some_and(|before| before != connection) {
         doubt(member, first.broker_name());
     }
+    // Those that were given back meanwhile are not asked for any more.
+    let claim = |owned: &Arc<OwnedQueue>| {
+        let claim = owned.lock().order.as_ref()?.claim.clone();
+        Some((owned.queue.clone(), claim.ask()?, claim))
+    };
+    let asking: Vec<_> = queues.iter().filter_map(claim).collect();
     let request = LockBatchRequestBody {
         client_id: instance.client_id().to_owned(),
         consumer_group: member.group().to_string(),
-        mq_set: queues.iter().map(|owned| owned.queue.clone()).collect(),
+        mq_set: asking.iter().map(|(queue, ..)| queue.clone()).collect(),
         only_this_broker: false,
     };
     let sent = Instant::now();
     match api.asking().lock_batch(&master, &request).await {
-        Ok(granted) => Some((sent, granted)),
+        Ok(granted) => {
+            let refused = asking.iter().filter(|(queue, ..)| !granted.contains(queue));
+            refused.for_each(|(_, _, claim)| claim.refused());
+            Some((sent, granted))
+        }
         Err(error) => {
             tracing::debug!(broker = %master, error = with_causes(&error), "locks are not confirmed");
             None

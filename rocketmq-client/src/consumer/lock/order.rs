@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock};
 use tokio::time::Instant;
 
 use super::LockClock;
@@ -17,10 +17,44 @@ pub(crate) struct QueueOrder {
     handling: Arc<AtomicBool>,
     /// Told when that handler ends.
     ended: Arc<Notify>,
+    /// Shared by these ownerships, too.
+    pub(crate) claim: Arc<LockClaim>,
     /// Its listener asked for a pause until then.
     resume_at: Option<Instant>,
     /// How often the message at this offset failed here.
     failures: (i64, u32),
+}
+
+/// Keeps requests for the lock of a queue from overtaking the request that gives it back. Brokers handle requests of a connection
+/// side by side, and a lock that is granted afterwards keeps other members away for a minute.
+#[derive(Debug, Default)]
+pub(crate) struct LockClaim {
+    /// Read while a request is under way. True: the lock was given back.
+    is_over: Arc<RwLock<bool>>,
+    /// A broker was asked and has not refused since.
+    may_be_held: AtomicBool,
+}
+
+impl LockClaim {
+    /// Held while a request is under way. `None`: the lock is given back, and is not to be asked for.
+    pub(crate) fn ask(&self) -> Option<OwnedRwLockReadGuard<bool>> {
+        let asking = self.is_over.clone().try_read_owned().ok().filter(|is_over| !**is_over)?;
+        self.may_be_held.store(true, Ordering::Release);
+        Some(asking)
+    }
+
+    pub(crate) fn refused(&self) {
+        self.may_be_held.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn may_be_held(&self) -> bool {
+        self.may_be_held.load(Ordering::Acquire)
+    }
+
+    /// Waits for the answers to requests that are under way; no other goes out.
+    pub(crate) async fn end(&self) {
+        *self.is_over.write().await = true;
+    }
 }
 
 impl QueueOrder {
@@ -30,6 +64,7 @@ impl QueueOrder {
             is_answered: false,
             handling: Arc::default(),
             ended: Arc::default(),
+            claim: Arc::default(),
             resume_at: None,
             failures: (-1, 0),
         }

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rocketmq_common::MessageQueue;
+use tokio::sync::Notify;
 
 use super::OwnedQueue;
 
@@ -9,6 +10,8 @@ use super::OwnedQueue;
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     table: RwLock<Table>,
+    /// Told when a release is over.
+    released: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +83,18 @@ impl Queues {
 
     pub(crate) fn released(&self, queue: &MessageQueue) {
         self.write().releasing.remove(queue);
+        self.released.notify_waiters();
+    }
+
+    /// Waits until no queue is being released.
+    pub(crate) async fn all_released(&self) {
+        loop {
+            let released = self.released.notified();
+            if self.read().releasing.is_empty() {
+                return;
+            }
+            released.await;
+        }
     }
 
     /// Takes no queue any more. Returns those that are owned.

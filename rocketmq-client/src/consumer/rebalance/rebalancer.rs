@@ -328,13 +328,17 @@ pub(crate) async fn release(
     let left = || until.saturating_duration_since(Instant::now());
     let api = member.instance.api().timeout();
     let uncommitted = remote::commit_last(member, owned, api.min(left() / 2), is_ours).await;
-    // While its handler runs, the lock keeps other members away.
     let still_locked = match order {
-        Some(order) if order.lock.age(Instant::now()).is_some() => {
-            let unlocking = timeout(api.min(left()), locker::unlock(member, &owned.queue));
-            unfinished > 0 || !unlocking.await.unwrap_or(false)
+        // While its handler runs, the lock keeps other members away.
+        Some(order) if unfinished > 0 => order.claim.may_be_held(),
+        Some(order) => {
+            let given_back = async {
+                order.claim.end().await;
+                !order.claim.may_be_held() || locker::unlock(member, &owned.queue).await
+            };
+            !timeout(api.min(left()), given_back).await.unwrap_or(false)
         }
-        _ => false,
+        None => false,
     };
     member.drop_cached(owned);
     member.queues.released(&owned.queue);
