@@ -43,10 +43,10 @@ impl ServerProcess {
             .spawn()
             .expect("a second process of this executable");
         let said = child.stdout.take().expect("its output is a pipe");
-        let serving = BufReader::new(said)
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix(SERVING).map(str::to_owned));
+        let mut lines = BufReader::new(said).lines().map_while(Result::ok);
+        let serving = lines.find_map(|line| line.strip_prefix(SERVING).map(str::to_owned));
+        // A test harness ends its process when nobody reads what it says later.
+        thread::spawn(move || lines.for_each(drop));
         let serving = serving.expect("the server process ended before it served; what it said is above");
         let (name_server, broker) = serving.split_once(' ').expect("two addresses");
         let broker_addr = broker.parse().expect("the address of a broker");

@@ -5,6 +5,7 @@
 //!
 //! - `sends`: allocations of a send, and the size of its future
 //! - `consumes`: allocations of a consumed message
+//! - `soak`: a group for a minute or more; its test is ignored and run by `.ci/soak`
 //! - `hostile_lengths`: memory stays small whatever length a peer claims
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -19,6 +20,7 @@ mod sends;
 #[path = "../../benches/src/process.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the benchmarks use all of it, from another crate")]
 mod server_process;
+mod soak;
 #[path = "../it/hostile_peers/support.rs"]
 mod support;
 
