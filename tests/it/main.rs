@@ -13,6 +13,7 @@
 //! - `latency_fault`: slow and failing brokers that a producer avoids
 //! - `hostile_peers`: peers that are down, silent or garbled
 //! - `consumer_agreement`: a group whose broker does not say what its members want
+//! - `consumer_races`: what users do to consumers at moments that do not suit
 //! - `consumer_rules`: rules of consumers, held against the history of the brokers
 //! - `faults`: consumers under each fault, and what they keep: no loss, no disorder
 //! - `listeners`: rate limits, commits by hand after a crash, and batches of a stream, on paused time
@@ -40,6 +41,7 @@ mod background;
 #[path = "../cases/mod.rs"]
 mod cases;
 mod consumer_agreement;
+mod consumer_races;
 mod consumer_rules;
 mod consumer_watch;
 mod faults;

@@ -76,7 +76,7 @@ async fn handle(
     };
     let outcome = match outcome {
         Outcome::Returned(Ok(outcome)) => Ok(outcome),
-        Outcome::Returned(Err(failure)) => Err(failure.to_string()),
+        Outcome::Returned(Err(failure)) => Err(failure.into_reason()),
         Outcome::Panicked(text) => Err(panicked(member, owned, first, &text)),
         Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
     };

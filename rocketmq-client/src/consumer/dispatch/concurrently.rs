@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::Pool;
 use super::desk::{Desk, Messages};
 use super::running::{Outcome, context, give_back, panicked, poll_once, wait};
-use crate::consumer::listener::{CancelSource, ConsumeOutcome, ConsumeResult, Slot};
+use crate::consumer::listener::{CancelSource, ConsumeFailure, ConsumeOutcome, ConsumeResult, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
 use crate::consumer::retry::{Failing, place, try_here_or_skip};
@@ -150,7 +150,7 @@ async fn conclude(
     outcome: Outcome<ConsumeResult>,
 ) -> bool {
     let outcome = match outcome {
-        Outcome::Returned(result) => result.map_err(|failure| failure.to_string()),
+        Outcome::Returned(result) => result.map_err(ConsumeFailure::into_reason),
         Outcome::Panicked(text) => Err(panicked(member, owned, message, &text)),
         Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
     };

@@ -85,7 +85,7 @@ async fn run<M: 'static, O: 'static>(
     desk.begin(owned, Messages::from(message), &context.cancelled, began);
     slot.start(messages, context);
     match wait(member, owned, &desk, (&mut slot, &source), (began, deadline)).await {
-        Outcome::Returned(result) => result.map_err(|failure| failure.to_string()),
+        Outcome::Returned(result) => result.map_err(ConsumeFailure::into_reason),
         Outcome::Panicked(text) => Err(panicked(member, owned, message, &text)),
         Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
     }

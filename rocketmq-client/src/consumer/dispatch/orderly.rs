@@ -46,14 +46,19 @@ pub(super) async fn work(
     let mut worker = Worker { pool: pool.clone(), member, slot, source: CancelSource::default(), desk };
     while let Some(owned) = pool.next(index).await {
         let order = owned.lock().order.clone();
-        pool.paced(1, 1).await;
-        // A handler of an earlier ownership lines the queue up when it ends.
-        if let Some(order) = order.filter(QueueOrder::begin) {
+        let may_start = pool.paced(1, 1).await > 0;
+        if let Some(order) = order.filter(|order| may_start && order.begin()) {
             let turn = Turn { member: worker.member.clone(), owned: owned.clone(), order };
             worker.handle(&turn.owned).await;
         } else {
-            pool.not_used(1);
-            owned.lock().in_line = false;
+            pool.not_used(usize::from(may_start));
+            let mut state = owned.lock();
+            state.in_line = false;
+            // A handler of an earlier ownership lines the queue up when it ends, unless that was just now.
+            if state.gets_in_line() {
+                drop(state);
+                pool.member.ready.push(owned.clone());
+            }
         }
         tokio::task::consume_budget().await;
     }
@@ -84,7 +89,7 @@ impl Worker {
     async fn handle(&mut self, owned: &Arc<OwnedQueue>) {
         let mut done = Vec::with_capacity(1);
         for count in 0..IN_A_ROW {
-            if count > 0 && !self.pool.may_go_on() {
+            if count > 0 && (self.member.ready.is_suspended() || !self.pool.may_go_on()) {
                 return;
             }
             let taken = owned.lock().take_in_order(Instant::now());
@@ -159,7 +164,7 @@ impl Worker {
                 rollback = !member.settings.auto_commit;
                 "the listener rolled back".to_owned()
             }
-            Outcome::Returned(Err(failure)) => failure.to_string(),
+            Outcome::Returned(Err(failure)) => failure.into_reason(),
             Outcome::Panicked(text) => panicked(&member, owned, message, &text),
             Outcome::TimedOut(after) => format!("the listener did not end within {after:?}"),
         };

@@ -146,10 +146,18 @@ impl Pool {
         }
     }
 
-    /// Waits until the rate lets messages go, and returns how many of `most`; see [`Pace::wait`].
+    /// Waits until the rate lets messages go, and returns how many of `most`; see [`Pace::wait`]. 0: the consumer was suspended
+    /// meanwhile.
     pub(super) async fn paced(&self, least: usize, most: usize) -> usize {
         match &self.member.pace {
-            Some(pace) => pace.wait(least, most).await,
+            Some(pace) => {
+                let count = pace.wait(least, most).await;
+                if self.member.ready.is_suspended() {
+                    pace.put_back(count);
+                    return 0;
+                }
+                count
+            }
             None => most,
         }
     }

@@ -50,6 +50,7 @@ pub(crate) struct Wishes {
     /// In place of subscriptions, the queues of a pull consumer.
     pub(crate) assigned: Option<BTreeSet<MessageQueue>>,
     pub(crate) concurrency: usize,
+    pub(crate) suspended: bool,
 }
 
 impl Wishes {
@@ -120,6 +121,7 @@ impl MQConsumerInner {
             stream: None,
             assigned: None,
             concurrency: option.consume_concurrency(),
+            suspended: false,
         };
         let events = Arc::new(EventSender::new(option.group_name().unwrap_or_default()));
         Self {
@@ -206,15 +208,9 @@ impl MQConsumerInner {
 
     /// Stops handing out and pulling messages, or goes on.
     pub(crate) fn suspend(&self, suspended: bool) {
-        let Some(running) = self.life.started() else { return };
-        let member = &running.member;
-        member.ready.suspend(suspended);
-        if !suspended {
-            member
-                .queues
-                .all()
-                .iter()
-                .for_each(|owned| member.agenda.add(tokio::time::Instant::now(), owned));
+        self.wishes().suspended = suspended;
+        if let Some(running) = self.life.started() {
+            suspend_member(&running.member, suspended);
         }
     }
 
@@ -233,6 +229,17 @@ impl MQConsumerInner {
             }
             member.agenda.add(tokio::time::Instant::now(), &owned);
         }
+    }
+}
+
+/// Stops handing out and pulling messages, or goes on; nothing, if that is so already.
+pub(super) fn suspend_member(member: &Member, suspended: bool) {
+    if member.ready.is_suspended() == suspended {
+        return;
+    }
+    member.ready.suspend(suspended);
+    if !suspended {
+        member.queues.all().iter().for_each(|owned| member.agenda.add(tokio::time::Instant::now(), owned));
     }
 }
 

@@ -20,6 +20,8 @@ use crate::waiting;
 const AT_THE_END: Duration = Duration::from_secs(2);
 /// What the last steps get when no time is left.
 const LEAST: Duration = Duration::from_millis(100);
+/// A limit that no shutdown needs; a longer one may not fit the clock.
+const LONGEST: Duration = Duration::from_secs(3600 * 24 * 365);
 
 impl client::ClientMember for MQConsumerInner {
     fn is_consumer(&self) -> bool {
@@ -45,6 +47,7 @@ impl MQConsumerInner {
 
     /// Shuts down in a task of its own, so that a caller that goes away, such as a handler, interrupts nothing.
     pub(crate) fn shutdown(self: &Arc<Self>, limit: Duration) -> BoxFuture<'_, ConsumerShutdownReport> {
+        let limit = limit.min(LONGEST);
         Box::pin(async move {
             self.life.stop_start();
             if let Err(error @ MQClientError::NotStarted { .. }) = self.life.running() {

@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::body::{ConsumeType, ConsumerData};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::mq_consumer_inner::{MQConsumerInner, Running};
+use super::mq_consumer_inner::{MQConsumerInner, Running, suspend_member};
 use super::notices;
 use super::watchman::Watchman;
 use crate::clock::now_ms;
@@ -106,6 +106,12 @@ impl MQConsumerInner {
             member,
         };
         self.start_duties(&running, deadline).await;
+        // What was subscribed to while this start ran.
+        let wanted = self.wishes().subscriptions.clone();
+        for (topic, selector) in wanted.into_iter().filter(|(topic, how)| selectors.get(topic) != Some(how)) {
+            let subscribed = self.subscribed(&topic, &selector)?;
+            self.subscribe_now(&running, subscribed, topic, selector).await?;
+        }
         let _ = running.member.open_since.set(now_ms());
         tracing::debug!(client_id = instance.client_id(), group = %running.member.group(), "consumer started");
         let watchman = Watchman {
@@ -115,10 +121,23 @@ impl MQConsumerInner {
         };
         let running = starting.finish(running);
         running.member.tasks.spawn(watchman.keep_watch());
+        self.grant(running);
         // A shutdown that came too late to end the start goes on from here.
         self.life.running()?;
         self.events.emit(ConsumerEvent::Started { group: self.events.group(), queues: self.assignment() });
         Ok(())
+    }
+
+    /// Does what was asked of a consumer that did not run yet.
+    fn grant(&self, running: &Running) {
+        let (suspended, concurrency) = {
+            let wishes = self.wishes();
+            (wishes.suspended, wishes.concurrency)
+        };
+        suspend_member(&running.member, suspended);
+        if let Some(pool) = &running.pool {
+            pool.resize(concurrency);
+        }
     }
 
     /// Makes the brokers know this member, takes the first queues, and waits for their positions.
@@ -127,9 +146,7 @@ impl MQConsumerInner {
         for subscribed in member.all_subscribed() {
             member.reach_servers(&subscribed.topic, deadline).await;
         }
-        if let Some(pool) = &running.pool {
-            pool.resize(self.wishes().concurrency);
-        }
+        self.grant(running);
         member.tasks.spawn(mind_queues(member.clone()));
         member.tasks.spawn(mind_parked(member.clone()));
         if !member.settings.broadcast {

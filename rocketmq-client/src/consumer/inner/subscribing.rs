@@ -5,7 +5,7 @@ use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::body::CheckClientRequestBody;
 use tokio::time::Instant;
 
-use super::mq_consumer_inner::{ASSIGN_OR_SUBSCRIBE, MQConsumerInner};
+use super::mq_consumer_inner::{ASSIGN_OR_SUBSCRIBE, MQConsumerInner, Running};
 use super::start::{BoxFuture, left};
 use crate::clock::now_ms;
 use crate::conf::millis;
@@ -23,27 +23,7 @@ impl MQConsumerInner {
                 return Err(invalid("subscribe", ASSIGN_OR_SUBSCRIBE));
             }
             match self.running() {
-                Ok(running) => {
-                    self.wishes().check_topic(&topic)?;
-                    let deadline = Instant::now() + millis(self.option.start_timeout());
-                    let member = &running.member;
-                    self.find_route(member, &subscribed, deadline).await?;
-                    let is_known = self.wishes().subscriptions.get(&topic) == Some(&selector);
-                    if is_known && member.subscribed(&subscribed.topic).is_some() {
-                        // Its queues go on: to begin them anew would repeat what is not committed.
-                        member.reach_servers(&subscribed.topic, deadline).await;
-                        return Ok(());
-                    }
-                    member.check_filter(&subscribed, deadline).await?;
-                    remote::note_history(member, &subscribed).await;
-                    let wire = subscribed.topic.clone();
-                    member.set_subscribed(subscribed);
-                    self.wishes().subscriptions.insert(topic, selector);
-                    running.membership.subscribe(member.consumer_data());
-                    member.reach_servers(&wire, deadline).await;
-                    member.filter_anew(&wire);
-                    member.want_rebalance();
-                }
+                Ok(running) => self.subscribe_now(running, subscribed, topic, selector).await?,
                 Err(MQClientError::NotStarted { .. }) => {
                     self.wishes().subscriptions.insert(topic, selector);
                 }
@@ -53,14 +33,57 @@ impl MQConsumerInner {
         })
     }
 
+    /// Subscribes while the consumer runs, or is about to.
+    pub(super) async fn subscribe_now(
+        &self,
+        running: &Running,
+        subscribed: Subscribed,
+        topic: String,
+        selector: MessageSelector,
+    ) -> Result<(), MQClientError> {
+        self.wishes().check_topic(&topic)?;
+        let deadline = Instant::now() + millis(self.option.start_timeout());
+        let member = &running.member;
+        self.find_route(member, &subscribed, deadline).await?;
+        let known = member.subscribed(&subscribed.topic);
+        if known.is_some_and(|known| known.subscription.is_like(&subscribed.subscription)) {
+            // Its queues go on: to begin them anew would repeat what is not committed.
+            member.reach_servers(&subscribed.topic, deadline).await;
+            return Ok(());
+        }
+        member.check_filter(&subscribed, deadline).await?;
+        remote::note_history(member, &subscribed).await;
+        let wire = subscribed.topic.clone();
+        {
+            // Of two calls at once, the later tells of both.
+            let mut wishes = self.wishes();
+            member.set_subscribed(subscribed);
+            wishes.subscriptions.insert(topic, selector);
+            running.membership.subscribe(member.consumer_data());
+        }
+        // Before the await, at which this future may be dropped: brokers filter anew from now on, and what they leave out must
+        // not count as finished. A heartbeat with the new filter comes before each pull.
+        member.filter_anew(&wire);
+        member.want_rebalance();
+        member.reach_servers(&wire, deadline).await;
+        Ok(())
+    }
+
     pub(crate) fn unsubscribe<'a>(self: &'a Arc<Self>, topic: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             self.wishes().subscriptions.remove(topic);
             match self.running() {
                 Ok(running) => {
                     let wire = self.wrap(topic);
-                    if running.member.remove_subscribed(&wire) {
-                        running.membership.subscribe(running.member.consumer_data());
+                    let is_removed = {
+                        let _one_at_a_time = self.wishes();
+                        let is_removed = running.member.remove_subscribed(&wire);
+                        if is_removed {
+                            running.membership.subscribe(running.member.consumer_data());
+                        }
+                        is_removed
+                    };
+                    if is_removed {
                         running.member.want_rebalance();
                         let deadline = Instant::now() + millis(self.option.start_timeout());
                         running.member.reach_servers(&wire, deadline).await;
@@ -185,14 +208,17 @@ impl Member {
     /// Reads the queues of a topic on with the filter that it has now.
     fn filter_anew(self: &Arc<Self>, topic: &str) {
         for queue in self.queues.of_topic(topic) {
-            let Some(owned) = self.queues.get(&queue) else { continue };
-            // A queue that was taken since has the filter already.
-            if self.subscribed(topic).is_none_or(|now| Arc::ptr_eq(&now, &owned.subscribed)) {
-                continue;
-            }
-            let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
-            if let Some(lowest) = lowest {
-                self.move_to(&owned, lowest);
+            // A queue that is moved by another meanwhile is looked at again.
+            while let Some(owned) = self.queues.get(&queue) {
+                // A queue that was taken since has the filter already.
+                if self.subscribed(topic).is_none_or(|now| Arc::ptr_eq(&now, &owned.subscribed)) {
+                    break;
+                }
+                // Without a position yet, it looks at the filter when it has one.
+                let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
+                if lowest.is_none_or(|lowest| self.move_to(&owned, lowest)) {
+                    break;
+                }
             }
         }
     }

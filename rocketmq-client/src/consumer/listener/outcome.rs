@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::with_causes;
 
@@ -141,6 +142,14 @@ impl ConsumeFailure {
     /// The error that the listener met.
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.0
+    }
+}
+
+impl ConsumeFailure {
+    /// Its text. The error is of a type of the user: what panics in there ends no worker.
+    pub(crate) fn into_reason(self) -> String {
+        let text = catch_unwind(AssertUnwindSafe(move || self.to_string()));
+        text.unwrap_or_else(|_| "the error of the listener panicked when its text was read".to_owned())
     }
 }
 

@@ -110,6 +110,11 @@ impl QueueOrder {
         *self.resume_at.insert(now + pause)
     }
 
+    /// Until when it pauses or paused.
+    pub(crate) fn resume_at(&self) -> Option<Instant> {
+        self.resume_at
+    }
+
     pub(crate) fn is_paused(&self, now: Instant) -> bool {
         self.resume_at.is_some_and(|at| at > now)
     }

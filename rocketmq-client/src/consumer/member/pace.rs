@@ -1,6 +1,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 /// Messages that could have gone in this time and did not may go at once: timers are not exact.
@@ -13,21 +14,27 @@ pub(crate) struct Pace {
     interval: Duration,
     /// When the next message is due.
     due: Mutex<Instant>,
+    /// Told when messages are due earlier than they were.
+    earlier: Notify,
 }
 
 impl Pace {
     pub(crate) fn new(per_second: u32, now: Instant) -> Self {
         let interval = Duration::from_nanos(1_000_000_000_u64.div_ceil(per_second.max(1).into()));
-        Self { interval, due: Mutex::new(now) }
+        Self { interval, due: Mutex::new(now), earlier: Notify::new() }
     }
 
     /// Waits until a message is due. Takes those that are due, but at least `least` of them, which are paid for by a longer
     /// wait afterwards, and at most `most`. Cancel-safe.
     pub(crate) async fn wait(&self, least: usize, most: usize) -> usize {
         loop {
+            let earlier = self.earlier.notified();
             match self.take(Instant::now(), least, most) {
                 Ok(count) => return count,
-                Err(at) => sleep_until(at).await,
+                Err(at) => tokio::select! {
+                    () = sleep_until(at) => {}
+                    () = earlier => {}
+                },
             }
         }
     }
@@ -49,6 +56,10 @@ impl Pace {
     pub(crate) fn put_back(&self, count: usize) {
         let mut due = self.due();
         *due -= self.interval * u32::try_from(count).unwrap_or_default();
+        drop(due);
+        if count > 0 {
+            self.earlier.notify_waiters();
+        }
     }
 
     fn due(&self) -> MutexGuard<'_, Instant> {

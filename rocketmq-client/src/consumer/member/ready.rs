@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -11,12 +12,12 @@ use super::OwnedQueue;
 pub(crate) struct Ready {
     line: Mutex<Line>,
     wake: Notify,
+    suspended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Line {
     queues: VecDeque<Arc<OwnedQueue>>,
-    suspended: bool,
     /// The reader of a stream, and whether it waits for more messages than there are.
     reader: Option<(Waker, bool)>,
 }
@@ -56,14 +57,14 @@ impl Ready {
     /// Stops handing out queues, or goes on.
     pub(crate) fn suspend(&self, suspended: bool) {
         let mut line = self.lock();
-        line.suspended = suspended;
+        self.suspended.store(suspended, Ordering::Release);
         line.wake_reader();
         drop(line);
         self.wake.notify_one();
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
-        self.lock().suspended
+        self.suspended.load(Ordering::Acquire)
     }
 
     /// Has the reader of a stream woken when a queue gets in line, and with `for_more` also when a queue in line has more.
@@ -82,13 +83,13 @@ impl Ready {
     /// The queues in line, if they are handed out.
     pub(crate) fn in_line(&self) -> Vec<Arc<OwnedQueue>> {
         let line = self.lock();
-        if line.suspended { Vec::new() } else { line.queues.iter().cloned().collect() }
+        if self.is_suspended() { Vec::new() } else { line.queues.iter().cloned().collect() }
     }
 
     /// The next queue.
     pub(crate) fn pop(&self) -> Option<Arc<OwnedQueue>> {
         let mut line = self.lock();
-        if line.suspended {
+        if self.is_suspended() {
             return None;
         }
         let queue = line.queues.pop_front();

@@ -160,9 +160,13 @@ impl Member {
         self.subscriptions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Takes a subscription; another of the topic is replaced.
-    pub(crate) fn set_subscribed(&self, subscribed: Subscribed) {
+    /// Takes a subscription; another of the topic is replaced. Brokers keep the one with the higher version: two within a
+    /// millisecond, or on both sides of a correction of the clock, would have the same version, or the wrong one be higher.
+    pub(crate) fn set_subscribed(&self, mut subscribed: Subscribed) {
         let mut subscriptions = self.subscriptions.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = subscriptions.get(&subscribed.topic) {
+            subscribed.subscription.come_after(&before.subscription);
+        }
         subscriptions.insert(subscribed.topic.clone(), Arc::new(subscribed));
     }
 
@@ -264,9 +268,15 @@ impl Member {
                 commits.own(new.queue.clone(), generation, committed.unwrap_or(offset), committed);
             }
             self.drop_cached(old);
-            self.agenda.add(Instant::now(), &new);
+            self.begin(&new);
         }
         is_moved
+    }
+
+    /// Has another ownership looked at now, and at the end of the pause that its listener asked for.
+    fn begin(&self, new: &Arc<OwnedQueue>) {
+        let pause = new.lock().order.as_ref().and_then(QueueOrder::resume_at);
+        [Some(Instant::now()), pause].into_iter().flatten().for_each(|at| self.agenda.add(at, new));
     }
 
     /// Goes on with a queue in another ownership, at its position and with what is cached: nothing is lost and nothing comes
@@ -297,7 +307,7 @@ impl Member {
         }
         self.commits().own(new.queue.clone(), generation, lowest, committed);
         self.drop_cached(old);
-        self.agenda.add(Instant::now(), &new);
+        self.begin(&new);
         true
     }
 
@@ -369,7 +379,7 @@ impl Member {
         for owned in self.queues.all() {
             let mut state = owned.lock();
             let waits = matches!(state.stage, Stage::Throttled(Throttle::Budget));
-            if waits && self.throttle(&owned, &state).is_none() {
+            if waits && self.throttle(&owned, &state) != Some(Throttle::Budget) {
                 self.budget_waits.fetch_sub(1, Ordering::Relaxed);
                 state.enter(Stage::Idle);
                 self.agenda.add(Instant::now(), &owned);

@@ -180,6 +180,11 @@ fn start_at(member: &Member, owned: &Arc<OwnedQueue>, offset: i64, commit: bool,
         member.agenda.add(Instant::now(), owned);
     }
     drop(state);
+    // Brokers filter by the last subscription: what they leave out must not count as finished for an earlier one.
+    let subscribed = member.subscribed(owned.queue.topic());
+    if subscribed.is_some_and(|subscribed| !Arc::ptr_eq(&subscribed, &owned.subscribed)) {
+        member.move_to(owned, offset);
+    }
     owned.settled.notify_waiters();
 }
 

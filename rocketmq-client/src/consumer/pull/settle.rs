@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::{Throttle, pull};
-use crate::consumer::member::{Member, OwnedQueue, Stage};
+use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
 
 /// Ends messages of a queue: their memory goes back to the budget, and pulling goes on if it waited for that. The list is
 /// empty then.
@@ -33,13 +33,7 @@ fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: impl IntoI
         member.cached_bytes.fetch_sub(released, Ordering::SeqCst);
     }
     match state.stage {
-        Stage::Throttled(throttle) if member.throttle(owned, &state).is_none() => {
-            if throttle == Throttle::Budget {
-                member.budget_waits.fetch_sub(1, Ordering::Relaxed);
-            }
-            state.enter(Stage::Idle);
-            pull(member, owned, &mut state);
-        }
+        Stage::Throttled(_) => look_again(member, owned, &mut state),
         Stage::Released if state.in_hand() == 0 => {
             drop(state);
             owned.settled.notify_waiters();
@@ -58,11 +52,21 @@ fn wake_others(member: &Arc<Member>, released: u64) {
     }
     for owned in member.queues.all() {
         let mut state = owned.lock();
-        let waits = matches!(state.stage, Stage::Throttled(Throttle::Budget));
-        if waits && member.throttle(&owned, &state).is_none() {
-            member.budget_waits.fetch_sub(1, Ordering::Relaxed);
-            state.enter(Stage::Idle);
-            pull(member, &owned, &mut state);
+        if matches!(state.stage, Stage::Throttled(Throttle::Budget)) {
+            look_again(member, &owned, &mut state);
         }
     }
+}
+
+/// Lets a queue pull that has left the limit that it waited for. If it meets another limit, it waits for that from now on.
+fn look_again(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) {
+    let Stage::Throttled(throttle) = state.stage else { return };
+    if member.throttle(owned, state) == Some(throttle) {
+        return;
+    }
+    if throttle == Throttle::Budget {
+        member.budget_waits.fetch_sub(1, Ordering::Relaxed);
+    }
+    state.enter(Stage::Idle);
+    pull(member, owned, state);
 }

@@ -170,7 +170,8 @@ impl PushConsumer {
         self.inner.start().await
     }
 
-    /// Stops handing out and pulling messages, until [`resume`](Self::resume). Handlers that run go on.
+    /// Stops handing out and pulling messages, until [`resume`](Self::resume). Handlers that run go on. Before the
+    /// start it holds from the start on.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

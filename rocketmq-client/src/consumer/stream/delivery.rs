@@ -12,6 +12,9 @@ use crate::consumer::listener::ConsumeOutcome;
 use crate::consumer::offsets::remote;
 use crate::error::MQClientError;
 
+/// A time that no reader needs; a longer one may not fit the clock.
+const LONGEST: Duration = Duration::from_secs(3600 * 24 * 365);
+
 /// A message of a [`MessageStream`](super::MessageStream), which its reader settles once: each way to do so takes the
 /// delivery.
 ///
@@ -278,8 +281,8 @@ impl Acker {
 
     /// Asks for more time, counted from now. It never shortens the time, and changes nothing once the time is over.
     pub fn extend(&self, time: Duration) {
-        if let (Some(flight), Some(until)) = (&self.flight, Instant::now().checked_add(time)) {
-            flight.extend(until);
+        if let Some(flight) = &self.flight {
+            flight.extend(Instant::now() + time.min(LONGEST));
         }
     }
 

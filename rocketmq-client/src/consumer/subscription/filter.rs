@@ -58,6 +58,17 @@ impl Subscription {
         Ok(Self { data })
     }
 
+    /// Whether both have the same expression.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let expression = |data: &SubscriptionData| (data.expression_type.clone(), data.sub_string.clone());
+        expression(&self.data) == expression(&other.data)
+    }
+
+    /// Makes this subscription the newer of two.
+    pub(crate) fn come_after(&mut self, before: &Self) {
+        self.data.sub_version = self.data.sub_version.max(before.data.sub_version + 1);
+    }
+
     /// What heartbeats say.
     pub(crate) fn data(&self) -> &SubscriptionData {
         &self.data
