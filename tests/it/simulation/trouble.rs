@@ -6,7 +6,7 @@ use rocketmq_namesrv_mock::{AnswerChange, Fault, FaultAction};
 use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 
 use super::dice::Dice;
-use super::plan::{Mode, Plan};
+use super::plan::{Mode, Plan, TOPIC};
 
 /// A rule for requests, which ends with the troubles of the run.
 pub(super) type Trouble = Fault;
@@ -30,7 +30,7 @@ const CODES: [RequestCode; 13] = [
 const LOCK_CODES: [RequestCode; 2] = [RequestCode::LOCK_BATCH_MQ, RequestCode::UNLOCK_BATCH_MQ];
 
 /// Requests that a broker may carry out late without an earlier state overwriting a later one: a client cannot take back
-/// a commit, a lock or a heartbeat that is on its way. A connection that is not read for a while delays them, too.
+/// a commit, a lock or a heartbeat that is on its way.
 const MAY_BE_LATE: [RequestCode; 5] = [
     RequestCode::GET_CONSUMER_LIST_BY_GROUP,
     RequestCode::GET_ROUTEINFO_BY_TOPIC,
@@ -38,6 +38,11 @@ const MAY_BE_LATE: [RequestCode; 5] = [
     RequestCode::GET_MIN_OFFSET,
     RequestCode::SEND_MESSAGE_V2,
 ];
+
+/// Requests on connections that carry no commit: those that are not read for a while delay all requests on them. Consumers send
+/// to topics of their own.
+const NOT_WITH_COMMITS: [RequestCode; 2] =
+    [RequestCode::GET_ROUTEINFO_BY_TOPIC, RequestCode::SEND_MESSAGE_V2];
 
 /// A lie that a consumer has to see through.
 fn lie(dice: &mut Dice, plan: &Plan) -> Option<Fault> {
@@ -79,7 +84,11 @@ pub(super) fn draw(dice: &mut Dice, plan: &Plan) -> Trouble {
             Mode::Orderly if dice.percent(30) => dice.pick(&LOCK_CODES),
             _ => dice.pick(&CODES),
         };
-        Fault::on(code, action(dice, code))
+        let action = action(dice, code);
+        let of_producer =
+            code == RequestCode::SEND_MESSAGE_V2 && matches!(action, FaultAction::StopReading(_));
+        let fault = Fault::on(code, action);
+        if of_producer { fault.topic(TOPIC) } else { fault }
     });
     let fault = if dice.percent(50) { fault } else { fault.server(broker(dice, plan)) };
     if dice.percent(50) {
@@ -111,7 +120,7 @@ fn action(dice: &mut Dice, code: RequestCode) -> FaultAction {
         11 => FaultAction::AnswerTwice,
         12 => FaultAction::GoAway,
         13 => FaultAction::StrayAnswer,
-        14 if MAY_BE_LATE.contains(&code) => {
+        14 if NOT_WITH_COMMITS.contains(&code) => {
             FaultAction::StopReading(Some(Duration::from_millis(dice.range(100..=10_000))))
         }
         _ => FaultAction::DropAnswer,
