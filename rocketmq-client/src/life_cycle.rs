@@ -1,5 +1,6 @@
 //! The life of every client: created, starting, running, shut down; and the report of its shutdown.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -93,13 +94,20 @@ impl<T> Drop for Starting<'_, T> {
     }
 }
 
-/// The leftovers of a shutdown.
+/// The leftovers of a shutdown. `{}` prints them as one line for the log. The shutdown of a client adds up those of its
+/// producers and consumers; `PushConsumer::shutdown` has the details of a consumer.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// Sends without an outcome at the end of the limit. Each fails when its connection is closed; on a client that is
     /// still shared, at its own deadline.
     pub unfinished_sends: u32,
+    /// Messages that handlers of this client's consumers did not finish in time. They come again.
+    pub unfinished_messages: u32,
+    /// Queues whose offset this client's consumers could not commit: the messages behind the last commit come again.
+    pub uncommitted_queues: usize,
+    /// Queues whose lock could not be given back: other members get them when the lock expires, after 60 s.
+    pub locked_queues: usize,
     /// Brokers that could not be told that this client, or one of its groups, leaves. They notice when the connection
     /// closes, or when no heartbeat has named the group for two minutes.
     pub brokers_not_told: Vec<String>,
@@ -110,16 +118,51 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// Whether nothing was left.
     pub fn is_clean(&self) -> bool {
-        self.unfinished_sends == 0 && self.brokers_not_told.is_empty()
+        self.unfinished_sends == 0
+            && self.unfinished_messages == 0
+            && self.uncommitted_queues == 0
+            && self.locked_queues == 0
+            && self.brokers_not_told.is_empty()
     }
 
     /// Adds the report of another part of the client. Each broker is listed once.
     pub(crate) fn add(&mut self, other: Self) {
         self.unfinished_sends += other.unfinished_sends;
+        self.unfinished_messages += other.unfinished_messages;
+        self.uncommitted_queues += other.uncommitted_queues;
+        self.locked_queues += other.locked_queues;
         self.brokers_not_told.extend(other.brokers_not_told);
         self.brokers_not_told.sort_unstable();
         self.brokers_not_told.dedup();
     }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = [
+            (self.unfinished_sends as usize, "unfinished sends"),
+            (self.unfinished_messages as usize, "unfinished messages"),
+            (self.uncommitted_queues, "uncommitted queues"),
+            (self.locked_queues, "queues still locked"),
+            (self.brokers_not_told.len(), "brokers not told"),
+        ];
+        write_left(f, left, self.took)
+    }
+}
+
+/// Writes what a shutdown left, in one line.
+pub(crate) fn write_left<const N: usize>(
+    f: &mut fmt::Formatter<'_>,
+    left: [(usize, &str); N],
+    took: Duration,
+) -> fmt::Result {
+    write!(f, "shut down in {took:?}, ")?;
+    if left.iter().all(|(count, _)| *count == 0) {
+        return f.write_str("nothing was left");
+    }
+    let left = left.iter().filter(|(count, _)| *count > 0);
+    let left: Vec<_> = left.map(|(count, what)| format!("{what}: {count}")).collect();
+    f.write_str(&left.join(", "))
 }
 
 #[cfg(test)]

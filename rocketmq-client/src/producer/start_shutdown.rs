@@ -127,6 +127,7 @@ impl DefaultMQProducerImpl {
             unfinished_sends,
             brokers_not_told: untold.iter().map(ToString::to_string).collect(),
             took: began.elapsed(),
+            ..ShutdownReport::default()
         })
     }
 

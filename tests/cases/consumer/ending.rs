@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq::client::MQClient;
-use rocketmq::consumer::PushConsumer;
+use rocketmq::consumer::{ConsumeFromWhere, PushConsumer};
 use rocketmq::error::MQClientError;
 use tokio::sync::OnceCell;
 
@@ -122,4 +122,37 @@ async fn a_shared_client_ends_its_consumers() {
     seen.wait_for(10).await;
     assert!(client.shutdown().await.unwrap().is_clean());
     assert!(matches!(consumer.get_stats(), Err(MQClientError::ShutDown { .. })));
+}
+
+#[tokio::test]
+async fn a_client_reports_what_its_consumers_left_and_their_events_end() {
+    let name_server = &*stage::name_server().await;
+    let site = Site::new(name_server).await;
+    let (topic, group) = (site.create("left", 1).await, fresh_group("left"));
+    send(&site, &topic, bodies("m", 1)).await;
+    let client = MQClient::connect(name_server).await.unwrap();
+    let seen = Seen::default();
+    let collect = seen.clone();
+    let consumer = client
+        .push_consumer(&group)
+        .option(|option| {
+            _ = option.set_consume_from_where(ConsumeFromWhere::First).set_shutdown_timeout(1000)
+        })
+        .subscribe(&topic, "*")
+        .listener(move |message, _| {
+            collect.add(message);
+            std::future::pending::<()>()
+        })
+        .build()
+        .unwrap();
+    let mut events = consumer.events();
+    consumer.start().await.unwrap();
+    seen.wait_for(1).await;
+    let report = client.shutdown().await.unwrap();
+    assert_eq!((report.unfinished_messages, report.is_clean()), (1, false), "{report:?}");
+    assert!(report.to_string().ends_with(", unfinished messages: 1"), "{report}");
+    // A task that reads the events ends with the consumer, though handles of it are kept.
+    let all_read = async { while events.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(10), all_read).await.unwrap();
+    assert!(consumer.events().next().await.is_none(), "so does a reader that comes later");
 }

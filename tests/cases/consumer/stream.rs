@@ -222,4 +222,6 @@ async fn a_listener_and_a_stream_contradict_each_other() {
     let consumer = consumer("127.0.0.1:9", "both").listener(|_, _| async {}).build().unwrap();
     let refused = consumer.messages().unwrap_err().to_string();
     assert!(refused.contains("listener") && refused.contains("messages()"), "{refused}");
+    let again = consumer.messages().unwrap_err().to_string();
+    assert_eq!(again, refused, "a refused stream leaves nothing behind");
 }

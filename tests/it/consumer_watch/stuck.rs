@@ -96,6 +96,7 @@ fn messages_that_nothing_reads_wait_and_are_told_of_once() {
         world.cluster.preload(TOPIC, 2, 100, b"waits").unwrap();
         let consumer =
             world.consumer().option(|option| _ = option.set_pull_threshold_for_queue(40)).build().unwrap();
+        let _unpolled = consumer.messages().unwrap();
         let mut events = consumer.events();
         consumer.start().await.unwrap();
         assert!(consumer.is_ready());

@@ -54,7 +54,7 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    /// What the messages go to.
+    /// What the messages go to; `None` before the user has said it.
     pub(crate) fn receiver(&self) -> Result<Option<Receiver>, MQClientError> {
         let general = self.listener.as_ref().map(|listener| listener.0.clone());
         let topics = self.topic_listeners.iter().map(|(topic, listener)| (topic.clone(), listener.0.clone()));
@@ -166,7 +166,7 @@ impl MQConsumerInner {
         if self.life.started().is_some() {
             tracing::warn!(
                 group = self.option.group_name(),
-                "a listener that comes after the start is not used"
+                "a listener that is set after the start gets no messages: set it before the start"
             );
         }
         let mut wishes = self.wishes();
@@ -187,7 +187,11 @@ impl MQConsumerInner {
         let source = Arc::new(FeedSource::default());
         let stream = MessageStream::new(source.feed().clone());
         wishes.stream = Some(source);
-        wishes.receiver()?;
+        // After a refusal the listener still gets the messages.
+        if let Err(both) = wishes.receiver() {
+            wishes.stream = None;
+            return Err(both);
+        }
         Ok(stream)
     }
 

@@ -33,8 +33,14 @@ impl client::ClientMember for MQConsumerInner {
     ) -> Pin<Box<dyn Future<Output = Result<ShutdownReport, MQClientError>> + Send>> {
         Box::pin(async move {
             let left = self.shutdown_in_time().await?;
-            let brokers_not_told = left.not_unregistered;
-            Ok(ShutdownReport { brokers_not_told, took: left.took, ..ShutdownReport::default() })
+            Ok(ShutdownReport {
+                unfinished_messages: left.unfinished,
+                uncommitted_queues: left.uncommitted.len(),
+                locked_queues: left.still_locked.len(),
+                brokers_not_told: left.not_unregistered,
+                took: left.took,
+                ..ShutdownReport::default()
+            })
         })
     }
 }
@@ -63,6 +69,7 @@ impl MQConsumerInner {
                     if self.is_alone {
                         self.client.close(left(began + limit).max(LEAST)).await;
                     }
+                    self.events.close();
                     return Ok(ConsumerShutdownReport { took: began.elapsed(), ..Default::default() });
                 }
             }
@@ -104,9 +111,10 @@ impl MQConsumerInner {
         }
         drop(is_ending);
         let ending = Ending::of(running, self.is_alone.then(|| self.client.clone()));
-        let (done, began) = (running.report.clone(), Instant::now());
+        let (done, events, began) = (running.report.clone(), self.events.clone(), Instant::now());
         running.ending.spawn(async move {
             let report = ending.run(began, began + limit).await;
+            events.close();
             done.send_replace(Some(report));
         });
     }

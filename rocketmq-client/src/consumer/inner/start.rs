@@ -57,12 +57,8 @@ impl MQConsumerInner {
             }
             (wishes.receiver()?, wishes.subscriptions.clone(), wishes.assigned.clone())
         };
+        self.check_receiver(receiver.as_ref())?;
         let orderly = matches!(receiver, Some(Receiver::Listener(Listener::Orderly(_))));
-        if !orderly && !self.option.auto_commit() && receiver.is_some() {
-            let reason = "it is false, and messages go to a receiver that is not an orderly_listener: only outcomes of \
-                          orderly listeners commit";
-            return Err(invalid("auto_commit", reason));
-        }
         let deadline = Instant::now() + millis(self.option.start_timeout());
         if !self.is_alone {
             // A client that shuts down ends this start, too.
@@ -138,6 +134,28 @@ impl MQConsumerInner {
         if let Some(pool) = &running.pool {
             pool.resize(concurrency);
         }
+    }
+
+    /// Refuses options that contradict what receives the messages, and warns of an option without effect.
+    fn check_receiver(&self, receiver: Option<&Receiver>) -> Result<(), MQClientError> {
+        let Some(receiver) = receiver else {
+            let reason =
+                "nothing receives the messages: set a listener, or call messages(), before the start";
+            return if self.polls { Ok(()) } else { Err(invalid("listener", reason)) };
+        };
+        if !self.option.auto_commit() && !matches!(receiver, Receiver::Listener(Listener::Orderly(_))) {
+            let reason = "it is false, and messages go to a receiver that is not an orderly_listener: only outcomes of \
+                          orderly listeners commit";
+            return Err(invalid("auto_commit", reason));
+        }
+        let batch = self.option.consume_message_batch_max_size();
+        if batch > 1 && !matches!(receiver, Receiver::Listener(Listener::Batch(_))) {
+            let reason = format!(
+                "it is {batch}, and messages go to a receiver that is not a batch_listener: only that gets several at a time"
+            );
+            return Err(invalid("consume_message_batch_max_size", reason));
+        }
+        Ok(())
     }
 
     /// Makes the brokers know this member, takes the first queues, and waits for their positions.

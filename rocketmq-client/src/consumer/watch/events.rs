@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{self, Receiver, Sender};
@@ -19,8 +19,8 @@ pub struct ConsumerEvents {
 }
 
 impl ConsumerEvents {
-    /// The next event; `None` when the consumer has ended and all its events were read. No event is lost when the future
-    /// is dropped.
+    /// The next event; `None` when the consumer has ended (its shutdown is over, or it was dropped) and all its events
+    /// were read. No event is lost when the future is dropped.
     pub async fn next(&mut self) -> Option<ConsumerEvent> {
         match self.receiver.recv().await {
             Ok(event) => Some(event),
@@ -63,12 +63,13 @@ impl fmt::Debug for ConsumerEvents {
 #[derive(Debug)]
 pub(crate) struct EventSender {
     group: Arc<str>,
-    sender: Sender<ConsumerEvent>,
+    /// `None` once the consumer has ended.
+    sender: RwLock<Option<Sender<ConsumerEvent>>>,
 }
 
 impl EventSender {
     pub(crate) fn new(group: impl Into<Arc<str>>) -> Self {
-        Self { group: group.into(), sender: broadcast::Sender::new(CAPACITY) }
+        Self { group: group.into(), sender: RwLock::new(Some(Sender::new(CAPACITY))) }
     }
 
     /// The group, for making events.
@@ -80,12 +81,23 @@ impl EventSender {
     pub(crate) fn emit(&self, event: ConsumerEvent) {
         event.log();
         // An error means that there is no reader.
-        let _ = self.sender.send(event);
+        let _ = self.with_sender(|sender| sender.send(event));
+    }
+
+    /// Ends the events: readers get those that were told before, then `None`. Later events are only logged.
+    pub(crate) fn close(&self) {
+        self.sender.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn with_sender<T>(&self, act: impl FnOnce(&Sender<ConsumerEvent>) -> T) -> Option<T> {
+        self.sender.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(act)
     }
 
     /// A reader of the events from now on.
     pub(crate) fn reader(&self) -> ConsumerEvents {
-        ConsumerEvents { group: self.group.clone(), receiver: self.sender.subscribe() }
+        // The sender of a consumer that has ended is gone, so that its reader is at the end at once.
+        let receiver = self.with_sender(Sender::subscribe).unwrap_or_else(|| broadcast::channel(1).1);
+        ConsumerEvents { group: self.group.clone(), receiver }
     }
 }
 

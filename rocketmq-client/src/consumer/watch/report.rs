@@ -1,8 +1,10 @@
+use std::fmt;
 use std::time::Duration;
 
+use crate::life_cycle::write_left;
 use crate::model::MessageQueue;
 
-/// What the shutdown of a consumer left behind.
+/// What the shutdown of a consumer left behind. `{}` prints it as one line for the log.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ConsumerShutdownReport {
@@ -31,5 +33,17 @@ impl ConsumerShutdownReport {
             && self.uncommitted.is_empty()
             && self.still_locked.is_empty()
             && self.not_unregistered.is_empty()
+    }
+}
+
+impl fmt::Display for ConsumerShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = [
+            (self.unfinished as usize, "unfinished messages"),
+            (self.uncommitted.len(), "uncommitted queues"),
+            (self.still_locked.len(), "queues still locked"),
+            (self.not_unregistered.len(), "brokers not told"),
+        ];
+        write_left(f, left, self.took)
     }
 }
