@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .await?;
     let health = consumer.health();
     println!(
-        "ready: {}, {} messages behind, {} bytes cached",
+        "ready: {}, {} messages not committed yet, {} bytes cached",
         health.is_ready(),
         health.lag(),
         health.cached_bytes

@@ -55,9 +55,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Consumers first: no new messages, handlers finish, offsets are committed. Then producers, then connections.
     let report = client.shutdown().await?;
     assert!(report.is_clean(), "{report:?}");
-    // The consumer's own report is there as well.
-    let left = consumer.shutdown().await?;
-    println!("{} unfinished, {} uncommitted, took {:?}", left.unfinished, left.uncommitted.len(), left.took);
-    assert!(left.is_clean(), "{left:?}");
+    println!("client: {report}");
+    // The consumer's own report says which queues were left, if any were.
+    println!("consumer: {}", consumer.shutdown().await?);
     Ok(())
 }

@@ -149,11 +149,14 @@ impl MQConsumerInner {
             return Err(invalid("auto_commit", reason));
         }
         let batch = self.option.consume_message_batch_max_size();
-        if batch > 1 && !matches!(receiver, Receiver::Listener(Listener::Batch(_))) {
-            let reason = format!(
-                "it is {batch}, and messages go to a receiver that is not a batch_listener: only that gets several at a time"
+        if batch > 1
+            && matches!(receiver, Receiver::Listener(Listener::Concurrently(_) | Listener::Orderly(_)))
+        {
+            tracing::warn!(
+                group = self.option.group_name(),
+                "consume_message_batch_max_size is {batch}, and the listener takes one message at a time: only a \
+                 batch_listener gets several"
             );
-            return Err(invalid("consume_message_batch_max_size", reason));
         }
         Ok(())
     }

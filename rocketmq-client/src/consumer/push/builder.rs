@@ -79,7 +79,7 @@ impl PushConsumerBuilder {
     /// let builder = PushConsumer::builder("billing").name_server_addr(name_servers).option(|option| {
     ///     option.set_consume_from_where(ConsumeFromWhere::First).set_consume_rate_limit(500);
     /// });
-    /// # let consumer = builder.start().await?;
+    /// # let consumer = builder.listener(|_, _| async {}).start().await?;
     /// # consumer.shutdown().await?;
     /// # Ok(())
     /// # }
@@ -100,7 +100,7 @@ impl PushConsumerBuilder {
     /// # let name_servers = cluster.name_server_addr();
     /// let builder = PushConsumer::builder("billing").name_server_addr(name_servers)
     ///     .subscribe("Orders", "Paid || Shipped");
-    /// # let consumer = builder.start().await?;
+    /// # let consumer = builder.listener(|_, _| async {}).start().await?;
     /// # consumer.shutdown().await?;
     /// # Ok(())
     /// # }
@@ -122,7 +122,7 @@ impl PushConsumerBuilder {
     /// let builder = PushConsumer::builder("billing").name_server_addr(name_servers)
     ///     .subscribe("Orders", "*")
     ///     .listener(|message, _| async move { println!("{:?}", message.body()) });
-    /// # let consumer = builder.start().await?;
+    /// # let consumer = builder.listener(|_, _| async {}).start().await?;
     /// # consumer.shutdown().await?;
     /// # Ok(())
     /// # }
@@ -148,7 +148,7 @@ impl PushConsumerBuilder {
     /// let builder = PushConsumer::builder("billing").name_server_addr(name_servers)
     ///     .subscribe("Orders", "*")
     ///     .orderly_listener(|message, _| async move { println!("{}", message.queue_offset()) });
-    /// # let consumer = builder.start().await?;
+    /// # let consumer = builder.listener(|_, _| async {}).start().await?;
     /// # consumer.shutdown().await?;
     /// # Ok(())
     /// # }
@@ -175,7 +175,7 @@ impl PushConsumerBuilder {
     ///     .option(|option| _ = option.set_consume_message_batch_max_size(32))
     ///     .subscribe("Orders", "*")
     ///     .batch_listener(|messages, _| async move { println!("{} messages", messages.len()) });
-    /// # let consumer = builder.start().await?;
+    /// # let consumer = builder.listener(|_, _| async {}).start().await?;
     /// # consumer.shutdown().await?;
     /// # Ok(())
     /// # }
@@ -201,7 +201,7 @@ impl PushConsumerBuilder {
     /// let builder = PushConsumer::builder("billing").name_server_addr(name_servers)
     ///     .subscribe("Orders", "*")
     ///     .topic_listener("Orders", MessageListener::concurrently(|_, _| async {}));
-    /// # let consumer = builder.start().await?;
+    /// # let consumer = builder.listener(|_, _| async {}).start().await?;
     /// # consumer.shutdown().await?;
     /// # Ok(())
     /// # }

@@ -80,8 +80,8 @@ impl PushConsumer {
         PushConsumerBuilder::new(ConsumerDraft::new(group.into()))
     }
 
-    /// Subscribes to a topic: `"*"`, `"TagA || TagB"`, or [`MessageSelector::by_sql`]. A second call for a topic replaces
-    /// the first. All members of a group must subscribe to the same topics with the same expressions.
+    /// Subscribes to a topic: `"*"`, `"TagA || TagB"` (with two bars: `"TagA | TagB"` is the name of one tag), or
+    /// [`MessageSelector::by_sql`]. A second call for a topic replaces the first. All members of a group must subscribe to the same topics with the same expressions.
     ///
     /// While the consumer runs it returns when the brokers know of it. Dropping the future then leaves open whether they
     /// do; call it again.
@@ -163,8 +163,8 @@ impl PushConsumer {
     /// ```
     ///
     /// # Errors
-    /// `InvalidOption`, `NameServerUnreachable`, `BrokerNotFound` for a topic without a route (unless `require_topics` is
-    /// false), `Broker` with code 23 for an SQL expression that a broker cannot read, `AlreadyStarted`, `ShutDown`, or
+    /// `InvalidOption`, also when there is neither a listener nor a stream; `NameServerUnreachable`, `BrokerNotFound` for a topic
+    /// without a route (unless `require_topics` is false), `Broker` with code 23 for an SQL expression that a broker cannot read, `AlreadyStarted`, `ShutDown`, or
     /// `NoRuntime`.
     pub async fn start(&self) -> Result<(), MQClientError> {
         self.inner.start().await
