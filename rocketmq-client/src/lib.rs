@@ -21,7 +21,7 @@
 //! |---|---|
 //! | sending, transactions, requests and replies | [`producer`] |
 //! | receiving: listeners, subscriptions, events and health | [`consumer`] |
-//! | one client that producers and admins of a service share | [`client`] |
+//! | one client that producers, consumers and admins of a service share | [`client`] |
 //! | messages, results, queues | [`model`] |
 //! | options, from code, files or the environment | [`conf`] |
 //! | counters and latencies for the `metrics` facade | `metrics` (feature of this name) |

@@ -200,12 +200,18 @@ mod tests {
     fn reports_add_up_and_name_each_broker_once() {
         let report = |sends, brokers: &[&str]| ShutdownReport {
             unfinished_sends: sends,
+            unfinished_messages: 1,
             brokers_not_told: brokers.iter().map(ToString::to_string).collect(),
-            took: Duration::ZERO,
+            ..ShutdownReport::default()
         };
         let mut sum = report(1, &["b"]);
         sum.add(report(2, &["a", "b"]));
         assert_eq!((sum.unfinished_sends, sum.brokers_not_told.join(" ")), (3, "a b".to_owned()));
         assert!(!sum.is_clean() && ShutdownReport::default().is_clean());
+        assert_eq!(
+            sum.to_string(),
+            "shut down in 0ns, unfinished sends: 3, unfinished messages: 2, brokers not told: 2"
+        );
+        assert_eq!(ShutdownReport::default().to_string(), "shut down in 0ns, nothing was left");
     }
 }

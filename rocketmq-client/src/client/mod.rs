@@ -15,7 +15,7 @@ use crate::waiting;
 
 pub use crate::life_cycle::ShutdownReport;
 
-/// A client that its producers and admins share: one connection to each server, one client id, one heartbeat that names
+/// A client that its producers, consumers and admins share: one connection to each server, one client id, one heartbeat that names
 /// all groups, one copy of each route.
 ///
 /// It is a handle: clones share everything. Producers and admins made with its methods share it; a [`Producer`] or an
@@ -105,7 +105,7 @@ impl MQClient {
     }
 
     /// Shuts down all consumers of this client at the same time, then all producers, each like with its own `shutdown`,
-    /// then closes the connections. The report is the sum. A second call does nothing. Dropping the future leaves the client closed
+    /// then closes the connections. The report is the sum, unfinished messages of consumers included. A second call does nothing. Dropping the future leaves the client closed
     /// for new messages; call it again to finish.
     ///
     /// # Errors

@@ -1,23 +1,43 @@
-//! Receiving messages. Rooms from bottom to top:
+//! Receiving messages: a [`PushConsumer`] hands them to a listener, or is read as a stream; a [`PullConsumer`] is polled.
 //!
-//! - `listener`: what handles messages, what it returns, and what it is told
-//! - `subscription`: which messages of a topic a consumer wants
-//! - `watch`: events, health, counters, the report of a shutdown
-//! - [`strategy`]: which member of a group reads which queues; a room of the crate's root, for the options
-//! - `window`: the cached messages of one queue, the lowest unfinished offset, the memory that they pin
-//! - `position`: where a queue starts, and when its position may move
-//! - `pull`: what the answer to a pull means, and whether a queue may pull
-//! - `offsets`: which offsets have to be committed
-//! - `lock`: how long the lock on a queue holds
-//! - `rebalance`: which queues to release and to take, and when to look
-//! - `member`: what the drivers of a running consumer share
-//! - `agreement`: whether the members of the group subscribe to the same
-//! - `retry`: what becomes of a message that failed
-//! - `stream`: messages as a stream, and how a reader settles them
-//! - `dispatch`: hands messages to listeners and streams
-//! - `inner`: the working part of push and pull consumers
-//! - `push`: the push consumer
-//! - `lite_pull`: the pull consumer
+//! | to find | look in |
+//! |---|---|
+//! | a consumer: subscribing, starting, suspending, shutting down | [`PushConsumer`], [`PushConsumerBuilder`], `MQClient::push_consumer` |
+//! | polling for messages, seeking, queues that you name | [`PullConsumer`], `MQClient::pull_consumer` |
+//! | its options, each with range and default | [`ConsumerOption`] |
+//! | what a listener returns | [`ConsumeOutcome`], [`OrderlyOutcome`], [`BatchOutcome`]; any error by `?` is a [`ConsumeFailure`] |
+//! | what a listener is told: attempts, the token that says when to stop | [`ConsumeContext`] |
+//! | listeners that are types, and listeners of single topics | [`MessageListenerConcurrently`], [`MessageListenerOrderly`], [`MessageListenerBatch`]; [`MessageListener`] |
+//! | messages as a stream | [`PushConsumer::messages`], [`MessageStream`], [`Delivery`] |
+//! | tags and SQL92 | [`MessageSelector`] |
+//! | probes, the state of each queue, lag | [`ConsumerHealth`], [`QueueState`] |
+//! | what happened: dead letters, lost brokers, rebalances | [`ConsumerEvent`], [`ConsumerEvents`] |
+//! | counters | [`ConsumerStats`]; with the feature `metrics`, the module `metrics` |
+//! | what a shutdown left | [`ConsumerShutdownReport`] |
+//!
+//! A test of a listener needs no server: call it with [`ConsumeContext::new`]. A test of a consumer uses the mock cluster
+//! (`examples/test_a_service.rs`).
+
+// Rooms from bottom to top:
+//
+// - `listener`: what handles messages, what it returns, and what it is told
+// - `subscription`: which messages of a topic a consumer wants
+// - `watch`: events, health, counters, the report of a shutdown
+// - `strategy`: which member of a group reads which queues; a room of the crate's root, for the options
+// - `window`: the cached messages of one queue, the lowest unfinished offset, the memory that they pin
+// - `position`: where a queue starts, and when its position may move
+// - `pull`: what the answer to a pull means, and whether a queue may pull
+// - `offsets`: which offsets have to be committed
+// - `lock`: how long the lock on a queue holds
+// - `rebalance`: which queues to release and to take, and when to look
+// - `member`: what the drivers of a running consumer share
+// - `agreement`: whether the members of the group subscribe to the same
+// - `retry`: what becomes of a message that failed
+// - `stream`: messages as a stream, and how a reader settles them
+// - `dispatch`: hands messages to listeners and streams
+// - `inner`: the working part of push and pull consumers
+// - `push`: the push consumer
+// - `lite_pull`: the pull consumer
 
 mod agreement;
 mod dispatch;

@@ -8,6 +8,7 @@ use crate::model::MessageQueue;
 /// What a listener is told besides the message. Java: `ConsumeConcurrentlyContext`, `ConsumeOrderlyContext`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[doc(alias("ConsumeConcurrentlyContext", "ConsumeOrderlyContext"))]
 pub struct ConsumeContext {
     /// The queue that the message came from. Of a message that comes again: a queue of the group's retry topic, while
     /// the message names its original topic.

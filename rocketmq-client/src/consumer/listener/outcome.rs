@@ -21,6 +21,7 @@ use crate::error::with_causes;
 /// # assert_eq!(judge(b"7").unwrap(), ConsumeOutcome::Success);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[doc(alias = "ConsumeConcurrentlyStatus")]
 pub enum ConsumeOutcome {
     /// The message is done.
     #[default]
@@ -60,6 +61,7 @@ pub enum ConsumeOutcome {
 /// # assert_eq!(judge(b"end"), OrderlyOutcome::Commit);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[doc(alias = "ConsumeOrderlyStatus")]
 pub enum OrderlyOutcome {
     /// The message is done; the next message of its queue follows. Without `auto_commit` it is not committed yet.
     #[default]
@@ -80,6 +82,7 @@ pub enum OrderlyOutcome {
 
 /// What becomes of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[doc(alias = "ackIndex")]
 pub enum BatchOutcome {
     /// All messages have one outcome.
     All(ConsumeOutcome),
