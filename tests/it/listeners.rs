@@ -255,15 +255,3 @@ fn a_message_that_is_sent_after_the_start_is_delivered_though_its_position_is_fo
         assert!(consumer.shutdown().await.unwrap().is_clean());
     });
 }
-
-#[test]
-fn a_start_is_refused_when_nothing_receives_the_messages() {
-    simulate(async {
-        let site = Site::new(1, 1).await;
-        let nothing = site.member().start().await.unwrap_err().to_string();
-        assert_eq!(
-            nothing,
-            "option listener: nothing receives the messages: set a listener, or call messages(), before the start"
-        );
-    });
-}

@@ -139,9 +139,13 @@ impl MQConsumerInner {
     /// Refuses options that contradict what receives the messages, and warns of an option without effect.
     fn check_receiver(&self, receiver: Option<&Receiver>) -> Result<(), MQClientError> {
         let Some(receiver) = receiver else {
-            let reason =
-                "nothing receives the messages: set a listener, or call messages(), before the start";
-            return if self.polls { Ok(()) } else { Err(invalid("listener", reason)) };
+            if !self.polls {
+                tracing::warn!(
+                    group = self.option.group_name(),
+                    "nothing receives the messages: set a listener, or call messages(), before the start"
+                );
+            }
+            return Ok(());
         };
         if !self.option.auto_commit() && !matches!(receiver, Receiver::Listener(Listener::Orderly(_))) {
             let reason = "it is false, and messages go to a receiver that is not an orderly_listener: only outcomes of \
