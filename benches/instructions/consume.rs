@@ -41,7 +41,7 @@ pub(crate) fn serve_if_told(messages: usize) {
     });
 }
 
-/// Consumes so many messages, of a server in another process, whose instructions do not count.
+/// Consumes `count` messages. The server is another process, so that its instructions do not count.
 pub(crate) fn messages(count: usize, way: Way) {
     let server = ServerProcess::start(&[SERVE, &count.to_string()]);
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -8,7 +8,7 @@ use crate::load::TOPIC;
 
 const AT_A_TIME: usize = 32;
 
-/// Creates the topic, and stores so many messages in all of its queues together: batches take turns with the queues.
+/// Creates the topic and stores `messages` messages in it. Each batch goes to the next queue.
 pub(crate) async fn run(name_server: &str, queues: u32, messages: usize, bytes: usize) {
     let admin = MQAdmin::connect(name_server).await.expect("a NameServer");
     let (config, brokers) = (TopicConfig::new(TOPIC, queues), Brokers::cluster("DefaultCluster"));

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use crate::latencies::Latencies;
 use crate::load::{Load, Mode, Report, TOPIC};
 
-/// So many messages one pull asks for.
+/// The number of messages that one pull asks for.
 const AT_A_TIME: i32 = 32;
 const QUEUES: i32 = 8;
 

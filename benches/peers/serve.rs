@@ -18,7 +18,7 @@ pub(crate) fn run(brokers: usize, queues: u32, count: usize) {
     });
 }
 
-/// Serves a topic with so many messages in all of its queues together, from memory.
+/// Serves a topic from memory. The number of messages is that of all its queues together.
 pub(crate) fn full(queues: u32, messages: u32, bytes: usize, headers: SerializeType) {
     serve_until_stdin_closes(async {
         let builder =

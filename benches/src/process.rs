@@ -45,7 +45,7 @@ impl ServerProcess {
         let said = child.stdout.take().expect("its output is a pipe");
         let mut lines = BufReader::new(said).lines().map_while(Result::ok);
         let serving = lines.find_map(|line| line.strip_prefix(SERVING).map(str::to_owned));
-        // A test harness ends its process when nobody reads what it says later.
+        // Reads the rest of the output: a test harness ends its process when a write to its output fails.
         thread::spawn(move || lines.for_each(drop));
         let serving = serving.expect("the server process ended before it served; what it said is above");
         let (name_server, broker) = serving.split_once(' ').expect("two addresses");

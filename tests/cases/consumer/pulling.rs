@@ -23,7 +23,7 @@ fn text(message: &MessageExt) -> String {
     String::from_utf8_lossy(message.body()).into_owned()
 }
 
-/// Polls until so many messages came.
+/// Polls until `count` messages came.
 async fn polled(consumer: &mut PullConsumer, count: usize) -> Vec<MessageExt> {
     let (mut messages, began) = (Vec::new(), Instant::now());
     while messages.len() < count {

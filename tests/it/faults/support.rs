@@ -97,7 +97,7 @@ impl Site {
         self.member().orderly_listener(self.record.listener(name, work)).start().await.unwrap()
     }
 
-    /// Sends so many messages, spread over the queues.
+    /// Sends `count` messages, spread over the queues.
     pub(crate) async fn send(&self, count: usize) {
         for number in 0..count {
             self.producer.send(Message::new(TOPIC, number.to_string())).await.unwrap();

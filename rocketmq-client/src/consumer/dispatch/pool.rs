@@ -90,7 +90,7 @@ impl Pool {
         }
     }
 
-    /// Whether a worker has nothing to do while handlers have so many messages. The pace of a stream is its reader's.
+    /// Whether a worker has nothing to do while handlers have `busy` messages. The pace of a stream is its reader's.
     pub(crate) fn is_free(&self, busy: usize) -> bool {
         let waits = matches!(self.receiver, Receiver::Stream(_)) || self.member.pace.is_some();
         !waits && busy < self.wanted()

@@ -227,7 +227,7 @@ impl Ownership {
         self.take_each(n, |offset, message| taken.push((offset, Arc::new(message))));
     }
 
-    /// The same, to any place.
+    /// Hands each of the next messages to `take`.
     pub(crate) fn take_each(&mut self, n: usize, mut take: impl FnMut(i64, MessageExt)) {
         self.in_line = false;
         if self.paused || self.is_released() {

@@ -19,7 +19,7 @@ pub(crate) struct Retries {
     count: AtomicUsize,
 }
 
-/// One of them.
+/// A failed message that waits for its next try.
 #[derive(Debug)]
 pub(crate) struct Parked {
     pub(crate) at: Instant,

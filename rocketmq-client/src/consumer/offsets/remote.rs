@@ -15,7 +15,7 @@ use crate::consumer::pull::PullRefusal;
 use crate::error::{MQClientError, invalid, with_causes};
 use crate::waiting;
 
-/// So many requests to a broker are under way at the same time.
+/// The number of requests to a broker that are under way at the same time.
 const AT_A_TIME: usize = 64;
 
 /// The committed offset of a queue (14).

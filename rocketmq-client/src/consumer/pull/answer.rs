@@ -7,7 +7,7 @@ use tokio::time::Instant;
 pub(crate) type BrokerNumber = u64;
 
 const MASTER: BrokerNumber = 0;
-/// So many answers without progress in a row are normal; more of them would be a busy loop.
+/// The number of answers without progress in a row that is normal. More answers would be a busy loop.
 const PATIENCE: u32 = 10;
 /// An answer that was held this long is no part of a busy loop.
 const HELD: Duration = Duration::from_millis(500);

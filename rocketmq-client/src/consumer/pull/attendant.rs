@@ -14,7 +14,7 @@ use crate::consumer::position::{
 use crate::consumer::watch::ConsumerEvent;
 use crate::waiting;
 
-/// So many queues of a broker are looked after at the same time.
+/// The number of queues of a broker that are looked after at the same time.
 const AT_A_TIME: usize = 64;
 /// A position that is found within this time of a subscription is that of the subscription.
 const AT_ONCE_MS: i64 = 5_000;

@@ -14,7 +14,7 @@ pub(crate) fn settle(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: &mu
     }
 }
 
-/// The same for one message.
+/// Ends one message of a queue, as [`settle`] ends several.
 pub(crate) fn settle_one(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offset: i64) {
     settle_all(member, owned, [offset]);
 }

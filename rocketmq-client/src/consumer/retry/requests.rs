@@ -14,7 +14,7 @@ use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 use crate::error::MQClientError;
 use crate::waiting;
 
-/// So many parked messages are sent at the same time.
+/// The number of parked messages that are sent at the same time.
 const AT_A_TIME: usize = 16;
 
 /// Why a message failed, and what its listener wants.
