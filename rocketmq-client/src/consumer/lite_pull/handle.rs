@@ -22,7 +22,8 @@ impl PullConsumerHandle {
     }
 
     /// Subscribes to a topic, whose queues the members of the group share; see
-    /// [`PushConsumer::subscribe`](crate::consumer::PushConsumer::subscribe).
+    /// [`PushConsumer::subscribe`](crate::consumer::PushConsumer::subscribe). Dropping the future leaves open whether the brokers
+    /// know of it: call it again.
     ///
     /// # Errors
     /// `InvalidOption` if queues are assigned; the errors of `PushConsumer::subscribe`.
@@ -34,7 +35,7 @@ impl PullConsumerHandle {
         self.inner.subscribe(topic.into(), selector.into()).await
     }
 
-    /// Ends a subscription. Its queues are released.
+    /// Ends a subscription. Its queues are released, even if the future is dropped.
     ///
     /// # Errors
     /// `ShutDown`.
@@ -46,7 +47,7 @@ impl PullConsumerHandle {
     /// that stay keep their positions. Positions begin at the committed offsets of the group, else as `consume_from_where` says.
     ///
     /// The consumer is a member of the group all the same: do not mix it with members that subscribe, whose queues would be
-    /// shared with it.
+    /// shared with it. Dropping the future leaves open which queues are read: call it again.
     ///
     /// # Errors
     /// `InvalidOption` if topics are subscribed; `BrokerNotFound` if a topic has no route; `ShutDown`.
@@ -73,7 +74,7 @@ impl PullConsumerHandle {
         self.inner.pause(queues, false);
     }
 
-    /// All readable queues of a topic, owned or not.
+    /// All readable queues of a topic, owned or not. Dropping the future has no effect.
     ///
     /// # Errors
     /// `BrokerNotFound` if the topic has no route; `NameServerUnreachable`; `NotStarted` and `ShutDown`.
@@ -141,7 +142,8 @@ impl PullConsumerHandle {
     }
 
     /// Ends the consumer within `shutdown_timeout`. Processed messages are committed if `auto_commit` is true; messages of the
-    /// last poll count as unfinished, unless [`commit`](Self::commit) came before.
+    /// last poll count as unfinished, unless [`commit`](Self::commit) came before. Dropping the future does not stop the
+    /// shutdown; a second call waits for its end.
     ///
     /// # Errors
     /// `NotStarted`, or `NoRuntime` outside a tokio runtime.

@@ -12,6 +12,7 @@ use crate::waiting;
 impl PullConsumerHandle {
     /// Goes on at an offset of an owned queue. What was fetched of the queue is dropped; the poll that runs, and every later
     /// poll, returns messages from the offset on. Nothing is committed at once: the next commit of the queue has the position.
+    /// Dropping the future leaves the position where it was.
     ///
     /// # Errors
     /// `InvalidArgument` if the queue is not owned, or does not have the offset: the error names its first offset and its end.
@@ -54,7 +55,7 @@ impl PullConsumerHandle {
     }
 
     /// The offset of the first message of a queue that was stored at this time or later. Request code 29; Java:
-    /// `offsetForTimestamp`.
+    /// `offsetForTimestamp`. Dropping the future has no effect.
     ///
     /// # Errors
     /// `NoMaster`, `Remoting`, `Broker`; `NotStarted` and `ShutDown`.
@@ -69,6 +70,7 @@ impl PullConsumerHandle {
     }
 
     /// The offset that the group has committed for a queue, owned or not; `None` if it has committed none. Request code 14.
+    /// Dropping the future has no effect.
     ///
     /// # Errors
     /// `NoMaster`, `Remoting`, `Broker`; `NotStarted` and `ShutDown`.
@@ -108,7 +110,8 @@ impl PullConsumerHandle {
     /// Commits these offsets of owned queues, whatever polls have returned. An offset is that of the next message to read.
     /// Returns when the brokers have taken them.
     ///
-    /// With `auto_commit`, a later commit of the consumer replaces them.
+    /// With `auto_commit`, a later commit of the consumer replaces them. Dropping the future leaves open which brokers have
+    /// taken them.
     ///
     /// # Errors
     /// `InvalidArgument` if a queue is not owned or lacks the offset: nothing is committed then. `FanOut` names each queue
