@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -72,7 +72,10 @@ pub(super) fn run(seed: u64) -> Outcome {
     let plan = Arc::new(Plan::new(seed));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let dir = std::env::temp_dir().join(format!("rocketmq-simulation-{}-{seed}", std::process::id()));
+    // Tests that run at the same time may run one seed: each run has a directory of its own.
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let dir = std::env::temp_dir().join(format!("rocketmq-simulation-{}-{seed}-{run}", std::process::id()));
     let (mut outcome, dir) = runtime.block_on(async {
         let world = Arc::new(World::new(plan, dir).await);
         let outcome = world.clone().live().await;
