@@ -65,7 +65,8 @@ client_options! {
         /// concurrent listeners. Default: 2000.
         plain consume_concurrently_max_span / set_consume_concurrently_max_span: u32 = 2000;
         /// Bytes of memory that all cached messages of the consumer may pin before its pulling pauses. Counts the answers
-        /// that messages point into, not their bodies alone. Default: 256 MiB.
+        /// that messages point into, not their bodies alone. Answers that are on their way come on top; of those whose
+        /// messages inflate, what exceeds the limit by a quarter is pulled again later. Default: 256 MiB.
         plain cache_limit / set_cache_limit: u64 = 256 * 1024 * 1024;
         /// The pause in ms between an answer with messages and the next pull, 0 to 65535. Default: 0.
         plain pull_interval / set_pull_interval: u64 = 0;

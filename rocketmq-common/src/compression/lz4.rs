@@ -38,21 +38,20 @@ pub(super) fn compress(body: &[u8]) -> Result<Bytes, CompressError> {
 }
 
 /// Inflates all frames, one after the other.
-pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
+pub(super) fn decompress(body: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
     let mut input = Input::new(body);
-    let mut out = Vec::new();
     loop {
         let magic = input.u32()?;
         if magic & !0xF == SKIPPABLE_MAGIC {
             let length = input.u32()?;
             input.take(length)?;
         } else if magic == MAGIC {
-            frame(&mut input, &mut out, limit)?;
+            frame(&mut input, out, limit)?;
         } else {
             return Err(corrupt("it does not start with the magic number of a frame"));
         }
         if input.is_empty() {
-            return Ok(out.into());
+            return Ok(());
         }
     }
 }
@@ -195,6 +194,10 @@ mod tests {
     use lz4_flex::frame::{BlockMode, BlockSize, FrameInfo};
 
     use super::*;
+
+    fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
+        crate::compression::decompress(CompressionType::Lz4, body, limit)
+    }
 
     fn body() -> Vec<u8> {
         (0..40_000u32).flat_map(|i| (i * i / 7).to_le_bytes()).chain([7; 100_000]).collect()

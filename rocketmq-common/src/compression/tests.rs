@@ -220,3 +220,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_inflated_body_keeps_no_more_memory_than_its_length() {
+    for kind in writable() {
+        for len in [1, 512, 65_536, 100_000] {
+            let body = decompress(kind, &compress(kind, &vec![b'x'; len], 5).unwrap(), len).unwrap();
+            let memory = body.try_into_mut().unwrap();
+            assert_eq!(memory.capacity(), len, "{kind:?}");
+        }
+    }
+}

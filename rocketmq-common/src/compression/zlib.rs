@@ -1,5 +1,7 @@
 //! zlib (RFC 1950).
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -22,9 +24,22 @@ pub(super) fn compress(body: &[u8], level: i32) -> Result<Bytes, CompressError> 
     }
 }
 
-pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
-    let mut inflate = Decompress::new(true);
-    let mut out = Vec::new();
+thread_local! {
+    /// The state of an inflation takes 43 KiB. A new one for each body would leave holes between bodies that are kept.
+    static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(true));
+}
+
+pub(super) fn decompress(body: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), DecompressError> {
+    INFLATE.with_borrow_mut(|inflate| inflate_all(inflate, body, limit, out))
+}
+
+fn inflate_all(
+    inflate: &mut Decompress,
+    body: &[u8],
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), DecompressError> {
+    inflate.reset(true);
     let mut rest = body;
     loop {
         // One byte more than the limit shows whether a body exceeds it.
@@ -32,11 +47,11 @@ pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressE
         let step = out.len().max(body.len().saturating_mul(3)).max(512);
         out.reserve_exact(step.min(room));
         let before = (inflate.total_in(), out.len());
-        let status = inflate.decompress_vec(rest, &mut out, FlushDecompress::None);
+        let status = inflate.decompress_vec(rest, out, FlushDecompress::None);
         rest = &body[usize::try_from(inflate.total_in()).unwrap_or(body.len())..];
         match status {
             _ if out.len() > limit => return Err(DecompressError::TooLarge { limit }),
-            Ok(Status::StreamEnd) => return Ok(out.into()),
+            Ok(Status::StreamEnd) => return Ok(()),
             Ok(_) if (inflate.total_in(), out.len()) == before => return Err(DecompressError::Truncated),
             Ok(_) => {}
             Err(_) => {
@@ -50,6 +65,10 @@ pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
+        crate::compression::decompress(CompressionType::Zlib, body, limit)
+    }
 
     #[test]
     fn the_zlib_header_says_which_level() {

@@ -33,13 +33,13 @@ pub(super) fn compress(_body: &[u8], _level: i32) -> Result<Bytes, CompressError
 }
 
 /// Inflates all frames, one after the other.
-pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Bytes, DecompressError> {
+pub(super) fn decompress(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     let mut input = body;
     let mut out = Vec::new();
     loop {
         frame(&mut input, &mut out, limit)?;
         if input.is_empty() {
-            return Ok(out.into());
+            return Ok(out);
         }
     }
 }

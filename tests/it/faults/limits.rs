@@ -76,6 +76,47 @@ async fn c13_a_flood_of_messages_that_inflate_stays_within_the_budget() {
     println!("compressed: grew by {grew} MiB");
 }
 
+#[test]
+fn c13_small_answers_that_inflate_overshoot_the_budget_by_a_quarter() {
+    const SMALL: usize = 16 * 1024;
+    simulate(async {
+        let scene = Scene::new(|builder| builder).await;
+        scene.cluster.create_topic("Packed", 16).unwrap();
+        // One answer for each queue, of a few KiB; inflated, they are 8 MiB.
+        for _ in 0..16 * 32 {
+            scene.producer.send(Message::new("Packed", vec![b'x'; SMALL])).await.unwrap();
+        }
+        let gate = Arc::new(Semaphore::new(0));
+        let (opens, seen) = (gate.clone(), Seen::default());
+        let collect = seen.clone();
+        let consumer = scene
+            .member_with(|option| _ = option.set_cache_limit(MIB))
+            .subscribe("Packed", "*")
+            .listener(move |message, _| {
+                collect.add(&message);
+                let opens = opens.clone();
+                async move { opens.acquire().await.unwrap().forget() }
+            })
+            .start()
+            .await
+            .unwrap();
+        let throttled = |state| matches!(state, QueueState::Throttled(Throttle::Budget));
+        let full = || consumer.health().queues.iter().filter(|queue| throttled(queue.state)).count() >= 13;
+        // The first few have all that there is, and wait for more.
+        until("queues wait for the budget", full).await;
+        // The answers that were on their way brought one message each, and are kept whole for it.
+        let most = MIB + MIB / 4 + 16 * (SMALL as u64 + 16 * 1_024);
+        let cached = consumer.health().cached_bytes;
+        assert!(cached <= most, "{cached} of {most}");
+        gate.add_permits(16 * 32);
+        until("all messages", || seen.all().len() >= 16 * 32).await;
+        let places: std::collections::BTreeSet<_> =
+            seen.all().into_iter().map(|message| (message.queue, message.offset)).collect();
+        assert_eq!(places.len(), 16 * 32, "none is lost, and none comes twice");
+        consumer.shutdown().await.unwrap();
+    });
+}
+
 /// A line of `/proc/self/status`, in bytes.
 fn memory(line: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

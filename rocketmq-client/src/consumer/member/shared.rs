@@ -402,6 +402,12 @@ impl Member {
         limits.throttle(&load)
     }
 
+    /// Whether the cache would be a quarter above the budget of the consumer with so many bytes more.
+    pub(crate) fn is_full_with(&self, more: u64) -> bool {
+        let cached = self.cached_bytes.load(Ordering::Relaxed) + more;
+        self.settings.limits.budget.is_some_and(|budget| cached >= budget.saturating_add(budget / 4))
+    }
+
     /// The queues of a topic and the servers that have them, if the route is known.
     pub(crate) fn view(&self, topic: &str) -> Option<Arc<TopicSubscribeInfo>> {
         let version = self.instance.routes_version();

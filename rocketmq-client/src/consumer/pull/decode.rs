@@ -64,6 +64,11 @@ pub(super) fn decode(
                 let apart = if answer.contains(&body.as_ptr()) { 0 } else { body.len() };
                 pulled.pinned += (size_of::<MessageExt>() + apart) as u64;
                 pulled.messages.push((offset, message));
+                if apart > 0 && member.is_full_with(pulled.pinned) {
+                    // What stays packed is pulled again when there is room: a small answer can inflate to very much.
+                    pulled.read_to = next;
+                    break;
+                }
             }
             Err(error) => {
                 if error.is_last() && (alone.is_none() || next.is_some()) {
