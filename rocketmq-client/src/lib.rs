@@ -28,7 +28,7 @@
 //! | errors, and whether the message is stored | [`error`] |
 //! | topics, offsets, stored messages, the cluster | [`admin`] |
 //! | choosing the queue of a message | [`selector`] |
-//! | seeing or forbidding sends | [`hook`] |
+//! | seeing or forbidding sends; seeing consumed messages, or leaving some out | [`hook`] |
 //! | signed requests | [`acl`] |
 //! | requests, codes and fields, for hooks and tests | [`remoting`] |
 //!

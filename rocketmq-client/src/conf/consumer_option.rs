@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rocketmq_common::{mix_all, validators};
@@ -7,6 +8,7 @@ use super::consumer_enums::Strategy;
 use super::macros::client_options;
 use super::{ClientOption, ConsumeFromWhere, MessageModel, SerializeType, Undecodable, at_least_one};
 use crate::error::{MQClientError, invalid};
+use crate::hook::{ConsumeMessageHook, FilterMessageHook, Hooks};
 
 /// Java's default for `max_reconsume_times` of concurrent listeners.
 const MAX_RECONSUME_TIMES: u32 = 16;
@@ -118,6 +120,22 @@ client_options! {
 }
 
 impl ConsumerOption {
+    /// Adds a hook that sees messages before and after they are handled. It runs after the hooks added before it.
+    pub fn add_consume_message_hook(&mut self, hook: Arc<dyn ConsumeMessageHook>) -> &mut Self {
+        self.hooks.consume.push(hook);
+        self
+    }
+
+    /// Adds a hook that may leave messages out before they are cached. It sees what the hooks added before it let pass.
+    pub fn add_filter_message_hook(&mut self, hook: Arc<dyn FilterMessageHook>) -> &mut Self {
+        self.hooks.filter.push(hook);
+        self
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.hooks
+    }
+
     /// How often a message may fail; `None` means any number of times.
     pub(crate) fn reconsume_limit(&self, orderly: bool) -> Option<u32> {
         let default = match self.message_model {

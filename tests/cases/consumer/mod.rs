@@ -12,6 +12,7 @@
 //! - `by_hand`: orderly listeners that commit by their outcomes
 //! - `by_topic`: listeners of single topics, and the rate limit
 //! - `pulling`: polls, positions and commits of a pull consumer
+//! - `hooks`: what hooks see, and what filters leave out
 //! - `ending`: what a shutdown commits
 //! - `watching`: probes, handlers that block, messages that nothing reads
 
@@ -21,6 +22,7 @@ mod by_hand;
 mod by_topic;
 mod ending;
 mod failing;
+mod hooks;
 mod operators;
 mod order;
 mod pulling;

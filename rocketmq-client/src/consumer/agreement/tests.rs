@@ -11,7 +11,12 @@ const ME: &str = "me";
 
 fn subscribed(topic: &str, selector: impl Into<MessageSelector>, version: i64) -> Arc<Subscribed> {
     let subscription = Subscription::new(topic, &selector.into(), version).unwrap();
-    Arc::new(Subscribed { topic: topic.into(), subscription, is_retry: topic.starts_with("%RETRY%") })
+    Arc::new(Subscribed {
+        topic: topic.into(),
+        plain: topic.into(),
+        subscription,
+        is_retry: topic.starts_with("%RETRY%"),
+    })
 }
 
 fn data(subscribed: &[Arc<Subscribed>]) -> Vec<SubscriptionData> {

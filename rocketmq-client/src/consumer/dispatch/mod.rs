@@ -6,6 +6,7 @@
 //! - `orderly`: a worker that handles the messages of a queue one by one
 //! - `streaming`: a worker for the deliveries of a stream that have not succeeded, and their time
 //! - `directly`: a message that an operator chose
+//! - `hooked`: hooks around a listener
 //! - `running`: waits for a handler, within its time
 //! - `desk`: shows others which handler blocks its thread
 
@@ -13,6 +14,7 @@ mod batches;
 mod concurrently;
 mod desk;
 mod directly;
+mod hooked;
 mod orderly;
 mod pool;
 mod running;

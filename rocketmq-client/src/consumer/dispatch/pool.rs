@@ -4,6 +4,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::desk::Desk;
+use super::hooked::hooked;
 use super::{batches, concurrently, orderly, streaming};
 use crate::consumer::listener::Listener;
 use crate::consumer::member::{Member, OwnedQueue};
@@ -101,16 +102,16 @@ impl Pool {
     }
 
     fn start(self: &Arc<Self>, index: usize, desk: Arc<Desk>) {
-        let (pool, tasks) = (self.clone(), &self.member.tasks);
+        let (pool, member, tasks) = (self.clone(), &self.member, &self.member.tasks);
         match &self.receiver {
             Receiver::Listener(Listener::Concurrently(handler)) => {
-                tasks.spawn(concurrently::work(pool, index, desk, handler.slot()));
+                tasks.spawn(concurrently::work(pool, index, desk, hooked(member, handler.slot())));
             }
             Receiver::Listener(Listener::Batch(handler)) => {
-                tasks.spawn(batches::work(pool, index, desk, handler.slot()));
+                tasks.spawn(batches::work(pool, index, desk, hooked(member, handler.slot())));
             }
             Receiver::Listener(Listener::Orderly(handler)) => {
-                tasks.spawn(orderly::work(pool, index, desk, handler.slot()));
+                tasks.spawn(orderly::work(pool, index, desk, hooked(member, handler.slot())));
             }
             Receiver::Stream(source) => {
                 tasks.spawn(streaming::work(pool, index, source.feed().clone()));

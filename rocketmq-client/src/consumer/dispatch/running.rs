@@ -40,7 +40,7 @@ pub(super) fn context(
 ) -> ConsumeContext {
     let (_, local_times) = member.retries.of(owned.generation, offset);
     ConsumeContext {
-        queue: owned.queue.clone(),
+        queue: owned.shown.clone(),
         reconsume_times: u32::try_from(first.reconsume_times() + local_times).unwrap_or_default(),
         max_reconsume_times: member.settings.max_reconsume_times,
         cancelled: source.renew(),

@@ -62,6 +62,7 @@ pub(super) async fn mind_time(member: Arc<Member>, feed: Arc<Feed>) {
                 });
             }
             Overdue::TimedOut(flight, message) => {
+                flight.note_end(&message, &Settlement::TimedOut);
                 minding.0.fail(Failed { flight, message, settlement: Settlement::TimedOut });
             }
         }

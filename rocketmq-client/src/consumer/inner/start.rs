@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use rocketmq_common::mix_all;
+use rocketmq_common::{mix_all, namespace};
 use rocketmq_remoting::protocol::body::{ConsumeType, ConsumerData};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -220,7 +220,10 @@ impl MQConsumerInner {
         let broadcast = option.message_model() == MessageModel::Broadcasting;
         Settings {
             group: self.wrap(option.group_name().unwrap_or_default()).into(),
+            plain_group: self.events.group(),
             namespace: option.namespace().map(Arc::from),
+            hooks: option.hooks().clone(),
+            unit_mode: option.unit_mode(),
             orderly,
             broadcast,
             pull_batch_size: i32::try_from(option.pull_batch_size()).unwrap_or(i32::MAX),
@@ -269,9 +272,18 @@ impl MQConsumerInner {
         topic: &str,
         selector: &MessageSelector,
     ) -> Result<Subscribed, MQClientError> {
-        let topic = self.wrap(topic);
-        let subscription = Subscription::new(&topic, selector, now_ms())?;
-        Ok(Subscribed { topic: topic.into(), subscription, is_retry: false })
+        let wire = self.wrap(topic);
+        let subscription = Subscription::new(&wire, selector, now_ms())?;
+        Ok(self.subscribed_as(wire.into(), subscription))
+    }
+
+    /// A subscription of the user to a topic that brokers know by this name.
+    pub(super) fn subscribed_as(&self, topic: Arc<str>, subscription: Subscription) -> Subscribed {
+        let plain = match self.option.namespace() {
+            Some(namespace) => namespace::without_namespace(&topic, namespace).into(),
+            None => topic.clone(),
+        };
+        Subscribed { topic, plain, subscription, is_retry: false }
     }
 
     /// Looks the route of a topic up. Without one, a consumer that requires its topics fails.
@@ -300,7 +312,8 @@ pub(crate) fn left(deadline: Instant) -> Duration {
 fn retry_subscription(member: &Member) -> Result<Subscribed, MQClientError> {
     let topic = mix_all::retry_topic(member.group());
     let subscription = Subscription::new(&topic, &MessageSelector::all(), now_ms())?;
-    Ok(Subscribed { topic: topic.into(), subscription, is_retry: true })
+    let plain = member.plain_topic(&topic).into();
+    Ok(Subscribed { topic: topic.into(), plain, subscription, is_retry: true })
 }
 
 fn flow_limits(option: &ConsumerOption, orderly: bool) -> FlowLimits {

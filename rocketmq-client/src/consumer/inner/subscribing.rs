@@ -142,7 +142,7 @@ impl MQConsumerInner {
         for topic in &topics {
             if member.subscribed(topic).is_none() {
                 let subscription = Subscription::new(topic, &MessageSelector::all(), now_ms())?;
-                let subscribed = Subscribed { topic: (*topic).into(), subscription, is_retry: false };
+                let subscribed = self.subscribed_as((*topic).into(), subscription);
                 self.find_route(member, &subscribed, deadline).await?;
                 remote::note_history(member, &subscribed).await;
                 member.set_subscribed(subscribed);

@@ -25,4 +25,4 @@ pub use traits::{BoxFuture, MessageListenerBatch, MessageListenerConcurrently, M
 
 pub(crate) use by_topic::route;
 pub(crate) use cancel::CancelSource;
-pub(crate) use slot::{Ended, Handler, Listener, Slot};
+pub(crate) use slot::{Ended, Handler, Listener, Run, Slot};

@@ -1,9 +1,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rocketmq_common::MessageExt;
 
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
+use crate::hook::{ConsumeReturnType, Consumed};
 
 /// Messages that a poll returned. The next poll or a commit confirms that they are processed: their offsets are finished then,
 /// and may be committed.
@@ -36,7 +38,9 @@ impl Polled {
                 }
             }
             let offsets = taken.iter().map(|(offset, _)| *offset).collect();
+            let known = messages.len();
             messages.extend(taken.drain(..).map(|(_, message)| Arc::unwrap_or_clone(message)));
+            show_hooks(member, &owned, &messages[known..]);
             self.lock().push((owned, offsets));
         }
         messages
@@ -45,4 +49,16 @@ impl Polled {
     fn lock(&self) -> MutexGuard<'_, Vec<(Arc<OwnedQueue>, Vec<i64>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Has the hooks see what a poll took from a queue. Java: `DefaultLitePullConsumerImpl.poll`.
+fn show_hooks(member: &Member, owned: &OwnedQueue, messages: &[MessageExt]) {
+    let hooks = &member.settings.hooks;
+    if hooks.consume.is_empty() || messages.is_empty() {
+        return;
+    }
+    let (seen, succeeded) = (member.seen(messages, &owned.shown), vec![true; messages.len()]);
+    let (status, took) = (ConsumeReturnType::Success, Duration::ZERO);
+    let kept = hooks.before(seen);
+    hooks.after(seen, kept, Consumed { succeeded: &succeeded, status, reason: None, took });
 }

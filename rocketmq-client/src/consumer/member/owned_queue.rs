@@ -18,6 +18,8 @@ use crate::consumer::window::{Generation, ProcessQueue};
 #[derive(Debug)]
 pub(crate) struct OwnedQueue {
     pub(crate) queue: MessageQueue,
+    /// The queue as users name it: its topic is without the namespace.
+    pub(crate) shown: MessageQueue,
     /// The topic of the queue, for messages to share.
     pub(crate) topic: ByteString,
     pub(crate) generation: Generation,
@@ -178,7 +180,21 @@ impl OwnedQueue {
             consumed_at: now,
             broker_max: None,
         };
-        Self { queue, topic, generation, subscribed, settled: Notify::new(), ended, state: Mutex::new(state) }
+        let shown = if subscribed.plain == subscribed.topic {
+            queue.clone()
+        } else {
+            MessageQueue::new(subscribed.plain.clone(), queue.shared_broker_name().clone(), queue.queue_id())
+        };
+        Self {
+            queue,
+            shown,
+            topic,
+            generation,
+            subscribed,
+            settled: Notify::new(),
+            ended,
+            state: Mutex::new(state),
+        }
     }
 
     /// Waits until the ownership ends.

@@ -5,13 +5,18 @@ use crate::conf::Undecodable;
 use crate::consumer::position::StartFrom;
 use crate::consumer::pull::FlowLimits;
 use crate::consumer::strategy::AllocateMessageQueueStrategy;
+use crate::hook::Hooks;
 
 /// The options of a consumer, in the types that drivers work with.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// The group as brokers know it.
     pub(crate) group: Arc<str>,
+    /// The group as its user names it.
+    pub(crate) plain_group: Arc<str>,
     pub(crate) namespace: Option<Arc<str>>,
+    pub(crate) hooks: Hooks,
+    pub(crate) unit_mode: bool,
     pub(crate) orderly: bool,
     pub(crate) broadcast: bool,
     pub(crate) pull_batch_size: i32,

@@ -8,7 +8,7 @@ use rocketmq_common::{Message, MessageExt, MessageQueue};
 use rocketmq_remoting::protocol::KeptBody;
 
 use crate::conf::Undecodable;
-use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::member::{Member, OwnedQueue, Settings};
 use crate::consumer::retry::{
     DLQ_ORIGIN_BROKER, DLQ_ORIGIN_QUEUE_ID, DLQ_ORIGIN_QUEUE_OFFSET, NO_COMMIT_LOG_OFFSET,
 };
@@ -59,6 +59,10 @@ pub(super) fn decode(
                 }
                 message.set_broker_name(queue.shared_broker_name().clone());
                 show_topic(member, subscribed.is_retry, &mut message);
+                if !let_pass(member, owned, &message) {
+                    filtered += 1;
+                    continue;
+                }
                 let body = message.body();
                 // A body that was inflated is not part of the answer.
                 let apart = if answer.contains(&body.as_ptr()) { 0 } else { body.len() };
@@ -100,6 +104,12 @@ pub(super) fn decode(
     recorder.filtered(filtered);
     recorder.undecodable(pulled.broken.len() as u64);
     pulled
+}
+
+/// Whether no hook of the user leaves the message out.
+fn let_pass(member: &Member, owned: &OwnedQueue, message: &MessageExt) -> bool {
+    let Settings { hooks, plain_group, unit_mode, .. } = &member.settings;
+    hooks.filter.is_empty() || hooks.let_pass(plain_group, message, &owned.shown, *unit_mode)
 }
 
 /// A message that comes again has its original topic for listeners.

@@ -258,6 +258,11 @@ impl Feed {
         if let Some(pace) = &member.pace {
             pace.put_back(max - taken.len());
         }
+        if !member.settings.hooks.consume.is_empty() {
+            taken
+                .iter()
+                .for_each(|taken| taken.flight().into_iter().for_each(|flight| flight.note_begin(taken)));
+        }
         self.hold(&taken, now + member.settings.consume_timeout);
         Ok(taken)
     }

@@ -1,4 +1,5 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::slice;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rocketmq_common::MessageExt;
 use tokio::sync::oneshot;
@@ -8,6 +9,7 @@ use super::Feed;
 use crate::consumer::listener::ConsumeOutcome;
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle_one;
+use crate::hook::{ConsumeReturnType, Consumed, Kept};
 
 /// One message that the reader of a stream holds, until it is settled or out of time.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Flight {
     pub(crate) owned: Arc<OwnedQueue>,
     pub(crate) offset: i64,
     pub(crate) began: Instant,
+    /// What hooks keep between the beginning and the end.
+    hooked: OnceLock<Box<Kept>>,
     phase: Mutex<Phase>,
 }
 
@@ -71,7 +75,32 @@ impl Flight {
         now: Instant,
     ) -> Self {
         let until = now + member.settings.consume_timeout;
-        Self { member, feed, owned, offset, began: now, phase: Mutex::new(Phase::Held(message, until)) }
+        let phase = Mutex::new(Phase::Held(message, until));
+        Self { member, feed, owned, offset, began: now, hooked: OnceLock::new(), phase }
+    }
+
+    /// Has the hooks see the message before its reader.
+    pub(super) fn note_begin(&self, message: &MessageExt) {
+        let seen = self.member.seen(slice::from_ref(message), &self.owned.shown);
+        let _ = self.hooked.set(Box::new(self.member.settings.hooks.before(seen)));
+    }
+
+    /// Has the hooks see how the message ended, if they saw how it began.
+    pub(crate) fn note_end(&self, message: &MessageExt, settlement: &Settlement) {
+        let Some(kept) = self.hooked.get() else { return };
+        let (status, reason) = match settlement {
+            Settlement::Told(ConsumeOutcome::Success, _) => (ConsumeReturnType::Success, None),
+            Settlement::Told(ConsumeOutcome::Later { .. }, _) => (ConsumeReturnType::Failed, None),
+            Settlement::Told(ConsumeOutcome::DeadLetter { reason }, _) => {
+                (ConsumeReturnType::Failed, Some(&**reason))
+            }
+            Settlement::Dropped => (ConsumeReturnType::Exception, None),
+            Settlement::TimedOut => (ConsumeReturnType::TimeOut, None),
+        };
+        let succeeded = &[status == ConsumeReturnType::Success];
+        let consumed = Consumed { succeeded, status, reason, took: self.began.elapsed() };
+        let seen = self.member.seen(slice::from_ref(message), &self.owned.shown);
+        self.member.settings.hooks.after(seen, (**kept).clone(), consumed);
     }
 
     /// What the reader says counts once, and only in time.
@@ -80,6 +109,7 @@ impl Flight {
             tracing::debug!(queue = %self.owned.queue, offset = self.offset, "a delivery was settled too late");
             return;
         };
+        self.note_end(&message, &settlement);
         self.feed.came_back();
         let Settlement::Told(ConsumeOutcome::Success, told) = settlement else {
             return self.feed.fail(Failed { flight: self.clone(), message, settlement });

@@ -53,7 +53,7 @@ counters! {
     received_count / received,
     /// Bytes of their records.
     received_bytes / received_bytes_of,
-    /// Messages that the tag filter took out.
+    /// Messages that the tag filter, or a hook, took out.
     filtered_count / filtered,
     /// Records that could not be decoded.
     undecodable_count / undecodable,

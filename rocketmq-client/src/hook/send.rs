@@ -1,14 +1,8 @@
-//! Hooks that see, or forbid, the sends of a producer.
-
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::MQClientError;
 use crate::model::{Message, MessageQueue, SendResult};
-
-pub use rocketmq_remoting::client::RpcHook;
 
 /// The mode of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -148,29 +142,4 @@ pub trait CheckForbiddenHook: Send + Sync + 'static {
     /// The reason why the message must not be sent. The send fails with
     /// [`MessageIllegal`](MQClientError::MessageIllegal) and is not retried.
     fn check_forbidden(&self, context: &SendMessageContext<'_>) -> Result<(), String>;
-}
-
-/// The hooks of one producer.
-#[derive(Clone, Default)]
-pub(crate) struct Hooks {
-    pub(crate) rpc: Vec<Arc<dyn RpcHook>>,
-    pub(crate) send: Vec<Arc<dyn SendMessageHook>>,
-    pub(crate) forbidden: Vec<Arc<dyn CheckForbiddenHook>>,
-}
-
-impl Hooks {
-    /// Whether any hook sees single attempts.
-    pub(crate) fn watch_sends(&self) -> bool {
-        !self.send.is_empty() || !self.forbidden.is_empty()
-    }
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks")
-            .field("rpc", &self.rpc.len())
-            .field("send", &self.send.len())
-            .field("forbidden", &self.forbidden.len())
-            .finish()
-    }
 }
