@@ -53,6 +53,19 @@ impl MessageQueue {
         Self { names: self.names.clone(), queue_id }
     }
 
+    /// The queue of this number of another topic on the same broker.
+    ///
+    /// ```
+    /// use rocketmq_common::MessageQueue;
+    ///
+    /// let wrapped = MessageQueue::new("ns%T", "broker-a", 1);
+    /// assert_eq!(wrapped.with_topic("T"), MessageQueue::new("T", "broker-a", 1));
+    /// ```
+    #[must_use]
+    pub fn with_topic(&self, topic: impl Into<Arc<str>>) -> Self {
+        Self::new(topic, self.names.broker_name.clone(), self.queue_id)
+    }
+
     /// The topic.
     pub fn topic(&self) -> &str {
         &self.names.topic

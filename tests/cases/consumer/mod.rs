@@ -13,6 +13,7 @@
 //! - `by_topic`: listeners of single topics, and the rate limit
 //! - `pulling`: polls, positions and commits of a pull consumer
 //! - `hooks`: what hooks see, and what filters leave out
+//! - `namespaces`: names on the wire and names that users see
 //! - `ending`: what a shutdown commits
 //! - `watching`: probes, handlers that block, messages that nothing reads
 
@@ -23,6 +24,7 @@ mod by_topic;
 mod ending;
 mod failing;
 mod hooks;
+mod namespaces;
 mod operators;
 mod order;
 mod pulling;

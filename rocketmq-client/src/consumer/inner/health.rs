@@ -33,7 +33,7 @@ impl MQConsumerInner {
             .all_subscribed()
             .into_iter()
             .filter(|subscribed| !subscribed.is_retry && member.view(&subscribed.topic).is_none());
-        health.topics_without_route = missing.map(|subscribed| subscribed.topic.clone()).collect();
+        health.topics_without_route = missing.map(|subscribed| subscribed.plain.clone()).collect();
         health
     }
 
@@ -65,7 +65,7 @@ fn queue_health(member: &Member, owned: &OwnedQueue) -> QueueHealth {
         _ => None,
     };
     let since = Instant::now().saturating_duration_since(since.unwrap_or(state.since));
-    let mut health = QueueHealth::new(owned.queue.clone(), now_is, since);
+    let mut health = QueueHealth::new(owned.shown.clone(), now_is, since);
     health.acknowledged = server.is_none_or(|(_, address)| member.instance.is_known_to(address));
     if let Some(window) = &state.window {
         health.pulled = Some(window.next_pull());

@@ -123,7 +123,7 @@ impl MQConsumerInner {
             concurrency: option.consume_concurrency(),
             suspended: false,
         };
-        let events = Arc::new(EventSender::new(option.group_name().unwrap_or_default()));
+        let events = Arc::new(EventSender::new(option.group_name().unwrap_or_default(), option.namespace()));
         Self {
             option,
             client,
@@ -159,6 +159,25 @@ impl MQConsumerInner {
     /// The topic or group as brokers know it.
     pub(crate) fn wrap<'a>(&self, name: &'a str) -> Cow<'a, str> {
         self.option.namespace().map_or(name.into(), |ns| namespace::wrap_namespace(ns, name))
+    }
+
+    /// A queue as brokers know it.
+    pub(crate) fn wrap_queue(&self, queue: &MessageQueue) -> MessageQueue {
+        self.renamed(queue, |topic| self.wrap(topic))
+    }
+
+    /// A queue as users name it.
+    pub(crate) fn plain_queue(&self, queue: &MessageQueue) -> MessageQueue {
+        let namespace = self.option.namespace().unwrap_or_default();
+        self.renamed(queue, |topic| namespace::without_namespace(topic, namespace))
+    }
+
+    fn renamed<'q>(
+        &self,
+        queue: &'q MessageQueue,
+        name: impl FnOnce(&'q str) -> Cow<'q, str>,
+    ) -> MessageQueue {
+        if self.option.namespace().is_none() { queue.clone() } else { queue.with_topic(name(queue.topic())) }
     }
 
     /// For one topic, or for all.
@@ -207,7 +226,7 @@ impl MQConsumerInner {
 
     pub(crate) fn assignment(&self) -> Vec<MessageQueue> {
         let Some(running) = self.life.started() else { return Vec::new() };
-        running.member.queues.all().iter().map(|owned| owned.queue.clone()).collect()
+        running.member.queues.all().iter().map(|owned| owned.shown.clone()).collect()
     }
 
     /// Stops handing out and pulling messages, or goes on.
@@ -222,7 +241,7 @@ impl MQConsumerInner {
     pub(crate) fn pause(&self, queues: &[MessageQueue], paused: bool) {
         let Some(running) = self.life.started() else { return };
         let member = &running.member;
-        for owned in queues.iter().filter_map(|queue| member.queues.get(queue)) {
+        for owned in queues.iter().filter_map(|queue| member.queues.get(&self.wrap_queue(queue))) {
             let gets_in_line = {
                 let mut state = owned.lock();
                 state.paused = paused;

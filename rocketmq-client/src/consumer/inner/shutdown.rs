@@ -151,7 +151,7 @@ impl Ending {
         let until = deadline - keep / 3;
         let released = owned
             .iter()
-            .map(|owned| async move { (owned.queue.clone(), release(member, owned, drain, until).await) });
+            .map(|owned| async move { (owned.shown.clone(), release(member, owned, drain, until).await) });
         for (queue, left) in waiting::all(released).await {
             report.unfinished += u32::try_from(left.unfinished).unwrap_or(u32::MAX);
             report.uncommitted.extend(left.uncommitted.map(|offset| (queue.clone(), offset)));
@@ -178,7 +178,7 @@ impl Ending {
 fn unknown(member: &Member, began: Instant) -> ConsumerShutdownReport {
     let mut report = ConsumerShutdownReport::default();
     for owned in member.queues.all() {
-        let (queue, committed) = (&owned.queue, member.commits().committed(&owned.queue));
+        let (queue, committed) = (&owned.shown, member.commits().committed(&owned.queue));
         let state = owned.lock();
         report.unfinished += u32::try_from(state.in_hand()).unwrap_or(u32::MAX);
         let lowest = state.window.as_ref().map(|window| window.lowest_unfinished());

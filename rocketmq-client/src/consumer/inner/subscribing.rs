@@ -160,7 +160,7 @@ impl MQConsumerInner {
         let instance = &self.running()?.member.instance;
         let (topic, limit) = (self.wrap(topic), instance.api().timeout());
         let info = instance.find_subscribe_info(&topic, limit, Instant::now() + limit).await?;
-        Ok(info.queues().to_vec())
+        Ok(info.queues().iter().map(|queue| self.plain_queue(queue)).collect())
     }
 }
 

@@ -101,7 +101,7 @@ impl PullConsumerHandle {
         let member = &self.inner.running()?.member;
         let mut changes = member.instance.route_changes();
         let wire = self.inner.wrap(&topic).into_owned();
-        let instance = member.instance.clone();
+        let (instance, inner) = (member.instance.clone(), Arc::downgrade(&self.inner));
         member.tasks.spawn(async move {
             loop {
                 // What was missed may have been ours.
@@ -109,8 +109,10 @@ impl PullConsumerHandle {
                     continue;
                 }
                 let Some(info) = instance.known_subscribe_info(&wire) else { continue };
-                if info.queues() != known {
-                    known = info.queues().to_vec();
+                let Some(inner) = inner.upgrade() else { return };
+                let queues: Vec<_> = info.queues().iter().map(|queue| inner.plain_queue(queue)).collect();
+                if queues != known {
+                    known = queues;
                     listener(&known);
                 }
             }

@@ -66,7 +66,8 @@ impl PullConsumerHandle {
     ) -> Result<i64, MQClientError> {
         let member = &self.inner.running()?.member;
         let time = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        remote::offset_at(member, queue, i64::try_from(time).unwrap_or(i64::MAX)).await
+        remote::offset_at(member, &self.inner.wrap_queue(queue), i64::try_from(time).unwrap_or(i64::MAX))
+            .await
     }
 
     /// The offset that the group has committed for a queue, owned or not; `None` if it has committed none. Request code 14.
@@ -75,7 +76,7 @@ impl PullConsumerHandle {
     /// # Errors
     /// `NoMaster`, `Remoting`, `Broker`; `NotStarted` and `ShutDown`.
     pub async fn committed(&self, queue: &MessageQueue) -> Result<Option<i64>, MQClientError> {
-        remote::committed(&self.inner.running()?.member, queue).await
+        remote::committed(&self.inner.running()?.member, &self.inner.wrap_queue(queue)).await
     }
 
     /// The offset of the next message that a poll may return of an owned queue.
@@ -123,7 +124,7 @@ impl PullConsumerHandle {
         let mut checked = Vec::new();
         for (queue, offset) in offsets {
             let (member, owned) = self.owned(&queue)?;
-            let bounds = remote::ends(member, &queue).await?;
+            let bounds = remote::ends(member, &owned.queue).await?;
             if offset < 0 || offset > bounds.max {
                 return Err(outside(&queue, offset, bounds));
             }
@@ -137,8 +138,8 @@ impl PullConsumerHandle {
         queue: &MessageQueue,
         choose: impl FnOnce(Bounds) -> Result<i64, MQClientError>,
     ) -> Result<(), MQClientError> {
-        let (member, _) = self.owned(queue)?;
-        let offset = choose(remote::ends(member, queue).await?)?;
+        let (member, owned) = self.owned(queue)?;
+        let offset = choose(remote::ends(member, &owned.queue).await?)?;
         // The queue may have gone on in another ownership meanwhile.
         let (_, owned) = self.owned(queue)?;
         member.seek_to(&owned, offset);
@@ -148,10 +149,10 @@ impl PullConsumerHandle {
     /// The ownership of a queue.
     fn owned(&self, queue: &MessageQueue) -> Result<(&Arc<Member>, Arc<OwnedQueue>), MQClientError> {
         let member = &self.inner.running()?.member;
-        let owned = member.queues.get(queue).ok_or_else(|| {
+        let owned = member.queues.get(&self.inner.wrap_queue(queue)).ok_or_else(|| {
             let reason = format!(
                 "{queue} is not assigned to this consumer of group {}: assignment() names its queues",
-                member.group()
+                member.settings.plain_group
             );
             MQClientError::argument("queue", reason)
         })?;
@@ -162,7 +163,7 @@ impl PullConsumerHandle {
 async fn commit_all(member: &Member, offsets: Vec<(Arc<OwnedQueue>, i64)>) -> Result<(), MQClientError> {
     let commits = offsets.iter().map(|(owned, offset)| async move {
         let failed = remote::commit_exactly(member, owned, *offset).await.err()?;
-        Some(Failure::new(&owned.queue, failed))
+        Some(Failure::new(&owned.shown, failed))
     });
     let failures: Box<[Failure]> = waiting::all(commits).await.into_iter().flatten().collect();
     if failures.is_empty() { Ok(()) } else { Err(MQClientError::FanOut { asked: offsets.len(), failures }) }

@@ -183,7 +183,7 @@ impl OwnedQueue {
         let shown = if subscribed.plain == subscribed.topic {
             queue.clone()
         } else {
-            MessageQueue::new(subscribed.plain.clone(), queue.shared_broker_name().clone(), queue.queue_id())
+            queue.with_topic(subscribed.plain.clone())
         };
         Self {
             queue,

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytestring::ByteString;
 use rocketmq_common::{MessageExt, mix_all};
 use rocketmq_remoting::protocol::header::{ConsumerSendMsgBackRequestHeader, SendMessageRequestHeaderV2};
 use tokio::time::Instant;
@@ -32,6 +33,8 @@ pub(crate) struct RetryLadder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RetryPlan<'a> {
     pub(crate) group: &'a str,
+    /// Empty: names have none.
+    pub(crate) namespace: &'a str,
     /// Deliveries after the first; at this count a failure makes a dead letter. Java: `maxReconsumeTimes`.
     pub(crate) max_reconsume_times: i32,
     /// The deliveries that came from local retries, on top of those that the message counts.
@@ -224,7 +227,7 @@ fn send_back(
         group: plan.group.into(),
         delay_level,
         origin_msg_id: Some(message.msg_id().into()),
-        origin_topic: Some(original_topic(message).into()),
+        origin_topic: Some(ByteString::from(&*original_topic(message, plan.namespace))),
         unit_mode: false,
         max_reconsume_times: Some(plan.max_reconsume_times),
         broker_name: Some(message.broker_name().into()),
@@ -235,7 +238,8 @@ fn send(message: &MessageExt, plan: &RetryPlan<'_>, dead_letter: bool) -> Option
     let times = plan.times(message).saturating_add(1);
     let max = if dead_letter { times - 1 } else { plan.max_reconsume_times };
     let level = (!dead_letter).then(|| plan.level(message));
-    let properties = for_retry_topic(message, (times, max), level, dead_letter.then_some(plan.reason))?;
+    let properties =
+        for_retry_topic(message, plan.namespace, (times, max), level, dead_letter.then_some(plan.reason))?;
     Some(RetrySend {
         topic: mix_all::retry_topic(plan.group),
         queue_id: 0,

@@ -1,3 +1,6 @@
+use std::borrow::Cow;
+
+use rocketmq_common::namespace::wrap_namespace;
 use rocketmq_common::properties::{BROKER_PROPERTIES_BYTES, MAX_PROPERTIES_BYTES, append_property};
 use rocketmq_common::{MessageExt, message_const as names};
 
@@ -34,9 +37,10 @@ fn is_stripped(name: &str) -> bool {
     STRIPPED.contains(&name) || name.starts_with("TIMER_") || name.starts_with("REAL_")
 }
 
-/// The topic that the message was sent to by its producer.
-pub(super) fn original_topic(message: &MessageExt) -> &str {
-    message.message().property(names::PROPERTY_RETRY_TOPIC).unwrap_or(message.message().topic())
+/// The topic that the message was sent to by its producer, as brokers know it.
+pub(super) fn original_topic<'a>(message: &'a MessageExt, namespace: &str) -> Cow<'a, str> {
+    let topic = message.message().property(names::PROPERTY_RETRY_TOPIC).unwrap_or(message.message().topic());
+    wrap_namespace(namespace, topic)
 }
 
 /// The id that the message had at first.
@@ -48,15 +52,17 @@ fn original_id(message: &MessageExt) -> &str {
 /// is cut to what fits. `None` if the properties do not fit even without it.
 pub(super) fn for_retry_topic(
     message: &MessageExt,
+    namespace: &str,
     (times, max): (i32, i32),
     level: Option<i32>,
     reason: Option<&str>,
 ) -> Option<String> {
+    let topic = original_topic(message, namespace);
     let mut text = String::with_capacity(message.message().properties().len_bytes() + 256);
     for (name, value) in message.message().properties().iter().filter(|(name, _)| !is_stripped(name)) {
         append_property(&mut text, name, value);
     }
-    append_property(&mut text, names::PROPERTY_RETRY_TOPIC, original_topic(message));
+    append_property(&mut text, names::PROPERTY_RETRY_TOPIC, &topic);
     append_property(&mut text, names::PROPERTY_ORIGIN_MESSAGE_ID, original_id(message));
     append_property(&mut text, names::PROPERTY_RECONSUME_TIME, &times.to_string());
     append_property(&mut text, names::PROPERTY_MAX_RECONSUME_TIMES, &max.to_string());
@@ -64,7 +70,7 @@ pub(super) fn for_retry_topic(
         append_property(&mut text, names::PROPERTY_DELAY_TIME_LEVEL, &level.to_string());
     }
     if let Some(reason) = reason {
-        append_property(&mut text, names::PROPERTY_DLQ_ORIGIN_TOPIC, original_topic(message));
+        append_property(&mut text, names::PROPERTY_DLQ_ORIGIN_TOPIC, &topic);
         append_property(&mut text, names::PROPERTY_DLQ_ORIGIN_MESSAGE_ID, original_id(message));
         // Name and two separators.
         let room = LIMIT.saturating_sub(text.len() + DLQ_REASON.len() + 2).min(REASON_BYTES);

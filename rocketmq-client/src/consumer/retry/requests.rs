@@ -37,6 +37,7 @@ pub(crate) async fn place(
     let (mut ladder, local_times) = member.retries.of(owned.generation, offset);
     let plan = RetryPlan {
         group: member.group(),
+        namespace: member.settings.namespace.as_deref().unwrap_or_default(),
         max_reconsume_times: max(member),
         local_times,
         delay_level: failing.delay_level,
@@ -118,6 +119,7 @@ pub(crate) async fn store_dead_letter(
 ) -> bool {
     let plan = RetryPlan {
         group: member.group(),
+        namespace: member.settings.namespace.as_deref().unwrap_or_default(),
         max_reconsume_times: max(member),
         local_times: i32::try_from(failures).unwrap_or(i32::MAX),
         delay_level: None,

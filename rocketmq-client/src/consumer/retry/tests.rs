@@ -10,6 +10,7 @@ use super::*;
 
 const PLAN: RetryPlan<'static> = RetryPlan {
     group: "g",
+    namespace: "",
     max_reconsume_times: 16,
     local_times: 0,
     delay_level: None,

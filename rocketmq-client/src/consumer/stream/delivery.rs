@@ -310,15 +310,15 @@ impl Drop for Acker {
 
 impl fmt::Debug for Acker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.flight.as_ref().map(|flight| (&flight.owned.queue, flight.offset));
+        let place = self.flight.as_ref().map(|flight| (&flight.owned.shown, flight.offset));
         f.debug_tuple("Acker").field(&place).finish()
     }
 }
 
 fn not_settled(flight: &Flight, reason: &'static str) -> MQClientError {
     MQClientError::NotSettled {
-        group: flight.member.group().clone(),
-        queue: Box::new(flight.owned.queue.clone()),
+        group: flight.member.events.group(),
+        queue: Box::new(flight.owned.shown.clone()),
         offset: flight.offset,
         reason,
     }

@@ -1,5 +1,9 @@
 //! What an event is about, and how it is logged.
 
+use std::sync::Arc;
+
+use rocketmq_common::namespace::without_namespace;
+
 use super::{ConsumerEvent, MessageIdentity};
 use crate::model::MessageQueue;
 
@@ -78,6 +82,40 @@ impl ConsumerEvent {
                 Some(message) => Some(&message.topic),
                 None => self.queue().map(MessageQueue::topic),
             },
+        }
+    }
+
+    /// Names topics as users do: without the namespace.
+    pub(super) fn leave_namespace(&mut self, namespace: &str) {
+        let plain = |topic: &str| Arc::<str>::from(without_namespace(topic, namespace));
+        let rename = |queue: &mut MessageQueue| *queue = queue.with_topic(plain(queue.topic()));
+        match self {
+            ConsumerEvent::Started { queues, .. } => queues.iter_mut().for_each(rename),
+            ConsumerEvent::Assigned { topic, queues, .. } | ConsumerEvent::Revoked { topic, queues, .. } => {
+                *topic = plain(topic);
+                queues.iter_mut().for_each(rename);
+            }
+            ConsumerEvent::SubscriptionsDiffer { topic, .. }
+            | ConsumerEvent::RouteDoubted { topic, .. }
+            | ConsumerEvent::TopicMissing { topic, .. } => *topic = plain(topic),
+            ConsumerEvent::OffsetCorrected { queue, .. }
+            | ConsumerEvent::OffsetReset { queue, .. }
+            | ConsumerEvent::MessageUndecodable { queue, .. }
+            | ConsumerEvent::QueueStalled { queue, .. }
+            | ConsumerEvent::QueueHealed { queue, .. }
+            | ConsumerEvent::LockAtRisk { queue, .. }
+            | ConsumerEvent::LockLost { queue, .. }
+            | ConsumerEvent::LockRegained { queue, .. } => rename(queue),
+            ConsumerEvent::SendBackFailed { message, .. }
+            | ConsumerEvent::DeadLettered { message, .. }
+            | ConsumerEvent::MessageSkipped { message, .. }
+            | ConsumerEvent::ListenerPanicked { message, .. }
+            | ConsumerEvent::ListenerSlow { message, .. }
+            | ConsumerEvent::ListenerStuck { message, .. } => {
+                message.topic = plain(&message.topic);
+                rename(&mut message.queue);
+            }
+            _ => {}
         }
     }
 

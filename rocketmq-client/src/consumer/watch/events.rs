@@ -63,13 +63,16 @@ impl fmt::Debug for ConsumerEvents {
 #[derive(Debug)]
 pub(crate) struct EventSender {
     group: Arc<str>,
+    /// Users name topics without it.
+    namespace: Option<Arc<str>>,
     /// `None` once the consumer has ended.
     sender: RwLock<Option<Sender<ConsumerEvent>>>,
 }
 
 impl EventSender {
-    pub(crate) fn new(group: impl Into<Arc<str>>) -> Self {
-        Self { group: group.into(), sender: RwLock::new(Some(Sender::new(CAPACITY))) }
+    pub(crate) fn new(group: impl Into<Arc<str>>, namespace: Option<&str>) -> Self {
+        let namespace = namespace.map(Arc::from);
+        Self { group: group.into(), namespace, sender: RwLock::new(Some(Sender::new(CAPACITY))) }
     }
 
     /// The group, for making events.
@@ -78,7 +81,10 @@ impl EventSender {
     }
 
     /// Logs the event and hands it to the readers. Never waits; keeps nothing while there is no reader.
-    pub(crate) fn emit(&self, event: ConsumerEvent) {
+    pub(crate) fn emit(&self, mut event: ConsumerEvent) {
+        if let Some(namespace) = &self.namespace {
+            event.leave_namespace(namespace);
+        }
         event.log();
         // An error means that there is no reader.
         let _ = self.with_sender(|sender| sender.send(event));
@@ -113,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_reader_loses_the_oldest_and_learns_how_many() {
-        let sender = EventSender::new("g");
+        let sender = EventSender::new("g", None);
         let (mut slow, mut quick) = (sender.reader(), sender.reader());
         for queue in 0..CAPACITY + 3 {
             lost(&sender, queue);
@@ -132,7 +138,7 @@ mod tests {
 
     #[test]
     fn readers_come_and_go_and_each_gets_what_is_told_from_then_on() {
-        let sender = EventSender::new("g");
+        let sender = EventSender::new("g", None);
         lost(&sender, 0);
         let mut reader = sender.reader();
         assert!(reader.try_next().is_none());
