@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use rocketmq::admin::MQAdmin;
 use rocketmq::conf::ProducerOption;
+use rocketmq::consumer::ConsumeFailure;
 use rocketmq::model::Message;
 use rocketmq::producer::{LocalTransactionState, Producer, TransactionListenerFn, TransactionProducer};
 
+use crate::cases::consumer::support::{Seen, consumer};
 use crate::cases::support::fresh_topic;
 use crate::mqadmin::mqadmin;
 use crate::stage::shared;
@@ -74,14 +76,60 @@ async fn mqadmin_reads_ends_of_transactions_and_recalls_too() {
     }
 }
 
+#[tokio::test]
+async fn mqadmin_shows_the_whole_way_of_a_message_from_its_producer_to_its_consumers() {
+    let name_server = shared().name_server_addr();
+    let topic = fresh_topic("traced_way");
+    let builder = Producer::builder("traced_way").name_server_addr(name_server);
+    let builder = builder.option(|option| _ = option.set_enable_trace(true).set_send_msg_timeout(20_000));
+    let producer = builder.start().await.expect("started");
+    let sent = producer.send(Message::new(topic.as_str(), "hello").with_keys("order-9")).await.expect("sent");
+    producer.shutdown().await.expect("shut down");
+    for (group, body) in [("traced_way_done", "hello"), ("traced_way_failed", "")] {
+        let seen = Seen::default();
+        let collect = seen.clone();
+        let consumer = consumer(name_server, group).subscribe(&topic, "*").listener(move |message, _| {
+            let done = message.body() == body;
+            collect.add(message);
+            std::future::ready(if done { Ok(()) } else { Err(ConsumeFailure::from("not today")) })
+        });
+        let consumer =
+            consumer.option(|option| _ = option.set_enable_trace(true)).start().await.expect("started");
+        seen.wait_for(1).await;
+        consumer.shutdown().await.expect("shut down");
+    }
+
+    // Sent, and handled by two groups: the tool prints a table of both.
+    let printed = printed_trace(name_server, &sent.msg_id, |printed| {
+        printed.contains("Pub ")
+            && printed.contains("traced_way_done")
+            && printed.contains("traced_way_failed")
+    });
+    println!("{printed}");
+    let of = |kind: &str, text: &str| {
+        let found = printed.lines().find(|line| line.starts_with(kind) && line.contains(text));
+        found.unwrap_or_else(|| panic!("no {kind} with {text} in {printed}"))
+    };
+    assert!(of("Pub ", "traced_way").contains("success"));
+    assert!(of("Sub ", "traced_way_done").contains("success"));
+    assert!(of("Sub ", "traced_way_failed").contains("failed"));
+}
+
 /// The line of a sent message in what `mqadmin` prints.
 fn trace_of(name_server: &str, msg_id: &str) -> String {
+    let is_pub = |line: &&str| line.starts_with("Pub ");
+    let printed = printed_trace(name_server, msg_id, |printed| printed.lines().any(|line| is_pub(&line)));
+    printed.lines().find(is_pub).unwrap_or_default().to_owned()
+}
+
+/// What `mqadmin` prints of a message, once it is complete.
+fn printed_trace(name_server: &str, msg_id: &str, is_complete: impl Fn(&str) -> bool) -> String {
     let began = Instant::now();
     loop {
         let printed = mqadmin(&["queryMsgTraceById", "-n", name_server, "-i", msg_id]);
-        if let Some(record) = printed.lines().find(|line| line.starts_with("Pub ")) {
-            return record.to_owned();
+        if is_complete(&printed) {
+            return printed;
         }
-        assert!(began.elapsed() < FOUND_WITHIN, "no trace of {msg_id} in {printed}");
+        assert!(began.elapsed() < FOUND_WITHIN, "no complete trace of {msg_id} in {printed}");
     }
 }

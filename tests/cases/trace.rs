@@ -1,8 +1,10 @@
 //! Trace records: text in messages of the trace topic.
 
+use rocketmq::consumer::ConsumeOutcome;
 use rocketmq::model::{Message, SendStatus};
 use rocketmq::producer::{LocalTransactionState, TransactionListenerFn, TransactionProducer};
 
+use super::consumer::support::{Seen, consumer, fresh_group};
 use super::support::{Site, fresh_topic};
 use crate::stage;
 
@@ -104,4 +106,60 @@ async fn the_ends_of_transactions_are_recorded() {
     let end = &found[1].1;
     assert_eq!((&end[5], &*end[6], &*end[7], &*end[9]), (&sent.msg_id, "null", "k", "2"));
     assert_eq!([&*end[11], &*end[12]], ["ROLLBACK_MESSAGE", "false"]);
+}
+
+#[tokio::test]
+async fn the_handling_of_a_message_is_recorded_before_and_after_each_time() {
+    let name_server = &*stage::name_server().await;
+    let site = Site::new(name_server).await;
+    let (topic, trace_topic) = (site.create("traced_sub", 1).await, fresh_topic("trace_sub"));
+    let sent = site.producer.send(Message::new(topic.as_str(), "x").with_keys("k1 k2")).await.expect("sent");
+    let pair = ["one", "other"].map(|body| Message::new(topic.as_str(), body));
+    let batch = site.producer.send_batch(pair).await.expect("sent");
+    let (group, seen) = (fresh_group("traced_sub"), Seen::default());
+    let collect = seen.clone();
+    let consumer = consumer(name_server, &group).subscribe(&topic, "*").listener(move |message, context| {
+        let first = message.body() == "x" && context.reconsume_times == 0;
+        if !first {
+            collect.add(message);
+        }
+        std::future::ready(if first {
+            ConsumeOutcome::Later { delay_level: Some(1) }
+        } else {
+            ConsumeOutcome::Success
+        })
+    });
+    let consumer = consumer.option(|option| {
+        option.set_enable_trace(true).set_trace_topic(trace_topic.as_str());
+    });
+    let consumer = consumer.start().await.expect("started");
+    seen.wait_for(3).await;
+    assert_eq!(consumer.get_stats().expect("running").trace_dropped_count, 0);
+    let report = consumer.shutdown().await.expect("shut down");
+    assert!(report.is_clean(), "{report}");
+
+    let found = records(&site, &trace_topic).await;
+    let of = |kind: &str, id: &str, field: usize| {
+        let of_id = |(keys, fields): &&(String, Vec<String>)| {
+            fields[0] == kind && fields[field] == id && keys.split(' ').any(|key| key == id)
+        };
+        found.iter().filter(of_id).map(|(_, fields)| fields.clone()).collect::<Vec<_>>()
+    };
+    let (before, after) = (of("SubBefore", &sent.msg_id, 5), of("SubAfter", &sent.msg_id, 2));
+    assert_eq!((before.len(), after.len()), (2, 2), "{found:?}");
+    for ((before, after), (times, ended)) in
+        before.iter().zip(&after).zip([("0", "false|k1 k2|4"), ("1", "true|k1 k2|0")])
+    {
+        assert!(before[1].parse::<u64>().is_ok() && after[7].parse::<u64>().is_ok(), "{before:?} {after:?}");
+        let (id, request_id) = (&sent.msg_id, &before[4]);
+        let expected = format!("DefaultRegion|{group}|{request_id}|{id}|{times}|k1 k2");
+        assert_eq!(before[2..].join("|"), expected);
+        let (cost, at) = (&after[3], &after[7]);
+        assert_eq!(after[1..].join("|"), format!("{request_id}|{id}|{cost}|{ended}|{at}|{group}"));
+    }
+    // Brokers give the messages of a batch no region.
+    for id in batch.msg_id.split(',') {
+        assert_eq!((of("SubBefore", id, 5).len(), of("SubAfter", id, 2).len()), (1, 1), "{found:?}");
+    }
+    assert_eq!(found.len(), 8, "{found:?}");
 }

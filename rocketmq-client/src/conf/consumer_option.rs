@@ -6,7 +6,9 @@ use rocketmq_common::{mix_all, validators};
 
 use super::consumer_enums::Strategy;
 use super::macros::client_options;
-use super::{ClientOption, ConsumeFromWhere, MessageModel, SerializeType, Undecodable, at_least_one};
+use super::{
+    ClientOption, ConsumeFromWhere, MessageModel, ProducerOption, SerializeType, Undecodable, at_least_one,
+};
 use crate::error::{MQClientError, invalid};
 use crate::hook::{ConsumeMessageHook, FilterMessageHook, Hooks};
 
@@ -114,6 +116,13 @@ client_options! {
         plain start_timeout / set_start_timeout: u64 = 10_000;
         /// The whole budget of a shutdown, in ms: handlers that end later are dropped. Default: 30000.
         plain shutdown_timeout / set_shutdown_timeout: u64 = 30_000;
+        /// Whether the handling of each message is recorded in the trace topic, where `mqadmin queryMsgTraceById` and the
+        /// dashboard find it by message id and keys: a record when it begins (`SubBefore`) and a record when it ends
+        /// (`SubAfter`). Records never delay a message: while 2048 records wait, further ones are dropped and counted.
+        /// Default: false. Java: `enableTrace`, `enableMsgTrace`.
+        plain enable_trace / set_enable_trace: bool = false;
+        /// The trace topic. Default: `RMQ_SYS_TRACE_TOPIC`. Java: `traceTopic`, `customizedTraceTopic`.
+        text trace_topic / set_trace_topic: String = mix_all::RMQ_SYS_TRACE_TOPIC.to_owned();
         /// Whether the group belongs to a unit. Default: false.
         plain unit_mode / set_unit_mode: bool = false;
     }
@@ -134,6 +143,13 @@ impl ConsumerOption {
 
     pub(crate) fn hooks(&self) -> &Hooks {
         &self.hooks
+    }
+
+    /// The options of the inner producer that sends trace records.
+    pub(crate) fn for_trace(&self, group: String) -> ProducerOption {
+        let mut option = ProducerOption::default();
+        option.set_client_option(&self.client_option());
+        option.for_trace(group)
     }
 
     /// How often a message may fail; `None` means any number of times.
@@ -215,6 +231,9 @@ impl ConsumerOption {
         }
         if group == mix_all::DEFAULT_CONSUMER_GROUP {
             return Err(invalid("group_name", format!("{group} is reserved: choose another name")));
+        }
+        if let Err(error) = validators::check_topic(&self.trace_topic) {
+            return Err(invalid("trace_topic", error.to_string()));
         }
         Ok(())
     }

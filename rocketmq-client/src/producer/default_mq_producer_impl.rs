@@ -67,7 +67,15 @@ pub(crate) struct RunningProducer {
     pub(super) faults: Arc<MQFaultStrategy>,
     pub(super) accumulator: Option<Arc<Accumulator>>,
     /// Sends the records of a trace.
-    pub(super) tracer: Option<Arc<DefaultMQProducerImpl>>,
+    pub(super) tracer: Option<Tracer>,
+}
+
+/// The records of a traced producer or consumer, and the inner producer that sends them: of the same client, with a group of
+/// its own.
+#[derive(Debug)]
+pub(crate) struct Tracer {
+    pub(super) trace: Arc<TraceDispatcher>,
+    pub(super) sender: Arc<DefaultMQProducerImpl>,
 }
 
 impl DefaultMQProducerImpl {

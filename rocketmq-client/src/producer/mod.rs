@@ -28,6 +28,7 @@ mod wire;
 
 pub use crate::life_cycle::ShutdownReport;
 pub use default_mq_producer::{DefaultMQProducer, Producer, ProducerBuilder};
+pub(crate) use default_mq_producer_impl::Tracer;
 pub use reply::reply_message;
 pub use send_options::SendOptions;
 pub use stats::ProducerStats;

@@ -4,39 +4,30 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use rocketmq_common::namespace;
+use rocketmq_remoting::net::TaskOwner;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::accumulator::Accumulator;
 use super::default_mq_producer_impl::{
-    BoxFuture, CLIENT, DefaultMQProducerImpl, RunningProducer, current_runtime,
+    BoxFuture, CLIENT, DefaultMQProducerImpl, RunningProducer, Tracer, current_runtime,
 };
 use super::drivers::{send_batch, send_due_batches};
 use super::transaction::{Checker, DynListener, TransactionCheck, check_queue};
-use crate::client::ClientMember;
-use crate::conf::millis;
+use crate::client::{ClientMember, MQClient};
+use crate::conf::{ProducerOption, millis};
 use crate::error::{MQClientError, with_causes};
 use crate::factory::unique_ids;
 use crate::latency::MQFaultStrategy;
 use crate::life_cycle::ShutdownReport;
 use crate::model::{Message, SendResult};
-use crate::trace::{TraceSender, inner_group};
+use crate::trace::{TraceDispatcher, TraceSender, inner_group};
 
 impl ClientMember for DefaultMQProducerImpl {
     fn shut_down(
         self: Arc<Self>,
     ) -> Pin<Box<dyn Future<Output = Result<ShutdownReport, MQClientError>> + Send>> {
         Box::pin(async move { self.drain_and_stop().await })
-    }
-}
-
-impl TraceSender for Arc<DefaultMQProducerImpl> {
-    fn send_trace(
-        &self,
-        message: Message,
-        done: impl FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
-    ) -> impl Future<Output = Result<(), MQClientError>> + Send {
-        self.send_async(message, done)
     }
 }
 
@@ -110,12 +101,8 @@ impl DefaultMQProducerImpl {
             accumulator.close().into_iter().for_each(|batch| send_batch(self, running, batch));
         }
         let unfinished_sends = self.permits.drain(self.timeout()).await;
-        if let (Some(trace), Some(tracer)) = (&self.trace, &running.tracer) {
-            let deadline = Instant::now() + self.timeout();
-            trace.stop(deadline).await;
-            if timeout_at(deadline, tracer.shutdown()).await.is_err() {
-                tracing::warn!(topic = trace.topic(), "not all trace records were sent before the shutdown");
-            }
+        if let Some(tracer) = &running.tracer {
+            tracer.stop(Instant::now() + self.timeout()).await;
         }
         let deadline = Instant::now() + self.timeout();
         running.tasks.shutdown(self.timeout()).await;
@@ -131,17 +118,11 @@ impl DefaultMQProducerImpl {
         })
     }
 
-    /// Starts tracing: an inner producer of the client, with a group of its own, sends the records. A failure must not stop
-    /// the producer: records are then dropped and counted.
     async fn start_trace(&self, running: &mut RunningProducer) {
         let Some(trace) = &self.trace else { return };
         let option = self.option.for_trace(inner_group(&running.producer_group, "PRODUCE"));
-        let tracer = Arc::new(Self::of_client(self.client.clone(), option, None));
-        match tracer.start().await {
-            Ok(()) => trace.start(tracer.clone(), &running.tasks),
-            Err(error) => tracing::warn!(error = with_causes(&error), "messages are not traced"),
-        }
-        running.tracer = Some(tracer);
+        running.tracer =
+            Some(Tracer::start(self.client.clone(), option, trace.clone(), &running.tasks).await);
     }
 
     /// Looks up the routes of the topics in the options. A failure shows at the first send.
@@ -180,5 +161,45 @@ impl DefaultMQProducerImpl {
         }
         self.preload_route(running, self.option.create_topic_key().unwrap_or_default()).await;
         running.instance.want_heartbeat();
+    }
+}
+
+impl TraceSender for Arc<DefaultMQProducerImpl> {
+    fn send_trace(
+        &self,
+        message: Message,
+        done: impl FnOnce(Result<SendResult, MQClientError>) + Send + 'static,
+    ) -> impl Future<Output = Result<(), MQClientError>> + Send {
+        self.send_async(message, done)
+    }
+}
+
+impl Tracer {
+    /// Starts tracing, in a task of `tasks`. A failure must not stop what is traced: records are then dropped and counted.
+    pub(crate) async fn start(
+        client: MQClient,
+        option: ProducerOption,
+        trace: Arc<TraceDispatcher>,
+        tasks: &TaskOwner,
+    ) -> Self {
+        let sender = Arc::new(DefaultMQProducerImpl::of_client(client, option, None));
+        match sender.start().await {
+            Ok(()) => trace.start(sender.clone(), tasks),
+            Err(error) => tracing::warn!(error = with_causes(&error), "messages are not traced"),
+        }
+        Self { trace, sender }
+    }
+
+    /// The number of dropped records.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.trace.dropped()
+    }
+
+    /// Sends the records that wait, and stops.
+    pub(crate) async fn stop(&self, deadline: Instant) {
+        self.trace.stop(deadline).await;
+        if timeout_at(deadline, self.sender.shutdown()).await.is_err() {
+            tracing::warn!(topic = self.trace.topic(), "not all trace records were sent before the shutdown");
+        }
     }
 }

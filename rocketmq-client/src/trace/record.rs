@@ -4,7 +4,7 @@ use std::time::Duration;
 use rocketmq_common::mix_all::DEFAULT_TRACE_REGION_ID;
 
 use crate::clock::now_ms;
-use crate::hook::MessageType;
+use crate::hook::{ConsumeReturnType, MessageType};
 use crate::model::Message;
 
 const FIELD_END: char = '\u{1}';
@@ -54,7 +54,59 @@ pub(crate) struct EndOfTransaction<'a> {
     pub(crate) from_check: bool,
 }
 
+/// A message that is about to be handled. Java: `TraceType.SubBefore`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SubBefore<'a> {
+    pub(super) now_ms: i64,
+    pub(super) region_id: Option<&'a str>,
+    pub(super) group: &'a str,
+    /// Joins it to its `SubAfter`.
+    pub(super) request_id: &'a str,
+    pub(super) msg_id: &'a str,
+    pub(super) retry_times: i32,
+    pub(super) keys: Option<&'a str>,
+}
+
+/// A message that was handled. Java: `TraceType.SubAfter`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SubAfter<'a> {
+    pub(super) request_id: &'a str,
+    pub(super) msg_id: &'a str,
+    /// The time of its batch, divided by the messages of the batch.
+    pub(super) cost: Duration,
+    pub(super) success: bool,
+    pub(super) keys: Option<&'a str>,
+    pub(super) status: ConsumeReturnType,
+    pub(super) now_ms: i64,
+    pub(super) group: &'a str,
+}
+
 impl TraceRecord {
+    pub(super) fn of_sub_before(sub: &SubBefore<'_>) -> Self {
+        let mut text = Text::of("SubBefore");
+        text.field(sub.now_ms);
+        text.field(sub.region_id.unwrap_or(DEFAULT_TRACE_REGION_ID));
+        text.field(sub.group);
+        text.field(sub.request_id);
+        text.field(sub.msg_id);
+        text.field(sub.retry_times);
+        text.user_field(sub.keys);
+        Self { text: text.end(), msg_id: sub.msg_id.to_owned(), keys: sub.keys.map(str::to_owned) }
+    }
+
+    pub(super) fn of_sub_after(sub: &SubAfter<'_>) -> Self {
+        let mut text = Text::of("SubAfter");
+        text.field(sub.request_id);
+        text.field(sub.msg_id);
+        text.field(sub.cost.as_millis());
+        text.field(sub.success);
+        text.user_field(sub.keys);
+        text.field(code(sub.status));
+        text.field(sub.now_ms);
+        text.field(sub.group);
+        Self { text: text.end(), msg_id: sub.msg_id.to_owned(), keys: sub.keys.map(str::to_owned) }
+    }
+
     pub(super) fn of_pub(sent: &Pub<'_>) -> Self {
         let mut text = Text::of("Pub");
         text.field(sent.began_ms);
@@ -111,6 +163,16 @@ fn ordinal(message_type: MessageType) -> u8 {
         MessageType::Normal => 0,
         MessageType::TransactionHalf => 1,
         MessageType::Delay => 3,
+    }
+}
+
+/// Java: the ordinal of `ConsumeReturnType`. 3 is `RETURNNULL`, which does not exist here.
+fn code(status: ConsumeReturnType) -> u8 {
+    match status {
+        ConsumeReturnType::Success => 0,
+        ConsumeReturnType::TimeOut => 1,
+        ConsumeReturnType::Exception => 2,
+        ConsumeReturnType::Failed => 4,
     }
 }
 
@@ -207,6 +269,19 @@ mod tests {
         assert_eq!((fields.len(), fields[0], fields[2]), (13, "EndTransaction", "DefaultRegion"));
         let rest = "group|Topic|7F01|TagA|null|127.0.0.1:10911|2|7F02|ROLLBACK_MESSAGE|true\u{2}";
         assert_eq!(fields[3..].join("|"), rest);
+    }
+
+    #[test]
+    fn a_handled_message_is_eight_and_nine_fields_in_java_s_order() {
+        let (request_id, msg_id, group, now_ms) = ("7F02", "7F01", "group", 1_700_000_000_000);
+        let before =
+            SubBefore { now_ms, region_id: None, group, request_id, msg_id, retry_times: 2, keys: Some("k") };
+        let expected = "SubBefore|1700000000000|DefaultRegion|group|7F02|7F01|2|k\u{2}";
+        assert_eq!(TraceRecord::of_sub_before(&before).text.replace(FIELD_END, "|"), expected);
+        let (cost, status) = (Duration::from_micros(3900), ConsumeReturnType::Failed);
+        let after = SubAfter { request_id, msg_id, cost, success: false, keys: None, status, now_ms, group };
+        let expected = "SubAfter|7F02|7F01|3|false|null|4|1700000000000|group\u{2}";
+        assert_eq!(TraceRecord::of_sub_after(&after).text.replace(FIELD_END, "|"), expected);
     }
 
     #[test]

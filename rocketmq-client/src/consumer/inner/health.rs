@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::mq_consumer_inner::MQConsumerInner;
+use super::mq_consumer_inner::{MQConsumerInner, Running};
 use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
 use crate::consumer::watch::{ConsumerHealth, ConsumerStats, QueueHealth, QueueState};
 use crate::error::MQClientError;
@@ -38,8 +38,9 @@ impl MQConsumerInner {
     }
 
     pub(crate) fn stats(&self) -> Result<ConsumerStats, MQClientError> {
-        let member = &self.running()?.member;
+        let Running { member, tracer, .. } = self.running()?;
         let mut stats = member.recorder.snapshot();
+        stats.trace_dropped_count = tracer.as_ref().map_or(0, |tracer| tracer.dropped());
         for owned in member.queues.all() {
             let state = owned.lock();
             stats.in_flight += state.in_hand() as u64;

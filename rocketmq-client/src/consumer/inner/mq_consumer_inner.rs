@@ -17,6 +17,7 @@ use crate::consumer::watch::{ConsumerShutdownReport, EventSender};
 use crate::error::{MQClientError, invalid};
 use crate::factory::Membership;
 use crate::life_cycle::LifeCycle;
+use crate::producer::Tracer;
 
 pub(super) const ASSIGN_OR_SUBSCRIBE: &str = "queues come from assign() or from subscribe(), not from both";
 
@@ -97,6 +98,7 @@ pub(crate) struct Running {
     pub(crate) member: Arc<Member>,
     pub(crate) membership: Arc<Membership>,
     pub(crate) pool: Option<Arc<Pool>>,
+    pub(crate) tracer: Option<Arc<Tracer>>,
     /// What the shutdown runs on, so that no caller can interrupt it.
     pub(crate) ending: TaskOwner,
     pub(crate) report: watch::Sender<Option<ConsumerShutdownReport>>,

@@ -14,6 +14,7 @@ use crate::consumer::rebalance::release;
 use crate::consumer::watch::{ConsumerEvent, ConsumerShutdownReport};
 use crate::error::MQClientError;
 use crate::factory::Membership;
+use crate::producer::Tracer;
 use crate::waiting;
 
 /// What is kept of the time for commits, and for goodbyes, while handlers end.
@@ -125,6 +126,7 @@ struct Ending {
     member: Arc<Member>,
     membership: Arc<Membership>,
     pool: Option<Arc<Pool>>,
+    tracer: Option<Arc<Tracer>>,
     /// Why the consumer ends by itself.
     reason: Option<MQClientError>,
     /// The client that ends with this consumer.
@@ -135,7 +137,7 @@ impl Ending {
     fn of(running: &Running, client: Option<MQClient>) -> Self {
         let (member, membership) = (running.member.clone(), running.membership.clone());
         let (pool, reason) = (running.pool.clone(), running.end_reason.get().cloned());
-        Self { member, membership, pool, reason, client }
+        Self { member, membership, pool, tracer: running.tracer.clone(), reason, client }
     }
 
     async fn run(mut self, began: Instant, deadline: Instant) -> ConsumerShutdownReport {
@@ -163,6 +165,9 @@ impl Ending {
             report.unfinished += u32::try_from(owned.lock().in_hand()).unwrap_or(u32::MAX);
         }
         let goodbye = deadline.min(Instant::now() + member.instance.api().timeout());
+        if let Some(tracer) = &self.tracer {
+            tracer.stop(goodbye).await;
+        }
         let untold = member.instance.leave_group(&self.membership, goodbye).await;
         report.not_unregistered = untold.iter().map(ToString::to_string).collect();
         member.tasks.shutdown(left(deadline).max(LEAST)).await;

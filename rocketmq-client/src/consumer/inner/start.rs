@@ -25,6 +25,10 @@ use crate::consumer::retry::mind_parked;
 use crate::consumer::subscription::{MessageSelector, Subscription};
 use crate::consumer::watch::ConsumerEvent;
 use crate::error::{MQClientError, invalid, with_causes};
+use crate::factory::unique_ids;
+use crate::hook::ConsumeMessageHook;
+use crate::producer::Tracer;
+use crate::trace::{ConsumeMessageTraceHook, TraceDispatcher, inner_group};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -67,7 +71,12 @@ impl MQConsumerInner {
         }
         let instance =
             if self.is_alone { self.client.started().await? } else { self.client.running()?.clone() };
-        let settings = self.settings(orderly);
+        let mut settings = self.settings(orderly);
+        let trace =
+            self.option.trace_topic().filter(|_| self.option.enable_trace()).map(TraceDispatcher::new);
+        settings.hooks.consume.extend(trace.iter().map(|trace| -> Arc<dyn ConsumeMessageHook> {
+            Arc::new(ConsumeMessageTraceHook::new(trace.clone(), unique_ids(instance.ip())))
+        }));
         let local = self.local_offsets(&settings, instance.client_id()).await?;
         let (data, events) = (self.data(), self.events.clone());
         let member = Arc::new(Member::new(settings, instance.clone(), data, events, local));
@@ -93,6 +102,7 @@ impl MQConsumerInner {
         let handlers = notices::handlers(&member, pool.as_ref());
         let membership = instance.join_consumer_group(member.consumer_data(), handlers)?;
         let running = Running {
+            tracer: self.start_trace(&member, trace).await,
             pool,
             membership: Arc::new(membership),
             ending: instance.more_tasks(),
@@ -163,6 +173,12 @@ impl MQConsumerInner {
             );
         }
         Ok(())
+    }
+
+    /// Has an inner producer send the records of a trace.
+    async fn start_trace(&self, member: &Member, trace: Option<Arc<TraceDispatcher>>) -> Option<Arc<Tracer>> {
+        let option = self.option.for_trace(inner_group(member.group(), "CONSUME"));
+        Some(Arc::new(Tracer::start(self.client.clone(), option, trace?, &member.tasks).await))
     }
 
     /// Makes the brokers know this member, takes the first queues, and waits for their positions.

@@ -17,6 +17,8 @@ macro_rules! counters {
             pub cached_count: u64,
             /// Bytes of memory that they pin.
             pub cached_bytes: u64,
+            /// Trace records that were dropped, because too many waited or their message was not stored.
+            pub trace_dropped_count: u64,
         }
 
         /// The counters behind [`ConsumerStats`].
