@@ -1,0 +1,17 @@
+//! Backends: what a broker has to do so that everything above it is the same for all brokers.
+//!
+//! - `contract`: the traits [`Backend`], [`Source`], [`LogReader`] and [`DeadQueue`], with their rules
+//! - `values`: what goes through them: [`Outgoing`], [`Incoming`], [`Destination`], [`SubscriptionSpec`], [`Abilities`]
+//! - `notices`: what happens to a connection, on its way to the user
+//! - `memory`: a broker in this process, which follows the rules exactly
+
+mod contract;
+pub mod memory;
+mod notices;
+mod values;
+
+pub use contract::{Backend, BackendError, DeadQueue, LogError, LogReader, Source};
+pub use notices::{Notice, Notices};
+pub use values::{
+    Abilities, Destination, Durability, Incoming, Outgoing, Positions, Start, Stored, SubscriptionSpec, Tag,
+};

@@ -1,0 +1,118 @@
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytestring::ByteString;
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::{Destination, Outgoing};
+use crate::event::{EncodeError, Envelope, Event, EventId, EventType, Format, Position};
+
+/// What a handler is told, and where it publishes what follows from its event. Clones share all.
+#[derive(Debug, Clone)]
+pub struct Context(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    attempt: u32,
+    group: ByteString,
+    service: ByteString,
+    envelope: Arc<Envelope>,
+    position: Position,
+    format: Format,
+    cancelled: CancellationToken,
+    published: Mutex<Vec<Outgoing>>,
+}
+
+impl Context {
+    pub(super) fn new(
+        (group, service): (ByteString, ByteString),
+        (envelope, position): (Arc<Envelope>, Position),
+        (attempt, format): (u32, Format),
+        cancelled: CancellationToken,
+    ) -> Self {
+        let published = Mutex::default();
+        Self(Arc::new(Inner { attempt, group, service, envelope, position, format, cancelled, published }))
+    }
+
+    /// The number of this attempt: 1 for the first. It counts over retries and members; a broker that does not count
+    /// deliveries to members that died leaves those out.
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    /// Where the event was read.
+    pub fn position(&self) -> &Position {
+        &self.0.position
+    }
+
+    /// The group that this handler belongs to.
+    pub fn group(&self) -> &str {
+        &self.0.group
+    }
+
+    /// All that travelled beside the payload.
+    pub fn envelope(&self) -> &Envelope {
+        &self.0.envelope
+    }
+
+    /// Resolves when the handler should end soon, without success: the deadline of a shutdown is near, or another member
+    /// owns the event.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.0.cancelled.clone().cancelled_owned()
+    }
+
+    /// Whether [`cancelled`](Self::cancelled) has resolved.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.is_cancelled()
+    }
+
+    /// Publishes an event if, and only if, the handler succeeds, before its own event is acknowledged. If that fails, the handler's
+    /// event comes again. Correlation, cause and trace are set.
+    ///
+    /// The id is made of the handled event's id, the group and a count. So a handler that runs twice, as it may after a crash,
+    /// publishes the same ids, and [`Dedupe`](super::Dedupe) of the readers drops the second ones.
+    ///
+    /// # Errors
+    /// When the value cannot be written.
+    pub fn publish<E: EventType>(&self, stream: impl Into<ByteString>, event: E) -> Result<(), EncodeError> {
+        let mut event = Event::new(event);
+        let count = self.published().len() + 1;
+        event.envelope.id = EventId::from(format!("{}/{}/{count}", self.0.envelope.id, self.0.group));
+        self.publish_event(stream, event)
+    }
+
+    /// As [`publish`](Self::publish), with an envelope of your own: its id stays, and so do correlation, cause and trace where they are set.
+    ///
+    /// # Errors
+    /// When the value cannot be written.
+    pub fn publish_event<E: EventType>(
+        &self,
+        stream: impl Into<ByteString>,
+        event: Event<E>,
+    ) -> Result<(), EncodeError> {
+        let body = event.data.encode(self.0.format)?;
+        let (handled, mut envelope) = (&self.0.envelope, event.envelope);
+        envelope.content_type = ByteString::from_static(self.0.format.content_type());
+        if envelope.source.is_empty() {
+            envelope.source = self.0.service.clone();
+        }
+        let conversation = || handled.correlation.clone().or_else(|| Some(handled.id.as_str().into()));
+        envelope.correlation = envelope.correlation.or_else(conversation);
+        envelope.cause = envelope.cause.or_else(|| Some(handled.id.clone()));
+        if envelope.trace_parent.is_none() {
+            envelope.trace_parent = handled.trace_parent.clone();
+            envelope.trace_state = handled.trace_state.clone();
+        }
+        self.published().push(Outgoing { destination: Destination::Stream(stream.into()), envelope, body });
+        Ok(())
+    }
+
+    /// What the handler published so far, taken out.
+    pub(super) fn take_published(&self) -> Vec<Outgoing> {
+        std::mem::take(&mut *self.published())
+    }
+
+    fn published(&self) -> std::sync::MutexGuard<'_, Vec<Outgoing>> {
+        self.0.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

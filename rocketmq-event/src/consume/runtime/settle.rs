@@ -1,0 +1,294 @@
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytestring::ByteString;
+use tokio::time::{Instant, sleep};
+
+use super::Runtime;
+use super::attempt::Failed;
+use crate::backend::{Destination, Incoming, Outgoing};
+use crate::consume::handler::Handler;
+use crate::consume::watch::{ConsumerError, ConsumerEvent};
+use crate::consume::{Context, Order, RetryMode, Then, Unmatched, Verdict};
+use crate::error::{wait_before, with_causes};
+use crate::event::{Envelope, FailureKind, FailureRecord, now};
+
+/// A reason is cut to this many bytes: brokers limit headers, RocketMQ all of them to 32 KiB.
+const REASON: usize = 1_024;
+
+/// What becomes of a delivery.
+enum Fate {
+    Acknowledge,
+    /// Again in place, after this delay.
+    InPlace(Duration),
+    Later(Duration),
+    DeadLetter,
+    Drop,
+    /// The delivery is given back.
+    Release,
+    /// The delivery is given back, and the consumer ends.
+    Stop,
+}
+
+/// What must succeed before a delivery is settled.
+enum Step<'a> {
+    /// Stores a copy.
+    Store(&'a Outgoing),
+    Acknowledge,
+}
+
+impl Runtime {
+    /// Handles a delivery until it is settled. A delivery that it leaves unsettled is given back by the pump.
+    pub(super) async fn deliver(self: Arc<Self>, incoming: Incoming) {
+        let Some(handler) = self.handlers.find(&incoming.envelope.name).cloned() else {
+            return self.unmatched(&incoming).await;
+        };
+        let mut before = Before::of(&incoming, &self.spec.group);
+        if before.failed + incoming.redeliveries > self.settings.policy.tries.max(1) {
+            let reason = format!(
+                "a member of the group ended while it handled the event, {} times",
+                incoming.redeliveries
+            );
+            let failed = Failed::new(FailureKind::Died, Verdict::Permanent, reason);
+            return self
+                .settle(&incoming, &before.record(&incoming, &failed, self.group()), Fate::DeadLetter)
+                .await;
+        }
+        before.failed += incoming.redeliveries;
+        loop {
+            let Ok(slot) = self.slots.acquire().await else { return };
+            let Err(failed) = self.try_once(&handler, &incoming, before.failed + 1).await else {
+                return self.acknowledge(&incoming).await;
+            };
+            let record = before.record(&incoming, &failed, self.group());
+            let fate = self.fate(&failed, &record);
+            let Fate::InPlace(delay) = fate else { return self.settle(&incoming, &record, fate).await };
+            self.note_retry(&record, &incoming, delay);
+            before = Before::again(&record);
+            // What is ordered by key waits in its lane; else the slot is what makes the others wait.
+            let slot = (self.settings.order == Order::None).then_some(slot);
+            tokio::select! {
+                () = sleep(delay) => drop(slot),
+                () = incoming.revoked.cancelled() => return,
+                () = self.stopped() => return,
+            }
+        }
+    }
+
+    fn group(&self) -> &ByteString {
+        &self.spec.group
+    }
+
+    /// One attempt with its metrics; what it published goes out if it succeeded.
+    async fn try_once(&self, handler: &Handler, incoming: &Incoming, attempt: u32) -> Result<(), Failed> {
+        let cancelled = self.cancelled.child_token();
+        let context = Context::new(
+            (self.group().clone(), self.service.clone()),
+            (Arc::new(incoming.envelope.clone()), incoming.position.clone()),
+            (attempt, self.settings.format),
+            cancelled.clone(),
+        );
+        let started = Instant::now();
+        let handled = {
+            let attempt = self.attempt(handler, incoming, &context);
+            let mut attempt = std::pin::pin!(attempt);
+            tokio::select! {
+                result = &mut attempt => result,
+                () = incoming.revoked.cancelled() => {
+                    cancelled.cancel();
+                    attempt.await
+                }
+            }
+        };
+        let result = match handled {
+            Ok(()) => self.publish_all(context.take_published()).await,
+            Err(failed) => Err(failed),
+        };
+        let kind = result.as_ref().err().map(|failed| failed.kind);
+        self.meter.processed(&incoming.envelope.name, kind, started.elapsed());
+        result
+    }
+
+    async fn publish_all(&self, published: Vec<Outgoing>) -> Result<(), Failed> {
+        if published.is_empty() {
+            return Ok(());
+        }
+        for result in self.backend.publish(published).await {
+            if let Err(error) = result {
+                let reason = format!("what the handler published is not stored: {}", with_causes(&error));
+                let verdict = if error.is_transient() { Verdict::ByPolicy } else { Verdict::Permanent };
+                return Err(Failed::new(FailureKind::Failed, verdict, reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn fate(&self, failed: &Failed, record: &FailureRecord) -> Fate {
+        let policy = &self.settings.policy;
+        match failed.verdict {
+            Verdict::Permanent => return Fate::DeadLetter,
+            Verdict::Stop => return Fate::Stop,
+            _ => {}
+        }
+        if record.attempts >= policy.tries.max(1) {
+            return match policy.then {
+                Then::DeadLetter => Fate::DeadLetter,
+                Then::Stop => Fate::Stop,
+                Then::Drop => Fate::Drop,
+            };
+        }
+        let delay = policy.delay(record.attempts);
+        match (failed.verdict, policy.mode) {
+            (Verdict::After(delay), _) => Fate::Later(delay),
+            (Verdict::InPlace, _) | (_, RetryMode::InPlace) => Fate::InPlace(delay),
+            (_, RetryMode::Later) => Fate::Later(delay),
+        }
+    }
+
+    async fn settle(&self, incoming: &Incoming, record: &FailureRecord, fate: Fate) {
+        let (stream, group) = (self.spec.stream.clone(), self.group().clone());
+        let (id, reason) = (incoming.envelope.id.clone(), record.reason.to_string());
+        match fate {
+            Fate::Acknowledge | Fate::InPlace(_) => self.acknowledge(incoming).await,
+            Fate::Drop => {
+                self.acknowledge(incoming).await;
+                self.tell(ConsumerEvent::Dropped { id, reason });
+            }
+            Fate::Later(delay) => {
+                let destination = Destination::Group { stream, group, delay };
+                if self.move_to(destination, incoming, record).await {
+                    self.note_retry(record, incoming, delay);
+                    self.acknowledge(incoming).await;
+                }
+            }
+            Fate::DeadLetter => {
+                if self.move_to(Destination::Dead { stream, group }, incoming, record).await {
+                    self.note_failure(record);
+                    self.meter.dead_lettered(&incoming.envelope.name, record.kind);
+                    tracing::warn!(group = %self.group(), %id, kind = %record.kind, "dead letter: {reason}");
+                    let (attempts, kind) = (record.attempts, record.kind);
+                    self.tell(ConsumerEvent::DeadLettered { id, attempts, kind, reason });
+                    self.acknowledge(incoming).await;
+                }
+            }
+            Fate::Release => {}
+            Fate::Stop => {
+                self.note_failure(record);
+                self.end(ConsumerError::Stopped { group: group.to_string(), id, reason });
+            }
+        }
+    }
+
+    async fn unmatched(&self, incoming: &Incoming) {
+        let reason = format!("no handler takes events named {}", incoming.envelope.name);
+        let failed = Failed::new(FailureKind::Unmatched, Verdict::Permanent, reason);
+        let record = Before::of(incoming, &self.spec.group).record(incoming, &failed, self.group());
+        let fate = match self.settings.unmatched {
+            Unmatched::Acknowledge => Fate::Acknowledge,
+            Unmatched::DeadLetter => Fate::DeadLetter,
+            Unmatched::Release => Fate::Release,
+        };
+        self.settle(incoming, &record, fate).await;
+    }
+
+    /// Stores a copy with what is known of the failure. It tries again until the broker has it, or the consumer ends. True: stored.
+    async fn move_to(&self, destination: Destination, incoming: &Incoming, record: &FailureRecord) -> bool {
+        let mut envelope: Envelope = incoming.envelope.clone();
+        envelope.failure = Some(Box::new(record.clone()));
+        let copy = Outgoing { destination, envelope, body: incoming.body.clone() };
+        self.insist(incoming, Step::Store(&copy)).await
+    }
+
+    async fn acknowledge(&self, incoming: &Incoming) {
+        if self.insist(incoming, Step::Acknowledge).await {
+            self.in_hand.remove(incoming.tag);
+        }
+    }
+
+    /// Does it again until it succeeds, or the consumer ends, or the delivery is another member's. True: it succeeded.
+    async fn insist(&self, incoming: &Incoming, step: Step<'_>) -> bool {
+        let mut attempt = 0;
+        loop {
+            let Err(reason) = self.take(&step, incoming).await else { return true };
+            attempt += 1;
+            tracing::warn!(group = %self.group(), id = %incoming.envelope.id, "tried again later: {reason}");
+            self.tell(ConsumerEvent::NotStored { id: incoming.envelope.id.clone(), reason });
+            tokio::select! {
+                () = sleep(wait_before(attempt)) => {}
+                () = incoming.revoked.cancelled() => return false,
+                () = self.stopped() => return false,
+            }
+        }
+    }
+
+    async fn take(&self, step: &Step<'_>, incoming: &Incoming) -> Result<(), String> {
+        match step {
+            Step::Acknowledge => {
+                self.source.acknowledge(incoming.tag).await.map_err(|error| with_causes(&error))
+            }
+            Step::Store(copy) => match self.backend.publish(vec![Outgoing::clone(copy)]).await.pop() {
+                Some(Ok(_)) => Ok(()),
+                Some(Err(error)) => Err(with_causes(&error)),
+                None => Err("the backend did not answer".to_owned()),
+            },
+        }
+    }
+
+    fn note_retry(&self, record: &FailureRecord, incoming: &Incoming, after: Duration) {
+        self.note_failure(record);
+        self.meter.retried(&incoming.envelope.name, record.kind);
+        self.tell(ConsumerEvent::Retried {
+            id: incoming.envelope.id.clone(),
+            attempt: record.attempts,
+            after,
+            kind: record.kind,
+            reason: record.reason.to_string(),
+        });
+    }
+
+    fn note_failure(&self, record: &FailureRecord) {
+        let mut last = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(record.reason.to_string());
+    }
+}
+
+/// What is known of earlier attempts.
+struct Before {
+    failed: u32,
+    record: Option<FailureRecord>,
+}
+
+impl Before {
+    /// Only what this group wrote counts: a copy of another group's is an event like any other.
+    fn of(incoming: &Incoming, group: &ByteString) -> Self {
+        let record = incoming.envelope.failure.as_deref().filter(|record| record.group == *group).cloned();
+        Self { failed: record.as_ref().map_or(0, |record| record.attempts), record }
+    }
+
+    fn again(record: &FailureRecord) -> Self {
+        Self { failed: record.attempts, record: Some(record.clone()) }
+    }
+
+    fn record(&self, incoming: &Incoming, failed: &Failed, group: &ByteString) -> FailureRecord {
+        let now = now();
+        let before = self.record.as_ref();
+        FailureRecord {
+            group: group.clone(),
+            attempts: self.failed + 1,
+            kind: failed.kind,
+            reason: cut(&failed.reason).into(),
+            first: before.filter(|_| self.failed > 0).map_or(now, |record| record.first),
+            last: now,
+            origin: before.map_or_else(|| incoming.position.clone(), |record| record.origin.clone()),
+            replays: before.map_or(0, |record| record.replays),
+        }
+    }
+}
+
+fn cut(reason: &str) -> &str {
+    let mut end = reason.len().min(REASON);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    &reason[..end]
+}

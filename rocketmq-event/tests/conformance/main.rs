@@ -1,0 +1,20 @@
+//! The suite of conformance: one body for all backends. docs/events-conformance.md holds the table of results.
+//!
+//! - `cases`: the cases, by topic, each a function; `cases::ALL` lists them
+//! - `lab`: what a case works with: buses, a stream of its own, recorders
+//! - `rigs`: the backends, and how each is started
+//! - `table`: runs the cases and writes the results
+//!
+//! `EVENTS_CASES=20,25` runs these cases alone; `EVENTS_TABLE=write` writes the column of each backend that runs into the table.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod cases;
+mod lab;
+mod rigs;
+mod table;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory() {
+    table::run(rigs::Memory::default()).await;
+}

@@ -1,0 +1,28 @@
+use async_trait::async_trait;
+use rocketmq_event::Bus;
+use rocketmq_event::backend::memory::MemoryBroker;
+
+/// A backend with its broker.
+#[async_trait]
+pub(crate) trait Rig: Send + Sync + 'static {
+    /// The column of the table.
+    fn name(&self) -> &'static str;
+
+    /// A new connection, as a service of its own has it.
+    async fn connect(&self) -> Bus;
+}
+
+/// The broker in memory.
+#[derive(Default)]
+pub(crate) struct Memory(MemoryBroker);
+
+#[async_trait]
+impl Rig for Memory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    async fn connect(&self) -> Bus {
+        Bus::new(self.0.connect())
+    }
+}
