@@ -20,8 +20,19 @@ use super::dice::Dice;
 use super::world::{Outcome, run};
 
 /// Seeds that found a defect: a start that ran out of time left a consumer that never rebalanced; a lock was renewed after it
-/// was given back; a new subscription began its queues twice; a member without its lock committed over the next owner.
-const FOUND: [u64; 4] = [115_939_724_409_717, 224_061_335_742_829, 234_302_079_565_237, 220_585_194_467_482];
+/// was given back; a new subscription began its queues twice; a member without its lock committed over the next owner; a member
+/// whose last notices told nothing new gave its queues up too late (twice); a member that took a queue for a moment left a lower
+/// offset behind; a release committed what was long finished only after its last handler.
+const FOUND: [u64; 8] = [
+    115_939_724_409_717,
+    224_061_335_742_829,
+    234_302_079_565_237,
+    220_585_194_467_482,
+    46_147_507_171_552,
+    61_609_666_378_169,
+    6_825_654_007_400,
+    203_371_014_378_994,
+];
 /// Seeds of each test.
 const SEEDS: u64 = 125;
 /// The real time that a run takes is measured in milliseconds: a run that takes longer is in an endless loop.

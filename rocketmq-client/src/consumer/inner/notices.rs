@@ -37,7 +37,7 @@ impl BrokerRequestHandler for Notices {
     fn handle(&self, request: RemotingCommand, responder: Responder) {
         let Some(member) = self.member.upgrade() else { return };
         if request.request_code() == RequestCode::NOTIFY_CONSUMER_IDS_CHANGED {
-            member.announced.store(true, Ordering::Release);
+            member.notices.fetch_add(1, Ordering::Release);
             return member.want_rebalance();
         }
         let pool = self.pool.as_ref().and_then(Weak::upgrade);

@@ -53,6 +53,8 @@ pub(crate) struct Ownership {
     pub(crate) tell_first: bool,
     /// The position was set anew: it is committed before the next pull.
     pub(crate) commit_first: bool,
+    /// When the broker may have a lower offset than ours: it is committed once more.
+    pub(crate) commit_again: Option<Instant>,
     /// The broker did not know the topic: when it does, the topic may be another, with offsets from 0.
     pub(crate) topic_gone: bool,
     /// The broker refuses this member, by its last answer.
@@ -167,6 +169,7 @@ impl OwnedQueue {
             last_connection: None,
             tell_first: false,
             commit_first: false,
+            commit_again: None,
             topic_gone: false,
             one_by_one: false,
             refusal: None,

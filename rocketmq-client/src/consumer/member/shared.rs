@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use rocketmq_common::MessageQueue;
@@ -53,8 +53,8 @@ pub(crate) struct Member {
     pub(crate) pace: Option<Pace>,
     pub(crate) events: Arc<EventSender>,
     pub(crate) recorder: ConsumerRecorder,
-    /// A broker has said (40) that the members changed.
-    pub(crate) announced: AtomicBool,
+    /// How often brokers have said (40) since the last rebalance that the members changed.
+    pub(crate) notices: AtomicUsize,
     /// Asks for a rebalance.
     pub(crate) rebalance: Notify,
     /// Asks for a look at what the other members subscribe to.
@@ -115,7 +115,7 @@ impl Member {
             ready: Ready::default(),
             events,
             recorder,
-            announced: AtomicBool::new(false),
+            notices: AtomicUsize::new(0),
             rebalance: Notify::new(),
             look_wanted: Notify::new(),
             lock_wanted: Notify::new(),

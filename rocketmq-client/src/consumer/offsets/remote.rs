@@ -277,14 +277,21 @@ pub(crate) async fn commit_last(
 
 /// Tells the table how far each queue is.
 pub(super) fn note_finished(member: &Member) {
-    if member.settings.user_commits() {
-        return;
+    member.queues.all().iter().for_each(|owned| note_finished_of(member, owned));
+}
+
+fn note_finished_of(member: &Member, owned: &OwnedQueue) {
+    let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
+    if let Some(lowest) = lowest.filter(|_| !member.settings.user_commits()) {
+        member.commits().advance(&owned.queue, owned.generation, lowest);
     }
-    for owned in member.queues.all() {
-        let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
-        if let Some(lowest) = lowest {
-            member.commits().advance(&owned.queue, owned.generation, lowest);
-        }
+}
+
+/// Commits what is finished of one queue, unless only the user commits.
+pub(crate) async fn commit_finished(member: &Member, owned: &OwnedQueue) {
+    if !member.settings.user_commits() {
+        note_finished_of(member, owned);
+        commit_now(member, owned).await;
     }
 }
 

@@ -20,6 +20,9 @@ const AT_A_TIME: usize = 64;
 const AT_ONCE_MS: i64 = 5_000;
 /// When the committed offset is read again that is not known.
 const REREAD_AGAIN: Duration = Duration::from_millis(500);
+/// So long after a reconnect the offset is committed once more. A broker that missed this member has announced that it left, and a
+/// member that took its queue gives it back by then, with a lower offset perhaps.
+const TAKEN_FOR: Duration = Duration::from_secs(10);
 /// When the broker is asked again for a topic that it did not know.
 const ASK_FOR_TOPIC: Duration = Duration::from_secs(5);
 
@@ -92,6 +95,9 @@ async fn attend(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
         let (mut state, now) = (owned.lock(), Instant::now());
         if state.gets_in_line() {
             member.ready.push(owned.clone());
+        }
+        if state.commit_again.take_if(|at| *at <= now).is_some() {
+            member.commits().lost(&owned.queue, owned.generation);
         }
         let (waits, reread) = (state.waits_for_lock(now), state.must_reread(now) && state.window.is_some());
         match &mut state.stage {
@@ -306,8 +312,13 @@ async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
         return;
     }
     let last = owned.lock().last_connection;
-    if last.is_some_and(|last| last != connection.id()) && id == 0 && !look_back(member, owned).await {
-        return;
+    if last.is_some_and(|last| last != connection.id()) && id == 0 {
+        if !look_back(member, owned).await {
+            return;
+        }
+        let again = Instant::now() + TAKEN_FOR;
+        owned.lock().commit_again = Some(again);
+        member.agenda.add(again, owned);
     }
     let mut state = owned.lock();
     state.read_from = u64::try_from(id).unwrap_or_default();

@@ -81,14 +81,14 @@ impl Rebalancer {
             return;
         }
         self.member.recorder.rebalanced(1);
-        let announced = self.member.announced.swap(false, Ordering::AcqRel);
+        let notices = self.member.notices.swap(0, Ordering::AcqRel);
         let (mut balanced, mut is_idle, mut again, mut members) = (true, true, None, Members::default());
         let mut is_doubtful = false;
         let subscribed = self.member.all_subscribed();
         self.drop_unsubscribed(&subscribed);
         for subscribed in subscribed {
             self.member.pulse.beat(Beat::Rebalance);
-            let plan = self.plan(&subscribed, announced, &mut members).await;
+            let plan = self.plan(&subscribed, notices > 0, &mut members).await;
             balanced &= plan.is_balanced();
             is_doubtful |= plan.keep.is_some();
             again = earlier(again, plan.ask_again);
@@ -101,7 +101,7 @@ impl Rebalancer {
             self.member.instance.want_heartbeat();
         }
         if is_idle && balanced && again.is_none() {
-            self.timing.note_idle();
+            self.timing.note_idle(notices);
         }
         self.timing.end(Instant::now(), balanced, again);
         self.member.look_wanted.notify_one();
@@ -286,20 +286,26 @@ pub(crate) struct Released {
     pub(crate) still_locked: bool,
 }
 
-/// Ends an ownership: nothing more is handed out; handlers may finish within `drain`; then the offset is committed, and the
-/// lock given back. Half of the time that is left until `until` is for each.
+/// Ends an ownership: nothing more is handed out; what is finished is committed; handlers may finish within `drain`; then the
+/// offset is committed again, and the lock given back. Half of the time that is left until `until` is for each.
 pub(crate) async fn release(
     member: &Arc<Member>,
     owned: &Arc<OwnedQueue>,
     drain: Duration,
     until: Instant,
 ) -> Released {
-    {
+    let is_handling = {
         let mut state = owned.lock();
         if matches!(state.stage, Stage::Throttled(Throttle::Budget)) {
             member.budget_waits.fetch_sub(1, Ordering::Relaxed);
         }
         state.release();
+        state.in_hand() > 0
+    };
+    if is_handling {
+        // The next owner may begin before the last handler ends: what was finished before does not come again.
+        let (member, owned) = (member.clone(), owned.clone());
+        member.clone().tasks.spawn(async move { remote::commit_finished(&member, &owned).await });
     }
     member.retries.hand_back(owned);
     let order = owned.lock().order.clone();

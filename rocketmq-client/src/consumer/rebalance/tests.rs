@@ -246,17 +246,33 @@ fn a_thousand_notices_cost_three_runs() {
     let start = Instant::now();
     let mut timing = RebalanceTiming::new(start);
     let mut begun = Vec::new();
+    let mut notices = 0;
     for notice in 0..1_000 {
-        let now = start + Duration::from_micros(400 * notice);
+        let now = start + Duration::from_millis(notice);
+        notices += 1;
         timing.trigger();
         if timing.begin(now) {
             begun.push((now - start).as_millis());
+            timing.note_idle(std::mem::take(&mut notices));
             timing.end(now, true, None);
         }
     }
-    assert!(begun.len() <= 3, "{begun:?}");
+    assert_eq!(begun, [0, 200]);
     let next = timing.next().unwrap();
     assert!(timing.begin(next), "the last notice is not lost");
+}
+
+#[test]
+fn notices_of_a_few_members_that_join_one_after_the_other_delay_no_run() {
+    let start = Instant::now();
+    let mut timing = RebalanceTiming::new(start);
+    for run in 0..10 {
+        let now = start + run * Duration::from_millis(200);
+        assert!(timing.begin(now), "run {run}");
+        timing.note_idle(12);
+        timing.end(now, true, None);
+        timing.trigger();
+    }
 }
 
 #[test]

@@ -4,8 +4,11 @@ use tokio::time::Instant;
 
 /// Two runs begin at least this long apart.
 const APART: Duration = Duration::from_millis(200);
-/// This long after two runs in a row that changed nothing: their notices tell nothing new.
-const APART_WHILE_IDLE: Duration = Duration::from_secs(1);
+/// So many notices before a run that changed nothing are a flood. A new member of the group is announced by each of its brokers,
+/// one after the other, and the run that follows sees it.
+const FLOOD: usize = 16;
+/// The pause after such a run. Without a flood it would be too long: who takes a queue waits half a second for its owner.
+const APART_IN_FLOOD: Duration = Duration::from_secs(1);
 /// A run without a trigger while all is balanced, and while it is not.
 const BALANCED: Duration = Duration::from_secs(20);
 const UNBALANCED: Duration = Duration::from_secs(1);
@@ -18,15 +21,13 @@ pub(crate) struct RebalanceTiming {
     running: bool,
     began: Option<Instant>,
     regular: Instant,
-    /// Runs in a row, close together, that changed nothing.
-    idle_runs: u32,
-    is_idle: bool,
+    flooded: bool,
 }
 
 impl RebalanceTiming {
     /// The first run is due now.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { flagged: true, running: false, began: None, regular: now, idle_runs: 0, is_idle: false }
+        Self { flagged: true, running: false, began: None, regular: now, flooded: false }
     }
 
     /// Asks for a run. Returns when it may begin; `None` while a run is under way, as its end decides.
@@ -40,7 +41,7 @@ impl RebalanceTiming {
         if self.running {
             return None;
         }
-        let apart = if self.idle_runs >= 2 { APART_WHILE_IDLE } else { APART };
+        let apart = if self.flooded { APART_IN_FLOOD } else { APART };
         let earliest = self.began.map(|began| began + apart);
         match (self.flagged, earliest) {
             (true, Some(earliest)) => Some(earliest.min(self.regular.max(earliest))),
@@ -54,24 +55,21 @@ impl RebalanceTiming {
         if self.next().is_none_or(|next| now < next) {
             return false;
         }
-        if self.began.is_none_or(|began| now >= began + APART_WHILE_IDLE) {
-            self.idle_runs = 0;
-        }
         self.flagged = false;
+        self.flooded = false;
         self.running = true;
         self.began = Some(now);
         true
     }
 
-    /// Notes that the run under way changes nothing.
-    pub(crate) fn note_idle(&mut self) {
-        self.is_idle = true;
+    /// Notes that the run under way changes nothing, although so many notices came before it.
+    pub(crate) fn note_idle(&mut self, notices: usize) {
+        self.flooded = notices >= FLOOD;
     }
 
     /// Ends a run. `again` is when the plan wants to look again, if that is earlier than the regular time.
     pub(crate) fn end(&mut self, now: Instant, balanced: bool, again: Option<Instant>) {
         self.running = false;
-        self.idle_runs = if std::mem::take(&mut self.is_idle) { self.idle_runs + 1 } else { 0 };
         let regular = now + if balanced { BALANCED } else { UNBALANCED };
         self.regular = again.map_or(regular, |again| again.min(regular));
     }
