@@ -61,6 +61,32 @@ fn a_queue_that_its_broker_hides_is_restarted_and_told_of_once_and_loses_nothing
 }
 
 #[test]
+fn a_queue_that_is_restarted_commits_nothing_where_only_the_user_commits() {
+    simulate(async {
+        let world = World::new(|builder| builder).await;
+        world.cluster.preload(TOPIC, 1, 10, b"polled").unwrap();
+        let puller = world.puller().option(|option| _ = option.set_auto_commit(false));
+        let mut consumer = puller.start().await.unwrap();
+        let mut events = consumer.events();
+        assert_eq!(consumer.poll(seconds(5)).await.unwrap().len(), 10);
+        let hides = AnswerChange::new().code(ResponseCode::PULL_NOT_FOUND).field("nextBeginOffset", "10");
+        let hides = Fault::on(RequestCode::PULL_MESSAGE, FaultAction::ChangeAnswer(hides)).topic(TOPIC);
+        world.cluster.inject(hides);
+        // The pull that is held has ended then.
+        sleep(seconds(30)).await;
+        world.send("hidden").await;
+        // Confirms the messages, and commits none.
+        assert!(consumer.poll(seconds(100)).await.unwrap().is_empty());
+        assert_eq!(told(&mut events, |event| matches!(event, ConsumerEvent::QueueStalled { .. })).len(), 1);
+        let queue = consumer.assignment().into_iter().find(|queue| queue.topic() == TOPIC).unwrap();
+        assert_eq!(world.cluster.committed_offset(GROUP, &queue).unwrap_or_default(), 0);
+        consumer.commit().await.unwrap();
+        assert_eq!(world.cluster.committed_offset(GROUP, &queue), Some(10));
+        consumer.shutdown().await.unwrap();
+    });
+}
+
+#[test]
 fn a_queue_with_a_reason_not_to_move_is_not_stalled() {
     simulate(async {
         let world = World::new(|builder| builder).await;

@@ -257,20 +257,26 @@ impl Member {
             (state.paused, state.commit_first) = (old.paused, commit_first);
             state.order = old.order.clone();
         }
+        // Where only the user commits, a seek leaves what is committed.
+        self.succeed(old, new, offset, !commit_first && self.settings.user_commits())
+    }
+
+    /// Puts another ownership at an offset in the place of one. False if that is not the ownership of the queue any more.
+    fn succeed(&self, old: &Arc<OwnedQueue>, new: OwnedQueue, offset: i64, stays: bool) -> bool {
         let new = Arc::new(new);
-        let is_moved = self.queues.replace(old, new.clone());
-        if is_moved {
-            {
-                let mut commits = self.commits();
-                // Where only the user commits, a seek leaves what is committed.
-                let stays = !commit_first && self.settings.user_commits();
-                let committed = commits.committed(&new.queue).filter(|_| stays);
-                commits.own(new.queue.clone(), generation, committed.unwrap_or(offset), committed);
-            }
-            self.drop_cached(old);
-            self.begin(&new);
+        if !self.queues.replace(old, new.clone()) {
+            self.drop_cached(&new);
+            return false;
         }
-        is_moved
+        {
+            let mut commits = self.commits();
+            let committed = commits.committed(&new.queue).filter(|_| stays);
+            let offset = committed.filter(|_| self.settings.user_commits()).unwrap_or(offset);
+            commits.own(new.queue.clone(), new.generation, offset, committed);
+        }
+        self.drop_cached(old);
+        self.begin(&new);
+        true
     }
 
     /// Has another ownership looked at now, and at the end of the pause that its listener asked for.
@@ -298,17 +304,9 @@ impl Member {
                 (new.paused, new.tell_first, new.broker_max) = (state.paused, true, state.broker_max);
                 new.order = state.order.clone();
             }
-            (Arc::new(new), lowest)
+            (new, lowest)
         };
-        let committed = self.commits().committed(&old.queue);
-        if !self.queues.replace(old, new.clone()) {
-            self.drop_cached(&new);
-            return false;
-        }
-        self.commits().own(new.queue.clone(), generation, lowest, committed);
-        self.drop_cached(old);
-        self.begin(&new);
-        true
+        self.succeed(old, new, lowest, true)
     }
 
     /// Tells, once, that a broker does not answer.
