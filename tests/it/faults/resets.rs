@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use rocketmq::consumer::{ConsumerEvent, ConsumerEvents, PushConsumer};
 use rocketmq::model::MessageQueue;
-use rocketmq_namesrv_mock::BrokerEvent;
+use rocketmq_namesrv_mock::{BrokerEvent, Fault, FaultAction};
 use rocketmq_remoting::client::RemotingClient;
 use rocketmq_remoting::net::{ConnectionOptions, NoRequests};
-use rocketmq_remoting::protocol::{CommandRef, NoHeader, RequestCode};
+use rocketmq_remoting::protocol::{CommandRef, NoHeader, RequestCode, ResponseCode};
 use tokio::time::{Instant, sleep};
 
 use super::checker::{Rules, Verdict};
@@ -175,6 +175,38 @@ fn c16_a_reset_while_no_member_is_online() {
             no_more_resets(&mut events);
             site.reached_once(&reset, &target);
             assert_eq!(site.handled_again(&target, orderly).duplicates, AFTER);
+            ends_cleanly(consumer).await;
+        }
+    });
+}
+
+#[test]
+fn c16_a_reset_whose_commits_are_refused_is_not_undone_by_the_offsets_that_it_replaced() {
+    simulate(async {
+        for orderly in [false, true] {
+            let site = Site::new(1, QUEUES as u32).await;
+            let (consumer, target) = site.read(orderly, Duration::from_millis(1)).await;
+            let mut events = consumer.events();
+            let refuse = FaultAction::Refuse { code: ResponseCode::SYSTEM_ERROR, remark: "full".to_owned() };
+            site.cluster.inject(Fault::on(RequestCode::UPDATE_CONSUMER_OFFSET, refuse));
+            let before = site.committed();
+            // The pull that follows the first refused commit.
+            let close = Fault::on(RequestCode::PULL_MESSAGE, FaultAction::Close);
+            site.cluster.inject(close.topic(TOPIC).times(1));
+            let reset = site.reset(&target).await;
+            // The broker saves offsets each 5 s, and comes back with those of before the reset.
+            before
+                .iter()
+                .for_each(|(queue, offset)| site.cluster.commit_offset(GROUP, queue, *offset).unwrap());
+            told(&mut events, &reset, &target).await;
+            sleep(Duration::from_secs(5)).await;
+            site.cluster.clear_faults();
+            until("all again", || site.record.runs().len() == BEFORE + 2 * AFTER).await;
+            sleep(Duration::from_secs(60)).await;
+            no_more_resets(&mut events);
+            site.handled_again(&target, orderly);
+            until("all is committed", || site.committed().values().sum::<i64>() as usize == BEFORE + AFTER)
+                .await;
             ends_cleanly(consumer).await;
         }
     });

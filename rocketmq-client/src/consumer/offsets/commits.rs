@@ -60,6 +60,9 @@ struct QueueCommits {
     riding: Option<i64>,
     /// Earlier acknowledged offsets, the oldest first.
     past: [Option<i64>; PAST],
+    /// The lowest and the highest offset of ours that the broker may have as long as it has not acknowledged the position that was
+    /// set anew in their place.
+    replaced: Option<(i64, i64)>,
     released: bool,
 }
 
@@ -73,7 +76,9 @@ impl CommitTable {
         offset: i64,
         committed: Option<i64>,
     ) {
-        let in_flight = self.queues.get(&queue).and_then(|before| before.in_flight);
+        let before = self.queues.get(&queue);
+        let in_flight = before.and_then(|before| before.in_flight);
+        let replaced = before.filter(|_| committed.is_none()).map(QueueCommits::range);
         let entry = QueueCommits {
             generation,
             offset,
@@ -81,6 +86,7 @@ impl CommitTable {
             in_flight,
             riding: None,
             past: [None; PAST],
+            replaced,
             released: false,
         };
         self.queues.insert(queue, entry);
@@ -130,11 +136,12 @@ impl CommitTable {
             entry.riding = None;
             if entry.in_flight.is_none() {
                 entry.acknowledged = Some(offset);
+                entry.replaced = None;
             }
         }
     }
 
-    /// The broker has no offset of the queue, though it had: the offset is dirty again.
+    /// The broker has no offset of the queue, though it had, or may have another: the offset is dirty again.
     pub(crate) fn lost(&mut self, queue: &MessageQueue, generation: Generation) {
         if let Some(entry) = self.live(queue, generation) {
             entry.acknowledged = None;
@@ -208,6 +215,9 @@ impl CommitTable {
             return Some(ReadBack::Ours);
         }
         // Offsets that rode on pulls are not remembered one by one: all between two commits may have been ours.
+        if entry.replaced.is_some_and(|(lowest, highest)| (lowest..=highest).contains(&read)) {
+            return Some(ReadBack::Older);
+        }
         let oldest = entry.past.iter().flatten().chain(&entry.acknowledged).min();
         if oldest.is_some_and(|&oldest| (oldest..=entry.offset).contains(&read)) {
             entry.acknowledged = Some(read);
@@ -231,12 +241,23 @@ impl CommitTable {
 }
 
 impl QueueCommits {
+    /// The lowest and the highest offset that the broker may have from here.
+    fn range(&self) -> (i64, i64) {
+        let (lowest, highest) = self.replaced.unwrap_or((self.offset, self.offset));
+        let flying = self.in_flight.map(|(_, offset)| offset);
+        let all = self.past.into_iter().chain([self.acknowledged, flying, self.riding]).flatten();
+        all.fold((lowest.min(self.offset), highest.max(self.offset)), |(low, high), offset| {
+            (low.min(offset), high.max(offset))
+        })
+    }
+
     fn is_due(&self) -> bool {
         self.in_flight.is_none() && self.acknowledged != Some(self.offset)
     }
 
     fn acknowledge(&mut self, offset: i64) {
         self.acknowledged = Some(offset);
+        self.replaced = None;
         self.past.rotate_left(1);
         self.past[PAST - 1] = Some(offset);
     }

@@ -274,3 +274,26 @@ proptest! {
         prop_assert!(table.take_due(|_| true).is_empty());
     }
 }
+
+#[test]
+fn what_a_reset_replaced_is_not_the_word_of_another() {
+    let (generations, mut table, queue) = (Generations::default(), CommitTable::default(), queue("a"));
+    let (first, second, third) = (generations.next(), generations.next(), generations.next());
+    table.own(queue.clone(), first, 10, Some(10));
+    table.advance(&queue, first, 20);
+    let commit = table.take_due_of(&queue, first).unwrap();
+    table.acknowledged(&commit);
+    // Both positions are set anew, and no broker has taken the second.
+    table.own(queue.clone(), second, 5, None);
+    let refused = table.take_due_of(&queue, second).unwrap();
+    table.failed(&refused);
+    for ours in [5, 20] {
+        assert_ne!(table.read_back(&queue, second, ours), Some(ReadBack::Foreign), "{ours}");
+    }
+    assert_eq!(table.read_back(&queue, second, 3), Some(ReadBack::Foreign));
+    table.own(queue.clone(), third, 2, None);
+    assert_eq!(table.read_back(&queue, third, 20), Some(ReadBack::Older), "the first may still be there");
+    let taken = table.take_due_of(&queue, third).unwrap();
+    table.acknowledged(&taken);
+    assert_eq!(table.read_back(&queue, third, 20), Some(ReadBack::Foreign), "another set it since");
+}
