@@ -14,6 +14,8 @@ use crate::hook::{ConsumeMessageHook, FilterMessageHook, Hooks};
 
 /// Java's default for `max_reconsume_times` of concurrent listeners.
 const MAX_RECONSUME_TIMES: u32 = 16;
+/// The strategies that brokers have for queues that they assign.
+const BROKER_STRATEGIES: [&str; 2] = ["AVG", "AVG_BY_CIRCLE"];
 /// The instance name of Java's broadcast consumers, part of the path of their offsets.
 const STABLE_INSTANCE_NAME: &str = "DEFAULT";
 /// With `ConsumeFromWhere::Timestamp` alone, Java starts that long before the consumer.
@@ -98,6 +100,23 @@ client_options! {
         /// How the queues of a topic are shared among the members of the group, which all need one strategy. Default: each
         /// member gets neighbouring queues (`AVG`). Configuration files know `AVG`, `AVG_BY_CIRCLE` and `CONSISTENT_HASH`.
         strategy allocate_message_queue_strategy / set_allocate_message_queue_strategy: Strategy = Strategy::default();
+        /// Whether the members choose their queues by themselves. If not, brokers assign the queues, and say whether their
+        /// messages are pulled or popped: an operator sets that for a group and topic, by `mqadmin setConsumeMode`, also while
+        /// members run. Brokers know the strategies `AVG` and `AVG_BY_CIRCLE`. For push consumers that share messages.
+        /// Default: true.
+        plain client_rebalance / set_client_rebalance: bool = true;
+        /// How long popped messages are invisible for other members, in ms, 5000 to 300000. A message that is not
+        /// acknowledged by then comes again, to any member. Default: 60000.
+        plain pop_invisible_time / set_pop_invisible_time: u64 = 60_000;
+        /// How many messages one pop asks for, 1 to 32. Default: 32.
+        plain pop_batch_nums / set_pop_batch_nums: u32 = 32;
+        /// How many popped messages of a queue (of all queues of a broker, where members share them) are not acknowledged
+        /// before its popping pauses, 1 to 65535. Default: 96. One answer may exceed it.
+        plain pop_threshold_for_queue / set_pop_threshold_for_queue: u32 = 96;
+        /// Whether popped messages are kept invisible while handlers have them or they wait for one: after two thirds of the
+        /// time, for `pop_invisible_time` more. If not, a handler that runs longer handles a message that comes again
+        /// meanwhile. Default: true. Java's consumer does not do this.
+        plain pop_auto_extend / set_pop_auto_extend: bool = true;
         /// Where a group starts that has no offset. Default: behind the last message.
         plain consume_from_where / set_consume_from_where: ConsumeFromWhere = ConsumeFromWhere::Last;
         /// Where `ConsumeFromWhere::Timestamp` starts: milliseconds since 1970, UTC. Default: `None`, 30 minutes before the
@@ -256,6 +275,9 @@ impl ConsumerOption {
             ("consume_concurrently_max_span", Some(self.consume_concurrently_max_span.into()), 1..=65_535),
             ("pull_interval", Some(self.pull_interval), 0..=65_535),
             ("suspend_current_queue_time", Some(self.suspend_current_queue_time), 10..=30_000),
+            ("pop_invisible_time", Some(self.pop_invisible_time), 5_000..=300_000),
+            ("pop_batch_nums", Some(self.pop_batch_nums.into()), 1..=32),
+            ("pop_threshold_for_queue", Some(self.pop_threshold_for_queue.into()), 1..=65_535),
         ];
         for (option, value, range) in ranges {
             if let Some(value) = value.filter(|value| !range.contains(value)) {
@@ -288,6 +310,32 @@ impl ConsumerOption {
         {
             let reason = "message_model is Broadcasting, which has no dead letters: set Undecodable::Skip";
             return Err(invalid("undecodable", reason));
+        }
+        if !self.client_rebalance {
+            self.validate_assigned()?;
+        }
+        Ok(())
+    }
+
+    /// What contradicts queues that brokers assign.
+    fn validate_assigned(&self) -> Result<(), MQClientError> {
+        let refused = |reason: String| Err(invalid("client_rebalance", format!("it is false, and {reason}")));
+        if self.message_model == MessageModel::Broadcasting {
+            return refused(
+                "message_model is Broadcasting: each member reads all queues, no broker assigns them".into(),
+            );
+        }
+        let strategy = self.allocate_message_queue_strategy().name();
+        if !BROKER_STRATEGIES.contains(&&*strategy) {
+            let names = BROKER_STRATEGIES.join(" and ");
+            return refused(format!("allocate_message_queue_strategy is {strategy}: brokers know {names}"));
+        }
+        if !self.auto_commit {
+            return refused(
+                "auto_commit is false: a broker hands out no more messages of a queue that is popped in order before \
+                 those it has handed out are acknowledged, so that a listener that waits for more waits for ever"
+                    .into(),
+            );
         }
         Ok(())
     }
@@ -349,7 +397,10 @@ mod tests {
             "option consume_concurrency: it is 0, and must be 1 to 65535"
         );
         type Change = fn(&mut ConsumerOption) -> &mut ConsumerOption;
-        let changes: [(&str, Change); 14] = [
+        let changes: [(&str, Change); 17] = [
+            ("pop_invisible_time", |o| o.set_pop_invisible_time(4_999)),
+            ("pop_batch_nums", |o| o.set_pop_batch_nums(33)),
+            ("pop_threshold_for_queue", |o| o.set_pop_threshold_for_queue(0)),
             ("group_name", |o| o.set_group_name("")),
             ("group_name", |o| o.set_group_name("a b")),
             ("group_name", |o| o.set_group_name("DEFAULT_CONSUMER")),
@@ -380,6 +431,17 @@ mod tests {
         );
         let time = complaint(|option| option.set_consume_timestamp(1));
         assert!(time.contains("consume_timestamp") && time.contains("consume_from_where is Last"), "{time}");
+        let broadcast = complaint(|option| {
+            option.set_message_model(MessageModel::Broadcasting).set_client_rebalance(false)
+        });
+        assert!(broadcast.contains("client_rebalance") && broadcast.contains("message_model"), "{broadcast}");
+        let strategy = complaint(|option| {
+            let hash = crate::strategy::AllocateMessageQueueConsistentHash::default();
+            option.set_allocate_message_queue_strategy(hash).set_client_rebalance(false)
+        });
+        assert!(strategy.contains("allocate_message_queue_strategy is CONSISTENT_HASH"), "{strategy}");
+        let by_hand = complaint(|option| option.set_auto_commit(false).set_client_rebalance(false));
+        assert!(by_hand.contains("client_rebalance") && by_hand.contains("auto_commit"), "{by_hand}");
         let dead = complaint(|option| {
             option.set_message_model(MessageModel::Broadcasting).set_undecodable(Undecodable::DeadLetter)
         });

@@ -26,6 +26,7 @@
 // - `strategy`: which member of a group reads which queues; a room of the crate's root, for the options
 // - `window`: the cached messages of one queue, the lowest unfinished offset, the memory that they pin
 // - `position`: where a queue starts, and when its position may move
+// - `pop`: popped messages: handles, until when they are hidden, acknowledgements
 // - `pull`: what the answer to a pull means, and whether a queue may pull
 // - `offsets`: which offsets have to be committed
 // - `lock`: how long the lock on a queue holds
@@ -47,6 +48,7 @@ mod lite_pull;
 mod lock;
 mod member;
 mod offsets;
+mod pop;
 mod position;
 mod pull;
 mod push;

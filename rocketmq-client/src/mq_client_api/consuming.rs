@@ -3,12 +3,16 @@
 use bytes::Bytes;
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::body::{
-    CheckClientRequestBody, ConsumerConnection, ConsumerRunningInfo, GetConsumerListByGroupResponseBody,
-    LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody, encode_body,
+    BatchAckMessageRequestBody, CheckClientRequestBody, ConsumerConnection, ConsumerRunningInfo,
+    GetConsumerListByGroupResponseBody, LockBatchRequestBody, LockBatchResponseBody, MessageQueueAssignment,
+    QueryAssignmentRequestBody, QueryAssignmentResponseBody, UnlockBatchRequestBody, decode_body,
+    encode_body,
 };
 use rocketmq_remoting::protocol::header::{
-    CheckClientConfigRequest, ConsumerSendMsgBackRequestHeader, GetConsumerConnectionListRequestHeader,
-    GetConsumerListByGroupRequestHeader, GetConsumerRunningInfoRequestHeader, LockBatchMqRequestHeader,
+    AckMessageRequestHeader, BatchAckMessageRequest, ChangeInvisibleTimeRequestHeader,
+    ChangeInvisibleTimeResponseHeader, CheckClientConfigRequest, ConsumerSendMsgBackRequestHeader,
+    GetConsumerConnectionListRequestHeader, GetConsumerListByGroupRequestHeader,
+    GetConsumerRunningInfoRequestHeader, LockBatchMqRequestHeader, QueryAssignmentRequest,
     SendMessageRequestHeaderV2, UnlockBatchMqRequestHeader, UpdateConsumerOffsetRequestHeader,
 };
 
@@ -101,7 +105,7 @@ impl Asking<'_> {
         let body = encode_body(request).unwrap_or_default();
         let reply = self.ask_with(address, &LockBatchMqRequestHeader {}, &body).await;
         let reply = reply.map_err(|error| error.of_group(&request.consumer_group))?;
-        let locked = rocketmq_remoting::protocol::body::decode_body::<LockBatchResponseBody>(&reply.body);
+        let locked = decode_body::<LockBatchResponseBody>(&reply.body);
         Ok(locked.map_err(|error| MQClientError::bad_answer(address, error))?.lock_ok_mq_set)
     }
 
@@ -127,5 +131,50 @@ impl Asking<'_> {
         checked
             .map(drop)
             .map_err(|error| error.of_topic(&request.subscription_data.topic).of_group(&request.group))
+    }
+
+    /// The queues that a broker assigns to a member, each with the mode to read it (400). `None`: the broker does not know the
+    /// member, the topic or the strategy.
+    pub(crate) async fn query_assignment(
+        &self,
+        address: &str,
+        request: &QueryAssignmentRequestBody,
+    ) -> Result<Option<Vec<MessageQueueAssignment>>, MQClientError> {
+        let body = encode_body(request).unwrap_or_default();
+        let reply = self.ask_with(address, &QueryAssignmentRequest, &body).await;
+        let reply =
+            reply.map_err(|error| error.of_topic(&request.topic).of_group(&request.consumer_group))?;
+        let assigned = decode_body::<QueryAssignmentResponseBody>(&reply.body);
+        Ok(assigned.map_err(|error| MQClientError::bad_answer(address, error))?.message_queue_assignments)
+    }
+
+    /// Acknowledges a popped message (200051). Brokers answer nothing else to one that they do not know any more.
+    pub(crate) async fn ack(
+        &self,
+        address: &str,
+        header: &AckMessageRequestHeader,
+    ) -> Result<(), MQClientError> {
+        self.ask(address, header).await.map(drop).map_err(|error| error.of_group(&header.consumer_group))
+    }
+
+    /// Acknowledges many popped messages (200151).
+    pub(crate) async fn batch_ack(
+        &self,
+        address: &str,
+        request: &BatchAckMessageRequestBody,
+    ) -> Result<(), MQClientError> {
+        let body = encode_body(request).unwrap_or_default();
+        self.ask_with(address, &BatchAckMessageRequest, &body).await.map(drop)
+    }
+
+    /// Hides a popped message for a time from now on (200053).
+    pub(crate) async fn change_invisible_time(
+        &self,
+        address: &str,
+        header: &ChangeInvisibleTimeRequestHeader,
+    ) -> Result<ChangeInvisibleTimeResponseHeader, MQClientError> {
+        let changed =
+            self.ask(address, header).await.map_err(|error| error.of_group(&header.consumer_group))?;
+        Ok(changed.header)
     }
 }

@@ -7,6 +7,7 @@
 //! - `sharing`: members of a group that come and go
 //! - `broadcast`: members that each get all messages, and their files
 //! - `order`: one message of a queue at a time
+//! - `popping`: messages that brokers hand out and hide, in each way to receive them
 //! - `agreement`: members that subscribe differently, or have one client id
 //! - `operators`: resets, looks at a consumer, messages that an operator chose
 //! - `by_hand`: orderly listeners that commit by their outcomes
@@ -27,6 +28,7 @@ mod hooks;
 mod namespaces;
 mod operators;
 mod order;
+mod popping;
 mod pulling;
 mod receiving;
 mod sharing;

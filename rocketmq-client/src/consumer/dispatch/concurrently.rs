@@ -188,7 +188,7 @@ pub(super) async fn conclude_one(
         let state = owned.lock();
         (state.is_released(), state.window.is_none())
     };
-    if is_released && (is_gone || !failing.dead_letter) {
+    if is_released && !owned.is_pop && (is_gone || !failing.dead_letter) {
         give_back(member, owned, [(offset, message.clone())]);
         return false;
     }

@@ -91,7 +91,7 @@ impl Desk {
                 return;
             }
             let Some(first) = work.messages.first() else { return };
-            let message = Box::new(MessageIdentity::of(first, &owned.queue));
+            let message = Box::new(MessageIdentity::of(first, &owned.queue_of(first)));
             work.token.cancel();
             (std::mem::replace(&mut work.told, found), message, work.began.elapsed())
         };

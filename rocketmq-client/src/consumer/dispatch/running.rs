@@ -40,7 +40,7 @@ pub(super) fn context(
 ) -> ConsumeContext {
     let (_, local_times) = member.retries.of(owned.generation, offset);
     ConsumeContext {
-        queue: owned.shown.clone(),
+        queue: owned.shown_of(first),
         reconsume_times: u32::try_from(first.reconsume_times() + local_times).unwrap_or_default(),
         max_reconsume_times: member.settings.max_reconsume_times,
         cancelled: source.renew(),
@@ -122,7 +122,7 @@ pub(super) fn panicked(member: &Member, owned: &OwnedQueue, first: &MessageExt, 
     member.recorder.panicked(1);
     member.events.emit(ConsumerEvent::ListenerPanicked {
         group: member.events.group(),
-        message: Box::new(MessageIdentity::of(first, &owned.queue)),
+        message: Box::new(MessageIdentity::of(first, &owned.queue_of(first))),
         panic: text.into(),
     });
     format!("the listener panicked: {text}")

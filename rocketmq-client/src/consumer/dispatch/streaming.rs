@@ -57,7 +57,7 @@ pub(super) async fn mind_time(member: Arc<Member>, feed: Arc<Feed>) {
                 member.recorder.timed_out(1);
                 member.events.emit(ConsumerEvent::ListenerSlow {
                     group: member.events.group(),
-                    message: Box::new(MessageIdentity::of(&message, &flight.owned.queue)),
+                    message: Box::new(MessageIdentity::of(&message, &flight.owned.queue_of(&message))),
                     running_for: flight.began.elapsed(),
                 });
             }

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::mq_consumer_inner::{MQConsumerInner, Running};
 use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
+use crate::consumer::pop::PopBook;
 use crate::consumer::watch::{ConsumerHealth, ConsumerStats, QueueHealth, QueueState};
 use crate::error::MQClientError;
 
@@ -69,11 +70,12 @@ fn queue_health(member: &Member, owned: &OwnedQueue) -> QueueHealth {
     let mut health = QueueHealth::new(owned.shown.clone(), now_is, since);
     health.acknowledged = server.is_none_or(|(_, address)| member.instance.is_known_to(address));
     if let Some(window) = &state.window {
-        health.pulled = Some(window.next_pull());
-        health.lowest_unfinished = Some(window.lowest_unfinished());
+        health.pulled = (!owned.is_pop).then(|| window.next_pull());
+        health.lowest_unfinished = (!owned.is_pop).then(|| window.lowest_unfinished());
         health.cached_count = window.count();
         health.cached_bytes = window.pinned();
     }
+    health.unacknowledged = state.pop.as_ref().map(PopBook::unacknowledged);
     health.committed = committed;
     health.lock_age = state.order.as_ref().and_then(|order| order.lock.age(Instant::now()));
     health.broker_max = state.broker_max;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use rocketmq_remoting::protocol::body::{ConsumerRunningInfo, ProcessQueueInfo};
+use rocketmq_remoting::protocol::body::{ConsumerRunningInfo, PopProcessQueueInfo, ProcessQueueInfo};
 use rocketmq_remoting::protocol::mq_version;
 use tokio::time::Instant;
 
@@ -8,6 +8,7 @@ use super::mq_consumer_inner::MQConsumerInner;
 use crate::clock::now_ms;
 use crate::consumer::lock::LockState;
 use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::pop::PopBook;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -41,11 +42,24 @@ pub(crate) fn running_info(member: &Member, handlers: usize) -> ConsumerRunningI
             settings.max_reconsume_times.map_or_else(|| "-1".to_owned(), |max| max.to_string()),
         ),
     ];
+    let (popped, pulled): (Vec<_>, Vec<_>) = member.queues.all().into_iter().partition(|owned| owned.is_pop);
     ConsumerRunningInfo {
-        mq_table: member.queues.all().iter().map(|owned| (owned.queue.clone(), queue_info(owned))).collect(),
+        mq_table: pulled.iter().map(|owned| (owned.queue.clone(), queue_info(owned))).collect(),
+        mq_pop_table: popped.iter().map(|owned| (owned.queue.clone(), pop_info(owned))).collect(),
         properties: properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         subscription_set: member.consumer_data().subscription_data_set,
         ..ConsumerRunningInfo::default()
+    }
+}
+
+fn pop_info(owned: &OwnedQueue) -> PopProcessQueueInfo {
+    let state = owned.lock();
+    let age = i64::try_from(state.pulled_at.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let waiting = state.pop.as_ref().map_or(0, PopBook::unacknowledged);
+    PopProcessQueueInfo {
+        last_pop_timestamp: now_ms().saturating_sub(age),
+        wait_ack_count: i32::try_from(waiting).unwrap_or(i32::MAX),
+        ..PopProcessQueueInfo::default()
     }
 }
 

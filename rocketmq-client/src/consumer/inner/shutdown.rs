@@ -156,6 +156,7 @@ impl Ending {
             .map(|owned| async move { (owned.shown.clone(), release(member, owned, drain, until).await) });
         for (queue, left) in waiting::all(released).await {
             report.unfinished += u32::try_from(left.unfinished).unwrap_or(u32::MAX);
+            report.unacknowledged += u32::try_from(left.unacknowledged).unwrap_or(u32::MAX);
             report.uncommitted.extend(left.uncommitted.map(|offset| (queue.clone(), offset)));
             report.still_locked.extend(left.still_locked.then_some(queue));
         }
@@ -187,6 +188,9 @@ fn unknown(member: &Member, began: Instant) -> ConsumerShutdownReport {
         let state = owned.lock();
         report.unfinished += u32::try_from(state.in_hand()).unwrap_or(u32::MAX);
         let lowest = state.window.as_ref().map(|window| window.lowest_unfinished());
+        report.unacknowledged +=
+            state.pop.as_ref().map_or(0, |book| u32::try_from(book.acking()).unwrap_or(u32::MAX));
+        let lowest = lowest.filter(|_| !owned.is_pop);
         let uncommitted = lowest.filter(|lowest| committed != Some(*lowest));
         report.uncommitted.extend(uncommitted.map(|offset| (queue.clone(), offset)));
         let is_locked = state.order.as_ref().is_some_and(|order| order.lock.age(Instant::now()).is_some());

@@ -16,8 +16,9 @@ use crate::consumer::agreement::keep_looking;
 use crate::consumer::dispatch::{Pool, Receiver};
 use crate::consumer::listener::Listener;
 use crate::consumer::lock::locker;
-use crate::consumer::member::{Member, Ownership, Settings, Stage, Subscribed};
+use crate::consumer::member::{Member, Ownership, PopSettings, Settings, Stage, Subscribed};
 use crate::consumer::offsets::{LocalFile, LocalOffsets, local, remote};
+use crate::consumer::pop::{keep_acking, keep_hidden};
 use crate::consumer::position::StartFrom;
 use crate::consumer::pull::{FlowLimits, mind_queues};
 use crate::consumer::rebalance::Rebalancer;
@@ -100,11 +101,12 @@ impl MQConsumerInner {
             .await;
         let pool = receiver.map(|receiver| Pool::new(member.clone(), receiver));
         let handlers = notices::handlers(&member, pool.as_ref());
-        let membership = instance.join_consumer_group(member.consumer_data(), handlers)?;
+        let membership = Arc::new(instance.join_consumer_group(member.consumer_data(), handlers)?);
+        let _ = member.membership.set(Arc::downgrade(&membership));
         let running = Running {
             tracer: self.start_trace(&member, trace).await,
             pool,
-            membership: Arc::new(membership),
+            membership,
             ending: instance.more_tasks(),
             report: watch::Sender::new(None),
             is_ending: Mutex::new(false),
@@ -148,6 +150,10 @@ impl MQConsumerInner {
 
     /// Refuses options that contradict what receives the messages, and warns of an option without effect.
     fn check_receiver(&self, receiver: Option<&Receiver>) -> Result<(), MQClientError> {
+        if self.polls && !self.option.client_rebalance() {
+            let reason = "it is false, and the consumer is a pull consumer: brokers assign queues to push consumers only";
+            return Err(invalid("client_rebalance", reason));
+        }
         let Some(receiver) = receiver else {
             if !self.polls {
                 tracing::warn!(
@@ -195,6 +201,10 @@ impl MQConsumerInner {
             let retry_topic = mix_all::retry_topic(member.group());
             let _ = member.instance.find_subscribe_info(&retry_topic, left(deadline), deadline).await;
             member.tasks.spawn(remote::keep_committing(member.clone()));
+            if !member.settings.client_rebalance {
+                member.tasks.spawn(keep_acking(member.clone()));
+                member.tasks.spawn(keep_hidden(member.clone()));
+            }
             if member.settings.orderly {
                 member.tasks.spawn(locker::keep_locked(member.clone()));
             }
@@ -246,6 +256,19 @@ impl MQConsumerInner {
             pull_interval: millis(option.pull_interval()),
             suspend: millis(option.broker_suspend_max_time()),
             limits: flow_limits(option, orderly),
+            pop: PopSettings {
+                invisible: millis(option.pop_invisible_time()),
+                batch: i32::try_from(option.pop_batch_nums()).unwrap_or(i32::MAX),
+                limits: FlowLimits {
+                    queue_count: option.pop_threshold_for_queue() as usize,
+                    topic_count: None,
+                    topic_bytes: None,
+                    span: None,
+                    ..flow_limits(option, orderly)
+                },
+                auto_extend: option.pop_auto_extend(),
+            },
+            client_rebalance: option.client_rebalance() || self.polls,
             max_reconsume_times: option.reconsume_limit(orderly),
             start_from,
             undecodable: option.undecodable_policy(),

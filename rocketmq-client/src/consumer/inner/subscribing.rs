@@ -11,6 +11,7 @@ use crate::clock::now_ms;
 use crate::conf::millis;
 use crate::consumer::member::{Member, Subscribed};
 use crate::consumer::offsets::remote;
+use crate::consumer::rebalance::start_release;
 use crate::consumer::subscription::{MessageSelector, Subscription};
 use crate::error::{MQClientError, invalid};
 use crate::waiting;
@@ -117,7 +118,7 @@ impl MQConsumerInner {
                     member.want_rebalance();
                     for queue in queues {
                         if let Some(subscribed) = member.subscribed(queue.topic()) {
-                            member.take(queue, subscribed, false);
+                            member.take(queue, subscribed, false, false);
                         }
                     }
                     Ok(())
@@ -209,6 +210,11 @@ impl Member {
     fn filter_anew(self: &Arc<Self>, topic: &str) {
         for queue in self.queues.of_topic(topic) {
             // A queue that is moved by another meanwhile is looked at again.
+            if self.queues.get(&queue).is_some_and(|owned| owned.is_pop) {
+                // It is popped with the new filter by another ownership; what waits is popped again.
+                start_release(self, vec![queue]);
+                continue;
+            }
             while let Some(owned) = self.queues.get(&queue) {
                 // A queue that was taken since has the filter already.
                 if self.subscribed(topic).is_none_or(|now| Arc::ptr_eq(&now, &owned.subscribed)) {

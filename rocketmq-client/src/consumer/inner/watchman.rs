@@ -166,7 +166,8 @@ fn glance(
     is_free: bool,
     now: Instant,
 ) -> Option<(Glance, i64)> {
-    let window = state.window.as_ref()?;
+    // A broker does not say how much more it has to pop.
+    let window = state.window.as_ref().filter(|_| !owned.is_pop)?;
     let at = (window.next_pull(), window.lowest_unfinished());
     let broker_max = state.broker_max.unwrap_or(at.0);
     let silent_for = now.saturating_duration_since(state.since);

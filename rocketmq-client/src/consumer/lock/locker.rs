@@ -23,7 +23,7 @@ pub(crate) async fn keep_locked(member: Arc<Member>) {
         let now = Instant::now();
         let mut due: BTreeMap<Arc<str>, Vec<Arc<OwnedQueue>>> = BTreeMap::new();
         let mut next: Option<Instant> = None;
-        for owned in member.queues.all_and_releasing() {
+        for owned in member.queues.all_and_releasing().into_iter().filter(|owned| !owned.is_pop) {
             let mut state = owned.lock();
             let Some(order) = &mut state.order else { continue };
             if order.lock.next_request() <= now {
@@ -58,7 +58,7 @@ pub(crate) async fn keep_locked(member: Arc<Member>) {
 pub(crate) fn doubt(member: &Member, broker: &str) {
     let now = Instant::now();
     for owned in member.queues.all_and_releasing() {
-        if owned.queue.broker_name() != broker {
+        if owned.is_pop || owned.queue.broker_name() != broker {
             continue;
         }
         let mut state = owned.lock();

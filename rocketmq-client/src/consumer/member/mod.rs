@@ -2,6 +2,7 @@
 //!
 //! - [`Member`]: group, subscriptions, owned queues, budget
 //! - [`OwnedQueue`]: one ownership of a queue, and at which stage it is
+//! - [`Acks`]: acknowledgements of popped messages
 //! - [`Agenda`]: which queue needs a driver, and when
 //! - [`Pace`]: how many messages a second go to handlers
 //! - [`Ready`]: the queues that have messages for workers
@@ -12,6 +13,7 @@
 //! - [`Trouble`]: what is wrong with the servers
 //! - `timetable`: items by the time at which they are due, for `Agenda`, `Retries` and the deliveries of a stream
 
+mod acks;
 mod agenda;
 mod owned_queue;
 mod pace;
@@ -25,13 +27,14 @@ mod subscribed;
 mod timetable;
 mod troubles;
 
+pub(crate) use acks::Acks;
 pub(crate) use agenda::Agenda;
 pub(crate) use owned_queue::{OwnedQueue, Ownership, Stage, Way};
 pub(crate) use pace::Pace;
 pub(crate) use pulse::{Beat, Pulse};
 pub(crate) use ready::Ready;
 pub(crate) use retries::{Parked, Retries};
-pub(crate) use settings::Settings;
+pub(crate) use settings::{PopSettings, Settings};
 pub(crate) use shared::Member;
 pub(crate) use subscribed::Subscribed;
 pub(crate) use timetable::Timed;

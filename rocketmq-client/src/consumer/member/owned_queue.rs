@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Subscribed;
 use crate::consumer::lock::{LockClock, LockState, QueueOrder};
+use crate::consumer::pop::PopBook;
 use crate::consumer::position::{CorrectionMachine, StartMachine, StartRule};
 use crate::consumer::pull::{PullJudge, PullRefusal, Refusal, Throttle};
 use crate::consumer::window::{Generation, ProcessQueue};
@@ -23,6 +24,9 @@ pub(crate) struct OwnedQueue {
     /// The topic of the queue, for messages to share.
     pub(crate) topic: ByteString,
     pub(crate) generation: Generation,
+    /// Its messages are popped: the broker keeps no position for this member, and its number may stand for all queues of the
+    /// broker. The window counts its messages, in place of offsets.
+    pub(crate) is_pop: bool,
     pub(crate) subscribed: Arc<Subscribed>,
     /// Told when a released queue has no message in hand any more, when a position was found, and when a message of a stream
     /// is finished.
@@ -40,6 +44,8 @@ pub(crate) struct Ownership {
     pub(crate) stage: Stage,
     /// The cached messages, once the position is known.
     pub(crate) window: Option<ProcessQueue<MessageExt>>,
+    /// What is popped and not acknowledged, if messages are popped.
+    pub(crate) pop: Option<PopBook>,
     pub(crate) judge: PullJudge,
     /// The request of the next pull, but for its offsets.
     pub(crate) request: PullMessageRequestHeader,
@@ -162,6 +168,7 @@ impl OwnedQueue {
             ended: ended.clone(),
             stage,
             window,
+            pop: None,
             judge: PullJudge::default(),
             request,
             read_from: 0,
@@ -188,15 +195,35 @@ impl OwnedQueue {
         } else {
             queue.with_topic(subscribed.plain.clone())
         };
-        Self {
-            queue,
-            shown,
-            topic,
-            generation,
-            subscribed,
-            settled: Notify::new(),
-            ended,
-            state: Mutex::new(state),
+        let (settled, state) = (Notify::new(), Mutex::new(state));
+        Self { queue, shown, topic, generation, is_pop: false, subscribed, settled, ended, state }
+    }
+
+    /// Has its messages popped.
+    pub(crate) fn popping(mut self) -> Self {
+        self.is_pop = true;
+        self.lock().pop = Some(PopBook::new(Instant::now()));
+        self
+    }
+
+    /// The queue that a message of it is stored in.
+    pub(crate) fn queue_of(&self, message: &MessageExt) -> MessageQueue {
+        self.with_number(&self.queue, message)
+    }
+
+    /// The same as its user names it.
+    pub(crate) fn shown_of(&self, message: &MessageExt) -> MessageQueue {
+        self.with_number(&self.shown, message)
+    }
+
+    fn with_number(&self, queue: &MessageQueue, message: &MessageExt) -> MessageQueue {
+        match self.is_pop {
+            true => MessageQueue::new(
+                queue.shared_topic().clone(),
+                queue.shared_broker_name().clone(),
+                message.queue_id(),
+            ),
+            false => queue.clone(),
         }
     }
 

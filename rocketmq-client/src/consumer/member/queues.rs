@@ -19,6 +19,8 @@ struct Table {
     owned: BTreeMap<MessageQueue, Arc<OwnedQueue>>,
     /// They are taken again when their release is over.
     releasing: BTreeMap<MessageQueue, Arc<OwnedQueue>>,
+    /// The same with popped messages: no other member waits for their queue, so that it may be taken again meanwhile.
+    lingering: Vec<Arc<OwnedQueue>>,
     /// No queue is taken any more.
     closed: bool,
 }
@@ -35,7 +37,12 @@ impl Queues {
     /// Those that are being released, too: their handlers may run.
     pub(crate) fn all_and_releasing(&self) -> Vec<Arc<OwnedQueue>> {
         let table = self.read();
-        table.owned.values().chain(table.releasing.values()).cloned().collect()
+        table.owned.values().chain(table.releasing.values()).chain(&table.lingering).cloned().collect()
+    }
+
+    /// Whether queues of a topic are being released that were pulled.
+    pub(crate) fn releases(&self, topic: &str) -> bool {
+        self.read().releasing.keys().any(|queue| queue.topic() == topic)
     }
 
     /// The queues of a topic that are owned.
@@ -77,12 +84,21 @@ impl Queues {
     pub(crate) fn begin_release(&self, queue: &MessageQueue) -> Option<Arc<OwnedQueue>> {
         let mut table = self.write();
         let owned = table.owned.remove(queue)?;
-        table.releasing.insert(queue.clone(), owned.clone());
+        match owned.is_pop {
+            true => table.lingering.push(owned.clone()),
+            false => _ = table.releasing.insert(queue.clone(), owned.clone()),
+        }
         Some(owned)
     }
 
-    pub(crate) fn released(&self, queue: &MessageQueue) {
-        self.write().releasing.remove(queue);
+    pub(crate) fn released(&self, owned: &Arc<OwnedQueue>) {
+        {
+            let mut table = self.write();
+            table.lingering.retain(|other| !Arc::ptr_eq(other, owned));
+            if table.releasing.get(&owned.queue).is_some_and(|other| Arc::ptr_eq(other, owned)) {
+                table.releasing.remove(&owned.queue);
+            }
+        }
         self.released.notify_waiters();
     }
 
@@ -90,7 +106,7 @@ impl Queues {
     pub(crate) async fn all_released(&self) {
         loop {
             let released = self.released.notified();
-            if self.read().releasing.is_empty() {
+            if self.read().is_idle() {
                 return;
             }
             released.await;
@@ -110,5 +126,11 @@ impl Queues {
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn is_idle(&self) -> bool {
+        self.releasing.is_empty() && self.lingering.is_empty()
     }
 }

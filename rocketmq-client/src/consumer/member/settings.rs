@@ -24,6 +24,9 @@ pub(crate) struct Settings {
     /// How long a broker may hold a pull.
     pub(crate) suspend: Duration,
     pub(crate) limits: FlowLimits,
+    pub(crate) pop: PopSettings,
+    /// Members choose their queues by themselves; brokers do it otherwise. Java: `clientRebalance`.
+    pub(crate) client_rebalance: bool,
     /// `None`: a message may fail any number of times.
     pub(crate) max_reconsume_times: Option<u32>,
     pub(crate) start_from: StartFrom,
@@ -42,6 +45,18 @@ pub(crate) struct Settings {
     pub(crate) strategy: Arc<dyn AllocateMessageQueueStrategy>,
 }
 
+/// The options of messages that are popped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PopSettings {
+    /// How long a broker hides a message.
+    pub(crate) invisible: Duration,
+    /// How many messages a pop asks for.
+    pub(crate) batch: i32,
+    pub(crate) limits: FlowLimits,
+    /// Messages are hidden for longer while handlers have them.
+    pub(crate) auto_extend: bool,
+}
+
 impl Settings {
     /// Whether only the user's commits of a pull consumer commit.
     pub(crate) fn user_commits(&self) -> bool {
@@ -49,9 +64,9 @@ impl Settings {
     }
 
     /// How long the handlers of a released queue may go on before its offset is committed. The order of an orderly queue
-    /// needs that its handler has ended.
-    pub(crate) fn drain(&self) -> Duration {
+    /// needs that its handler has ended; popped messages are this member's, whoever has the queue.
+    pub(crate) fn drain(&self, is_pop: bool) -> Duration {
         const DRAIN: Duration = Duration::from_millis(400);
-        if self.orderly { self.consume_timeout + self.timeout_grace + DRAIN } else { DRAIN }
+        if self.orderly || is_pop { self.consume_timeout + self.timeout_grace + DRAIN } else { DRAIN }
     }
 }

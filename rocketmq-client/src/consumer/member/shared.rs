@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::net::TaskOwner;
@@ -12,18 +12,19 @@ use tokio::time::Instant;
 use super::queues::Queues;
 use super::troubles::Troubles;
 use super::{
-    Agenda, OwnedQueue, Ownership, Pace, Pulse, Ready, Retries, Settings, Stage, Subscribed, Trouble,
+    Acks, Agenda, OwnedQueue, Ownership, Pace, Pulse, Ready, Retries, Settings, Stage, Subscribed, Trouble,
 };
 use crate::clock::now_ms;
 use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::{CommitTable, LocalOffsets};
+use crate::consumer::pop::pop_retry_topic;
 use crate::consumer::position::{GroupHistory, StartRule};
 use crate::consumer::pull::{FlowLoad, Throttle};
 use crate::consumer::retry::Company;
 use crate::consumer::watch::{ConsumerEvent, ConsumerRecorder, EventSender, UnreadWatch};
 use crate::consumer::window::Generations;
 use crate::error::MQClientError;
-use crate::factory::{MQClientInstance, TopicSubscribeInfo};
+use crate::factory::{MQClientInstance, Membership, TopicSubscribeInfo};
 
 /// A running consumer: what its drivers share.
 #[derive(Debug)]
@@ -62,6 +63,11 @@ pub(crate) struct Member {
     /// Asks for a look at the locks.
     pub(crate) lock_wanted: Notify,
     pub(crate) retries: Retries,
+    pub(crate) acks: Acks,
+    /// Told when messages were popped.
+    pub(crate) popped: Notify,
+    /// What heartbeats say of the group follows the subscriptions, once it has joined.
+    pub(crate) membership: OnceLock<Weak<Membership>>,
     pub(crate) troubles: Troubles,
     pub(crate) pulse: Pulse,
     /// How often the user of a pull consumer has polled.
@@ -120,6 +126,9 @@ impl Member {
             look_wanted: Notify::new(),
             lock_wanted: Notify::new(),
             retries: Retries::default(),
+            acks: Acks::default(),
+            popped: Notify::new(),
+            membership: OnceLock::new(),
             troubles: Troubles::default(),
             pulse: Pulse::default(),
             polls_begun: AtomicU64::new(0),
@@ -217,14 +226,22 @@ impl Member {
     }
 
     /// Begins to own a queue, whose position is looked up. False if it is owned already, or being released.
-    pub(crate) fn take(&self, queue: MessageQueue, subscribed: Arc<Subscribed>, added_later: bool) -> bool {
+    pub(crate) fn take(
+        &self,
+        queue: MessageQueue,
+        subscribed: Arc<Subscribed>,
+        added_later: bool,
+        is_pop: bool,
+    ) -> bool {
         let rule =
             StartRule { from: self.settings.start_from, retry_topic: subscribed.is_retry, added_later };
         let generation = self.generations.next();
-        let owned = Arc::new(OwnedQueue::new(queue, generation, subscribed, self.group(), rule));
+        let owned = OwnedQueue::new(queue, generation, subscribed, self.group(), rule);
+        let owned = Arc::new(if is_pop { owned.popping() } else { owned });
         if self.settings.orderly {
-            let broadcast = self.settings.broadcast;
-            let order = if broadcast { QueueOrder::alone } else { QueueOrder::new };
+            // The broker of an ordered pop keeps other members away.
+            let alone = self.settings.broadcast || is_pop;
+            let order = if alone { QueueOrder::alone } else { QueueOrder::new };
             owned.lock().order = Some(order(Instant::now()));
         }
         let taken = self.queues.add(owned.clone());
@@ -388,7 +405,7 @@ impl Member {
     /// The limit that forbids a queue to pull now.
     pub(crate) fn throttle(&self, owned: &OwnedQueue, state: &Ownership) -> Option<Throttle> {
         let window = state.window.as_ref()?;
-        let limits = &self.settings.limits;
+        let limits = if owned.is_pop { &self.settings.pop.limits } else { &self.settings.limits };
         let per_topic = limits.topic_count.is_some() || limits.topic_bytes.is_some();
         let load = FlowLoad {
             count: window.count(),
@@ -446,6 +463,18 @@ impl Member {
     /// Asks for a rebalance soon.
     pub(crate) fn want_rebalance(&self) {
         self.rebalance.notify_one();
+    }
+
+    /// The topic of messages that this group popped and did not acknowledge in time.
+    pub(crate) fn popped_topic<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        topic.strip_prefix(&*pop_retry_topic("", self.group()))
+    }
+
+    /// Tells the brokers, with the next heartbeat, what this member subscribes to now.
+    pub(crate) fn tell_subscriptions(&self) {
+        if let Some(membership) = self.membership.get().and_then(Weak::upgrade) {
+            membership.subscribe(self.consumer_data());
+        }
     }
 
     /// The topic as the user names it.

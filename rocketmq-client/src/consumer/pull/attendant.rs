@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rocketmq_common::MessageQueue;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
@@ -8,6 +9,7 @@ use super::puller::{pull, reset, unreachable};
 use crate::clock::now_ms;
 use crate::consumer::member::{Beat, Member, OwnedQueue, Stage, Way};
 use crate::consumer::offsets::{ReadBack, remote};
+use crate::consumer::pop;
 use crate::consumer::position::{
     CorrectionEvent, CorrectionMachine, CorrectionStep, OffsetReading, StartEvent, StartMachine, StartStep,
 };
@@ -112,6 +114,11 @@ async fn attend(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
         }
     };
     match task {
+        Some(Task::Locate(machine)) if owned.is_pop => {
+            if pop::locate(member, owned, machine).await {
+                find_way(member, owned).await;
+            }
+        }
         Some(Task::Locate(machine)) => locate(member, owned, machine).await,
         Some(Task::Correct(machine)) => correct(member, owned, machine).await,
         Some(Task::Reread) => reread(member, owned).await,
@@ -122,7 +129,29 @@ async fn attend(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
 
 /// Finds the first position.
 async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: StartMachine) {
-    let (queue, asked) = (&owned.queue, Instant::now());
+    let asked = Instant::now();
+    match find_start(member, owned, &owned.queue, &mut machine).await {
+        Ok((offset, commit)) => {
+            start_at(member, owned, offset, commit, asked);
+            find_way(member, owned).await;
+        }
+        Err(at) => {
+            let mut state = owned.lock();
+            if let Stage::Locating(place) = &mut state.stage {
+                *place = Some(machine);
+                member.agenda.add(at, owned);
+            }
+        }
+    }
+}
+
+/// Finds where a queue starts, and whether that has to be committed. The error is when to try again.
+pub(crate) async fn find_start(
+    member: &Arc<Member>,
+    owned: &Arc<OwnedQueue>,
+    queue: &MessageQueue,
+    machine: &mut StartMachine,
+) -> Result<(i64, bool), Instant> {
     let mut step = machine.first_step();
     loop {
         let event = match step {
@@ -142,18 +171,8 @@ async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Star
                 StartEvent::Group(remote::history(member, queue).await)
             }
             StartStep::AskTime(time) => StartEvent::AtTime(remote::offset_at(member, queue, time).await.ok()),
-            StartStep::WaitUntil(at) => {
-                let mut state = owned.lock();
-                if let Stage::Locating(place) = &mut state.stage {
-                    *place = Some(machine);
-                    member.agenda.add(at, owned);
-                }
-                return;
-            }
-            StartStep::StartAt { offset, commit } => {
-                start_at(member, owned, offset, commit, asked);
-                return find_way(member, owned).await;
-            }
+            StartStep::WaitUntil(at) => return Err(at),
+            StartStep::StartAt { offset, commit } => return Ok((offset, commit)),
         };
         step = machine.step(Instant::now(), event);
     }
@@ -291,9 +310,11 @@ async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
     commit_first(member, owned).await;
     let queue = &owned.queue;
     let view = member.view(queue.topic());
-    let server = view
-        .as_ref()
-        .and_then(|view| view.server_or_other(queue.broker_name(), i64::try_from(id).unwrap_or_default()));
+    let server = view.as_ref().and_then(|view| match owned.is_pop {
+        // Only a master hides messages.
+        true => view.server(queue.broker_name(), 0).map(|address| (0, address)),
+        false => view.server_or_other(queue.broker_name(), i64::try_from(id).unwrap_or_default()),
+    });
     let Some((id, address)) = server.map(|(id, address)| (id, address.clone())) else {
         member.instance.want_fresh_routes();
         return unreachable(member, owned, &mut owned.lock());
@@ -308,17 +329,19 @@ async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
     let Some(connection) = connection else {
         return unreachable(member, owned, &mut owned.lock());
     };
-    if owned.lock().topic_gone && !is_the_same(member, owned).await {
-        return;
-    }
-    let last = owned.lock().last_connection;
-    if last.is_some_and(|last| last != connection.id()) && id == 0 {
-        if !look_back(member, owned).await {
+    if !owned.is_pop {
+        if owned.lock().topic_gone && !is_the_same(member, owned).await {
             return;
         }
-        let again = Instant::now() + TAKEN_FOR;
-        owned.lock().commit_again = Some(again);
-        member.agenda.add(again, owned);
+        let last = owned.lock().last_connection;
+        if last.is_some_and(|last| last != connection.id()) && id == 0 {
+            if !look_back(member, owned).await {
+                return;
+            }
+            let again = Instant::now() + TAKEN_FOR;
+            owned.lock().commit_again = Some(again);
+            member.agenda.add(again, owned);
+        }
     }
     let mut state = owned.lock();
     state.read_from = u64::try_from(id).unwrap_or_default();

@@ -88,12 +88,12 @@ pub(super) fn decode(
                     let place = next.unwrap_or(lowest);
                     next = Some(place + 1);
                     if member.settings.undecodable == Undecodable::DeadLetter {
-                        let stand_in = stand_in(queue, place, &error, raw(&error, &bytes));
+                        let stand_in = stand_in_of(queue, place, &error, &bytes);
                         pulled.messages.push((place, stand_in.clone()));
                         pulled.unread.push((place, Arc::new(stand_in), error.to_string()));
                     }
                 }
-                pulled.broken.push(event(member, queue, &error, &bytes));
+                pulled.broken.push(event_of(member, queue, &error, &bytes));
             }
         }
     }
@@ -114,8 +114,10 @@ fn let_pass(member: &Member, owned: &OwnedQueue, message: &MessageExt) -> bool {
 
 /// A message that comes again has its original topic for listeners.
 pub(crate) fn show_topic(member: &Member, is_retry: bool, message: &mut MessageExt) {
-    if is_retry && let Some(topic) = message.property(PROPERTY_RETRY_TOPIC).map(str::to_owned) {
-        message.set_topic(topic);
+    if is_retry {
+        let before_pop = || member.popped_topic(message.topic()).map(str::to_owned);
+        let topic = message.property(PROPERTY_RETRY_TOPIC).map(str::to_owned).or_else(before_pop);
+        topic.into_iter().for_each(|topic| message.set_topic(topic));
     }
     if member.settings.namespace.is_some() {
         let plain = member.plain_topic(message.topic()).into_owned();
@@ -125,8 +127,13 @@ pub(crate) fn show_topic(member: &Member, is_retry: bool, message: &mut MessageE
 
 /// A message whose body is a whole record that cannot be read. Its place in the commit log is not known, so that no broker can
 /// be asked to copy it from there.
-fn stand_in(queue: &MessageQueue, place: i64, error: &RecordError, raw: Bytes) -> MessageExt {
-    let mut message = Message::new(queue.topic(), raw);
+pub(crate) fn stand_in_of(
+    queue: &MessageQueue,
+    place: i64,
+    error: &RecordError,
+    bytes: &Bytes,
+) -> MessageExt {
+    let mut message = Message::new(queue.topic(), raw(error, bytes));
     message.put_property(DLQ_ORIGIN_BROKER, queue.broker_name());
     message.put_property(DLQ_ORIGIN_QUEUE_ID, queue.queue_id().to_string());
     message.put_property(DLQ_ORIGIN_QUEUE_OFFSET, error.queue_offset().unwrap_or(place).to_string());
@@ -148,7 +155,13 @@ fn raw(error: &RecordError, bytes: &Bytes) -> Bytes {
     rest.slice(..size.min(rest.len()))
 }
 
-fn event(member: &Member, queue: &MessageQueue, error: &RecordError, bytes: &Bytes) -> ConsumerEvent {
+/// Tells of a record that cannot be read.
+pub(crate) fn event_of(
+    member: &Member,
+    queue: &MessageQueue,
+    error: &RecordError,
+    bytes: &Bytes,
+) -> ConsumerEvent {
     ConsumerEvent::MessageUndecodable {
         group: member.events.group(),
         queue: queue.clone(),

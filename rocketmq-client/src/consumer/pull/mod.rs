@@ -20,9 +20,9 @@ mod tests;
 
 pub(crate) use super::watch::Throttle;
 pub(crate) use answer::{PullAnswer, PullEvent, PullJudge, PullRefusal, PullVerdict, ReadFrom, WhatNext};
-pub(crate) use attendant::mind_queues;
-pub(crate) use decode::show_topic;
+pub(crate) use attendant::{find_start, mind_queues};
+pub(crate) use decode::{event_of, show_topic, stand_in_of};
 pub(crate) use flow::{FlowLimits, FlowLoad};
-pub(crate) use puller::{pull, reset};
+pub(crate) use puller::{pull, reset, tell, unreachable};
 pub(crate) use refusal::{Refusal, final_refusal};
 pub(crate) use settle::{settle, settle_one};

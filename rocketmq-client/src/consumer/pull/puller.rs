@@ -12,6 +12,7 @@ use super::decode::{Pulled, decode};
 use super::{PullAnswer, PullEvent, PullVerdict, ReadFrom, Throttle, WhatNext};
 use crate::consumer::lock::locker;
 use crate::consumer::member::{Member, OwnedQueue, Ownership, Parked, Stage};
+use crate::consumer::pop;
 use crate::consumer::position::CorrectionMachine;
 use crate::consumer::retry::RetryLadder;
 use crate::consumer::watch::ConsumerEvent;
@@ -66,6 +67,9 @@ fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -
     let way =
         state.way.as_ref().filter(|way| at_once && way.connection.is_usable() && way.version == version);
     let connection = way.ok_or(Duration::ZERO)?.connection.clone();
+    if owned.is_pop {
+        return pop::begin(member, owned, state, &connection);
+    }
     let window = state.window.as_ref().ok_or(Duration::ZERO)?;
     let (offset, lowest) = (window.next_pull(), window.lowest_unfinished());
     let rides = (state.read_from == 0).then(|| rides(member, owned, lowest)).flatten();
@@ -301,7 +305,7 @@ impl Drop for PullCallback {
 }
 
 /// The server did not answer: another of the broker, or this one again, gets the next pull.
-pub(super) fn unreachable(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) {
+pub(crate) fn unreachable(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) {
     let PullVerdict { next, read_from, event } = state.judge.unanswered(Instant::now(), state.read_from);
     state.way = None;
     state.refusal = None;
@@ -338,7 +342,7 @@ fn pull_after(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownersh
 /// before the next pull.
 pub(crate) fn reset(member: &Member, queue: &MessageQueue, target: i64) {
     // A queue that is moved by another meanwhile is moved again.
-    while let Some(owned) = member.queues.get(queue) {
+    while let Some(owned) = member.queues.get(queue).filter(|owned| !owned.is_pop) {
         let from = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
         if member.move_to(&owned, target) {
             member.recorder.offset_moved(1);
@@ -348,7 +352,8 @@ pub(crate) fn reset(member: &Member, queue: &MessageQueue, target: i64) {
     }
 }
 
-fn tell(member: &Member, owned: &OwnedQueue, event: Option<PullEvent>, remark: &str) {
+/// Tells of an answer that is none.
+pub(crate) fn tell(member: &Member, owned: &OwnedQueue, event: Option<PullEvent>, remark: &str) {
     let queue = &owned.queue;
     match event {
         Some(PullEvent::TopicMissing) => {

@@ -21,14 +21,17 @@ pub(crate) fn settle_one(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offset: 
 
 fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: impl IntoIterator<Item = i64>) {
     let mut state = owned.lock();
-    let mut released = 0;
+    let (mut released, mut acks) = (0, Vec::new());
     state.consumed_at = Instant::now();
-    if let Some(window) = &mut state.window {
+    let Ownership { window, pop, .. } = &mut *state;
+    if let Some(window) = window {
         for offset in offsets {
             let finished = window.finish(owned.generation, offset);
             released += finished.map_or(0, |finished| finished.released);
+            acks.extend(pop.as_mut().and_then(|book| book.finish(offset)));
         }
     }
+    member.acks.add(owned, acks);
     if released > 0 {
         member.cached_bytes.fetch_sub(released, Ordering::SeqCst);
     }

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use crate::consumer::strategy::AllocateMessageQueueStrategy;
 
 /// How long a live member has to release a queue before its next owner takes it: drain and commit.
-const HAND_OVER: Duration = Duration::from_millis(500);
+pub(super) const HAND_OVER: Duration = Duration::from_millis(500);
 /// When to ask again after an answer that is not believed.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Plans the queues of one topic for this member of the group. Java: `RebalanceImpl.rebalanceByTopic`.
 #[derive(Debug, Default)]
@@ -86,7 +86,7 @@ impl RebalancePlan {
         self.release.is_empty() && self.take.is_empty() && self.keep.is_none()
     }
 
-    fn keep(reason: KeepReason, now: Instant) -> Self {
+    pub(super) fn keep(reason: KeepReason, now: Instant) -> Self {
         Self { keep: Some(reason), ask_again: Some(now + ASK_AGAIN), ..Self::default() }
     }
 }

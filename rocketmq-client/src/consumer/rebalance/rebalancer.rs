@@ -4,16 +4,25 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rocketmq_common::MessageQueue;
+use rocketmq_remoting::protocol::ResponseCode;
+use rocketmq_remoting::protocol::body::{MessageQueueAssignment, QueryAssignmentRequestBody};
 use rustc_hash::FxHashMap;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::{PlanInput, RebalancePlan, RebalanceTiming, RouteWatch, TopicPlanner, plan_alone};
+use super::Share;
+use super::{
+    AssignedInput, AssignedPlanner, PlanInput, RebalancePlan, RebalanceTiming, RouteWatch, TopicPlanner,
+    plan_alone,
+};
+use crate::clock::now_ms;
 use crate::consumer::lock::locker;
 use crate::consumer::member::{Beat, Member, OwnedQueue, Stage, Subscribed, Trouble};
 use crate::consumer::offsets::remote;
+use crate::consumer::pop::{PopBook, all_acked, hand_back_all, pop_retry_topic};
 use crate::consumer::pull::Throttle;
+use crate::consumer::subscription::{MessageSelector, Subscription};
 use crate::consumer::watch::ConsumerEvent;
-use crate::error::with_causes;
+use crate::error::{MQClientError, with_causes};
 use crate::factory::TopicSubscribeInfo;
 use crate::waiting;
 
@@ -30,10 +39,71 @@ pub(crate) struct Rebalancer {
 #[derive(Debug, Default)]
 struct TopicState {
     planner: TopicPlanner,
+    assigned: AssignedPlanner,
+    /// What brokers assign to this member.
+    share: Share,
     watch: RouteWatch,
     /// The queues of the first plan; others were added later.
     first: Option<BTreeSet<MessageQueue>>,
     missing: bool,
+}
+
+/// When to look again whether queues that were pulled are released.
+const RELEASING: Duration = Duration::from_millis(200);
+
+impl TopicState {
+    /// The plan by the word of a broker. A group that pulls reads what it popped before and has not acknowledged, too.
+    fn plan_assigned(
+        &mut self,
+        member: &Member,
+        subscribed: &Subscribed,
+        members: Option<&[String]>,
+        assigned: Option<&[MessageQueueAssignment]>,
+    ) -> RebalancePlan {
+        let me = member.instance.client_id();
+        let owned = member.queues.all().into_iter().filter(|owned| owned.queue.topic() == &*subscribed.topic);
+        let input = AssignedInput {
+            queues: self.watch.queues(),
+            assigned,
+            owned: &owned.map(|owned| (owned.queue.clone(), owned.is_pop)).collect(),
+            orderly: member.settings.orderly,
+            alone: member.settings.orderly
+                || members.is_some_and(|members| members.iter().all(|id| id == me)),
+        };
+        let (plan, share) = self.assigned.plan(Instant::now(), &input);
+        if let Some(share) = share {
+            let pops = share.values().any(|is_pop| *is_pop);
+            if !subscribed.is_retry && !share.is_empty() {
+                read_popped(member, &subscribed.topic, !pops);
+            }
+            self.share = share;
+        }
+        plan
+    }
+}
+
+/// Subscribes to what was popped of a topic and comes again, or gives that up because pops bring it.
+fn read_popped(member: &Member, topic: &str, reads: bool) {
+    let retry_topic = pop_retry_topic(topic, member.group());
+    if reads == member.subscribed(&retry_topic).is_some() {
+        return;
+    }
+    match Subscription::new(&retry_topic, &MessageSelector::all(), now_ms()) {
+        Ok(subscription) if reads => {
+            member.set_subscribed(Subscribed { topic: retry_topic.into(), subscription, is_retry: true });
+        }
+        _ => _ = member.remove_subscribed(&retry_topic),
+    }
+    member.tell_subscriptions();
+    member.want_rebalance();
+}
+
+/// A server of each broker.
+fn readers(view: &TopicSubscribeInfo) -> Vec<Arc<str>> {
+    let mut brokers: Vec<Arc<str>> =
+        view.brokers().filter_map(|broker| view.reader(broker).cloned()).collect();
+    brokers.sort_unstable();
+    brokers
 }
 
 /// Who the members are, by the brokers that can be asked.
@@ -111,7 +181,7 @@ impl Rebalancer {
         let is_subscribed = |topic: &str| subscribed.iter().any(|subscribed| *subscribed.topic == *topic);
         for topic in self.member.queues.topics().iter().filter(|topic| !is_subscribed(topic)) {
             let queues = self.member.queues.of_topic(topic);
-            start_release(&self.member, topic, queues.into_iter().collect());
+            start_release(&self.member, queues.into_iter().collect());
         }
         self.topics.retain(|topic, _| is_subscribed(topic));
     }
@@ -134,10 +204,22 @@ impl Rebalancer {
             }
             _ => None,
         };
+        let by_broker = match &view {
+            Some(view) if !member.settings.client_rebalance => Some(self.assigned(subscribed, view).await),
+            _ => None,
+        };
+        if view.is_none() && subscribed.is_retry && !member.settings.client_rebalance {
+            // The retry topic of popped messages is made when one of them comes again.
+            return RebalancePlan::default();
+        }
         let topic = self.topics.entry(subscribed.topic.clone()).or_default();
         if announced {
             topic.planner.announce();
         }
+        if let Some(Ok(assigned)) = by_broker {
+            return topic.plan_assigned(&member, subscribed, asked.as_deref(), assigned.as_deref());
+        }
+        topic.share.clear();
         let owned = member.queues.of_topic(&subscribed.topic);
         if let Some(assigned) = member.assigned(&subscribed.topic) {
             return plan_alone(Instant::now(), &assigned, &owned);
@@ -196,16 +278,53 @@ impl Rebalancer {
         Some(view)
     }
 
+    /// What a broker assigns to this member (400). The error is that of a broker that assigns no queues: members share them then.
+    async fn assigned(
+        &self,
+        subscribed: &Subscribed,
+        view: &TopicSubscribeInfo,
+    ) -> Result<Option<Vec<MessageQueueAssignment>>, MQClientError> {
+        let member = &self.member;
+        let Some(broker) = self.broker(view) else { return Ok(None) };
+        let request = QueryAssignmentRequestBody {
+            client_id: member.instance.client_id().to_owned(),
+            consumer_group: member.group().to_string(),
+            message_model: member.data.message_model.clone(),
+            strategy_name: member.settings.strategy.name().into_owned(),
+            topic: subscribed.topic.to_string(),
+        };
+        let api = member.instance.api();
+        let asked = match member.instance.reach(&broker, Instant::now() + api.timeout()).await {
+            Ok(()) => api.asking().query_assignment(&broker, &request).await,
+            Err(error) => Err(error),
+        };
+        match asked {
+            Err(error) if error.response_code() == Some(ResponseCode::REQUEST_CODE_NOT_SUPPORTED) => {
+                Err(error)
+            }
+            Err(error) => {
+                tracing::debug!(%broker, error = with_causes(&error), "the queues of this member are not known");
+                Ok(None)
+            }
+            Ok(assigned) => Ok(assigned),
+        }
+    }
+
+    /// The broker to ask; another after each answer that is not believed.
+    fn broker(&self, view: &TopicSubscribeInfo) -> Option<Arc<str>> {
+        let mut brokers = readers(view);
+        let place = self.failures % brokers.len().max(1);
+        (place < brokers.len()).then(|| brokers.swap_remove(place))
+    }
+
     /// The members of the group, as a broker of the topic knows them.
     async fn members(&self, view: &TopicSubscribeInfo, known: &mut Members) -> Option<Vec<String>> {
         let member = &self.member;
-        let mut brokers: Vec<Arc<str>> =
-            view.brokers().filter_map(|broker| view.reader(broker).cloned()).collect();
-        brokers.sort_unstable();
+        let brokers = readers(view);
         if let Some(members) = known.get(&brokers) {
             return members.clone();
         }
-        let broker = brokers.get(self.failures % brokers.len().max(1))?.clone();
+        let broker = self.broker(view)?;
         let api = member.instance.api();
         let reached = member.instance.reach(&broker, Instant::now() + api.timeout()).await;
         let asked = match reached {
@@ -228,7 +347,7 @@ impl Rebalancer {
     /// Returns when more is to be taken.
     fn carry_out(&mut self, subscribed: &Arc<Subscribed>, plan: RebalancePlan) -> Option<Instant> {
         let member = &self.member;
-        start_release(member, &subscribed.topic, plan.release);
+        start_release(member, plan.release);
         let topic = self.topics.entry(subscribed.topic.clone()).or_default();
         if !topic.watch.queues().is_empty() {
             topic.first.get_or_insert_with(|| topic.watch.queues().iter().cloned().collect());
@@ -239,8 +358,15 @@ impl Rebalancer {
                 again = earlier(again, Some(at));
                 continue;
             }
-            let added_later = topic.first.as_ref().is_some_and(|first| !first.contains(&queue));
-            if member.take(queue.clone(), subscribed.clone(), added_later) {
+            let is_pop = topic.share.get(&queue).copied().unwrap_or(false);
+            if is_pop && member.queues.releases(queue.topic()) {
+                // Their offsets are committed first, or what they have finished is popped again.
+                again = earlier(again, Some(now + RELEASING));
+                continue;
+            }
+            let added_later =
+                queue.queue_id() >= 0 && topic.first.as_ref().is_some_and(|first| !first.contains(&queue));
+            if member.take(queue.clone(), subscribed.clone(), added_later, is_pop) {
                 taken.push(queue);
             }
         }
@@ -260,17 +386,18 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// Releases queues in a task of their own: what takes long there delays no queue that is taken.
-fn start_release(member: &Arc<Member>, topic: &Arc<str>, queues: Vec<MessageQueue>) {
+pub(crate) fn start_release(member: &Arc<Member>, queues: Vec<MessageQueue>) {
     let released: Vec<_> = queues.iter().filter_map(|queue| member.queues.begin_release(queue)).collect();
-    if released.is_empty() {
-        return;
-    }
-    let (this, topic) = (member.clone(), topic.clone());
+    let Some(first) = released.first() else { return };
+    let (this, topic) = (member.clone(), first.queue.shared_topic().clone());
     member.tasks.spawn(async move {
-        let drain = this.settings.drain();
-        let until = Instant::now() + drain + 2 * this.instance.api().timeout();
-        waiting::all(released.iter().map(|owned| release(&this, owned, drain, until))).await;
+        waiting::all(released.iter().map(|owned| {
+            let drain = this.settings.drain(owned.is_pop);
+            release(&this, owned, drain, Instant::now() + drain + 2 * this.instance.api().timeout())
+        }))
+        .await;
         let queues = released.iter().map(|owned| owned.queue.clone()).collect();
+        this.want_rebalance();
         this.events.emit(ConsumerEvent::Revoked { group: this.events.group(), topic, queues });
     });
 }
@@ -282,6 +409,8 @@ pub(crate) struct Released {
     pub(crate) unfinished: usize,
     /// The offset, if no broker has it.
     pub(crate) uncommitted: Option<i64>,
+    /// Popped messages that are done and that no broker has acknowledged.
+    pub(crate) unacknowledged: usize,
     /// No broker has acknowledged that the lock is given back.
     pub(crate) still_locked: bool,
 }
@@ -308,6 +437,9 @@ pub(crate) async fn release(
         member.clone().tasks.spawn(async move { remote::commit_finished(&member, &owned).await });
     }
     member.retries.hand_back(owned);
+    if owned.is_pop {
+        let _ = timeout_at(until, hand_back_all(member, owned, false)).await;
+    }
     let order = owned.lock().order.clone();
     let drained = async {
         loop {
@@ -333,9 +465,18 @@ pub(crate) async fn release(
     };
     let left = || until.saturating_duration_since(Instant::now());
     let api = member.instance.api().timeout();
-    let uncommitted = remote::commit_last(member, owned, api.min(left() / 2), is_ours).await;
+    let uncommitted = match owned.is_pop {
+        false => remote::commit_last(member, owned, api.min(left() / 2), is_ours).await,
+        true => {
+            let telling = async { tokio::join!(hand_back_all(member, owned, true), all_acked(owned)) };
+            let _ = timeout_at(until, telling).await;
+            None
+        }
+    };
+    let unacknowledged = owned.lock().pop.as_ref().map_or(0, PopBook::acking);
     let still_locked = match order {
         // While its handler runs, the lock keeps other members away.
+        _ if owned.is_pop => false,
         Some(order) if unfinished > 0 => order.claim.may_be_held(),
         Some(order) => {
             let given_back = async {
@@ -347,6 +488,6 @@ pub(crate) async fn release(
         None => false,
     };
     member.drop_cached(owned);
-    member.queues.released(&owned.queue);
-    Released { unfinished, uncommitted, still_locked }
+    member.queues.released(owned);
+    Released { unfinished, uncommitted, unacknowledged, still_locked }
 }

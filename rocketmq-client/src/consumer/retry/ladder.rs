@@ -9,6 +9,9 @@ use super::properties::{for_retry_topic, original_topic};
 
 /// The highest delay level of a broker.
 const TOP_LEVEL: i32 = 18;
+/// The delays of a broker's levels, in seconds. Java: `messageDelayLevel`.
+const LEVELS: [u64; TOP_LEVEL as usize] =
+    [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200];
 /// A failed retry begins at this level: 10 s.
 const FIRST_LEVEL: i32 = 3;
 /// The message has no known place in a commit log: it cannot be given back (36), only sent.
@@ -140,6 +143,12 @@ impl RetryPlan<'_> {
     pub(crate) fn is_dead(&self, message: &MessageExt) -> bool {
         let asked = self.dead_letter || self.delay_level.is_some_and(|level| level < 0);
         asked || self.times(message) >= self.max_reconsume_times
+    }
+
+    /// When a popped message comes again: after the time of its level. Java's pop consumer counts the same times, 10 s, 30 s, 1 min …
+    pub(crate) fn delay(&self, message: &MessageExt) -> Duration {
+        let level = usize::try_from(self.level(message)).unwrap_or_default().clamp(1, LEVELS.len());
+        Duration::from_secs(LEVELS[level - 1])
     }
 
     /// The level of the next retry, when the client sends it itself.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, StepFailure};
 use crate::consumer::member::{Member, OwnedQueue, Parked};
+use crate::consumer::pop::put_off;
 use crate::consumer::pull::settle;
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 use crate::error::MQClientError;
@@ -45,6 +46,17 @@ pub(crate) async fn place(
         dead_letter: failing.dead_letter,
         may_hold_locks: member.settings.orderly || member.company().may_hold_locks(Instant::now()),
     };
+    if owned.is_pop && !plan.is_dead(message) {
+        // The message is its broker's again, at the latest when its time is over.
+        match put_off(member, owned, offset, plan.delay(message)).await {
+            Ok(()) => member.recorder.sent_back(1),
+            Err(error) => {
+                tell_failed(member, owned, message, 1, &RetryStep::HandleAgain(Instant::now()), error)
+            }
+        }
+        member.retries.forget(owned.generation, offset);
+        return true;
+    }
     let mut step = ladder.begin(message, &plan);
     let mut attempt = 0;
     loop {
@@ -104,7 +116,7 @@ pub(crate) fn try_here_or_skip(
 pub(crate) fn skip(member: &Member, owned: &OwnedQueue, message: &MessageExt, failing: Failing) {
     member.events.emit(ConsumerEvent::MessageSkipped {
         group: member.events.group(),
-        message: Box::new(MessageIdentity::of(message, &owned.queue)),
+        message: Box::new(MessageIdentity::of(message, &owned.queue_of(message))),
         reason: failing.reason.into(),
     });
 }
@@ -239,7 +251,7 @@ fn tell_end(
         member.recorder.dead_lettered(1);
         member.events.emit(ConsumerEvent::DeadLettered {
             group: member.events.group(),
-            message: Box::new(MessageIdentity::of(message, &owned.queue)),
+            message: Box::new(MessageIdentity::of(message, &owned.queue_of(message))),
             reason: reason.into(),
         });
     }
@@ -262,7 +274,7 @@ fn tell_failed(
     };
     member.events.emit(ConsumerEvent::SendBackFailed {
         group: member.events.group(),
-        message: Box::new(MessageIdentity::of(message, &owned.queue)),
+        message: Box::new(MessageIdentity::of(message, &owned.queue_of(message))),
         attempt,
         retry_in,
         error,

@@ -253,6 +253,16 @@ impl Acker {
     /// before the commit was known: the message may come again.
     pub async fn ack_committed(self) -> Result<(), MQClientError> {
         let Some(flight) = self.flight.clone() else { return Ok(()) };
+        if flight.owned.is_pop {
+            let acked = flight.owned.lock().pop.as_mut().and_then(|book| book.watch(flight.offset));
+            self.told(ConsumeOutcome::Success).await;
+            let is_acked = match acked {
+                Some(acked) => acked.await.unwrap_or(false),
+                None => false,
+            };
+            let late = "its acknowledgement may have come too late";
+            return if is_acked { Ok(()) } else { Err(not_settled(&flight, late)) };
+        }
         let is_done = self.told(ConsumeOutcome::Success).await;
         if is_done && remote::wait_until_committed(&flight.member, &flight.owned, flight.offset).await {
             return Ok(());

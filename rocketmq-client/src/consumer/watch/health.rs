@@ -105,7 +105,7 @@ impl ConsumerHealth {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct QueueHealth {
-    /// The queue.
+    /// The queue. The number -1 stands for all queues of the broker, of which messages are popped.
     pub queue: MessageQueue,
     /// What its messages wait for.
     pub state: QueueState,
@@ -125,6 +125,8 @@ pub struct QueueHealth {
     pub cached_count: usize,
     /// Bytes of memory that they pin.
     pub cached_bytes: u64,
+    /// Messages that are popped and that the broker does not know to be done; `None` for a queue that is pulled.
+    pub unacknowledged: Option<usize>,
     /// How long ago the lock was last requested with success; of orderly listeners.
     pub lock_age: Option<Duration>,
     /// The last failure, while the state is the consequence of one.
@@ -144,6 +146,7 @@ impl QueueHealth {
             broker_max: None,
             cached_count: 0,
             cached_bytes: 0,
+            unacknowledged: None,
             lock_age: None,
             last_error: None,
         }

@@ -13,6 +13,8 @@ pub struct ConsumerShutdownReport {
     /// Queues whose offset could not be committed, with that offset: what lies between the committed offset and it comes
     /// again.
     pub uncommitted: Vec<(MessageQueue, i64)>,
+    /// Popped messages that are done and whose broker did not acknowledge that: they come again.
+    pub unacknowledged: u32,
     /// Queues whose lock could not be given back: other members get them when the lock expires, after 60 s.
     pub still_locked: Vec<MessageQueue>,
     /// Brokers that could not be told that this consumer leaves. They notice when its connection closes, or after 120 s
@@ -31,6 +33,7 @@ impl ConsumerShutdownReport {
     pub fn is_clean(&self) -> bool {
         self.unfinished == 0
             && self.uncommitted.is_empty()
+            && self.unacknowledged == 0
             && self.still_locked.is_empty()
             && self.not_unregistered.is_empty()
     }
@@ -41,6 +44,7 @@ impl fmt::Display for ConsumerShutdownReport {
         let left = [
             (self.unfinished as usize, "unfinished messages"),
             (self.uncommitted.len(), "uncommitted queues"),
+            (self.unacknowledged as usize, "unacknowledged messages"),
             (self.still_locked.len(), "queues still locked"),
             (self.not_unregistered.len(), "brokers not told"),
         ];

@@ -79,6 +79,20 @@ counters! {
     commit_failure_count / commit_failed,
     /// Positions that moved because the broker had other offsets, or by a reset.
     offset_moved_count / offset_moved,
+    /// Answers to pops that held messages.
+    pop_count / popped,
+    /// Popped messages that a broker knows to be done.
+    ack_count / acked,
+    /// Acknowledgements that a broker refused or did not answer; those without an answer are repeated.
+    ack_failure_count / ack_failed,
+    /// Messages that were done when they were visible again already, by the clock of this client: they come again.
+    late_ack_count / acked_late,
+    /// How often a popped message was hidden for longer.
+    extend_count / extended,
+    /// Popped messages that were visible again before a handler began.
+    lapsed_count / lapsed,
+    /// Popped messages that were given back without a handler.
+    hand_back_count / handed_back,
     /// Rebalances that ran.
     rebalance_count / rebalanced => rebalanced,
 }

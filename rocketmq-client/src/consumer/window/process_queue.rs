@@ -187,6 +187,12 @@ impl<M> ProcessQueue<M> {
         std::iter::from_fn(|| self.take_one()).take(n)
     }
 
+    /// Whether the message at an offset waits.
+    pub(crate) fn is_waiting(&self, offset: i64) -> bool {
+        let place = self.entries.binary_search_by_key(&offset, |entry| entry.offset);
+        place.ok().and_then(|place| self.entries.get(place)).is_some_and(|entry| entry.step == Step::Waiting)
+    }
+
     /// Takes the waiting message at an offset.
     pub(crate) fn take_at(&mut self, offset: i64) -> Option<M> {
         if !self.handing_out {

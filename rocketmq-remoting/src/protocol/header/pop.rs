@@ -1,7 +1,8 @@
 //! Popping messages (5.0): 200050–200055, 200151. None of these codes fits into the binary header.
 
 use super::macros::{bare_requests, headers};
-use crate::protocol::NoHeader;
+use crate::protocol::fields::HeaderField;
+use crate::protocol::{FieldsView, NoHeader};
 use bytestring::ByteString;
 
 bare_requests! {
@@ -166,5 +167,27 @@ headers! {
     pub struct PollingInfoResponseHeader {
         /// The number of waiting requests.
         "pollingNum" polling_num: i32,
+    }
+}
+
+/// Reads the answer to a pop where it lies. A number that is missing or cannot be read is 0.
+impl From<FieldsView<'_>> for PopMessageResponseHeader {
+    fn from(fields: FieldsView<'_>) -> Self {
+        let mut header = Self::default();
+        fields.each(|name, value| {
+            let number = || value.as_ref().and_then(|value| i64::decode(*value)).unwrap_or_default();
+            let text = || value.as_ref().and_then(|value| ByteString::decode(*value));
+            match name {
+                "popTime" => header.pop_time = number(),
+                "invisibleTime" => header.invisible_time = number(),
+                "reviveQid" => header.revive_qid = i32::try_from(number()).unwrap_or_default(),
+                "restNum" => header.rest_num = number(),
+                "startOffsetInfo" => header.start_offset_info = text(),
+                "msgOffsetInfo" => header.msg_offset_info = text(),
+                "orderCountInfo" => header.order_count_info = text(),
+                _ => {}
+            }
+        });
+        header
     }
 }

@@ -1,0 +1,244 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::PopHandle;
+
+/// How long a broker's least lag counts.
+const LAG_COUNTS: Duration = Duration::from_secs(60);
+
+/// The popped messages of one queue that are not acknowledged, by their numbers in its window. `now` is an argument.
+///
+/// A message is invisible until a moment of the broker's clock; this client's own clock tells when that is. A broker answers 0 to
+/// acknowledgements that come too late, and to handles that it does not know, so that nothing else tells.
+#[derive(Debug)]
+pub(crate) struct PopBook {
+    held: BTreeMap<i64, Held>,
+    /// Acknowledgements that no broker has answered yet.
+    acking: usize,
+    lag: Lag,
+    /// The number of the ordered pop that is under way. A pop without an answer is repeated under the same number.
+    pub(crate) attempt: u64,
+}
+
+#[derive(Debug)]
+struct Held {
+    handle: PopHandle,
+    /// Until then it is invisible.
+    until: Instant,
+    step: Step,
+    /// Who waits for its acknowledgement.
+    waiter: Option<oneshot::Sender<bool>>,
+}
+
+/// What goes on with a popped message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Held,
+    /// A request to hide it for longer is under way: which handle is valid is known when it is answered.
+    Extending,
+    /// The same, and it is finished.
+    Done,
+    /// It is not to be hidden for longer any more.
+    Fixed,
+}
+
+/// A finished message whose broker has to know.
+#[derive(Debug)]
+pub(crate) struct Ack {
+    pub(crate) handle: PopHandle,
+    /// From then on it is too late.
+    pub(crate) until: Instant,
+    pub(crate) waiter: Option<oneshot::Sender<bool>>,
+}
+
+/// What a look at the book finds.
+#[derive(Debug, Default)]
+pub(crate) struct Swept {
+    /// To be hidden for longer.
+    pub(crate) extend: Vec<(i64, PopHandle)>,
+    /// Visible again.
+    pub(crate) lapsed: Vec<i64>,
+    /// When to look again.
+    pub(crate) next: Option<Instant>,
+}
+
+impl Held {
+    fn span(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.handle.invisible).unwrap_or(0))
+    }
+
+    /// When to hide it for longer: after two thirds of its time.
+    fn extend_at(&self) -> Instant {
+        self.until.checked_sub(self.span() / 3).unwrap_or(self.until)
+    }
+
+    /// From then on a request could come too late: the broker would deliver the message once more although it is acknowledged.
+    fn too_late_at(&self) -> Instant {
+        self.until.checked_sub(self.span() / 6).unwrap_or(self.until)
+    }
+
+    fn ack(self) -> Ack {
+        Ack { handle: self.handle, until: self.until, waiter: self.waiter }
+    }
+}
+
+impl PopBook {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { held: BTreeMap::new(), acking: 0, lag: Lag::new(now), attempt: 0 }
+    }
+
+    /// When the messages of an answer were popped, by this client's clock: not before the request was `sent`, and as long before the
+    /// answer was `received` as the answer lagged behind the quickest answers of the broker.
+    pub(crate) fn popped_at(&mut self, pop_time: i64, sent: Instant, received: Instant) -> Instant {
+        let behind = self.lag.behind(pop_time, received);
+        received.checked_sub(behind).map_or(sent, |at| at.max(sent))
+    }
+
+    /// Takes a message that was popped at this time.
+    pub(crate) fn add(&mut self, number: i64, handle: PopHandle, popped_at: Instant) {
+        let mut held = Held { handle, until: popped_at, step: Step::Held, waiter: None };
+        held.until += held.span();
+        self.held.insert(number, held);
+    }
+
+    /// An acknowledgement for a message that no handler gets.
+    pub(crate) fn ack_at_once(&mut self, handle: PopHandle, popped_at: Instant) -> Ack {
+        self.acking += 1;
+        let mut held = Held { handle, until: popped_at, step: Step::Held, waiter: None };
+        held.until += held.span();
+        held.ack()
+    }
+
+    /// Has the end of an acknowledgement told: whether the broker has it in time.
+    pub(crate) fn watch(&mut self, number: i64) -> Option<oneshot::Receiver<bool>> {
+        let (tell, told) = oneshot::channel();
+        self.held.get_mut(&number)?.waiter = Some(tell);
+        Some(told)
+    }
+
+    /// A message is finished. `None`: there is nothing to acknowledge, or not yet.
+    pub(crate) fn finish(&mut self, number: i64) -> Option<Ack> {
+        let held = self.held.get_mut(&number)?;
+        match held.step {
+            Step::Done => return None,
+            Step::Extending => held.step = Step::Done,
+            Step::Held | Step::Fixed => {}
+        }
+        self.acking += 1;
+        let is_clear = held.step != Step::Done;
+        is_clear.then(|| self.held.remove(&number).map(Held::ack)).flatten()
+    }
+
+    /// Acknowledgements of so many messages have come to their end.
+    pub(crate) fn acked(&mut self, count: usize) {
+        self.acking = self.acking.saturating_sub(count);
+    }
+
+    /// How many acknowledgements no broker has answered yet.
+    pub(crate) fn acking(&self) -> usize {
+        self.acking
+    }
+
+    /// How many messages are popped and not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.held.values().filter(|held| held.step != Step::Done).count() + self.acking
+    }
+
+    /// Whether a request is under way that decides which handle of the message is valid.
+    pub(crate) fn is_extending(&self, number: i64) -> bool {
+        self.held.get(&number).is_some_and(|held| held.step == Step::Extending)
+    }
+
+    /// Gives a message up, which is to come again. Returns its handle, unless it comes again anyway.
+    pub(crate) fn give_up(&mut self, number: i64, now: Instant) -> Option<PopHandle> {
+        let held = self.held.remove(&number)?;
+        (held.until > now).then_some(held.handle)
+    }
+
+    /// Gives all messages up that are not finished and of which `wanted` is true; those with a request under way stay.
+    pub(crate) fn give_up_all(
+        &mut self,
+        now: Instant,
+        mut wanted: impl FnMut(i64) -> bool,
+    ) -> Vec<(i64, PopHandle)> {
+        let open = self.held.iter().filter(|(_, held)| matches!(held.step, Step::Held | Step::Fixed));
+        let numbers: Vec<i64> = open.map(|(number, _)| *number).filter(|number| wanted(*number)).collect();
+        numbers.into_iter().filter_map(|number| Some((number, self.give_up(number, now)?))).collect()
+    }
+
+    /// Looks at the time of all messages. Only those for which `may_extend` is true are hidden for longer.
+    pub(crate) fn sweep(&mut self, now: Instant, may_extend: impl Fn(i64) -> bool) -> Swept {
+        let mut swept = Swept::default();
+        for (number, held) in &mut self.held {
+            if !matches!(held.step, Step::Held | Step::Fixed) {
+                continue;
+            }
+            if held.until <= now {
+                swept.lapsed.push(*number);
+                continue;
+            }
+            if held.step == Step::Held && held.extend_at() <= now {
+                if now < held.too_late_at() && may_extend(*number) {
+                    held.step = Step::Extending;
+                    swept.extend.push((*number, held.handle));
+                    continue;
+                }
+                if now >= held.too_late_at() {
+                    held.step = Step::Fixed;
+                }
+            }
+            let at =
+                if held.step == Step::Held && held.extend_at() > now { held.extend_at() } else { held.until };
+            swept.next = Some(swept.next.map_or(at, |next| next.min(at)));
+        }
+        swept
+    }
+
+    /// A request to hide a message for longer, sent at this time, has its answer: the new handle, or `None` where it failed. The
+    /// request is not repeated: the broker may have carried it out, and a second time with one handle delivers the message once
+    /// more. Returns the acknowledgement of a message that was finished meanwhile.
+    pub(crate) fn extended(&mut self, number: i64, handle: Option<PopHandle>, sent: Instant) -> Option<Ack> {
+        let held = self.held.get_mut(&number)?;
+        let is_done = held.step == Step::Done;
+        match handle {
+            Some(handle) => {
+                (held.handle, held.step) = (handle, Step::Held);
+                held.until = sent + held.span();
+            }
+            None => held.step = Step::Fixed,
+        }
+        is_done.then(|| self.held.remove(&number).map(Held::ack)).flatten()
+    }
+}
+
+/// How far the answers of a broker lag behind its clock at least: the difference of the clocks, and the way of the quickest answer.
+#[derive(Debug)]
+struct Lag {
+    /// Times are counted from here: steps of this machine's calendar change nothing.
+    began: Instant,
+    /// The least of the present minute, and of the minute before.
+    least: [Option<i64>; 2],
+    since: Instant,
+}
+
+impl Lag {
+    fn new(now: Instant) -> Self {
+        Self { began: now, least: [None; 2], since: now }
+    }
+
+    /// How much more an answer lags than the quickest.
+    fn behind(&mut self, pop_time: i64, received: Instant) -> Duration {
+        if received.saturating_duration_since(self.since) > LAG_COUNTS {
+            (self.least, self.since) = ([None, self.least[0]], received);
+        }
+        let at =
+            i64::try_from(received.saturating_duration_since(self.began).as_millis()).unwrap_or(i64::MAX);
+        let lag = at.saturating_sub(pop_time);
+        self.least[0] = Some(self.least[0].map_or(lag, |least| least.min(lag)));
+        let least = self.least.iter().flatten().min().copied().unwrap_or(lag);
+        Duration::from_millis(u64::try_from(lag.saturating_sub(least)).unwrap_or(0))
+    }
+}

@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use rocketmq_common::MessageExt;
+use rocketmq_common::record::RecordDecoder;
+use rocketmq_remoting::protocol::KeptBody;
+
+use super::{PopHandle, PopHandles};
+use crate::conf::Undecodable;
+use crate::consumer::member::{Member, OwnedQueue};
+use crate::consumer::pull::{event_of, show_topic, stand_in_of};
+use crate::consumer::watch::ConsumerEvent;
+
+/// What the answer to a pop holds.
+#[derive(Debug, Default)]
+pub(super) struct Popped {
+    pub(super) messages: Vec<(MessageExt, PopHandle)>,
+    /// What the subscription does not want, or cannot be read and is to be skipped: acknowledged at once.
+    pub(super) unwanted: Vec<PopHandle>,
+    /// The places in `messages` of those that stand for a record that cannot be read, and why.
+    pub(super) unread: Vec<(usize, Arc<MessageExt>, String)>,
+    pub(super) broken: Vec<ConsumerEvent>,
+    /// Bytes of memory that the messages keep.
+    pub(super) pinned: u64,
+}
+
+/// Reads the records of an answer.
+pub(super) fn decode(
+    member: &Member,
+    owned: &OwnedQueue,
+    handles: &mut PopHandles,
+    body: KeptBody,
+) -> Popped {
+    let mut popped = Popped { pinned: body.pinned() as u64, ..Popped::default() };
+    let bytes = body.into_bytes();
+    let answer = bytes.as_ptr_range();
+    let (queue, subscribed) = (&owned.queue, &owned.subscribed);
+    let (mut received, mut filtered) = (0, 0);
+    for record in RecordDecoder::new(bytes.clone()).with_topic(owned.topic.clone()) {
+        match record {
+            Ok(mut message) => {
+                received += 1;
+                let handle = handles.of(&message);
+                if !subscribed.subscription.wants(&message) {
+                    filtered += 1;
+                    popped.unwanted.push(handle);
+                    continue;
+                }
+                message.set_broker_name(queue.shared_broker_name().clone());
+                message.set_topic(owned.topic.clone());
+                show_topic(member, false, &mut message);
+                let count = handles.count(&handle);
+                if count > 0 {
+                    message.update_header(|header| header.reconsume_times = count);
+                }
+                let apart = if answer.contains(&message.body().as_ptr()) { 0 } else { message.body().len() };
+                popped.pinned += (size_of::<MessageExt>() + apart) as u64;
+                popped.messages.push((message, handle));
+            }
+            Err(error) => {
+                popped.broken.push(event_of(member, queue, &error, &bytes));
+                // Behind a record without an end nothing is known: those messages come again, each by itself.
+                let Some(handle) = handles.of_unread().filter(|_| !error.is_last()) else { continue };
+                if member.settings.undecodable == Undecodable::DeadLetter {
+                    let stand_in = stand_in_of(queue, handle.offset, &error, &bytes);
+                    popped.unread.push((
+                        popped.messages.len(),
+                        Arc::new(stand_in.clone()),
+                        error.to_string(),
+                    ));
+                    popped.messages.push((stand_in, handle));
+                } else {
+                    popped.unwanted.push(handle);
+                }
+            }
+        }
+    }
+    let recorder = &member.recorder;
+    recorder.popped(1);
+    recorder.received(received);
+    recorder.received_bytes_of(bytes.len() as u64);
+    recorder.filtered(filtered);
+    recorder.undecodable(popped.broken.len() as u64);
+    popped
+}
