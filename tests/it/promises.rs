@@ -153,6 +153,9 @@ fn options_of_consumers_have_the_promised_defaults() {
     assert_eq!((option.start_timeout(), option.shutdown_timeout()), (10_000, 30_000));
     assert!(option.require_topics() && option.auto_commit() && option.consume_rate_limit().is_none());
     assert_eq!(option.allocate_message_queue_strategy().name(), "AVG");
+    assert_eq!((option.pop_invisible_time(), option.pop_batch_nums()), (60_000, 32));
+    assert_eq!(option.pop_threshold_for_queue(), 96);
+    assert!(option.pop_auto_extend() && option.client_rebalance());
 }
 
 struct Fails;

@@ -323,13 +323,7 @@ async fn the_mode_is_switched_while_members_run_and_nothing_is_lost() {
             of_topic.peek().is_some()
                 && of_topic.all(|queue| queue.unacknowledged.is_some() == (mode == "POP"))
         };
-        let began = std::time::Instant::now();
         until("the mode", || members.iter().all(is_popped)).await;
-        println!(
-            "{mode} {:?} {:?}",
-            began.elapsed(),
-            members.iter().map(|m| m.get_stats().unwrap().rebalance_count).collect::<Vec<_>>()
-        );
         send(&site, &topic, (sent + 100..sent + 200).map(|number| format!("m{number}"))).await;
         sent += 200;
     }

@@ -14,8 +14,8 @@ use super::plan::{ASK_AGAIN, HAND_OVER, KeepReason};
 pub(crate) struct AssignedPlanner {
     /// The last answer had no queue: a broker says that to a member that it does not know, too.
     was_empty: bool,
-    /// Queues that are to be taken, and when.
-    taking: FxHashMap<MessageQueue, Instant>,
+    /// Queues that are to be taken, whether popped, and when.
+    taking: FxHashMap<(MessageQueue, bool), Instant>,
 }
 
 /// What a plan is made of.
@@ -50,15 +50,15 @@ impl AssignedPlanner {
         let is_owned = |(queue, is_pop): (&MessageQueue, &bool)| input.owned.get(queue) == Some(is_pop);
         let release = input.owned.iter().filter(|(queue, is_pop)| share.get(queue) != Some(is_pop));
         let release: Vec<_> = release.map(|(queue, _)| queue.clone()).collect();
-        let missing: BTreeSet<_> =
-            share.iter().filter(|one| !is_owned(*one)).map(|(queue, _)| queue.clone()).collect();
-        self.taking.retain(|queue, _| missing.contains(queue));
-        for queue in missing {
+        let missing = share.iter().filter(|one| !is_owned(*one)).map(|(queue, is_pop)| (queue.clone(), *is_pop));
+        let missing: BTreeSet<_> = missing.collect();
+        self.taking.retain(|one, _| missing.contains(one));
+        for one in missing {
             // A pulled queue may be with another member yet.
-            let is_free = input.alone || share.get(&queue) == Some(&true);
-            self.taking.entry(queue).or_insert(if is_free { now } else { now + HAND_OVER });
+            let at = if input.alone || one.1 { now } else { now + HAND_OVER };
+            self.taking.entry(one).or_insert(at);
         }
-        let mut take: Vec<_> = self.taking.iter().map(|(queue, at)| (queue.clone(), *at)).collect();
+        let mut take: Vec<_> = self.taking.iter().map(|((queue, _), at)| (queue.clone(), *at)).collect();
         take.sort();
         // A broker that knows no queue for this member learns of it by a heartbeat, or of the topic by its route.
         let ask_again = share.is_empty().then(|| now + ASK_AGAIN).filter(|_| !was_empty);
