@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::KeptBody;
 use super::{PopHandle, PopHandles};
 use crate::conf::Undecodable;
 use crate::consumer::member::{Member, OwnedQueue};
-use crate::consumer::pull::{event_of, show_topic, stand_in_of};
+use crate::consumer::pull::{event_of, let_pass, show_topic, stand_in_of};
 use crate::consumer::watch::ConsumerEvent;
 
 /// What the answer to a pop holds.
@@ -16,6 +16,8 @@ pub(super) struct Popped {
     pub(super) messages: Vec<(MessageExt, PopHandle)>,
     /// What the subscription does not want, or cannot be read and is to be skipped: acknowledged at once.
     pub(super) unwanted: Vec<PopHandle>,
+    /// What there is no room for: given back.
+    pub(super) refused: Vec<PopHandle>,
     /// The places in `messages` of those that stand for a record that cannot be read, and why.
     pub(super) unread: Vec<(usize, Arc<MessageExt>, String)>,
     pub(super) broken: Vec<ConsumerEvent>,
@@ -48,6 +50,11 @@ pub(super) fn decode(
                 message.set_broker_name(queue.shared_broker_name().clone());
                 message.set_topic(owned.topic.clone());
                 show_topic(member, false, &mut message);
+                if !let_pass(member, owned, &message) {
+                    filtered += 1;
+                    popped.unwanted.push(handle);
+                    continue;
+                }
                 let count = handles.count(&handle);
                 if count > 0 {
                     message.update_header(|header| header.reconsume_times = count);
@@ -55,6 +62,11 @@ pub(super) fn decode(
                 let apart = if answer.contains(&message.body().as_ptr()) { 0 } else { message.body().len() };
                 popped.pinned += (size_of::<MessageExt>() + apart) as u64;
                 popped.messages.push((message, handle));
+                if apart > 0 && member.is_full_with(popped.pinned) {
+                    // A small answer can inflate to very much: what stays packed is for other members, or comes again.
+                    popped.refused.extend(std::iter::from_fn(|| handles.of_unread()));
+                    break;
+                }
             }
             Err(error) => {
                 popped.broken.push(event_of(member, queue, &error, &bytes));

@@ -8,7 +8,7 @@ use rocketmq_remoting::protocol::{CommandRef, CommandView, KeptBody, RequestCode
 use tokio::time::Instant;
 
 use super::decode::{Popped, decode};
-use super::{PopHandles, hand_back};
+use super::{PopHandle, PopHandles, hand_back};
 use crate::consumer::member::{Member, OwnedQueue, Ownership, Parked, Stage};
 use crate::consumer::pull::{PullAnswer, WhatNext, pull, tell, unreachable};
 use crate::consumer::retry::RetryLadder;
@@ -133,7 +133,9 @@ impl PopCallback {
         let mut state = owned.lock();
         if !matches!(state.stage, Stage::Pulling) {
             drop(state);
-            return self.refuse(member, popped);
+            // The queue is not this member's any more.
+            let taken = popped.messages.into_iter().map(|(_, handle)| handle);
+            return self.refuse(member, taken.chain(popped.unwanted).chain(popped.refused).collect());
         }
         state.enter(Stage::Idle);
         state.lost = None;
@@ -159,7 +161,7 @@ impl PopCallback {
         if let Some(book) = &mut state.pop {
             book.attempt += 1;
         }
-        let Popped { messages, unwanted, unread, broken, pinned } = popped;
+        let Popped { messages, unwanted, refused, unread, broken, pinned } = popped;
         let (mut acks, mut parked, mut has_more) = (Vec::new(), Vec::new(), !messages.is_empty());
         if code == ResponseCode::SUCCESS {
             let kept = &mut *state;
@@ -225,13 +227,12 @@ impl PopCallback {
         for parked in parked {
             member.retries.park(parked, RetryLadder::default(), 0);
         }
+        self.refuse(member, refused);
         tell(member, owned, verdict.event, remark);
     }
 
-    /// The queue is not this member's any more: what was popped is for the others.
-    fn refuse(&self, member: &Arc<Member>, popped: Popped) {
-        let handles: Vec<_> =
-            popped.messages.into_iter().map(|(_, handle)| handle).chain(popped.unwanted).collect();
+    /// What was popped is for other members.
+    fn refuse(&self, member: &Arc<Member>, handles: Vec<PopHandle>) {
         if !handles.is_empty() {
             let (member, owned) = (member.clone(), self.owned.clone());
             member.clone().tasks.spawn(async move { hand_back(&member, &owned, handles).await });

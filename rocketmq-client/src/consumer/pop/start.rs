@@ -14,8 +14,8 @@ use crate::error::with_causes;
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Finds where a new group starts and commits it, before the first pop: a broker that is asked to start at the end hands the last
-/// message out, and passes what comes before the first pop. True: the queue can be popped.
-pub(crate) async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: StartMachine) -> bool {
+/// message out, and passes what comes before the first pop.
+pub(crate) async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: StartMachine) {
     let mut again = None;
     if member.settings.start_from != StartFrom::First {
         for queue in real_queues(member, &owned.queue) {
@@ -29,25 +29,21 @@ pub(crate) async fn locate(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut ma
             }
         }
     }
-    let is_located = {
+    {
         let mut state = owned.lock();
         match (&mut state.stage, again) {
-            (Stage::Locating(place), Some(at)) => {
-                *place = Some(machine);
-                member.agenda.add(at, owned);
-                false
-            }
+            (Stage::Locating(place), Some(_)) => *place = Some(machine),
             (Stage::Locating(_), None) => {
                 state.window = Some(ProcessQueue::new(owned.generation, 0));
                 state.enter(Stage::Idle);
                 state.refusal = None;
-                true
             }
-            _ => false,
+            _ => return,
         }
-    };
+    }
+    // To try again, or to pop.
+    member.agenda.add(again.unwrap_or_else(Instant::now), owned);
     owned.settled.notify_waiters();
-    is_located
 }
 
 /// The error is when to try again.

@@ -114,11 +114,7 @@ async fn attend(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
         }
     };
     match task {
-        Some(Task::Locate(machine)) if owned.is_pop => {
-            if pop::locate(member, owned, machine).await {
-                find_way(member, owned).await;
-            }
-        }
+        Some(Task::Locate(machine)) if owned.is_pop => pop::locate(member, owned, machine).await,
         Some(Task::Locate(machine)) => locate(member, owned, machine).await,
         Some(Task::Correct(machine)) => correct(member, owned, machine).await,
         Some(Task::Reread) => reread(member, owned).await,

@@ -107,9 +107,9 @@ pub(super) fn decode(
 }
 
 /// Whether no hook of the user leaves the message out.
-fn let_pass(member: &Member, owned: &OwnedQueue, message: &MessageExt) -> bool {
+pub(crate) fn let_pass(member: &Member, owned: &OwnedQueue, message: &MessageExt) -> bool {
     let Settings { hooks, plain_group, unit_mode, .. } = &member.settings;
-    hooks.filter.is_empty() || hooks.let_pass(plain_group, message, &owned.shown, *unit_mode)
+    hooks.filter.is_empty() || hooks.let_pass(plain_group, message, &owned.shown_of(message), *unit_mode)
 }
 
 /// A message that comes again has its original topic for listeners.

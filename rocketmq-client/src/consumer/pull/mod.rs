@@ -21,7 +21,7 @@ mod tests;
 pub(crate) use super::watch::Throttle;
 pub(crate) use answer::{PullAnswer, PullEvent, PullJudge, PullRefusal, PullVerdict, ReadFrom, WhatNext};
 pub(crate) use attendant::{find_start, mind_queues};
-pub(crate) use decode::{event_of, show_topic, stand_in_of};
+pub(crate) use decode::{event_of, let_pass, show_topic, stand_in_of};
 pub(crate) use flow::{FlowLimits, FlowLoad};
 pub(crate) use puller::{pull, reset, tell, unreachable};
 pub(crate) use refusal::{Refusal, final_refusal};

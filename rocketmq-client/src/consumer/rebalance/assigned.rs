@@ -50,7 +50,8 @@ impl AssignedPlanner {
         let is_owned = |(queue, is_pop): (&MessageQueue, &bool)| input.owned.get(queue) == Some(is_pop);
         let release = input.owned.iter().filter(|(queue, is_pop)| share.get(queue) != Some(is_pop));
         let release: Vec<_> = release.map(|(queue, _)| queue.clone()).collect();
-        let missing = share.iter().filter(|one| !is_owned(*one)).map(|(queue, is_pop)| (queue.clone(), *is_pop));
+        let missing =
+            share.iter().filter(|one| !is_owned(*one)).map(|(queue, is_pop)| (queue.clone(), *is_pop));
         let missing: BTreeSet<_> = missing.collect();
         self.taking.retain(|one, _| missing.contains(one));
         for one in missing {

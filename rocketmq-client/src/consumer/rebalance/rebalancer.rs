@@ -90,7 +90,8 @@ fn read_popped(member: &Member, topic: &str, reads: bool) {
     }
     match Subscription::new(&retry_topic, &MessageSelector::all(), now_ms()) {
         Ok(subscription) if reads => {
-            member.set_subscribed(Subscribed { topic: retry_topic.into(), subscription, is_retry: true });
+            let topic: Arc<str> = retry_topic.into();
+            member.set_subscribed(Subscribed { plain: topic.clone(), topic, subscription, is_retry: true });
         }
         _ => _ = member.remove_subscribed(&retry_topic),
     }

@@ -81,7 +81,8 @@ impl Flight {
 
     /// Has the hooks see the message before its reader.
     pub(super) fn note_begin(&self, message: &MessageExt) {
-        let seen = self.member.seen(slice::from_ref(message), &self.owned.shown);
+        let queue = self.owned.shown_of(message);
+        let seen = self.member.seen(slice::from_ref(message), &queue);
         let _ = self.hooked.set(Box::new(self.member.settings.hooks.before(seen)));
     }
 
@@ -99,7 +100,8 @@ impl Flight {
         };
         let succeeded = &[status == ConsumeReturnType::Success];
         let consumed = Consumed { succeeded, status, reason, took: self.began.elapsed() };
-        let seen = self.member.seen(slice::from_ref(message), &self.owned.shown);
+        let queue = self.owned.shown_of(message);
+        let seen = self.member.seen(slice::from_ref(message), &queue);
         self.member.settings.hooks.after(seen, (**kept).clone(), consumed);
     }
 
