@@ -63,6 +63,12 @@ impl Bus {
             "memory" if rest.is_empty() => Ok(Self::new(MemoryBroker::new().connect())),
             "memory" => Ok(Self::new(MemoryBroker::named(rest).connect())),
             "rocketmq" => Err(not_built("rocketmq")),
+            #[cfg(feature = "rabbitmq")]
+            "amqp" | "amqps" => {
+                use crate::backend::rabbitmq::{RabbitMqBackend, RabbitMqSettings};
+                Ok(Self::new(RabbitMqBackend::connect(RabbitMqSettings::new(address)).await?))
+            }
+            #[cfg(not(feature = "rabbitmq"))]
             "amqp" | "amqps" => Err(not_built("rabbitmq")),
             "kafka" => Err(not_built("kafka")),
             _ => Err(unknown()),

@@ -4,10 +4,16 @@
 //! - `values`: what goes through them: [`Outgoing`], [`Incoming`], [`Destination`], [`SubscriptionSpec`], [`Abilities`]
 //! - `notices`: what happens to a connection, on its way to the user
 //! - `memory`: a broker in this process, which follows the rules exactly
+//! - `rabbitmq`: RabbitMQ
+//! - `steps`: the delays of brokers that keep one queue for each delay
 
 mod contract;
 pub mod memory;
 mod notices;
+#[cfg(feature = "rabbitmq")]
+pub mod rabbitmq;
+#[cfg(feature = "rabbitmq")]
+mod steps;
 mod values;
 
 pub use contract::{Backend, BackendError, DeadQueue, LogError, LogReader, Source};

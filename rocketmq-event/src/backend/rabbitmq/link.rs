@@ -1,0 +1,77 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::uri::AMQPUri;
+use lapin::{Channel, Connection, ConnectionProperties};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::backend::BackendError;
+
+/// TCP, handshake and login.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer that is silent for twice as long is gone. In seconds.
+const HEARTBEAT: u16 = 10;
+
+/// A connection that is made anew when it is lost. The library could recover by itself, but would not tell a consumer that its
+/// unsettled deliveries are not its own any longer.
+pub(super) struct Link {
+    uri: AMQPUri,
+    name: &'static str,
+    current: Mutex<Option<Arc<Connection>>>,
+}
+
+impl Link {
+    pub(super) fn new(mut uri: AMQPUri, name: &'static str) -> Self {
+        uri.query.heartbeat.get_or_insert(HEARTBEAT);
+        Self { uri, name, current: Mutex::default() }
+    }
+
+    /// A new channel. It connects first if there is no connection.
+    pub(super) async fn channel(&self) -> Result<Channel, BackendError> {
+        let failed = |error: lapin::Error| {
+            BackendError::with_source(format!("cannot open a channel to RabbitMQ at {}", self.place()), error)
+        };
+        self.connection().await?.create_channel().await.map_err(failed)
+    }
+
+    pub(super) async fn connection(&self) -> Result<Arc<Connection>, BackendError> {
+        let mut current = self.current.lock().await;
+        if let Some(connection) = current.as_ref().filter(|connection| connection.status().connected()) {
+            return Ok(connection.clone());
+        }
+        let properties = ConnectionProperties::default().with_connection_name(self.name.into());
+        let connecting = Connection::connect_uri(self.uri.clone(), properties);
+        let what = || format!("cannot connect to RabbitMQ at {}", self.place());
+        let connection = match timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(Ok(connection)) => Arc::new(connection),
+            Ok(Err(error)) => return Err(BackendError::with_source(what(), error)),
+            Err(_) => {
+                return Err(BackendError::new(format!("{}: no answer for {CONNECT_TIMEOUT:?}", what())));
+            }
+        };
+        *current = Some(connection.clone());
+        Ok(connection)
+    }
+
+    pub(super) async fn close(&self) -> Result<(), BackendError> {
+        let Some(connection) = self.current.lock().await.take() else { return Ok(()) };
+        if !connection.status().connected() {
+            return Ok(());
+        }
+        let closed = connection.close(200, "closed by the service".into()).await;
+        closed.map_err(|error| BackendError::with_source("the connection to RabbitMQ did not close", error))
+    }
+
+    /// Host and port, without the password.
+    fn place(&self) -> String {
+        format!("{}:{}", self.uri.authority.host, self.uri.authority.port)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("place", &self.place()).field("name", &self.name).finish_non_exhaustive()
+    }
+}

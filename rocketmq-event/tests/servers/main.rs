@@ -1,0 +1,69 @@
+//! The suite of conformance on real servers: RabbitMQ. `.ci/events` installs them and runs it.
+//!
+//! - `support`: the servers
+//! - `heals`: connections that are lost, a server that is killed
+//! - the rest is the suite's own: `../conformance`
+//!
+//! `EVENTS_CASES` and `EVENTS_TABLE` mean what they mean there.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+#[path = "../conformance/cases/mod.rs"]
+mod cases;
+mod heals;
+#[path = "../conformance/lab.rs"]
+mod lab;
+#[path = "../conformance/rigs.rs"]
+#[allow(dead_code, reason = "the brokers without servers run in the suite itself")]
+mod rigs;
+mod support;
+#[path = "../conformance/table.rs"]
+mod table;
+
+#[cfg(feature = "rabbitmq")]
+mod on_rabbitmq {
+    use async_trait::async_trait;
+    use rocketmq_event::Bus;
+
+    use crate::support::rabbitmq::RabbitMq;
+    use crate::{heals, rigs, table};
+
+    struct OnRabbitMq(RabbitMq);
+
+    #[async_trait]
+    impl rigs::Rig for OnRabbitMq {
+        fn name(&self) -> &'static str {
+            "rabbitmq"
+        }
+
+        async fn connect(&self) -> Bus {
+            Bus::connect(&self.0.address()).await.unwrap()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rabbitmq() {
+        table::run(OnRabbitMq(tokio::task::spawn_blocking(RabbitMq::start).await.unwrap())).await;
+    }
+
+    impl heals::Faulty for RabbitMq {
+        fn close_all_connections(&self) {
+            self.close_all_connections();
+        }
+
+        fn kill(&mut self) {
+            self.kill();
+        }
+
+        fn restart(&mut self) {
+            self.restart();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rabbitmq_that_is_killed() {
+        let server = tokio::task::spawn_blocking(RabbitMq::start).await.unwrap();
+        let bus = Bus::connect(&server.address()).await.unwrap();
+        heals::nothing_is_lost(server, bus).await;
+    }
+}

@@ -1,0 +1,10 @@
+//! Real servers for tests, on loopback ports, in folders below `target/servers`: they end with the value, and with the test process.
+//!
+//! - `process`: a process that cannot outlive this one, and ports
+//! - `rabbitmq`: RabbitMQ of Debian's package
+//!
+//! `.ci/servers` installs them.
+
+mod process;
+#[cfg(feature = "rabbitmq")]
+pub(crate) mod rabbitmq;

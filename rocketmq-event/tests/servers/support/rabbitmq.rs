@@ -1,0 +1,101 @@
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use super::process::{Home, Server, ports};
+
+const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
+/// What a client of AMQP 0-9-1 says first.
+const PROTOCOL: &[u8] = b"AMQP\0\0\x09\x01";
+
+/// RabbitMQ, one node, nothing but AMQP.
+#[derive(Debug)]
+pub(crate) struct RabbitMq {
+    server: Option<Server>,
+    /// The register of nodes, which RabbitMQ would start as a daemon that stays.
+    _epmd: Server,
+    home: Home,
+    port: u16,
+    distribution_port: u16,
+    epmd_port: u16,
+}
+
+impl RabbitMq {
+    /// Starts it, and returns when it answers.
+    pub(crate) fn start() -> Self {
+        let program = Path::new(SCRIPTS).join("rabbitmq-server");
+        assert!(program.exists(), "no {}: run .ci/servers first", program.display());
+        let home = Home::new("rabbitmq");
+        let [port, distribution_port, epmd_port] = ports();
+        home.write("enabled_plugins", "[].\n");
+        home.write(
+            "rabbitmq.conf",
+            &format!(
+                "listeners.tcp.default = 127.0.0.1:{port}\n\
+                 log.console = false\n\
+                 log.file.level = warning\n\
+                 disk_free_limit.absolute = 50MB\n\
+                 vm_memory_high_watermark.absolute = 1GB\n\
+                 raft.wal_max_size_bytes = 33554432\n"
+            ),
+        );
+        let mut epmd = Command::new("epmd");
+        epmd.args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
+        let epmd = Server::start(&epmd, &home.0.join("epmd.log"));
+        let mut rabbitmq = Self { server: None, _epmd: epmd, home, port, distribution_port, epmd_port };
+        rabbitmq.restart();
+        rabbitmq
+    }
+
+    /// `amqp://127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> String {
+        format!("amqp://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it with SIGKILL. Its store stays.
+    pub(crate) fn kill(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts it with what it stored, after a kill if it runs, and returns when it answers.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let started = Instant::now();
+        let mut command = self.command("rabbitmq-server");
+        // The script then becomes the server, so that the kill reaches it.
+        command.env("RUNNING_UNDER_SYSTEMD", "true");
+        let mut server = Server::start(&command, &self.home.0.join("server.log"));
+        server.wait_until_it_answers(self.port, PROTOCOL);
+        eprintln!("servers: RabbitMQ on port {} up after {:.1?}", self.port, started.elapsed());
+        self.server = Some(server);
+    }
+
+    /// Has the server close all connections of clients.
+    pub(crate) fn close_all_connections(&self) {
+        let mut command = self.command("rabbitmqctl");
+        let done = command.args(["--quiet", "close_all_connections", "the test says so"]).status();
+        assert!(done.expect("start rabbitmqctl").success(), "rabbitmqctl failed");
+    }
+
+    fn command(&self, script: &str) -> Command {
+        let home = &self.home.0;
+        let mut command = Command::new(Path::new(SCRIPTS).join(script));
+        command
+            // The cookie of the node lies there.
+            .env("HOME", home)
+            .env("RABBITMQ_NODENAME", "events@localhost")
+            .env("RABBITMQ_MNESIA_BASE", home.join("mnesia"))
+            .env("RABBITMQ_LOG_BASE", home.join("log"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", home.join("enabled_plugins"))
+            .env("RABBITMQ_CONFIG_FILE", home.join("rabbitmq.conf"))
+            .env("RABBITMQ_PID_FILE", home.join("pid"))
+            .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none -start_epmd false",
+            );
+        command
+    }
+}
