@@ -1,13 +1,18 @@
-//! Message trace: each send is recorded in the trace topic, which this example reads afterwards. Against a real cluster
+//! Message trace: each send, and each handling of a message, is recorded in the trace topic, which this example reads afterwards. Against a real cluster
 //! `mqadmin queryMsgTraceById -i <id>` and the dashboard find the same records.
 //!
 //! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one.
 
+use std::time::Duration;
+
 use rocketmq::admin::MQAdmin;
 use rocketmq::conf::ProducerOption;
+use rocketmq::consumer::{ConsumeFromWhere, PushConsumer};
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::MockCluster;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,6 +31,22 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("sent    {}", sent.msg_id);
     // Records go out every five seconds, and at the shutdown.
     producer.shutdown().await?;
+
+    let (handled, mut seen) = mpsc::channel(64);
+    let consumer = PushConsumer::builder("trace_consumer")
+        .name_server_addr(&name_server)
+        .subscribe("TopicTest", "*")
+        .listener(move |message, _| {
+            let _ = handled.try_send(message.msg_id().to_owned());
+            async {}
+        })
+        .option(|option| {
+            option.set_enable_trace(true).set_consume_from_where(ConsumeFromWhere::First);
+        })
+        .start()
+        .await?;
+    while timeout(Duration::from_secs(60), seen.recv()).await?.ok_or("no message")? != sent.msg_id {}
+    consumer.shutdown().await?;
 
     let reader = Producer::builder("trace_reader").name_server_addr(&name_server).start().await?;
     let admin = MQAdmin::connect(&name_server).await?;

@@ -1,12 +1,14 @@
-//! Requests and their replies. These cases have no consumer: the replying side pulls the request.
+//! Requests and their replies. The replying side pulls the request, or is a consumer whose listener replies.
 
 use std::time::Duration;
 
+use rocketmq::consumer::{ConsumeFailure, ConsumeOutcome};
 use rocketmq::error::{MQClientError, Outcome};
 use rocketmq::model::{Message, MessageExt, MessageQueue, SendStatus};
 use rocketmq::producer::reply_message;
 use rocketmq_remoting::protocol::ResponseCode;
 
+use super::consumer::support::{consumer, fresh_group};
 use super::support::{Site, fresh_topic};
 use crate::stage;
 
@@ -103,6 +105,37 @@ async fn a_reply_to_someone_who_has_left() {
     let late = reply_message(&request, "too late").expect("it is a request");
     let error = replying.producer.send(late).await.expect_err("nobody is there");
     assert_eq!(error.response_code(), Some(ResponseCode::SYSTEM_ERROR), "{error}");
+}
+
+#[tokio::test]
+async fn the_listener_of_a_consumer_replies_and_may_fail_before() {
+    let name_server = &*stage::name_server().await;
+    let (asking, replying) = (Site::new(name_server).await, Site::new(name_server).await);
+    let (topic, _) = requests(&replying).await;
+    let replier = replying.producer.clone();
+    let consumer = consumer(name_server, &fresh_group("replier")).subscribe(&topic, "*");
+    let consumer = consumer.listener(move |request, context| {
+        let replier = replier.clone();
+        async move {
+            if request.body() == "fails once" && context.reconsume_times == 0 {
+                return Ok(ConsumeOutcome::Later { delay_level: Some(1) });
+            }
+            let body = [b"re: ", &request.body()[..]].concat();
+            replier.send(reply_message(&request, body)?).await?;
+            Ok::<_, ConsumeFailure>(ConsumeOutcome::Success)
+        }
+    });
+    let consumer = consumer.start().await.expect("started");
+    let ask = |body: &'static str| {
+        let request = Message::new(topic.as_str(), body);
+        async { asking.producer.request(request, 60_000).await.expect("a reply") }
+    };
+    // A request that came back from the retry topic still says who waits for its reply.
+    let answers = tokio::join!(ask("one"), ask("fails once"), ask("other"));
+    let bodies = [&answers.0, &answers.1, &answers.2]
+        .map(|answer| String::from_utf8_lossy(answer.body()).into_owned());
+    assert_eq!(bodies, ["re: one", "re: fails once", "re: other"]);
+    assert!(consumer.shutdown().await.expect("shut down").is_clean());
 }
 
 #[tokio::test]

@@ -1,15 +1,17 @@
 //! One client that several producers and an admin share, and a client with a thread of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq::admin::MQAdmin;
 use rocketmq::client::MQClient;
 use rocketmq::conf::{ClientOption, ProducerOption};
+use rocketmq::consumer::ConsumeFailure;
 use rocketmq::error::MQClientError;
 use rocketmq::model::Message;
-use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::MockCluster;
+use rocketmq::producer::{Producer, reply_message};
+use rocketmq_namesrv_mock::{InMemoryNetwork, MockCluster};
 use rocketmq_remoting::protocol::RequestCode;
 use tokio::runtime;
 
@@ -80,6 +82,50 @@ async fn producers_and_an_admin_share_one_connection_and_one_id() {
         assert_eq!(connections.len(), 1, "{server}: {connections:?}");
     }
     assert!(client.shutdown().await.unwrap().is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_consumes_produces_and_asks_has_one_connection_and_one_heartbeat() {
+    let network = InMemoryNetwork::new(7);
+    let cluster = MockCluster::builder().network(network.clone()).start().await.unwrap();
+    cluster.create_topic("Questions", 2).unwrap();
+    let mut option = ClientOption::default();
+    option.set_name_server_addr(cluster.name_server_addr()).set_transport(Arc::new(network));
+    let client = MQClient::new(option);
+    client.start().await.unwrap();
+    let producer = client.producer("asking").start().await.unwrap();
+    let replier = producer.clone();
+    let consumer =
+        client.push_consumer("replying").subscribe("Questions", "*").listener(move |question, _| {
+            let replier = replier.clone();
+            async move {
+                replier.send(reply_message(&question, "an answer")?).await?;
+                Ok::<_, ConsumeFailure>(())
+            }
+        });
+    let consumer = consumer.start().await.unwrap();
+    let polling = client.pull_consumer("reading").subscribe("Questions", "*").start().await.unwrap();
+    for _ in 0..4 {
+        let answer = producer.request(Message::new("Questions", "a question"), 5000).await.unwrap();
+        assert_eq!(answer.body(), "an answer");
+    }
+    client.admin().route("Questions").await.unwrap();
+
+    let heartbeats = || {
+        let requests = cluster.requests().into_iter();
+        requests.filter(|request| request.code == RequestCode::HEART_BEAT).count()
+    };
+    // Each 30 s, and none besides once nothing joins any more.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let before = heartbeats();
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(heartbeats() - before, 10, "one for all groups of the service");
+    for (server, connections) in connections(&cluster) {
+        assert_eq!(connections.len(), 1, "{server}: {connections:?}");
+    }
+    assert_eq!((consumer.assignment().len(), polling.assignment().len()), (3, 2));
+    let report = client.shutdown().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
 }
 
 #[tokio::test]
