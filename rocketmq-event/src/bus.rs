@@ -9,6 +9,7 @@ use bytestring::ByteString;
 use crate::backend::memory::MemoryBroker;
 use crate::backend::{Backend, BackendError, Destination};
 use crate::consume::ConsumerBuilder;
+use crate::dead::DeadLetters;
 use crate::publish::MessageProducer;
 
 /// A connection to one broker: it publishes, subscribes and closes. Clones share it.
@@ -62,6 +63,12 @@ impl Bus {
         match scheme {
             "memory" if rest.is_empty() => Ok(Self::new(MemoryBroker::new().connect())),
             "memory" => Ok(Self::new(MemoryBroker::named(rest).connect())),
+            #[cfg(feature = "rocketmq")]
+            "rocketmq" => {
+                let name_servers = rest.trim_start_matches('/');
+                Ok(Self::new(crate::backend::rocketmq::RocketMqBackend::connect(name_servers).await?))
+            }
+            #[cfg(not(feature = "rocketmq"))]
             "rocketmq" => Err(not_built("rocketmq")),
             #[cfg(feature = "rabbitmq")]
             "amqp" | "amqps" => {
@@ -100,6 +107,11 @@ impl Bus {
         let stream = stream.into();
         self.backend.ensure(&Destination::Stream(stream.clone())).await?;
         Ok(MessageProducer::new(self.backend.clone(), stream, self.service.clone()))
+    }
+
+    /// The dead letters of a group.
+    pub fn dead_letters(&self, stream: impl Into<ByteString>, group: impl Into<ByteString>) -> DeadLetters {
+        DeadLetters::new(self.backend.clone(), stream.into(), group.into())
     }
 
     /// A member of a group of a stream. Members of a group share its events; each group gets all of them.

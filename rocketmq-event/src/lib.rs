@@ -54,11 +54,13 @@
 //! | events, their types, names and payload formats | [`event`] |
 //! | publishing, and whether a failed event is stored | [`publish`] |
 //! | handlers, failures, retries, middleware, shutdown | [`consume`] |
+//! | dead letters: reading, counting, putting back | [`dead`] |
 //! | brokers: their contract, and the broker in memory | [`backend`] |
 
 pub mod backend;
 mod bus;
 pub mod consume;
+pub mod dead;
 mod error;
 pub mod event;
 pub mod publish;
@@ -69,6 +71,7 @@ pub use consume::{
     ConsumerBuilder, ConsumerEvent, Context, Failure, FailureExt, MessageConsumer, Order, RetryMode,
     RetryPolicy, ShutdownReport, Then, Unmatched, with_retry,
 };
+pub use dead::{DeadLetter, DeadLetters};
 pub use error::SharedError;
 pub use event::{Envelope, Event, EventId, EventType, Format, Headers, Position};
 pub use publish::{EventPublisher, MessageProducer, Outcome, PublishError, PublishErrorKind, Receipt};

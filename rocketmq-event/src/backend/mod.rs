@@ -4,14 +4,20 @@
 //! - `values`: what goes through them: [`Outgoing`], [`Incoming`], [`Destination`], [`SubscriptionSpec`], [`Abilities`]
 //! - `notices`: what happens to a connection, on its way to the user
 //! - `memory`: a broker in this process, which follows the rules exactly
-//! - `rabbitmq`: RabbitMQ
+//! - `rabbitmq`: RabbitMQ (feature of this name)
 //! - `steps`: the delays of brokers that keep one queue for each delay
+//! - `rocketmq`: RocketMQ (feature of this name)
+//! - `dead_log`: dead letters of brokers whose dead letters are a log
 
 mod contract;
+#[cfg(any(feature = "rocketmq", feature = "kafka"))]
+mod dead_log;
 pub mod memory;
 mod notices;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
+#[cfg(feature = "rocketmq")]
+pub mod rocketmq;
 #[cfg(feature = "rabbitmq")]
 mod steps;
 mod values;

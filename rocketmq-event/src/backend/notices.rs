@@ -21,6 +21,11 @@ pub enum Notice {
         /// The place.
         place: String,
     },
+    /// The broker or another member does what will cost this group events.
+    Trouble {
+        /// What.
+        what: String,
+    },
 }
 
 /// Tells notices to all who listen. A slow listener loses the oldest; nothing waits for it.

@@ -123,6 +123,11 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, format: Format) -> Result<Bytes,
         Format::Json => serde_json::to_vec(value)
             .map(Bytes::from)
             .map_err(|source| EncodeError::Failed { format, source: SharedError::new(source) }),
+        #[cfg(feature = "msgpack")]
+        // With names of fields: by position, a new field would break readers.
+        Format::MessagePack => rmp_serde::to_vec_named(value)
+            .map(Bytes::from)
+            .map_err(|source| EncodeError::Failed { format, source: SharedError::new(source) }),
         format => Err(EncodeError::Unavailable { format }),
     }
 }
@@ -136,6 +141,10 @@ pub fn decode<T: DeserializeOwned>(name: &str, format: Format, bytes: &[u8]) -> 
     let failed = |source: SharedError| DecodeError::Failed { name: name.to_owned(), format, source };
     match format {
         Format::Json => serde_json::from_slice(bytes).map_err(|source| failed(SharedError::new(source))),
+        #[cfg(feature = "msgpack")]
+        Format::MessagePack => {
+            rmp_serde::from_slice(bytes).map_err(|source| failed(SharedError::new(source)))
+        }
         format => Err(DecodeError::Unavailable { format }),
     }
 }

@@ -6,6 +6,7 @@
 //! - `attributes`: the envelope as CloudEvents attributes, with the prefix of each backend
 //! - `codec`: payloads as JSON, MessagePack or Protobuf
 //! - `headers`: the user's own headers
+//! - `proto`: types of `prost` as events (feature `protobuf`)
 //! - `pattern`: `user.*` and `#`
 
 mod attributes;
@@ -16,6 +17,8 @@ mod event;
 mod event_type;
 mod headers;
 mod pattern;
+#[cfg(feature = "protobuf")]
+mod proto;
 
 pub use attributes::{Attributes, Prefixes};
 pub use codec::{DecodeError, EncodeError, Format, decode, encode};
@@ -26,3 +29,5 @@ pub(crate) use event::envelope_of;
 pub use event_type::EventType;
 pub use headers::Headers;
 pub use pattern::Pattern;
+#[cfg(feature = "protobuf")]
+pub use proto::{Proto, ProtoEvent};

@@ -108,10 +108,10 @@ impl<T: Debug> Seen<T> {
         (Tell(tell), Self(seen))
     }
 
-    /// The next, which comes within 30 s.
+    /// The next, which comes within 20 s.
     pub(crate) async fn next(&mut self) -> T {
-        let next = tokio::time::timeout(Duration::from_secs(30), self.0.recv()).await;
-        next.expect("no handler was called for 30 s").expect("the handlers are gone")
+        let next = tokio::time::timeout(Duration::from_secs(20), self.0.recv()).await;
+        next.expect("no handler was called for 20 s").expect("the handlers are gone")
     }
 
     pub(crate) async fn take(&mut self, count: usize) -> Vec<T> {
@@ -128,13 +128,13 @@ impl<T: Debug> Seen<T> {
     }
 }
 
-/// Looks until it is so, for 30 s.
+/// Looks until it is so, for 20 s.
 pub(crate) async fn until<T, Fut: Future<Output = Result<T, String>>>(mut look: impl FnMut() -> Fut) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         match look().await {
             Ok(value) => return value,
-            Err(last) => assert!(tokio::time::Instant::now() < deadline, "after 30 s: {last}"),
+            Err(last) => assert!(tokio::time::Instant::now() < deadline, "after 20 s: {last}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -18,3 +18,9 @@ mod table;
 async fn memory() {
     table::run(rigs::Memory::default()).await;
 }
+
+#[cfg(feature = "rocketmq")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rocketmq_mock() {
+    table::run(rigs::RocketMqMock::start().await).await;
+}

@@ -26,3 +26,26 @@ impl Rig for Memory {
         Bus::new(self.0.connect())
     }
 }
+
+/// RocketMQ's mock cluster: real sockets, no server.
+#[cfg(feature = "rocketmq")]
+pub(crate) struct RocketMqMock(rocketmq_namesrv_mock::MockCluster);
+
+#[cfg(feature = "rocketmq")]
+impl RocketMqMock {
+    pub(crate) async fn start() -> Self {
+        Self(rocketmq_namesrv_mock::MockCluster::start().await.unwrap())
+    }
+}
+
+#[cfg(feature = "rocketmq")]
+#[async_trait]
+impl Rig for RocketMqMock {
+    fn name(&self) -> &'static str {
+        "RocketMQ (mock)"
+    }
+
+    async fn connect(&self) -> Bus {
+        Bus::connect(&format!("rocketmq://{}", self.0.name_server_addr())).await.unwrap()
+    }
+}

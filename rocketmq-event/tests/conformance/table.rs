@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -68,6 +68,9 @@ pub(crate) async fn run(rig: impl Rig) {
 
 /// Writes the column of one backend, and leaves the others as they are.
 fn write(backend: &str, results: &BTreeMap<u32, String>) {
+    // Suites of several backends run at the same time.
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _writing = WRITING.lock();
     let text = std::fs::read_to_string(TABLE).unwrap_or_default();
     let rows: Vec<Vec<&str>> = text
         .lines()
