@@ -59,6 +59,7 @@ impl Bus {
     pub async fn connect(address: &str) -> Result<Self, BusError> {
         let unknown = || BusError::Address { address: without_password(address) };
         let (scheme, rest) = address.split_once(':').ok_or_else(unknown)?;
+        #[allow(unused_variables, reason = "with all backends built in, none is missing")]
         let not_built = |feature| BusError::NotBuilt { scheme: scheme.to_owned(), feature };
         match scheme {
             "memory" if rest.is_empty() => Ok(Self::new(MemoryBroker::new().connect())),
@@ -77,6 +78,13 @@ impl Bus {
             }
             #[cfg(not(feature = "rabbitmq"))]
             "amqp" | "amqps" => Err(not_built("rabbitmq")),
+            #[cfg(feature = "kafka")]
+            "kafka" => {
+                use crate::backend::kafka::{KafkaBackend, KafkaSettings};
+                let brokers = rest.trim_start_matches('/');
+                Ok(Self::new(KafkaBackend::connect(KafkaSettings::new(brokers)).await?))
+            }
+            #[cfg(not(feature = "kafka"))]
             "kafka" => Err(not_built("kafka")),
             _ => Err(unknown()),
         }

@@ -4,22 +4,26 @@
 //! - `values`: what goes through them: [`Outgoing`], [`Incoming`], [`Destination`], [`SubscriptionSpec`], [`Abilities`]
 //! - `notices`: what happens to a connection, on its way to the user
 //! - `memory`: a broker in this process, which follows the rules exactly
-//! - `rabbitmq`: RabbitMQ (feature of this name)
-//! - `steps`: the delays of brokers that keep one queue for each delay
-//! - `rocketmq`: RocketMQ (feature of this name)
+//! - `rocketmq`, `rabbitmq`, `kafka`: the brokers (features of these names)
 //! - `dead_log`: dead letters of brokers whose dead letters are a log
+//! - `steps`: the delays of brokers that keep one queue for each delay
+//! - `tasks`: the tasks of a backend
 
 mod contract;
 #[cfg(any(feature = "rocketmq", feature = "kafka"))]
 mod dead_log;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod memory;
 mod notices;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
 #[cfg(feature = "rocketmq")]
 pub mod rocketmq;
-#[cfg(feature = "rabbitmq")]
+#[cfg(any(feature = "kafka", feature = "rabbitmq"))]
 mod steps;
+#[cfg(any(feature = "kafka", feature = "rabbitmq"))]
+mod tasks;
 mod values;
 
 pub use contract::{Backend, BackendError, DeadQueue, LogError, LogReader, Source};

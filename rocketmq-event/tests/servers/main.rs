@@ -1,4 +1,4 @@
-//! The suite of conformance on real servers: RabbitMQ. `.ci/events` installs them and runs it.
+//! The suite of conformance on real servers: RabbitMQ and Kafka. `.ci/events` installs them and runs it.
 //!
 //! - `support`: the servers
 //! - `heals`: connections that are lost, a server that is killed
@@ -19,6 +19,54 @@ mod rigs;
 mod support;
 #[path = "../conformance/table.rs"]
 mod table;
+
+#[cfg(feature = "kafka")]
+mod on_kafka {
+    use async_trait::async_trait;
+    use rocketmq_event::Bus;
+
+    use crate::support::kafka::Kafka;
+    use crate::{heals, rigs, table};
+
+    struct OnKafka(Kafka);
+
+    #[async_trait]
+    impl rigs::Rig for OnKafka {
+        fn name(&self) -> &'static str {
+            "kafka"
+        }
+
+        async fn connect(&self) -> Bus {
+            Bus::connect(&self.0.address()).await.unwrap()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn kafka() {
+        table::run(OnKafka(tokio::task::spawn_blocking(Kafka::start).await.unwrap())).await;
+    }
+
+    impl heals::Faulty for Kafka {
+        const CLOSES_CONNECTIONS: bool = false;
+
+        fn close_all_connections(&self) {}
+
+        fn kill(&mut self) {
+            self.kill();
+        }
+
+        fn restart(&mut self) {
+            self.restart();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn kafka_that_is_killed() {
+        let server = tokio::task::spawn_blocking(Kafka::start).await.unwrap();
+        let bus = Bus::connect(&server.address()).await.unwrap();
+        heals::nothing_is_lost(server, bus).await;
+    }
+}
 
 #[cfg(feature = "rabbitmq")]
 mod on_rabbitmq {
@@ -47,6 +95,8 @@ mod on_rabbitmq {
     }
 
     impl heals::Faulty for RabbitMq {
+        const CLOSES_CONNECTIONS: bool = true;
+
         fn close_all_connections(&self) {
             self.close_all_connections();
         }

@@ -1,9 +1,8 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::uri::{AMQPScheme, AMQPUri};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +12,7 @@ use super::member::Member;
 use super::publisher::Publisher;
 use super::topology;
 use crate::backend::steps::STEPS;
+use crate::backend::tasks::Tasks;
 use crate::backend::{
     Abilities, Backend, BackendError, DeadQueue, Destination, LogError, LogReader, Outgoing, Positions,
     Source, Stored, SubscriptionSpec,
@@ -40,23 +40,6 @@ impl RabbitMqSettings {
     /// Settings with defaults.
     pub fn new(address: impl Into<String>) -> Self {
         Self { address: address.into(), delivery_limit: 20, publish_timeout: Duration::from_secs(30) }
-    }
-}
-
-/// The tasks of a backend: they end by themselves when their source is closed or dropped.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tasks(Arc<Mutex<JoinSet<()>>>);
-
-impl Tasks {
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
-    }
-
-    async fn join(&self) {
-        let mut tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        while tasks.join_next().await.is_some() {}
     }
 }
 

@@ -10,10 +10,10 @@ use lapin::options::{BasicAckOptions, BasicGetOptions};
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Tasks;
 use super::link::Link;
 use super::topology::{self, Queues};
 use super::wire;
+use crate::backend::tasks::Tasks;
 use crate::backend::{BackendError, DeadQueue, Incoming, Tag};
 use crate::event::{FailureKind, FailureRecord, Position};
 

@@ -7,9 +7,9 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Tasks;
 use super::link::Link;
 use super::subscription::Subscription;
+use crate::backend::tasks::Tasks;
 use crate::backend::{BackendError, Incoming, Source, SubscriptionSpec, Tag};
 
 /// A member of a group: a consumer of its queue.

@@ -2,9 +2,12 @@
 //!
 //! - `process`: a process that cannot outlive this one, and ports
 //! - `rabbitmq`: RabbitMQ of Debian's package
+//! - `kafka`: Apache Kafka, one process that is broker and controller
 //!
-//! `.ci/servers` installs them.
+//! `.ci/servers` installs and fetches them.
 
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 mod process;
 #[cfg(feature = "rabbitmq")]
 pub(crate) mod rabbitmq;

@@ -1,0 +1,134 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytestring::ByteString;
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Message, Offset, TopicPartitionList};
+
+use super::settings::{KafkaSettings, blocking, failed};
+use super::wire;
+use crate::backend::{BackendError, Incoming, LogError, LogReader, Positions};
+use crate::event::Position;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// librdkafka wants a group of every consumer; this one joins none.
+const NO_GROUP: &str = "rocketmq-event-reader";
+
+/// Reads a topic without a group.
+pub(super) struct Log {
+    consumer: Arc<StreamConsumer>,
+    stream: ByteString,
+    next: BTreeMap<i32, u64>,
+}
+
+impl Log {
+    pub(super) async fn open(
+        settings: &KafkaSettings,
+        stream: &str,
+        partitions: &[i32],
+        from: &Positions,
+    ) -> Result<Self, LogError> {
+        let made = settings.reader(NO_GROUP).create();
+        let consumer: Arc<StreamConsumer> = Arc::new(made.map_err(failed("Kafka's reader cannot be made"))?);
+        let bounds = watermarks(consumer.clone(), stream, partitions.to_vec()).await?;
+        let mut next = BTreeMap::new();
+        let mut list = TopicPartitionList::new();
+        for (partition, (first, _)) in bounds {
+            let asked = from.0.get(partition.to_string().as_str()).copied();
+            if let Some(asked) = asked.filter(|asked| *asked < first) {
+                return Err(truncated(stream, partition, asked, first));
+            }
+            let begin = asked.unwrap_or(first);
+            next.insert(partition, begin);
+            let offset = Offset::Offset(i64::try_from(begin).unwrap_or(i64::MAX));
+            let failed = failed("a position is not valid");
+            list.add_partition_offset(stream, partition, offset).map_err(failed)?;
+        }
+        consumer.assign(&list).map_err(failed(format!("cannot read {stream:?}")))?;
+        Ok(Self { consumer, stream: stream.into(), next })
+    }
+
+    async fn bounds(&self) -> Result<BTreeMap<i32, (u64, u64)>, BackendError> {
+        watermarks(self.consumer.clone(), &self.stream, self.next.keys().copied().collect()).await
+    }
+}
+
+/// The first offset of each partition, and the next one that it will give.
+async fn watermarks(
+    consumer: Arc<StreamConsumer>,
+    topic: &str,
+    partitions: Vec<i32>,
+) -> Result<BTreeMap<i32, (u64, u64)>, BackendError> {
+    let topic = topic.to_owned();
+    blocking(move || {
+        let mut bounds = BTreeMap::new();
+        for partition in partitions {
+            let what = format!("Kafka does not tell what {topic}/{partition} has");
+            let (first, end) = consumer.fetch_watermarks(&topic, partition, TIMEOUT).map_err(failed(what))?;
+            let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);
+            bounds.insert(partition, (offset(first), offset(end)));
+        }
+        Ok(bounds)
+    })
+    .await
+}
+
+fn truncated(stream: &str, partition: i32, asked: u64, first: u64) -> LogError {
+    let place = partition.to_string().into();
+    LogError::Truncated { asked: Position { stream: stream.into(), place, offset: Some(asked) }, first }
+}
+
+#[async_trait]
+impl LogReader for Log {
+    async fn next(&mut self) -> Result<Incoming, LogError> {
+        loop {
+            let error = match self.consumer.recv().await {
+                Ok(message) => {
+                    let incoming = wire::incoming(&message, &self.stream);
+                    let offset = incoming.position.offset.unwrap_or_default();
+                    self.next.insert(message.partition(), offset + 1);
+                    return Ok(incoming);
+                }
+                Err(error) => error,
+            };
+            let code = match &error {
+                KafkaError::MessageConsumption(code) => *code,
+                _ => return Err(failed("the log cannot be read")(error).into()),
+            };
+            match code {
+                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
+                    for (partition, (first, _)) in self.bounds().await? {
+                        let asked = self.next.get(&partition).copied().unwrap_or_default();
+                        if asked < first {
+                            return Err(truncated(&self.stream, partition, asked, first));
+                        }
+                    }
+                }
+                RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::UnknownTopicOrPartition => {
+                    return Err(failed("the log cannot be read")(error).into());
+                }
+                // librdkafka heals what passes.
+                _ => tracing::debug!(%error, "reading a log"),
+            }
+        }
+    }
+
+    fn positions(&self) -> Positions {
+        Positions(self.next.iter().map(|(partition, next)| (partition.to_string().into(), *next)).collect())
+    }
+
+    async fn ends(&self) -> Result<Positions, LogError> {
+        let bounds = self.bounds().await?;
+        let ends = bounds.into_iter().map(|(partition, (_, end))| (partition.to_string().into(), end));
+        Ok(Positions(ends.collect()))
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("stream", &self.stream).field("next", &self.next).finish_non_exhaustive()
+    }
+}

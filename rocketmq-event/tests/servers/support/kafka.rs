@@ -1,0 +1,98 @@
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use super::process::{Home, Server, ports, target};
+
+/// Short-lived: starting fast matters more than peak speed.
+const FLAGS: &[&str] =
+    &["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+const CLUSTER: &str = "cm9ja2V0bXEtZXZlbnRzIQ";
+/// A request for ApiVersions, version 0: length, key 18, version 0, correlation 1, no client id.
+const API_VERSIONS: &[u8] = &[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
+
+/// Kafka, one process that is broker and controller.
+#[derive(Debug)]
+pub(crate) struct Kafka {
+    server: Option<Server>,
+    home: Home,
+    port: u16,
+}
+
+impl Kafka {
+    /// Starts it, and returns when it answers.
+    pub(crate) fn start() -> Self {
+        let home = Home::new("kafka");
+        let [port, controller] = ports();
+        home.write(
+            "server.properties",
+            &format!(
+                "process.roles=broker,controller\n\
+                 node.id=1\n\
+                 controller.quorum.voters=1@127.0.0.1:{controller}\n\
+                 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+                 advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+                 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+                 controller.listener.names=CONTROLLER\n\
+                 inter.broker.listener.name=PLAINTEXT\n\
+                 log.dirs={store}\n\
+                 offsets.topic.replication.factor=1\n\
+                 offsets.topic.num.partitions=4\n\
+                 transaction.state.log.replication.factor=1\n\
+                 transaction.state.log.min.isr=1\n\
+                 transaction.state.log.num.partitions=4\n\
+                 share.coordinator.state.topic.replication.factor=1\n\
+                 share.coordinator.state.topic.min.isr=1\n\
+                 group.initial.rebalance.delay.ms=0\n\
+                 auto.create.topics.enable=false\n\
+                 num.partitions=4\n\
+                 log.cleaner.dedupe.buffer.size=2097152\n\
+                 num.network.threads=2\n\
+                 num.io.threads=2\n",
+                store = home.0.join("store").display(),
+            ),
+        );
+        let mut format = java("kafka.tools.StorageTool");
+        format.args(["format", "-t", CLUSTER, "-c"]).arg(home.0.join("server.properties"));
+        let formatted = format.output().expect("start a JVM: install JDK 17, or set JAVA_HOME");
+        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        let mut kafka = Self { server: None, home, port };
+        kafka.restart();
+        kafka
+    }
+
+    /// `kafka://127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> String {
+        format!("kafka://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it with SIGKILL. Its store stays.
+    pub(crate) fn kill(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts it with what it stored, after a kill if it runs, and returns when it answers.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let started = Instant::now();
+        let mut command = java("kafka.Kafka");
+        command.arg(self.home.0.join("server.properties"));
+        let mut server = Server::start(&command, &self.home.0.join("server.log"));
+        server.wait_until_it_answers(self.port, API_VERSIONS);
+        eprintln!("servers: Kafka on port {} up after {:.1?}", self.port, started.elapsed());
+        self.server = Some(server);
+    }
+}
+
+fn java(class: &str) -> Command {
+    let lib = target().join("kafka/lib");
+    assert!(lib.join(".complete").is_file(), "no jars in {}: run .ci/servers first", lib.display());
+    let program = match std::env::var_os("JAVA_HOME") {
+        Some(home) => Path::new(&home).join("bin/java"),
+        None => PathBuf::from("java"),
+    };
+    let mut command = Command::new(program);
+    command.args(FLAGS).arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
+    command.arg("-cp").arg(lib.join("*")).arg(class);
+    command
+}
