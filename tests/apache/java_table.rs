@@ -26,6 +26,12 @@ fn every_property_and_method_of_java_s_pull_consumer_is_in_the_table() {
     all_are_named(&classes, include_str!("../../docs/pull-consumer-from-java.md"));
 }
 
+#[test]
+fn every_method_of_java_s_admin_is_in_the_table() {
+    let classes = ["org.apache.rocketmq.tools.admin.DefaultMQAdminExt"];
+    all_are_named(&classes, include_str!("../../docs/admin-from-java.md"));
+}
+
 fn all_are_named(classes: &[&str], table: &str) {
     let mut missing = Vec::new();
     for class in classes {

@@ -13,7 +13,9 @@
 //! - `illegal`: messages and ids that are refused
 //! - `lookups`: messages by key and id, and members of the cluster
 //! - `admin`: topics and offsets
-//! - `consumer`: push consumers
+//! - `consumer`: push and pull consumers
+//! - `groups`: consumer groups: settings, members, progress, resets, dead letters
+//! - `replay`: plain pulls, and streams over a queue
 //! - `brokers`: masters and slaves that stop and start
 //! - `acl`: signed requests
 //! - `support`: a producer and an admin of one cluster
@@ -24,9 +26,11 @@ mod auto_batch;
 pub(crate) mod brokers;
 pub(crate) mod consumer;
 mod delay;
+mod groups;
 mod illegal;
 mod lookups;
 mod modes;
+mod replay;
 mod request_reply;
 mod round_trip;
 mod sent_on;

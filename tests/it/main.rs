@@ -22,6 +22,7 @@
 //! - `background`: heartbeats, and tasks that end with their producer
 //! - `shared_client`: a client that producers and an admin share, and one with a thread of its own
 //! - `admin_in_parts`: admin calls of which a part fails
+//! - `queue_streams`: streams over a queue whose messages are deleted or damaged, and whose broker is away
 //! - `simulation`: clients and a cluster in one thread on paused time: half-open connections, and groups under random faults
 //! - `secrets`: fields in each request, and secrets that no log shows
 //! - `metrics`: what the metrics facade is told (feature `metrics`)
@@ -57,6 +58,7 @@ mod peer;
 mod peer_log;
 mod promises;
 mod pushes;
+mod queue_streams;
 mod retries;
 mod secrets;
 mod shared_client;

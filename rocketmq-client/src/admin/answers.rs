@@ -73,6 +73,20 @@ impl<K, T> Answers<K, T> {
         if self.is_complete() { Ok(self.done) } else { Err(self.into_error()) }
     }
 
+    /// Like [`into_complete`](Self::into_complete), but the error of the only server or queue is returned as it is.
+    pub(super) fn complete(mut self) -> Result<Vec<(K, T)>, MQClientError>
+    where
+        K: Display,
+    {
+        match self.failed.pop() {
+            Some((_, error)) if self.failed.is_empty() && self.done.is_empty() => Err(error),
+            failed => {
+                self.failed.extend(failed);
+                self.into_complete()
+            }
+        }
+    }
+
     /// Returns itself, or an error if all failed.
     pub(super) fn any(self) -> Result<Self, MQClientError>
     where

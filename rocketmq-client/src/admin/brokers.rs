@@ -97,7 +97,7 @@ impl Server {
     }
 
     /// The master; its address is empty if there is no master.
-    fn master_of(broker: &BrokerData) -> Self {
+    pub(super) fn master_of(broker: &BrokerData) -> Self {
         let address = broker.broker_addrs.get(&mix_all::MASTER_ID).map_or("", String::as_str);
         Self::broker(&broker.broker_name, mix_all::MASTER_ID, address)
     }

@@ -1,32 +1,54 @@
-//! Administration: topics, routes, stored messages, offsets, and members of a cluster.
+//! Administration: topics, routes, stored messages, offsets, consumer groups, and members of a cluster.
 //!
 //! Each request to a server has the limit
 //! [`mq_client_api_timeout`](crate::conf::AdminOption::mq_client_api_timeout) (3 s), including dialling. A method that
 //! asks several servers or queues asks up to 16 at a time and returns each result in [`Answers`]; it fails only if all
-//! fail. Dropping the future of a reading method has no effect. The two writing methods, [`MQAdmin::create_topic`] and
-//! [`MQAdmin::delete_topic`], document the effect.
+//! fail. Dropping the future of a reading method has no effect; methods that write document the effect.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | topics: create, describe, delete, routes | [`MQAdmin::create_topic`], [`MQAdmin::describe_topic`], [`MQAdmin::route`] |
+//! | stored messages by id or key | [`MQAdmin::message`], [`MQAdmin::query_message`] |
+//! | messages of a queue, without a consumer group | [`MQAdmin::pull`], [`MQAdmin::read_queue`] and [`QueueStream`] |
+//! | offsets of queues and of groups | [`MQAdmin::max_offsets`], [`MQAdmin::search_offsets`], [`MQAdmin::consumer_offsets`] |
+//! | consumer groups: settings, members, who consumes a topic | [`MQAdmin::describe_group`], [`MQAdmin::subscription_groups`], [`MQAdmin::topic_consumed_by`] |
+//! | how far a group is, by queue and member | [`MQAdmin::consumer_progress`] |
+//! | a group that moves to other offsets: first a plan, then the reset | [`MQAdmin::plan_offset_reset`], [`MQAdmin::reset_offsets`], [`MQAdmin::clone_group_offset`] |
+//! | one member: its state, and a message that it consumes on request | [`MQAdmin::consumer_running_info`], [`MQAdmin::consume_message_directly`] |
+//! | dead letters: count, read, send once more | [`MQAdmin::count_dead_letters`], [`MQAdmin::dead_letter_queues`], [`MQAdmin::resend_dead_letter`] |
+//! | brokers and producers | [`MQAdmin::cluster_info`], [`MQAdmin::broker_runtime_info`], [`MQAdmin::producer_connections`] |
 
 mod answers;
 mod brokers;
 mod cluster;
+mod groups;
 mod messages;
 mod offsets;
 mod order;
+mod position;
 mod pull;
+mod queue_stream;
 mod routes;
 mod topic_config;
 mod topics;
 
 pub use rocketmq_common::PermName;
 pub use rocketmq_remoting::protocol::body::{
-    BrokerData, ClusterInfo, Connection, QueueData, TopicQueueMappingInfo, TopicRouteData,
+    BrokerData, CMResult, ClusterInfo, Connection, ConsumeMessageDirectlyResult, ConsumerConnection,
+    QueueData, SubscriptionGroupConfig, TopicQueueMappingInfo, TopicRouteData,
 };
 pub use rocketmq_remoting::protocol::header::BoundaryType;
 
 pub use answers::Answers;
 pub use brokers::{Brokers, Server};
+pub use groups::{
+    ConsumerProgress, DLQ_RESEND_TIMES, GroupOnBroker, Keep, OffsetResetPlan, QueueProgress, QueueReset,
+    ResendTo, Resent,
+};
 pub use messages::QueryResult;
+pub use position::QueuePosition;
 pub use pull::{PullResult, PullStatus};
+pub use queue_stream::QueueStream;
 pub use topic_config::TopicConfig;
 pub use topics::{QueueStats, TopicOnBroker};
 
@@ -135,7 +157,13 @@ mod tests {
 
     /// Compiles only if tasks of any runtime can await each method.
     #[allow(dead_code, reason = "never called")]
-    fn futures_are_send(admin: &MQAdmin, config: &TopicConfig) {
+    fn futures_are_send(
+        admin: &MQAdmin,
+        config: &TopicConfig,
+        queue: &rocketmq_common::MessageQueue,
+        plan: &OffsetResetPlan,
+        letter: &rocketmq_common::MessageExt,
+    ) {
         assert_send(admin.create_topic(config, &Brokers::All));
         assert_send(admin.delete_topic("T", "C"));
         assert_send(admin.describe_topic("T"));
@@ -146,6 +174,19 @@ mod tests {
         assert_send(admin.consumer_offsets("G", "T"));
         assert_send(admin.broker_runtime_info(&Brokers::All));
         assert_send(admin.producer_connections("G", "T"));
+        assert_send(admin.read_queue(queue, QueuePosition::Begin, None));
+        assert_send(admin.read_queue(queue, QueuePosition::Begin, None).next());
+        assert_send(admin.create_subscription_group(&SubscriptionGroupConfig::new("G"), &Brokers::All));
+        assert_send(admin.delete_subscription_group("G", "C", Keep::Nothing));
+        assert_send(admin.describe_group("G"));
+        assert_send(admin.consumer_progress("G"));
+        assert_send(admin.consumer_running_info("G", "id"));
+        assert_send(admin.consume_message_directly("G", "id", "T", "id"));
+        assert_send(admin.plan_queue_reset("G", queue, QueuePosition::End));
+        assert_send(admin.reset_offsets(plan));
+        assert_send(admin.clone_group_offset("G", "H", "T"));
+        assert_send(admin.count_dead_letters("G"));
+        assert_send(admin.resend_dead_letter(letter, ResendTo::RetryTopic, 1));
     }
 
     #[tokio::test]

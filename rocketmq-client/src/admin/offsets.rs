@@ -223,7 +223,7 @@ impl MQAdmin {
     }
 
     /// The address from which to read a queue.
-    async fn read_address(&self, queue: &MessageQueue) -> Result<Arc<str>, MQClientError> {
+    pub(super) async fn read_address(&self, queue: &MessageQueue) -> Result<Arc<str>, MQClientError> {
         let deadline = Instant::now() + self.instance()?.api().timeout();
         self.instance()?.read_address(queue.topic(), queue.broker_name(), deadline).await
     }

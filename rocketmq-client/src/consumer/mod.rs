@@ -76,8 +76,10 @@ pub use lite_pull::{PullConsumer, PullConsumerBuilder, PullConsumerHandle};
 /// Another name of [`PushConsumer`], for readers who come from Java.
 pub use push::PushConsumer as DefaultMQPushConsumer;
 pub use push::{PushConsumer, PushConsumerBuilder};
+pub(crate) use retry::{DLQ_ORIGIN_BROKER, DLQ_REASON};
 pub use stream::{Acker, Delivery, MessageStream};
 pub use subscription::MessageSelector;
+pub(crate) use subscription::Subscription;
 pub use watch::{
     ConsumerEvent, ConsumerEvents, ConsumerHealth, ConsumerShutdownReport, ConsumerStats, MessageIdentity,
     QueueHealth, QueueState, Throttle,

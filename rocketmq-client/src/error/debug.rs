@@ -44,6 +44,7 @@ impl fmt::Debug for MQClientError {
             BadAnswer { peer, source, context }
             NoMaster { broker }
             NotSettled { group, queue, offset, reason }
+            MessagesDeleted { queue, from, to }
             FanOut { asked, failures }
         }
     }

@@ -64,6 +64,9 @@ impl MQClientError {
             MQClientError::NotSettled { group, queue, offset, reason } => {
                 write!(line, "the message at {offset} of {queue} is not settled for {group}: {reason}; it may come again")
             }
+            MQClientError::MessagesDeleted { queue, from, to } => {
+                write!(line, "the messages from {from} to {} of {queue} were deleted: reading goes on at {to}", to - 1)
+            }
             MQClientError::FanOut { asked, failures } => {
                 write!(line, "{} of {asked} failed: {}", failures.len(), fan_out::list(failures))
             }

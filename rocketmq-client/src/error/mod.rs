@@ -239,6 +239,15 @@ pub enum MQClientError {
         /// What is not confirmed.
         reason: &'static str,
     },
+    /// The broker deleted messages of a queue before they were read: its retention time is over, or its disk was full.
+    MessagesDeleted {
+        /// The queue.
+        queue: Box<MessageQueue>,
+        /// The offset of the first message that was deleted.
+        from: i64,
+        /// The offset behind the last one, where reading goes on.
+        to: i64,
+    },
     /// All of several servers or queues failed; or some failed where all were needed.
     FanOut {
         /// The number of servers or queues asked.
@@ -331,7 +340,9 @@ impl MQClientError {
             | MQClientError::NotRegistered { broker, .. }
             | MQClientError::NoMaster { broker } => Some(broker),
             MQClientError::BadAnswer { peer, .. } => Some(peer),
-            MQClientError::NotSettled { queue, .. } => Some(queue.broker_name()),
+            MQClientError::NotSettled { queue, .. } | MQClientError::MessagesDeleted { queue, .. } => {
+                Some(queue.broker_name())
+            }
             _ => self.context()?.queue().map(|queue| queue.broker_name()),
         }
     }

@@ -28,6 +28,9 @@ use tokio::time::Instant;
 use super::MQClientApi;
 use crate::error::MQClientError;
 
+/// A broker looks at the pulls that it holds every 5 s, so that an answer may come so much later.
+const HELD_PULLS_EVERY: Duration = Duration::from_secs(5);
+
 /// Makes requests with a common limit, dialling included: 3 s by default, longer for a pull that the broker holds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asking<'a> {
@@ -255,14 +258,19 @@ impl Asking<'_> {
         Ok(self.ask(address, &header).await?.body)
     }
 
-    /// Pulls records of one queue (11). The codes 19, 20 and 21 ("nothing there") are results, not errors.
+    /// Pulls records of one queue (11). The codes 19, 20 and 21 ("nothing there") are results, not errors. A pull that the
+    /// broker may hold has that much more time.
     pub(crate) async fn pull_message(
         &self,
         address: &str,
         header: &PullMessageRequestHeader,
     ) -> Result<(ResponseCode, Reply<PullMessageResponseHeader>), MQClientError> {
-        let deadline = Instant::now() + self.limit;
-        let request = CommandRef::request(RequestCode::PULL_MESSAGE, header);
+        let mut request = CommandRef::request(RequestCode::PULL_MESSAGE, header);
+        let mut deadline = Instant::now() + self.limit;
+        if let Ok(hold @ 1..) = u64::try_from(header.suspend_timeout_millis) {
+            let hold = Duration::from_millis(hold) + HELD_PULLS_EVERY;
+            (request, deadline) = (request.held_for(hold), deadline + hold);
+        }
         let answer = self.api.remoting.invoke(address, &request, deadline).await;
         let answer = answer.map_err(|error| MQClientError::from_remoting(address, error))?;
         let code = ResponseCode(answer.code);

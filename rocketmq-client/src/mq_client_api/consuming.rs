@@ -13,7 +13,8 @@ use rocketmq_remoting::protocol::header::{
     ChangeInvisibleTimeResponseHeader, CheckClientConfigRequest, ConsumerSendMsgBackRequestHeader,
     GetConsumerConnectionListRequestHeader, GetConsumerListByGroupRequestHeader,
     GetConsumerRunningInfoRequestHeader, LockBatchMqRequestHeader, QueryAssignmentRequest,
-    SendMessageRequestHeaderV2, UnlockBatchMqRequestHeader, UpdateConsumerOffsetRequestHeader,
+    SendMessageRequestHeaderV2, SendMessageResponseHeader, UnlockBatchMqRequestHeader,
+    UpdateConsumerOffsetRequestHeader,
 };
 
 use super::Asking;
@@ -92,8 +93,18 @@ impl Asking<'_> {
         header: &SendMessageRequestHeaderV2<'_>,
         body: &Bytes,
     ) -> Result<(), MQClientError> {
+        self.send_on(address, header, body).await.map(drop)
+    }
+
+    /// Stores a message that was received elsewhere (310). Returns its new place.
+    pub(crate) async fn send_on(
+        &self,
+        address: &str,
+        header: &SendMessageRequestHeaderV2<'_>,
+        body: &Bytes,
+    ) -> Result<SendMessageResponseHeader, MQClientError> {
         let stored = self.ask_with(address, header, body).await;
-        stored.map(drop).map_err(|error| error.of_topic(header.topic))
+        Ok(stored.map_err(|error| error.of_topic(header.topic))?.header)
     }
 
     /// Locks queues for a client (41). Returns those that it has now; the others belong to somebody else.

@@ -16,5 +16,5 @@ mod tests;
 pub(crate) use company::Company;
 pub(crate) use ladder::NO_COMMIT_LOG_OFFSET;
 pub(crate) use ladder::{RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, StepFailure};
-pub(crate) use properties::{DLQ_ORIGIN_BROKER, DLQ_ORIGIN_QUEUE_ID, DLQ_ORIGIN_QUEUE_OFFSET};
+pub(crate) use properties::{DLQ_ORIGIN_BROKER, DLQ_ORIGIN_QUEUE_ID, DLQ_ORIGIN_QUEUE_OFFSET, DLQ_REASON};
 pub(crate) use requests::{Failing, mind_parked, place, skip, store_dead_letter, try_here_or_skip};

@@ -44,6 +44,21 @@ pub struct SubscriptionGroupConfig {
     pub which_broker_when_consume_slowly: i64,
 }
 
+impl SubscriptionGroupConfig {
+    /// The default settings for a group.
+    ///
+    /// ```
+    /// use rocketmq_remoting::protocol::body::SubscriptionGroupConfig;
+    ///
+    /// let mut billing = SubscriptionGroupConfig::new("billing");
+    /// billing.retry_max_times = 3;
+    /// assert!(billing.consume_enable);
+    /// ```
+    pub fn new(group: impl Into<String>) -> Self {
+        Self { group_name: Some(group.into()), ..Self::default() }
+    }
+}
+
 impl Default for SubscriptionGroupConfig {
     /// Java's defaults: everything allowed, 16 retries, 15 minutes.
     fn default() -> Self {
