@@ -146,3 +146,23 @@ async fn a_pull_consumer_takes_and_shows_plain_names() {
     assert!(refused.contains("has 0 to 3") && !refused.contains(NAMESPACE), "{refused}");
     consumer.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn queues_are_assigned_by_their_plain_names() {
+    let name_server = &*stage::name_server().await;
+    let (site, topic) = site(name_server, "spaced_assign").await;
+    site.producer.send(Message::new(topic.as_str(), "m0")).await.expect("sent");
+    let queue = MessageQueue::new(topic.as_str(), "broker-a", 0);
+    let builder = PullConsumer::builder(fresh_group("spaced_assign")).name_server_addr(name_server);
+    let mut consumer = builder.assign([queue.clone()]).option(spaced).start().await.unwrap();
+    assert_eq!(consumer.assignment(), std::slice::from_ref(&queue));
+    for _ in 0..2 {
+        assert_eq!(&consumer.poll(WITHIN).await.unwrap()[0].body()[..], b"m0");
+        consumer.assign([queue.clone()]).await.unwrap();
+        consumer.seek_to_begin(&queue).await.unwrap();
+    }
+    let strange = MessageQueue::new(topic.as_str(), "broker-a", 7);
+    let refused = consumer.assign([strange.clone()]).await.unwrap_err().to_string();
+    assert!(refused.contains(&strange.to_string()) && !refused.contains(NAMESPACE), "{refused}");
+    consumer.shutdown().await.unwrap();
+}

@@ -183,6 +183,16 @@ async fn assigned_queues_are_read_and_no_others() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(polled(&mut consumer, 10).await.iter().all(|message| message.queue_id() == 2));
+    let strange = MessageQueue::new(topic.as_str(), queues[0].broker_name(), 4);
+    let error = consumer.assign([queues[0].clone(), strange.clone()]).await.unwrap_err();
+    let expected =
+        format!("invalid queue: there is no {strange}: fetch_message_queues names the 4 that its topic has");
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(consumer.assignment(), queues[1..3], "nothing changes");
+    // A topic may grow: its new queue is found at once.
+    site.create_topic(&topic, 5).await;
+    consumer.assign([strange.clone()]).await.unwrap();
+    consumer.seek(&strange, 0).await.unwrap();
     let error = consumer.subscribe(&topic, "*").await.unwrap_err();
     assert!(error.to_string().contains("assign") && error.to_string().contains("subscribe"), "{error}");
     consumer.shutdown().await.unwrap();

@@ -87,7 +87,7 @@ impl MQConsumerInner {
             member.set_subscribed(subscribed);
         }
         if let Some(assigned) = assigned {
-            self.set_assigned(&member, assigned, deadline).await?;
+            self.set_assigned(&member, &assigned, deadline).await?;
         }
         if !member.settings.broadcast && !self.polls {
             member.set_subscribed(retry_subscription(&member)?);

@@ -109,14 +109,14 @@ impl MQConsumerInner {
                 Ok(running) => {
                     let deadline = Instant::now() + millis(self.option.start_timeout());
                     let member = &running.member;
-                    self.set_assigned(member, queues.clone(), deadline).await?;
+                    let wire = self.set_assigned(member, &queues, deadline).await?;
                     running.membership.subscribe(member.consumer_data());
                     for subscribed in member.all_subscribed() {
                         member.reach_servers(&subscribed.topic, deadline).await;
                     }
-                    self.wishes().assigned = Some(queues.clone());
+                    self.wishes().assigned = Some(queues);
                     member.want_rebalance();
-                    for queue in queues {
+                    for queue in wire {
                         if let Some(subscribed) = member.subscribed(queue.topic()) {
                             member.take(queue, subscribed, false, false);
                         }
@@ -132,27 +132,60 @@ impl MQConsumerInner {
         })
     }
 
-    /// Has a member read these queues, all messages of them.
+    /// Has a member read these queues, all messages of them. Returns the queues as brokers know them.
     pub(crate) async fn set_assigned(
         &self,
         member: &Member,
-        queues: BTreeSet<MessageQueue>,
+        queues: &BTreeSet<MessageQueue>,
         deadline: Instant,
-    ) -> Result<(), MQClientError> {
+    ) -> Result<BTreeSet<MessageQueue>, MQClientError> {
+        let queues: BTreeSet<MessageQueue> = queues.iter().map(|queue| self.wrap_queue(queue)).collect();
         let topics: BTreeSet<&str> = queues.iter().map(MessageQueue::topic).collect();
+        let mut added = Vec::new();
         for topic in &topics {
             if member.subscribed(topic).is_none() {
                 let subscription = Subscription::new(topic, &MessageSelector::all(), now_ms())?;
                 let subscribed = self.subscribed_as((*topic).into(), subscription);
                 self.find_route(member, &subscribed, deadline).await?;
                 remote::note_history(member, &subscribed).await;
-                member.set_subscribed(subscribed);
+                added.push(subscribed);
             }
+            self.check_queues(member, topic, &queues, deadline).await?;
+        }
+        for subscribed in added {
+            member.set_subscribed(subscribed);
         }
         for before in member.all_subscribed().iter().filter(|before| !topics.contains(&*before.topic)) {
             member.remove_subscribed(&before.topic);
         }
-        member.assign(queues);
+        member.assign(queues.clone());
+        Ok(queues)
+    }
+
+    /// Refuses queues that a topic with a route does not have: they would never bring a message.
+    async fn check_queues(
+        &self,
+        member: &Member,
+        topic: &str,
+        queues: &BTreeSet<MessageQueue>,
+        deadline: Instant,
+    ) -> Result<(), MQClientError> {
+        let Some(mut info) = member.instance.known_subscribe_info(topic) else { return Ok(()) };
+        for queue in queues.iter().filter(|queue| queue.topic() == topic) {
+            if !info.queues().contains(queue)
+                // The topic may have more queues by now.
+                && let Ok(fresh) = member.instance.subscribe_info(topic, deadline).await
+            {
+                info = fresh;
+                if !info.queues().contains(queue) {
+                    let (queue, count) = (self.plain_queue(queue), info.queues().len());
+                    let reason = format!(
+                        "there is no {queue}: fetch_message_queues names the {count} that its topic has"
+                    );
+                    return Err(MQClientError::argument("queue", reason));
+                }
+            }
+        }
         Ok(())
     }
 

@@ -50,7 +50,8 @@ impl PullConsumerHandle {
     /// shared with it. Dropping the future leaves open which queues are read: call it again.
     ///
     /// # Errors
-    /// `InvalidOption` if topics are subscribed; `BrokerNotFound` if a topic has no route; `ShutDown`.
+    /// `InvalidOption` if topics are subscribed; `InvalidArgument` for a queue that its topic does not have: the queues stay as they
+    /// were; `BrokerNotFound` if a topic has no route; `ShutDown`.
     pub async fn assign(&self, queues: impl IntoIterator<Item = MessageQueue>) -> Result<(), MQClientError> {
         self.inner.assign(queues.into_iter().collect()).await
     }
