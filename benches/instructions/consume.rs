@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rocketmq::conf::ConsumeFromWhere;
-use rocketmq::consumer::{Delivery, PushConsumer, PushConsumerBuilder};
+use rocketmq::consumer::{Delivery, PullConsumer, PushConsumer, PushConsumerBuilder};
 use rocketmq_benches::process::{self, ServerProcess, TOPIC};
 use rocketmq_namesrv_mock::MockCluster;
 use tokio::runtime::Builder;
@@ -24,6 +24,7 @@ pub(crate) enum Way {
     Orderly,
     Stream,
     NextBatch,
+    Poll,
 }
 
 /// The first argument of the process that serves.
@@ -46,6 +47,9 @@ pub(crate) fn messages(count: usize, way: Way) {
     let server = ServerProcess::start(&[SERVE, &count.to_string()]);
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
+        if way == Way::Poll {
+            return poll(&server.name_server_addr, count).await;
+        }
         let builder = PushConsumer::builder("bench").name_server_addr(server.name_server_addr.as_str());
         let builder = builder.subscribe(TOPIC, "*").option(|option| {
             option.set_consume_from_where(ConsumeFromWhere::First).set_consume_message_batch_max_size(BATCH);
@@ -73,7 +77,7 @@ async fn consume(builder: PushConsumerBuilder, count: usize, way: Way) {
             messages.iter().for_each(|message| seen.body(message.body()));
             async {}
         }),
-        Way::Stream | Way::NextBatch => builder,
+        Way::Stream | Way::NextBatch | Way::Poll => builder,
     };
     let consumer = builder.build().expect("legal options");
     if !matches!(way, Way::Stream | Way::NextBatch) {
@@ -94,6 +98,19 @@ async fn consume(builder: PushConsumerBuilder, count: usize, way: Way) {
                 batch.expect("messages").expect("a consumer that runs").into_iter().for_each(ack);
             }
         }
+    }
+    consumer.shutdown().await.expect("it was started");
+}
+
+async fn poll(name_server: &str, count: usize) {
+    let builder = PullConsumer::builder("bench").name_server_addr(name_server).subscribe(TOPIC, "*");
+    let builder = builder.option(|option| _ = option.set_consume_from_where(ConsumeFromWhere::First));
+    let mut consumer = builder.start().await.expect("a started consumer");
+    let mut left = count;
+    while left > 0 {
+        let messages = consumer.poll(Duration::from_secs(10)).await.expect("a consumer that runs");
+        messages.iter().for_each(|message| _ = black_box(message.body()));
+        left -= messages.len();
     }
     consumer.shutdown().await.expect("it was started");
 }

@@ -21,7 +21,7 @@ use crate::consume::{self, Way};
 /// Does some work the given number of times.
 type Work = fn(usize);
 
-pub(crate) const WORKS: [(&str, Work); 13] = [
+pub(crate) const WORKS: [(&str, Work); 14] = [
     ("encode-send-binary", |count| encode_sends(SerializeType::RocketMq, count)),
     ("encode-send-json", |count| encode_sends(SerializeType::Json, count)),
     ("read-answer-binary", |count| read_answers(SerializeType::RocketMq, count)),
@@ -35,6 +35,7 @@ pub(crate) const WORKS: [(&str, Work); 13] = [
     ("consume-orderly", |count| consume::messages(count, Way::Orderly)),
     ("consume-stream", |count| consume::messages(count, Way::Stream)),
     ("consume-next-batch", |count| consume::messages(count, Way::NextBatch)),
+    ("consume-poll", |count| consume::messages(count, Way::Poll)),
 ];
 
 const ID_ENTRY: &str = "UNIQ_KEY\u{1}";

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rocketmq::conf::{ConsumeFromWhere, SerializeType};
-use rocketmq::consumer::{MessageStream, PushConsumer, PushConsumerBuilder, QueueHealth, QueueState};
+use rocketmq::consumer::{
+    MessageStream, PullConsumer, PushConsumer, PushConsumerBuilder, QueueHealth, QueueState,
+};
 use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use tokio::task::JoinSet;
@@ -50,6 +52,25 @@ pub(crate) async fn run(name_server: &str, headers: SerializeType, load: Load) -
     while let Some(reader) = readers.join_next().await {
         reader.expect("a reader that ends");
     }
+    Report { elapsed, latencies: take_noted(), failed: 0 }
+}
+
+/// Polls all messages of the topic once, in a group that is new.
+pub(crate) async fn poll(name_server: &str, headers: SerializeType, load: Load) -> Report {
+    Load::ready();
+    let builder = PullConsumer::builder(group()).name_server_addr(name_server).subscribe(TOPIC, "*");
+    let builder = builder.option(|option| {
+        option.set_serialize_type(headers).set_consume_from_where(ConsumeFromWhere::First);
+    });
+    let mut consumer = builder.start().await.expect("a started consumer");
+    let mut began = None;
+    while noted() < load.messages {
+        let messages = consumer.poll(Duration::from_secs(1)).await.expect("a consumer that runs");
+        began.get_or_insert_with(Instant::now);
+        messages.iter().for_each(|message| seen(message.body()));
+    }
+    let elapsed = began.map_or(Duration::ZERO, |began| began.elapsed());
+    consumer.shutdown().await.expect("it was started");
     Report { elapsed, latencies: take_noted(), failed: 0 }
 }
 
@@ -118,14 +139,18 @@ async fn wait_for_pulls(consumer: &PushConsumer, queues: usize) {
 }
 
 fn builder(name_server: &str, headers: SerializeType, load: Load) -> PushConsumerBuilder {
-    static GROUPS: AtomicU64 = AtomicU64::new(0);
-    let group = format!("ours-{}-{}", std::process::id(), GROUPS.fetch_add(1, Ordering::Relaxed));
-    PushConsumer::builder(group).name_server_addr(name_server).subscribe(TOPIC, "*").option(|option| {
+    PushConsumer::builder(group()).name_server_addr(name_server).subscribe(TOPIC, "*").option(|option| {
         option.set_serialize_type(headers);
         option.set_consume_from_where(ConsumeFromWhere::First);
         option.set_consume_concurrency(load.in_flight);
         option.set_consume_message_batch_max_size(u32::try_from(load.batch).expect("a number that fits"));
     })
+}
+
+/// A group that is new.
+fn group() -> String {
+    static GROUPS: AtomicU64 = AtomicU64::new(0);
+    format!("ours-{}-{}", std::process::id(), GROUPS.fetch_add(1, Ordering::Relaxed))
 }
 
 fn seen(body: &[u8]) {

@@ -38,6 +38,8 @@ pub(crate) enum Mode {
     Stream,
     /// One task that takes up to `batch` messages at a time from a stream, and acknowledges each.
     NextBatch,
+    /// A pull consumer that is polled, by one task.
+    Poll,
     /// Pulls of 32 messages each, encoded in advance, one for each queue at a time. Answers are skipped by their length.
     Pulls,
     /// The same, and the messages are decoded.
@@ -100,6 +102,7 @@ impl Load {
             "orderly" => Mode::Orderly,
             "stream" => Mode::Stream,
             "next_batch" => Mode::NextBatch,
+            "poll" => Mode::Poll,
             "pulls" => Mode::Pulls,
             "decoded_pulls" => Mode::DecodedPulls,
             "idle" => Mode::Idle,

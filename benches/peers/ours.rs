@@ -20,6 +20,7 @@ const TICK: Duration = Duration::from_micros(500);
 pub(crate) async fn run(name_server: &str, headers: SerializeType, own_thread: bool) {
     while let Some(load) = Load::next() {
         let consumed = match load.mode {
+            Mode::Poll => Some(consume::poll(name_server, headers, load).await),
             Mode::Idle => Some(consume::idle(name_server, headers, load).await),
             Mode::Latency => Some(consume::latency(name_server, headers, load).await),
             _ if load.messages > 0 => Some(consume::run(name_server, headers, load).await),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rocketmq::consumer::{ConsumeFromWhere, Delivery, PushConsumer, PushConsumerBuilder};
+use rocketmq::consumer::{ConsumeFromWhere, Delivery, PullConsumer, PushConsumer, PushConsumerBuilder};
 use rocketmq_namesrv_mock::MockCluster;
 use stats_alloc::Stats;
 use tokio::runtime;
@@ -20,6 +20,8 @@ const LIMIT_IN_BATCHES: f64 = 0.2;
 const LIMIT_OF_DELIVERIES: f64 = 2.5;
 /// With a list that holds one delivery.
 const LIMIT_ONE_BY_ONE: f64 = 3.5;
+/// Its message, and a part of the lists of its poll.
+const LIMIT_OF_POLLS: f64 = 1.4;
 
 const QUEUES: u32 = 8;
 const OF_QUEUE: u32 = 4_000;
@@ -84,6 +86,22 @@ fn a_consumed_message_allocates_less_than_twice_and_hardly_in_batches() {
     for (way, limit) in [("one by one", LIMIT_ONE_BY_ONE), ("several at a time", LIMIT_OF_DELIVERIES)] {
         check(way, runtime.block_on(read(way, builder(way))), limit);
     }
+    check("polled", runtime.block_on(polled(&server.name_server_addr)), LIMIT_OF_POLLS);
+}
+
+async fn polled(name_server: &str) -> f64 {
+    let (counter, counted) = Counter::new();
+    let builder = PullConsumer::builder("polled").name_server_addr(name_server).subscribe(TOPIC, "*");
+    let builder = builder.option(|option| _ = option.set_consume_from_where(ConsumeFromWhere::First));
+    let mut consumer = builder.start().await.expect("a started consumer");
+    while counter.seen.load(Ordering::Relaxed) <= LAST {
+        let messages = consumer.poll(Duration::from_secs(10)).await.expect("a consumer that runs");
+        assert!(!messages.is_empty(), "messages are left");
+        counter.see(messages.len());
+    }
+    let figure = figure(counted).await;
+    consumer.shutdown().await.expect("it was started");
+    figure
 }
 
 async fn listened(way: &str, builder: PushConsumerBuilder) -> f64 {

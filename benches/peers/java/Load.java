@@ -9,6 +9,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
@@ -188,10 +189,38 @@ public final class Load {
         /** Consumes all messages of the topic once, in a group that is new. */
         String all(long messages) throws Exception {
             System.out.println("ready");
+            if (mode.equals("poll")) {
+                return polled(messages);
+            }
             DefaultMQPushConsumer consumer = start();
             waitFor(1);
             long began = System.nanoTime();
             waitFor(messages);
+            double seconds = (System.nanoTime() - began) / 1e9;
+            consumer.shutdown();
+            histogram.add(0, (int) seen.sum());
+            return histogram.json(seconds, 0);
+        }
+
+        /** Polls all messages of the topic once, in a group that is new. */
+        private String polled(long messages) throws Exception {
+            String group = "java_" + ProcessHandle.current().pid() + "_" + GROUPS.incrementAndGet();
+            DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
+            consumer.setNamesrvAddr(nameServer);
+            consumer.setInstanceName(group);
+            consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+            // The default, 10, makes smaller requests than those of the other clients.
+            consumer.setPullBatchSize(32);
+            consumer.subscribe(TOPIC, "*");
+            consumer.start();
+            long began = 0;
+            while (seen.sum() < messages) {
+                List<MessageExt> some = consumer.poll(1000);
+                if (began == 0 && !some.isEmpty()) {
+                    began = System.nanoTime();
+                }
+                seen.add(some.size());
+            }
             double seconds = (System.nanoTime() - began) / 1e9;
             consumer.shutdown();
             histogram.add(0, (int) seen.sum());

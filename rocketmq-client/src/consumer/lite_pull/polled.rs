@@ -29,6 +29,9 @@ impl Polled {
         while messages.len() < max
             && let Some(owned) = member.ready.pop()
         {
+            // A poll that finds messages mostly finds as many as it may return.
+            messages.reserve_exact(max - messages.len());
+            taken.reserve_exact(max - messages.len());
             {
                 let mut state = owned.lock();
                 state.take(max - messages.len(), &mut taken);
