@@ -1,6 +1,7 @@
 //! The suite of conformance on real servers: RabbitMQ and Kafka. `.ci/events` installs them and runs it.
 //!
 //! - `support`: the servers
+//! - `contract`: rules of the contract of backends that consumers do not show
 //! - `heals`: connections that are lost, a server that is killed
 //! - the rest is the suite's own: `../conformance`
 //!
@@ -10,6 +11,7 @@
 
 #[path = "../conformance/cases/mod.rs"]
 mod cases;
+mod contract;
 mod heals;
 #[path = "../conformance/lab.rs"]
 mod lab;
@@ -26,7 +28,7 @@ mod on_kafka {
     use rocketmq_event::Bus;
 
     use crate::support::kafka::Kafka;
-    use crate::{heals, rigs, table};
+    use crate::{contract, heals, rigs, table};
 
     struct OnKafka(Kafka);
 
@@ -61,6 +63,14 @@ mod on_kafka {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn kafka_holds_the_contract() {
+        let server = tokio::task::spawn_blocking(Kafka::start).await.unwrap();
+        let bus = Bus::connect(&server.address()).await.unwrap();
+        contract::holds(&bus).await;
+        bus.close().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn kafka_that_is_killed() {
         let server = tokio::task::spawn_blocking(Kafka::start).await.unwrap();
         let bus = Bus::connect(&server.address()).await.unwrap();
@@ -72,9 +82,10 @@ mod on_kafka {
 mod on_rabbitmq {
     use async_trait::async_trait;
     use rocketmq_event::Bus;
+    use rocketmq_event::backend::rabbitmq::{RabbitMqBackend, RabbitMqSettings};
 
     use crate::support::rabbitmq::RabbitMq;
-    use crate::{heals, rigs, table};
+    use crate::{contract, heals, rigs, table};
 
     struct OnRabbitMq(RabbitMq);
 
@@ -108,6 +119,19 @@ mod on_rabbitmq {
         fn restart(&mut self) {
             self.restart();
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rabbitmq_holds_the_contract() {
+        let server = tokio::task::spawn_blocking(RabbitMq::start).await.unwrap();
+        let bus = Bus::connect(&server.address()).await.unwrap();
+        contract::holds(&bus).await;
+        let mut settings = RabbitMqSettings::new(server.address());
+        settings.delivery_limit = 2;
+        let strict = Bus::new(RabbitMqBackend::connect(settings).await.unwrap());
+        contract::kills_its_members(&strict).await;
+        strict.close().await.unwrap();
+        bus.close().await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

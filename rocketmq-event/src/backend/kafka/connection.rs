@@ -97,8 +97,8 @@ impl Backend for KafkaBackend {
         topics.ensure_retry(&of_group).await?;
         topics.ensure_dead(&of_group).await?;
         let partitions = topics.partitions(&spec.stream).await?.unwrap_or_default();
-        start::begin(settings, &spec, &partitions).await?;
-        let config = settings.member(&spec.group);
+        start::begin(settings, &spec, of_group.group(), &partitions).await?;
+        let config = settings.member(of_group.group());
         Ok(Box::new(Member::join(&config, spec, of_group.retry(), closed.child_token(), tasks)?))
     }
 

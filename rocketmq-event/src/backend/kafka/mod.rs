@@ -15,7 +15,7 @@
 //! | here | at the broker |
 //! |---|---|
 //! | stream | topic; the key of an event chooses the partition, as Java's clients do |
-//! | group | consumer group; patterns are matched by the members |
+//! | group | consumer group `stream.group`; patterns are matched by the members |
 //! | retry later | topic `stream.group.retry` with a partition for each delay: its reader pauses a partition until its first record is due |
 //! | dead letters | topic `stream.group.dead`, which keeps them for ever |
 //!

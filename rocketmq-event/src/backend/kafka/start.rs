@@ -17,12 +17,13 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) async fn begin(
     settings: &KafkaSettings,
     spec: &SubscriptionSpec,
+    group: &str,
     partitions: &[i32],
 ) -> Result<(), BackendError> {
     let deadline = Instant::now() + LIMIT;
     let mut attempt = 0;
     loop {
-        let (config, topic, start) = (settings.reader(&spec.group), spec.stream.to_string(), spec.start);
+        let (config, topic, start) = (settings.reader(group), spec.stream.to_string(), spec.start);
         let partitions = partitions.to_vec();
         let began = blocking(move || {
             let consumer: BaseConsumer =

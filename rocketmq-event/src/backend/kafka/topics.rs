@@ -20,7 +20,8 @@ const NO_LIMIT: &str = "-1";
 /// What Kafka's topics can be named with.
 const MAX_NAME: usize = 249;
 
-/// The topics of a group. Its name is escaped where Kafka's topics cannot have it, and dots are, so that two groups never share one.
+/// What a group is called at the brokers, and its topics. Users name one group for several streams: each stream has a group of its own, so
+/// that members of one stream neither wait for members of another nor take over where they begin. Its name is escaped where Kafka's topics cannot have it, and dots are, so that two groups never share one.
 #[derive(Debug, Clone)]
 pub(super) struct GroupTopics {
     base: String,
@@ -37,6 +38,11 @@ impl GroupTopics {
             }
         }
         Self { base }
+    }
+
+    /// The consumer group.
+    pub(super) fn group(&self) -> &str {
+        &self.base
     }
 
     pub(super) fn retry(&self) -> String {
