@@ -12,6 +12,7 @@
 //! | messages of a queue, without a consumer group | [`MQAdmin::pull`], [`MQAdmin::read_queue`] and [`QueueStream`] |
 //! | offsets of queues and of groups | [`MQAdmin::max_offsets`], [`MQAdmin::search_offsets`], [`MQAdmin::consumer_offsets`] |
 //! | consumer groups: settings, members, who consumes a topic | [`MQAdmin::describe_group`], [`MQAdmin::subscription_groups`], [`MQAdmin::topic_consumed_by`] |
+//! | whether a group pulls a topic or pops it | [`MQAdmin::set_message_request_mode`] |
 //! | how far a group is, by queue and member | [`MQAdmin::consumer_progress`] |
 //! | a group that moves to other offsets: first a plan, then the reset | [`MQAdmin::plan_offset_reset`], [`MQAdmin::reset_offsets`], [`MQAdmin::clone_group_offset`] |
 //! | one member: its state, and a message that it consumes on request | [`MQAdmin::consumer_running_info`], [`MQAdmin::consume_message_directly`] |
@@ -23,6 +24,7 @@ mod brokers;
 mod cluster;
 mod groups;
 mod messages;
+mod modes;
 mod offsets;
 mod order;
 mod position;
@@ -35,7 +37,7 @@ mod topics;
 pub use rocketmq_common::PermName;
 pub use rocketmq_remoting::protocol::body::{
     BrokerData, CMResult, ClusterInfo, Connection, ConsumeMessageDirectlyResult, ConsumerConnection,
-    QueueData, SubscriptionGroupConfig, TopicQueueMappingInfo, TopicRouteData,
+    MessageRequestMode, QueueData, SubscriptionGroupConfig, TopicQueueMappingInfo, TopicRouteData,
 };
 pub use rocketmq_remoting::protocol::header::BoundaryType;
 

@@ -8,8 +8,8 @@ use bytestring::ByteString;
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::client::{RemotingError, Reply};
 use rocketmq_remoting::protocol::body::{
-    ClusterInfo, KVTable, ProducerConnection, TopicConfig, TopicConfigAndQueueMapping, TopicList,
-    TopicStatsTable, decode_body,
+    ClusterInfo, KVTable, ProducerConnection, SetMessageRequestModeRequestBody, TopicConfig,
+    TopicConfigAndQueueMapping, TopicList, TopicStatsTable, decode_body, encode_body,
 };
 use rocketmq_remoting::protocol::header::{
     BoundaryType, CreateTopicRequestHeader, DeleteKvConfigRequestHeader,
@@ -19,7 +19,7 @@ use rocketmq_remoting::protocol::header::{
     GetProducerConnectionListRequestHeader, GetTopicConfigRequestHeader, GetTopicStatsInfoRequestHeader,
     PullMessageRequestHeader, PullMessageResponseHeader, PutKvConfigRequestHeader,
     QueryConsumerOffsetRequestHeader, QueryMessageRequestHeader, QueryMessageResponseHeader,
-    SearchOffsetRequestHeader, ViewMessageRequestHeader,
+    SearchOffsetRequestHeader, SetMessageRequestModeRequest, ViewMessageRequestHeader,
 };
 use rocketmq_remoting::protocol::{CommandRef, RequestCode, RequestHeader, ResponseCode};
 use serde::de::DeserializeOwned;
@@ -56,6 +56,16 @@ impl Asking<'_> {
         header: &CreateTopicRequestHeader,
     ) -> Result<(), MQClientError> {
         self.ask(address, header).await.map(drop)
+    }
+
+    /// Sets how a group gets the messages of a topic on one broker (401).
+    pub(crate) async fn set_message_request_mode(
+        &self,
+        address: &str,
+        request: &SetMessageRequestModeRequestBody,
+    ) -> Result<(), MQClientError> {
+        let body = encode_body(request).unwrap_or_default();
+        self.ask_with(address, &SetMessageRequestModeRequest, &body).await.map(drop)
     }
 
     /// Deletes a topic and its messages on one broker (215).

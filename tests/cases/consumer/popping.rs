@@ -2,23 +2,21 @@
 
 use std::time::Duration;
 
+use rocketmq::admin::{Brokers, MessageRequestMode};
 use rocketmq::consumer::{
     BatchOutcome, ConsumeFailure, ConsumeOutcome, ConsumerEvent, OrderlyOutcome, PushConsumerBuilder,
 };
 use rocketmq::model::{Message, mix_all};
 
-use super::support::{Seen, bodies, broker, consumer, fresh_group, raw, send, until};
+use super::support::{Seen, WITHIN, bodies, consumer, fresh_group, send, until};
 use crate::cases::support::{Site, eventually};
 use crate::stage;
 
-const SET_MESSAGE_REQUEST_MODE: i32 = 401;
-
 /// Sets how a group gets the messages of a topic.
-pub(crate) async fn set_mode(site: &Site, topic: &str, group: &str, mode: &str) {
-    let body =
-        format!(r#"{{"topic":"{topic}","consumerGroup":"{group}","mode":"{mode}","popShareQueueNum":0}}"#);
-    let answer = raw(&broker(site).await, SET_MESSAGE_REQUEST_MODE, &[], &body).await;
-    assert_eq!(answer.code, 0, "{:?}", answer.remark);
+async fn set_mode(site: &Site, topic: &str, group: &str, mode: &str) {
+    let mode = if mode == "POP" { MessageRequestMode::Pop } else { MessageRequestMode::Pull };
+    let set = site.admin.set_message_request_mode(topic, group, mode, 0, &Brokers::All).await;
+    assert!(set.unwrap().is_complete());
 }
 
 /// A consumer whose queues the broker assigns.
@@ -327,7 +325,18 @@ async fn the_mode_is_switched_while_members_run_and_nothing_is_lost() {
         send(&site, &topic, (sent + 100..sent + 200).map(|number| format!("m{number}"))).await;
         sent += 200;
     }
-    seen.wait_for(sent).await;
+    let missing = || {
+        let counts = seen.counts();
+        (0..sent)
+            .map(|number| format!("m{number}"))
+            .filter(|body| !counts.contains_key(body))
+            .collect::<Vec<_>>()
+    };
+    let began = std::time::Instant::now();
+    while !missing().is_empty() {
+        assert!(began.elapsed() < 2 * WITHIN, "{:?}", missing());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     for member in members {
         let report = member.shutdown().await.unwrap();
         assert!(report.is_clean(), "{report:?}");

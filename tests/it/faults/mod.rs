@@ -13,6 +13,7 @@
 //! - `scene`: a cluster and members of one group, on paused time or on sockets
 //! - `listeners`: listeners that panic, fail, hang and block; a runtime that stands still (C12, C24)
 //! - `limits`: floods, records that cannot be read, brokers that put consumers off (C13, C14, C18)
+//! - `popping`: late and lost acknowledgements, handles of a broker that was restarted (C15)
 //! - `brokers`: slaves, and a broker that vanished (C17, C22)
 //! - `topics`: notices without end; topics that go, come again, grow and shrink (C19, C21)
 //! - `ending`: shutdowns in each state (C23)
@@ -37,6 +38,7 @@ mod members;
 mod offsets;
 mod offsets_file;
 mod on_sockets;
+mod popping;
 pub(crate) mod record;
 mod resets;
 mod scene;

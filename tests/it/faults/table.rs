@@ -119,5 +119,5 @@ fn the_document_names_each_fault_and_each_row_has_a_test_that_told_of_it() {
         );
         untested.extend((!is_tested).then_some(*row));
     }
-    assert_eq!(untested, [Row::C15], "consumers do not pop yet");
+    assert!(untested.is_empty(), "{untested:?}");
 }

@@ -115,9 +115,10 @@ pub(crate) fn let_pass(member: &Member, owned: &OwnedQueue, message: &MessageExt
 /// A message that comes again has its original topic for listeners.
 pub(crate) fn show_topic(member: &Member, is_retry: bool, message: &mut MessageExt) {
     if is_retry {
-        let before_pop = || member.popped_topic(message.topic()).map(str::to_owned);
-        let topic = message.property(PROPERTY_RETRY_TOPIC).map(str::to_owned).or_else(before_pop);
-        topic.into_iter().for_each(|topic| message.set_topic(topic));
+        let topic = message.property(PROPERTY_RETRY_TOPIC).unwrap_or(message.topic());
+        // What was popped before the group was told to pull comes from a topic of its own.
+        let topic = member.popped_topic(topic).unwrap_or(topic).to_owned();
+        message.set_topic(topic);
     }
     if member.settings.namespace.is_some() {
         let plain = member.plain_topic(message.topic()).into_owned();

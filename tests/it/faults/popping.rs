@@ -1,0 +1,243 @@
+//! C15: acknowledgements of popped messages that are late or lost, and handles of a broker that was restarted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rocketmq::admin::{Brokers, MessageRequestMode};
+use rocketmq::client::MQClient;
+use rocketmq::conf::{ClientOption, ConsumerOption};
+use rocketmq::consumer::{ConsumerStats, PushConsumer, PushConsumerBuilder};
+use rocketmq_namesrv_mock::{BrokerEvent, Fault, FaultAction, RequestCode};
+use rocketmq_remoting::protocol::ResponseCode;
+use tokio::time::{Instant, sleep};
+
+use super::scene::{GROUP, Scene, Seen, TOPIC, bodies, simulate, until, until_within};
+use super::table::{Row, seen as tell};
+
+/// How long a message is invisible in these tests.
+const INVISIBLE: Duration = Duration::from_secs(5);
+
+async fn popping_scene() -> Scene {
+    let scene = Scene::new(|builder| builder).await;
+    let mut option = ClientOption::default();
+    option.set_name_server_addr(scene.cluster.name_server_addr());
+    option.set_transport(Arc::new(scene.network.clone().unwrap()));
+    let client = MQClient::new(option);
+    client.start().await.unwrap();
+    let (admin, mode) = (client.admin(), MessageRequestMode::Pop);
+    let set = admin.set_message_request_mode(TOPIC, GROUP, mode, 0, &Brokers::All).await;
+    assert!(set.unwrap().is_complete());
+    client.shutdown().await.unwrap();
+    scene
+}
+
+fn member(scene: &Scene, change: impl FnOnce(&mut ConsumerOption)) -> PushConsumerBuilder {
+    scene.member_with(|option| {
+        let millis = u64::try_from(INVISIBLE.as_millis()).unwrap();
+        option.set_client_rebalance(false).set_pop_invisible_time(millis);
+        change(option);
+    })
+}
+
+/// Each message is with no member any more, and each member has forgotten it; it stays so.
+async fn assert_nothing_left(consumer: &PushConsumer, seen: &Seen) {
+    let open = |consumer: &PushConsumer| -> usize {
+        consumer.health().queues.iter().filter_map(|queue| queue.unacknowledged).sum()
+    };
+    until("nothing is open", || open(consumer) == 0).await;
+    let count = seen.all().len();
+    sleep(Duration::from_secs(120)).await;
+    assert_eq!(seen.all().len(), count, "nothing comes again: {:?}", seen.counts());
+    let stats = consumer.get_stats().unwrap();
+    assert_eq!((stats.cached_count, stats.cached_bytes, stats.in_flight), (0, 0, 0));
+}
+
+/// How often a broker took an acknowledgement of each message at most.
+fn acknowledged(scene: &Scene) -> usize {
+    let acks = scene.cluster.history().into_iter().filter_map(|entry| match entry.event {
+        BrokerEvent::Acknowledged { queue, offset, .. } => Some((queue, offset)),
+        _ => None,
+    });
+    acks.count()
+}
+
+async fn collecting(member: PushConsumerBuilder, seen: &Seen, first: Duration) -> PushConsumer {
+    let collect = seen.clone();
+    let consumer = member.listener(move |message, _| {
+        collect.add(&message);
+        let work = if message.reconsume_times() == 0 { first } else { Duration::ZERO };
+        sleep(work)
+    });
+    consumer.start().await.unwrap()
+}
+
+#[test]
+fn c15_an_acknowledgement_that_is_too_late() {
+    simulate(async {
+        let scene = popping_scene().await;
+        let seen = Seen::default();
+        let consumer =
+            collecting(member(&scene, |option| _ = option.set_pop_auto_extend(false)), &seen, 2 * INVISIBLE)
+                .await;
+        scene.send(bodies("m", 8)).await;
+        until("each message twice", || seen.all().len() == 16).await;
+        until("late ones are counted", || consumer.get_stats().unwrap().late_ack_count == 8).await;
+        until("acknowledgements", || consumer.get_stats().unwrap().ack_count == 8).await;
+        assert_eq!(acknowledged(&scene), 8, "what is too late is not sent");
+        assert_nothing_left(&consumer, &seen).await;
+        assert!(consumer.shutdown().await.unwrap().is_clean());
+
+        // In a stream, its reader is told.
+        let consumer = member(&scene, |option| _ = option.set_pop_auto_extend(false)).build().unwrap();
+        let mut messages = consumer.messages().unwrap();
+        consumer.start().await.unwrap();
+        scene.send(bodies("streamed", 1)).await;
+        let first = messages.next().await.unwrap().unwrap();
+        sleep(INVISIBLE + Duration::from_millis(100)).await;
+        let late = first.ack_committed().await.unwrap_err().to_string();
+        assert!(late.contains("too late"), "{late}");
+        messages.next().await.unwrap().unwrap().ack_committed().await.unwrap();
+        assert!(consumer.shutdown().await.unwrap().is_clean());
+        note("late: 8 of 8 came once more, counted, none was sent to the broker, a stream's reader is told");
+    });
+}
+
+/// Refused and unanswered acknowledgements.
+#[test]
+fn c15_an_acknowledgement_that_is_lost() {
+    simulate(async {
+        let on_acks = |scene: &Scene, action: &FaultAction| {
+            for code in [RequestCode::ACK_MESSAGE, RequestCode::BATCH_ACK_MESSAGE] {
+                scene.cluster.inject(Fault::on(code, action.clone()));
+            }
+        };
+        let run = async |action: FaultAction, lasts: Duration| -> (ConsumerStats, usize) {
+            let scene = popping_scene().await;
+            let seen = Seen::default();
+            let consumer = collecting(member(&scene, |_| {}), &seen, Duration::ZERO).await;
+            on_acks(&scene, &action);
+            scene.send(bodies("m", 8)).await;
+            seen.wait_for(8).await;
+            sleep(lasts).await;
+            scene.cluster.clear_faults();
+            let is_over = || {
+                let stats = consumer.get_stats().unwrap();
+                stats.ack_count + stats.late_ack_count >= 8
+            };
+            until("acknowledgements", is_over).await;
+            assert_nothing_left(&consumer, &seen).await;
+            let stats = consumer.get_stats().unwrap();
+            assert!(consumer.shutdown().await.unwrap().is_clean());
+            (stats, seen.all().len() - 8)
+        };
+        for action in [FaultAction::DropRequest, FaultAction::DropAnswer] {
+            // A request without an answer is over after 3 s; the next is in time.
+            let (stats, again) = run(action.clone(), Duration::from_millis(500)).await;
+            assert_eq!((again, stats.late_ack_count), (0, 0), "{action:?}: repeated in time");
+            assert!(stats.ack_failure_count > 0);
+            let (_, again) = run(action, Duration::from_secs(12)).await;
+            assert!(again <= 16, "{again}");
+        }
+        let refused = FaultAction::Refuse { code: ResponseCode::SYSTEM_ERROR, remark: String::new() };
+        let (stats, again) = run(refused, Duration::from_millis(500)).await;
+        assert_eq!((again, stats.ack_failure_count), (8, 8), "what a broker refuses comes again");
+        note("lost for 0.5 s: repeated, none came again; refused: 8 of 8 came once more");
+    });
+}
+
+#[test]
+fn c15_a_request_to_hide_a_message_for_longer_that_is_lost() {
+    simulate(async {
+        for action in [FaultAction::DropRequest, FaultAction::DropAnswer] {
+            let scene = popping_scene().await;
+            let seen = Seen::default();
+            scene.cluster.inject(Fault::on(RequestCode::CHANGE_MESSAGE_INVISIBLETIME, action.clone()));
+            let consumer = collecting(member(&scene, |_| {}), &seen, Duration::from_secs(4)).await;
+            scene.send(bodies("m", 4)).await;
+            until("all are done once", || seen.all().len() >= 4).await;
+            sleep(Duration::from_secs(10)).await;
+            let sent = scene.requests_of(RequestCode::CHANGE_MESSAGE_INVISIBLETIME).len();
+            assert_eq!(sent, 4, "{action:?}: once with each handle");
+            scene.cluster.clear_faults();
+            assert_nothing_left(&consumer, &seen).await;
+            let again = seen.all().len() - 4;
+            assert!(again <= 4, "{action:?}: {again}");
+            assert!(consumer.shutdown().await.unwrap().is_clean());
+        }
+    });
+}
+
+#[test]
+fn c15_handles_of_a_broker_that_was_restarted() {
+    simulate(async {
+        let scene = popping_scene().await;
+        let (seen, running) = (Seen::default(), Arc::new(AtomicUsize::new(0)));
+        let (collect, count) = (seen.clone(), running.clone());
+        let consumer = member(&scene, |_| {}).listener(move |message, _| {
+            collect.add(&message);
+            let count = count.clone();
+            async move {
+                count.fetch_add(1, Ordering::Relaxed);
+                sleep(Duration::from_millis(2_000)).await;
+                count.fetch_sub(1, Ordering::Relaxed);
+            }
+        });
+        let consumer = consumer.start().await.unwrap();
+        scene.send(bodies("before", 16)).await;
+        until("handlers run", || running.load(Ordering::Relaxed) >= 16).await;
+        scene.cluster.crash_broker("broker-a").await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        scene.cluster.start_broker("broker-a").await.unwrap();
+        let began = Instant::now();
+        scene.another_producer().await.send(rocketmq::model::Message::new(TOPIC, "after")).await.unwrap();
+        until_within(Duration::from_secs(30), "it pops on", || seen.distinct() == 17).await;
+        let on_after = began.elapsed();
+        until("all are acknowledged", || consumer.get_stats().unwrap().ack_count >= 17).await;
+        assert_nothing_left(&consumer, &seen).await;
+        let again = seen.all().len() - 17;
+        assert!(again <= 16, "{again}");
+        assert!(consumer.shutdown().await.unwrap().is_clean());
+        note(&format!("broker restarted: popped on {on_after:?} after its start, {again} of 16 again"));
+    });
+}
+
+/// Shutdown, and what was popped and not begun.
+#[test]
+fn c15_what_no_handler_has_begun_is_for_other_members_soon() {
+    simulate(async {
+        let scene = popping_scene().await;
+        let seen = Seen::default();
+        let first = collecting(
+            member(&scene, |option| _ = option.set_consume_concurrency(1).set_pop_invisible_time(60_000)),
+            &seen,
+            Duration::from_secs(3),
+        )
+        .await;
+        scene.send(bodies("m", 8)).await;
+        until("a handler runs", || seen.distinct() == 1).await;
+        sleep(Duration::from_secs(1)).await;
+        let began = Instant::now();
+        assert!(first.shutdown().await.unwrap().is_clean(), "its handler ends, and is acknowledged");
+        let second = collecting(member(&scene, |_| {}), &seen, Duration::ZERO).await;
+        until_within(Duration::from_secs(20), "the others", || seen.distinct() == 8).await;
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert_nothing_left(&second, &seen).await;
+        seen.assert_no_duplicates();
+        assert!(second.shutdown().await.unwrap().is_clean());
+        note(&format!(
+            "shutdown: 7 of 7 with another member after {:?}",
+            began.elapsed() - Duration::from_secs(120)
+        ));
+    });
+}
+
+/// Notes what was seen, with what the other tests of the row saw.
+fn note(what: &str) {
+    use std::sync::Mutex;
+    static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut seen = SEEN.lock().unwrap();
+    seen.push(what.to_owned());
+    seen.sort();
+    tell(Row::C15, seen.join("; "));
+}
