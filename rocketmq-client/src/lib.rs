@@ -25,6 +25,7 @@
 //! | messages, results, queues | [`model`] |
 //! | options, from code, files or the environment | [`conf`] |
 //! | counters and latencies for the `metrics` facade | `metrics` (feature of this name) |
+//! | spans for OpenTelemetry, and the trace that a message carries | `otel` (feature of this name) |
 //! | errors, and whether the message is stored | [`error`] |
 //! | topics, offsets, stored messages, the cluster | [`admin`] |
 //! | choosing the queue of a message | [`selector`] |
@@ -58,6 +59,11 @@ mod metrics;
 pub mod model;
 mod mq_client_api;
 mod name_servers;
+#[cfg(feature = "otel")]
+pub mod otel;
+#[cfg(not(feature = "otel"))]
+#[path = "otel/off.rs"]
+mod otel;
 mod peer_log;
 pub mod producer;
 pub mod remoting;

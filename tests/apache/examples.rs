@@ -50,7 +50,7 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
-/// The names of all examples; those of TLS and metrics only with their features.
+/// The names of all examples; those of TLS, metrics and OpenTelemetry only with their features.
 fn names() -> Vec<String> {
     let entries = std::fs::read_dir(sources()).expect("read the folder of the examples");
     let name = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
@@ -58,6 +58,7 @@ fn names() -> Vec<String> {
     let names = names.filter(|name| match &**name {
         "tls" => cfg!(feature = "tls"),
         "metrics" => cfg!(feature = "metrics"),
+        "otel" => cfg!(feature = "otel"),
         _ => true,
     });
     let mut names: Vec<String> = names.collect();
@@ -72,6 +73,7 @@ fn build() -> PathBuf {
     build.args(["build", "--quiet", "--examples"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     let features = [
         ("metrics", cfg!(feature = "metrics")),
+        ("otel", cfg!(feature = "otel")),
         ("tls", cfg!(feature = "tls")),
         ("zstd", cfg!(feature = "zstd")),
     ];

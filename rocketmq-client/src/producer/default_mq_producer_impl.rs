@@ -16,7 +16,7 @@ use super::permits::Permits;
 use super::send_options::SendOptions;
 use super::stats::{ProducerStats, Recorder};
 use super::transaction::DynListener;
-use super::wire::Preparation;
+use super::wire::{Preparation, Submission};
 use crate::client::MQClient;
 use crate::conf::{ProducerOption, millis};
 use crate::error::{MQClientError, Outcome};
@@ -26,7 +26,8 @@ use crate::latency::MQFaultStrategy;
 use crate::life_cycle::LifeCycle;
 use crate::metrics::{Messages, ProducerMeter};
 use crate::model::{Message, MessageBatch, MessageQueue};
-use crate::trace::{SendMessageTraceHook, TraceDispatcher};
+use crate::otel::{self, About, SendSpan};
+use crate::trace::{SendMessageTraceHook, TraceDispatcher, is_inner_group};
 
 /// A boxed future.
 ///
@@ -105,6 +106,7 @@ impl DefaultMQProducerImpl {
 
     /// Counts the outcome of a send. Illegal messages do not count: nothing was tried.
     pub(super) fn note<T>(&self, sent: &Result<T, MQClientError>, plan: &SendPlan, ended: Instant) {
+        plan.span.end(sent.as_ref().err());
         match sent {
             Ok(_) => {
                 self.stats.succeeded(ended - plan.began);
@@ -113,6 +115,51 @@ impl DefaultMQProducerImpl {
             Err(MQClientError::MessageIllegal { .. }) => {}
             Err(error) => self.note_failure(plan, error.outcome() == Outcome::MaybeStored),
         }
+    }
+
+    /// Begins the span of a send; its messages carry it along. An inner producer has none.
+    #[inline]
+    pub(super) fn begin_span(
+        &self,
+        running: &RunningProducer,
+        plan: &mut SendPlan,
+        submission: &mut Submission,
+    ) {
+        match submission {
+            Submission::Message(message) => self.begin_span_of(running, plan, message, false),
+            Submission::Half(message) => self.begin_span_of(running, plan, message, true),
+            Submission::Batch(batch) if otel::is_on() => {
+                let mut messages = batch.messages().to_vec();
+                let Some(first) = messages.first() else { return };
+                plan.span = SendSpan::begin(self.about(running), first, Some(messages.len()), false);
+                messages.iter_mut().for_each(|message| plan.span.travel_with(message));
+                if let Ok(carrying) = MessageBatch::new(messages) {
+                    *batch = carrying;
+                }
+            }
+            Submission::Batch(_) => {}
+        }
+    }
+
+    /// Begins the span of a send of one message, or of a half message.
+    #[inline]
+    pub(super) fn begin_span_of(
+        &self,
+        running: &RunningProducer,
+        plan: &mut SendPlan,
+        message: &mut Message,
+        half: bool,
+    ) {
+        if !otel::is_on() || is_inner_group(&running.producer_group) {
+            return;
+        }
+        plan.span = SendSpan::begin(self.about(running), message, None, half);
+        plan.span.travel_with(message);
+    }
+
+    fn about<'a>(&'a self, running: &'a RunningProducer) -> About<'a> {
+        let client_id = running.instance.client_id();
+        About { client_id, namespace: self.option.namespace(), consumer: None }
     }
 
     pub(super) fn note_failure(&self, plan: &SendPlan, maybe_stored: bool) {
@@ -144,6 +191,7 @@ impl DefaultMQProducerImpl {
             wants_reply: false,
             is_gathered: false,
             messages: Messages::new(1),
+            span: SendSpan::default(),
             random,
         }
     }

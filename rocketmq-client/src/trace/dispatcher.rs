@@ -15,6 +15,8 @@ use crate::model::{Message, SendResult};
 const QUEUE: usize = 2048;
 /// The longest wait of a record for others in its trace message.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// What names of inner groups begin with.
+const INNER_GROUP: &str = "_INNER_TRACE_PRODUCER-";
 /// The longest group name.
 const GROUP_CHARS: usize = 120;
 
@@ -90,10 +92,15 @@ impl TraceDispatcher {
 pub(crate) fn inner_group(group: &str, kind: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let tail = format!("-{kind}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let mut name = format!("_INNER_TRACE_PRODUCER-{group}");
+    let mut name = format!("{INNER_GROUP}{group}");
     // The cut is at a character: group names are ASCII.
     name.truncate(GROUP_CHARS - tail.len());
     name + &tail
+}
+
+/// Whether an inner producer sends for this group.
+pub(crate) fn is_inner_group(group: &str) -> bool {
+    group.starts_with(INNER_GROUP)
 }
 
 /// What sends the messages of a trace: a producer that is not traced itself.

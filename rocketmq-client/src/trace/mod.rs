@@ -14,6 +14,6 @@ mod record;
 mod send_hook;
 
 pub(crate) use consume_hook::ConsumeMessageTraceHook;
-pub(crate) use dispatcher::{TraceDispatcher, TraceSender, inner_group};
+pub(crate) use dispatcher::{TraceDispatcher, TraceSender, inner_group, is_inner_group};
 pub(crate) use record::{EndOfTransaction, TraceRecord};
 pub(crate) use send_hook::SendMessageTraceHook;

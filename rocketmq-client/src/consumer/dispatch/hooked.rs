@@ -5,21 +5,23 @@ use std::task::{Context, Poll, ready};
 use rocketmq_common::{MessageExt, MessageQueue};
 use tokio::time::Instant;
 
+use super::spanned::spanned;
 use crate::consumer::listener::{
     BatchOutcome, ConsumeContext, ConsumeFailure, ConsumeOutcome, Ended, OrderlyOutcome, Run, Slot,
 };
 use crate::consumer::member::Member;
 use crate::hook::{ConsumeReturnType, Consumed, Kept, Seen};
+use crate::otel::About;
 
-/// Puts the consumer's hooks around a listener, if there are any.
+/// Puts the consumer's hooks around a listener, if there are any, and a span around both.
 pub(super) fn hooked<M: Messages, O: Judged>(
     member: &Arc<Member>,
     slot: Slot<M, Result<O, ConsumeFailure>>,
 ) -> Slot<M, Result<O, ConsumeFailure>> {
     if member.settings.hooks.consume.is_empty() {
-        return slot;
+        return spanned(member, slot);
     }
-    Box::new(Hooked { slot, member: member.clone(), running: None })
+    spanned(member, Box::new(Hooked { slot, member: member.clone(), running: None }))
 }
 
 /// A listener between hooks.
@@ -138,6 +140,12 @@ impl<M: Messages, O: Judged> Hooked<M, O> {
 }
 
 impl Member {
+    /// Who makes spans.
+    pub(crate) fn about(&self) -> About<'_> {
+        let (client_id, namespace) = (self.instance.client_id(), self.settings.namespace.as_deref());
+        About { client_id, namespace, consumer: Some((&self.settings.plain_group, self.settings.broadcast)) }
+    }
+
     /// What hooks are shown of messages.
     pub(crate) fn seen<'a>(&'a self, messages: &'a [MessageExt], queue: &'a MessageQueue) -> Seen<'a> {
         let (consumer_group, namespace) = (&*self.settings.plain_group, self.settings.namespace.as_deref());

@@ -7,6 +7,7 @@
 //! - `streaming`: a worker for the deliveries of a stream that have not succeeded, and their time
 //! - `directly`: a message that an operator chose
 //! - `hooked`: hooks around a listener
+//! - `spanned`: a span around a listener, with the feature `otel`
 //! - `running`: waits for a handler, within its time
 //! - `desk`: shows others which handler blocks its thread
 
@@ -18,6 +19,7 @@ mod hooked;
 mod orderly;
 mod pool;
 mod running;
+mod spanned;
 mod streaming;
 
 pub(crate) use pool::{Pool, Receiver};

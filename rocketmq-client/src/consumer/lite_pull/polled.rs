@@ -6,6 +6,7 @@ use rocketmq_common::MessageExt;
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
 use crate::hook::{ConsumeReturnType, Consumed};
+use crate::otel::{self, Operation};
 
 /// Messages that a poll returned. The next poll or a commit confirms that they are processed: their offsets are finished then,
 /// and may be committed.
@@ -43,6 +44,10 @@ impl Polled {
             let offsets = taken.iter().map(|(offset, _)| *offset).collect();
             let known = messages.len();
             messages.extend(taken.drain(..).map(|(_, message)| Arc::unwrap_or_clone(message)));
+            if otel::is_on() && messages.len() > known {
+                let (poll, polled) = (Operation::Receive("poll"), &messages[known..]);
+                otel::done(member.about(), poll, &owned.shown, polled, (Duration::ZERO, None));
+            }
             show_hooks(member, &owned, &messages[known..]);
             self.lock().push((owned, offsets));
         }

@@ -13,6 +13,7 @@ use crate::consumer::member::{Member, OwnedQueue, Subscribed};
 use crate::consumer::position::{Bounds, GroupHistory, OffsetReading, StartFrom};
 use crate::consumer::pull::PullRefusal;
 use crate::error::{MQClientError, invalid, with_causes};
+use crate::otel::{self, Operation};
 use crate::waiting;
 
 /// The number of requests to a broker that are under way at the same time.
@@ -198,8 +199,11 @@ pub(crate) async fn commit_exactly(
         }
         None => {
             let master = member.known_master(&queue)?;
-            let asking = member.instance.api().asking();
-            asking.update_consumer_offset(&master, member.group(), &queue, offset).await?;
+            let (asking, began) = (member.instance.api().asking(), Instant::now());
+            let done = asking.update_consumer_offset(&master, member.group(), &queue, offset).await;
+            let took = (began.elapsed(), done.as_ref().err());
+            otel::done(member.about(), Operation::Settle("commit"), &owned.shown, [], took);
+            done?;
         }
     }
     member.commits().set(&owned.queue, generation, offset);

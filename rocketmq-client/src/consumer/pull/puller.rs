@@ -18,6 +18,7 @@ use crate::consumer::retry::RetryLadder;
 use crate::consumer::watch::ConsumerEvent;
 use crate::consumer::window::PulledRange;
 use crate::error::MQClientError;
+use crate::otel::{self, Operation};
 
 /// A broker looks at the pulls that it holds every 5 s, so that an answer may come so much later.
 const LOOKS_EVERY: Duration = Duration::from_secs(5);
@@ -170,7 +171,13 @@ impl OnAnswer for PullCallback {
             Outcome::Answered { code, remark, numbers, body, took } => {
                 let pulled = if code == ResponseCode::SUCCESS {
                     let alone = numbers.next_begin_offset.filter(|_| self.alone);
-                    decode(&member, &self.owned, self.asked, alone, body)
+                    let pulled = decode(&member, &self.owned, self.asked, alone, body);
+                    if otel::is_on() && !member.settings.polls && !pulled.messages.is_empty() {
+                        let (pull, messages) = (Operation::Receive("pull"), pulled.messages.iter());
+                        let messages = messages.map(|(_, message)| message);
+                        otel::done(member.about(), pull, &self.owned.shown, messages, (took, None));
+                    }
+                    pulled
                 } else {
                     Pulled::default()
                 };

@@ -13,6 +13,7 @@ use crate::consumer::pop::put_off;
 use crate::consumer::pull::settle;
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 use crate::error::MQClientError;
+use crate::otel::{self, Operation};
 use crate::waiting;
 
 /// The number of parked messages that are sent at the same time.
@@ -197,7 +198,10 @@ async fn send_back(
 ) -> Result<(), MQClientError> {
     let master = member.master(&owned.queue).ok_or_else(|| no_master(message))?;
     let header = ConsumerSendMsgBackRequestHeader { unit_mode: member.data.unit_mode, ..back.clone() };
+    let began = Instant::now();
     let sent = member.instance.api().asking().send_back(&master, &header).await;
+    let took = (began.elapsed(), sent.as_ref().err());
+    otel::done(member.about(), Operation::Settle("send_back"), &owned.shown, [message], took);
     if sent.is_ok() {
         member.recorder.sent_back(1);
     }
@@ -223,7 +227,11 @@ async fn send_to_retry_topic(
         unit_mode: Some(member.data.unit_mode),
         ..send.header(message, message.broker_name())
     };
-    api.asking().send_to_retry_topic(&master, &header, message.body()).await
+    let began = Instant::now();
+    let sent = api.asking().send_to_retry_topic(&master, &header, message.body()).await;
+    let operation = Operation::Settle(if send.dead_letter { "dead_letter" } else { "send_back" });
+    otel::done(member.about(), operation, &owned.shown, [message], (began.elapsed(), sent.as_ref().err()));
+    sent
 }
 
 /// A code of the broker is a refusal; all else leaves open whether the message is stored.

@@ -1,5 +1,6 @@
 use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rocketmq_common::MessageExt;
 use tokio::sync::oneshot;
@@ -10,6 +11,7 @@ use crate::consumer::listener::ConsumeOutcome;
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle_one;
 use crate::hook::{ConsumeReturnType, Consumed, Kept};
+use crate::otel::{self, Operation};
 
 /// One message that the reader of a stream holds, until it is settled or out of time.
 #[derive(Debug)]
@@ -116,6 +118,10 @@ impl Flight {
         let Settlement::Told(ConsumeOutcome::Success, told) = settlement else {
             return self.feed.fail(Failed { flight: self.clone(), message, settlement });
         };
+        if otel::is_on() {
+            let ack = (Operation::Settle("ack"), [&*message]);
+            otel::done(self.member.about(), ack.0, &self.owned.shown, ack.1, (Duration::ZERO, None));
+        }
         drop(message);
         self.member.recorder.succeeded(1);
         self.member.retries.forget(self.owned.generation, self.offset);

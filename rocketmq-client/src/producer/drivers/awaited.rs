@@ -23,13 +23,15 @@ impl DefaultMQProducerImpl {
     /// Each sending task holds this future: rare steps are boxed to keep it small, the shortcut is not.
     pub(in crate::producer) async fn send(
         self: &Arc<Self>,
-        submission: Submission,
+        mut submission: Submission,
         options: SendOptions,
     ) -> Result<SendResult, MQClientError> {
         let running = self.running()?;
-        let plan =
+        let mut plan =
             SendPlan { messages: submission.messages(), ..self.plan(CommunicationMode::Sync, options) };
-        if running.is_elsewhere(current_runtime()?) {
+        let runtime = current_runtime()?;
+        self.begin_span(running, &mut plan, &mut submission);
+        if running.is_elsewhere(runtime) {
             // Rare, and needs a timer of its own: boxed, so that the usual future stays small.
             return self.send_from_elsewhere(running, submission, plan).await;
         }
@@ -38,7 +40,7 @@ impl DefaultMQProducerImpl {
         if let Some(reserved) = send.prepared.as_message().and_then(|message| running.reserve(message)) {
             return self.send_gathered(running, reserved, send, permit).await;
         }
-        running.preparation(&self.option).make_ready(&mut send.prepared)?;
+        self.make_ready(running, &mut send)?;
         let step = match self.begin_at_once(running, &mut send) {
             Ok((attempt, connection)) => self.attempt_at_once(running, &mut send, attempt, &connection).await,
             Err(step) => step,

@@ -64,7 +64,7 @@ impl DefaultMQProducerImpl {
     /// write buffer; longer waits happen in a task.
     pub(in crate::producer) async fn send_async<F>(
         self: &Arc<Self>,
-        message: Message,
+        mut message: Message,
         callback: F,
     ) -> Result<(), MQClientError>
     where
@@ -78,7 +78,8 @@ impl DefaultMQProducerImpl {
         // Usually nothing below waits: without a yield, a caller that sends in a loop would keep its thread from
         // writing.
         consume_budget().await;
-        let plan = self.plan(CommunicationMode::Async, SendOptions::new());
+        let mut plan = self.plan(CommunicationMode::Async, SendOptions::new());
+        self.begin_span_of(running, &mut plan, &mut message, false);
         let admitted = self.admit(message.body().len(), &plan).await?;
         match self.begin_async(running, message, plan, admitted, Box::new(callback))? {
             None => Ok(()),
@@ -113,7 +114,7 @@ impl DefaultMQProducerImpl {
         });
         let mut send = UnwrittenSend(Some(slot));
         if let Some((send, _)) = send.on_its_way() {
-            running.preparation(&self.option).make_ready(&mut send.prepared)?;
+            self.make_ready(running, send)?;
         }
         Ok(send.begin(self, running))
     }

@@ -46,6 +46,9 @@ impl DefaultMQProducerImpl {
         };
         let outcomes = outcome_of_each(sent, ids, senders.iter().map(|(sender, _)| &sender.report));
         for (own, (sender, room)) in outcomes.into_iter().zip(senders) {
+            if let Ok(own) = &own {
+                sender.plan.span.has_id(&own.msg_id);
+            }
             self.note(&own, &sender.plan, Instant::now());
             drop(room);
             sender.finish(own);

@@ -69,9 +69,25 @@ impl DefaultMQProducerImpl {
         running: &RunningProducer,
         mut send: PreparedSend<T>,
     ) -> Result<T::Outcome, MQClientError> {
-        running.preparation(&self.option).make_ready(&mut send.prepared)?;
+        self.make_ready(running, &mut send)?;
         let sent = self.send_default_impl(running, &mut send, SendStep::ChooseQueue).await;
         send.outcome(&self.option, sent)
+    }
+
+    /// Makes a message ready for all its attempts.
+    #[inline]
+    fn make_ready<T: Deliver>(
+        &self,
+        running: &RunningProducer,
+        send: &mut PreparedSend<T>,
+    ) -> Result<(), MQClientError> {
+        let ready = running.preparation(&self.option).make_ready(&mut send.prepared);
+        let span = &send.machine.plan().span;
+        match &ready {
+            Ok(()) => span.has_id(send.prepared.msg_id()),
+            Err(error) => span.end(Some(error)),
+        }
+        ready
     }
 
     /// Carries out steps from `step` on, until there is an outcome. Java: `sendDefaultImpl`.
@@ -184,6 +200,7 @@ impl DefaultMQProducerImpl {
     ) -> SendStep<T> {
         if let Some((attempt, failure)) = event.ended_attempt() {
             running.faults.note(attempt.broker(), attempt.began, failure);
+            machine.plan().span.attempted(attempt.choice().queue, attempt.choice().address, failure);
             running.instance.api().peers().sent(attempt.choice().address, failure);
             if failure.is_some_and(is_stale_route) {
                 // Also for later sends: this send may end without a look-up of its own.

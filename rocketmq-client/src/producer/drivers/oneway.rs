@@ -11,10 +11,11 @@ use crate::producer::wire::Submission;
 
 impl DefaultMQProducerImpl {
     /// Sends without an answer. Java: `DefaultMQProducerImpl.sendOneway`.
-    pub(in crate::producer) fn send_oneway(self: &Arc<Self>, message: Message) -> BoxFuture<'_, ()> {
+    pub(in crate::producer) fn send_oneway(self: &Arc<Self>, mut message: Message) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let running = self.running()?;
-            let plan = self.plan(CommunicationMode::Oneway, SendOptions::new());
+            let mut plan = self.plan(CommunicationMode::Oneway, SendOptions::new());
+            self.begin_span_of(running, &mut plan, &mut message, false);
             let sending = pin!(async {
                 let (_permit, report) = self.admit(message.body().len(), &plan).await?;
                 let send = PreparedSend::<Written>::new(Submission::Message(message), plan.clone(), report);

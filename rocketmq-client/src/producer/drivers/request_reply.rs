@@ -40,13 +40,14 @@ impl DefaultMQProducerImpl {
     ) -> Result<Message, MQClientError> {
         let running = self.running()?;
         let options = SendOptions::new().timeout(timeout_ms);
-        let plan = SendPlan { wants_reply: true, ..self.plan(CommunicationMode::Sync, options) };
+        let mut plan = SendPlan { wants_reply: true, ..self.plan(CommunicationMode::Sync, options) };
         let correlation_id: Arc<str> = Arc::from(running.ids.next(now_ms()).as_str());
         let properties = message.properties_mut();
         properties.take_off_received();
         properties.put_reserved(names::PROPERTY_CORRELATION_ID, &correlation_id);
         properties.put_reserved(names::PROPERTY_MESSAGE_REPLY_TO_CLIENT, running.instance.client_id());
         properties.put_reserved(names::PROPERTY_MESSAGE_TTL, &timeout_ms.to_string());
+        self.begin_span_of(running, &mut plan, &mut message, false);
         running.preparation(&self.option).check(&message)?;
         let exchange = pin!(async {
             let (mut permit, report) = self.admit(message.body().len(), &plan).await?;

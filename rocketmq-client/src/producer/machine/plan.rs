@@ -6,6 +6,7 @@ use crate::error::{Context, MQClientError, SendReport};
 use crate::hook::CommunicationMode;
 use crate::metrics::Messages;
 use crate::model::MessageQueue;
+use crate::otel::SendSpan;
 use crate::producer::permits::NoPermit;
 
 /// The settings of one send.
@@ -29,6 +30,8 @@ pub(in crate::producer) struct SendPlan {
     pub(in crate::producer) is_gathered: bool,
     /// How many messages it is, for the metrics.
     pub(in crate::producer) messages: Messages,
+    /// The span of the send.
+    pub(in crate::producer) span: SendSpan,
     /// Makes random numbers for jitter.
     pub(in crate::producer) random: fn() -> u64,
 }

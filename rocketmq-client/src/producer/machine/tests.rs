@@ -80,6 +80,7 @@ fn plan(change: impl FnOnce(&mut SendPlan)) -> SendPlan {
         wants_reply: false,
         is_gathered: false,
         messages: crate::metrics::Messages::new(1),
+        span: crate::otel::SendSpan::default(),
         random: || 0,
     };
     change(&mut plan);
