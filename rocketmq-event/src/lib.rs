@@ -55,6 +55,7 @@
 //! | publishing, and whether a failed event is stored | [`publish`] |
 //! | handlers, failures, retries, middleware, shutdown | [`consume`] |
 //! | dead letters: reading, counting, putting back | [`dead`] |
+//! | tests of handlers without a broker | [`test`] |
 //! | brokers: their contract, and the broker in memory | [`backend`] |
 
 pub mod backend;
@@ -64,6 +65,7 @@ pub mod dead;
 mod error;
 pub mod event;
 pub mod publish;
+pub mod test;
 
 pub use backend::Start;
 pub use bus::{Bus, BusError};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::handler::Handlers;
 use super::policy::{Order, RetryPolicy, Unmatched};
@@ -96,6 +97,16 @@ impl ConsumerBuilder {
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         self.handlers.on_key(pattern.into(), handler);
+        self
+    }
+
+    /// Brings JSON payloads of an event named `name` from schema version `from` to the next, before its handler reads them. Several steps
+    /// follow each other up to [`EventType::VERSION`]. A step that fails makes a dead letter.
+    pub fn upcast<F>(mut self, name: impl Into<ByteString>, from: u32, step: F) -> Self
+    where
+        F: Fn(Value) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> + Send + Sync + 'static,
+    {
+        self.handlers.upcasts.insert(name.into(), from, step);
         self
     }
 

@@ -8,19 +8,20 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{Context, Failure};
-use crate::event::{self, DecodeError, Envelope, Event, EventType, Pattern};
+use crate::event::{self, DecodeError, Envelope, Event, EventType, Pattern, Upcasts};
 
 pub(super) type Handling = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 type Decoded = Result<Handling, DecodeError>;
 
 /// Decodes a payload and begins to handle it.
-pub(super) type Handler = Arc<dyn Fn(&Envelope, &Bytes, Context) -> Decoded + Send + Sync>;
+pub(super) type Handler = Arc<dyn Fn(&Envelope, &Bytes, &Upcasts, Context) -> Decoded + Send + Sync>;
 
 /// The handlers of a consumer, by name and by pattern.
 #[derive(Default)]
 pub(super) struct Handlers {
     by_name: HashMap<&'static str, Handler>,
     by_pattern: Vec<(Pattern, Handler)>,
+    pub(super) upcasts: Upcasts,
     /// Names that two handlers take.
     twice: Vec<&'static str>,
 }
@@ -32,10 +33,12 @@ impl Handlers {
         H: Fn(Event<T>, Context) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let handler: Handler = Arc::new(move |envelope, body, context| {
+        let handler = Arc::new(handler);
+        let handler: Handler = Arc::new(move |envelope, body, upcasts, context| {
             let format = format_of(envelope)?;
-            let data = T::decode(&envelope.name, envelope.version, format, body)?;
-            Ok(Box::pin(handler(Event::from_parts(envelope.clone(), data), context)))
+            let (version, body) = upcasts.apply(envelope, T::VERSION, body)?;
+            let data = T::decode(&envelope.name, version, format, &body)?;
+            Ok(begun_late(handler.clone(), Event::from_parts(envelope.clone(), data), context))
         });
         for name in T::NAMES {
             if self.by_name.insert(name, handler.clone()).is_some() {
@@ -50,9 +53,10 @@ impl Handlers {
         H: Fn(Event<T>, Context) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let handler: Handler = Arc::new(move |envelope, body, context| {
+        let handler = Arc::new(handler);
+        let handler: Handler = Arc::new(move |envelope, body, _, context| {
             let data = event::decode(&envelope.name, format_of(envelope)?, body)?;
-            Ok(Box::pin(handler(Event::from_parts(envelope.clone(), data), context)))
+            Ok(begun_late(handler.clone(), Event::from_parts(envelope.clone(), data), context))
         });
         self.by_pattern.push((pattern, handler));
     }
@@ -80,6 +84,16 @@ impl fmt::Debug for Handlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.patterns()).finish()
     }
+}
+
+/// A handler is called when its future is polled, and not before: the layers around it decide whether it is called at all.
+fn begun_late<T, H, F>(handler: Arc<H>, event: Event<T>, context: Context) -> Handling
+where
+    T: Send + 'static,
+    H: Fn(Event<T>, Context) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    Box::pin(async move { handler(event, context).await })
 }
 
 fn format_of(envelope: &Envelope) -> Result<event::Format, DecodeError> {

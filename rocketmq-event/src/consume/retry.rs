@@ -46,3 +46,30 @@ fn jitter() -> f64 {
     let random = RandomState::new().hash_one(0) % 1_000;
     0.5 + f64::from(u16::try_from(random).unwrap_or_default()) / 2_000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_grow_and_permanent_failures_end_it() {
+        let (mut calls, began) = (0, tokio::time::Instant::now());
+        let result: Result<(), Failure> = with_retry(3, Duration::from_secs(1), || {
+            calls += 1;
+            std::future::ready(Err("busy"))
+        })
+        .await;
+        let took = began.elapsed();
+        assert!(result.is_err());
+        assert_eq!(calls, 4);
+        // 1 s, 2 s and 4 s, each between its half and itself.
+        assert!((Duration::from_millis(3_500)..=Duration::from_secs(7)).contains(&took), "{took:?}");
+        let mut calls = 0;
+        let result: Result<(), Failure> = with_retry(3, Duration::from_secs(1), || {
+            calls += 1;
+            std::future::ready(Err(Failure::permanent("never")))
+        })
+        .await;
+        assert_eq!((result.is_err(), calls), (true, 1));
+    }
+}

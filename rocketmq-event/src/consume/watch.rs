@@ -9,6 +9,11 @@ use crate::event::{EventId, FailureKind};
 pub enum ConsumerEvent {
     /// What the backend tells of its connection.
     Connection(Notice),
+    /// An event is done: a handler succeeded, or no handler takes it.
+    Acknowledged {
+        /// The event.
+        id: EventId,
+    },
     /// A handler failed, and its event comes again.
     Retried {
         /// The event.

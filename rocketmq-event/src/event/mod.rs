@@ -7,6 +7,7 @@
 //! - `codec`: payloads as JSON, MessagePack or Protobuf
 //! - `headers`: the user's own headers
 //! - `proto`: types of `prost` as events (feature `protobuf`)
+//! - `upcast`: payloads of older schema versions
 //! - `pattern`: `user.*` and `#`
 
 mod attributes;
@@ -19,6 +20,7 @@ mod headers;
 mod pattern;
 #[cfg(feature = "protobuf")]
 mod proto;
+mod upcast;
 
 pub use attributes::{Attributes, Prefixes};
 pub use codec::{DecodeError, EncodeError, Format, decode, encode};
@@ -31,3 +33,4 @@ pub use headers::Headers;
 pub use pattern::Pattern;
 #[cfg(feature = "protobuf")]
 pub use proto::{Proto, ProtoEvent};
+pub(crate) use upcast::Upcasts;

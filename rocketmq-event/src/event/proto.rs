@@ -63,3 +63,23 @@ impl<'de, M: Message + Default> Deserialize<'de> for Proto<M> {
         M::decode(&*bytes).map(Self).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `prost` implements `Message` for a text: a message with this text as its field 1.
+    impl ProtoEvent for String {
+        const NAMES: &'static [&'static str] = &["text"];
+    }
+
+    #[test]
+    fn a_protobuf_message_is_an_event_in_this_format_alone() {
+        let text = Proto("hello".to_owned());
+        let bytes = text.encode(Format::Protobuf).unwrap();
+        assert_eq!(&bytes[..], b"\x0a\x05hello");
+        assert_eq!(Proto::decode("text", 1, Format::Protobuf, &bytes).unwrap(), text);
+        assert!(matches!(text.encode(Format::Json), Err(EncodeError::Unavailable { .. })));
+        assert!(Proto::<String>::decode("text", 1, Format::Protobuf, b"\xff").is_err());
+    }
+}

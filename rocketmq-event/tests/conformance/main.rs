@@ -1,6 +1,7 @@
 //! The suite of conformance: one body for all backends. docs/events-conformance.md holds the table of results.
 //!
 //! - `cases`: the cases, by topic, each a function; `cases::ALL` lists them
+//! - `faulty`: a backend that refuses what a case says
 //! - `lab`: what a case works with: buses, a stream of its own, recorders
 //! - `rigs`: the backends, and how each is started
 //! - `table`: runs the cases and writes the results
@@ -10,6 +11,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod cases;
+mod faulty;
 mod lab;
 mod rigs;
 mod table;

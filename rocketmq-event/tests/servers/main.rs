@@ -12,6 +12,8 @@
 #[path = "../conformance/cases/mod.rs"]
 mod cases;
 mod contract;
+#[path = "../conformance/faulty.rs"]
+mod faulty;
 mod heals;
 #[path = "../conformance/lab.rs"]
 mod lab;

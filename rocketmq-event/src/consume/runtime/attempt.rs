@@ -43,7 +43,7 @@ impl Runtime {
         incoming: &Incoming,
         context: &Context,
     ) -> Result<(), Failed> {
-        let decode = || handler(&incoming.envelope, &incoming.body, context.clone());
+        let decode = || handler(&incoming.envelope, &incoming.body, &self.handlers.upcasts, context.clone());
         let handling = match catch_unwind(AssertUnwindSafe(decode)) {
             Ok(Ok(handling)) => handling,
             Ok(Err(error)) => {

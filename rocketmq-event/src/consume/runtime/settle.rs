@@ -58,7 +58,7 @@ impl Runtime {
         loop {
             let Ok(slot) = self.slots.acquire().await else { return };
             let Err(failed) = self.try_once(&handler, &incoming, before.failed + 1).await else {
-                return self.acknowledge(&incoming).await;
+                return self.done(&incoming).await;
             };
             let record = before.record(&incoming, &failed, self.group());
             let fate = self.fate(&failed, &record);
@@ -149,7 +149,7 @@ impl Runtime {
         let (stream, group) = (self.spec.stream.clone(), self.group().clone());
         let (id, reason) = (incoming.envelope.id.clone(), record.reason.to_string());
         match fate {
-            Fate::Acknowledge | Fate::InPlace(_) => self.acknowledge(incoming).await,
+            Fate::Acknowledge | Fate::InPlace(_) => self.done(incoming).await,
             Fate::Drop => {
                 self.acknowledge(incoming).await;
                 self.tell(ConsumerEvent::Dropped { id, reason });
@@ -199,10 +199,19 @@ impl Runtime {
         self.insist(incoming, Step::Store(&copy)).await
     }
 
-    async fn acknowledge(&self, incoming: &Incoming) {
-        if self.insist(incoming, Step::Acknowledge).await {
+    async fn done(&self, incoming: &Incoming) {
+        if self.acknowledge(incoming).await && self.events.receiver_count() > 0 {
+            self.tell(ConsumerEvent::Acknowledged { id: incoming.envelope.id.clone() });
+        }
+    }
+
+    /// True: the broker knows.
+    async fn acknowledge(&self, incoming: &Incoming) -> bool {
+        let is_known = self.insist(incoming, Step::Acknowledge).await;
+        if is_known {
             self.in_hand.remove(incoming.tag);
         }
+        is_known
     }
 
     /// Does it again until it succeeds, or the consumer ends, or the delivery is another member's. True: it succeeded.

@@ -2,11 +2,20 @@
 //!
 //! - `publishing`: 1 to 11
 //! - `groups`: 12 to 18
-//! - `outcomes`: 19 to 32
+//! - `outcomes`, `retries`: 19 to 32
+//! - `order`: 33 to 37
+//! - `lifecycle`: starts and ends of members, 14 to 16, 19, 39 to 42
+//! - `dead`: 43 to 45
+//! - `observation`: formats, metrics, traces, variants of enums
 
+mod dead;
 mod groups;
+mod lifecycle;
+mod observation;
+mod order;
 mod outcomes;
 mod publishing;
+mod retries;
 
 use std::pin::Pin;
 
@@ -27,6 +36,7 @@ pub(crate) struct Case {
 pub(crate) const ALL: &[Case] = &[
     Case { number: 1, title: "every field of an envelope comes back, and the bytes are equal", impossible: always, run: |lab| Box::pin(publishing::round_trip(lab)) },
     Case { number: 2, title: "headers of the user: non-ASCII, empty, bytes 0 to 255, names of the backend", impossible: always, run: |lab| Box::pin(publishing::headers(lab)) },
+    Case { number: 3, title: "JSON, MessagePack, Protobuf: the content type of the message chooses", impossible: always, run: |lab| Box::pin(observation::formats(lab)) },
     Case { number: 4, title: "bodies of 0 B, 1 B and 1 MiB; over the limit: TooLarge, not stored", impossible: always, run: |lab| Box::pin(publishing::sizes(lab)) },
     Case { number: 5, title: "the position of the receipt is where the event is read", impossible: numbers, run: |lab| Box::pin(publishing::positions(lab)) },
     Case { number: 6, title: "no queue takes it: NoRoute, not stored", impossible: routes, run: |lab| Box::pin(publishing::no_route(lab)) },
@@ -34,13 +44,37 @@ pub(crate) const ALL: &[Case] = &[
     Case { number: 11, title: "dyn EventPublisher in a service", impossible: always, run: |lab| Box::pin(publishing::object(lab)) },
     Case { number: 12, title: "two groups each get everything", impossible: always, run: |lab| Box::pin(groups::two_groups(lab)) },
     Case { number: 13, title: "two members share: nothing twice, nothing missing", impossible: always, run: |lab| Box::pin(groups::two_members(lab)) },
+    Case { number: 14, title: "a member dies: another gets what it had not finished", impossible: always, run: |lab| Box::pin(lifecycle::member_dies(lab)) },
+    Case { number: 15, title: "a member joins: nothing is lost", impossible: always, run: |lab| Box::pin(lifecycle::member_joins(lab)) },
+    Case { number: 16, title: "a new group begins where it is told to", impossible: past, run: |lab| Box::pin(lifecycle::start(lab)) },
     Case { number: 17, title: "patterns: user.*, # and *.created", impossible: always, run: |lab| Box::pin(groups::patterns(lab)) },
     Case { number: 18, title: "an event without a handler is acknowledged or dead-lettered, as set", impossible: always, run: |lab| Box::pin(groups::unmatched(lab)) },
+    Case { number: 19, title: "success: never again, not after a restart of the service either", impossible: always, run: |lab| Box::pin(lifecycle::success_is_for_good(lab)) },
     Case { number: 20, title: "failure: comes again, not before its delay, as attempt 2", impossible: always, run: |lab| Box::pin(outcomes::comes_again(lab)) },
+    Case { number: 21, title: "delays grow as the policy says, rounded up to what the broker has", impossible: always, run: |lab| Box::pin(retries::delays_grow(lab)) },
+    Case { number: 22, title: "a short delay does not wait behind a long one", impossible: always, run: |lab| Box::pin(retries::short_overtakes_long(lab)) },
+    Case { number: 23, title: "retried later: others are handled meanwhile", impossible: always, run: |lab| Box::pin(retries::others_go_on(lab)) },
+    Case { number: 24, title: "retried in place: nothing of that key is handled meanwhile, other keys are; its order stays (35)", impossible: always, run: |lab| Box::pin(order::in_place(lab)) },
     Case { number: 25, title: "tries used up: dead letter with reason, kind, attempts, times, origin, raw bytes", impossible: always, run: |lab| Box::pin(outcomes::exhausted(lab)) },
     Case { number: 26, title: "permanent: dead letter at once", impossible: always, run: |lab| Box::pin(outcomes::permanent(lab)) },
     Case { number: 27, title: "undecodable: dead letter at once, neighbours unharmed, handler not called", impossible: always, run: |lab| Box::pin(outcomes::undecodable(lab)) },
     Case { number: 28, title: "panic is a failure, and the consumer goes on", impossible: always, run: |lab| Box::pin(outcomes::panic(lab)) },
+    Case { number: 29, title: "a handler over its timeout has failed, and its later result has no effect", impossible: always, run: |lab| Box::pin(retries::timeout(lab)) },
+    Case { number: 31, title: "the dead letters cannot be reached: the original is not acknowledged", impossible: always, run: |lab| Box::pin(retries::no_dead_letters(lab)) },
+    Case { number: 32, title: "what a handler publishes goes out if, and only if, it succeeds", impossible: always, run: |lab| Box::pin(retries::publishes_on_success(lab)) },
+    Case { number: 33, title: "concurrency(4) runs four handlers at a time, never five", impossible: always, run: |lab| Box::pin(order::concurrency(lab)) },
+    Case { number: 34, title: "equal keys in order, with 8 handlers and 1,000 keys", impossible: always, run: |lab| Box::pin(order::equal_keys(lab)) },
+    Case { number: 36, title: "events that finish out of order: one that is unfinished comes again after a crash", impossible: always, run: |lab| Box::pin(order::unfinished(lab)) },
+    Case { number: 37, title: "pause and resume", impossible: always, run: |lab| Box::pin(order::pause(lab)) },
+    Case { number: 39, title: "shutdown: handlers that run finish, the rest is given back, and the report says so", impossible: always, run: |lab| Box::pin(lifecycle::shutdown(lab)) },
+    Case { number: 40, title: "deadline of a shutdown: the handler is told, then ended, and its event comes again", impossible: always, run: |lab| Box::pin(lifecycle::deadline(lab)) },
+    Case { number: 42, title: "close twice, consumer before bus", impossible: always, run: |lab| Box::pin(lifecycle::close(lab)) },
+    Case { number: 43, title: "dead letters: counted, read, and still there", impossible: always, run: |lab| Box::pin(dead::count_and_read(lab)) },
+    Case { number: 44, title: "a replay goes to that group alone, and counts", impossible: always, run: |lab| Box::pin(dead::replay(lab)) },
+    Case { number: 45, title: "Dedupe: a second delivery of one id is not handled", impossible: always, run: |lab| Box::pin(dead::dedupe(lab)) },
+    Case { number: 53, title: "metrics: names and labels; processed = succeeded + failed", impossible: always, run: |lab| Box::pin(observation::metrics(lab)) },
+    Case { number: 54, title: "the trace of a publication is that of its handling, through a retry and a replay", impossible: always, run: |lab| Box::pin(observation::trace(lab)) },
+    Case { number: 56, title: "an enum is published, and one of its variants handled by its own type", impossible: always, run: |lab| Box::pin(observation::variant(lab)) },
 ];
 
 fn numbers(abilities: &Abilities) -> Option<&'static str> {
@@ -49,4 +83,8 @@ fn numbers(abilities: &Abilities) -> Option<&'static str> {
 
 fn routes(abilities: &Abilities) -> Option<&'static str> {
     (!abilities.routes).then_some("the stream keeps what nobody reads yet")
+}
+
+fn past(abilities: &Abilities) -> Option<&'static str> {
+    (!abilities.starts_in_the_past).then_some("a group has only what is published after it exists")
 }

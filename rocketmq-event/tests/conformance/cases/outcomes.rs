@@ -53,7 +53,7 @@ pub(crate) async fn exhausted(lab: Lab) -> CaseResult {
     envelope.failure = letter.envelope.failure.clone();
     assert_eq!(letter.envelope, envelope, "the envelope is as it was published");
     mailer.shutdown(DEADLINE).await?;
-    assert_eq!(seen.so_far(), []);
+    assert!(seen.so_far().is_empty());
     Ok(())
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn undecodable(lab: Lab) -> CaseResult {
         assert_eq!((record.kind, record.attempts), (FailureKind::Decode, 1));
     }
     mailer.shutdown(DEADLINE).await?;
-    assert_eq!(seen.so_far(), []);
+    assert!(seen.so_far().is_empty());
     Ok(())
 }
 
