@@ -146,7 +146,8 @@ pub trait LogReader: Debug + Send {
 
 /// The dead letters of a group, from the oldest on.
 ///
-/// Reading takes nothing away. Dropping it leaves everything that was not removed where it was.
+/// Reading takes nothing away. Dropping it leaves everything that was not removed where it was; a broker that hides what a reader
+/// holds shows it to others a moment later.
 #[async_trait]
 pub trait DeadQueue: Debug + Send {
     /// The number of dead letters.

@@ -1,4 +1,4 @@
-//! The suite of conformance on real servers: RabbitMQ and Kafka. `.ci/events` installs them and runs it.
+//! The suite of conformance on real servers: RocketMQ, RabbitMQ and Kafka. `.ci/events` installs them and runs it.
 //!
 //! - `support`: the servers
 //! - `contract`: rules of the contract of backends that consumers do not show
@@ -141,5 +141,44 @@ mod on_rabbitmq {
         let server = tokio::task::spawn_blocking(RabbitMq::start).await.unwrap();
         let bus = Bus::connect(&server.address()).await.unwrap();
         heals::nothing_is_lost(server, bus).await;
+    }
+}
+
+#[cfg(feature = "rocketmq")]
+mod on_rocketmq {
+    use async_trait::async_trait;
+    use rocketmq_client::admin::MQAdmin;
+    use rocketmq_event::Bus;
+
+    use crate::support::rocketmq::RocketMq;
+    use crate::{lab, rigs, table};
+
+    struct OnRocketMq(RocketMq);
+
+    #[async_trait]
+    impl rigs::Rig for OnRocketMq {
+        fn name(&self) -> &'static str {
+            "RocketMQ"
+        }
+
+        async fn connect(&self) -> Bus {
+            Bus::connect(&format!("rocketmq://{}", self.0.name_server())).await.unwrap()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rocketmq() {
+        let server = tokio::task::spawn_blocking(RocketMq::start).await.unwrap();
+        let admin = MQAdmin::connect(server.name_server()).await.unwrap();
+        lab::until(|| async {
+            let cluster = admin.cluster_info().await.map_err(|error| error.to_string())?;
+            if cluster.broker_addr_table.is_empty() {
+                Err("no broker has registered".to_owned())
+            } else {
+                Ok(())
+            }
+        })
+        .await;
+        table::run(OnRocketMq(server)).await;
     }
 }

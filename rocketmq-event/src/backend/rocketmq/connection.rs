@@ -173,6 +173,10 @@ impl Backend for RocketMqBackend {
     async fn ensure(&self, destination: &Destination) -> Result<(), BackendError> {
         match destination {
             Destination::Stream(stream) | Destination::Group { stream, .. } => {
+                if stream.contains("__") || stream.ends_with('_') {
+                    let what = "on RocketMQ the name of a stream has no `__`, and no `_` at its end";
+                    return Err(BackendError::new(format!("{stream:?} cannot be a stream: {what}")));
+                }
                 self.0.ensure_topic(stream, QUEUES).await
             }
             Destination::Dead { stream, group } => self.0.ensure_topic(&dead_topic(stream, group), 1).await,
@@ -241,7 +245,7 @@ impl Backend for RocketMqBackend {
 }
 
 /// The name of a group at the brokers. A RocketMQ group whose members subscribe to different topics loses messages, and users name
-/// one group for several streams: so each stream has a group of its own.
+/// one group for several streams: so each stream has a group of its own. No two pairs have one name, because no stream contains `__`.
 pub(super) fn group_name(stream: &str, group: &str) -> String {
     format!("{stream}__{group}")
 }

@@ -3,6 +3,7 @@
 //! - `process`: a process that cannot outlive this one, and ports
 //! - `rabbitmq`: RabbitMQ of Debian's package
 //! - `kafka`: Apache Kafka, one process that is broker and controller
+//! - `rocketmq`: Apache RocketMQ, a NameServer and a broker
 //!
 //! `.ci/servers` installs and fetches them.
 
@@ -11,3 +12,5 @@ pub(crate) mod kafka;
 mod process;
 #[cfg(feature = "rabbitmq")]
 pub(crate) mod rabbitmq;
+#[cfg(feature = "rocketmq")]
+pub(crate) mod rocketmq;
