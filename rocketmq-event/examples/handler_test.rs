@@ -50,7 +50,7 @@ mod tests {
     use std::time::Duration;
 
     use rocketmq_event::event::FailureKind;
-    use rocketmq_event::test::{Harness, Outcome};
+    use rocketmq_event::test::{HandlerOutcome, Harness};
 
     use super::*;
 
@@ -62,9 +62,9 @@ mod tests {
     async fn a_mail_is_queued_when_the_address_is_known() {
         let mut tested = Harness::start(|consumer| consumer.on(welcome)).await.unwrap();
         let first = tested.deliver(user("bob@slow.example")).await.unwrap();
-        assert_eq!(first, Outcome::Retried { attempt: 1, after: Duration::from_secs(1) });
+        assert_eq!(first, HandlerOutcome::Retried { attempt: 1, after: Duration::from_secs(1) });
         assert!(tested.published::<MailQueued>("mails").await.unwrap().is_empty());
-        assert_eq!(tested.next().await.unwrap(), Outcome::Acknowledged);
+        assert_eq!(tested.next().await.unwrap(), HandlerOutcome::Acknowledged);
         let mails = tested.published::<MailQueued>("mails").await.unwrap();
         assert_eq!((mails.len(), &*mails[0].data.to), (1, "bob@slow.example"));
     }
@@ -74,7 +74,10 @@ mod tests {
         let mut tested = Harness::start(|consumer| consumer.on(welcome)).await.unwrap();
         tested.deliver(user("")).await.unwrap();
         let broken = tested.deliver_raw("user.created", "{broken").await.unwrap();
-        assert!(matches!(broken, Outcome::DeadLettered { kind: FailureKind::Decode, .. }), "{broken:?}");
+        assert!(
+            matches!(broken, HandlerOutcome::DeadLettered { kind: FailureKind::Decode, .. }),
+            "{broken:?}"
+        );
         let kinds: Vec<FailureKind> =
             tested.dead_letters().await.unwrap().iter().map(|letter| letter.kind).collect();
         assert_eq!(kinds, [FailureKind::Permanent, FailureKind::Decode]);

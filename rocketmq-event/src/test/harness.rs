@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::Outcome;
+use super::HandlerOutcome;
 use crate::backend::memory::MemoryBroker;
 use crate::backend::{BackendError, Destination, LogError, Outgoing, Positions};
 use crate::bus::{Bus, BusError};
@@ -23,7 +23,7 @@ const GROUP: &str = "tested";
 ///
 /// ```
 /// use std::time::Duration;
-/// use rocketmq_event::test::{Harness, Outcome};
+/// use rocketmq_event::test::{Harness, HandlerOutcome};
 /// use rocketmq_event::{Context, Event, EventType, RetryPolicy};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -43,8 +43,8 @@ const GROUP: &str = "tested";
 /// let retry = RetryPolicy::later(3).with_delays([Duration::from_millis(20)]);
 /// let mut tested = Harness::start(|consumer| consumer.on(handler).retry(retry)).await?;
 /// let first = tested.deliver(UserCreated { user_id: 7 }).await?;
-/// assert_eq!(first, Outcome::Retried { attempt: 1, after: Duration::from_millis(20) });
-/// assert_eq!(tested.next().await?, Outcome::Acknowledged);
+/// assert_eq!(first, HandlerOutcome::Retried { attempt: 1, after: Duration::from_millis(20) });
+/// assert_eq!(tested.next().await?, HandlerOutcome::Acknowledged);
 /// assert!(tested.dead_letters().await?.is_empty());
 /// # Ok(())
 /// # }
@@ -101,7 +101,7 @@ impl Harness {
     ///
     /// # Errors
     /// When the value cannot be written.
-    pub async fn deliver<E: EventType>(&mut self, data: E) -> Result<Outcome, HarnessError> {
+    pub async fn deliver<E: EventType>(&mut self, data: E) -> Result<HandlerOutcome, HarnessError> {
         self.deliver_event(Event::new(data)).await
     }
 
@@ -109,7 +109,10 @@ impl Harness {
     ///
     /// # Errors
     /// When the value cannot be written.
-    pub async fn deliver_event<E: EventType>(&mut self, event: Event<E>) -> Result<Outcome, HarnessError> {
+    pub async fn deliver_event<E: EventType>(
+        &mut self,
+        event: Event<E>,
+    ) -> Result<HandlerOutcome, HarnessError> {
         self.last = event.id.clone();
         self.bus.producer(STREAM).await?.send_event(&event).await?;
         self.next().await
@@ -119,7 +122,11 @@ impl Harness {
     ///
     /// # Errors
     /// When the broker in memory refuses them.
-    pub async fn deliver_raw(&mut self, name: &str, body: impl Into<Bytes>) -> Result<Outcome, HarnessError> {
+    pub async fn deliver_raw(
+        &mut self,
+        name: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<HandlerOutcome, HarnessError> {
         let envelope = Envelope::new(name.to_owned());
         self.last = envelope.id.clone();
         let destination = Destination::Stream(STREAM.into());
@@ -134,10 +141,10 @@ impl Harness {
     ///
     /// # Errors
     /// `Ended` when nothing more will come.
-    pub async fn next(&mut self) -> Result<Outcome, HarnessError> {
+    pub async fn next(&mut self) -> Result<HandlerOutcome, HarnessError> {
         loop {
             let event = self.events.next().await.ok_or(HarnessError::Ended)?;
-            if let Some(outcome) = Outcome::of(event, &self.last) {
+            if let Some(outcome) = HandlerOutcome::of(event, &self.last) {
                 return Ok(outcome);
             }
         }

@@ -7,4 +7,4 @@ mod harness;
 mod outcome;
 
 pub use harness::{Harness, HarnessError};
-pub use outcome::Outcome;
+pub use outcome::HandlerOutcome;

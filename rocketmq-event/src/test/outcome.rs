@@ -6,7 +6,7 @@ use crate::event::{EventId, FailureKind};
 /// What became of an event that a [`Harness`](super::Harness) delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum HandlerOutcome {
     /// It is acknowledged: a handler succeeded, or none takes it.
     Acknowledged,
     /// The attempt failed, and the event comes again.
@@ -32,7 +32,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl HandlerOutcome {
     /// The outcome of this event, if `event` tells it.
     pub(super) fn of(event: ConsumerEvent, wanted: &EventId) -> Option<Self> {
         let is_wanted = |id: &EventId| id == wanted;
