@@ -55,7 +55,7 @@
 //! | publishing, and whether a failed event is stored | [`publish`] |
 //! | handlers, failures, retries, middleware, shutdown | [`consume`] |
 //! | dead letters: reading, counting, putting back | [`dead`] |
-//! | tests of handlers without a broker | [`test`] |
+//! | tests of handlers without a broker | [`mod@test`] |
 //! | brokers: their contract, and the broker in memory | [`backend`] |
 
 pub mod backend;

@@ -148,14 +148,16 @@ pub(crate) async fn start(lab: Lab) -> CaseResult {
     for number in 1..=3 {
         producer.send(&order(number)).await?;
     }
+    // A broker may say that it has an event a moment before its readers see it: a group that begins at the end could get it.
+    let (earliest, mut by_earliest) = recorder(consumer(&bus, &lab, "earliest"), |_, _| Ok(())).await;
+    let mut past = by_earliest.take(3).await;
+    past.sort_unstable();
+    assert_eq!(past, [(1, 1), (2, 1), (3, 1)]);
     let latest =
         bus.consumer(lab.stream.clone(), "latest").start_from(rocketmq_event::backend::Start::Latest);
     let (latest, mut by_latest) = recorder(latest, |_, _| Ok(())).await;
-    let (earliest, mut by_earliest) = recorder(consumer(&bus, &lab, "earliest"), |_, _| Ok(())).await;
     producer.send(&order(4)).await?;
-    let mut all = by_earliest.take(4).await;
-    all.sort_unstable();
-    assert_eq!(all, [(1, 1), (2, 1), (3, 1), (4, 1)]);
+    assert_eq!(by_earliest.next().await, (4, 1));
     assert_eq!(by_latest.next().await, (4, 1));
     latest.shutdown(DEADLINE).await?;
     earliest.shutdown(DEADLINE).await?;
