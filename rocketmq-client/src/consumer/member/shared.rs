@@ -451,6 +451,17 @@ impl Member {
         self.views.lock().unwrap_or_else(PoisonError::into_inner).masters.get(broker).cloned()
     }
 
+    /// Whether the master has another connection than the last pull went out on: while this member was away, another may have
+    /// taken the queue and committed more.
+    pub(crate) fn was_away(&self, owned: &OwnedQueue, state: &Ownership) -> bool {
+        let last = state.last_connection.filter(|_| state.read_from == 0 && !state.commit_first);
+        last.is_some_and(|last| {
+            let master = self.master(&owned.queue);
+            let now = master.and_then(|master| self.instance.api().remoting().connection(&master));
+            now.is_some_and(|now| now.id() != last)
+        })
+    }
+
     /// Where to dial the master of a queue.
     ///
     /// # Errors

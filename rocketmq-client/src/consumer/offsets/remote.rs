@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 use tokio::time::{Instant, sleep};
 
 use super::{Commit, LastCommit, ReadBack};
-use crate::consumer::member::{Member, OwnedQueue, Subscribed};
+use crate::consumer::member::{Member, OwnedQueue, Stage, Subscribed};
 use crate::consumer::position::{Bounds, GroupHistory, OffsetReading, StartFrom};
 use crate::consumer::pull::PullRefusal;
 use crate::error::{MQClientError, invalid, with_causes};
@@ -159,7 +159,12 @@ pub(crate) async fn keep_committing(member: Arc<Member>) {
         member.note_gauges();
         let now = Instant::now();
         let mut all = member.queues.all_and_releasing();
-        all.retain(|owned| !owned.lock().may_commit(now));
+        all.retain(|owned| {
+            let state = owned.lock();
+            // Its pull fails soon, and what is committed is looked at before the next.
+            let looks = matches!(state.stage, Stage::Pulling);
+            !state.may_commit(now) || looks && member.was_away(owned, &state)
+        });
         let not_ours: FxHashSet<_> = all.iter().map(|owned| &owned.queue).collect();
         let due = member.commits().take_due(|queue| !not_ours.contains(queue));
         for (_, commits) in due {
@@ -291,11 +296,19 @@ fn note_finished_of(member: &Member, owned: &OwnedQueue) {
     }
 }
 
-/// Commits what is finished of one queue, unless only the user commits.
-pub(crate) async fn commit_finished(member: &Member, owned: &OwnedQueue) {
-    if !member.settings.user_commits() {
+/// Commits what is finished of a queue that is released, until its last handler ends.
+pub(crate) async fn commit_while_draining(member: &Member, owned: &OwnedQueue) {
+    while !member.settings.user_commits() {
+        let mut settled = std::pin::pin!(owned.settled.notified());
+        settled.as_mut().enable();
         note_finished_of(member, owned);
-        commit_now(member, owned).await;
+        if !member.was_away(owned, &owned.lock()) {
+            commit_now(member, owned).await;
+        }
+        if owned.lock().in_hand() == 0 {
+            return;
+        }
+        settled.await;
     }
 }
 

@@ -37,7 +37,7 @@ fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: impl IntoI
     }
     match state.stage {
         Stage::Throttled(_) => look_again(member, owned, &mut state),
-        Stage::Released if state.in_hand() == 0 => {
+        Stage::Released => {
             drop(state);
             owned.settled.notify_waiters();
             return wake_others(member, released);

@@ -435,7 +435,7 @@ pub(crate) async fn release(
     if is_handling {
         // The next owner may begin before the last handler ends: what was finished before does not come again.
         let (member, owned) = (member.clone(), owned.clone());
-        member.clone().tasks.spawn(async move { remote::commit_finished(&member, &owned).await });
+        member.clone().tasks.spawn(async move { remote::commit_while_draining(&member, &owned).await });
     }
     member.retries.hand_back(owned);
     if owned.is_pop {
@@ -458,7 +458,7 @@ pub(crate) async fn release(
     let _ = timeout(drain, drained).await;
     let (unfinished, order, is_ours) = {
         let mut state = owned.lock();
-        let is_ours = state.may_commit(Instant::now());
+        let is_ours = state.may_commit(Instant::now()) && !member.was_away(owned, &state);
         // From now on the lock is not renewed: a renewal after the unlock would keep other members away.
         let order = state.order.take();
         let handling = order.as_ref().is_some_and(|order| order.is_handling());
