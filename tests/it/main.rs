@@ -14,6 +14,7 @@
 //! - `hostile_peers`: peers that are down, silent or garbled
 //! - `consumer_agreement`: a group whose broker does not say what its members want
 //! - `consumer_races`: what users do to consumers at moments that do not suit
+//! - `consumer_requests`: what users ask of consumers, and what they are told
 //! - `consumer_rules`: rules of consumers, held against the history of the brokers
 //! - `faults`: consumers under each fault, and what they keep: no loss, no disorder
 //! - `listeners`: rate limits, commits by hand after a crash, and batches of a stream, on paused time
@@ -30,7 +31,7 @@
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
 //! - `peer_log`: what is logged of brokers and NameServers that go and come back
 //! - `alone`: runs a test in a process of its own
-//! - `log`: takes what is logged, for `peer_log` and `secrets`
+//! - `log`: takes what is logged, for `peer_log`, `secrets` and `consumer_requests`
 //! - `peer`: the scripted server behind `retries`, `hostile_peers`, `pushes`, `admin_in_parts` and `secrets`
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -44,6 +45,7 @@ mod background;
 mod cases;
 mod consumer_agreement;
 mod consumer_races;
+mod consumer_requests;
 mod consumer_rules;
 mod consumer_watch;
 mod faults;

@@ -395,6 +395,15 @@ impl MQClientError {
         self.noting(|context| context.topic = Some(topic.into()))
     }
 
+    /// Adds the filter that a broker cannot read, and its topic.
+    pub(crate) fn of_filter(mut self, topic: &str, expression: &str) -> Self {
+        if let MQClientError::Broker { remark, .. } = &mut self {
+            let said = remark.as_deref().unwrap_or("no remark");
+            *remark = Some(format!("{said}; the filter is `{expression}`").into());
+        }
+        self.of_topic(topic)
+    }
+
     /// Adds the queue of the operation.
     pub(crate) fn of_queue(self, queue: &MessageQueue) -> Self {
         self.noting(|context| context.queue = Some(queue.clone()))

@@ -99,7 +99,9 @@ async fn sql_chooses_messages_and_one_that_cannot_be_parsed_is_refused() {
         .listener(|_, _| async {})
         .start()
         .await;
-    assert_eq!(refused.unwrap_err().response_code().map(|code| code.0), Some(23));
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.response_code().map(|code| code.0), Some(23));
+    assert!(refused.to_string().contains("`amount >`"), "{refused}");
     let collect = seen.clone();
     let consumer = consumer(name_server, &group)
         .subscribe(&topic, MessageSelector::by_sql("amount >= 30"))

@@ -22,8 +22,10 @@ use super::world::{Outcome, run};
 /// Seeds that found a defect: a start that ran out of time left a consumer that never rebalanced; a lock was renewed after it
 /// was given back; a new subscription began its queues twice; a member without its lock committed over the next owner; a member
 /// whose last notices told nothing new gave its queues up too late (twice); a member that took a queue for a moment left a lower
-/// offset behind; a release committed what was long finished only after its last handler.
-const FOUND: [u64; 8] = [
+/// offset behind; a release committed what was finished only after its last handler (twice); a start took
+/// longer than it may; a member that had been away committed over the next owner; and the checker took messages that came once
+/// more for a group that asks too much.
+const FOUND: [u64; 12] = [
     115_939_724_409_717,
     224_061_335_742_829,
     234_302_079_565_237,
@@ -32,6 +34,10 @@ const FOUND: [u64; 8] = [
     61_609_666_378_169,
     6_825_654_007_400,
     203_371_014_378_994,
+    110_911_593_080_933,
+    228_253_690_279_168,
+    274_944_856_618_296,
+    171_362_503_259_843,
 ];
 /// Seeds of each test.
 const SEEDS: u64 = 125;

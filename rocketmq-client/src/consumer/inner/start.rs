@@ -63,6 +63,10 @@ impl MQConsumerInner {
             (wishes.receiver()?, wishes.subscriptions.clone(), wishes.assigned.clone())
         };
         self.check_receiver(receiver.as_ref())?;
+        if selectors.is_empty() && assigned.is_none() {
+            let group = self.option.group_name();
+            tracing::warn!(group, "nothing is subscribed to: no message comes before subscribe() is called");
+        }
         let orderly = matches!(receiver, Some(Receiver::Listener(Listener::Orderly(_))));
         let deadline = Instant::now() + millis(self.option.start_timeout());
         if !self.is_alone {
@@ -86,8 +90,8 @@ impl MQConsumerInner {
             self.find_route(&member, &subscribed, deadline).await?;
             member.set_subscribed(subscribed);
         }
-        if let Some(assigned) = assigned {
-            self.set_assigned(&member, &assigned, deadline).await?;
+        if let Some(assigned) = &assigned {
+            self.set_assigned(&member, assigned, deadline).await?;
         }
         if !member.settings.broadcast && !self.polls {
             member.set_subscribed(retry_subscription(&member)?);
@@ -97,8 +101,9 @@ impl MQConsumerInner {
         }
         // Heartbeats come later: no member gives queues to this one before its history is read.
         let subscribed = member.all_subscribed();
-        crate::waiting::all(subscribed.iter().map(|subscribed| remote::note_history(&member, subscribed)))
-            .await;
+        let histories = subscribed.iter().map(|subscribed| remote::note_history(&member, subscribed));
+        // Without the time for it, they are read when a queue needs them.
+        let _ = timeout_at(deadline, crate::waiting::all(histories)).await;
         let pool = receiver.map(|receiver| Pool::new(member.clone(), receiver));
         let handlers = notices::handlers(&member, pool.as_ref());
         let membership = Arc::new(instance.join_consumer_group(member.consumer_data(), handlers)?);
@@ -114,20 +119,13 @@ impl MQConsumerInner {
             member,
         };
         self.start_duties(&running, deadline).await;
-        // What was subscribed to while this start ran.
-        let wanted = self.wishes().subscriptions.clone();
-        for (topic, selector) in wanted.into_iter().filter(|(topic, how)| selectors.get(topic) != Some(how)) {
-            let subscribed = self.subscribed(&topic, &selector)?;
-            self.subscribe_now(&running, subscribed, topic, selector).await?;
-        }
-        let _ = running.member.open_since.set(now_ms());
+        let running = self.catch_up(starting, running, (selectors, assigned)).await?;
         tracing::debug!(client_id = instance.client_id(), group = %running.member.group(), "consumer started");
         let watchman = Watchman {
             consumer: Arc::downgrade(self),
             member: running.member.clone(),
             pool: running.pool.clone(),
         };
-        let running = starting.finish(running);
         running.member.tasks.spawn(watchman.keep_watch());
         self.grant(running);
         // A shutdown that came too late to end the start goes on from here.

@@ -1,9 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::body::CheckClientRequestBody;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::mq_consumer_inner::{ASSIGN_OR_SUBSCRIBE, MQConsumerInner, Running};
 use super::start::{BoxFuture, left};
@@ -14,23 +14,29 @@ use crate::consumer::offsets::remote;
 use crate::consumer::rebalance::start_release;
 use crate::consumer::subscription::{MessageSelector, Subscription};
 use crate::error::{MQClientError, invalid};
+use crate::life_cycle::Starting;
 use crate::waiting;
 
 impl MQConsumerInner {
     pub(crate) fn subscribe(self: &Arc<Self>, topic: String, selector: MessageSelector) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let subscribed = self.subscribed(&topic, &selector)?;
-            if self.wishes().assigned.is_some() {
-                return Err(invalid("subscribe", ASSIGN_OR_SUBSCRIBE));
-            }
-            match self.running() {
-                Ok(running) => self.subscribe_now(running, subscribed, topic, selector).await?,
-                Err(MQClientError::NotStarted { .. }) => {
-                    self.wishes().subscriptions.insert(topic, selector);
+            let running = {
+                let mut wishes = self.wishes();
+                if wishes.assigned.is_some() {
+                    return Err(invalid("subscribe", ASSIGN_OR_SUBSCRIBE));
                 }
-                Err(error) => return Err(error),
-            }
-            Ok(())
+                match self.running() {
+                    Ok(running) => running,
+                    // A start that goes on looks for it at its end.
+                    Err(MQClientError::NotStarted { .. }) => {
+                        wishes.subscriptions.insert(topic, selector);
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error),
+                }
+            };
+            self.subscribe_now(running, subscribed, topic, selector).await
         })
     }
 
@@ -53,13 +59,16 @@ impl MQConsumerInner {
             return Ok(());
         }
         member.check_filter(&subscribed, deadline).await?;
-        remote::note_history(member, &subscribed).await;
+        let _ = timeout_at(deadline, remote::note_history(member, &subscribed)).await;
         let wire = subscribed.topic.clone();
         {
             // Of two calls at once, the later tells of both.
             let mut wishes = self.wishes();
             member.set_subscribed(subscribed);
-            wishes.subscriptions.insert(topic, selector);
+            // At the end of a start, what the user wants may have changed again.
+            if self.running().is_ok() {
+                wishes.subscriptions.insert(topic, selector);
+            }
             running.membership.subscribe(member.consumer_data());
         }
         // Before the await, at which this future may be dropped: brokers filter anew from now on, and what they leave out must
@@ -72,29 +81,63 @@ impl MQConsumerInner {
 
     pub(crate) fn unsubscribe<'a>(self: &'a Arc<Self>, topic: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            self.wishes().subscriptions.remove(topic);
-            match self.running() {
-                Ok(running) => {
-                    let wire = self.wrap(topic);
-                    let is_removed = {
-                        let _one_at_a_time = self.wishes();
-                        let is_removed = running.member.remove_subscribed(&wire);
-                        if is_removed {
-                            running.membership.subscribe(running.member.consumer_data());
-                        }
-                        is_removed
-                    };
-                    if is_removed {
-                        running.member.want_rebalance();
-                        let deadline = Instant::now() + millis(self.option.start_timeout());
-                        running.member.reach_servers(&wire, deadline).await;
-                    }
-                    Ok(())
-                }
-                Err(MQClientError::NotStarted { .. }) => Ok(()),
-                Err(error) => Err(error),
+            let running = {
+                let mut wishes = self.wishes();
+                wishes.subscriptions.remove(topic);
+                self.running()
+            };
+            match running {
+                Ok(running) => self.unsubscribe_now(running, topic).await,
+                Err(MQClientError::NotStarted { .. }) => {}
+                Err(error) => return Err(error),
             }
+            Ok(())
         })
+    }
+
+    async fn unsubscribe_now(&self, running: &Running, topic: &str) {
+        let wire = self.wrap(topic);
+        {
+            let _one_at_a_time = self.wishes();
+            if !running.member.remove_subscribed(&wire) {
+                return;
+            }
+            running.membership.subscribe(running.member.consumer_data());
+        }
+        running.member.want_rebalance();
+        let deadline = Instant::now() + millis(self.option.start_timeout());
+        running.member.reach_servers(&wire, deadline).await;
+    }
+
+    /// Completes a start: does what was asked since it read the wishes, again and again until nothing was asked meanwhile. No wish
+    /// changes before the user's calls find the consumer running.
+    pub(super) async fn catch_up<'a>(
+        &self,
+        starting: Starting<'a, Running>,
+        running: Running,
+        (mut topics, mut assigned): (BTreeMap<String, MessageSelector>, Option<BTreeSet<MessageQueue>>),
+    ) -> Result<&'a Running, MQClientError> {
+        loop {
+            let (wanted, queues) = {
+                let wishes = self.wishes();
+                if (&wishes.subscriptions, &wishes.assigned) == (&topics, &assigned) {
+                    let _ = running.member.open_since.set(now_ms());
+                    return Ok(starting.finish(running));
+                }
+                (wishes.subscriptions.clone(), wishes.assigned.clone())
+            };
+            for topic in topics.keys().filter(|topic| !wanted.contains_key(*topic)) {
+                self.unsubscribe_now(&running, topic).await;
+            }
+            for (topic, selector) in wanted.iter().filter(|(topic, how)| topics.get(*topic) != Some(how)) {
+                let subscribed = self.subscribed(topic, selector)?;
+                self.subscribe_now(&running, subscribed, topic.clone(), selector.clone()).await?;
+            }
+            if let Some(queues) = queues.as_ref().filter(|queues| assigned.as_ref() != Some(queues)) {
+                self.assign_now(&running, queues).await?;
+            }
+            (topics, assigned) = (wanted, queues);
+        }
     }
 }
 
@@ -102,34 +145,45 @@ impl MQConsumerInner {
 impl MQConsumerInner {
     pub(crate) fn assign(self: &Arc<Self>, queues: BTreeSet<MessageQueue>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if !self.wishes().subscriptions.is_empty() {
-                return Err(invalid("assign", ASSIGN_OR_SUBSCRIBE));
-            }
-            match self.running() {
-                Ok(running) => {
-                    let deadline = Instant::now() + millis(self.option.start_timeout());
-                    let member = &running.member;
-                    let wire = self.set_assigned(member, &queues, deadline).await?;
-                    running.membership.subscribe(member.consumer_data());
-                    for subscribed in member.all_subscribed() {
-                        member.reach_servers(&subscribed.topic, deadline).await;
-                    }
-                    self.wishes().assigned = Some(queues);
-                    member.want_rebalance();
-                    for queue in wire {
-                        if let Some(subscribed) = member.subscribed(queue.topic()) {
-                            member.take(queue, subscribed, false, false);
-                        }
-                    }
-                    Ok(())
+            let running = {
+                let mut wishes = self.wishes();
+                if !wishes.subscriptions.is_empty() {
+                    return Err(invalid("assign", ASSIGN_OR_SUBSCRIBE));
                 }
-                Err(MQClientError::NotStarted { .. }) => {
-                    self.wishes().assigned = Some(queues);
-                    Ok(())
+                match self.running() {
+                    Ok(running) => running,
+                    Err(MQClientError::NotStarted { .. }) => {
+                        wishes.assigned = Some(queues);
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => Err(error),
-            }
+            };
+            self.assign_now(running, &queues).await?;
+            self.wishes().assigned = Some(queues);
+            Ok(())
         })
+    }
+
+    async fn assign_now(
+        &self,
+        running: &Running,
+        queues: &BTreeSet<MessageQueue>,
+    ) -> Result<(), MQClientError> {
+        let deadline = Instant::now() + millis(self.option.start_timeout());
+        let member = &running.member;
+        let wire = self.set_assigned(member, queues, deadline).await?;
+        running.membership.subscribe(member.consumer_data());
+        for subscribed in member.all_subscribed() {
+            member.reach_servers(&subscribed.topic, deadline).await;
+        }
+        member.want_rebalance();
+        for queue in wire {
+            if let Some(subscribed) = member.subscribed(queue.topic()) {
+                member.take(queue, subscribed, false, false);
+            }
+        }
+        Ok(())
     }
 
     /// Has a member read these queues, all messages of them. Returns the queues as brokers know them.
@@ -223,7 +277,7 @@ impl Member {
         for checked in waiting::all(checks).await {
             match checked {
                 Err(error) if error.response_code() == Some(ResponseCode::SUBSCRIPTION_PARSE_FAILED) => {
-                    return Err(error);
+                    return Err(error.of_filter(&subscribed.plain, &request.subscription_data.sub_string));
                 }
                 Err(error) => tracing::warn!(%error, "a filter is not checked"),
                 Ok(()) => {}

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,8 +88,8 @@ impl PullConsumerHandle {
     }
 
     /// Calls a closure when a topic has other queues than before, with all its queues. Java:
-    /// `registerTopicMessageQueueChangeListener`. It is called on a task of the consumer and must not block. Ends with the
-    /// consumer. [`events`](Self::events) tell of queues that this consumer gets and loses.
+    /// `registerTopicMessageQueueChangeListener`. It is called on a task of the consumer and must not block; a panic of it is
+    /// logged, and it is called at the next change again. Ends with the consumer. [`events`](Self::events) tell of queues that this consumer gets and loses.
     ///
     /// # Errors
     /// The errors of [`fetch_message_queues`](Self::fetch_message_queues).
@@ -114,7 +115,9 @@ impl PullConsumerHandle {
                 let queues: Vec<_> = info.queues().iter().map(|queue| inner.plain_queue(queue)).collect();
                 if queues != known {
                     known = queues;
-                    listener(&known);
+                    if catch_unwind(AssertUnwindSafe(|| listener(&known))).is_err() {
+                        tracing::error!(topic, "the listener of on_queues_changed panicked");
+                    }
                 }
             }
         });

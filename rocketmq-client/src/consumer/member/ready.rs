@@ -25,10 +25,12 @@ struct Line {
 impl Ready {
     /// Adds a queue behind the others and wakes a worker.
     pub(crate) fn push(&self, queue: Arc<OwnedQueue>) {
-        let mut line = self.lock();
-        line.queues.push_back(queue);
-        line.wake_reader();
-        drop(line);
+        let reader = {
+            let mut line = self.lock();
+            line.queues.push_back(queue);
+            line.reader.take()
+        };
+        wake(reader);
         self.wake.notify_one();
     }
 
@@ -56,10 +58,12 @@ impl Ready {
 
     /// Stops handing out queues, or goes on.
     pub(crate) fn suspend(&self, suspended: bool) {
-        let mut line = self.lock();
-        self.suspended.store(suspended, Ordering::Release);
-        line.wake_reader();
-        drop(line);
+        let reader = {
+            let mut line = self.lock();
+            self.suspended.store(suspended, Ordering::Release);
+            line.reader.take()
+        };
+        wake(reader);
         self.wake.notify_one();
     }
 
@@ -74,10 +78,8 @@ impl Ready {
 
     /// A queue in line has more messages.
     pub(crate) fn more(&self) {
-        let mut line = self.lock();
-        if line.reader.as_ref().is_some_and(|(_, for_more)| *for_more) {
-            line.wake_reader();
-        }
+        let reader = self.lock().reader.take_if(|(_, for_more)| *for_more);
+        wake(reader);
     }
 
     /// The queues in line, if they are handed out.
@@ -107,10 +109,9 @@ impl Ready {
     }
 }
 
-impl Line {
-    fn wake_reader(&mut self) {
-        if let Some((reader, _)) = self.reader.take() {
-            reader.wake();
-        }
+/// Runs foreign code: no lock is held here.
+fn wake(reader: Option<(Waker, bool)>) {
+    if let Some((reader, _)) = reader {
+        reader.wake();
     }
 }

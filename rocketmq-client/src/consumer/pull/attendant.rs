@@ -93,16 +93,14 @@ async fn attend(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
         Reread,
         Pull,
     }
-    let task = {
+    let (task, gets_in_line) = {
         let (mut state, now) = (owned.lock(), Instant::now());
-        if state.gets_in_line() {
-            member.ready.push(owned.clone());
-        }
+        let gets_in_line = state.gets_in_line();
         if state.commit_again.take_if(|at| *at <= now).is_some() {
             member.commits().lost(&owned.queue, owned.generation);
         }
         let (waits, reread) = (state.waits_for_lock(now), state.must_reread(now) && state.window.is_some());
-        match &mut state.stage {
+        let task = match &mut state.stage {
             Stage::Released => None,
             // The locker comes back with the lock.
             _ if waits => None,
@@ -111,8 +109,12 @@ async fn attend(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
             Stage::Correcting(machine) => machine.take().map(Task::Correct),
             Stage::Idle => Some(Task::Pull),
             Stage::Pulling | Stage::Throttled(_) => None,
-        }
+        };
+        (task, gets_in_line)
     };
+    if gets_in_line {
+        member.ready.push(owned.clone());
+    }
     match task {
         Some(Task::Locate(machine)) if owned.is_pop => pop::locate(member, owned, machine).await,
         Some(Task::Locate(machine)) => locate(member, owned, machine).await,
@@ -231,11 +233,13 @@ async fn reread(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
             order.lock.offset_read(asked);
         }
         if verdict != Some(ReadBack::Foreign) {
-            if state.gets_in_line() {
-                member.ready.push(owned.clone());
-            }
+            let gets_in_line = state.gets_in_line();
             if matches!(state.stage, Stage::Idle) || state.must_reread(Instant::now()) {
                 member.agenda.add(Instant::now(), owned);
+            }
+            drop(state);
+            if gets_in_line {
+                member.ready.push(owned.clone());
             }
             return;
         }

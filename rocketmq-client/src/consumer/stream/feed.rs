@@ -65,9 +65,12 @@ pub(crate) enum Overdue {
 impl Feed {
     /// The consumer is started.
     pub(crate) fn open(&self, member: &Arc<Member>) {
-        let mut line = self.line();
-        line.member = Arc::downgrade(member);
-        line.wake();
+        let reader = {
+            let mut line = self.line();
+            line.member = Arc::downgrade(member);
+            line.reader.take()
+        };
+        wake(reader);
     }
 
     /// Whether the consumer ends the stream.
@@ -77,12 +80,16 @@ impl Feed {
 
     /// Ends the stream for its reader.
     pub(crate) fn end(&self, reason: Option<MQClientError>) {
-        let mut line = self.line();
-        if !line.is_ended {
+        let reader = {
+            let mut line = self.line();
+            if line.is_ended {
+                return;
+            }
             line.is_ended = true;
             line.reason = reason;
-            line.wake();
-        }
+            line.reader.take()
+        };
+        wake(reader);
     }
 
     /// How often the reader has looked for messages, unless it works on some or waits for more.
@@ -293,15 +300,20 @@ fn is_enough(member: &Member, wanted: usize) -> bool {
         || member.ready.in_line().iter().any(|owned| {
             let state = owned.lock();
             waiting += state.window.as_ref().map_or(0, |window| window.waiting());
-            waiting >= wanted || waiting > 0 && matches!(state.stage, Stage::Throttled(_))
+            // After the pause between two pulls, it may not pull either.
+            let is_full = || match state.stage {
+                Stage::Throttled(_) => true,
+                Stage::Idle => member.throttle(owned, &state).is_some(),
+                _ => false,
+            };
+            waiting >= wanted || waiting > 0 && is_full()
         })
 }
 
-impl Line {
-    fn wake(&mut self) {
-        if let Some(waker) = self.reader.take() {
-            waker.wake();
-        }
+/// Runs foreign code: no lock is held here.
+fn wake(reader: Option<Waker>) {
+    if let Some(reader) = reader {
+        reader.wake();
     }
 }
 

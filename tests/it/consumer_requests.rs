@@ -1,0 +1,250 @@
+//! What users ask of consumers, and what they are told: small promises, one test each. Client and cluster run in one thread on
+//! paused time.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use rocketmq::conf::{ConsumerOption, ProducerOption};
+use rocketmq::consumer::{
+    ConsumeFromWhere, PullConsumer, PullConsumerBuilder, PushConsumer, PushConsumerBuilder,
+};
+use rocketmq::model::{Message, MessageQueue};
+use rocketmq::producer::Producer;
+use rocketmq_namesrv_mock::{Fault, FaultAction, InMemoryNetwork, MockCluster};
+use rocketmq_remoting::net::memory::seed_random;
+use rocketmq_remoting::protocol::RequestCode;
+use tokio::time::{Instant, sleep};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::alone::run_alone;
+use crate::faults::support::until;
+use crate::log::Log;
+use crate::simulation::simulate;
+
+const GROUP: &str = "asking";
+
+struct World {
+    network: InMemoryNetwork,
+    cluster: MockCluster,
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+impl World {
+    /// A cluster with these topics, of one queue each.
+    async fn new(topics: &[&str]) -> Self {
+        seed_random(1);
+        let network = InMemoryNetwork::new(1);
+        let cluster = MockCluster::builder().network(network.clone()).tokio_clock(true);
+        let cluster = cluster.start().await.unwrap();
+        topics.iter().for_each(|topic| cluster.create_topic(topic, 1).unwrap());
+        Self { network, cluster }
+    }
+
+    fn set(&self, option: &mut ConsumerOption) {
+        option.set_transport(Arc::new(self.network.clone())).set_consume_from_where(ConsumeFromWhere::First);
+    }
+
+    fn pusher(&self) -> PushConsumerBuilder {
+        let builder = PushConsumer::builder(GROUP).name_server_addr(self.cluster.name_server_addr());
+        builder.option(|option| self.set(option))
+    }
+
+    fn puller(&self) -> PullConsumerBuilder {
+        let builder = PullConsumer::builder(GROUP).name_server_addr(self.cluster.name_server_addr());
+        builder.option(|option| self.set(option))
+    }
+
+    async fn send(&self, topic: &str, count: usize) {
+        let mut option = ProducerOption::default();
+        option.set_name_server_addr(self.cluster.name_server_addr()).set_group_name("asking_producer");
+        option.set_transport(Arc::new(self.network.clone()));
+        let producer = Producer::new(option);
+        producer.start().await.unwrap();
+        for number in 0..count {
+            producer.send(Message::new(topic, number.to_string())).await.unwrap();
+        }
+        producer.shutdown().await.unwrap();
+    }
+
+    /// Makes a start take a while.
+    fn slow_start(&self) {
+        let delay = FaultAction::Delay(Duration::from_millis(500));
+        self.cluster.inject(Fault::on(RequestCode::HEART_BEAT, delay).times(1));
+    }
+}
+
+#[test]
+fn a_topic_that_is_unsubscribed_while_the_start_runs_is_not_read() {
+    for delay in [0, 10, 100, 250, 400, 600] {
+        simulate(async {
+            let world = World::new(&["T", "U"]).await;
+            let consumer = world.pusher().subscribe("T", "*").subscribe("U", "*").listener(|_, _| async {});
+            let consumer = consumer.build().unwrap();
+            world.slow_start();
+            let unsubscribing = async {
+                sleep(Duration::from_millis(delay)).await;
+                consumer.unsubscribe("U").await.unwrap();
+            };
+            let (started, ()) = tokio::join!(consumer.start(), unsubscribing);
+            started.unwrap();
+            sleep(seconds(5)).await;
+            let topics: BTreeSet<_> =
+                consumer.assignment().iter().map(|queue| queue.topic().to_owned()).collect();
+            assert!(topics.contains("T") && !topics.contains("U"), "{delay}: {topics:?}");
+            let known = world.cluster.group_subscriptions(GROUP);
+            assert!(!format!("{known:?}").contains("\"U\""), "{delay}: {known:?}");
+            consumer.shutdown().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn queues_that_are_assigned_have_the_namespace_of_their_consumer() {
+    simulate(async {
+        let world = World::new(&["ns%T", "ns%U"]).await;
+        world.send("ns%T", 3).await;
+        let queue = |topic| MessageQueue::new(topic, "broker-a", 0);
+        let puller = world.puller().option(|option| _ = option.set_namespace("ns"));
+        let mut consumer = puller.assign([queue("T")]).start().await.unwrap();
+        assert_eq!(consumer.poll(seconds(5)).await.unwrap().len(), 3);
+        assert_eq!(consumer.assignment(), [queue("T")]);
+        world.send("ns%U", 2).await;
+        consumer.assign([queue("U")]).await.unwrap();
+        let messages = consumer.poll(seconds(5)).await.unwrap();
+        assert_eq!(messages.iter().map(|message| message.topic()).collect::<Vec<_>>(), ["U", "U"]);
+        consumer.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn queues_that_are_assigned_while_the_start_runs_are_read() {
+    simulate(async {
+        let world = World::new(&["T", "U"]).await;
+        world.send("U", 2).await;
+        let queue = |topic| MessageQueue::new(topic, "broker-a", 0);
+        let mut consumer = world.puller().assign([queue("T")]).build().unwrap();
+        let handle = consumer.handle();
+        world.slow_start();
+        let assigning = async {
+            sleep(Duration::from_millis(300)).await;
+            handle.assign([queue("U")]).await.unwrap();
+        };
+        let (started, ()) = tokio::join!(consumer.start(), assigning);
+        started.unwrap();
+        assert_eq!(consumer.poll(seconds(5)).await.unwrap().len(), 2);
+        consumer.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_listener_of_queues_that_panics_hears_of_the_next_change() {
+    simulate(async {
+        let world = World::new(&["T"]).await;
+        let puller = world.puller().option(|option| _ = option.set_poll_name_server_interval(10_000));
+        let consumer = puller.subscribe("T", "*").start().await.unwrap();
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let heard = calls.clone();
+        let listener = move |queues: &[MessageQueue]| {
+            heard.lock().unwrap().push(queues.len());
+            assert_ne!(queues.len(), 2, "the first change");
+        };
+        consumer.on_queues_changed("T", listener).await.unwrap();
+        for count in [2, 3] {
+            world.cluster.create_topic("T", count).unwrap();
+            let is_heard = || calls.lock().unwrap().last() == Some(&(count as usize));
+            until("the change is heard", is_heard).await;
+        }
+        assert_eq!(*calls.lock().unwrap(), [2, 3]);
+        consumer.shutdown().await.unwrap();
+    });
+}
+
+/// An executor that runs at once what a wake asks for.
+struct AtOnce(PushConsumer, AtomicUsize);
+
+impl Wake for AtOnce {
+    fn wake(self: Arc<Self>) {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        // Both take the locks of the consumer.
+        self.0.suspend();
+        self.0.resume();
+        assert!(!self.0.health().queues.is_empty());
+    }
+}
+
+#[test]
+fn a_waker_of_a_stream_may_use_the_consumer() {
+    let (done, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        simulate(async {
+            let world = World::new(&["T"]).await;
+            let consumer = world.pusher().subscribe("T", "*").build().unwrap();
+            let mut stream = consumer.messages().unwrap();
+            consumer.start().await.unwrap();
+            let at_once = Arc::new(AtOnce(consumer.clone(), AtomicUsize::new(0)));
+            let waker = Waker::from(at_once.clone());
+            {
+                let mut next = std::pin::pin!(stream.next());
+                assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+                world.send("T", 1).await;
+                until("the waker is woken", || at_once.1.load(Ordering::SeqCst) > 0).await;
+                let Poll::Ready(Some(Ok(delivery))) = next.as_mut().poll(&mut Context::from_waker(&waker))
+                else {
+                    panic!("a message is there")
+                };
+                delivery.ack();
+            }
+            consumer.shutdown().await.unwrap();
+        });
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(seconds(60)).expect("no lock is held while a waker is woken");
+}
+
+#[test]
+fn a_batch_does_not_wait_for_a_queue_that_is_full_between_two_pulls() {
+    simulate(async {
+        let world = World::new(&["T"]).await;
+        world.send("T", 40).await;
+        let pusher = world.pusher().option(|option| {
+            option.set_pull_threshold_for_queue(4).set_pull_batch_size(4).set_pull_interval(1_000);
+        });
+        let consumer = pusher.subscribe("T", "*").build().unwrap();
+        let mut stream = consumer.messages().unwrap();
+        consumer.start().await.unwrap();
+        let began = Instant::now();
+        let batch = stream.next_batch(32, seconds(60)).await.unwrap().unwrap();
+        assert_eq!(batch.len(), 4);
+        assert!(began.elapsed() < seconds(5), "{:?}", began.elapsed());
+        batch.into_iter().for_each(|delivery| delivery.ack());
+        consumer.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_start_without_subscriptions_is_told_of() {
+    run_alone("consumer_requests::starts_without_subscriptions", &[]);
+}
+
+#[test]
+#[ignore = "started by a_start_without_subscriptions_is_told_of, in a process of its own"]
+fn starts_without_subscriptions() {
+    simulate(async {
+        let (log, _logging) = Log::start(LevelFilter::WARN);
+        let world = World::new(&["T"]).await;
+        let consumer = world.pusher().listener(|_, _| async {}).start().await.unwrap();
+        let told = log.take("nothing is subscribed to");
+        assert!(told.len() == 1 && told[0].contains(GROUP), "{told:?}");
+        consumer.subscribe("T", "*").await.unwrap();
+        consumer.shutdown().await.unwrap();
+        let consumer = world.pusher().subscribe("T", "*").listener(|_, _| async {}).start().await.unwrap();
+        assert_eq!(log.take("nothing is subscribed to"), [""; 0]);
+        consumer.shutdown().await.unwrap();
+    });
+}
