@@ -1,15 +1,15 @@
 //! This project's client as a consumer.
 
 use std::hint::black_box;
-use std::sync::LazyLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rocketmq::conf::{ConsumeFromWhere, SerializeType};
 use rocketmq::consumer::{
     MessageStream, PullConsumer, PushConsumer, PushConsumerBuilder, QueueHealth, QueueState,
 };
-use rocketmq::model::Message;
+use rocketmq::model::{Message, MessageExt};
 use rocketmq::producer::Producer;
 use tokio::task::JoinSet;
 
@@ -74,13 +74,15 @@ pub(crate) async fn poll(name_server: &str, headers: SerializeType, load: Load) 
     Report { elapsed, latencies: take_noted(), failed: 0 }
 }
 
-/// Sends at a rate to a listener of this process.
+/// Sends at a rate to a listener of this process. Messages of other runs, which a new group may still be given, do not count.
 pub(crate) async fn latency(name_server: &str, headers: SerializeType, load: Load) -> Report {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let start = *START;
-    let listener = move |message: std::sync::Arc<rocketmq::model::MessageExt>, _| async move {
-        let due = message.body().first_chunk().map_or(0, |due| u64::from_be_bytes(*due));
-        note(start.elapsed().saturating_sub(Duration::from_nanos(due)), 1);
+    let start = Instant::now();
+    let run = SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64;
+    let listener = move |message: Arc<MessageExt>, _| async move {
+        let (due, of) = stamps(message.body());
+        if of == run {
+            note(start.elapsed().saturating_sub(Duration::from_nanos(due)), 1);
+        }
     };
     let consumer = builder(name_server, headers, load).listener(listener).start().await;
     let consumer = consumer.expect("a started consumer");
@@ -97,6 +99,7 @@ pub(crate) async fn latency(name_server: &str, headers: SerializeType, load: Loa
             let due = (began - start) + Duration::from_secs_f64(sent as f64 / load.rate);
             let mut body = vec![b'x'; load.bytes];
             body[..8].copy_from_slice(&(due.as_nanos() as u64).to_be_bytes());
+            body[8..16].copy_from_slice(&run.to_be_bytes());
             producer
                 .send_async(Message::new(TOPIC, body), |sent| drop(sent.expect("it is stored")))
                 .await
@@ -109,6 +112,12 @@ pub(crate) async fn latency(name_server: &str, headers: SerializeType, load: Loa
     consumer.shutdown().await.expect("it was started");
     producer.shutdown().await.expect("it was started");
     Report { elapsed, latencies: take_noted(), failed: 0 }
+}
+
+/// When a message of [`latency`] was due, and the run that it is of.
+fn stamps(body: &[u8]) -> (u64, u64) {
+    let number = |at: usize| body[at..].first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    if body.len() < 16 { (0, 0) } else { (number(0), number(8)) }
 }
 
 /// Waits for messages that do not come.

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Random;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -44,7 +45,7 @@ public final class Load {
             long messages = Long.parseLong(words[7]);
             if (messages > 0 || words[0].equals("latency")) {
                 Consuming consuming = new Consuming(arguments[0], words[0], Integer.parseInt(words[1]),
-                    Integer.parseInt(words[5]), new LongAdder(), new Histogram());
+                    Integer.parseInt(words[5]), new LongAdder(), new Histogram(), new Random().nextLong());
                 System.out.println(messages > 0 ? consuming.all(messages) : consuming.atRate(producer,
                     Integer.parseInt(words[2]), Long.parseLong(words[3]), Double.parseDouble(words[4]),
                     Integer.parseInt(words[8])));
@@ -183,7 +184,7 @@ public final class Load {
     }
 
     private record Consuming(String nameServer, String mode, int threads, int batch, LongAdder seen,
-                             Histogram histogram) {
+                             Histogram histogram, long number) {
         private static final AtomicLong GROUPS = new AtomicLong();
 
         /** Consumes all messages of the topic once, in a group that is new. */
@@ -227,19 +228,21 @@ public final class Load {
             return histogram.json(seconds, 0);
         }
 
-        /** Sends at a rate to a listener of this process. */
+        /** Sends at a rate to a listener of this process. Messages of other runs do not count. */
         String atRate(DefaultMQProducer producer, int bytes, long millis, double rate, int queues) throws Exception {
             DefaultMQPushConsumer consumer = start();
             while (consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().size() < queues) {
                 Thread.sleep(1);
             }
+            // The first pull of a queue waits for half a second.
+            Thread.sleep(1000);
             System.out.println("ready");
             long began = System.nanoTime();
             long end = began + millis * 1_000_000;
             long sent = 0;
             for (long now = began; now < end; now = System.nanoTime()) {
                 for (; sent < (now - began) / 1e9 * rate; sent++) {
-                    byte[] body = ByteBuffer.allocate(bytes).putLong(began + (long) (sent / rate * 1e9)).array();
+                    byte[] body = ByteBuffer.allocate(bytes).putLong(began + (long) (sent / rate * 1e9)).putLong(number).array();
                     producer.send(new Message(TOPIC, body), new SendCallback() {
                         @Override
                         public void onSuccess(SendResult result) {
@@ -287,10 +290,16 @@ public final class Load {
         }
 
         private void handle(List<MessageExt> messages) {
-            seen.add(messages.size());
-            if (mode.equals("latency")) {
-                for (MessageExt message : messages) {
-                    histogram.addShared(System.nanoTime() - ByteBuffer.wrap(message.getBody()).getLong());
+            if (!mode.equals("latency")) {
+                seen.add(messages.size());
+                return;
+            }
+            for (MessageExt message : messages) {
+                ByteBuffer body = ByteBuffer.wrap(message.getBody());
+                long due = body.getLong();
+                if (body.getLong() == number) {
+                    histogram.addShared(System.nanoTime() - due);
+                    seen.increment();
                 }
             }
         }
