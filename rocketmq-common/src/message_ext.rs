@@ -43,11 +43,85 @@ pub struct RecordHeader {
 #[derive(Clone)]
 pub struct MessageExt {
     message: Message,
-    header: RecordHeader,
+    header: CompactHeader,
     body_crc: u32,
-    store_size: usize,
+    store_size: u32,
     broker_name: Option<Arc<str>>,
     offset_msg_id: OnceLock<Box<str>>,
+}
+
+/// A [`RecordHeader`] in fewer bytes: a received message is moved several times before its listener has it.
+#[derive(Debug, Clone)]
+pub(crate) struct CompactHeader {
+    pub(crate) queue_id: i32,
+    pub(crate) sys_flag: MessageSysFlag,
+    pub(crate) queue_offset: i64,
+    pub(crate) commit_log_offset: i64,
+    pub(crate) born_timestamp: i64,
+    pub(crate) store_timestamp: i64,
+    pub(crate) prepared_transaction_offset: i64,
+    pub(crate) hosts: Hosts,
+    pub(crate) reconsume_times: i32,
+}
+
+/// The addresses of the producer and of the broker.
+#[derive(Debug, Clone)]
+pub(crate) enum Hosts {
+    V4([(Ipv4Addr, u16); 2]),
+    /// At least one has sixteen bytes.
+    Wide(Box<[SocketAddr; 2]>),
+}
+
+impl Hosts {
+    pub(crate) fn new(born: SocketAddr, store: SocketAddr) -> Self {
+        match (born, store) {
+            (SocketAddr::V4(born), SocketAddr::V4(store)) => {
+                Self::V4([(*born.ip(), born.port()), (*store.ip(), store.port())])
+            }
+            _ => Self::Wide(Box::new([born, store])),
+        }
+    }
+
+    fn both(&self) -> [SocketAddr; 2] {
+        match self {
+            Self::V4(hosts) => hosts.map(SocketAddr::from),
+            Self::Wide(hosts) => **hosts,
+        }
+    }
+}
+
+impl From<RecordHeader> for CompactHeader {
+    fn from(header: RecordHeader) -> Self {
+        Self {
+            queue_id: header.queue_id,
+            sys_flag: header.sys_flag,
+            queue_offset: header.queue_offset,
+            commit_log_offset: header.commit_log_offset,
+            born_timestamp: header.born_timestamp,
+            store_timestamp: header.store_timestamp,
+            prepared_transaction_offset: header.prepared_transaction_offset,
+            hosts: Hosts::new(header.born_host, header.store_host),
+            reconsume_times: header.reconsume_times,
+        }
+    }
+}
+
+impl From<&CompactHeader> for RecordHeader {
+    fn from(header: &CompactHeader) -> Self {
+        let [born_host, store_host] = header.hosts.both();
+        Self {
+            queue_id: header.queue_id,
+            queue_offset: header.queue_offset,
+            commit_log_offset: header.commit_log_offset,
+            sys_flag: header.sys_flag,
+            born_timestamp: header.born_timestamp,
+            born_host,
+            store_timestamp: header.store_timestamp,
+            store_host,
+            reconsume_times: header.reconsume_times,
+            prepared_transaction_offset: header.prepared_transaction_offset,
+        }
+    }
 }
 
 impl MessageExt {
@@ -62,15 +136,15 @@ impl MessageExt {
     /// assert_eq!((received.queue_offset(), received.tags()), (42, Some("TagA")));
     /// ```
     pub fn new(message: Message, header: RecordHeader) -> Self {
-        Self::from_record(message, header, 0, 0)
+        Self::from_record(message, header.into(), 0, 0)
     }
 
     #[inline]
     pub(crate) fn from_record(
         message: Message,
-        header: RecordHeader,
+        header: CompactHeader,
         body_crc: u32,
-        store_size: usize,
+        store_size: u32,
     ) -> Self {
         Self { message, header, body_crc, store_size, broker_name: None, offset_msg_id: OnceLock::new() }
     }
@@ -95,13 +169,15 @@ impl MessageExt {
     }
 
     /// All fields of fixed width at once.
-    pub fn header(&self) -> &RecordHeader {
-        &self.header
+    pub fn header(&self) -> RecordHeader {
+        RecordHeader::from(&self.header)
     }
 
     /// Replaces fields of fixed width.
     pub fn update_header(&mut self, change: impl FnOnce(&mut RecordHeader)) {
-        change(&mut self.header);
+        let mut header = self.header();
+        change(&mut header);
+        self.header = header.into();
         self.offset_msg_id = OnceLock::new();
     }
 
@@ -158,7 +234,7 @@ impl MessageExt {
 
     /// The address of the producer.
     pub fn born_host(&self) -> SocketAddr {
-        self.header.born_host
+        self.header.hosts.both()[0]
     }
 
     /// When the broker stored the message, milliseconds since the epoch.
@@ -168,7 +244,7 @@ impl MessageExt {
 
     /// The broker that stored the message.
     pub fn store_host(&self) -> SocketAddr {
-        self.header.store_host
+        self.header.hosts.both()[1]
     }
 
     /// The number of times that a consumer failed to process the message.
@@ -188,7 +264,7 @@ impl MessageExt {
 
     /// The size of the message in the commit log, in bytes.
     pub fn store_size(&self) -> usize {
-        self.store_size
+        self.store_size as usize
     }
 
     /// The id that the client gave the message at the send; without it the [offset id](Self::offset_msg_id).
@@ -207,7 +283,7 @@ impl MessageExt {
     /// The id that names the broker and the position of the message. Computed at the first call.
     pub fn offset_msg_id(&self) -> &str {
         self.offset_msg_id.get_or_init(|| {
-            let RecordHeader { store_host, commit_log_offset, .. } = self.header;
+            let (store_host, commit_log_offset) = (self.store_host(), self.commit_log_offset());
             OffsetMsgId { store_host, commit_log_offset }.to_string().into()
         })
     }
@@ -238,7 +314,7 @@ impl DerefMut for MessageExt {
 impl PartialEq for MessageExt {
     fn eq(&self, other: &Self) -> bool {
         self.message == other.message
-            && self.header == other.header
+            && self.header() == other.header()
             && (self.body_crc, self.store_size) == (other.body_crc, other.store_size)
             && self.broker_name() == other.broker_name()
     }
@@ -250,7 +326,7 @@ impl fmt::Debug for MessageExt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageExt")
             .field("message", &self.message)
-            .field("header", &self.header)
+            .field("header", &self.header())
             .field("body_crc", &self.body_crc)
             .field("store_size", &self.store_size)
             .field("broker_name", &self.broker_name())
@@ -302,6 +378,25 @@ mod tests {
         assert!(message.offset_msg_id().ends_with("31696699"));
         message.update_header(|header| header.commit_log_offset = 0xAB);
         assert_eq!(message.offset_msg_id(), "7F00000100002A9F00000000000000AB");
+    }
+
+    #[test]
+    fn a_header_comes_out_as_it_went_in_whatever_its_addresses() {
+        for (born, store) in [("1.2.3.4:5", "[::1]:6"), ("[::1]:5", "1.2.3.4:6"), ("1.2.3.4:5", "6.7.8.9:10")]
+        {
+            let hosts = (born.parse().unwrap(), store.parse().unwrap());
+            let header = RecordHeader { born_host: hosts.0, store_host: hosts.1, ..RecordHeader::default() };
+            let message = MessageExt::new(Message::new("T", ""), header);
+            assert_eq!(
+                (message.header(), message.born_host(), message.store_host()),
+                (header, hosts.0, hosts.1)
+            );
+        }
+    }
+
+    #[test]
+    fn a_received_message_is_small_enough_to_be_moved() {
+        assert!(size_of::<MessageExt>() <= 240, "{}", size_of::<MessageExt>());
     }
 
     #[test]

@@ -35,9 +35,10 @@ pub const BROKER_PROPERTIES_BYTES: usize = 512;
 #[derive(Clone, Default)]
 pub struct MessageProperties {
     wire: Wire,
-    faults: Vec<PropertyError>,
-    /// The bytes at the beginning of the text that came from a broker, if the message was received.
-    pub(crate) received: usize,
+    /// Few messages have any: a pointer keeps the others small.
+    faults: Option<Box<crate::property_error::Faults>>,
+    /// The bytes at the beginning of the text that came from a broker, if the message was received. Records hold 32 KiB.
+    pub(crate) received: u32,
 }
 
 #[derive(Clone)]
@@ -62,7 +63,7 @@ impl MessageProperties {
     /// Takes a text in wire form without a copy and without a check. Reading skips malformed entries.
     #[inline]
     pub fn from_wire(wire: impl Into<ByteString>) -> Self {
-        Self { wire: Wire::Shared(wire.into()), faults: Vec::new(), received: 0 }
+        Self { wire: Wire::Shared(wire.into()), faults: None, received: 0 }
     }
 
     /// The text in wire form.
@@ -120,7 +121,7 @@ impl MessageProperties {
     /// The properties that came from a broker, and those that were set since.
     pub(crate) fn received_and_own(&self) -> (Entries<'_>, Entries<'_>) {
         // A mark that is no boundary of a character cannot be: the text in front of it was a text.
-        let (received, own) = self.as_wire().split_at_checked(self.received).unwrap_or_default();
+        let (received, own) = self.as_wire().split_at_checked(self.received as usize).unwrap_or_default();
         (Entries { rest: received }, Entries { rest: own })
     }
 
@@ -167,7 +168,7 @@ impl MessageProperties {
         let mut rest = String::with_capacity(self.len_bytes());
         let (received, own) = self.received_and_own();
         append_properties(&mut rest, received.filter(is_kept));
-        let still_received = rest.len();
+        let still_received = rest.len() as u32;
         append_properties(&mut rest, own.filter(is_kept));
         (self.wire, self.received) = (Wire::Owned(rest), still_received);
         true
@@ -191,7 +192,7 @@ impl MessageProperties {
     /// namespace, does not count.
     pub fn check(&self) -> Result<(), PropertyError> {
         const LIMIT: usize = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
-        if let Some(fault) = self.faults.first() {
+        if let Some(fault) = self.faults().first() {
             return Err(fault.clone());
         }
         let mut length = self.len_bytes();
@@ -222,18 +223,22 @@ impl MessageProperties {
         extended(self.as_wire(), extra)
     }
 
+    fn faults(&self) -> &[PropertyError] {
+        self.faults.as_ref().map_or(&[], |faults| &faults.0)
+    }
+
     #[inline]
     fn forget_fault(&mut self, name: &str) {
-        if !self.faults.is_empty() {
-            self.faults.retain(|fault| fault.name != name);
+        if let Some(faults) = &mut self.faults {
+            faults.0.retain(|fault| fault.name != name);
         }
     }
 
     fn put_unless(&mut self, problem: Option<PropertyProblem>, name: &str, value: &str) {
         self.forget_fault(name);
         if let Some(problem) = problem {
-            self.faults.push(PropertyError { name: name.to_owned(), problem });
-            return;
+            let faults = self.faults.get_or_insert_default();
+            return faults.0.push(PropertyError { name: name.to_owned(), problem });
         }
         self.remove(name);
         match &mut self.wire {
@@ -257,7 +262,7 @@ impl Default for Wire {
 
 impl PartialEq for MessageProperties {
     fn eq(&self, other: &Self) -> bool {
-        self.as_wire() == other.as_wire() && self.faults == other.faults
+        self.as_wire() == other.as_wire() && self.faults() == other.faults()
     }
 }
 

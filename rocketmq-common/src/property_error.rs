@@ -70,6 +70,10 @@ pub enum PropertyProblem {
     },
 }
 
+/// What setters refused, in their order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults(pub(crate) Vec<PropertyError>);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,7 +56,7 @@ impl MessageProperties {
     /// [`take_off_received`](Self::take_off_received) tells them from the properties that are set later.
     #[inline]
     pub fn mark_received(&mut self) {
-        self.received = self.len_bytes();
+        self.received = self.len_bytes() as u32;
     }
 
     /// Takes off the properties [of one copy](OF_ONE_COPY) that came from a broker. A property that was set after the

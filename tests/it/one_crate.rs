@@ -64,7 +64,7 @@ fn each_remoting_error(error: &RemotingError) {
 
 #[allow(dead_code, reason = "never called")]
 fn each_part_of_a_message(message: &MessageExt) -> Result<(), rocketmq::Error> {
-    let _: &RecordHeader = message.header();
+    let _: RecordHeader = message.header();
     let flag: MessageSysFlag = message.sys_flag();
     let _: Result<CompressionType, UnknownCompressionType> = flag.compression_type();
     let _: TransactionType = flag.transaction_type();

@@ -108,13 +108,22 @@ impl RecordDecoder {
         Self { topic, ..self }
     }
 
-    /// The next record, or the next message of a batch that is being unwrapped.
-    #[inline]
-    fn next_message(&mut self) -> Option<Result<MessageExt, RecordError>> {
+    /// Reads the next message to the end of a list: it is not moved then. Errors are those of [`next`](Self::next).
+    pub fn next_into(&mut self, messages: &mut Vec<MessageExt>) -> Option<Result<(), RecordError>> {
+        if self.count == self.options.max_messages {
+            return self.one_too_many();
+        }
+        self.count += 1;
+        self.next_message(|message| messages.push(message))
+    }
+
+    /// Reads the next record, or the next message of a batch that is being unwrapped. The message is made where `keep` has it.
+    #[inline(always)]
+    fn next_message<T>(&mut self, keep: impl FnOnce(MessageExt) -> T) -> Option<Result<T, RecordError>> {
         loop {
             if let Some(batch) = &mut self.batch {
                 match batch.next() {
-                    Some(message) => return Some(message),
+                    Some(message) => return Some(message.map(keep)),
                     None => self.batch = None,
                 }
             }
@@ -144,11 +153,13 @@ impl RecordDecoder {
             let mut properties = MessageProperties::from_wire(properties);
             properties.mark_received();
             let message = Message::from_parts(topic, layout.flag, properties, body);
-            let message = MessageExt::from_record(message, layout.header, layout.body_crc, size);
-            if !self.options.unwraps(layout.header.sys_flag) {
-                return Some(Ok(message));
+            if self.options.unwraps(layout.header.sys_flag) {
+                let outer = MessageExt::from_record(message, layout.header, layout.body_crc, size as u32);
+                self.batch = Some(InnerBatch::new(start, outer));
+                continue;
             }
-            self.batch = Some(InnerBatch::new(start, message));
+            let message = MessageExt::from_record(message, layout.header, layout.body_crc, size as u32);
+            return Some(Ok(keep(message)));
         }
     }
 }
@@ -156,9 +167,9 @@ impl RecordDecoder {
 impl RecordDecoder {
     /// At the limit: the end, or the error that more messages follow.
     #[cold]
-    fn one_too_many(&mut self) -> Option<Result<MessageExt, RecordError>> {
+    fn one_too_many<T>(&mut self) -> Option<Result<T, RecordError>> {
         let start = self.at;
-        self.next_message().map(|_| {
+        self.next_message(drop).map(|_| {
             self.at = self.records.len();
             self.batch = None;
             Err(RecordError::new(start, RecordProblem::TooMany { limit: self.count }))
@@ -174,7 +185,7 @@ fn broken(start: usize, problem: RecordProblem, reader: Reader<'_>) -> RecordErr
 impl RecordOptions {
     /// Body and properties in the form that the message gets. `topic` holds the previous record's topic and becomes
     /// this record's.
-    #[inline]
+    #[inline(always)]
     fn read_parts(
         &self,
         layout: &mut Layout<'_>,
@@ -231,7 +242,7 @@ impl Iterator for RecordDecoder {
             return self.one_too_many();
         }
         self.count += 1;
-        self.next_message()
+        self.next_message(|message| message)
     }
 }
 
@@ -257,11 +268,11 @@ impl InnerBatch {
 
     /// Makes a message of a batch entry. It takes missing fields from the batch's record; its queue offset counts up.
     fn message(&self, index: usize, entry: BatchEntry) -> MessageExt {
-        let mut header = *self.outer.header();
+        let mut header = self.outer.header();
         header.queue_offset = self.queue_offset(index);
-        let size = entry.size;
+        let size = entry.size as u32;
         let message = entry.into_message(self.outer.shared_topic().clone());
-        MessageExt::from_record(message, header, 0, size)
+        MessageExt::from_record(message, header.into(), 0, size)
     }
 
     fn place(&self, index: usize) -> RecordPlace {

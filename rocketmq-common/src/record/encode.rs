@@ -42,7 +42,7 @@ pub struct RecordEncodeError {
 impl<'a> From<&'a MessageExt> for RecordFields<'a> {
     fn from(message: &'a MessageExt) -> Self {
         Self {
-            header: *message.header(),
+            header: message.header(),
             flag: message.flag(),
             topic: message.topic(),
             body: message.body(),

@@ -298,7 +298,7 @@ proptest! {
         let message = RecordDecoder::new(records.clone()).next().unwrap().unwrap();
         let v6 = MessageSysFlag::from_bits(0x30);
         let expected = RecordHeader { sys_flag: message.sys_flag(), ..header };
-        prop_assert_eq!(message.header(), &expected);
+        prop_assert_eq!(message.header(), expected);
         prop_assert_eq!(message.sys_flag().without(v6), header.sys_flag);
         prop_assert_eq!((message.topic(), message.flag(), &message.body()[..]), (&*topic, flag, &body[..]));
         prop_assert_eq!(message.properties().as_wire(), &*properties);

@@ -16,6 +16,7 @@ fn subscribed(topic: &str, selector: impl Into<MessageSelector>, version: i64) -
         plain: topic.into(),
         subscription,
         is_retry: topic.starts_with("%RETRY%"),
+        requests: Default::default(),
     })
 }
 

@@ -19,23 +19,24 @@ pub(super) async fn work(
     mut slot: Slot<Arc<[MessageExt]>, BatchResult>,
 ) {
     let member = pool.member.clone();
-    let (mut source, mut taken, mut done) = (CancelSource::default(), Vec::new(), Vec::new());
+    let (mut source, mut done) = (CancelSource::default(), Vec::new());
     while let Some(owned) = pool.next(index).await {
         let most = pool.paced(member.settings.batch_max, member.settings.batch_max).await;
+        let mut taken = Vec::new();
         {
             let mut state = owned.lock();
-            state.take_each(most, |offset, message| taken.push((offset, message)));
+            state.take(most, &mut done, &mut taken);
             if state.gets_in_line() {
                 drop(state);
                 member.ready.push(owned.clone());
             }
         }
         if owned.subscribed.is_retry {
-            keep_one_topic(&member, &owned, &mut taken);
+            keep_one_topic(&member, &owned, &mut done, &mut taken);
         }
         pool.not_used(most - taken.len());
         if !taken.is_empty() {
-            handle(&member, &owned, &desk, (&mut slot, &mut source), (&mut taken, &mut done)).await;
+            handle(&member, &owned, &desk, (&mut slot, &mut source), (taken, &mut done)).await;
             done.clear();
         }
         tokio::task::consume_budget().await;
@@ -43,12 +44,16 @@ pub(super) async fn work(
 }
 
 /// The retry topic of a group has messages of all its topics: a batch has one.
-fn keep_one_topic(member: &Arc<Member>, owned: &Arc<OwnedQueue>, taken: &mut Vec<(i64, MessageExt)>) {
-    let topic = |(_, message): &(i64, MessageExt)| message.topic().to_owned();
-    let first = taken.first().map(topic);
-    let same = taken.iter().take_while(|taken| Some(topic(taken)) == first).count();
+fn keep_one_topic(
+    member: &Arc<Member>,
+    owned: &Arc<OwnedQueue>,
+    offsets: &mut Vec<i64>,
+    taken: &mut Vec<MessageExt>,
+) {
+    let first = taken.first().map(|first| first.topic().to_owned());
+    let same = taken.iter().take_while(|taken| Some(taken.topic()) == first.as_deref()).count();
     if same < taken.len() {
-        give_back(member, owned, taken.drain(same..).map(|(offset, message)| (offset, Arc::new(message))));
+        give_back(member, owned, offsets.drain(same..).zip(taken.drain(same..)));
     }
 }
 
@@ -57,10 +62,9 @@ async fn handle(
     owned: &Arc<OwnedQueue>,
     desk: &Desk,
     (slot, source): (&mut Slot<Arc<[MessageExt]>, BatchResult>, &mut CancelSource),
-    (taken, done): (&mut Vec<(i64, MessageExt)>, &mut Vec<i64>),
+    (taken, done): (Vec<MessageExt>, &mut Vec<i64>),
 ) {
-    done.extend(taken.iter().map(|(offset, _)| *offset));
-    let messages: Arc<[MessageExt]> = taken.drain(..).map(|(_, message)| message).collect();
+    let messages: Arc<[MessageExt]> = taken.into();
     let (Some(first), Some(offset)) = (messages.first(), done.first()) else { return };
     let began = Instant::now();
     let context = context(member, owned, *offset, first, source, began);

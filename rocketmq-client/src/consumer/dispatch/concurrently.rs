@@ -40,13 +40,12 @@ pub(super) async fn work(
     let member = pool.member.clone();
     let (source, done) = (CancelSource::default(), Vec::with_capacity(QUICK));
     let mut worker = Worker { member, slot, source, desk, done, quick: false };
-    let mut taken = Vec::with_capacity(QUICK);
     while let Some(owned) = pool.next(index).await {
         let most = pool.paced(1, QUICK).await;
-        worker.take(&owned, (pool.wanted(), most), &mut taken);
+        let (offsets, taken) = worker.take(&owned, (pool.wanted(), most));
         pool.not_used(most - taken.len());
         let (began, count) = (Instant::now(), taken.len());
-        worker.handle(&owned, &mut taken, began).await;
+        worker.handle(&owned, offsets.into_iter().zip(taken), began).await;
         worker.quick = began.elapsed() < QUICK_PER_MESSAGE * u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         tokio::task::consume_budget().await;
     }
@@ -55,31 +54,27 @@ pub(super) async fn work(
 impl Worker {
     /// Takes messages of a queue, up to `most`: all at once from a quick listener, else a share that leaves some for other
     /// workers.
-    fn take(
-        &self,
-        owned: &Arc<OwnedQueue>,
-        (workers, most): (usize, usize),
-        taken: &mut Vec<(i64, Arc<MessageExt>)>,
-    ) {
-        let mut state = owned.lock();
+    fn take(&self, owned: &Arc<OwnedQueue>, (workers, most): (usize, usize)) -> (Vec<i64>, Vec<MessageExt>) {
+        let (mut offsets, mut taken, mut state) = (Vec::new(), Vec::new(), owned.lock());
         let waiting = state.window.as_ref().map_or(0, |window| window.waiting());
         let count = if self.quick { QUICK } else { waiting.div_ceil(workers.max(1)).clamp(1, QUICK) };
-        state.take(count.min(most), taken);
+        state.take(count.min(most), &mut offsets, &mut taken);
         if state.gets_in_line() {
             drop(state);
             self.member.ready.push(owned.clone());
         }
+        (offsets, taken)
     }
 
     async fn handle(
         &mut self,
         owned: &Arc<OwnedQueue>,
-        taken: &mut Vec<(i64, Arc<MessageExt>)>,
+        mut messages: impl ExactSizeIterator<Item = (i64, MessageExt)>,
         began: Instant,
     ) {
         let member = self.member.clone();
-        let mut messages = taken.drain(..);
         while let Some((offset, message)) = messages.next() {
+            let message = Arc::new(message);
             let context = context(&member, owned, offset, &message, &mut self.source, began);
             let deadline = context.deadline;
             self.desk.begin(owned, Messages::from(&message), &context.cancelled, began);
@@ -189,7 +184,7 @@ pub(super) async fn conclude_one(
         (state.is_released(), state.window.is_none())
     };
     if is_released && !owned.is_pop && (is_gone || !failing.dead_letter) {
-        give_back(member, owned, [(offset, message.clone())]);
+        give_back(member, owned, [(offset, MessageExt::clone(message))]);
         return false;
     }
     place(member, owned, offset, message, &failing).await

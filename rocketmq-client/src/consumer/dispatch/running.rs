@@ -132,13 +132,13 @@ pub(super) fn panicked(member: &Member, owned: &OwnedQueue, first: &MessageExt, 
 pub(super) fn give_back(
     member: &Arc<Member>,
     owned: &Arc<OwnedQueue>,
-    messages: impl IntoIterator<Item = (i64, Arc<MessageExt>)>,
+    messages: impl IntoIterator<Item = (i64, MessageExt)>,
 ) {
     let mut state = owned.lock();
     if let Some(window) = &mut state.window {
         for (offset, message) in messages {
             // It is gone with the queue otherwise.
-            let _ = window.give_back(owned.generation, offset, Arc::unwrap_or_clone(message));
+            let _ = window.give_back(owned.generation, offset, message);
         }
     }
     if state.gets_in_line() {

@@ -16,23 +16,23 @@ pub(super) async fn work(pool: Arc<Pool>, index: usize, feed: Arc<Feed>) {
 }
 
 async fn see_through(member: &Arc<Member>, feed: &Feed, failed: Failed) {
-    let Failed { flight, message, settlement } = failed;
-    let (owned, offset) = (&flight.owned, flight.offset);
+    let Failed { flight, index, settlement } = failed;
+    let (owned, message) = (&flight.owned, flight.message(index));
+    let offset = flight.offset(index);
     let (outcome, told) = match settlement {
         Settlement::Told(outcome, told) => (Ok(outcome), told),
         // The next owner gets it.
         Settlement::Dropped if feed.is_ended() || owned.lock().is_released() => {
-            give_back(member, owned, [(offset, message)]);
+            give_back(member, owned, [(offset, message.clone())]);
             owned.settled.notify_waiters();
             return;
         }
         Settlement::Dropped => (Err("the delivery was dropped".to_owned()), None),
         Settlement::TimedOut => (Err("the delivery was not settled in time".to_owned()), None),
     };
-    let is_finished = conclude_one(member, owned, offset, &message, outcome).await;
+    let is_finished = conclude_one(member, owned, offset, &Arc::new(message.clone()), outcome).await;
     if is_finished {
         settle(member, owned, &mut vec![offset]);
-        owned.settled.notify_waiters();
     }
     if let Some(told) = told {
         let _ = told.send(is_finished);
@@ -53,17 +53,20 @@ pub(super) async fn mind_time(member: Arc<Member>, feed: Arc<Feed>) {
     let minding = Minding(feed);
     loop {
         match minding.0.overdue().await {
-            Overdue::Late(flight, message) => {
+            Overdue::Late(flight, index) => {
                 member.recorder.timed_out(1);
                 member.events.emit(ConsumerEvent::ListenerSlow {
                     group: member.events.group(),
-                    message: Box::new(MessageIdentity::of(&message, &flight.owned.queue_of(&message))),
+                    message: {
+                        let message = flight.message(index);
+                        Box::new(MessageIdentity::of(message, &flight.owned.queue_of(message)))
+                    },
                     running_for: flight.began.elapsed(),
                 });
             }
-            Overdue::TimedOut(flight, message) => {
-                flight.note_end(&message, &Settlement::TimedOut);
-                minding.0.fail(Failed { flight, message, settlement: Settlement::TimedOut });
+            Overdue::TimedOut(flight, index) => {
+                flight.note_end(index, &Settlement::TimedOut);
+                minding.0.fail(Failed { flight, index, settlement: Settlement::TimedOut });
             }
         }
     }

@@ -320,7 +320,7 @@ impl MQConsumerInner {
             Some(namespace) => namespace::without_namespace(&topic, namespace).into(),
             None => topic.clone(),
         };
-        Subscribed { topic, plain, subscription, is_retry: false }
+        Subscribed { topic, plain, subscription, is_retry: false, requests: Default::default() }
     }
 
     /// Looks the route of a topic up. Without one, a consumer that requires its topics fails.
@@ -350,7 +350,7 @@ fn retry_subscription(member: &Member) -> Result<Subscribed, MQClientError> {
     let topic = mix_all::retry_topic(member.group());
     let subscription = Subscription::new(&topic, &MessageSelector::all(), now_ms())?;
     let plain = member.plain_topic(&topic).into();
-    Ok(Subscribed { topic: topic.into(), plain, subscription, is_retry: true })
+    Ok(Subscribed { topic: topic.into(), plain, subscription, is_retry: true, requests: Default::default() })
 }
 
 fn flow_limits(option: &ConsumerOption, orderly: bool) -> FlowLimits {

@@ -26,29 +26,25 @@ impl Polled {
 
     /// Takes up to `max` messages that wait, from one queue after the other.
     pub(super) fn take(&self, member: &Member, max: usize) -> Vec<MessageExt> {
-        let (mut messages, mut taken) = (Vec::new(), Vec::new());
+        let mut messages = Vec::new();
         while messages.len() < max
             && let Some(owned) = member.ready.pop()
         {
-            // A poll that finds messages mostly finds as many as it may return.
-            messages.reserve_exact(max - messages.len());
-            taken.reserve_exact(max - messages.len());
+            let (before, mut offsets) = (messages.len(), Vec::new());
             {
                 let mut state = owned.lock();
-                state.take(max - messages.len(), &mut taken);
+                state.take(max, &mut offsets, &mut messages);
                 if state.gets_in_line() {
                     drop(state);
                     member.ready.push(owned.clone());
                 }
             }
-            let offsets = taken.iter().map(|(offset, _)| *offset).collect();
-            let known = messages.len();
-            messages.extend(taken.drain(..).map(|(_, message)| Arc::unwrap_or_clone(message)));
-            if otel::is_on() && messages.len() > known {
-                let (poll, polled) = (Operation::Receive("poll"), &messages[known..]);
-                otel::done(member.about(), poll, &owned.shown, polled, (Duration::ZERO, None));
+            let new = messages.get(before..).unwrap_or_default();
+            if otel::is_on() && !new.is_empty() {
+                let poll = Operation::Receive("poll");
+                otel::done(member.about(), poll, &owned.shown, new, (Duration::ZERO, None));
             }
-            show_hooks(member, &owned, &messages[known..]);
+            show_hooks(member, &owned, new);
             self.lock().push((owned, offsets));
         }
         messages

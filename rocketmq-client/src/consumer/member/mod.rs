@@ -37,5 +37,4 @@ pub(crate) use retries::{Parked, Retries};
 pub(crate) use settings::{PopSettings, Settings};
 pub(crate) use shared::Member;
 pub(crate) use subscribed::Subscribed;
-pub(crate) use timetable::Timed;
 pub(crate) use troubles::Trouble;

@@ -1,6 +1,6 @@
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytestring::ByteString;
 use rocketmq_common::{MessageExt, MessageQueue};
 use rocketmq_remoting::net::Connection;
 use rocketmq_remoting::protocol::header::PullMessageRequestHeader;
@@ -21,16 +21,18 @@ pub(crate) struct OwnedQueue {
     pub(crate) queue: MessageQueue,
     /// The queue as users name it: its topic is without the namespace.
     pub(crate) shown: MessageQueue,
-    /// The topic of the queue, for messages to share.
-    pub(crate) topic: ByteString,
+    /// The request of each pull, but for its queue and its offsets.
+    pub(crate) request: Arc<PullMessageRequestHeader>,
     pub(crate) generation: Generation,
     /// Its messages are popped: the broker keeps no position for this member, and its number may stand for all queues of the
     /// broker. The window counts its messages, in place of offsets.
     pub(crate) is_pop: bool,
     pub(crate) subscribed: Arc<Subscribed>,
-    /// Told when a released queue has no message in hand any more, when a position was found, and when a message of a stream
-    /// is finished.
+    /// Told when a released queue has no message in hand any more, when a position was found, and when messages are finished
+    /// while somebody waits for their commit.
     pub(crate) settled: Notify,
+    /// How many wait for the commit of a message.
+    pub(crate) awaited: AtomicUsize,
     /// Told when the ownership ends.
     ended: Arc<Notify>,
     state: Mutex<Ownership>,
@@ -47,8 +49,6 @@ pub(crate) struct Ownership {
     /// What is popped and not acknowledged, if messages are popped.
     pub(crate) pop: Option<PopBook>,
     pub(crate) judge: PullJudge,
-    /// The request of the next pull, but for its offsets.
-    pub(crate) request: PullMessageRequestHeader,
     /// Which server of the broker to read from: 0 is the master.
     pub(crate) read_from: u64,
     /// The connection on which the server knows this member.
@@ -153,16 +153,7 @@ impl OwnedQueue {
         stage: Stage,
         window: Option<ProcessQueue<MessageExt>>,
     ) -> Self {
-        let topic = ByteString::from(queue.topic());
-        let request = PullMessageRequestHeader {
-            consumer_group: group.into(),
-            topic: topic.clone(),
-            queue_id: queue.queue_id(),
-            sub_version: subscribed.subscription.data().sub_version,
-            expression_type: Some(ByteString::from(subscribed.subscription.data().expression_type.as_str())),
-            broker_name: Some(queue.broker_name().into()),
-            ..PullMessageRequestHeader::default()
-        };
+        let request = subscribed.request(group, queue.broker_name());
         let (ended, now) = (Arc::new(Notify::new()), Instant::now());
         let state = Ownership {
             ended: ended.clone(),
@@ -170,7 +161,6 @@ impl OwnedQueue {
             window,
             pop: None,
             judge: PullJudge::default(),
-            request,
             read_from: 0,
             way: None,
             last_connection: None,
@@ -195,8 +185,18 @@ impl OwnedQueue {
         } else {
             queue.with_topic(subscribed.plain.clone())
         };
-        let (settled, state) = (Notify::new(), Mutex::new(state));
-        Self { queue, shown, topic, generation, is_pop: false, subscribed, settled, ended, state }
+        Self {
+            queue,
+            shown,
+            request,
+            generation,
+            is_pop: false,
+            subscribed,
+            settled: Notify::new(),
+            awaited: AtomicUsize::new(0),
+            ended,
+            state: Mutex::new(state),
+        }
     }
 
     /// Has its messages popped.
@@ -268,23 +268,33 @@ impl Ownership {
         gets
     }
 
-    /// The next messages for a worker. Without any more of them, the queue leaves the line.
-    pub(crate) fn take(&mut self, n: usize, taken: &mut Vec<(i64, Arc<MessageExt>)>) {
-        self.take_each(n, |offset, message| taken.push((offset, Arc::new(message))));
+    /// The next messages for a worker, until it has `n`, and their offsets. Without any more of them, the queue leaves the line.
+    pub(crate) fn take(&mut self, n: usize, offsets: &mut Vec<i64>, taken: &mut Vec<MessageExt>) {
+        if let Some(window) = self.handing_out() {
+            while taken.len() < n && window.take(n - taken.len(), offsets, taken) > 0 {}
+        }
     }
 
-    /// Hands each of the next messages to `take`.
-    pub(crate) fn take_each(&mut self, n: usize, mut take: impl FnMut(i64, MessageExt)) {
+    /// The next messages of one answer.
+    pub(crate) fn take_of_one_answer(
+        &mut self,
+        n: usize,
+        offsets: &mut Vec<i64>,
+        taken: &mut Vec<MessageExt>,
+    ) {
+        if let Some(window) = self.handing_out() {
+            window.take(n, offsets, taken);
+        }
+    }
+
+    /// The next message.
+    pub(crate) fn take_one(&mut self) -> Option<(i64, MessageExt)> {
+        self.handing_out()?.take_one()
+    }
+
+    fn handing_out(&mut self) -> Option<&mut ProcessQueue<MessageExt>> {
         self.in_line = false;
-        if self.paused || self.is_released() {
-            return;
-        }
-        // A loop over calls, not an iterator: messages are large, and each step of an iterator copies them.
-        let Some(window) = &mut self.window else { return };
-        for _ in 0..n {
-            let Some((offset, message)) = window.take_one() else { return };
-            take(offset, message);
-        }
+        if self.paused || self.is_released() { None } else { self.window.as_mut() }
     }
 
     /// The next message of an orderly consumer, and how often it failed here, if a handler may start.

@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytestring::ByteString;
+use rocketmq_remoting::protocol::header::PullMessageRequestHeader;
 
 use crate::consumer::subscription::Subscription;
 
@@ -12,4 +15,26 @@ pub(crate) struct Subscribed {
     pub(crate) subscription: Subscription,
     /// It is the retry topic of the group.
     pub(crate) is_retry: bool,
+    /// What the pulls from each broker have in common.
+    pub(crate) requests: Mutex<Vec<Arc<PullMessageRequestHeader>>>,
+}
+
+impl Subscribed {
+    /// What all pulls of a group from the queues of a broker have in common: thousands of queues share it.
+    pub(crate) fn request(&self, group: &str, broker: &str) -> Arc<PullMessageRequestHeader> {
+        let mut known = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(request) = known.iter().find(|request| request.broker_name.as_deref() == Some(broker)) {
+            return request.clone();
+        }
+        let request = Arc::new(PullMessageRequestHeader {
+            consumer_group: group.into(),
+            topic: ByteString::from(&*self.topic),
+            sub_version: self.subscription.data().sub_version,
+            expression_type: Some(ByteString::from(self.subscription.data().expression_type.as_str())),
+            broker_name: Some(broker.into()),
+            ..PullMessageRequestHeader::default()
+        });
+        known.push(request.clone());
+        request
+    }
 }

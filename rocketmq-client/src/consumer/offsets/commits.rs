@@ -15,7 +15,8 @@ const PAST: usize = 4;
 /// queue is in flight at a time, because brokers may carry out two in any order, and take a lower offset after a higher.
 #[derive(Debug, Default)]
 pub(crate) struct CommitTable {
-    queues: FxHashMap<MessageQueue, QueueCommits>,
+    /// In boxes: a table keeps room for twice as many.
+    queues: FxHashMap<MessageQueue, Box<QueueCommits>>,
 }
 
 /// An offset to send (15).
@@ -78,7 +79,7 @@ impl CommitTable {
     ) {
         let before = self.queues.get(&queue);
         let in_flight = before.and_then(|before| before.in_flight);
-        let replaced = before.filter(|_| committed.is_none()).map(QueueCommits::range);
+        let replaced = before.filter(|_| committed.is_none()).map(|before| before.range());
         let entry = QueueCommits {
             generation,
             offset,
@@ -89,7 +90,7 @@ impl CommitTable {
             replaced,
             released: false,
         };
-        self.queues.insert(queue, entry);
+        self.queues.insert(queue, Box::new(entry));
     }
 
     /// Notes the lowest unfinished offset. A lower offset than before, another generation and a released queue change
@@ -227,7 +228,10 @@ impl CommitTable {
     }
 
     fn live(&mut self, queue: &MessageQueue, generation: Generation) -> Option<&mut QueueCommits> {
-        self.queues.get_mut(queue).filter(|entry| entry.generation == generation && !entry.released)
+        self.queues
+            .get_mut(queue)
+            .map(|entry| &mut **entry)
+            .filter(|entry| entry.generation == generation && !entry.released)
     }
 
     /// Ends the flight of a commit. Returns the entry if the commit belongs to its generation.

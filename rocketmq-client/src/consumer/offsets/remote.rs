@@ -1,6 +1,7 @@
 //! Offsets that brokers keep; those of a broadcast consumer are in its file. All questions and commits go to masters: a slave may answer 0 where the master has 7.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rocketmq_common::MessageQueue;
@@ -219,10 +220,27 @@ fn not_stored() -> MQClientError {
     invalid("local_offset_store_dir", "the offsets cannot be written there: an event has the reason")
 }
 
+/// Somebody waits for the commit of a message: until then the end of each message is told.
+struct Awaits<'a>(&'a OwnedQueue);
+
+impl<'a> Awaits<'a> {
+    fn new(owned: &'a OwnedQueue) -> Self {
+        owned.awaited.fetch_add(1, Ordering::Relaxed);
+        Self(owned)
+    }
+}
+
+impl Drop for Awaits<'_> {
+    fn drop(&mut self) {
+        self.0.awaited.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Waits until the broker has an offset behind this one: all messages before it have to finish, and commits are repeated. False
 /// if the ownership ends first.
 pub(crate) async fn wait_until_committed(member: &Member, owned: &OwnedQueue, offset: i64) -> bool {
     const LOOK_AGAIN: Duration = Duration::from_millis(100);
+    let _waits = Awaits::new(owned);
     loop {
         let mut settled = std::pin::pin!(owned.settled.notified());
         settled.as_mut().enable();

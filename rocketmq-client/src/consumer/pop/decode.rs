@@ -37,7 +37,7 @@ pub(super) fn decode(
     let answer = bytes.as_ptr_range();
     let (queue, subscribed) = (&owned.queue, &owned.subscribed);
     let (mut received, mut filtered) = (0, 0);
-    for record in RecordDecoder::new(bytes.clone()).with_topic(owned.topic.clone()) {
+    for record in RecordDecoder::new(bytes.clone()).with_topic(owned.request.topic.clone()) {
         match record {
             Ok(mut message) => {
                 received += 1;
@@ -48,7 +48,7 @@ pub(super) fn decode(
                     continue;
                 }
                 message.set_broker_name(queue.shared_broker_name().clone());
-                message.set_topic(owned.topic.clone());
+                message.set_topic(owned.request.topic.clone());
                 show_topic(member, false, &mut message);
                 if !let_pass(member, owned, &message) {
                     filtered += 1;

@@ -32,7 +32,7 @@ pub(crate) fn begin(
     let attempt = || format!("{}#{:?}#{attempt}", member.instance.client_id(), owned.generation);
     let request = PopMessageRequestHeader {
         consumer_group: (&**member.group()).into(),
-        topic: owned.topic.clone(),
+        topic: owned.request.topic.clone(),
         queue_id: queue.queue_id(),
         max_msg_nums: settings.pop.batch,
         invisible_time: i64::try_from(settings.pop.invisible.as_millis()).unwrap_or(i64::MAX),
@@ -169,13 +169,14 @@ impl PopCallback {
                 let popped_at = book.popped_at(pop_time, self.sent, received);
                 acks.extend(unwanted.into_iter().map(|handle| book.ack_at_once(handle, popped_at)));
                 let first = window.next_pull();
-                let numbered = messages.into_iter().zip(first..).map(|((message, handle), number)| {
-                    book.add(number, handle, popped_at);
-                    (number, message)
-                });
+                let (messages, handles): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
+                handles
+                    .into_iter()
+                    .zip(first..)
+                    .for_each(|(handle, number)| book.add(number, handle, popped_at));
                 let range = PulledRange { next_begin: first, pinned };
-                let numbered: Vec<_> = numbered.collect();
-                if let Some(put) = window.put(owned.generation, range, numbered) {
+                let at = |index, _: &_| first.saturating_add_unsigned(index as u64);
+                if let Some(put) = window.put(owned.generation, range, messages, at) {
                     member.cached_bytes.fetch_add(put.pinned, Ordering::Relaxed);
                     has_more = put.added > 0;
                 }

@@ -17,8 +17,8 @@ use crate::consumer::watch::ConsumerEvent;
 /// What the body of an answer holds.
 #[derive(Debug, Default)]
 pub(super) struct Pulled {
-    /// Wanted messages with their offsets.
-    pub(super) messages: Vec<(i64, MessageExt)>,
+    /// Wanted messages.
+    pub(super) messages: Vec<MessageExt>,
     /// Bytes of memory that the messages keep.
     pub(super) pinned: u64,
     /// Records that cannot be read.
@@ -45,29 +45,34 @@ pub(super) fn decode(
     let bytes = body.into_bytes();
     let answer = bytes.as_ptr_range();
     let (queue, subscribed) = (&owned.queue, &owned.subscribed);
+    let shows_other_topic = subscribed.is_retry || member.settings.namespace.is_some();
     let mut next = None;
     let (mut received, mut filtered) = (0, 0);
-    for record in RecordDecoder::new(bytes.clone()).with_topic(owned.topic.clone()) {
+    let mut records = RecordDecoder::new(bytes.clone()).with_topic(owned.request.topic.clone());
+    while let Some(record) = records.next_into(&mut pulled.messages) {
         match record {
-            Ok(mut message) => {
+            Ok(()) => {
+                let Some(message) = pulled.messages.last_mut() else { break };
                 received += 1;
-                let offset = message.queue_offset();
-                next = Some(offset + 1);
-                if !subscribed.subscription.wants(&message) {
+                next = Some(message.queue_offset() + 1);
+                if !subscribed.subscription.wants(message) {
                     filtered += 1;
+                    pulled.messages.pop();
                     continue;
                 }
                 message.set_broker_name(queue.shared_broker_name().clone());
-                show_topic(member, subscribed.is_retry, &mut message);
-                if !let_pass(member, owned, &message) {
+                if shows_other_topic {
+                    show_topic(member, subscribed.is_retry, message);
+                }
+                if !let_pass(member, owned, message) {
                     filtered += 1;
+                    pulled.messages.pop();
                     continue;
                 }
                 let body = message.body();
                 // A body that was inflated is not part of the answer.
                 let apart = if answer.contains(&body.as_ptr()) { 0 } else { body.len() };
                 pulled.pinned += (size_of::<MessageExt>() + apart) as u64;
-                pulled.messages.push((offset, message));
                 if apart > 0 && member.is_full_with(pulled.pinned) {
                     // What stays packed is pulled again when there is room: a small answer can inflate to very much.
                     pulled.read_to = next;
@@ -89,7 +94,7 @@ pub(super) fn decode(
                     next = Some(place + 1);
                     if member.settings.undecodable == Undecodable::DeadLetter {
                         let stand_in = stand_in_of(queue, place, &error, &bytes);
-                        pulled.messages.push((place, stand_in.clone()));
+                        pulled.messages.push(stand_in.clone());
                         pulled.unread.push((place, Arc::new(stand_in), error.to_string()));
                     }
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rocketmq_common::{MessageExt, MessageQueue, PullSysFlag};
 use rocketmq_remoting::net::{CallError, OnAnswer};
-use rocketmq_remoting::protocol::header::PullMessageAnswer;
+use rocketmq_remoting::protocol::header::{PullMessageAnswer, PullMessageRequestHeader};
 use rocketmq_remoting::protocol::{CommandRef, CommandView, KeptBody, RequestCode, ResponseCode};
 use tokio::time::Instant;
 
@@ -76,15 +76,18 @@ fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -
     let rides = (state.read_from == 0).then(|| rides(member, owned, lowest)).flatten();
     let settings = &member.settings;
     let flags = PullSysFlag::SUSPEND.with_if(PullSysFlag::COMMIT_OFFSET, rides.is_some());
-    let request = &mut state.request;
-    request.queue_offset = offset;
-    request.commit_offset = rides.unwrap_or(0);
-    request.sys_flag = flags.bits();
-    request.max_msg_nums = if state.one_by_one { 1 } else { settings.pull_batch_size };
-    request.suspend_timeout_millis = i64::try_from(settings.suspend.as_millis()).unwrap_or(i64::MAX);
+    let request = PullMessageRequestHeader {
+        queue_id: owned.queue.queue_id(),
+        queue_offset: offset,
+        commit_offset: rides.unwrap_or(0),
+        sys_flag: flags.bits(),
+        max_msg_nums: if state.one_by_one { 1 } else { settings.pull_batch_size },
+        suspend_timeout_millis: i64::try_from(settings.suspend.as_millis()).unwrap_or(i64::MAX),
+        ..PullMessageRequestHeader::clone(&owned.request)
+    };
     let hold = settings.suspend + LOOKS_EVERY;
     let now = Instant::now();
-    let command = CommandRef::request(RequestCode::PULL_MESSAGE, &*request).held_for(hold);
+    let command = CommandRef::request(RequestCode::PULL_MESSAGE, &request).held_for(hold);
     let remoting = member.instance.api().remoting();
     let begun = match remoting.begin_on(&connection, &command, now + hold + SLACK) {
         Ok(Some(begun)) => begun,
@@ -132,15 +135,18 @@ struct PullCallback {
 
 enum Outcome {
     Pending,
-    Answered {
-        code: ResponseCode,
-        remark: String,
-        numbers: PullMessageAnswer,
-        body: KeptBody,
-        took: Duration,
-    },
+    /// In a box: a pull that is parked, as most are, has none yet.
+    Answered(Box<Answered>),
     Failed,
     Done,
+}
+
+struct Answered {
+    code: ResponseCode,
+    remark: String,
+    numbers: PullMessageAnswer,
+    body: KeptBody,
+    took: Duration,
 }
 
 impl OnAnswer for PullCallback {
@@ -150,13 +156,13 @@ impl OnAnswer for PullCallback {
         let usual =
             [ResponseCode::SUCCESS, ResponseCode::PULL_NOT_FOUND, ResponseCode::PULL_RETRY_IMMEDIATELY];
         let remark = if usual.contains(&code) { None } else { answer.remark() };
-        self.outcome = Outcome::Answered {
+        self.outcome = Outcome::Answered(Box::new(Answered {
             code,
             remark: remark.map(Into::into).unwrap_or_default(),
             numbers: answer.fields().into(),
             body: answer.keep_body(),
             took: received.saturating_duration_since(self.sent),
-        };
+        }));
     }
 
     fn failed(&mut self, error: CallError) {
@@ -168,7 +174,8 @@ impl OnAnswer for PullCallback {
         let outcome = std::mem::replace(&mut self.outcome, Outcome::Done);
         let Some(member) = self.member.upgrade() else { return };
         match outcome {
-            Outcome::Answered { code, remark, numbers, body, took } => {
+            Outcome::Answered(answered) => {
+                let Answered { code, remark, numbers, body, took } = *answered;
                 let pulled = if code == ResponseCode::SUCCESS {
                     let alone = numbers.next_begin_offset.filter(|_| self.alone);
                     let pulled = decode(&member, &self.owned, self.asked, alone, body);
@@ -226,8 +233,9 @@ impl PullCallback {
             WhatNext::Advance { next_begin, after } => {
                 let range = PulledRange { next_begin, pinned: pulled.pinned };
                 let messages = pulled.messages;
-                let put =
-                    state.window.as_mut().and_then(|window| window.put(owned.generation, range, messages));
+                let at = |_, message: &MessageExt| message.queue_offset();
+                let put = state.window.as_mut();
+                let put = put.and_then(|window| window.put(owned.generation, range, messages, at));
                 if let Some(put) = put {
                     member.cached_bytes.fetch_add(put.pinned, Ordering::Relaxed);
                     has_more = put.added > 0;

@@ -10,26 +10,29 @@ use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage};
 /// empty then.
 pub(crate) fn settle(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: &mut Vec<i64>) {
     if !offsets.is_empty() {
-        settle_all(member, owned, offsets.drain(..));
+        settle_all(member, owned, offsets);
+        offsets.clear();
     }
 }
 
 /// Ends one message of a queue, as [`settle`] ends several.
 pub(crate) fn settle_one(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offset: i64) {
-    settle_all(member, owned, [offset]);
+    settle_all(member, owned, &[offset]);
 }
 
-fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: impl IntoIterator<Item = i64>) {
+fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: &[i64]) {
     let mut state = owned.lock();
     let (mut released, mut acks) = (0, Vec::new());
     state.consumed_at = Instant::now();
     let Ownership { window, pop, .. } = &mut *state;
     if let Some(window) = window {
-        for offset in offsets {
-            let finished = window.finish(owned.generation, offset);
-            released += finished.map_or(0, |finished| finished.released);
-            acks.extend(pop.as_mut().and_then(|book| book.finish(offset)));
+        released = window.finish_all(owned.generation, offsets);
+        if let Some(book) = pop {
+            acks.extend(offsets.iter().filter_map(|offset| book.finish(*offset)));
         }
+    }
+    if owned.awaited.load(Ordering::Relaxed) > 0 {
+        owned.settled.notify_waiters();
     }
     member.acks.add(owned, acks);
     if released > 0 {

@@ -91,7 +91,13 @@ fn read_popped(member: &Member, topic: &str, reads: bool) {
     match Subscription::new(&retry_topic, &MessageSelector::all(), now_ms()) {
         Ok(subscription) if reads => {
             let topic: Arc<str> = retry_topic.into();
-            member.set_subscribed(Subscribed { plain: topic.clone(), topic, subscription, is_retry: true });
+            member.set_subscribed(Subscribed {
+                plain: topic.clone(),
+                topic,
+                subscription,
+                is_retry: true,
+                requests: Default::default(),
+            });
         }
         _ => _ = member.remove_subscribed(&retry_topic),
     }

@@ -27,27 +27,23 @@ const LONGEST: Duration = Duration::from_secs(3600 * 24 * 365);
 ///
 /// A delivery that is dropped has failed, and comes again later; while the consumer shuts down, it stays uncommitted. After
 /// `consume_timeout` and `timeout_grace` it has failed, too, and what settles it then changes nothing.
-#[derive(Debug)]
 #[must_use = "a delivery that is dropped has failed"]
 pub struct Delivery {
-    message: Arc<MessageExt>,
     acker: Acker,
 }
 
 /// Settles a message that was [split](Delivery::split) from its delivery. It may wait elsewhere than the message is handled.
 #[must_use = "a message whose acker is dropped has failed"]
 pub struct Acker {
-    /// `None`: it is settled.
-    flight: Option<Arc<Flight>>,
+    flight: Arc<Flight>,
+    /// The place of the message in the flight.
+    index: usize,
+    is_settled: bool,
 }
 
 impl Delivery {
-    pub(super) fn new(message: Arc<MessageExt>, flight: Arc<Flight>) -> Self {
-        Self { message, acker: Acker { flight: Some(flight) } }
-    }
-
-    pub(super) fn flight(&self) -> Option<&Arc<Flight>> {
-        self.acker.flight.as_ref()
+    pub(super) fn new(flight: Arc<Flight>, index: usize) -> Self {
+        Self { acker: Acker { flight, index, is_settled: false } }
     }
 
     /// The message is done. Its offset is committed with the next commit of its queue.
@@ -199,7 +195,7 @@ impl Delivery {
         self.acker.extend(time);
     }
 
-    /// The message, and what settles it.
+    /// The message, and what settles it. The body is not copied.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -226,7 +222,7 @@ impl Delivery {
     /// # }
     /// ```
     pub fn split(self) -> (Arc<MessageExt>, Acker) {
-        (self.message, self.acker)
+        (Arc::new(self.acker.message().clone()), self.acker)
     }
 }
 
@@ -234,7 +230,13 @@ impl Deref for Delivery {
     type Target = MessageExt;
 
     fn deref(&self) -> &MessageExt {
-        &self.message
+        self.acker.message()
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Delivery").field(self.acker.message()).finish()
     }
 }
 
@@ -252,22 +254,22 @@ impl Acker {
     /// `NotSettled` when the delivery was out of time, or when the queue went to another consumer, or the consumer ended,
     /// before the commit was known: the message may come again.
     pub async fn ack_committed(self) -> Result<(), MQClientError> {
-        let Some(flight) = self.flight.clone() else { return Ok(()) };
+        let (flight, offset) = (self.flight.clone(), self.flight.offset(self.index));
         if flight.owned.is_pop {
-            let acked = flight.owned.lock().pop.as_mut().and_then(|book| book.watch(flight.offset));
+            let acked = flight.owned.lock().pop.as_mut().and_then(|book| book.watch(offset));
             self.told(ConsumeOutcome::Success).await;
             let is_acked = match acked {
                 Some(acked) => acked.await.unwrap_or(false),
                 None => false,
             };
             let late = "its acknowledgement may have come too late";
-            return if is_acked { Ok(()) } else { Err(not_settled(&flight, late)) };
+            return if is_acked { Ok(()) } else { Err(not_settled(&flight, offset, late)) };
         }
         let is_done = self.told(ConsumeOutcome::Success).await;
-        if is_done && remote::wait_until_committed(&flight.member, &flight.owned, flight.offset).await {
+        if is_done && remote::wait_until_committed(&flight.member, &flight.owned, offset).await {
             return Ok(());
         }
-        Err(not_settled(&flight, "its offset may not be committed"))
+        Err(not_settled(&flight, offset, "its offset may not be committed"))
     }
 
     /// The message comes again later; see [`ConsumeOutcome::Later`] for the level.
@@ -282,18 +284,20 @@ impl Acker {
     /// `NotSettled` when no broker took it, or the delivery was out of time. The consumer tries again, and its offset stands
     /// meanwhile; the event `SendBackFailed` says why.
     pub async fn dead_letter(self, reason: impl Into<String>) -> Result<(), MQClientError> {
-        let Some(flight) = self.flight.clone() else { return Ok(()) };
+        let (flight, offset) = (self.flight.clone(), self.flight.offset(self.index));
         if self.told(ConsumeOutcome::DeadLetter { reason: reason.into() }).await {
             return Ok(());
         }
-        Err(not_settled(&flight, "no broker has stored the dead letter yet"))
+        Err(not_settled(&flight, offset, "no broker has stored the dead letter yet"))
     }
 
     /// Asks for more time, counted from now. It never shortens the time, and changes nothing once the time is over.
     pub fn extend(&self, time: Duration) {
-        if let Some(flight) = &self.flight {
-            flight.extend(Instant::now() + time.min(LONGEST));
-        }
+        self.flight.extend(self.index, Instant::now() + time.min(LONGEST));
+    }
+
+    fn message(&self) -> &MessageExt {
+        self.flight.message(self.index)
     }
 
     /// Settles, and waits for the end. True: the message is finished.
@@ -304,32 +308,30 @@ impl Acker {
     }
 
     fn settle(&mut self, outcome: ConsumeOutcome, tell: Option<oneshot::Sender<bool>>) {
-        if let Some(flight) = self.flight.take() {
-            flight.settle(Settlement::Told(outcome, tell));
-        }
+        self.is_settled = true;
+        self.flight.settle(self.index, Settlement::Told(outcome, tell));
     }
 }
 
 impl Drop for Acker {
     fn drop(&mut self) {
-        if let Some(flight) = self.flight.take() {
-            flight.settle(Settlement::Dropped);
+        if !self.is_settled {
+            self.flight.settle(self.index, Settlement::Dropped);
         }
     }
 }
 
 impl fmt::Debug for Acker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.flight.as_ref().map(|flight| (&flight.owned.shown, flight.offset));
-        f.debug_tuple("Acker").field(&place).finish()
+        f.debug_tuple("Acker").field(&self.flight.owned.shown).field(&self.message().queue_offset()).finish()
     }
 }
 
-fn not_settled(flight: &Flight, reason: &'static str) -> MQClientError {
+fn not_settled(flight: &Flight, offset: i64, reason: &'static str) -> MQClientError {
     MQClientError::NotSettled {
         group: flight.member.events.group(),
         queue: Box::new(flight.owned.shown.clone()),
-        offset: flight.offset,
+        offset,
         reason,
     }
 }

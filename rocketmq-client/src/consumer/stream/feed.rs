@@ -1,19 +1,18 @@
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
-use rocketmq_common::MessageExt;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::flight::Look;
 use super::{Delivery, Failed, Flight};
-use crate::consumer::member::{Member, Stage, Timed};
+use crate::consumer::member::{Member, Stage};
 use crate::error::MQClientError;
 
-/// Settled deliveries are forgotten when there are more of them than of others, and more than this.
+/// Flights that are over are forgotten when there are more of them than deliveries, and more than this.
 const FEW: usize = 64;
 /// With a rate limit, no more messages are taken at once.
 const MOST_AT_A_RATE: usize = 65_536;
@@ -23,6 +22,8 @@ const MOST_AT_A_RATE: usize = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     line: Mutex<Line>,
+    /// How many deliveries the reader holds.
+    in_hand: AtomicUsize,
     /// Told when a delivery has failed.
     failure: Notify,
     /// Told when a delivery may be due earlier than all before.
@@ -38,13 +39,14 @@ struct Line {
     /// The consumer, once it is started.
     member: Weak<Member>,
     reader: Option<Waker>,
-    /// How many deliveries the reader holds.
-    in_hand: usize,
     /// How often it looked for messages, and whether it waits for more of them than there are.
     looks: u64,
     gathers: bool,
-    /// The deliveries, by the end of their time; some are settled.
-    due: BinaryHeap<Reverse<Timed<Arc<Flight>>>>,
+    /// The flights in the order in which they have to be looked at, and when. Some are over: they are gone, and their messages
+    /// with them.
+    due: VecDeque<(Instant, Weak<Flight>)>,
+    /// When the next look will be.
+    looks_at: Option<Instant>,
     /// Deliveries that have not succeeded, for workers.
     failed: VecDeque<Failed>,
     /// The consumer is shutting down, or is gone.
@@ -57,9 +59,9 @@ struct Line {
 #[derive(Debug)]
 pub(crate) enum Overdue {
     /// The time of a delivery is over.
-    Late(Arc<Flight>, Arc<MessageExt>),
+    Late(Arc<Flight>, usize),
     /// So is its grace.
-    TimedOut(Arc<Flight>, Arc<MessageExt>),
+    TimedOut(Arc<Flight>, usize),
 }
 
 impl Feed {
@@ -95,13 +97,12 @@ impl Feed {
     /// How often the reader has looked for messages, unless it works on some or waits for more.
     pub(crate) fn unread(&self) -> Option<u64> {
         let line = self.line();
-        (line.in_hand == 0 && !line.gathers).then_some(line.looks)
+        (self.in_hand.load(Ordering::Relaxed) == 0 && !line.gathers).then_some(line.looks)
     }
 
     /// A delivery is settled or out of time.
     pub(super) fn came_back(&self) {
-        let mut line = self.line();
-        line.in_hand = line.in_hand.saturating_sub(1);
+        self.in_hand.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Leaves a delivery to the workers.
@@ -150,25 +151,30 @@ impl Feed {
     /// The error is when to look again.
     fn look(&self, now: Instant) -> Result<Overdue, Option<Instant>> {
         let mut line = self.line();
-        loop {
-            let Some(Reverse(first)) = line.due.peek() else { return Err(None) };
-            if first.at > now && !first.item.is_over() {
-                return Err(Some(first.at));
+        while let Some((at, flight)) = line.due.pop_front() {
+            let Some(flight) = flight.upgrade() else { continue };
+            if at > now {
+                line.due.push_front((at, Arc::downgrade(&flight)));
+                line.looks_at = Some(at);
+                return Err(Some(at));
             }
-            let Some(Reverse(Timed { item: flight, .. })) = line.due.pop() else { return Err(None) };
             match flight.look(now) {
                 Look::Over => {}
-                Look::Again(at) => line.due.push(Reverse(Timed { at, item: flight })),
-                Look::Late(message) => {
-                    line.due.push(Reverse(Timed { at: now, item: flight.clone() }));
-                    return Ok(Overdue::Late(flight, message));
+                Look::Again(at) => line.add(at, &flight),
+                // Others of the flight may be due, too.
+                Look::Late(index) => {
+                    line.add(now, &flight);
+                    return Ok(Overdue::Late(flight, index));
                 }
-                Look::TimedOut(message) => {
-                    line.in_hand = line.in_hand.saturating_sub(1);
-                    return Ok(Overdue::TimedOut(flight, message));
+                Look::TimedOut(index) => {
+                    line.add(now, &flight);
+                    self.came_back();
+                    return Ok(Overdue::TimedOut(flight, index));
                 }
             }
         }
+        line.looks_at = None;
+        Err(None)
     }
 
     /// Nobody sees deliveries through any more: what their readers say comes too late.
@@ -177,48 +183,62 @@ impl Feed {
             let mut line = self.line();
             (std::mem::take(&mut line.due), std::mem::take(&mut line.failed))
         };
-        due.iter().for_each(|Reverse(due)| drop(due.item.end()));
+        due.iter().filter_map(|(_, flight)| flight.upgrade()).for_each(|flight| flight.end());
         drop(failed);
     }
 
-    /// Takes up to `max` messages once `wanted` of them are there, or a limit keeps more from coming.
+    /// Takes up to `max` messages once `wanted` of them are there, or a limit keeps more from coming, and hands each to `taken`.
     pub(super) fn poll_take(
         self: &Arc<Self>,
         cx: &mut Context<'_>,
         pause: &mut Option<Pin<Box<Sleep>>>,
         (wanted, max): (usize, usize),
-    ) -> Poll<Option<Result<Vec<Delivery>, MQClientError>>> {
+        taken: &mut impl FnMut(Delivery),
+    ) -> Poll<Option<Result<(), MQClientError>>> {
         let coop = ready!(tokio::task::coop::poll_proceed(cx));
-        let member = {
-            let mut line = self.line();
-            if line.is_ended {
-                return Poll::Ready(line.reason.take().map(Err));
-            }
-            line.reader = Some(cx.waker().clone());
-            line.looks += 1;
-            line.gathers = false;
-            line.member.upgrade()
-        };
-        let Some(member) = member else { return Poll::Pending };
-        // Registers before the look: what comes in between wakes it.
-        member.ready.register(cx.waker(), wanted > 1);
-        if !is_enough(&member, wanted) {
-            self.line().gathers = true;
-            return Poll::Pending;
-        }
+        // Mostly messages are there. Only then nothing has to wake the reader.
+        let mut waits = false;
         loop {
-            match self.take(&member, wanted, max) {
-                Ok(taken) if taken.is_empty() => return Poll::Pending,
-                Ok(taken) => {
-                    coop.made_progress();
-                    return Poll::Ready(Some(Ok(taken)));
+            let member = {
+                let mut line = self.line();
+                if line.is_ended {
+                    return Poll::Ready(line.reason.take().map(Err));
                 }
-                Err(at) => {
-                    let pause = pause.get_or_insert_with(|| Box::pin(sleep_until(at)));
-                    pause.as_mut().reset(at);
-                    ready!(pause.as_mut().poll(cx));
+                line.looks += u64::from(!waits);
+                line.gathers = false;
+                if waits {
+                    line.reader = Some(cx.waker().clone());
+                }
+                line.member.upgrade()
+            };
+            if let Some(member) = &member {
+                if waits {
+                    // Before the look: what comes in between wakes it.
+                    member.ready.register(cx.waker(), wanted > 1);
+                }
+                if is_enough(member, wanted) {
+                    match self.take(member, (wanted, max), taken) {
+                        Ok(0) => {}
+                        Ok(_) => {
+                            coop.made_progress();
+                            return Poll::Ready(Some(Ok(())));
+                        }
+                        Err(at) if waits => {
+                            let pause = pause.get_or_insert_with(|| Box::pin(sleep_until(at)));
+                            pause.as_mut().reset(at);
+                            ready!(pause.as_mut().poll(cx));
+                            continue;
+                        }
+                        Err(_) => {}
+                    }
+                } else if waits {
+                    self.line().gathers = true;
                 }
             }
+            if waits {
+                return Poll::Pending;
+            }
+            waits = true;
         }
     }
 
@@ -230,67 +250,84 @@ impl Feed {
             line.gathers = false;
             line.member.upgrade()
         };
-        member.and_then(|member| self.take(&member, max, max).ok()).unwrap_or_default()
+        let mut taken = Vec::new();
+        if let Some(member) = member {
+            // With a rate limit, perhaps nothing may go.
+            let _ = self.take(&member, (max, max), &mut |delivery| taken.push(delivery));
+        }
+        taken
     }
 
-    /// The error is when the rate lets messages go.
+    /// Hands messages to `taken`, and returns how many. The error is when the rate lets messages go.
     fn take(
         self: &Arc<Self>,
         member: &Arc<Member>,
-        least: usize,
-        max: usize,
-    ) -> Result<Vec<Delivery>, Instant> {
-        let (now, mut taken) = (Instant::now(), Vec::<Delivery>::new());
+        (least, max): (usize, usize),
+        taken: &mut impl FnMut(Delivery),
+    ) -> Result<usize, Instant> {
+        let now = Instant::now();
         let max = match &member.pace {
             Some(pace) => pace.take(now, least.min(MOST_AT_A_RATE), max.min(MOST_AT_A_RATE))?,
             None => max,
         };
-        while taken.len() < max
+        let mut count = 0;
+        while count < max
             && let Some(owned) = member.ready.pop()
         {
+            let (mut first, mut offsets, mut others) = (None, Vec::new(), Vec::new());
             {
                 let mut state = owned.lock();
-                state.take_each(max - taken.len(), |offset, message| {
-                    let (member, feed, owned) = (member.clone(), self.clone(), owned.clone());
-                    let message = Arc::new(message);
-                    let flight = Flight::new(member, feed, owned, (offset, message.clone()), now);
-                    taken.push(Delivery::new(message, Arc::new(flight)));
-                });
+                if max - count == 1 {
+                    first = state.take_one();
+                } else {
+                    state.take_of_one_answer(max - count, &mut offsets, &mut others);
+                }
                 if state.gets_in_line() {
                     drop(state);
                     member.ready.push(owned.clone());
                 }
             }
+            let mut others = offsets.into_iter().zip(others);
+            let Some(first) = first.or_else(|| others.next()) else { continue };
+            let flight = Flight::new(member.clone(), self.clone(), owned, first, others, now);
+            let flight = Arc::new(flight);
+            count += flight.len();
+            if !member.settings.hooks.consume.is_empty() {
+                (0..flight.len()).for_each(|index| flight.note_begin(index));
+            }
+            self.hold(&flight, now + member.settings.consume_timeout);
+            (0..flight.len()).for_each(|index| taken(Delivery::new(flight.clone(), index)));
         }
         if let Some(pace) = &member.pace {
-            pace.put_back(max - taken.len());
+            pace.put_back(max - count);
         }
-        if !member.settings.hooks.consume.is_empty() {
-            taken
-                .iter()
-                .for_each(|taken| taken.flight().into_iter().for_each(|flight| flight.note_begin(taken)));
-        }
-        self.hold(&taken, now + member.settings.consume_timeout);
-        Ok(taken)
+        Ok(count)
     }
 
     /// The reader holds deliveries until then.
-    fn hold(&self, taken: &[Delivery], at: Instant) {
+    fn hold(&self, flight: &Arc<Flight>, at: Instant) {
+        let in_hand = self.in_hand.fetch_add(flight.len(), Ordering::Relaxed);
         let mut line = self.line();
-        line.in_hand += taken.len();
-        if line.due.len() > 2 * line.in_hand + FEW {
-            line.due.retain(|Reverse(due)| !due.item.is_over());
+        while line.due.front().is_some_and(is_over) {
+            line.due.pop_front();
         }
-        if line.due.peek().is_none_or(|Reverse(first)| at < first.at) {
+        if line.due.len() > 2 * in_hand + FEW {
+            line.due.retain(|due| !is_over(due));
+        }
+        if line.looks_at.is_none_or(|looks| at < looks) {
+            line.looks_at = Some(at);
             self.earlier.notify_one();
         }
-        let flights = taken.iter().filter_map(Delivery::flight);
-        line.due.extend(flights.map(|flight| Reverse(Timed { at, item: flight.clone() })));
+        line.add(at, flight);
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_over((_, flight): &(Instant, Weak<Flight>)) -> bool {
+    flight.strong_count() == 0
 }
 
 /// Whether `wanted` messages wait, or a queue of which some wait may not pull more.
@@ -308,6 +345,17 @@ fn is_enough(member: &Member, wanted: usize) -> bool {
             };
             waiting >= wanted || waiting > 0 && is_full()
         })
+}
+
+impl Line {
+    /// Has a flight looked at then. Mostly that is after all others.
+    fn add(&mut self, at: Instant, flight: &Arc<Flight>) {
+        let place = match self.due.back() {
+            Some((last, _)) if *last > at => self.due.partition_point(|(other, _)| *other <= at),
+            _ => self.due.len(),
+        };
+        self.due.insert(place, (at, Arc::downgrade(flight)));
+    }
 }
 
 /// Runs foreign code: no lock is held here.

@@ -1,6 +1,6 @@
-use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use std::{iter, slice};
 
 use rocketmq_common::MessageExt;
 use tokio::sync::oneshot;
@@ -13,41 +13,52 @@ use crate::consumer::pull::settle_one;
 use crate::hook::{ConsumeReturnType, Consumed, Kept};
 use crate::otel::{self, Operation};
 
-/// One message that the reader of a stream holds, until it is settled or out of time.
+/// Messages that the reader of a stream took at once, each until it is settled or out of time. All come from one answer: they
+/// count as cached until the whole answer is finished, so that a message that is held keeps no others alive unnoticed.
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(crate) member: Arc<Member>,
     feed: Arc<Feed>,
     pub(crate) owned: Arc<OwnedQueue>,
-    pub(crate) offset: i64,
     pub(crate) began: Instant,
+    /// A reader that takes one message after the other needs no list.
+    first: Seat,
+    others: Box<[Seat]>,
+}
+
+/// One message of a flight.
+#[derive(Debug)]
+struct Seat {
+    /// Its place in the window of its queue.
+    offset: i64,
+    message: MessageExt,
     /// What hooks keep between the beginning and the end.
     hooked: OnceLock<Box<Kept>>,
     phase: Mutex<Phase>,
 }
 
 /// How far it is.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum Phase {
     /// The reader has it until this time.
-    Held(Arc<MessageExt>, Instant),
+    Held(Instant),
     /// Its time is over, and the reader was told; what settles it until then counts.
-    Late(Arc<MessageExt>, Instant),
+    Late(Instant),
     /// It is settled, or what the reader says comes too late.
     Over,
 }
 
-/// What becomes of a flight whose time may be over.
+/// What becomes of a flight with a message whose time may be over.
 #[derive(Debug)]
 pub(crate) enum Look {
-    /// It is settled.
+    /// All are settled.
     Over,
     /// It has to be looked at again then.
     Again(Instant),
-    /// Its time is over: the grace begins.
-    Late(Arc<MessageExt>),
+    /// The time of this message is over: the grace begins.
+    Late(usize),
     /// The grace is over, too.
-    TimedOut(Arc<MessageExt>),
+    TimedOut(usize),
 }
 
 /// What the reader says.
@@ -64,7 +75,8 @@ pub(crate) enum Settlement {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) flight: Arc<Flight>,
-    pub(crate) message: Arc<MessageExt>,
+    /// The place of its message in the flight.
+    pub(crate) index: usize,
     pub(crate) settlement: Settlement,
 }
 
@@ -73,24 +85,47 @@ impl Flight {
         member: Arc<Member>,
         feed: Arc<Feed>,
         owned: Arc<OwnedQueue>,
-        (offset, message): (i64, Arc<MessageExt>),
+        first: (i64, MessageExt),
+        others: impl Iterator<Item = (i64, MessageExt)>,
         now: Instant,
     ) -> Self {
         let until = now + member.settings.consume_timeout;
-        let phase = Mutex::new(Phase::Held(message, until));
-        Self { member, feed, owned, offset, began: now, hooked: OnceLock::new(), phase }
+        let seat = |(offset, message)| Seat {
+            offset,
+            message,
+            hooked: OnceLock::new(),
+            phase: Mutex::new(Phase::Held(until)),
+        };
+        let (first, others) = (seat(first), others.map(seat).collect());
+        Self { member, feed, owned, began: now, first, others }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    #[inline]
+    pub(crate) fn offset(&self, index: usize) -> i64 {
+        self.seat(index).offset
+    }
+
+    #[inline]
+    pub(crate) fn message(&self, index: usize) -> &MessageExt {
+        &self.seat(index).message
     }
 
     /// Has the hooks see the message before its reader.
-    pub(super) fn note_begin(&self, message: &MessageExt) {
-        let queue = self.owned.shown_of(message);
-        let seen = self.member.seen(slice::from_ref(message), &queue);
-        let _ = self.hooked.set(Box::new(self.member.settings.hooks.before(seen)));
+    pub(super) fn note_begin(&self, index: usize) {
+        let seat = self.seat(index);
+        let queue = self.owned.shown_of(&seat.message);
+        let seen = self.member.seen(slice::from_ref(&seat.message), &queue);
+        let _ = seat.hooked.set(Box::new(self.member.settings.hooks.before(seen)));
     }
 
     /// Has the hooks see how the message ended, if they saw how it began.
-    pub(crate) fn note_end(&self, message: &MessageExt, settlement: &Settlement) {
-        let Some(kept) = self.hooked.get() else { return };
+    pub(crate) fn note_end(&self, index: usize, settlement: &Settlement) {
+        let seat = self.seat(index);
+        let Some(kept) = seat.hooked.get() else { return };
         let (status, reason) = match settlement {
             Settlement::Told(ConsumeOutcome::Success, _) => (ConsumeReturnType::Success, None),
             Settlement::Told(ConsumeOutcome::Later { .. }, _) => (ConsumeReturnType::Failed, None),
@@ -102,74 +137,81 @@ impl Flight {
         };
         let succeeded = &[status == ConsumeReturnType::Success];
         let consumed = Consumed { succeeded, status, reason, took: self.began.elapsed() };
-        let queue = self.owned.shown_of(message);
-        let seen = self.member.seen(slice::from_ref(message), &queue);
+        let queue = self.owned.shown_of(&seat.message);
+        let seen = self.member.seen(slice::from_ref(&seat.message), &queue);
         self.member.settings.hooks.after(seen, (**kept).clone(), consumed);
     }
 
-    /// What the reader says counts once, and only in time.
-    pub(super) fn settle(self: &Arc<Self>, settlement: Settlement) {
-        let Some(message) = self.end() else {
-            tracing::debug!(queue = %self.owned.queue, offset = self.offset, "a delivery was settled too late");
-            return;
-        };
-        self.note_end(&message, &settlement);
+    /// What the reader says of a message counts once, and only in time.
+    pub(super) fn settle(self: &Arc<Self>, index: usize, settlement: Settlement) {
+        let (seat, owned) = (self.seat(index), &self.owned);
+        let offset = seat.offset;
+        if matches!(std::mem::replace(&mut *seat.phase(), Phase::Over), Phase::Over) {
+            return tracing::debug!(queue = %owned.queue, offset, "a delivery was settled too late");
+        }
+        self.note_end(index, &settlement);
         self.feed.came_back();
         let Settlement::Told(ConsumeOutcome::Success, told) = settlement else {
-            return self.feed.fail(Failed { flight: self.clone(), message, settlement });
+            return self.feed.fail(Failed { flight: self.clone(), index, settlement });
         };
         if otel::is_on() {
-            let ack = (Operation::Settle("ack"), [&*message]);
-            otel::done(self.member.about(), ack.0, &self.owned.shown, ack.1, (Duration::ZERO, None));
+            let ack = (Operation::Settle("ack"), [&seat.message]);
+            otel::done(self.member.about(), ack.0, &owned.shown, ack.1, (Duration::ZERO, None));
         }
-        drop(message);
         self.member.recorder.succeeded(1);
-        self.member.retries.forget(self.owned.generation, self.offset);
-        settle_one(&self.member, &self.owned, self.offset);
-        self.owned.settled.notify_waiters();
+        self.member.retries.forget(owned.generation, offset);
+        settle_one(&self.member, owned, offset);
         if let Some(told) = told {
             let _ = told.send(true);
         }
     }
 
-    /// Moves the end of the reader's time, never to an earlier time.
-    pub(super) fn extend(&self, to: Instant) {
-        if let Phase::Held(_, until) = &mut *self.phase() {
+    /// Moves the end of the reader's time for a message, never to an earlier time.
+    pub(super) fn extend(&self, index: usize, to: Instant) {
+        if let Phase::Held(until) = &mut *self.seat(index).phase() {
             *until = to.max(*until);
         }
     }
 
-    /// Looks whether the time is over.
+    /// Looks whether the time of a message is over.
     pub(super) fn look(&self, now: Instant) -> Look {
-        let mut phase = self.phase();
-        match &*phase {
-            Phase::Over => Look::Over,
-            Phase::Held(_, until) | Phase::Late(_, until) if *until > now => Look::Again(*until),
-            Phase::Held(message, _) => {
-                let message = message.clone();
-                *phase = Phase::Late(message.clone(), now + self.member.settings.timeout_grace);
-                Look::Late(message)
-            }
-            Phase::Late(message, _) => {
-                let message = message.clone();
-                *phase = Phase::Over;
-                Look::TimedOut(message)
+        let mut next: Option<Instant> = None;
+        for (index, seat) in self.seats().enumerate() {
+            let mut phase = seat.phase();
+            match *phase {
+                Phase::Over => {}
+                Phase::Held(until) | Phase::Late(until) if until > now => {
+                    next = Some(next.map_or(until, |next| next.min(until)));
+                }
+                Phase::Held(_) => {
+                    *phase = Phase::Late(now + self.member.settings.timeout_grace);
+                    return Look::Late(index);
+                }
+                Phase::Late(_) => {
+                    *phase = Phase::Over;
+                    return Look::TimedOut(index);
+                }
             }
         }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        matches!(*self.phase(), Phase::Over)
+        next.map_or(Look::Over, Look::Again)
     }
 
     /// From now on, what the reader says comes too late.
-    pub(super) fn end(&self) -> Option<Arc<MessageExt>> {
-        match std::mem::replace(&mut *self.phase(), Phase::Over) {
-            Phase::Held(message, _) | Phase::Late(message, _) => Some(message),
-            Phase::Over => None,
-        }
+    pub(super) fn end(&self) {
+        self.seats().for_each(|seat| *seat.phase() = Phase::Over);
     }
 
+    fn seats(&self) -> impl Iterator<Item = &Seat> {
+        iter::once(&self.first).chain(&self.others)
+    }
+
+    #[inline]
+    fn seat(&self, index: usize) -> &Seat {
+        index.checked_sub(1).and_then(|other| self.others.get(other)).unwrap_or(&self.first)
+    }
+}
+
+impl Seat {
     fn phase(&self) -> MutexGuard<'_, Phase> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }

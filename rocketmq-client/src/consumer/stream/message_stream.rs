@@ -89,16 +89,19 @@ impl MessageStream {
         max: usize,
         wait: Duration,
     ) -> Option<Result<Vec<Delivery>, MQClientError>> {
-        let (feed, pause) = (&self.feed, &mut self.pause);
-        match timeout(wait, poll_fn(|cx| feed.poll_take(cx, pause, (max, max)))).await {
-            Ok(taken) => taken,
+        let (feed, pause, mut taken) = (&self.feed, &mut self.pause, Vec::new());
+        let mut take = |delivery| taken.push(delivery);
+        match timeout(wait, poll_fn(|cx| feed.poll_take(cx, pause, (max, max), &mut take))).await {
+            Ok(ended) => ended.map(|ended| ended.map(|()| taken)),
             Err(_) => Some(Ok(self.feed.take_now(max))),
         }
     }
 
     fn poll_one(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery, MQClientError>>> {
-        let taken = ready!(self.feed.poll_take(cx, &mut self.pause, (1, 1)));
-        Poll::Ready(taken.and_then(|taken| taken.map(|taken| taken.into_iter().next()).transpose()))
+        let mut taken = None;
+        let ended =
+            ready!(self.feed.poll_take(cx, &mut self.pause, (1, 1), &mut |delivery| taken = Some(delivery)));
+        Poll::Ready(ended.and_then(|ended| ended.map(|()| taken).transpose()))
     }
 }
 

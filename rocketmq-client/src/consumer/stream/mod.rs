@@ -2,7 +2,7 @@
 //!
 //! - [`MessageStream`]: what a user reads
 //! - [`Delivery`], [`Acker`]: a message that its reader has to settle
-//! - [`Flight`]: a message that the reader holds, its time, and what the reader says
+//! - [`Flight`]: messages that the reader holds, their time, and what the reader says
 //! - [`Feed`]: what the reader takes messages from, and what of them has failed
 
 mod delivery;

@@ -1,11 +1,14 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::generation::Generation;
-use super::pinned::{Pinned, Place};
+use super::pinned::Pinned;
+
+/// An empty window keeps room for so many messages.
+const KEPT: usize = 64;
 
 /// The cached messages of one queue during one ownership of it. Java: `ProcessQueue`.
 ///
-/// A message is *waiting* until [`take_one`](Self::take_one) hands it out, and cached until [`finish`](Self::finish). The lowest
+/// A message is *waiting* until [`take`](Self::take) hands it out, and cached until [`finish`](Self::finish). The lowest
 /// unfinished offset is the only offset that may be committed. Offsets without a message (filtered by the broker, skipped,
 /// undecodable) count as finished.
 ///
@@ -22,13 +25,16 @@ pub(crate) struct ProcessQueue<M> {
     unfinished: usize,
     next_pull: i64,
     pinned: Pinned<M>,
+    /// Messages that were handed out and wait again.
+    again: BTreeMap<i64, M>,
     handing_out: bool,
 }
 
 #[derive(Debug)]
 struct WindowEntry {
     offset: i64,
-    place: Place,
+    /// The number of the answer that brought the message.
+    answer: u32,
     step: Step,
 }
 
@@ -37,7 +43,15 @@ struct WindowEntry {
 enum Step {
     Waiting,
     InHand,
+    /// It waits, and was in hand before.
+    Again,
     Finished,
+}
+
+impl Step {
+    fn waits(self) -> bool {
+        matches!(self, Step::Waiting | Step::Again)
+    }
 }
 
 /// What a pull answer says about a range of the queue.
@@ -80,6 +94,7 @@ impl<M> ProcessQueue<M> {
             unfinished: 0,
             next_pull: start,
             pinned: Pinned::default(),
+            again: BTreeMap::new(),
             handing_out: true,
         }
     }
@@ -91,7 +106,7 @@ impl<M> ProcessQueue<M> {
 
     /// The offset of the next message to hand out.
     pub(crate) fn next_to_take(&self) -> i64 {
-        let waiting = self.entries.iter().skip(self.cursor).find(|entry| entry.step == Step::Waiting);
+        let waiting = self.entries.iter().skip(self.cursor).find(|entry| entry.step.waits());
         waiting.map_or(self.next_pull, |entry| entry.offset)
     }
 
@@ -105,7 +120,7 @@ impl<M> ProcessQueue<M> {
         self.unfinished
     }
 
-    /// How many messages [`take_one`](Self::take_one) can hand out.
+    /// How many messages [`take`](Self::take) can hand out.
     pub(crate) fn waiting(&self) -> usize {
         if self.handing_out { self.waiting } else { 0 }
     }
@@ -130,8 +145,8 @@ impl<M> ProcessQueue<M> {
         Some((self.entries.front()?.offset, self.entries.back()?.offset))
     }
 
-    /// Adds the messages of an answer, with their offsets. An answer of another generation changes nothing and returns
-    /// `None`; so does an answer during the release, because its messages belong to the next owner.
+    /// Adds the messages of an answer, each at the offset that `at` says, by its index and itself. An answer of another generation
+    /// changes nothing and returns `None`; so does an answer during the release, because its messages belong to the next owner.
     ///
     /// A message that an earlier answer brought is not added again. `next_begin` never moves the window back: a reset or a
     /// seek begins a new generation.
@@ -139,58 +154,95 @@ impl<M> ProcessQueue<M> {
         &mut self,
         generation: Generation,
         range: PulledRange,
-        messages: impl IntoIterator<Item = (i64, M)>,
+        mut messages: Vec<M>,
+        at: impl Fn(usize, &M) -> i64,
     ) -> Option<PutCounts> {
         if generation != self.generation || !self.handing_out {
             return None;
         }
-        let (begin, answer) = (self.next_pull, self.pinned.next());
-        let mut counts = PutCounts::default();
-        // A list of messages is turned into this one in its own memory.
-        let messages: Vec<Option<(i64, M)>> = messages.into_iter().map(Some).collect();
-        for (index, (offset, _)) in messages.iter().flatten().enumerate() {
-            let place = Place { answer, index: index as u32 };
-            let entry = WindowEntry { offset: *offset, place, step: Step::Waiting };
-            if *offset < begin || !self.insert(entry) {
-                counts.known += 1;
-            } else {
-                counts.added += 1;
-            }
+        let (begin, answer, received) = (self.next_pull, self.pinned.next(), messages.len());
+        let entry = |offset| WindowEntry { offset, answer, step: Step::Waiting };
+        let offsets = messages.iter().enumerate().map(|(index, message)| at(index, message));
+        if offsets.clone().is_sorted_by(|one, next| one < next)
+            && offsets.clone().all(|offset| offset >= begin)
+        {
+            self.entries.extend(offsets.map(entry));
+            self.next_pull = self.entries.back().map_or(begin, |last| begin.max(last.offset + 1));
+        } else {
+            let mut sorted: Vec<_> = messages
+                .into_iter()
+                .enumerate()
+                .map(|(index, message)| (at(index, &message), message))
+                .collect();
+            sorted.sort_by_key(|(offset, _)| *offset);
+            sorted.retain(|(offset, _)| *offset >= begin && self.insert(entry(*offset)));
+            messages = sorted.into_iter().map(|(_, message)| message).collect();
         }
-        self.waiting += counts.added;
-        self.unfinished += counts.added;
-        counts.pinned = self.pinned.add(messages, counts.added as u32, range.pinned);
+        let (added, known) = (messages.len(), received - messages.len());
+        self.waiting += added;
+        self.unfinished += added;
+        let pinned = self.pinned.add(messages, range.pinned);
         self.next_pull = self.next_pull.max(range.next_begin);
-        Some(counts)
+        Some(PutCounts { added, known, pinned })
     }
 
     /// Takes the waiting message with the lowest offset.
     #[inline]
     pub(crate) fn take_one(&mut self) -> Option<(i64, M)> {
+        let entry = self.next_waiting()?;
+        let (answer, offset, step) = (entry.answer, entry.offset, entry.step);
+        entry.step = Step::InHand;
+        self.cursor += 1;
+        self.waiting -= 1;
+        let message = match step {
+            Step::Again => self.again.remove(&offset)?,
+            _ => self.pinned.of(answer)?.pop_front()?,
+        };
+        Some((offset, message))
+    }
+
+    /// Takes up to `n` waiting messages of one answer, the lowest offsets first, and adds them to `taken`: all that wait of the
+    /// answer, unless messages of others lie between them. Adds their offsets to `offsets`. Returns how many.
+    pub(crate) fn take(&mut self, n: usize, offsets: &mut Vec<i64>, taken: &mut Vec<M>) -> usize {
+        let Some(&mut WindowEntry { answer, step, .. }) = self.next_waiting() else { return 0 };
+        if step == Step::Again {
+            let Some((offset, message)) = self.take_one() else { return 0 };
+            offsets.push(offset);
+            taken.push(message);
+            return 1;
+        }
+        let begin = self.cursor;
+        offsets.reserve(n.min(self.waiting));
+        for entry in self.entries.range_mut(begin..).take(n) {
+            if entry.answer != answer || entry.step != Step::Waiting {
+                break;
+            }
+            entry.step = Step::InHand;
+            offsets.push(entry.offset);
+            self.cursor += 1;
+        }
+        let count = self.cursor - begin;
+        self.waiting -= count;
+        self.pinned.take(answer, count, taken);
+        count
+    }
+
+    /// The entry of the next message to hand out, at the cursor.
+    #[inline]
+    fn next_waiting(&mut self) -> Option<&mut WindowEntry> {
         if self.waiting() == 0 {
             return None;
         }
-        while let Some(entry) = self.entries.get_mut(self.cursor) {
+        while self.entries.get(self.cursor).is_some_and(|entry| !entry.step.waits()) {
             self.cursor += 1;
-            if entry.step == Step::Waiting {
-                entry.step = Step::InHand;
-                self.waiting -= 1;
-                return self.pinned.at(entry.place)?.take();
-            }
         }
-        None
-    }
-
-    /// Takes up to `n` waiting messages, the lowest offsets first.
-    #[cfg(test)]
-    pub(crate) fn take(&mut self, n: usize) -> impl Iterator<Item = (i64, M)> + '_ {
-        std::iter::from_fn(|| self.take_one()).take(n)
+        self.entries.get_mut(self.cursor)
     }
 
     /// Whether the message at an offset waits.
     pub(crate) fn is_waiting(&self, offset: i64) -> bool {
         let place = self.entries.binary_search_by_key(&offset, |entry| entry.offset);
-        place.ok().and_then(|place| self.entries.get(place)).is_some_and(|entry| entry.step == Step::Waiting)
+        place.ok().and_then(|place| self.entries.get(place)).is_some_and(|entry| entry.step.waits())
     }
 
     /// Takes the waiting message at an offset.
@@ -199,23 +251,76 @@ impl<M> ProcessQueue<M> {
             return None;
         }
         let place = self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok()?;
-        let entry = self.entries.get_mut(place).filter(|entry| entry.step == Step::Waiting)?;
-        entry.step = Step::InHand;
+        let entry = self.entries.get_mut(place).filter(|entry| entry.step.waits())?;
+        let (answer, step) = (entry.answer, std::mem::replace(&mut entry.step, Step::InHand));
         self.waiting -= 1;
-        self.pinned.at(entry.place)?.take().map(|(_, message)| message)
+        if step == Step::Again {
+            return self.again.remove(&offset);
+        }
+        // Those of the answer that were never handed out lie in the order of their entries.
+        let is_before = |entry: &&WindowEntry| entry.answer == answer && entry.step == Step::Waiting;
+        let index = self.entries.range(..place).filter(is_before).count();
+        self.pinned.of(answer)?.remove(index)
     }
 
     /// Ends a message that is in hand. Returns `None`, and changes nothing, for another generation and for a message that
     /// is not in hand.
-    #[inline]
     pub(crate) fn finish(&mut self, generation: Generation, offset: i64) -> Option<Finished> {
         let place = self.in_hand_at(generation, offset)?;
+        if place == 0 {
+            let released = self.finish_first(1);
+            return Some(Finished { released, commit: Some(self.lowest_unfinished()) });
+        }
         let entry = self.entries.get_mut(place)?;
         entry.step = Step::Finished;
+        let answer = entry.answer;
         self.unfinished -= 1;
-        let released = self.pinned.finish(entry.place.answer);
-        let commit = (place == 0).then(|| self.drop_finished());
-        Some(Finished { released, commit })
+        Some(Finished { released: self.pinned.finish(answer, 1), commit: None })
+    }
+
+    /// Ends messages as [`finish`](Self::finish) does. Returns the bytes to give back to the budget.
+    pub(crate) fn finish_all(&mut self, generation: Generation, mut offsets: &[i64]) -> u64 {
+        let mut released = 0;
+        while let Some((&offset, others)) = offsets.split_first() {
+            // Messages mostly end in their order, many at a time.
+            let count = if generation == self.generation { self.first_in_hand(offsets) } else { 0 };
+            if count > 0 {
+                released += self.finish_first(count);
+                offsets = &offsets[count..];
+            } else {
+                released += self.finish(generation, offset).map_or(0, |finished| finished.released);
+                offsets = others;
+            }
+        }
+        released
+    }
+
+    /// How many of the first entries are messages of one answer, in hand, and have these offsets.
+    #[inline]
+    fn first_in_hand(&self, offsets: &[i64]) -> usize {
+        let Some(answer) = self.entries.front().map(|first| first.answer) else { return 0 };
+        let ends = |(entry, offset): &(&WindowEntry, &i64)| {
+            entry.offset == **offset && entry.step == Step::InHand && entry.answer == answer
+        };
+        self.entries.iter().zip(offsets).take_while(ends).count()
+    }
+
+    /// Ends the first entries, which are messages of one answer, and drops them and the finished entries behind them.
+    fn finish_first(&mut self, count: usize) -> u64 {
+        let Some(answer) = self.entries.front().map(|first| first.answer) else { return 0 };
+        self.unfinished -= count;
+        self.entries.drain(..count);
+        let mut dropped = count;
+        while self.entries.front().is_some_and(|entry| entry.step == Step::Finished) {
+            self.entries.pop_front();
+            dropped += 1;
+        }
+        self.cursor = self.cursor.saturating_sub(dropped);
+        if self.entries.is_empty() && self.entries.capacity() > KEPT {
+            // A queue that was full once does not keep the room for it while it is idle.
+            self.entries = VecDeque::new();
+        }
+        self.pinned.finish(answer, count as u32)
     }
 
     /// Puts a message that was handed out back to its place, to be handed out again. Returns the message where
@@ -223,9 +328,8 @@ impl<M> ProcessQueue<M> {
     pub(crate) fn give_back(&mut self, generation: Generation, offset: i64, message: M) -> Result<(), M> {
         let Some(place) = self.in_hand_at(generation, offset) else { return Err(message) };
         let Some(entry) = self.entries.get_mut(place) else { return Err(message) };
-        let Some(free) = self.pinned.at(entry.place) else { return Err(message) };
-        *free = Some((offset, message));
-        entry.step = Step::Waiting;
+        entry.step = Step::Again;
+        self.again.insert(offset, message);
         self.waiting += 1;
         self.cursor = self.cursor.min(place);
         Ok(())
@@ -274,15 +378,5 @@ impl<M> ProcessQueue<M> {
         };
         let entry = self.entries.get(place)?;
         (entry.step == Step::InHand).then_some(place)
-    }
-
-    /// Drops finished entries from the front. Returns the lowest unfinished offset.
-    #[inline]
-    fn drop_finished(&mut self) -> i64 {
-        while self.entries.front().is_some_and(|entry| entry.step == Step::Finished) {
-            self.entries.pop_front();
-            self.cursor = self.cursor.saturating_sub(1);
-        }
-        self.lowest_unfinished()
     }
 }

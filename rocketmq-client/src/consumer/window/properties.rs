@@ -17,6 +17,8 @@ enum Operation {
     Take(usize),
     /// Finishes a message that is in hand, by its place among them.
     Finish(usize),
+    /// Finishes some that are in hand, the lowest first, and a message that is not in hand.
+    FinishAll(usize),
     GiveBack(usize),
     /// A result of an earlier ownership.
     Stale(i64),
@@ -52,6 +54,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => put,
         3 => (0..6_usize).prop_map(Operation::Take),
         6 => any::<usize>().prop_map(Operation::Finish),
+        3 => (0..9_usize).prop_map(Operation::FinishAll),
         2 => any::<usize>().prop_map(Operation::GiveBack),
         1 => any::<i64>().prop_map(Operation::Stale),
     ]
@@ -72,7 +75,7 @@ proptest! {
                     let offsets: Vec<i64> = gaps.iter().map(|gap| { next += gap + 1; next - 1 }).collect();
                     model.next_pull = next + behind;
                     let range = PulledRange { next_begin: model.next_pull, pinned };
-                    let counts = window.put(generation, range, offsets.iter().map(|offset| (*offset, *offset)));
+                    let counts = window.put(generation, range, offsets.clone(), |_, offset| *offset);
                     budget += counts.unwrap().pinned;
                     model.cached.extend(offsets.iter().map(|offset| (*offset, false)));
                     model.answers.push((offsets, pinned));
@@ -80,7 +83,13 @@ proptest! {
                 Operation::Take(n) => {
                     let waiting = model.cached.iter_mut().filter(|(_, in_hand)| !**in_hand).take(n);
                     let expected: Vec<i64> = waiting.map(|(offset, in_hand)| { *in_hand = true; *offset }).collect();
-                    let taken: Vec<i64> = window.take(n).map(|(_, message)| message).collect();
+                    let mut taken = Vec::new();
+                    // Orderly consumers take one by one.
+                    if n % 2 == 0 {
+                        while taken.len() < n && window.take(n - taken.len(), &mut Vec::new(), &mut taken) > 0 {}
+                    } else {
+                        (0..n).for_each(|_| taken.extend(window.take_one().map(|(_, message)| message)));
+                    }
                     prop_assert_eq!(taken, expected);
                 }
                 Operation::Finish(place) => {
@@ -93,6 +102,13 @@ proptest! {
                     let rose = (model.lowest() > lowest_before).then(|| model.lowest());
                     prop_assert_eq!(finished.commit, rose);
                 }
+                Operation::FinishAll(count) => {
+                    let mut offsets: Vec<i64> = model.in_hand().into_iter().take(count).collect();
+                    offsets.iter().for_each(|offset| _ = model.cached.remove(offset));
+                    offsets.push(-1);
+                    prop_assert_eq!(window.finish_all(stale, &offsets), 0);
+                    budget -= window.finish_all(generation, &offsets);
+                }
                 Operation::GiveBack(place) => {
                     let in_hand = model.in_hand();
                     if in_hand.is_empty() { continue }
@@ -104,7 +120,7 @@ proptest! {
                     prop_assert_eq!(window.finish(stale, offset), None);
                     prop_assert_eq!(window.give_back(stale, offset, offset), Err(offset));
                     let range = PulledRange { next_begin: offset, pinned: 1 };
-                    prop_assert_eq!(window.put(stale, range, [(offset, offset)]), None);
+                    prop_assert_eq!(window.put(stale, range, vec![offset], |_, offset| *offset), None);
                 }
             }
             prop_assert!(window.lowest_unfinished() >= lowest_before, "a commit value never falls");

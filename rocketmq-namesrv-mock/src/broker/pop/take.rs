@@ -293,7 +293,7 @@ fn relabelled(record: &Bytes, topic: &str, handle: &str) -> Option<Bytes> {
     let is_named = property_entries(wire).any(|(name, _)| name == names::PROPERTY_POP_CK);
     let added = (!is_named).then_some((names::PROPERTY_POP_CK, handle));
     let properties = with_properties(wire, added.into_iter(), &[]);
-    let (header, flag) = (*message.header(), message.flag());
+    let (header, flag) = (message.header(), message.flag());
     let fields = RecordFields { header, flag, topic, body: message.body(), properties: &properties };
     let mut bytes = BytesMut::with_capacity(fields.record_len());
     encode_record(&fields, &mut bytes).ok()?;

@@ -132,7 +132,7 @@ fn body(half: &MessageExt, place: StoredAt, properties: &str) -> Option<Bytes> {
         queue_id,
         queue_offset: place.queue_offset,
         commit_log_offset: place.commit_log_offset,
-        ..*half.header()
+        ..half.header()
     };
     let fields =
         RecordFields { header, flag: half.flag(), topic, body: half.body(), properties: &properties };
