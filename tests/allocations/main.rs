@@ -1,10 +1,11 @@
 //! Allocations of the client. Counted, not timed, so the limits hold on any machine.
 //!
 //! A binary of its own: its allocator counts for the whole process. For the same reason each test that counts waits
-//! for its [`TURN`], and the servers of `sends` and `consumes` run in another process.
+//! for its [`TURN`], and the servers of `sends`, `consumes` and `idle` run in another process.
 //!
 //! - `sends`: allocations of a send, and the size of its future
 //! - `consumes`: allocations of a consumed message
+//! - `idle`: memory of a queue without messages
 //! - `soak`: a group for a minute or more; its test is ignored and run by `.ci/soak`
 //! - `hostile_lengths`: memory stays small whatever length a peer claims
 
@@ -13,6 +14,7 @@
 
 mod consumes;
 mod hostile_lengths;
+mod idle;
 #[path = "../it/peer.rs"]
 #[expect(dead_code, reason = "`tests/it` uses the rest")]
 mod peer;

@@ -34,7 +34,9 @@ fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: &[i64]) {
     if owned.awaited.load(Ordering::Relaxed) > 0 {
         owned.settled.notify_waiters();
     }
-    member.acks.add(owned, acks);
+    if !acks.is_empty() {
+        member.acks.add(owned, acks);
+    }
     if released > 0 {
         member.cached_bytes.fetch_sub(released, Ordering::SeqCst);
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::flight::Look;
+use super::flight::{Look, Seat};
 use super::{Delivery, Failed, Flight};
 use crate::consumer::member::{Member, Stage};
 use crate::error::MQClientError;
@@ -287,15 +287,23 @@ impl Feed {
                     member.ready.push(owned.clone());
                 }
             }
-            let mut others = offsets.into_iter().zip(others);
-            let Some(first) = first.or_else(|| others.next()) else { continue };
+            let until = now + member.settings.consume_timeout;
+            let (first, others) = match first {
+                Some(first) => (first, Box::default()),
+                None => {
+                    let mut rest = offsets.into_iter().zip(others);
+                    let Some(first) = rest.next() else { continue };
+                    (first, rest.map(|one| Seat::new(one, until)).collect())
+                }
+            };
+            let first = Seat::new(first, until);
             let flight = Flight::new(member.clone(), self.clone(), owned, first, others, now);
             let flight = Arc::new(flight);
             count += flight.len();
             if !member.settings.hooks.consume.is_empty() {
                 (0..flight.len()).for_each(|index| flight.note_begin(index));
             }
-            self.hold(&flight, now + member.settings.consume_timeout);
+            self.hold(&flight, until);
             (0..flight.len()).for_each(|index| taken(Delivery::new(flight.clone(), index)));
         }
         if let Some(pace) = &member.pace {

@@ -28,7 +28,7 @@ pub(crate) struct Flight {
 
 /// One message of a flight.
 #[derive(Debug)]
-struct Seat {
+pub(super) struct Seat {
     /// Its place in the window of its queue.
     offset: i64,
     message: MessageExt,
@@ -85,18 +85,10 @@ impl Flight {
         member: Arc<Member>,
         feed: Arc<Feed>,
         owned: Arc<OwnedQueue>,
-        first: (i64, MessageExt),
-        others: impl Iterator<Item = (i64, MessageExt)>,
+        first: Seat,
+        others: Box<[Seat]>,
         now: Instant,
     ) -> Self {
-        let until = now + member.settings.consume_timeout;
-        let seat = |(offset, message)| Seat {
-            offset,
-            message,
-            hooked: OnceLock::new(),
-            phase: Mutex::new(Phase::Held(until)),
-        };
-        let (first, others) = (seat(first), others.map(seat).collect());
         Self { member, feed, owned, began: now, first, others }
     }
 
@@ -212,6 +204,11 @@ impl Flight {
 }
 
 impl Seat {
+    /// The reader has the message until then.
+    pub(super) fn new((offset, message): (i64, MessageExt), until: Instant) -> Self {
+        Self { offset, message, hooked: OnceLock::new(), phase: Mutex::new(Phase::Held(until)) }
+    }
+
     fn phase(&self) -> MutexGuard<'_, Phase> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -90,7 +90,13 @@ impl MessageStream {
         wait: Duration,
     ) -> Option<Result<Vec<Delivery>, MQClientError>> {
         let (feed, pause, mut taken) = (&self.feed, &mut self.pause, Vec::new());
-        let mut take = |delivery| taken.push(delivery);
+        let mut take = |delivery| {
+            // Mostly as many come as one answer has.
+            if taken.capacity() == 0 {
+                taken.reserve(max.min(32));
+            }
+            taken.push(delivery);
+        };
         match timeout(wait, poll_fn(|cx| feed.poll_take(cx, pause, (max, max), &mut take))).await {
             Ok(ended) => ended.map(|ended| ended.map(|()| taken)),
             Err(_) => Some(Ok(self.feed.take_now(max))),

@@ -309,7 +309,11 @@ impl<M> ProcessQueue<M> {
     fn finish_first(&mut self, count: usize) -> u64 {
         let Some(answer) = self.entries.front().map(|first| first.answer) else { return 0 };
         self.unfinished -= count;
-        self.entries.drain(..count);
+        if count == 1 {
+            _ = self.entries.pop_front()
+        } else {
+            _ = self.entries.drain(..count)
+        }
         let mut dropped = count;
         while self.entries.front().is_some_and(|entry| entry.step == Step::Finished) {
             self.entries.pop_front();
