@@ -52,10 +52,10 @@ async fn held(name_server: &str, topic: &str, queues: usize) -> usize {
     while same < 12 {
         assert!(Instant::now() < deadline, "{:?}", consumer.health());
         sleep(Duration::from_millis(100)).await;
-        let waits = consumer.health().queues.into_iter();
-        let waits =
-            waits.filter(|queue| matches!(queue.state, QueueState::LongPolling | QueueState::CaughtUp));
-        let (held, is_complete) = (live().saturating_sub(before), waits.count() >= queues);
+        let is_waiting = |state: &QueueState| matches!(state, QueueState::LongPolling | QueueState::CaughtUp);
+        let is_complete =
+            consumer.health().queues.iter().filter(|queue| is_waiting(&queue.state)).count() >= queues;
+        let held = live().saturating_sub(before);
         same = if is_complete && held == last { same + 1 } else { 0 };
         last = held;
     }

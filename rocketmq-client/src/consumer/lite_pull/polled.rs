@@ -17,10 +17,15 @@ impl Polled {
     /// Finishes the messages of earlier polls. A message whose queue went to another member, or was read from another offset
     /// since, changes nothing.
     pub(super) fn confirm(&self, member: &Arc<Member>) {
-        let polled = std::mem::take(&mut *self.lock());
-        for (owned, mut offsets) in polled {
+        let mut polled = std::mem::take(&mut *self.lock());
+        for (owned, mut offsets) in polled.drain(..) {
             member.recorder.succeeded(offsets.len() as u64);
             settle(member, &owned, &mut offsets);
+        }
+        let mut next = self.lock();
+        if next.capacity() == 0 {
+            // The list is used again.
+            *next = polled;
         }
     }
 
