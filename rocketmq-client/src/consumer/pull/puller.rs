@@ -180,8 +180,7 @@ impl OnAnswer for PullCallback {
                     let alone = numbers.next_begin_offset.filter(|_| self.alone);
                     let pulled = decode(&member, &self.owned, self.asked, alone, body);
                     if otel::is_on() && !member.settings.polls && !pulled.messages.is_empty() {
-                        let (pull, messages) = (Operation::Receive("pull"), pulled.messages.iter());
-                        let messages = messages.map(|(_, message)| message);
+                        let (pull, messages) = (Operation::Receive("pull"), &pulled.messages);
                         otel::done(member.about(), pull, &self.owned.shown, messages, (took, None));
                     }
                     pulled
