@@ -1,13 +1,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicGetOptions};
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
 use tokio::sync::RwLock;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::link::Link;
@@ -135,10 +136,32 @@ impl Drop for Dead {
         let Some(channel) = self.channel.take() else { return };
         // Fails only while a reader is about to open, who then may see less for a moment.
         let giving_back = self.readers.clone().try_read_owned();
+        let (queue, out) = (std::mem::take(&mut self.queue), self.out.len());
         self.tasks.spawn(async move {
-            // The broker takes back what is not removed, whatever its answer is.
+            if out > 0 {
+                give_back(&channel, &queue, out).await;
+            }
+            // The broker takes back the rest, whatever its answer is.
             _ = channel.close(200, "read".into()).await;
             drop(giving_back);
         });
+    }
+}
+
+/// Gives back all that is out, and waits until the queue has it again: it answers before.
+async fn give_back(channel: &Channel, queue: &str, out: usize) {
+    const POLL: Duration = Duration::from_millis(20);
+    const LOOKS: usize = 100;
+    let all = BasicNackOptions { multiple: true, requeue: true };
+    if channel.basic_nack(0, all).await.is_err() {
+        // The channel is lost: the broker takes back everything.
+        return;
+    }
+    for _ in 0..LOOKS {
+        match topology::count(channel, queue).await {
+            Ok(waiting) if (waiting as usize) < out => sleep(POLL).await,
+            // Another reader may have some of them.
+            _ => return,
+        }
     }
 }
