@@ -131,7 +131,9 @@ fn c15_an_acknowledgement_that_is_lost() {
             assert!(consumer.shutdown().await.unwrap().is_clean());
             (stats, seen.all().len() - 8)
         };
-        for action in [FaultAction::DropRequest, FaultAction::DropAnswer] {
+        let refuse = |code| FaultAction::Refuse { code, remark: String::new() };
+        let is_busy = refuse(ResponseCode::SYSTEM_BUSY);
+        for action in [FaultAction::DropRequest, FaultAction::DropAnswer, is_busy] {
             // A request without an answer is over after 3 s; the next is in time.
             let (stats, again) = run(action.clone(), Duration::from_millis(500)).await;
             assert_eq!((again, stats.late_ack_count), (0, 0), "{action:?}: repeated in time");
@@ -139,8 +141,7 @@ fn c15_an_acknowledgement_that_is_lost() {
             let (_, again) = run(action, Duration::from_secs(12)).await;
             assert!(again <= 16, "{again}");
         }
-        let refused = FaultAction::Refuse { code: ResponseCode::SYSTEM_ERROR, remark: String::new() };
-        let (stats, again) = run(refused, Duration::from_millis(500)).await;
+        let (stats, again) = run(refuse(ResponseCode::MESSAGE_ILLEGAL), Duration::from_millis(500)).await;
         assert_eq!((again, stats.ack_failure_count), (8, 8), "what a broker refuses comes again");
         note("lost for 0.5 s: repeated, none came again; refused: 8 of 8 came once more");
     });

@@ -26,6 +26,7 @@ pub(super) async fn work(
         {
             let mut state = owned.lock();
             state.take(most, &mut done, &mut taken);
+            member.note_lapsed(&state);
             if state.gets_in_line() {
                 drop(state);
                 member.ready.push(owned.clone());

@@ -59,6 +59,7 @@ impl Worker {
         let waiting = state.window.as_ref().map_or(0, |window| window.waiting());
         let count = if self.quick { QUICK } else { waiting.div_ceil(workers.max(1)).clamp(1, QUICK) };
         state.take(count.min(most), &mut offsets, &mut taken);
+        self.member.note_lapsed(&state);
         if state.gets_in_line() {
             drop(state);
             self.member.ready.push(owned.clone());

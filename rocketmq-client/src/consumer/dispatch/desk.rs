@@ -8,8 +8,8 @@ use crate::consumer::listener::CancelToken;
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 
-/// A worker sees by itself that its handler is over its time, unless the handler blocks its thread. The look from outside
-/// comes so much later.
+/// How much later than a worker the look from outside comes: a worker sees by itself that its handler is over its time, unless the
+/// handler blocks its thread.
 const LATE: Duration = Duration::from_secs(1);
 
 /// What a worker works on, so that others can see when its handler blocks the thread.

@@ -92,7 +92,12 @@ impl Worker {
             if count > 0 && (self.member.ready.is_suspended() || !self.pool.may_go_on()) {
                 return;
             }
-            let taken = owned.lock().take_in_order(Instant::now());
+            let taken = {
+                let mut state = owned.lock();
+                let taken = state.take_in_order(Instant::now());
+                self.member.note_lapsed(&state);
+                taken
+            };
             let Some((offset, message, failures)) = taken else { return self.pool.not_used(1) };
             match self.handle_one(owned, offset, &message, failures).await {
                 Ok(false) => {

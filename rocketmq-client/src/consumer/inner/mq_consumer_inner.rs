@@ -254,6 +254,7 @@ impl MQConsumerInner {
             }
             member.agenda.add(tokio::time::Instant::now(), &owned);
         }
+        member.popped.notify_one();
     }
 }
 
@@ -265,6 +266,7 @@ pub(super) fn suspend_member(member: &Member, suspended: bool) {
     member.ready.suspend(suspended);
     if !suspended {
         member.queues.all().iter().for_each(|owned| member.agenda.add(tokio::time::Instant::now(), owned));
+        member.popped.notify_one();
     }
 }
 
@@ -272,8 +274,10 @@ pub(super) fn suspend_member(member: &Member, suspended: bool) {
 impl Drop for Running {
     fn drop(&mut self) {
         self.member.tasks.stop();
-        for owned in self.member.queues.close() {
+        self.member.queues.close();
+        for owned in self.member.queues.all_and_releasing() {
             self.member.drop_cached(&owned);
         }
+        drop(self.member.acks.take());
     }
 }

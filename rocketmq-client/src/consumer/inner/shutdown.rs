@@ -172,6 +172,8 @@ impl Ending {
         let untold = member.instance.leave_group(&self.membership, goodbye).await;
         report.not_unregistered = untold.iter().map(ToString::to_string).collect();
         member.tasks.shutdown(left(deadline).max(LEAST)).await;
+        // What waits for them learns that no broker has them.
+        drop(member.acks.take());
         if let Some(client) = &self.client {
             client.close(left(deadline).max(LEAST)).await;
         }

@@ -11,6 +11,7 @@ use crate::clock::now_ms;
 use crate::conf::millis;
 use crate::consumer::member::{Member, Subscribed};
 use crate::consumer::offsets::remote;
+use crate::consumer::pop::pop_retry_topic;
 use crate::consumer::rebalance::start_release;
 use crate::consumer::subscription::{MessageSelector, Subscription};
 use crate::error::{MQClientError, invalid};
@@ -102,6 +103,7 @@ impl MQConsumerInner {
             if !running.member.remove_subscribed(&wire) {
                 return;
             }
+            running.member.remove_subscribed(&pop_retry_topic(&wire, running.member.group()));
             running.membership.subscribe(running.member.consumer_data());
         }
         running.member.want_rebalance();

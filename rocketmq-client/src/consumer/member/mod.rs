@@ -4,6 +4,7 @@
 //! - [`OwnedQueue`]: one ownership of a queue, and at which stage it is
 //! - [`Acks`]: acknowledgements of popped messages
 //! - [`Agenda`]: which queue needs a driver, and when
+//! - `budget`: how much queues may cache, each and together
 //! - [`Pace`]: how many messages a second go to handlers
 //! - [`Ready`]: the queues that have messages for workers
 //! - [`Pulse`]: when each loop has last been round
@@ -15,6 +16,7 @@
 
 mod acks;
 mod agenda;
+mod budget;
 mod owned_queue;
 mod pace;
 mod pulse;

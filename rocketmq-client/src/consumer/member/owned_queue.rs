@@ -73,6 +73,8 @@ pub(crate) struct Ownership {
     pub(crate) order: Option<QueueOrder>,
     /// Messages that an orderly listener has done and not committed, in their order.
     pub(crate) uncommitted: Vec<(i64, Arc<MessageExt>)>,
+    /// Popped messages whose time was over before a handler took them.
+    pub(crate) lapsed: Vec<i64>,
     /// It is in line for workers, or a worker has it.
     pub(crate) in_line: bool,
     pub(crate) paused: bool,
@@ -173,6 +175,7 @@ impl OwnedQueue {
             lost: None,
             order: None,
             uncommitted: Vec::new(),
+            lapsed: Vec::new(),
             in_line: false,
             paused: false,
             since: now,
@@ -211,7 +214,7 @@ impl OwnedQueue {
         self.with_number(&self.queue, message)
     }
 
-    /// The same as its user names it.
+    /// The queue that a message of it is stored in, with the topic that the user names.
     pub(crate) fn shown_of(&self, message: &MessageExt) -> MessageQueue {
         self.with_number(&self.shown, message)
     }
@@ -273,6 +276,7 @@ impl Ownership {
         if let Some(window) = self.handing_out() {
             while taken.len() < n && window.take(n - taken.len(), offsets, taken) > 0 {}
         }
+        self.leave_out_lapsed(offsets, taken);
     }
 
     /// The next messages of one answer.
@@ -285,11 +289,33 @@ impl Ownership {
         if let Some(window) = self.handing_out() {
             window.take(n, offsets, taken);
         }
+        self.leave_out_lapsed(offsets, taken);
     }
 
     /// The next message.
     pub(crate) fn take_one(&mut self) -> Option<(i64, MessageExt)> {
-        self.handing_out()?.take_one()
+        loop {
+            let (offset, message) = self.handing_out()?.take_one()?;
+            if self.pop.as_ref().is_none_or(|book| book.live_until(offset, Instant::now()).is_some()) {
+                return Some((offset, message));
+            }
+            self.lapsed.push(offset);
+        }
+    }
+
+    /// Popped messages whose time is over come again: they are not handed out.
+    fn leave_out_lapsed(&mut self, offsets: &mut Vec<i64>, taken: &mut Vec<MessageExt>) {
+        let Some(book) = &self.pop else { return };
+        let (mut at, now) = (0, Instant::now());
+        while let Some(&offset) = offsets.get(at) {
+            if book.live_until(offset, now).is_some() {
+                at += 1;
+            } else {
+                offsets.remove(at);
+                taken.remove(at);
+                self.lapsed.push(offset);
+            }
+        }
     }
 
     fn handing_out(&mut self) -> Option<&mut ProcessQueue<MessageExt>> {
@@ -303,8 +329,13 @@ impl Ownership {
         if self.paused || self.is_released() {
             return None;
         }
-        let (offset, message) = self.window.as_mut()?.take_one()?;
-        Some((offset, Arc::new(message), order.failures(offset)))
+        loop {
+            let (offset, message) = self.window.as_mut()?.take_one()?;
+            if self.pop.as_ref().is_none_or(|book| book.live_until(offset, now).is_some()) {
+                return Some((offset, Arc::new(message), order.failures(offset)));
+            }
+            self.lapsed.push(offset);
+        }
     }
 
     /// Whether its committed offset has to be read, because it has its lock anew.
@@ -336,7 +367,7 @@ impl Ownership {
         }
     }
 
-    /// How many messages handlers or readers have. Messages that wait for the listener's commit are with nobody.
+    /// How many messages handlers or readers have. Messages that wait for the listener's commit do not count.
     pub(crate) fn in_hand(&self) -> usize {
         self.window.as_ref().map_or(0, |window| window.in_hand() - self.uncommitted.len())
     }

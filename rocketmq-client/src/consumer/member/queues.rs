@@ -19,7 +19,8 @@ struct Table {
     owned: BTreeMap<MessageQueue, Arc<OwnedQueue>>,
     /// They are taken again when their release is over.
     releasing: BTreeMap<MessageQueue, Arc<OwnedQueue>>,
-    /// The same with popped messages: no other member waits for their queue, so that it may be taken again meanwhile.
+    /// Queues whose messages were popped. No other member waits for such a queue, and it may be taken again meanwhile unless its
+    /// messages have an order.
     lingering: Vec<Arc<OwnedQueue>>,
     /// No queue is taken any more.
     closed: bool,
@@ -34,7 +35,7 @@ impl Queues {
         self.read().owned.values().cloned().collect()
     }
 
-    /// Those that are being released, too: their handlers may run.
+    /// The owned queues, and the queues that are being released: their handlers may run.
     pub(crate) fn all_and_releasing(&self) -> Vec<Arc<OwnedQueue>> {
         let table = self.read();
         table.owned.values().chain(table.releasing.values()).chain(&table.lingering).cloned().collect()
@@ -55,12 +56,14 @@ impl Queues {
         self.read().owned.keys().map(|queue| queue.shared_topic().clone()).collect()
     }
 
-    /// Adds a queue, unless it is there or is being released.
+    /// Adds a queue, unless it is there or is being released. To keep the order, popped messages end before the queue is taken again.
     pub(crate) fn add(&self, owned: Arc<OwnedQueue>) -> bool {
+        let is_ordered = owned.lock().order.is_some();
         let mut table = self.write();
         if table.closed
             || table.owned.contains_key(&owned.queue)
             || table.releasing.contains_key(&owned.queue)
+            || is_ordered && table.lingering.iter().any(|other| other.queue == owned.queue)
         {
             return false;
         }

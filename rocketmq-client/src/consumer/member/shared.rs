@@ -19,7 +19,7 @@ use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::{CommitTable, LocalOffsets};
 use crate::consumer::pop::pop_retry_topic;
 use crate::consumer::position::{GroupHistory, StartRule};
-use crate::consumer::pull::{FlowLoad, Throttle};
+use crate::consumer::pull::Throttle;
 use crate::consumer::retry::Company;
 use crate::consumer::watch::{ConsumerEvent, ConsumerRecorder, EventSender, UnreadWatch};
 use crate::consumer::window::Generations;
@@ -287,9 +287,11 @@ impl Member {
         }
         {
             let mut commits = self.commits();
-            let committed = commits.committed(&new.queue).filter(|_| stays);
-            let offset = committed.filter(|_| self.settings.user_commits()).unwrap_or(offset);
-            commits.own(new.queue.clone(), new.generation, offset, committed);
+            let goes_on = stays && self.settings.user_commits() && commits.go_on(&new.queue, new.generation);
+            if !goes_on {
+                let committed = commits.committed(&new.queue).filter(|_| stays);
+                commits.own(new.queue.clone(), new.generation, offset, committed);
+            }
         }
         self.drop_cached(old);
         self.begin(&new);
@@ -379,6 +381,9 @@ impl Member {
         }
         state.release();
         state.uncommitted = Vec::new();
+        if let Some(book) = &mut state.pop {
+            book.end();
+        }
         let pinned = state.window.take().map_or(0, |window| window.pinned());
         drop(state);
         self.retries.hand_back(old);
@@ -387,40 +392,6 @@ impl Member {
         if pinned > 0 && self.budget_waits.load(Ordering::SeqCst) > 0 {
             self.wake_for_budget();
         }
-    }
-
-    /// Goes on with queues that wait for the budget of the consumer.
-    fn wake_for_budget(&self) {
-        for owned in self.queues.all() {
-            let mut state = owned.lock();
-            let waits = matches!(state.stage, Stage::Throttled(Throttle::Budget));
-            if waits && self.throttle(&owned, &state) != Some(Throttle::Budget) {
-                self.budget_waits.fetch_sub(1, Ordering::Relaxed);
-                state.enter(Stage::Idle);
-                self.agenda.add(Instant::now(), &owned);
-            }
-        }
-    }
-
-    /// The limit that forbids a queue to pull now.
-    pub(crate) fn throttle(&self, owned: &OwnedQueue, state: &Ownership) -> Option<Throttle> {
-        let window = state.window.as_ref()?;
-        let limits = if owned.is_pop { &self.settings.pop.limits } else { &self.settings.limits };
-        let per_topic = limits.topic_count.is_some() || limits.topic_bytes.is_some();
-        let load = FlowLoad {
-            count: window.count(),
-            bytes: window.pinned(),
-            span: window.span(),
-            queues_of_topic: if per_topic { self.queues.of_topic(owned.queue.topic()).len() } else { 1 },
-            consumer_bytes: self.cached_bytes.load(Ordering::SeqCst),
-        };
-        limits.throttle(&load)
-    }
-
-    /// Whether the cache would be a quarter above the budget of the consumer with so many bytes more.
-    pub(crate) fn is_full_with(&self, more: u64) -> bool {
-        let cached = self.cached_bytes.load(Ordering::Relaxed) + more;
-        self.settings.limits.budget.is_some_and(|budget| cached >= budget.saturating_add(budget / 4))
     }
 
     /// The queues of a topic and the servers that have them, if the route is known.
@@ -469,6 +440,13 @@ impl Member {
     pub(crate) fn known_master(&self, queue: &MessageQueue) -> Result<Arc<str>, MQClientError> {
         self.master(queue)
             .ok_or_else(|| MQClientError::NoMaster { broker: queue.shared_broker_name().clone() })
+    }
+
+    /// Has popped messages ended whose time was over before a handler took them.
+    pub(crate) fn note_lapsed(&self, state: &Ownership) {
+        if !state.lapsed.is_empty() {
+            self.popped.notify_one();
+        }
     }
 
     /// Asks for a rebalance soon.

@@ -93,6 +93,13 @@ impl CommitTable {
         self.queues.insert(queue, Box::new(entry));
     }
 
+    /// Hands the offset of a queue on to its next ownership, as the user left it. False if the queue has none.
+    pub(crate) fn go_on(&mut self, queue: &MessageQueue, generation: Generation) -> bool {
+        let Some(entry) = self.queues.get_mut(queue) else { return false };
+        (entry.generation, entry.riding) = (generation, None);
+        true
+    }
+
     /// Notes the lowest unfinished offset. A lower offset than before, another generation and a released queue change
     /// nothing.
     pub(crate) fn advance(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {

@@ -18,6 +18,13 @@ const GATHERED: Duration = Duration::from_millis(10);
 /// The pause before a request without an answer is repeated; it doubles.
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The answers of a broker that is busy, starts or stops.
+const BUSY: [ResponseCode; 4] = [
+    ResponseCode::SYSTEM_ERROR,
+    ResponseCode::SYSTEM_BUSY,
+    ResponseCode::SERVICE_NOT_AVAILABLE,
+    ResponseCode::FLOW_CONTROL,
+];
 /// The number of single acknowledgements that are under way at the same time.
 const AT_A_TIME: usize = 64;
 
@@ -56,10 +63,7 @@ pub(crate) async fn all_acked(owned: &OwnedQueue) {
 async fn tell(member: Arc<Member>, mut acks: Vec<Acked>) {
     let mut pause = PAUSE;
     loop {
-        let now = Instant::now();
-        let (live, late): (Vec<_>, Vec<_>) = acks.into_iter().partition(|(_, ack)| ack.until > now);
-        member.recorder.acked_late(late.len() as u64);
-        end(late, false);
+        let live = in_time(&member, acks);
         if live.is_empty() {
             return;
         }
@@ -73,7 +77,16 @@ async fn tell(member: Arc<Member>, mut acks: Vec<Acked>) {
     }
 }
 
-/// Sends one request. Returns what has no answer.
+/// Keeps the acknowledgements that a broker can still take in time, and ends the others.
+fn in_time(member: &Member, acks: Vec<Acked>) -> Vec<Acked> {
+    let now = Instant::now();
+    let (live, late): (Vec<_>, Vec<_>) = acks.into_iter().partition(|(_, ack)| ack.until > now);
+    member.recorder.acked_late(late.len() as u64);
+    end(late, false);
+    live
+}
+
+/// Sends one request. Returns the acknowledgements that are to be sent again.
 async fn request(member: &Member, acks: Vec<Acked>) -> Vec<Acked> {
     let Some(first) = acks.first() else { return acks };
     let Some(master) = member.master(&first.0.queue) else { return acks };
@@ -126,18 +139,20 @@ async fn one_by_one(member: &Member, master: &Arc<str>, acks: Vec<Acked>) -> Vec
     unanswered
 }
 
-/// What an answer means. Returns the acknowledgements if there is none.
+/// What an answer means. Returns the acknowledgements that are to be sent again.
 fn judge(member: &Member, acks: Vec<Acked>, answer: Result<(), MQClientError>) -> Vec<Acked> {
     match answer {
         Ok(()) => {
+            // Brokers answer 0 to late acknowledgements, too.
+            let acks = in_time(member, acks);
             member.recorder.acked(acks.len() as u64);
             end(acks, true);
         }
         Err(error) => {
             member.recorder.ack_failed(acks.len() as u64);
             let group = member.group();
-            if error.response_code().is_none() {
-                tracing::debug!(%group, error = with_causes(&error), "acknowledgements have no answer, they are repeated");
+            if error.response_code().is_none_or(|code| BUSY.contains(&code)) {
+                tracing::debug!(%group, error = with_causes(&error), "acknowledgements are not taken, they are repeated");
                 return acks;
             }
             tracing::warn!(%group, error = with_causes(&error), "a broker refuses acknowledgements: their messages come again");

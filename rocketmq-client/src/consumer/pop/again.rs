@@ -16,25 +16,25 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// The number of requests that are under way at the same time.
 const AT_A_TIME: usize = 64;
 
-/// Has a message that failed come again after this time (200053). Where its broker does not take that, the message comes again at the
-/// end of its invisible time.
+/// Asks the broker to hand a message that failed out again after this time (200053). False: nothing was to be sent, because the
+/// message comes again by itself. If the broker refuses or does not answer, the message comes again at the end of its invisible time.
 pub(crate) async fn put_off(
     member: &Member,
     owned: &OwnedQueue,
     number: i64,
     after: Duration,
-) -> Result<(), MQClientError> {
+) -> Result<bool, MQClientError> {
     loop {
         let mut settled = std::pin::pin!(owned.settled.notified());
         settled.as_mut().enable();
         let given_up = {
             let mut state = owned.lock();
-            let Some(book) = &mut state.pop else { return Ok(()) };
+            let Some(book) = &mut state.pop else { return Ok(false) };
             (!book.is_extending(number)).then(|| book.give_up(number, Instant::now()))
         };
         match given_up {
-            Some(Some(handle)) => return change(member, owned, &handle, after, false).await.map(drop),
-            Some(None) => return Ok(()),
+            Some(Some(handle)) => return change(member, owned, &handle, after, false).await.map(|_| true),
+            Some(None) => return Ok(false),
             None => settled.await,
         }
     }

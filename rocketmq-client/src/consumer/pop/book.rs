@@ -8,6 +8,8 @@ use super::PopHandle;
 
 /// How long a broker's least lag counts.
 const LAG_COUNTS: Duration = Duration::from_secs(60);
+/// When to try again after a request that could not be sent.
+const UNSENT: Duration = Duration::from_secs(1);
 
 /// The popped messages of one queue that are not acknowledged, by their numbers in its window. `now` is an argument.
 ///
@@ -28,8 +30,12 @@ struct Held {
     handle: PopHandle,
     /// Until then it is invisible.
     until: Instant,
+    /// How long each request hides it. The handle of an ordered message counts its time from the pop instead.
+    span: Duration,
+    /// When to hide it for longer.
+    extend_at: Instant,
     step: Step,
-    /// Who waits for its acknowledgement.
+    /// Learns whether the broker has taken the acknowledgement.
     waiter: Option<oneshot::Sender<bool>>,
 }
 
@@ -39,10 +45,31 @@ enum Step {
     Held,
     /// A request to hide it for longer is under way: which handle is valid is known when it is answered.
     Extending,
-    /// The same, and it is finished.
+    /// It is finished while a request to hide it for longer is under way.
     Done,
-    /// It is not to be hidden for longer any more.
+    /// It is too late to hide it for longer.
     Fixed,
+    /// A request has no answer, so that the handle may be used up. An acknowledgement tries it; to use it for anything else could
+    /// deliver the message twice.
+    Unknown,
+}
+
+impl Step {
+    /// Whether a request decides which handle is valid.
+    fn is_under_way(self) -> bool {
+        matches!(self, Step::Extending | Step::Done)
+    }
+}
+
+/// How a request to hide a message for longer ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Extended {
+    /// The broker has a new handle for it.
+    To(PopHandle),
+    /// The broker did not answer, or refused.
+    Unknown,
+    /// The request did not go out.
+    Unsent,
 }
 
 /// A finished message whose broker has to know.
@@ -66,18 +93,23 @@ pub(crate) struct Swept {
 }
 
 impl Held {
-    fn span(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.handle.invisible).unwrap_or(0))
+    fn popped_at(handle: PopHandle, popped_at: Instant) -> Self {
+        let span = Duration::from_millis(u64::try_from(handle.invisible).unwrap_or(0));
+        let (until, step) = (popped_at, Step::Held);
+        let mut held = Self { handle, until, span, extend_at: until, step, waiter: None };
+        held.hide(popped_at, span);
+        held
     }
 
-    /// When to hide it for longer: after two thirds of its time.
-    fn extend_at(&self) -> Instant {
-        self.until.checked_sub(self.span() / 3).unwrap_or(self.until)
+    /// Notes that it is hidden for a time, to be hidden for longer after two thirds of it.
+    fn hide(&mut self, from: Instant, span: Duration) {
+        (self.until, self.span) = (from + span, span);
+        self.extend_at = self.until.checked_sub(span / 3).unwrap_or(self.until);
     }
 
     /// From then on a request could come too late: the broker would deliver the message once more although it is acknowledged.
     fn too_late_at(&self) -> Instant {
-        self.until.checked_sub(self.span() / 6).unwrap_or(self.until)
+        self.until.checked_sub(self.span / 6).unwrap_or(self.until)
     }
 
     fn ack(self) -> Ack {
@@ -99,17 +131,13 @@ impl PopBook {
 
     /// Takes a message that was popped at this time.
     pub(crate) fn add(&mut self, number: i64, handle: PopHandle, popped_at: Instant) {
-        let mut held = Held { handle, until: popped_at, step: Step::Held, waiter: None };
-        held.until += held.span();
-        self.held.insert(number, held);
+        self.held.insert(number, Held::popped_at(handle, popped_at));
     }
 
     /// An acknowledgement for a message that no handler gets.
     pub(crate) fn ack_at_once(&mut self, handle: PopHandle, popped_at: Instant) -> Ack {
         self.acking += 1;
-        let mut held = Held { handle, until: popped_at, step: Step::Held, waiter: None };
-        held.until += held.span();
-        held.ack()
+        Held::popped_at(handle, popped_at).ack()
     }
 
     /// Has the end of an acknowledgement told: whether the broker has it in time.
@@ -125,14 +153,14 @@ impl PopBook {
         match held.step {
             Step::Done => return None,
             Step::Extending => held.step = Step::Done,
-            Step::Held | Step::Fixed => {}
+            Step::Held | Step::Fixed | Step::Unknown => {}
         }
         self.acking += 1;
         let is_clear = held.step != Step::Done;
         is_clear.then(|| self.held.remove(&number).map(Held::ack)).flatten()
     }
 
-    /// Acknowledgements of so many messages have come to their end.
+    /// The acknowledgements of `count` messages have ended.
     pub(crate) fn acked(&mut self, count: usize) {
         self.acking = self.acking.saturating_sub(count);
     }
@@ -152,10 +180,24 @@ impl PopBook {
         self.held.get(&number).is_some_and(|held| held.step == Step::Extending)
     }
 
+    /// Until when a message is this member's; `None` if its time is over, or if it was finished or given up.
+    pub(crate) fn live_until(&self, number: i64, now: Instant) -> Option<Instant> {
+        self.held.get(&number).map(|held| held.until).filter(|until| *until > now)
+    }
+
     /// Gives a message up, which is to come again. Returns its handle, unless it comes again anyway.
     pub(crate) fn give_up(&mut self, number: i64, now: Instant) -> Option<PopHandle> {
         let held = self.held.remove(&number)?;
-        (held.until > now).then_some(held.handle)
+        (held.until > now && held.step != Step::Unknown).then_some(held.handle)
+    }
+
+    /// Ends the book with the ownership of its queue: what waits for an acknowledgement learns that none is known. Only messages
+    /// with a request under way stay.
+    pub(crate) fn end(&mut self) {
+        self.held.retain(|_, held| {
+            held.waiter = None;
+            held.step.is_under_way()
+        });
     }
 
     /// Gives all messages up that are not finished and of which `wanted` is true; those with a request under way stay.
@@ -164,23 +206,23 @@ impl PopBook {
         now: Instant,
         mut wanted: impl FnMut(i64) -> bool,
     ) -> Vec<(i64, PopHandle)> {
-        let open = self.held.iter().filter(|(_, held)| matches!(held.step, Step::Held | Step::Fixed));
+        let open = self.held.iter().filter(|(_, held)| !held.step.is_under_way());
         let numbers: Vec<i64> = open.map(|(number, _)| *number).filter(|number| wanted(*number)).collect();
         numbers.into_iter().filter_map(|number| Some((number, self.give_up(number, now)?))).collect()
     }
 
-    /// Looks at the time of all messages. Only those for which `may_extend` is true are hidden for longer.
+    /// Looks at the time of all messages. A message is hidden for longer only if `may_extend` is true for its number.
     pub(crate) fn sweep(&mut self, now: Instant, may_extend: impl Fn(i64) -> bool) -> Swept {
         let mut swept = Swept::default();
         for (number, held) in &mut self.held {
-            if !matches!(held.step, Step::Held | Step::Fixed) {
+            if held.step.is_under_way() {
                 continue;
             }
             if held.until <= now {
                 swept.lapsed.push(*number);
                 continue;
             }
-            if held.step == Step::Held && held.extend_at() <= now {
+            if held.step == Step::Held && held.extend_at <= now {
                 if now < held.too_late_at() && may_extend(*number) {
                     held.step = Step::Extending;
                     swept.extend.push((*number, held.handle));
@@ -190,25 +232,40 @@ impl PopBook {
                     held.step = Step::Fixed;
                 }
             }
-            let at =
-                if held.step == Step::Held && held.extend_at() > now { held.extend_at() } else { held.until };
+            let extends = held.step == Step::Held && held.extend_at > now;
+            let at = if extends { held.extend_at.min(held.until) } else { held.until };
             swept.next = Some(swept.next.map_or(at, |next| next.min(at)));
         }
         swept
     }
 
-    /// A request to hide a message for longer, sent at this time, has its answer: the new handle, or `None` where it failed. The
-    /// request is not repeated: the broker may have carried it out, and a second time with one handle delivers the message once
-    /// more. Returns the acknowledgement of a message that was finished meanwhile.
-    pub(crate) fn extended(&mut self, number: i64, handle: Option<PopHandle>, sent: Instant) -> Option<Ack> {
+    /// Until when the answer to a request to hide a message for longer counts that is sent now; `None` if the request comes too
+    /// late, or if the message is finished.
+    pub(crate) fn may_extend(&self, number: i64, now: Instant) -> Option<Instant> {
+        let held = self.held.get(&number).filter(|held| held.step == Step::Extending)?;
+        (now < held.too_late_at()).then_some(held.until)
+    }
+
+    /// A request to hide a message for `span`, sent at this time, has ended. Without an answer it is not repeated: the broker may
+    /// have carried it out, and a second request with the same handle delivers the message once more. Returns the
+    /// acknowledgement of a message that was finished meanwhile.
+    pub(crate) fn extended(
+        &mut self,
+        number: i64,
+        ended: Extended,
+        sent: Instant,
+        span: Duration,
+    ) -> Option<Ack> {
         let held = self.held.get_mut(&number)?;
         let is_done = held.step == Step::Done;
-        match handle {
-            Some(handle) => {
-                (held.handle, held.step) = (handle, Step::Held);
-                held.until = sent + held.span();
+        held.step = if matches!(ended, Extended::Unknown) { Step::Unknown } else { Step::Held };
+        match ended {
+            Extended::To(handle) => {
+                held.handle = handle;
+                held.hide(sent, span);
             }
-            None => held.step = Step::Fixed,
+            Extended::Unsent => held.extend_at = sent + UNSENT,
+            Extended::Unknown => {}
         }
         is_done.then(|| self.held.remove(&number).map(Held::ack)).flatten()
     }

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use rocketmq_common::message_const::PROPERTY_POP_CK;
 use rocketmq_common::{MessageExt, mix_all};
@@ -105,11 +106,12 @@ pub(crate) struct PopHandles {
     /// How often the messages of an ordered pop were delivered before: by queue, and by queue and offset.
     counts: FxHashMap<(i32, Option<i64>), i32>,
     /// The messages whose records were not read yet.
-    unread: Vec<(TopicKind, i32, i64)>,
+    unread: VecDeque<(TopicKind, i32, i64)>,
 }
 
 impl PopHandles {
-    pub(crate) fn new(header: &PopMessageResponseHeader) -> Self {
+    /// Reads the header of an answer, and at most this number of places of messages.
+    pub(crate) fn new(header: &PopMessageResponseHeader, most: usize) -> Self {
         let starts = entries(header.start_offset_info.as_deref())
             .filter_map(|(kind, queue, offset)| Some(((kind, queue.parse().ok()?), offset.parse().ok()?)));
         let listed = entries(header.msg_offset_info.as_deref());
@@ -133,7 +135,7 @@ impl PopHandles {
             starts: starts.collect(),
             is_old: header.start_offset_info.is_none(),
             counts: counts.collect(),
-            unread: unread.collect(),
+            unread: unread.take(most).collect(),
         }
     }
 
@@ -148,14 +150,16 @@ impl PopHandles {
             let kind = TopicKind::of_topic(message.topic());
             self.handle(kind, message.queue_id(), message.queue_offset())
         });
-        self.unread.retain(|place| *place != (handle.kind, handle.queue_id, handle.offset));
+        let place = (handle.kind, handle.queue_id, handle.offset);
+        if let Some(at) = self.unread.iter().position(|unread| *unread == place) {
+            self.unread.remove(at);
+        }
         handle
     }
 
     /// The handle of the first message whose record was not read.
     pub(crate) fn of_unread(&mut self) -> Option<PopHandle> {
-        let (kind, queue_id, offset) = *self.unread.first()?;
-        self.unread.remove(0);
+        let (kind, queue_id, offset) = self.unread.pop_front()?;
         Some(self.handle(kind, queue_id, offset))
     }
 
@@ -209,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_an_answer_make_the_handles_of_its_messages() {
-        let mut handles = PopHandles::new(&answer(Some("0 0 2;0 1 0;1 0 7")));
+        let mut handles = PopHandles::new(&answer(Some("0 0 2;0 1 0;1 0 7")), 32);
         let handle = handles.of(&message(0, 3));
         assert_eq!(handle.extra_info("broker-a"), "2 1000 60000 5 0 broker-a 0 3");
         assert_eq!(PopHandle::parse("2 1000 60000 5 0 broker-a 0 3"), Some(handle));
@@ -221,22 +225,33 @@ mod tests {
     }
 
     fn handles_of(queue_id: i32, offset: i64) -> PopHandle {
-        PopHandles::new(&answer(Some(""))).of(&message(queue_id, offset))
+        PopHandles::new(&answer(Some("")), 32).of(&message(queue_id, offset))
     }
 
     #[test]
     fn a_broker_names_the_handle_of_a_message_that_comes_again() {
         let mut again = message(0, 7);
         again.put_property(PROPERTY_POP_CK, "7 999 10000 3 1 broker-a 0 7");
-        let handle = PopHandles::new(&answer(Some("1 0 7"))).of(&again);
+        let handle = PopHandles::new(&answer(Some("1 0 7")), 32).of(&again);
         assert_eq!((handle.kind, handle.pop_time, handle.revive_queue), (TopicKind::Retry, 999, 3));
         assert_eq!(handle.kind.topic("T", "g"), "%RETRY%g_T");
         assert_eq!(TopicKind::RetryV2.topic("T", "g"), "%RETRY%g+T");
     }
 
     #[test]
+    fn an_answer_that_lists_many_places_is_read_in_part() {
+        let listed = vec!["7"; 100_000].join(",");
+        let header = PopMessageResponseHeader {
+            msg_offset_info: Some(format!("0 0 {listed}").into()),
+            ..answer(Some("0 0 7"))
+        };
+        let mut handles = PopHandles::new(&header, 128);
+        assert_eq!(std::iter::from_fn(|| handles.of_unread()).count(), 128);
+    }
+
+    #[test]
     fn without_first_offsets_the_first_message_of_a_queue_counts() {
-        let mut handles = PopHandles::new(&answer(None));
+        let mut handles = PopHandles::new(&answer(None), 32);
         assert_eq!(handles.of(&message(1, 4)).start, 4);
         assert_eq!(handles.of(&message(1, 6)).start, 4);
     }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::again::change;
-use super::{PopHandle, hand_back};
+use super::{Extended, PopHandle, hand_back};
 use crate::consumer::member::{Member, OwnedQueue, Stage};
 use crate::consumer::pull::settle;
 use crate::error::with_causes;
@@ -40,10 +40,12 @@ fn look(member: &Arc<Member>, owned: &Arc<OwnedQueue>, now: Instant) -> Option<I
     let swept = {
         let mut state = owned.lock();
         let state = &mut *state;
+        lapsed.append(&mut state.lapsed);
         let (Some(book), Some(window)) = (&mut state.pop, &mut state.window) else { return None };
         // What waits although its user wants no messages is for other members.
         let waits = state.paused || member.ready.is_suspended() || matches!(state.stage, Stage::Released);
         let extends = member.settings.pop.auto_extend;
+        lapsed.iter().for_each(|number| _ = book.give_up(*number, now));
         let swept = book.sweep(now, |number| extends && !(waits && window.is_waiting(number)));
         for number in &swept.lapsed {
             // What a handler has may still end; its acknowledgement is too late.
@@ -70,27 +72,48 @@ async fn extend_all(member: Arc<Member>, owned: Arc<OwnedQueue>, messages: Vec<(
 }
 
 async fn extend(member: &Arc<Member>, owned: &Arc<OwnedQueue>, number: i64, handle: &PopHandle) {
-    let sent = Instant::now();
-    let changed = change(member, owned, handle, member.settings.pop.invisible, false).await;
-    if let Err(error) = &changed {
-        tracing::debug!(queue = %owned.queue, error = with_causes(error), "a message is not hidden for longer");
-    } else {
-        member.recorder.extended(1);
-    }
-    let (ack, is_released) = {
+    let (sent, ended) = ask(member, owned, number, handle).await;
+    member.recorder.extended(u64::from(matches!(ended, Extended::To(_))));
+    let given_up = {
         let mut state = owned.lock();
-        let ack = state.pop.as_mut().and_then(|book| book.extended(number, changed.ok(), sent));
-        (ack, state.is_released())
+        let (is_released, state) = (state.is_released(), &mut *state);
+        let Some(book) = &mut state.pop else { return };
+        member.acks.add(owned, book.extended(number, ended, sent, member.settings.pop.invisible));
+        // Without a window, no handler can finish it any more.
+        let is_left = state.window.as_ref().is_none_or(|window| window.is_waiting(number));
+        (is_released && is_left).then(|| book.give_up(number, Instant::now())).flatten()
     };
-    member.acks.add(owned, ack);
     owned.settled.notify_waiters();
-    if is_released {
-        let waiting = {
-            let mut state = owned.lock();
-            let state = &mut *state;
-            let (Some(book), Some(window)) = (&mut state.pop, &state.window) else { return };
-            window.is_waiting(number).then(|| book.give_up(number, Instant::now())).flatten()
-        };
-        hand_back(member, owned, waiting.into_iter().collect()).await;
-    }
+    hand_back(member, owned, given_up.into_iter().collect()).await;
+}
+
+/// Asks the broker to hide a message for longer, unless the time for that is over when the broker can be asked: other requests
+/// and the way to the broker take time. Returns when the request went out, and how it ended.
+async fn ask(member: &Member, owned: &OwnedQueue, number: i64, handle: &PopHandle) -> (Instant, Extended) {
+    let may = || {
+        let now = Instant::now();
+        (now, owned.lock().pop.as_ref().and_then(|book| book.may_extend(number, now)))
+    };
+    let (now, Some(until)) = may() else { return (Instant::now(), Extended::Unsent) };
+    let reached = match member.known_master(&owned.queue) {
+        Ok(master) => member.instance.reach(&master, until).await,
+        Err(error) => Err(error),
+    };
+    let error = match (reached, may()) {
+        (Err(error), _) => {
+            tracing::debug!(queue = %owned.queue, error = with_causes(&error), "no broker to hide a message for longer");
+            return (Instant::now(), Extended::Unsent);
+        }
+        (Ok(()), (now, None)) => return (now, Extended::Unsent),
+        (Ok(()), (sent, Some(until))) => {
+            let asked = change(member, owned, handle, member.settings.pop.invisible, false);
+            match timeout_at(until, asked).await {
+                Ok(Ok(handle)) => return (sent, Extended::To(handle)),
+                Ok(Err(error)) => with_causes(&error).to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            }
+        }
+    };
+    tracing::debug!(queue = %owned.queue, error, "a message is not hidden for longer");
+    (now, Extended::Unknown)
 }

@@ -16,6 +16,9 @@ use crate::consumer::window::PulledRange;
 
 /// How much longer than it is held a pop may take.
 const SLACK: Duration = Duration::from_secs(10);
+/// How many places of messages are read of an answer, for each message that was asked for: a broker may find messages in several
+/// queues and topics.
+const PLACES: usize = 4;
 /// When a pop is tried again for which the write buffer had no room.
 const NO_ROOM: Duration = Duration::from_millis(10);
 
@@ -37,7 +40,8 @@ pub(crate) fn begin(
         max_msg_nums: settings.pop.batch,
         invisible_time: i64::try_from(settings.pop.invisible.as_millis()).unwrap_or(i64::MAX),
         poll_time: i64::try_from(settings.suspend.as_millis()).unwrap_or(i64::MAX),
-        // Its own clock: by another, the broker may find the request too old, and answer each at once.
+        // 0 has the broker take its own clock. By the clock of this client, the request may look too old: the broker would answer
+        // at once, and not wait for messages.
         born_time: 0,
         // A new group has its positions already, except for queues that it reads from their first message.
         init_mode: 0,
@@ -109,7 +113,8 @@ impl OnAnswer for PopCallback {
         let Some(member) = self.member.upgrade() else { return };
         match outcome {
             Outcome::Answered { code, remark, header, body, received } => {
-                let mut handles = PopHandles::new(&header);
+                let asked = usize::try_from(member.settings.pop.batch).unwrap_or(0);
+                let mut handles = PopHandles::new(&header, asked.saturating_mul(PLACES));
                 let popped = match code {
                     ResponseCode::SUCCESS => decode(&member, &self.owned, &mut handles, body),
                     _ => Popped::default(),
@@ -204,7 +209,7 @@ impl PopCallback {
             WhatNext::Advance { after, .. } | WhatNext::Again { after } => {
                 member.agenda.add(Instant::now() + after, owned);
             }
-            // No answer to a pop means this.
+            // These are verdicts about pulls; the answers to pops lead to none of them.
             WhatNext::Reset { .. } | WhatNext::Confirm { .. } => {
                 member.agenda.add(Instant::now() + SLACK, owned)
             }
@@ -232,7 +237,7 @@ impl PopCallback {
         tell(member, owned, verdict.event, remark);
     }
 
-    /// What was popped is for other members.
+    /// Hands popped messages back, for other members.
     fn refuse(&self, member: &Arc<Member>, handles: Vec<PopHandle>) {
         if !handles.is_empty() {
             let (member, owned) = (member.clone(), self.owned.clone());

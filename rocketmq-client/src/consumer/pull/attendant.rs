@@ -22,7 +22,7 @@ const AT_A_TIME: usize = 64;
 const AT_ONCE_MS: i64 = 5_000;
 /// When the committed offset is read again that is not known.
 const REREAD_AGAIN: Duration = Duration::from_millis(500);
-/// So long after a reconnect the offset is committed once more. A broker that missed this member has announced that it left, and a
+/// The time after a reconnect at which the offset is committed once more. A broker that missed this member has announced that it left, and a
 /// member that took its queue gives it back by then, with a lower offset perhaps.
 const TAKEN_FOR: Duration = Duration::from_secs(10);
 /// When the broker is asked again for a topic that it did not know.

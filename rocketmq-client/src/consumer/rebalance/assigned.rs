@@ -18,12 +18,12 @@ pub(crate) struct AssignedPlanner {
     taking: FxHashMap<(MessageQueue, bool), Instant>,
 }
 
-/// What a plan is made of.
+/// The facts that a plan follows from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AssignedInput<'a> {
     /// The queues of the topic, sorted.
     pub(crate) queues: &'a [MessageQueue],
-    /// What the broker said; `None`: nothing.
+    /// The answer of the broker; `None` if no answer came.
     pub(crate) assigned: Option<&'a [MessageQueueAssignment]>,
     /// The queues that this member owns, and whether each is popped.
     pub(crate) owned: &'a BTreeMap<MessageQueue, bool>,
@@ -71,7 +71,12 @@ fn share(assigned: &[MessageQueueAssignment], input: &AssignedInput<'_>) -> Shar
     let mut share = Share::new();
     for one in assigned {
         let (queue, is_pop) = (&one.message_queue, one.mode == MessageRequestMode::Pop);
-        let of_broker = || input.queues.iter().filter(|other| other.broker_name() == queue.broker_name());
+        let of_broker = || {
+            let is_of_broker = |other: &&MessageQueue| {
+                other.broker_name() == queue.broker_name() && other.topic() == queue.topic()
+            };
+            input.queues.iter().filter(is_of_broker)
+        };
         if is_pop && input.orderly && queue.queue_id() < 0 {
             share.extend(of_broker().map(|queue| (queue.clone(), true)));
         } else if (is_pop && of_broker().next().is_some()) || input.queues.binary_search(queue).is_ok() {
@@ -154,6 +159,14 @@ mod tests {
         assert_eq!(run.plan(Some(assigned(&[-1], &pop))), (vec![], vec![]));
         run.plan(Some(vec![]));
         assert_eq!(run.plan(Some(vec![])), (vec![-1], vec![]));
+    }
+
+    #[test]
+    fn a_popped_queue_of_another_topic_is_not_taken() {
+        let mut run = Run::new(false);
+        let mut answer = assigned(&[-1], &MessageRequestMode::Pop);
+        answer[0].message_queue = MessageQueue::new("Other", "b", -1);
+        assert_eq!(run.plan(Some(answer)), (vec![], vec![]));
     }
 
     #[test]

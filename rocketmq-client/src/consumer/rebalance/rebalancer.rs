@@ -1,30 +1,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::ResponseCode;
 use rocketmq_remoting::protocol::body::{MessageQueueAssignment, QueryAssignmentRequestBody};
 use rustc_hash::FxHashMap;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
-use super::Share;
 use super::{
-    AssignedInput, AssignedPlanner, PlanInput, RebalancePlan, RebalanceTiming, RouteWatch, TopicPlanner,
-    plan_alone,
+    AssignedInput, AssignedPlanner, PlanInput, RebalancePlan, RebalanceTiming, RouteWatch, Share,
+    TopicPlanner, plan_alone, start_release,
 };
 use crate::clock::now_ms;
-use crate::consumer::lock::locker;
-use crate::consumer::member::{Beat, Member, OwnedQueue, Stage, Subscribed, Trouble};
+use crate::consumer::member::{Beat, Member, Subscribed, Trouble};
 use crate::consumer::offsets::remote;
-use crate::consumer::pop::{PopBook, all_acked, hand_back_all, pop_retry_topic};
-use crate::consumer::pull::Throttle;
+use crate::consumer::pop::pop_retry_topic;
 use crate::consumer::subscription::{MessageSelector, Subscription};
 use crate::consumer::watch::ConsumerEvent;
 use crate::error::{MQClientError, with_causes};
 use crate::factory::TopicSubscribeInfo;
-use crate::waiting;
 
 /// Takes and releases queues. Java: `RebalanceService`, `RebalanceImpl`.
 #[derive(Debug)]
@@ -47,9 +42,6 @@ struct TopicState {
     first: Option<BTreeSet<MessageQueue>>,
     missing: bool,
 }
-
-/// When to look again whether queues that were pulled are released.
-const RELEASING: Duration = Duration::from_millis(200);
 
 impl TopicState {
     /// The plan by the word of a broker. A group that pulls reads what it popped before and has not acknowledged, too.
@@ -84,6 +76,7 @@ impl TopicState {
 
 /// Subscribes to what was popped of a topic and comes again, or gives that up because pops bring it.
 fn read_popped(member: &Member, topic: &str, reads: bool) {
+    let reads = reads && member.subscribed(topic).is_some();
     let retry_topic = pop_retry_topic(topic, member.group());
     if reads == member.subscribed(&retry_topic).is_some() {
         return;
@@ -113,7 +106,7 @@ fn readers(view: &TopicSubscribeInfo) -> Vec<Arc<str>> {
     brokers
 }
 
-/// Who the members are, by the brokers that can be asked.
+/// The members of the group, by the brokers that were asked.
 type Members = FxHashMap<Vec<Arc<str>>, Option<Vec<String>>>;
 
 impl Rebalancer {
@@ -141,7 +134,7 @@ impl Rebalancer {
                     continue;
                 }
                 changed = changes.recv() => {
-                    // What was missed may have been ours.
+                    // Changes that were missed may be of subscribed topics.
                     if changed.map_or(true, |topic| member.subscribed(&topic).is_some()) {
                         self.timing.trigger();
                     }
@@ -366,9 +359,9 @@ impl Rebalancer {
                 continue;
             }
             let is_pop = topic.share.get(&queue).copied().unwrap_or(false);
-            if is_pop && member.queues.releases(queue.topic()) {
-                // Their offsets are committed first, or what they have finished is popped again.
-                again = earlier(again, Some(now + RELEASING));
+            // The offsets of pulled queues are committed first, or messages that they have finished are popped again. The end of
+            // the release asks for a rebalance. In order, each queue is popped by itself, and waits for itself alone.
+            if is_pop && !member.settings.orderly && member.queues.releases(queue.topic()) {
                 continue;
             }
             let added_later =
@@ -390,111 +383,4 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
-}
-
-/// Releases queues in a task of their own: what takes long there delays no queue that is taken.
-pub(crate) fn start_release(member: &Arc<Member>, queues: Vec<MessageQueue>) {
-    let released: Vec<_> = queues.iter().filter_map(|queue| member.queues.begin_release(queue)).collect();
-    let Some(first) = released.first() else { return };
-    let (this, topic) = (member.clone(), first.queue.shared_topic().clone());
-    member.tasks.spawn(async move {
-        waiting::all(released.iter().map(|owned| {
-            let drain = this.settings.drain(owned.is_pop);
-            release(&this, owned, drain, Instant::now() + drain + 2 * this.instance.api().timeout())
-        }))
-        .await;
-        let queues = released.iter().map(|owned| owned.queue.clone()).collect();
-        this.want_rebalance();
-        this.events.emit(ConsumerEvent::Revoked { group: this.events.group(), topic, queues });
-    });
-}
-
-/// What a release left behind.
-#[derive(Debug)]
-pub(crate) struct Released {
-    /// Handlers that were not done.
-    pub(crate) unfinished: usize,
-    /// The offset, if no broker has it.
-    pub(crate) uncommitted: Option<i64>,
-    /// Popped messages that are done and that no broker has acknowledged.
-    pub(crate) unacknowledged: usize,
-    /// No broker has acknowledged that the lock is given back.
-    pub(crate) still_locked: bool,
-}
-
-/// Ends an ownership: nothing more is handed out; what is finished is committed; handlers may finish within `drain`; then the
-/// offset is committed again, and the lock given back. Half of the time that is left until `until` is for each.
-pub(crate) async fn release(
-    member: &Arc<Member>,
-    owned: &Arc<OwnedQueue>,
-    drain: Duration,
-    until: Instant,
-) -> Released {
-    let is_handling = {
-        let mut state = owned.lock();
-        if matches!(state.stage, Stage::Throttled(Throttle::Budget)) {
-            member.budget_waits.fetch_sub(1, Ordering::Relaxed);
-        }
-        state.release();
-        state.in_hand() > 0
-    };
-    if is_handling {
-        // The next owner may begin before the last handler ends: what was finished before does not come again.
-        let (member, owned) = (member.clone(), owned.clone());
-        member.clone().tasks.spawn(async move { remote::commit_while_draining(&member, &owned).await });
-    }
-    member.retries.hand_back(owned);
-    if owned.is_pop {
-        let _ = timeout_at(until, hand_back_all(member, owned, false)).await;
-    }
-    let order = owned.lock().order.clone();
-    let drained = async {
-        loop {
-            let settled = owned.settled.notified();
-            if owned.lock().in_hand() == 0 {
-                break;
-            }
-            settled.await;
-        }
-        // A handler of an earlier ownership has no message of this one in hand.
-        if let Some(order) = &order {
-            order.idle().await;
-        }
-    };
-    let _ = timeout(drain, drained).await;
-    let (unfinished, order, is_ours) = {
-        let mut state = owned.lock();
-        let is_ours = state.may_commit(Instant::now()) && !member.was_away(owned, &state);
-        // From now on the lock is not renewed: a renewal after the unlock would keep other members away.
-        let order = state.order.take();
-        let handling = order.as_ref().is_some_and(|order| order.is_handling());
-        (state.in_hand().max(usize::from(handling)), order, is_ours)
-    };
-    let left = || until.saturating_duration_since(Instant::now());
-    let api = member.instance.api().timeout();
-    let uncommitted = match owned.is_pop {
-        false => remote::commit_last(member, owned, api.min(left() / 2), is_ours).await,
-        true => {
-            let telling = async { tokio::join!(hand_back_all(member, owned, true), all_acked(owned)) };
-            let _ = timeout_at(until, telling).await;
-            None
-        }
-    };
-    let unacknowledged = owned.lock().pop.as_ref().map_or(0, PopBook::acking);
-    let still_locked = match order {
-        // While its handler runs, the lock keeps other members away.
-        _ if owned.is_pop => false,
-        Some(order) if unfinished > 0 => order.claim.may_be_held(),
-        Some(order) => {
-            let given_back = async {
-                order.claim.end().await;
-                !order.claim.may_be_held() || locker::unlock(member, &owned.queue).await
-            };
-            !timeout(api.min(left()), given_back).await.unwrap_or(false)
-        }
-        None => false,
-    };
-    member.drop_cached(owned);
-    member.queues.released(owned);
-    Released { unfinished, uncommitted, unacknowledged, still_locked }
 }

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 /// Two runs begin at least this long apart.
 const APART: Duration = Duration::from_millis(200);
-/// So many notices before a run that changed nothing are a flood. A new member of the group is announced by each of its brokers,
+/// This number of notices before a run that changed nothing is a flood. A new member of the group is announced by each of its brokers,
 /// one after the other, and the run that follows sees it.
 const FLOOD: usize = 16;
 /// The pause after such a run. Without a flood it would be too long: who takes a queue waits half a second for its owner.
@@ -62,7 +62,7 @@ impl RebalanceTiming {
         true
     }
 
-    /// Notes that the run under way changes nothing, although so many notices came before it.
+    /// Notes that the run under way changes nothing, and how many notices came before it.
     pub(crate) fn note_idle(&mut self, notices: usize) {
         self.flooded = notices >= FLOOD;
     }

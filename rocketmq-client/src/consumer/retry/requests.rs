@@ -36,6 +36,10 @@ pub(crate) async fn place(
     message: &Arc<MessageExt>,
     failing: &Failing,
 ) -> bool {
+    let Some(until) = mine_until(owned, offset) else {
+        member.retries.forget(owned.generation, offset);
+        return true;
+    };
     let (mut ladder, local_times) = member.retries.of(owned.generation, offset);
     let plan = RetryPlan {
         group: member.group(),
@@ -50,10 +54,8 @@ pub(crate) async fn place(
     if owned.is_pop && !plan.is_dead(message) {
         // The message is its broker's again, at the latest when its time is over.
         match put_off(member, owned, offset, plan.delay(message)).await {
-            Ok(()) => member.recorder.sent_back(1),
-            Err(error) => {
-                tell_failed(member, owned, message, 1, &RetryStep::HandleAgain(Instant::now()), error)
-            }
+            Ok(is_sent) => member.recorder.sent_back(u64::from(is_sent)),
+            Err(error) => tell_failed(member, owned, message, 1, &RetryStep::HandleAgain(until), error),
         }
         member.retries.forget(owned.generation, offset);
         return true;
@@ -91,6 +93,17 @@ pub(crate) async fn place(
             }
         }
     }
+}
+
+/// Until when a message is this member's to place; `None` if it was popped, and its broker hands it out again already.
+fn mine_until(owned: &OwnedQueue, offset: i64) -> Option<Instant> {
+    let (mut state, now) = (owned.lock(), Instant::now());
+    let Some(book) = &mut state.pop else { return Some(now) };
+    let until = book.live_until(offset, now);
+    if until.is_none() {
+        book.give_up(offset, now);
+    }
+    until
 }
 
 /// What becomes of a message of a broadcast consumer: it is parked and tried again here, or, after its last try, given up.

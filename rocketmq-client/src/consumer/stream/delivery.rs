@@ -257,10 +257,10 @@ impl Acker {
         let (flight, offset) = (self.flight.clone(), self.flight.offset(self.index));
         if flight.owned.is_pop {
             let acked = flight.owned.lock().pop.as_mut().and_then(|book| book.watch(offset));
-            self.told(ConsumeOutcome::Success).await;
+            let is_done = self.told(ConsumeOutcome::Success).await;
             let is_acked = match acked {
-                Some(acked) => acked.await.unwrap_or(false),
-                None => false,
+                Some(acked) if is_done => acked.await.unwrap_or(false),
+                _ => false,
             };
             let late = "its acknowledgement may have come too late";
             return if is_acked { Ok(()) } else { Err(not_settled(&flight, offset, late)) };

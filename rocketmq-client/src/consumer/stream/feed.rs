@@ -282,6 +282,7 @@ impl Feed {
                 } else {
                     state.take_of_one_answer(max - count, &mut offsets, &mut others);
                 }
+                member.note_lapsed(&state);
                 if state.gets_in_line() {
                     drop(state);
                     member.ready.push(owned.clone());
