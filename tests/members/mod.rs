@@ -39,7 +39,7 @@ pub(crate) struct Done {
 pub(crate) struct Join<'a> {
     pub(crate) group: &'a str,
     pub(crate) topic: &'a str,
-    /// `concurrent`, `orderly` or `broadcast`.
+    /// `concurrent`, `orderly`, `broadcast`, or `pop`: its broker assigns the queues.
     pub(crate) kind: &'a str,
     /// `avg`, `circle`, `hash`, `room/ROOM`, `nearby` or `config/BROKER/ID,ID`.
     pub(crate) strategy: String,

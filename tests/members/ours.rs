@@ -21,6 +21,9 @@ const NAME_SERVER: &str = "ROCKETMQ_MEMBERS_OF";
 /// One address everywhere, because strategies look at the ids of members, and the file of a broadcast member is named after it.
 const CLIENT_IP: &str = "10.0.0.1";
 
+/// How long popped messages are invisible, in ms: what a member has that is killed comes again then.
+const POP_INVISIBLE: u64 = 10_000;
+
 /// The command that starts this test binary again, to run [`serve`].
 pub(crate) fn program(name_server: &str) -> Command {
     let mut command = Command::new(env::current_exe().expect("the path of this test"));
@@ -83,6 +86,12 @@ async fn join(name_server: &str, name: &str, settings: &[&str]) -> (PushConsumer
             .set_start_timeout(60_000);
         option.set_max_reconsume_times(u32::try_from(number("max")).expect("a small number"));
         match kind {
+            "pop" => {
+                option
+                    .set_client_rebalance(false)
+                    .set_pop_invisible_time(POP_INVISIBLE)
+                    .set_instance_name(name);
+            }
             // The instance keeps its name, so that the member finds its file again.
             "broadcast" => _ = option.set_message_model(MessageModel::Broadcasting),
             _ => _ = option.set_instance_name(name),

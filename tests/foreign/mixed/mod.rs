@@ -5,11 +5,13 @@
 //! - `order`: orderly members
 //! - `strategies`: who gets which queues
 //! - `failing`: messages that come again, and dead letters
+//! - `popping`: messages that brokers hand out, and modes that are switched
 //! - `broadcast`: the file with the offsets of a broadcast member
 
 mod broadcast;
 mod failing;
 mod order;
+mod popping;
 mod sharing;
 mod strategies;
 

@@ -83,6 +83,10 @@ public final class Members {
         // What was handled is committed.
         consumer.setAwaitTerminationMillisWhenShutdown(5_000);
         consumer.setAllocateMessageQueueStrategy(strategy(settings.get("strategy"), topic));
+        if (settings.get("kind").equals("pop")) {
+            consumer.setClientRebalance(false);
+            consumer.setPopInvisibleTime(10_000);
+        }
         if (settings.get("kind").equals("broadcast")) {
             // The instance keeps its name, so that the member finds its file again.
             consumer.setMessageModel(MessageModel.BROADCASTING);
