@@ -96,6 +96,8 @@ impl<T> Clone for Tell<T> {
     }
 }
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 impl<T> Tell<T> {
     pub(crate) fn tell(&self, value: T) {
         assert!(self.0.try_send(value).is_ok(), "more than the case expects");
@@ -108,10 +110,10 @@ impl<T: Debug> Seen<T> {
         (Tell(tell), Self(seen))
     }
 
-    /// The next, which comes within 20 s.
+    /// The next, which comes within a minute, also where servers are started again and share their cores.
     pub(crate) async fn next(&mut self) -> T {
-        let next = tokio::time::timeout(Duration::from_secs(20), self.0.recv()).await;
-        next.expect("no handler was called for 20 s").expect("the handlers are gone")
+        let next = tokio::time::timeout(PATIENCE, self.0.recv()).await;
+        next.expect("no handler was called for a minute").expect("the handlers are gone")
     }
 
     pub(crate) async fn take(&mut self, count: usize) -> Vec<T> {
@@ -128,13 +130,13 @@ impl<T: Debug> Seen<T> {
     }
 }
 
-/// Looks until it is so, for 20 s.
+/// Looks until it is so, for a minute.
 pub(crate) async fn until<T, Fut: Future<Output = Result<T, String>>>(mut look: impl FnMut() -> Fut) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         match look().await {
             Ok(value) => return value,
-            Err(last) => assert!(tokio::time::Instant::now() < deadline, "after 20 s: {last}"),
+            Err(last) => assert!(tokio::time::Instant::now() < deadline, "after a minute: {last}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -12,7 +12,7 @@ use crate::lab::Lab;
 use crate::rigs::Rig;
 
 /// No case needs as long: one that does hangs.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/events-conformance.md");
 /// Cases that run at a time: most of them wait.
 const AT_A_TIME: usize = 8;

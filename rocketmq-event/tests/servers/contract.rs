@@ -165,7 +165,8 @@ async fn delays(desk: Desk<'_>) {
         let delay = Duration::from_secs(u64::from(number(&incoming) % 10));
         assert!(published.elapsed() > delay.mul_f64(0.98), "{came:?} after {:?}", published.elapsed());
     }
-    assert_eq!(came, [0, 1, 11, 5]);
+    // The others were published later, so their order says how fast the server was.
+    assert_eq!(came.last(), Some(&5), "{came:?}");
 }
 
 /// No more than `prefetch` are out; the rest comes, also after a long pause.
@@ -252,7 +253,7 @@ async fn dead_letters(desk: Desk<'_>) {
     assert_eq!(desk.dead().await, [0, 1, 2, 3]);
     let mut queue = desk.backend.dead(desk.stream, "group").await.unwrap();
     while let Some(letter) = queue.next().await.unwrap() {
-        if number(&letter) % 2 == 0 {
+        if number(&letter).is_multiple_of(2) {
             queue.remove(letter.tag).await.unwrap();
         }
     }
