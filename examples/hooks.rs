@@ -21,6 +21,8 @@ use rocketmq_namesrv_mock::MockCluster;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+const TOPIC: &str = "HooksExample";
+
 struct Log;
 
 impl SendMessageHook for Log {
@@ -94,17 +96,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let producer = Producer::new(option);
     producer.start().await?;
 
-    producer.send(Message::new("TopicTest", "open")).await?;
-    match producer.send(Message::new("TopicTest", "hush").with_tags("secret")).await {
+    producer.send(Message::new(TOPIC, "open")).await?;
+    match producer.send(Message::new(TOPIC, "hush").with_tags("secret")).await {
         Ok(_) => return Err("the hook forbids this".into()),
         Err(error) => println!("refused  {error}"),
     }
-    producer.send(Message::new("TopicTest", "a test").with_tags("test")).await?;
+    producer.send(Message::new(TOPIC, "a test").with_tags("test")).await?;
 
     let (handled, mut seen) = mpsc::channel(64);
     let consumer = PushConsumer::builder("hooks_consumer")
         .name_server_addr(name_server)
-        .subscribe("TopicTest", "*")
+        .subscribe(TOPIC, "*")
         .listener(|_, _| async {})
         .option(|option| {
             option.set_consume_from_where(ConsumeFromWhere::First);

@@ -14,6 +14,8 @@ use rocketmq_namesrv_mock::MockCluster;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+const TOPIC: &str = "TraceExample";
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut option = ProducerOption::from_env()?;
@@ -26,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let trace_topic = option.trace_topic().unwrap_or_default().to_owned();
     let producer = Producer::new(option);
     producer.start().await?;
-    let message = Message::new("TopicTest", "hello").with_tags("TagA").with_keys("order-1");
+    let message = Message::new(TOPIC, "hello").with_tags("TagA").with_keys("order-1");
     let sent = producer.send(message).await?;
     println!("sent    {}", sent.msg_id);
     // Records go out every five seconds, and at the shutdown.
@@ -35,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (handled, mut seen) = mpsc::channel(64);
     let consumer = PushConsumer::builder("trace_consumer")
         .name_server_addr(&name_server)
-        .subscribe("TopicTest", "*")
+        .subscribe(TOPIC, "*")
         .listener(move |message, _| {
             let _ = handled.try_send(message.msg_id().to_owned());
             async {}
