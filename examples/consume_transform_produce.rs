@@ -1,8 +1,8 @@
 //! Consume, transform, produce: an order comes in, its invoice goes out, once.
 //!
-//! The invoice is sent as a transaction: the broker stores it as a half message, which nobody sees. The local transaction then
-//! records in a database that the order is processed, and by which message; the half message is committed if, and only if, this
-//! record exists. What each crash leaves behind:
+//! The invoice is sent as a transaction: the broker stores a half message, which no consumer sees. Then the local transaction
+//! records in a database that the order is processed, and by which message. The broker delivers the half message if, and only if,
+//! this record exists. A crash has these consequences:
 //!
 //! | crash | what happens |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | between record and commit | the broker asks, and the record says commit; the order comes again, and is known |
 //! | after the commit | the order comes again, and is known |
 //!
-//! What this guarantees: each order that is recorded has one invoice in the output topic, however often the order came. It needs
+//! Guarantee: each recorded order has one invoice in the output topic, however often the order came. It needs
 //! a database that keeps its records, and brokers that keep what they acknowledged (`flushDiskType`, replication). What it does
 //! not guarantee: the order of the invoices; when a broker asks (6 to 30 s after the half message, by its configuration); and that a
 //! consumer of the invoices sees each once. Deliveries are at least once there, too, so that its handler is idempotent as well

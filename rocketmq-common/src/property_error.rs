@@ -70,7 +70,7 @@ pub enum PropertyProblem {
     },
 }
 
-/// What setters refused, in their order.
+/// The properties that setters refused, in their order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults(pub(crate) Vec<PropertyError>);
 

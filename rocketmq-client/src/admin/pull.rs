@@ -164,7 +164,7 @@ impl MQAdmin {
     }
 }
 
-/// What to pull of a queue.
+/// The range and the filter of one pull.
 pub(super) struct Wanted<'a> {
     queue: &'a MessageQueue,
     subscription: Subscription,

@@ -36,7 +36,7 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 /// | `MessagesDeleted`: the broker deleted messages before they were read | the first message that is left |
 /// | `BadAnswer` with a [`RecordError`](crate::error::RecordError): a stored record cannot be read | the message behind it |
 /// | `InvalidArgument`: the offset is outside the queue; `InvalidOption`, or `Broker` with code 23 or 1 to request 46: a filter that cannot be read; `NotStarted`, `ShutDown` | none, the stream ends |
-/// | any other error: a request failed | the same place once more, after a second |
+/// | any other error: a request failed | its place once more, after a second |
 #[must_use = "a stream does nothing until it is read"]
 pub struct QueueStream {
     queue: MessageQueue,
@@ -48,7 +48,7 @@ pub struct QueueStream {
 
 type Item = Result<MessageExt, MQClientError>;
 
-/// What a request brought, and how to go on; `None` at the end.
+/// The outcome of a request, and how to go on; `None` at the end.
 type Fetched = (Option<Reading>, VecDeque<Item>);
 
 impl MQAdmin {

@@ -317,7 +317,7 @@ impl ConsumerOption {
         Ok(())
     }
 
-    /// What contradicts queues that brokers assign.
+    /// The options that contradict queues which brokers assign.
     fn validate_assigned(&self) -> Result<(), MQClientError> {
         let refused = |reason: String| Err(invalid("client_rebalance", format!("it is false, and {reason}")));
         if self.message_model == MessageModel::Broadcasting {

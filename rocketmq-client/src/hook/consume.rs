@@ -36,7 +36,7 @@ pub enum ConsumeReturnType {
     Failed,
 }
 
-/// What came out.
+/// The outcome.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ConsumeMessageOutcome<'a> {
@@ -44,7 +44,7 @@ pub struct ConsumeMessageOutcome<'a> {
     pub succeeded: &'a [bool],
     /// How the handling ended.
     pub status: ConsumeReturnType,
-    /// What the listener said about a failure: the text of its error or panic, or the reason for a dead letter.
+    /// The reason of a failure: the text of its error or panic, or the reason for a dead letter.
     pub reason: Option<&'a str>,
     /// From `before` to the end of the handler, or of the delivery.
     pub took: Duration,
@@ -163,7 +163,7 @@ pub trait FilterMessageHook: Send + Sync + 'static {
     fn filter_message(&self, context: &FilterMessageContext<'_>) -> bool;
 }
 
-/// What hooks are shown of messages that are handled.
+/// The context of handled messages for hooks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen<'a> {
     pub(crate) consumer_group: &'a str,
@@ -172,11 +172,11 @@ pub(crate) struct Seen<'a> {
     pub(crate) queue: &'a MessageQueue,
 }
 
-/// What hooks keep between the beginning and the end.
+/// Values that hooks keep between the beginning and the end.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept(HashMap<&'static str, String>);
 
-/// What hooks are told of the end.
+/// The outcome for hooks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Consumed<'a> {
     pub(crate) succeeded: &'a [bool],

@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use super::MQClientApi;
 use crate::error::MQClientError;
 
-/// A broker looks at the pulls that it holds every 5 s, so that an answer may come so much later.
+/// A broker looks at the pulls that it holds every 5 s, so an answer may come 5 s later.
 const HELD_PULLS_EVERY: Duration = Duration::from_secs(5);
 
 /// Makes requests with a common limit, dialling included: 3 s by default, longer for a pull that the broker holds.

@@ -1,4 +1,4 @@
-//! What an admin asks of one broker about consumer groups, or changes there, within a limit.
+//! Requests of an admin to one broker about consumer groups, within a limit.
 
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::client::Reply;

@@ -5,7 +5,7 @@
 //! | `mod` | requests of the core and of producers, each with its deadline: routes, sends, heartbeats |
 //! | `asking` | requests to one server or to any NameServer, within a limit that the caller chooses |
 //! | `consuming` | what consumers ask of one broker, within such a limit |
-//! | `groups` | what an admin asks about consumer groups, or changes, within such a limit |
+//! | `groups` | requests of an admin about consumer groups, within a limit |
 
 mod asking;
 mod consuming;

@@ -60,7 +60,7 @@ pub(crate) fn is_on() -> bool {
 const TRACEPARENT: &str = "traceparent";
 /// The property with what tracing systems added to it.
 const TRACESTATE: &str = "tracestate";
-/// A span of many messages links to so many of them.
+/// The number of messages that a span of many messages links to.
 const LINKS: usize = 128;
 
 /// The context that a message brings along: that of the span that sent it. Without one, an empty context.
@@ -82,7 +82,7 @@ pub fn context_of(message: &MessageExt) -> Context {
     }
 }
 
-/// Who makes a span.
+/// The client that makes a span.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About<'a> {
     pub(crate) client_id: &'a str,
@@ -91,7 +91,7 @@ pub(crate) struct About<'a> {
     pub(crate) consumer: Option<(&'a str, bool)>,
 }
 
-/// The span of a send. Clones are the same span.
+/// The span of a send. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SendSpan(Option<Arc<Context>>);
 
@@ -206,7 +206,7 @@ impl ProcessSpan {
     }
 }
 
-/// What a consumer has done with messages.
+/// An operation of a consumer on messages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Operation {
     Receive(&'static str),

@@ -40,7 +40,7 @@ impl SendSpan {
 #[derive(Debug)]
 pub(crate) struct ProcessSpan;
 
-/// What keeps a span current.
+/// Keeps a span current.
 #[derive(Debug)]
 pub(crate) struct Entered;
 

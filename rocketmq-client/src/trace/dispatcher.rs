@@ -15,7 +15,7 @@ use crate::model::{Message, SendResult};
 const QUEUE: usize = 2048;
 /// The longest wait of a record for others in its trace message.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
-/// What names of inner groups begin with.
+/// The prefix of the names of inner groups.
 const INNER_GROUP: &str = "_INNER_TRACE_PRODUCER-";
 /// The longest group name.
 const GROUP_CHARS: usize = 120;

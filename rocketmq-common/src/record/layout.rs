@@ -46,7 +46,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// What comes before the body.
+/// The fields before the body.
 struct Head {
     is_v2: bool,
     body_crc: u32,

@@ -31,7 +31,7 @@ use crate::event::Position;
 /// with a [`Notice`](super::Notice) of the loss and of the return; calls meanwhile wait or fail as each says.
 #[async_trait]
 pub trait Backend: Debug + Send + Sync + 'static {
-    /// What this broker can do. It does not change while the backend lives.
+    /// The abilities of this broker. They do not change while the backend lives.
     fn abilities(&self) -> Abilities;
 
     /// Creates what `destination` needs if it does not exist and the user allows that: the stream, or the queues of the group.
@@ -174,7 +174,7 @@ pub trait DeadQueue: Debug + Send {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}")]
 pub struct BackendError {
-    /// What was asked of which broker, and what the answer was.
+    /// The request, the broker, and the answer.
     pub what: String,
     /// The error of the library that talks to the broker.
     #[source]
@@ -203,7 +203,7 @@ pub enum LogError {
     /// Messages that were asked for are deleted.
     #[error("{asked} is deleted; the first that is left is {first}")]
     Truncated {
-        /// What was asked for.
+        /// The request.
         asked: Position,
         /// The first offset that is left there.
         first: u64,

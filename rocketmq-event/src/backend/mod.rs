@@ -1,4 +1,4 @@
-//! Backends: what a broker has to do so that everything above it is the same for all brokers.
+//! Backends: the duties of a broker. All rooms above them are equal for all brokers.
 //!
 //! - `contract`: the traits [`Backend`], [`Source`], [`LogReader`] and [`DeadQueue`], with their rules
 //! - `values`: what goes through them: [`Outgoing`], [`Incoming`], [`Destination`], [`SubscriptionSpec`], [`Abilities`]

@@ -1,6 +1,6 @@
 use tokio::sync::broadcast;
 
-/// What happened to the connection of a consumer.
+/// An event of the connection of a consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -40,7 +40,7 @@ impl Notices {
 
     /// Tells a notice.
     pub fn tell(&self, notice: Notice) {
-        // An error means that nobody listens.
+        // An error means that there is no listener.
         _ = self.0.send(notice);
     }
 

@@ -45,13 +45,13 @@ impl Destination {
 pub struct Outgoing {
     /// Where it goes.
     pub destination: Destination,
-    /// What travels beside the payload. Its name is the routing key, its key decides over the order.
+    /// The attributes beside the payload: the name is the routing key, the key decides over the order.
     pub envelope: Envelope,
     /// The payload.
     pub body: Bytes,
 }
 
-/// What the broker said of a message that it has.
+/// The broker's receipt for a stored message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Where it lies.
@@ -81,13 +81,13 @@ pub struct Tag(pub u64);
 pub struct Incoming {
     /// Names the delivery.
     pub tag: Tag,
-    /// What travels beside the payload; see [`Attributes::read`](crate::event::Attributes::read) for messages of other publishers.
+    /// The attributes beside the payload; see [`Attributes::read`](crate::event::Attributes::read) for messages of other publishers.
     pub envelope: Envelope,
     /// The payload as it was stored.
     pub body: Bytes,
     /// Where it was read.
     pub position: Position,
-    /// How often the broker has handed this copy out before, without an acknowledgement, as far as it counts that: members that died.
+    /// How often the broker has handed this copy out before without an acknowledgement, to members that died. 0 where the broker does not count it.
     pub redeliveries: u32,
     /// Cancelled when this member does not own the delivery any longer: another may be handling it.
     pub revoked: CancellationToken,
@@ -150,12 +150,12 @@ impl Positions {
     }
 }
 
-/// What a broker can do. Where it cannot, the tests of conformance say so, and `docs/events.md` says what to do.
+/// The abilities of a broker. The tests of conformance name the missing ones, and `docs/events.md` says what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
     /// The word before `:` in addresses.
     pub name: &'static str,
-    /// A message that no queue takes is refused: `NoRoute`. Elsewhere a stream keeps what nobody reads yet.
+    /// A message that no queue takes is refused: `NoRoute`. Elsewhere a stream keeps events that no group reads yet.
     pub routes: bool,
     /// A new group can begin with events that were published before it existed.
     pub starts_in_the_past: bool,

@@ -89,7 +89,7 @@ impl ConsumerBuilder {
     }
 
     /// Handles any serde type under a pattern of names (`user.*`), for types that have no [`EventType`]. Handlers of a name go
-    /// before those of a pattern, and earlier patterns before later ones.
+    /// before handlers of a pattern, and earlier patterns before later ones.
     pub fn on_key<T, H, F>(mut self, pattern: impl Into<Pattern>, handler: H) -> Self
     where
         T: DeserializeOwned + Send + 'static,
@@ -129,7 +129,7 @@ impl ConsumerBuilder {
         self
     }
 
-    /// What becomes of events whose handler fails; `RetryPolicy::later(8)` by default.
+    /// The policy for events whose handler fails; `RetryPolicy::later(8)` by default.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.policy = policy;
         self
@@ -141,7 +141,7 @@ impl ConsumerBuilder {
         self
     }
 
-    /// What becomes of events that no handler takes; they are acknowledged by default.
+    /// The outcome of events that no handler takes; they are acknowledged by default.
     pub fn unmatched(mut self, unmatched: Unmatched) -> Self {
         self.settings.unmatched = unmatched;
         self
@@ -154,7 +154,7 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Puts a layer around all handlers, within those that were put before.
+    /// Puts a layer around all handlers, within the layers that were put before.
     pub fn layer(mut self, layer: impl Middleware) -> Self {
         self.settings.layers.push(Arc::new(layer));
         self

@@ -52,7 +52,7 @@ impl MessageConsumer {
         self.runtime.health()
     }
 
-    /// What happens from now on. The stream ends with the consumer.
+    /// Events of the consumer from now on. The stream ends with the consumer.
     pub fn events(&self) -> impl Stream<Item = ConsumerEvent> + Send + use<> {
         let receiver = self.runtime.listen();
         futures_util::stream::unfold(receiver, |mut receiver| async move {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::{Destination, Outgoing};
 use crate::event::{EncodeError, Envelope, Event, EventId, EventType, Format, Position};
 
-/// What a handler is told, and where it publishes what follows from its event. Clones share all.
+/// The view that a handler has of its event, and its way to publish follow-up events. Clones share both.
 #[derive(Debug, Clone)]
 pub struct Context(Arc<Inner>);
 
@@ -35,7 +35,7 @@ impl Context {
     }
 
     /// The number of this attempt: 1 for the first. It counts over retries and members; a broker that does not count
-    /// deliveries to members that died leaves those out.
+    /// deliveries to members that died leaves them out.
     pub fn attempt(&self) -> u32 {
         self.0.attempt
     }
@@ -69,8 +69,8 @@ impl Context {
     /// Publishes an event if, and only if, the handler succeeds, before its own event is acknowledged. If that fails, the handler's
     /// event comes again. Correlation, cause and trace are set.
     ///
-    /// The id is made of the handled event's id, the group and a count. So a handler that runs twice, as it may after a crash,
-    /// publishes the same ids, and [`Dedupe`](super::Dedupe) of the readers drops the second ones.
+    /// The id is made of the handled event's id, the group and a count. So a handler that runs twice, after a crash for example,
+    /// repeats its ids, and [`Dedupe`](super::Dedupe) of the readers drops the second events.
     ///
     /// # Errors
     /// When the value cannot be written.
@@ -107,7 +107,7 @@ impl Context {
         Ok(())
     }
 
-    /// What the handler published so far, taken out.
+    /// Takes out the events that the handler published so far.
     pub(super) fn take_published(&self) -> Vec<Outgoing> {
         std::mem::take(&mut *self.published())
     }

@@ -25,11 +25,11 @@ pub struct Failure {
     verdict: Verdict,
 }
 
-/// What a failure asks for.
+/// The request of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// What the consumer's policy says.
+    /// The choice of the consumer's policy.
     ByPolicy,
     /// A dead letter, at once.
     Permanent,
@@ -52,7 +52,7 @@ impl Failure {
         Self { error: error.into(), verdict: Verdict::After(delay) }
     }
 
-    /// Again in place: events of the same key wait.
+    /// Again in place: events with its key wait.
     pub fn in_place(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error: error.into(), verdict: Verdict::InPlace }
     }
@@ -62,7 +62,7 @@ impl Failure {
         Self { error: error.into(), verdict: Verdict::Stop }
     }
 
-    /// What the failure asks for.
+    /// The request of the failure.
     pub fn verdict(&self) -> Verdict {
         self.verdict
     }
@@ -101,13 +101,13 @@ pub trait FailureExt<T> {
     /// An error is permanent: a dead letter at once.
     ///
     /// # Errors
-    /// The error, as a failure.
+    /// A failure that holds the error.
     fn permanent(self) -> Result<T, Failure>;
 
     /// An error means: again after this delay.
     ///
     /// # Errors
-    /// The error, as a failure.
+    /// A failure that holds the error.
     fn after(self, delay: Duration) -> Result<T, Failure>;
 }
 

@@ -15,7 +15,7 @@ pub trait Middleware: fmt::Debug + Send + Sync + 'static {
     /// Runs `next`, or does not: returning `Ok` without it acknowledges the event.
     ///
     /// # Errors
-    /// What becomes of the attempt.
+    /// The outcome of the attempt.
     async fn handle(&self, context: &Context, next: Next<'_>) -> Result<(), Failure>;
 }
 
@@ -39,7 +39,7 @@ impl<'a> Next<'a> {
     /// Runs the rest of the chain.
     ///
     /// # Errors
-    /// What the rest of the chain returns.
+    /// The failure of the rest of the chain.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         match self.layers.split_first() {
             Some((layer, rest)) => {
@@ -112,7 +112,7 @@ struct Begun<'a, S: Seen> {
 impl<S: Seen> Drop for Begun<'_, S> {
     fn drop(&mut self) {
         if !self.is_over {
-            // What can be noted without waiting is noted: `MemorySeen` never waits.
+            // The id is noted if that needs no waiting: `MemorySeen` never waits.
             _ = futures_util::FutureExt::now_or_never(self.seen.end(self.group, self.id, false));
         }
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// What becomes of an event whose handler fails: the same words on all backends.
+/// The retries of an event whose handler fails, in equal words on all backends.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +31,7 @@ pub enum RetryMode {
     InPlace,
 }
 
-/// What becomes of an event whose tries are used up.
+/// The end of an event whose tries are used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Then {
     /// It becomes a dead letter, and the rest goes on.
@@ -68,7 +68,7 @@ impl RetryPolicy {
         self
     }
 
-    /// What becomes of an event whose tries are used up.
+    /// The end of an event whose tries are used up.
     #[must_use]
     pub fn and_then(mut self, then: Then) -> Self {
         self.then = then;
@@ -99,7 +99,7 @@ pub enum Order {
     ByKey,
 }
 
-/// What becomes of an event that a pattern brought and that no handler takes.
+/// The end of an event that a pattern brought and that no handler takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Unmatched {
     /// It is acknowledged.

@@ -3,11 +3,11 @@ use std::time::Duration;
 use crate::backend::{BackendError, Notice};
 use crate::event::{EventId, FailureKind};
 
-/// What happened to a consumer. A slow reader loses the oldest.
+/// An event of a consumer. A slow reader loses the oldest events.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConsumerEvent {
-    /// What the backend tells of its connection.
+    /// The backend tells of its connection.
     Connection(Notice),
     /// An event is done: a handler succeeded, or no handler takes it.
     Acknowledged {
@@ -52,7 +52,7 @@ pub enum ConsumerEvent {
         /// Why.
         reason: String,
     },
-    /// The reader was slow: so many events are missing here.
+    /// The reader was slow: this number of events is missing here.
     Missed(u64),
     /// The consumer cannot go on.
     Ended {
@@ -79,7 +79,7 @@ pub struct Health {
     pub last_failure: Option<String>,
 }
 
-/// What a shutdown left.
+/// The leftovers of a shutdown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {

@@ -10,7 +10,7 @@ use crate::event::{Envelope, FailureKind, FailureRecord, Position};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeadLetter {
-    /// All that travelled beside the payload, as it was published.
+    /// The attributes beside the payload, as its publisher wrote them.
     pub envelope: Envelope,
     /// The payload, byte for byte.
     pub body: Bytes,

@@ -16,7 +16,7 @@ pub struct DeadLetters {
     group: ByteString,
 }
 
-/// What [`DeadLetters::replay`] did.
+/// The result of [`DeadLetters::replay`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Replayed {

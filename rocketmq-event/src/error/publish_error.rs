@@ -18,7 +18,7 @@ pub struct PublishError {
 pub enum Outcome {
     /// The event is not stored: publishing it again makes no duplicate.
     NotStored,
-    /// The broker may have it: publishing it again may make a duplicate, which has the same id if the same `Event` is published.
+    /// The broker may have it: publishing it again may make a duplicate, whose id is equal if the `Event` value is published again.
     MaybeStored,
 }
 
@@ -79,7 +79,7 @@ impl PublishError {
         self.kind
     }
 
-    /// Whether the same event can succeed later.
+    /// Whether the event can succeed later, unchanged.
     pub fn is_transient(&self) -> bool {
         use PublishErrorKind::{Disconnected, Refused, Timeout};
         matches!(self.kind, Refused | Timeout | Disconnected)

@@ -58,7 +58,7 @@ pub enum EncodeError {
     Failed {
         /// The wanted format.
         format: Format,
-        /// What the serializer said.
+        /// The serializer's error.
         source: SharedError,
     },
     /// The crate was built without this format, or the type does not have it.
@@ -71,7 +71,7 @@ pub enum EncodeError {
     },
 }
 
-/// A payload is not a value of the wanted type. Such a message is a dead letter at once.
+/// A payload is not a value of the wanted type. Its message becomes a dead letter at once.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -82,7 +82,7 @@ pub enum DecodeError {
         name: String,
         /// The format that the content type says.
         format: Format,
-        /// What the deserializer said.
+        /// The deserializer's error.
         source: SharedError,
     },
     /// The crate was built without this format, or the type does not have it.
@@ -93,7 +93,7 @@ pub enum DecodeError {
         /// The format that the content type says.
         format: Format,
     },
-    /// The content type is none of those that this crate knows.
+    /// This crate does not know the content type.
     #[error("the content type {content_type:?} is not known")]
     ContentType {
         /// The content type of the message.
@@ -108,7 +108,7 @@ pub enum DecodeError {
     /// The envelope cannot be read.
     #[error("the envelope cannot be read: {problem}")]
     Envelope {
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
 }
@@ -116,7 +116,7 @@ pub enum DecodeError {
 /// Writes a serde value. Types that override [`EventType::encode`](super::EventType::encode) call it for their parts.
 ///
 /// # Errors
-/// `Failed` when the value has no such form, for example a map whose keys are no strings in JSON; `Unavailable` without the
+/// `Failed` when the value cannot be written in the format, for example a map whose keys are no strings in JSON; `Unavailable` without the
 /// feature of the format.
 pub fn encode<T: Serialize + ?Sized>(value: &T, format: Format) -> Result<Bytes, EncodeError> {
     match format {
@@ -136,7 +136,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, format: Format) -> Result<Bytes,
 /// the name of the event, for the error.
 ///
 /// # Errors
-/// `Failed` when the bytes are no such value; `Unavailable` without the feature of the format.
+/// `Failed` when the bytes are not a value of the type; `Unavailable` without the feature of the format.
 pub fn decode<T: DeserializeOwned>(name: &str, format: Format, bytes: &[u8]) -> Result<T, DecodeError> {
     let failed = |source: SharedError| DecodeError::Failed { name: name.to_owned(), format, source };
     match format {

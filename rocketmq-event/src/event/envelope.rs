@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Format, Headers};
 
-/// The id of an event: CloudEvents' `id`. Those that this crate makes are UUIDs of version 7, which sort by time; those of
+/// The id of an event: CloudEvents' `id`. Ids of this crate are UUIDs of version 7, which sort by time; ids of
 /// other publishers may be any text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(ByteString);
@@ -106,7 +106,7 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// What the runtime writes into the headers of a copy that it makes after a failure: for a retry, and for a dead letter.
+/// Headers that the runtime adds to a copy after a failure: for a retry, and for a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureRecord {
     /// The group whose handler failed. Retries and replays go to this group alone.

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::codec::{self, DecodeError, EncodeError, Format};
 
-/// What a type is called on the wire. Two lines for a struct with serde:
+/// The name of a type on the wire. Two lines for a struct with serde:
 ///
 /// ```
 /// use rocketmq_event::EventType;
@@ -91,7 +91,7 @@ pub trait EventType: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Reads the payload of an event of this name and schema version; by default with serde, whatever the version is.
     ///
     /// # Errors
-    /// When the bytes are no such value. The message becomes a dead letter at once.
+    /// When the bytes are not a value of the type. The message becomes a dead letter at once.
     fn decode(name: &str, version: u32, format: Format, bytes: &[u8]) -> Result<Self, DecodeError> {
         let _ = version;
         codec::decode(name, format, bytes)

@@ -1,7 +1,7 @@
 use bytestring::ByteString;
 
 /// Which names of events a group wants, in AMQP's words: names are words between dots, `*` stands for one word, and `#` for
-/// any number of words, none included. The same patterns hold on every backend.
+/// any number of words, none included. Patterns mean the same on every backend.
 ///
 /// ```
 /// use rocketmq_event::event::Pattern;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{DecodeError, EncodeError, EventType, Format};
 use crate::error::SharedError;
 
-/// What a Protobuf message is called on the wire; [`EventType`] for types of `prost`.
+/// The name of a Protobuf message on the wire; [`EventType`] for types of `prost`.
 pub trait ProtoEvent: Message + Default + 'static {
     /// As [`EventType::NAMES`].
     const NAMES: &'static [&'static str];

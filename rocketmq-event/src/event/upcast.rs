@@ -25,7 +25,7 @@ impl Upcasts {
         self.0.insert((name, from), Arc::new(step));
     }
 
-    /// The payload in version `to`, as far as the steps lead, and that version.
+    /// Lifts the payload towards version `to`. Returns it with the version that the steps reached.
     pub(crate) fn apply(
         &self,
         envelope: &Envelope,

@@ -39,7 +39,7 @@ impl MessageProducer {
         self.deliver(message).await
     }
 
-    /// Publishes a value with its envelope. Publishing the same `Event` again, after an error, repeats its id, so that readers can
+    /// Publishes a value with its envelope. Publishing the `Event` again after an error repeats its id, so that readers can
     /// tell the duplicate.
     ///
     /// # Errors

@@ -52,7 +52,7 @@ const GROUP: &str = "tested";
 pub struct Harness {
     bus: Bus,
     events: Pin<Box<dyn Stream<Item = ConsumerEvent> + Send>>,
-    /// What was delivered last.
+    /// The last delivery.
     last: EventId,
     /// Ends with the harness.
     _consumer: MessageConsumer,
@@ -77,7 +77,7 @@ pub enum HarnessError {
     /// The consumer ended, and nothing more will come.
     #[error("the consumer has ended")]
     Ended,
-    /// What was published is no event of the wanted type.
+    /// A published event is not of the wanted type.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The log in memory cannot be read.
@@ -155,7 +155,7 @@ impl Harness {
         tokio::time::sleep(time).await;
     }
 
-    /// What handlers published to a stream so far, as events of one type.
+    /// The events of one type that handlers published to a stream so far.
     ///
     /// # Errors
     /// When one of them is not of this type.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::consume::ConsumerEvent;
 use crate::event::{EventId, FailureKind};
 
-/// What became of an event that a [`Harness`](super::Harness) delivered.
+/// The outcome of an event that a [`Harness`](super::Harness) delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandlerOutcome {

@@ -13,7 +13,7 @@ use crate::error::MQClientError;
 /// The setting of a broker that moves members by itself (5.0 and later, true by default).
 const RESETS_BY_ITSELF: &str = "useServerSideResetOffset=true";
 
-/// What a reset would do, queue by queue; nothing has moved yet. [`MQAdmin::reset_offsets`] carries it out. Queues may be taken
+/// The moves of a reset, queue by queue; nothing has moved yet. [`MQAdmin::reset_offsets`] carries it out. Queues may be taken
 /// out, and queues of other plans for the group put in.
 ///
 /// `{}` prints a line for each queue.
@@ -77,7 +77,7 @@ impl fmt::Display for OffsetResetPlan {
 }
 
 impl MQAdmin {
-    /// What a reset of a consumer group would do in all queues of a topic. Nothing moves: show the plan, then give it to
+    /// Plans the reset of a consumer group in all queues of a topic. Nothing moves: show the plan, then give it to
     /// [`reset_offsets`](Self::reset_offsets). Request codes 105, 203, 30, 31, 29 and 14. Dropping the future has no effect.
     ///
     /// ```
@@ -111,7 +111,7 @@ impl MQAdmin {
         self.plan(group, self.message_queues(topic).await?, to).await
     }
 
-    /// What a reset of a consumer group would do in one queue; see [`plan_offset_reset`](Self::plan_offset_reset).
+    /// Plans the reset of a consumer group in one queue; see [`plan_offset_reset`](Self::plan_offset_reset).
     ///
     /// # Errors
     /// The errors of [`plan_offset_reset`](Self::plan_offset_reset); `InvalidArgument` for a queue that the topic does not have.

@@ -17,7 +17,7 @@ pub struct GroupOnBroker {
     pub members: Option<ConsumerConnection>,
 }
 
-/// What stays of a consumer group that is deleted.
+/// The parts of a deleted consumer group that stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Keep {

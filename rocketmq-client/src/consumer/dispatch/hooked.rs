@@ -39,7 +39,7 @@ struct Handled<M> {
     began: Instant,
 }
 
-/// What one call of a listener handles.
+/// The messages of one call of a listener.
 pub(super) trait Messages: Clone + Send + 'static {
     fn all(&self) -> &[MessageExt];
 }
@@ -56,7 +56,7 @@ impl Messages for Arc<[MessageExt]> {
     }
 }
 
-/// What a listener makes of its messages.
+/// The outcome of one call of a listener.
 pub(super) trait Judged: 'static {
     /// Whether the message at this index is done, or why not if the listener says so.
     fn judge(&self, index: usize) -> Result<(), Option<String>>;
@@ -140,13 +140,13 @@ impl<M: Messages, O: Judged> Hooked<M, O> {
 }
 
 impl Member {
-    /// Who makes spans.
+    /// The member that makes spans.
     pub(crate) fn about(&self) -> About<'_> {
         let (client_id, namespace) = (self.instance.client_id(), self.settings.namespace.as_deref());
         About { client_id, namespace, consumer: Some((&self.settings.plain_group, self.settings.broadcast)) }
     }
 
-    /// What hooks are shown of messages.
+    /// The context that hooks are shown.
     pub(crate) fn seen<'a>(&'a self, messages: &'a [MessageExt], queue: &'a MessageQueue) -> Seen<'a> {
         let (consumer_group, namespace) = (&*self.settings.plain_group, self.settings.namespace.as_deref());
         Seen { consumer_group, namespace, messages, queue }

@@ -26,7 +26,7 @@ pub(super) const ASSIGN_OR_SUBSCRIBE: &str = "queues come from assign() or from 
 pub(crate) struct MQConsumerInner {
     pub(crate) option: ConsumerOption,
     pub(crate) client: MQClient,
-    /// Whether nobody else uses the client.
+    /// Whether this consumer alone uses the client.
     pub(crate) is_alone: bool,
     /// Whether its user polls for messages. Java: `DefaultLitePullConsumerImpl`.
     pub(crate) polls: bool,
@@ -39,7 +39,7 @@ pub(crate) struct MQConsumerInner {
     wishes: Mutex<Wishes>,
 }
 
-/// What the user wants, whether the consumer runs or not.
+/// The wishes of the user, whether the consumer runs or not.
 #[derive(Debug)]
 pub(crate) struct Wishes {
     /// By topic, as the user names it.
@@ -55,7 +55,7 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    /// What the messages go to; `None` before the user has said it.
+    /// The receiver of messages; `None` before the user has named it.
     pub(crate) fn receiver(&self) -> Result<Option<Receiver>, MQClientError> {
         let general = self.listener.as_ref().map(|listener| listener.0.clone());
         let topics = self.topic_listeners.iter().map(|(topic, listener)| (topic.clone(), listener.0.clone()));
@@ -78,7 +78,7 @@ impl Wishes {
         Err(invalid("assign", ASSIGN_OR_SUBSCRIBE))
     }
 
-    /// Whether the messages of a topic go to somebody if those of other topics do.
+    /// Whether a topic has a listener, given that other topics have one.
     pub(crate) fn check_topic(&self, topic: &str) -> Result<(), MQClientError> {
         if self.listener.is_some()
             || self.topic_listeners.is_empty()
@@ -92,14 +92,14 @@ impl Wishes {
     }
 }
 
-/// What exists once the consumer is started.
+/// The parts of a started consumer.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) member: Arc<Member>,
     pub(crate) membership: Arc<Membership>,
     pub(crate) pool: Option<Arc<Pool>>,
     pub(crate) tracer: Option<Arc<Tracer>>,
-    /// What the shutdown runs on, so that no caller can interrupt it.
+    /// The task of the shutdown: no caller can interrupt it.
     pub(crate) ending: TaskOwner,
     pub(crate) report: watch::Sender<Option<ConsumerShutdownReport>>,
     pub(crate) is_ending: Mutex<bool>,
@@ -139,7 +139,7 @@ impl MQConsumerInner {
         }
     }
 
-    /// The same whose user polls.
+    /// Makes it the working part of a consumer that is polled.
     pub(crate) fn polling(self) -> Self {
         Self { polls: true, life: LifeCycle::new("pull consumer"), ..self }
     }
@@ -239,7 +239,7 @@ impl MQConsumerInner {
         }
     }
 
-    /// Does the same with some queues, for as long as they are owned.
+    /// Pauses or resumes some queues, for as long as they are owned.
     pub(crate) fn pause(&self, queues: &[MessageQueue], paused: bool) {
         let Some(running) = self.life.started() else { return };
         let member = &running.member;
@@ -270,7 +270,7 @@ pub(super) fn suspend_member(member: &Member, suspended: bool) {
     }
 }
 
-/// What runs for a consumer that is dropped without a shutdown ends, too.
+/// A consumer that is dropped without a shutdown ends its tasks, too.
 impl Drop for Running {
     fn drop(&mut self) {
         self.member.tasks.stop();

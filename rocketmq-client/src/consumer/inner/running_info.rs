@@ -19,7 +19,7 @@ impl MQConsumerInner {
     }
 }
 
-/// What operators see of a running consumer. Java: `MQConsumerInner.consumerRunningInfo`.
+/// The state of a running consumer for operators. Java: `MQConsumerInner.consumerRunningInfo`.
 pub(crate) fn running_info(member: &Member, handlers: usize) -> ConsumerRunningInfo {
     let (settings, data) = (&member.settings, &member.data);
     let name_servers = member.instance.api().name_servers().addresses().join(";");

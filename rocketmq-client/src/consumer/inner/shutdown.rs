@@ -19,7 +19,7 @@ use crate::waiting;
 
 /// What is kept of the time for commits, and for goodbyes, while handlers end.
 const AT_THE_END: Duration = Duration::from_secs(2);
-/// What the last steps get when no time is left.
+/// The time of the last steps when no other is left.
 const LEAST: Duration = Duration::from_millis(100);
 /// A limit that no shutdown needs; a longer one may not fit the clock.
 const LONGEST: Duration = Duration::from_secs(3600 * 24 * 365);
@@ -64,7 +64,7 @@ impl MQConsumerInner {
             let began = Instant::now();
             if self.life.started().is_none() {
                 self.stop_start.notify_one();
-                // A start whose future nobody polls does not hold the shutdown up.
+                // A start whose future is not polled any more does not hold the shutdown up.
                 let _ = tokio::time::timeout(limit, self.starting.lock()).await;
                 if self.life.started().is_none() {
                     if self.is_alone {
@@ -148,7 +148,7 @@ impl Ending {
             pool.end_stream(self.reason.take());
         }
         let keep = AT_THE_END.min((deadline - began) / 2);
-        // What was polled and not confirmed has nobody to confirm it.
+        // Messages that were polled and not confirmed cannot be confirmed any more.
         let drain = if member.settings.polls { Duration::ZERO } else { left(deadline).saturating_sub(keep) };
         let until = deadline - keep / 3;
         let released = owned
@@ -172,7 +172,7 @@ impl Ending {
         let untold = member.instance.leave_group(&self.membership, goodbye).await;
         report.not_unregistered = untold.iter().map(ToString::to_string).collect();
         member.tasks.shutdown(left(deadline).max(LEAST)).await;
-        // What waits for them learns that no broker has them.
+        // Callers that wait for an acknowledgement learn that no broker has it.
         drop(member.acks.take());
         if let Some(client) = &self.client {
             client.close(left(deadline).max(LEAST)).await;

@@ -106,7 +106,7 @@ impl PullConsumerHandle {
         let (instance, inner) = (member.instance.clone(), Arc::downgrade(&self.inner));
         member.tasks.spawn(async move {
             loop {
-                // What was missed may have been ours.
+                // A missed change may have concerned this consumer.
                 if changes.recv().await.is_ok_and(|changed| *changed != *wire) {
                     continue;
                 }
@@ -134,7 +134,7 @@ impl PullConsumerHandle {
         self.inner.health()
     }
 
-    /// What happens to the consumer from now on.
+    /// Events of the consumer from now on.
     pub fn events(&self) -> ConsumerEvents {
         self.inner.events.reader()
     }

@@ -69,7 +69,7 @@ impl PullConsumer {
         PullConsumerBuilder::new(ConsumerDraft::new(group.into()))
     }
 
-    /// What other tasks of the program hold: it does everything but poll.
+    /// A handle for other tasks of the program: it does everything but poll.
     pub fn handle(&self) -> PullConsumerHandle {
         self.handle.clone()
     }

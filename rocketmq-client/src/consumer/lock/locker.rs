@@ -131,7 +131,7 @@ async fn request(
     if before.is_some_and(|before| before != connection) {
         doubt(member, first.broker_name());
     }
-    // Those that were given back meanwhile are not asked for any more.
+    // Locks that were given back meanwhile are not asked for any more.
     let claim = |owned: &Arc<OwnedQueue>| {
         let claim = owned.lock().order.as_ref()?.claim.clone();
         Some((owned.queue.clone(), claim.ask()?, claim))

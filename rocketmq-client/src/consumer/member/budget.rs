@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Member, OwnedQueue, Ownership, Stage};
 use crate::consumer::pull::{FlowLoad, Throttle};
 
-/// What queues may cache, each and together.
+/// Limits of the cache: of each queue, and of all queues together.
 impl Member {
     /// Goes on with queues that wait for the budget of the consumer.
     pub(super) fn wake_for_budget(&self) {
@@ -35,7 +35,7 @@ impl Member {
         limits.throttle(&load)
     }
 
-    /// Whether the cache would be a quarter above the budget of the consumer with so many bytes more.
+    /// Whether the cache would be a quarter above the budget of the consumer with `more` bytes more.
     pub(crate) fn is_full_with(&self, more: u64) -> bool {
         let cached = self.cached_bytes.load(Ordering::Relaxed) + more;
         self.settings.limits.budget.is_some_and(|budget| cached >= budget.saturating_add(budget / 4))

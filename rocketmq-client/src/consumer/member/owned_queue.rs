@@ -29,7 +29,7 @@ pub(crate) struct OwnedQueue {
     pub(crate) is_pop: bool,
     pub(crate) subscribed: Arc<Subscribed>,
     /// Told when a released queue has no message in hand any more, when a position was found, and when messages are finished
-    /// while somebody waits for their commit.
+    /// while a caller waits for their commit.
     pub(crate) settled: Notify,
     /// How many wait for the commit of a message.
     pub(crate) awaited: AtomicUsize,
@@ -46,7 +46,7 @@ pub(crate) struct Ownership {
     pub(crate) stage: Stage,
     /// The cached messages, once the position is known.
     pub(crate) window: Option<ProcessQueue<MessageExt>>,
-    /// What is popped and not acknowledged, if messages are popped.
+    /// The handles of popped messages without an acknowledgement, if messages are popped.
     pub(crate) pop: Option<PopBook>,
     pub(crate) judge: PullJudge,
     /// Which server of the broker to read from: 0 is the master.
@@ -67,7 +67,7 @@ pub(crate) struct Ownership {
     pub(crate) refusal: Option<Refusal>,
     /// Since when no server of the broker answers.
     pub(crate) lost: Option<Instant>,
-    /// The next pull asks for one message: a record hides those behind it.
+    /// The next pull asks for one message: a broken record hides the records behind it.
     pub(crate) one_by_one: bool,
     /// What keeps the order, for an orderly consumer.
     pub(crate) order: Option<QueueOrder>,

@@ -66,7 +66,7 @@ pub(crate) struct Member {
     pub(crate) acks: Acks,
     /// Told when messages were popped.
     pub(crate) popped: Notify,
-    /// What heartbeats say of the group follows the subscriptions, once it has joined.
+    /// Membership of the group; its heartbeats follow the subscriptions, once it has joined.
     pub(crate) membership: OnceLock<Weak<Membership>>,
     pub(crate) troubles: Troubles,
     pub(crate) pulse: Pulse,
@@ -258,7 +258,7 @@ impl Member {
         self.begin_anew(old, offset, true)
     }
 
-    /// Does the same for a seek of the user, which a later commit takes along.
+    /// Moves a queue for a seek of the user, which a later commit takes along.
     pub(crate) fn seek_to(&self, old: &Arc<OwnedQueue>, offset: i64) -> bool {
         self.begin_anew(old, offset, false)
     }

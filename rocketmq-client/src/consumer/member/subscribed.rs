@@ -15,12 +15,12 @@ pub(crate) struct Subscribed {
     pub(crate) subscription: Subscription,
     /// It is the retry topic of the group.
     pub(crate) is_retry: bool,
-    /// What the pulls from each broker have in common.
+    /// The fields that pulls from each broker share.
     pub(crate) requests: Mutex<Vec<Arc<PullMessageRequestHeader>>>,
 }
 
 impl Subscribed {
-    /// What all pulls of a group from the queues of a broker have in common: thousands of queues share it.
+    /// The fields that all pulls of a group from a broker share: thousands of queues have one copy.
     pub(crate) fn request(&self, group: &str, broker: &str) -> Arc<PullMessageRequestHeader> {
         let mut known = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(request) = known.iter().find(|request| request.broker_name.as_deref() == Some(broker)) {

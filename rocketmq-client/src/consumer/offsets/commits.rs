@@ -93,7 +93,7 @@ impl CommitTable {
         self.queues.insert(queue, Box::new(entry));
     }
 
-    /// Hands the offset of a queue on to its next ownership, as the user left it. False if the queue has none.
+    /// Hands the offset of a queue on to its next ownership unchanged. False if the queue has none.
     pub(crate) fn go_on(&mut self, queue: &MessageQueue, generation: Generation) -> bool {
         let Some(entry) = self.queues.get_mut(queue) else { return false };
         (entry.generation, entry.riding) = (generation, None);
@@ -108,7 +108,7 @@ impl CommitTable {
         }
     }
 
-    /// What to send now: all dirty offsets of these queues without a commit in flight, by broker. Each is in flight until
+    /// Takes the offsets to send now: all dirty offsets of these queues without a commit in flight, by broker. Each is in flight until
     /// [`acknowledged`](Self::acknowledged) or [`failed`](Self::failed).
     pub(crate) fn take_due(
         &mut self,

@@ -139,7 +139,7 @@ async fn one_by_one(member: &Member, master: &Arc<str>, acks: Vec<Acked>) -> Vec
     unanswered
 }
 
-/// What an answer means. Returns the acknowledgements that are to be sent again.
+/// Judges an answer. Returns the acknowledgements that are to be sent again.
 fn judge(member: &Member, acks: Vec<Acked>, answer: Result<(), MQClientError>) -> Vec<Acked> {
     match answer {
         Ok(()) => {

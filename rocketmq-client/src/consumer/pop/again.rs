@@ -56,7 +56,7 @@ pub(crate) async fn hand_back(member: &Member, owned: &OwnedQueue, handles: Vec<
     }
 }
 
-/// Makes the messages of a released queue visible again: those that wait for a handler, and with `all` those that handlers have.
+/// Makes the messages of a released queue visible again: messages that wait for a handler, and with `all` messages that handlers have.
 pub(crate) async fn hand_back_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, all: bool) {
     let given_up = {
         let mut state = owned.lock();

@@ -39,7 +39,7 @@ struct Held {
     waiter: Option<oneshot::Sender<bool>>,
 }
 
-/// What goes on with a popped message.
+/// The state of a popped message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Held,
@@ -81,7 +81,7 @@ pub(crate) struct Ack {
     pub(crate) waiter: Option<oneshot::Sender<bool>>,
 }
 
-/// What a look at the book finds.
+/// The findings of a look at the book.
 #[derive(Debug, Default)]
 pub(crate) struct Swept {
     /// To be hidden for longer.
@@ -200,7 +200,7 @@ impl PopBook {
         });
     }
 
-    /// Gives all messages up that are not finished and of which `wanted` is true; those with a request under way stay.
+    /// Gives all messages up that are not finished and of which `wanted` is true; messages with a request under way stay.
     pub(crate) fn give_up_all(
         &mut self,
         now: Instant,

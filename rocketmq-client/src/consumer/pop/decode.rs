@@ -10,15 +10,15 @@ use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::{event_of, let_pass, show_topic, stand_in_of};
 use crate::consumer::watch::ConsumerEvent;
 
-/// What the answer to a pop holds.
+/// The contents of the answer to a pop.
 #[derive(Debug, Default)]
 pub(super) struct Popped {
     pub(super) messages: Vec<(MessageExt, PopHandle)>,
-    /// What the subscription does not want, or cannot be read and is to be skipped: acknowledged at once.
+    /// Messages that the subscription does not want, and unreadable records that are to be skipped: acknowledged at once.
     pub(super) unwanted: Vec<PopHandle>,
-    /// What there is no room for: given back.
+    /// Messages that the cache has no room for: given back.
     pub(super) refused: Vec<PopHandle>,
-    /// The places in `messages` of those that stand for a record that cannot be read, and why.
+    /// The places in `messages` of stand-ins for records that cannot be read, and why.
     pub(super) unread: Vec<(usize, Arc<MessageExt>, String)>,
     pub(super) broken: Vec<ConsumerEvent>,
     /// Bytes of memory that the messages keep.
@@ -70,7 +70,7 @@ pub(super) fn decode(
             }
             Err(error) => {
                 popped.broken.push(event_of(member, queue, &error, &bytes));
-                // Behind a record without an end nothing is known: those messages come again, each by itself.
+                // Behind a record without an end nothing is known: its messages come again, each by itself.
                 let Some(handle) = handles.of_unread().filter(|_| !error.is_last()) else { continue };
                 if member.settings.undecodable == Undecodable::DeadLetter {
                     let stand_in = stand_in_of(queue, handle.offset, &error, &bytes);

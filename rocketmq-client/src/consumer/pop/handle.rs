@@ -93,7 +93,7 @@ impl PopHandle {
     }
 }
 
-/// What the answer to a pop says of its messages besides their records.
+/// The handles in the answer to a pop, which its records do not hold.
 #[derive(Debug)]
 pub(crate) struct PopHandles {
     pop_time: i64,

@@ -15,7 +15,7 @@ const AT_A_TIME: usize = 64;
 /// When to look again if no message asks for it earlier.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// Hides messages for longer while handlers have them or they wait for one, and forgets those that are visible again.
+/// Hides messages for longer while handlers have them or they wait for one, and forgets messages that are visible again.
 pub(crate) async fn keep_hidden(member: Arc<Member>) {
     loop {
         let (now, mut next) = (Instant::now(), None);
@@ -42,13 +42,13 @@ fn look(member: &Arc<Member>, owned: &Arc<OwnedQueue>, now: Instant) -> Option<I
         let state = &mut *state;
         lapsed.append(&mut state.lapsed);
         let (Some(book), Some(window)) = (&mut state.pop, &mut state.window) else { return None };
-        // What waits although its user wants no messages is for other members.
+        // While the user wants no messages, waiting ones are left to other members.
         let waits = state.paused || member.ready.is_suspended() || matches!(state.stage, Stage::Released);
         let extends = member.settings.pop.auto_extend;
         lapsed.iter().for_each(|number| _ = book.give_up(*number, now));
         let swept = book.sweep(now, |number| extends && !(waits && window.is_waiting(number)));
         for number in &swept.lapsed {
-            // What a handler has may still end; its acknowledgement is too late.
+            // The handler may still end; its acknowledgement is too late.
             if window.take_at(*number).is_some() {
                 book.give_up(*number, now);
                 lapsed.push(*number);

@@ -4,7 +4,7 @@ use rocketmq_remoting::protocol::body::{AckBits, BatchAck};
 
 use super::PopHandle;
 
-/// Acknowledges many messages of a group and topic in one request (200151): those of a pop and a queue go together. The request
+/// Acknowledges many messages of a group and topic in one request (200151): handles of one pop and one queue go together. The request
 /// names the topic itself for messages of retry topics, too. Java: `MQClientAPIImpl.batchAckMessageAsync`.
 pub(crate) fn merge(group: &str, topic: &str, handles: impl IntoIterator<Item = PopHandle>) -> Vec<BatchAck> {
     let mut merged: BTreeMap<_, BatchAck> = BTreeMap::new();

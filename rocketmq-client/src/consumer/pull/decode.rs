@@ -27,7 +27,7 @@ pub(super) struct Pulled {
     pub(super) unread: Vec<(i64, Arc<MessageExt>, String)>,
     /// The rest of the body is lost: the next pull begins here.
     pub(super) read_to: Option<i64>,
-    /// The first record hides those behind it: the next pull asks for it alone.
+    /// The first record hides the records behind it: the next pull asks for it alone.
     pub(super) one_by_one: bool,
 }
 
@@ -74,7 +74,7 @@ pub(super) fn decode(
                 let apart = if answer.contains(&body.as_ptr()) { 0 } else { body.len() };
                 pulled.pinned += (size_of::<MessageExt>() + apart) as u64;
                 if apart > 0 && member.is_full_with(pulled.pinned) {
-                    // What stays packed is pulled again when there is room: a small answer can inflate to very much.
+                    // A small answer can inflate to very much: the rest is pulled again when there is room.
                     pulled.read_to = next;
                     break;
                 }
@@ -121,7 +121,7 @@ pub(crate) fn let_pass(member: &Member, owned: &OwnedQueue, message: &MessageExt
 pub(crate) fn show_topic(member: &Member, is_retry: bool, message: &mut MessageExt) {
     if is_retry {
         let topic = message.property(PROPERTY_RETRY_TOPIC).unwrap_or(message.topic());
-        // What was popped before the group was told to pull comes from a topic of its own.
+        // Messages that were popped before the group was told to pull come from a topic of their own.
         let topic = member.popped_topic(topic).unwrap_or(topic).to_owned();
         message.set_topic(topic);
     }

@@ -135,7 +135,7 @@ struct PullCallback {
 
 enum Outcome {
     Pending,
-    /// In a box: a pull that is parked, as most are, has none yet.
+    /// In a box: most pulls are parked and have no answer yet.
     Answered(Box<Answered>),
     Failed,
     Done,

@@ -112,7 +112,7 @@ mod tests {
             Self { planner: AssignedPlanner::default(), owned: BTreeMap::new(), orderly, now: Instant::now() }
         }
 
-        /// What is released and taken, with the delays in milliseconds; then it is owned.
+        /// The queues to release and to take, with the delays in milliseconds; then they are owned.
         fn plan(
             &mut self,
             answer: Option<Vec<MessageQueueAssignment>>,

@@ -35,7 +35,7 @@ pub(crate) struct Rebalancer {
 struct TopicState {
     planner: TopicPlanner,
     assigned: AssignedPlanner,
-    /// What brokers assign to this member.
+    /// The queues that brokers assign to this member.
     share: Share,
     watch: RouteWatch,
     /// The queues of the first plan; others were added later.
@@ -278,7 +278,7 @@ impl Rebalancer {
         Some(view)
     }
 
-    /// What a broker assigns to this member (400). The error is that of a broker that assigns no queues: members share them then.
+    /// Asks a broker for the queues of this member (400). The error says that the broker assigns no queues: members share them then.
     async fn assigned(
         &self,
         subscribed: &Subscribed,

@@ -38,7 +38,7 @@ pub(crate) fn start_release(member: &Arc<Member>, queues: Vec<MessageQueue>) {
     });
 }
 
-/// What a release left behind.
+/// The leftovers of a release.
 #[derive(Debug)]
 pub(crate) struct Released {
     /// Handlers that were not done.

@@ -7,7 +7,7 @@ const APART: Duration = Duration::from_millis(200);
 /// This number of notices before a run that changed nothing is a flood. A new member of the group is announced by each of its brokers,
 /// one after the other, and the run that follows sees it.
 const FLOOD: usize = 16;
-/// The pause after such a run. Without a flood it would be too long: who takes a queue waits half a second for its owner.
+/// The pause after a run in a flood. Elsewhere it would be too long: the next owner of a queue waits half a second for this one.
 const APART_IN_FLOOD: Duration = Duration::from_secs(1);
 /// A run without a trigger while all is balanced, and while it is not.
 const BALANCED: Duration = Duration::from_secs(20);

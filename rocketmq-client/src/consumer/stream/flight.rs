@@ -26,13 +26,13 @@ pub(crate) struct Flight {
     others: Box<[Seat]>,
 }
 
-/// One message of a flight.
+/// A message of a flight.
 #[derive(Debug)]
 pub(super) struct Seat {
     /// Its place in the window of its queue.
     offset: i64,
     message: MessageExt,
-    /// What hooks keep between the beginning and the end.
+    /// Values that hooks keep between the beginning and the end.
     hooked: OnceLock<Box<Kept>>,
     phase: Mutex<Phase>,
 }
@@ -48,7 +48,7 @@ enum Phase {
     Over,
 }
 
-/// What becomes of a flight with a message whose time may be over.
+/// The next step for a flight with a message whose time may be over.
 #[derive(Debug)]
 pub(crate) enum Look {
     /// All are settled.
@@ -134,7 +134,7 @@ impl Flight {
         self.member.settings.hooks.after(seen, (**kept).clone(), consumed);
     }
 
-    /// What the reader says of a message counts once, and only in time.
+    /// The verdict of the reader counts once, and only in time.
     pub(super) fn settle(self: &Arc<Self>, index: usize, settlement: Settlement) {
         let (seat, owned) = (self.seat(index), &self.owned);
         let offset = seat.offset;

@@ -58,7 +58,7 @@ impl Subscription {
         Ok(Self { data })
     }
 
-    /// Whether both have the same expression.
+    /// Whether the expressions are equal.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         let expression = |data: &SubscriptionData| (data.expression_type.clone(), data.sub_string.clone());
         expression(&self.data) == expression(&other.data)

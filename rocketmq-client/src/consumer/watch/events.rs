@@ -90,7 +90,7 @@ impl EventSender {
         let _ = self.with_sender(|sender| sender.send(event));
     }
 
-    /// Ends the events: readers get those that were told before, then `None`. Later events are only logged.
+    /// Ends the events: readers get the events that were told before, then `None`. Later events are only logged.
     pub(crate) fn close(&self) {
         self.sender.write().unwrap_or_else(PoisonError::into_inner).take();
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::life_cycle::write_left;
 use crate::model::MessageQueue;
 
-/// What the shutdown of a consumer left behind. `{}` prints it as one line for the log.
+/// The leftovers of the shutdown of a consumer. `{}` prints it as one line for the log.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ConsumerShutdownReport {

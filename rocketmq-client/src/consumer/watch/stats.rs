@@ -83,7 +83,7 @@ counters! {
     pop_count / popped,
     /// Popped messages that a broker knows to be done.
     ack_count / acked,
-    /// Acknowledgements that a broker refused or did not answer; those without an answer are repeated.
+    /// Acknowledgements that a broker refused or did not answer; acknowledgements without an answer are repeated.
     ack_failure_count / ack_failed,
     /// Messages that were done when they were visible again already, by the clock of this client: they come again.
     late_ack_count / acked_late,

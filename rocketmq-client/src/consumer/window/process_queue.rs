@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::generation::Generation;
 use super::pinned::Pinned;
 
-/// An empty window keeps room for so many messages.
+/// The number of messages that an empty window keeps room for.
 const KEPT: usize = 64;
 
 /// The cached messages of one queue during one ownership of it. Java: `ProcessQueue`.
@@ -257,7 +257,7 @@ impl<M> ProcessQueue<M> {
         if step == Step::Again {
             return self.again.remove(&offset);
         }
-        // Those of the answer that were never handed out lie in the order of their entries.
+        // Messages of the answer that were never handed out lie in the order of their entries.
         let is_before = |entry: &&WindowEntry| entry.answer == answer && entry.step == Step::Waiting;
         let index = self.entries.range(..place).filter(is_before).count();
         self.pinned.of(answer)?.remove(index)

@@ -15,7 +15,7 @@ use super::wire;
 use crate::backend::BackendError;
 use crate::error::with_causes;
 
-/// A member that takes nothing for so long has its partitions paused; polling goes on, or Kafka would think that it is dead. Pausing at
+/// A member that takes nothing for this time has its partitions paused; polling goes on, or Kafka would think that it is dead. Pausing at
 /// once would throw away what librdkafka has fetched ahead.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it asks whether the brokers are back.

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-/// What a member has taken from a partition, and what of it is not finished.
+/// The records that a member has taken from a partition, and the unfinished ones among them.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     next: i64,

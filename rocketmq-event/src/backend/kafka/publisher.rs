@@ -171,7 +171,7 @@ fn stored<E>(message: &Outgoing, answer: Result<OwnedDeliveryResult, E>) -> Resu
     }
 }
 
-/// What librdkafka's error says of the message.
+/// Translates librdkafka's error: not stored, or maybe stored.
 fn unsent(error: KafkaError) -> PublishError {
     use PublishErrorKind::{Disconnected, Invalid, NoRoute, Refused, Timeout, TooLarge};
     use RDKafkaErrorCode as Code;

@@ -39,7 +39,7 @@ impl KafkaSettings {
         }
     }
 
-    /// What holds for each client.
+    /// The settings of every client.
     pub(super) fn common(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -75,7 +75,7 @@ impl KafkaSettings {
             .set("enable.auto.offset.store", "false")
             // Members that join or leave stop only the partitions that move.
             .set("partition.assignment.strategy", "cooperative-sticky")
-            // What the group has not committed yet, in a new partition for example, it has not seen.
+            // A partition without a commit of the group, a new one for example, is read from its beginning.
             .set("auto.offset.reset", "earliest");
         config
     }

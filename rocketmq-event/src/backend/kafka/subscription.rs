@@ -16,7 +16,7 @@ use crate::backend::{BackendError, Incoming, Notice, SubscriptionSpec, Tag};
 /// Topic and partition.
 pub(super) type Place = (String, i32);
 
-/// What a member shares with its task and with librdkafka's callbacks.
+/// The state that a member shares with its task and with librdkafka's callbacks.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) spec: SubscriptionSpec,
@@ -191,7 +191,7 @@ impl State {
     }
 }
 
-/// What librdkafka calls, on the task that polls.
+/// The callbacks of librdkafka, which run on the task that polls.
 pub(super) struct Callbacks(pub(super) std::sync::Arc<Subscription>);
 
 impl ClientContext for Callbacks {

@@ -13,14 +13,14 @@ use crate::backend::steps::{STEPS, step};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
-/// A retry that no member takes for so long is gone: 30 days, in milliseconds.
+/// Retries that no member takes for 30 days are gone; in milliseconds.
 const RETRY_RETENTION: &str = "2592000000";
 /// As Kafka says it: for ever.
 const NO_LIMIT: &str = "-1";
-/// What Kafka's topics can be named with.
+/// The longest name that Kafka takes for a topic, in characters.
 const MAX_NAME: usize = 249;
 
-/// What a group is called at the brokers, and its topics. Users name one group for several streams: each stream has a group of its own, so
+/// The names of a group and of its topics at the brokers. Users name one group for several streams: each stream has a group of its own, so
 /// that members of one stream neither wait for members of another nor take over where they begin. Its name is escaped where Kafka's topics cannot have it, and dots are, so that two groups never share one.
 #[derive(Debug, Clone)]
 pub(super) struct GroupTopics {

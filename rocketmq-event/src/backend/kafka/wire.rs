@@ -18,7 +18,7 @@ const NAMES: Attributes = Attributes(Prefixes {
     escape: "event_user_",
     is_reserved: |_| false,
 });
-/// What a record takes beside body and headers, at most.
+/// The bytes of a record beside body and headers, at most.
 const OVERHEAD: usize = 1024;
 
 /// The headers of an envelope.
@@ -51,7 +51,7 @@ pub(super) fn time(message: &BorrowedMessage<'_>) -> Option<SystemTime> {
 pub(super) fn incoming(message: &BorrowedMessage<'_>, stream: &ByteString) -> Incoming {
     let (topic, partition) = (message.topic(), message.partition());
     let mut native = Envelope::new(topic);
-    // The same for each delivery of a record that has no id.
+    // A record without an id gets an id from its place: each delivery has it.
     native.id = format!("{topic}/{partition}@{}", message.offset()).into();
     native.time = time(message).unwrap_or(native.time);
     // A key that is not text still decides over the partition.

@@ -55,7 +55,7 @@ impl MemoryBroker {
         broker
     }
 
-    /// A connection, as a service has it.
+    /// A connection of a service.
     pub fn connect(&self) -> MemoryBackend {
         MemoryBackend::new(self.0.clone())
     }

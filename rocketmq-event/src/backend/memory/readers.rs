@@ -10,7 +10,7 @@ use super::broker::Shared;
 use super::state::{Message, PLACE};
 use crate::backend::{BackendError, DeadQueue, Incoming, LogError, LogReader, Positions, Tag};
 
-/// The dead letters of a group, those that were there when it was opened.
+/// The dead letters that a group had when the reader was opened.
 #[derive(Debug)]
 pub(super) struct Dead {
     broker: Arc<Shared>,

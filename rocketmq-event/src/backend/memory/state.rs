@@ -56,7 +56,7 @@ struct Held {
     message: Arc<Message>,
 }
 
-/// What a member gets.
+/// The next step of a member.
 pub(super) enum Next {
     Delivery(Box<Incoming>),
     /// Nothing before this time, unless something changes.
@@ -89,7 +89,7 @@ impl State {
         group.patterns.clone_from(&spec.patterns);
     }
 
-    /// Puts a message into one group. False: there is no such group.
+    /// Puts a message into one group. False if the group does not exist.
     pub(super) fn append_to_group(&mut self, message: Message, group: &str, due: Option<Instant>) -> bool {
         let number = self.number();
         let stream = self.streams.get_mut(&message.position.stream);

@@ -19,7 +19,7 @@ use crate::backend::{
 };
 use crate::error::{PublishError, PublishErrorKind};
 
-/// What RabbitMQ 4 takes without further settings.
+/// The largest body that RabbitMQ 4 takes without further settings.
 pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// How to connect to RabbitMQ.

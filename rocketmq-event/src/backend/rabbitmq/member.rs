@@ -40,7 +40,7 @@ impl Source for Member {
         let mut deliveries = self.deliveries.lock().await;
         loop {
             match deliveries.recv().await {
-                // What waited here while the channel was lost belongs to the broker again.
+                // Deliveries that waited here while the channel was lost belong to the broker again.
                 Some(Ok(incoming)) if !self.subscription.holds(incoming.tag) => {}
                 next => return next.transpose(),
             }

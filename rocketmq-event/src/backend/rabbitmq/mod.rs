@@ -16,7 +16,7 @@
 //! | retry later | quorum queue `stream.group:retry-MILLISECONDS` for each delay, whose messages expire into the queue of the group |
 //! | dead letters | quorum queue `stream.group:dead` |
 //!
-//! A queue keeps the bindings of patterns that its group no longer wants; the members acknowledge such events unseen.
+//! A queue keeps the bindings of patterns that its group no longer wants; the members acknowledge their events unseen.
 
 mod connection;
 mod dead;

@@ -252,7 +252,7 @@ async fn confirmed(written: Written, deadline: Instant) -> Result<Stored, Publis
             let what = format!("no queue takes it from {}", position.stream);
             Err(PublishError::not_stored(PublishErrorKind::NoRoute, what))
         }
-        // One queue refused it; another that the exchange routed it to may have it.
+        // A queue refused the message; another queue of the exchange may have it.
         Ok(Some(Ok(Confirmation::Nack(None)))) if is_routed => {
             Err(PublishError::maybe_stored(PublishErrorKind::Refused, "a queue refused it"))
         }

@@ -21,7 +21,7 @@ use crate::backend::{BackendError, Incoming, Notice, SubscriptionSpec, Tag};
 use crate::error::{wait_before, with_causes};
 use crate::event::Position;
 
-/// What a member and its task share.
+/// The state that a member and its task share.
 #[derive(Debug)]
 pub(super) struct Subscription {
     link: Arc<Link>,
@@ -77,7 +77,7 @@ impl Subscription {
         self.held().held.contains_key(&tag)
     }
 
-    /// What is not settled is not ours any longer.
+    /// Forgets the deliveries that are not settled: they are not ours any longer.
     pub(super) fn revoke_all(&self) {
         for (_, held) in self.held().held.drain() {
             held.revoked.cancel();

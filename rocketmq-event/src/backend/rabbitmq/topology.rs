@@ -14,7 +14,7 @@ const PRECONDITION_FAILED: u16 = 406;
 const NO_LIMIT: u32 = i32::MAX as u32;
 
 /// The queues of a group. Everything but letters, digits, `-` and `_` in the name of the group is escaped, so that two groups
-/// never have the same queue.
+/// never share a queue.
 #[derive(Debug, Clone)]
 pub(super) struct Queues {
     pub(super) main: String,
@@ -92,7 +92,7 @@ pub(super) async fn declare_group(
     Ok(())
 }
 
-/// The queue that keeps messages for `delay` and then hands them to the group. False: there is no such group.
+/// The queue that keeps messages for `delay` and then hands them to the group. False if the group does not exist.
 pub(super) async fn declare_retry(
     link: &Link,
     queues: &Queues,
@@ -130,7 +130,7 @@ pub(super) async fn exists(link: &Link, queue: &str) -> Result<bool, BackendErro
     }
 }
 
-/// The messages in a queue that are not out at a consumer. It fails, and closes the channel, when there is no such queue.
+/// The messages in a queue that are not out at a consumer. It fails, and closes the channel, when the queue does not exist.
 pub(super) async fn count(channel: &Channel, queue: &str) -> Result<u32, BackendError> {
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let asked = channel.queue_declare(short(queue)?, options, FieldTable::default()).await;
@@ -167,7 +167,7 @@ async fn declare(
     declared.map_err(|error| BackendError::with_source(format!("cannot declare the queue {queue:?}"), error))
 }
 
-/// What leaves a queue otherwise than by an acknowledgement goes to `target`, and stays until that has it.
+/// A message that leaves a queue otherwise than by an acknowledgement goes to `target`, and stays until `target` has it.
 fn dead_lettering(target: &str) -> Vec<(&'static str, AMQPValue)> {
     vec![
         ("x-dead-letter-exchange", text("")),

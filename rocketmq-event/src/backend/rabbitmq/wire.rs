@@ -23,7 +23,7 @@ const MAX_HEADERS: usize = 120 * 1024;
 /// Type and length of a name and of its value.
 const OVERHEAD: usize = 6;
 
-/// What the broker itself writes or reads.
+/// Headers that the broker itself writes or reads.
 fn is_reserved(name: &str) -> bool {
     const NAMES: [&str; 6] =
         ["CC", "BCC", "x-death", "x-delivery-count", "x-acquired-count", "x-stream-offset"];
@@ -91,7 +91,7 @@ pub(super) fn envelope(routing_key: &str, properties: &BasicProperties) -> Envel
     NAMES.read(native, pairs.filter_map(|(name, value)| Some((name.as_str().into(), bytes(value)?))))
 }
 
-/// How often the broker has handed the message out before, as far as it counts that: in quorum queues.
+/// How often the broker has handed the message out before. Only quorum queues count it.
 pub(super) fn delivery_count(properties: &BasicProperties) -> u32 {
     let headers = properties.headers().as_ref();
     let count = headers.and_then(|headers| headers.inner().get("x-delivery-count"));

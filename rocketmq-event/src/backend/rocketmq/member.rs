@@ -39,7 +39,7 @@ pub(super) struct Member {
 #[derive(Debug, Default)]
 struct Out {
     deliveries: Mutex<HashMap<Tag, Held>>,
-    /// What was given back. The client would count it as a failure: it stays open, so that no offset moves beyond it, until
+    /// The deliveries that were given back. The client would count a release as a failure: they stay open, so that no offset moves beyond them, until
     /// its queue moves or this member leaves.
     released: Mutex<Vec<Acker>>,
 }

@@ -25,7 +25,7 @@ pub(super) struct TopicReader {
     queues: Vec<Queue>,
     /// The queue to ask next.
     turn: usize,
-    /// What was read and not returned yet, of one queue.
+    /// The messages of one queue that were read and not returned yet.
     read: VecDeque<Incoming>,
 }
 

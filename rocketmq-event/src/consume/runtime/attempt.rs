@@ -36,7 +36,7 @@ impl From<Failure> for Failed {
 }
 
 impl Runtime {
-    /// One attempt: decodes, runs the layers and the handler. A panic and a late end are failures.
+    /// Makes an attempt: decodes, runs the layers and the handler. A panic and a late end are failures.
     pub(super) async fn attempt(
         &self,
         handler: &Handler,

@@ -31,7 +31,7 @@ use crate::backend::{Backend, Source, SubscriptionSpec};
 use in_hand::InHand;
 use meter::Meter;
 
-/// What all tasks of a consumer share.
+/// The state that all tasks of a consumer share.
 #[derive(Debug)]
 pub(super) struct Runtime {
     backend: Arc<dyn Backend>,
@@ -134,7 +134,7 @@ impl Runtime {
     }
 
     fn tell(&self, event: ConsumerEvent) {
-        // An error means that nobody listens.
+        // An error means that there is no listener.
         _ = self.events.send(event);
     }
 

@@ -14,7 +14,7 @@ use crate::consume::watch::{ConsumerError, ConsumerEvent};
 
 /// Handlers are told to end when less than this of a shutdown's time is left, or less than a fifth of it.
 const LAST_CALL: Duration = Duration::from_secs(5);
-/// What giving back and leaving may take beyond the deadline of the handlers.
+/// The time for giving back and leaving, beyond the deadline of the handlers.
 const LEAVING: Duration = Duration::from_secs(5);
 
 /// The deliveries that have a task.

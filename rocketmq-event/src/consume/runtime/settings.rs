@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::consume::{Middleware, Order, RetryPolicy, Unmatched};
 use crate::event::Format;
 
-/// What the builder of a consumer chose.
+/// The choices of the builder of a consumer.
 #[derive(Debug)]
 pub(in crate::consume) struct Settings {
     pub(in crate::consume) concurrency: usize,

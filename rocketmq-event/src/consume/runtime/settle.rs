@@ -16,7 +16,7 @@ use crate::event::{Envelope, FailureKind, FailureRecord, now};
 /// A reason is cut to this many bytes: brokers limit headers, RocketMQ all of them to 32 KiB.
 const REASON: usize = 1_024;
 
-/// What becomes of a delivery.
+/// The outcome of a delivery.
 enum Fate {
     Acknowledge,
     /// Again in place, after this delay.
@@ -30,7 +30,7 @@ enum Fate {
     Stop,
 }
 
-/// What must succeed before a delivery is settled.
+/// A step that must succeed before a delivery is settled.
 enum Step<'a> {
     /// Stores a copy.
     Store(&'a Outgoing),
@@ -65,7 +65,7 @@ impl Runtime {
             let Fate::InPlace(delay) = fate else { return self.settle(&incoming, &record, fate).await };
             self.note_retry(&record, &incoming, delay);
             before = Before::again(&record);
-            // What is ordered by key waits in its lane; else the slot is what makes the others wait.
+            // Events that are ordered by key wait in their lane; other events wait for the slot.
             let slot = (self.settings.order == Order::None).then_some(slot);
             tokio::select! {
                 () = sleep(delay) => drop(slot),
@@ -79,7 +79,7 @@ impl Runtime {
         &self.spec.group
     }
 
-    /// One attempt with its metrics; what it published goes out if it succeeded.
+    /// Makes an attempt with its metrics; the events that it published go out if it succeeded.
     async fn try_once(&self, handler: &Handler, incoming: &Incoming, attempt: u32) -> Result<(), Failed> {
         let cancelled = self.cancelled.child_token();
         let context = Context::new(
@@ -261,7 +261,7 @@ impl Runtime {
     }
 }
 
-/// What is known of earlier attempts.
+/// The history of earlier attempts.
 struct Before {
     failed: u32,
     record: Option<FailureRecord>,

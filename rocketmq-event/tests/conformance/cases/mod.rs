@@ -82,7 +82,7 @@ fn numbers(abilities: &Abilities) -> Option<&'static str> {
 }
 
 fn routes(abilities: &Abilities) -> Option<&'static str> {
-    (!abilities.routes).then_some("the stream keeps what nobody reads yet")
+    (!abilities.routes).then_some("a stream keeps events that no group reads yet")
 }
 
 fn past(abilities: &Abilities) -> Option<&'static str> {
