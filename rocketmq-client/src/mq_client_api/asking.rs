@@ -330,6 +330,27 @@ impl Asking<'_> {
         decode_body(&reply.body).map_err(|error| MQClientError::bad_answer(address, error))
     }
 
+    /// Sends a request about a group; the error names the group.
+    pub(super) async fn ask_of_group<H: RequestHeader>(
+        &self,
+        address: &str,
+        header: &H,
+        group: &str,
+    ) -> Result<Reply<H::Response>, MQClientError> {
+        self.ask(address, header).await.map_err(|error| error.of_group(group))
+    }
+
+    /// Sends a request about a group to one server whose answer is JSON.
+    pub(super) async fn body_of_group<H: RequestHeader, T: DeserializeOwned>(
+        &self,
+        address: &str,
+        header: &H,
+        group: &str,
+    ) -> Result<T, MQClientError> {
+        let reply = self.ask_of_group(address, header, group).await?;
+        decode_body(&reply.body).map_err(|error| MQClientError::bad_answer(address, error).of_group(group))
+    }
+
     /// Sends a request to any NameServer; the answer is JSON.
     async fn ask_name_servers<H, T>(&self, header: &H) -> Result<T, MQClientError>
     where

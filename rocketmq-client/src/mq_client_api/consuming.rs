@@ -28,8 +28,8 @@ impl Asking<'_> {
         group: &str,
     ) -> Result<Vec<String>, MQClientError> {
         let header = GetConsumerListByGroupRequestHeader { consumer_group: group.into() };
-        let found = self.ask_for::<_, GetConsumerListByGroupResponseBody>(address, &header).await;
-        Ok(found.map_err(|error| error.of_group(group))?.consumer_id_list)
+        let found: GetConsumerListByGroupResponseBody = self.body_of_group(address, &header, group).await?;
+        Ok(found.consumer_id_list)
     }
 
     /// The connections of the members of a consumer group, and the group's subscriptions (203), as one broker knows them.
@@ -39,7 +39,7 @@ impl Asking<'_> {
         group: &str,
     ) -> Result<ConsumerConnection, MQClientError> {
         let header = GetConsumerConnectionListRequestHeader { consumer_group: group.into() };
-        self.ask_for(address, &header).await.map_err(|error: MQClientError| error.of_group(group))
+        self.body_of_group(address, &header, group).await
     }
 
     /// The state of a member (307), which a broker asks for it.
@@ -54,7 +54,7 @@ impl Asking<'_> {
             client_id: client_id.into(),
             jstack_enable: false,
         };
-        self.ask_for(address, &header).await.map_err(|error: MQClientError| error.of_group(group))
+        self.body_of_group(address, &header, group).await
     }
 
     /// Commits an offset (15) and waits until the broker has taken it.

@@ -1,11 +1,9 @@
 //! Requests of an admin to one broker about consumer groups, within a limit.
 
 use rocketmq_common::MessageQueue;
-use rocketmq_remoting::client::Reply;
-use rocketmq_remoting::protocol::RequestHeader;
 use rocketmq_remoting::protocol::body::{
     ConsumeMessageDirectlyResult, ConsumeStats, GroupList, ResetOffsetBody, SubscriptionGroupConfig,
-    SubscriptionGroupWrapper, TopicList, decode_body, encode_body,
+    SubscriptionGroupWrapper, TopicList, encode_body,
 };
 use rocketmq_remoting::protocol::header::{
     CloneGroupOffsetRequestHeader, ConsumeMessageDirectlyRequestHeader, DeleteSubscriptionGroupRequestHeader,
@@ -13,7 +11,6 @@ use rocketmq_remoting::protocol::header::{
     QueryTopicConsumeByWhoRequestHeader, QueryTopicsByConsumerRequestHeader, ResetOffsetRequestHeader,
     UpdateSubscriptionGroupRequest,
 };
-use serde::de::DeserializeOwned;
 
 use super::Asking;
 use crate::error::MQClientError;
@@ -145,25 +142,5 @@ impl Asking<'_> {
         };
         let cloned = self.ask_of_group(address, &header, to).await;
         cloned.map(drop).map_err(|error| error.of_topic(topic))
-    }
-
-    async fn ask_of_group<H: RequestHeader>(
-        &self,
-        address: &str,
-        header: &H,
-        group: &str,
-    ) -> Result<Reply<H::Response>, MQClientError> {
-        self.ask(address, header).await.map_err(|error| error.of_group(group))
-    }
-
-    /// Sends a request about a group to one server whose answer is JSON.
-    async fn body_of_group<H: RequestHeader, T: DeserializeOwned>(
-        &self,
-        address: &str,
-        header: &H,
-        group: &str,
-    ) -> Result<T, MQClientError> {
-        let reply = self.ask_of_group(address, header, group).await?;
-        decode_body(&reply.body).map_err(|error| MQClientError::bad_answer(address, error).of_group(group))
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::handler::Handlers;
 use super::policy::{Order, RetryPolicy, Unmatched};
-use super::runtime::Settings;
+use super::runtime::{Runtime, Settings};
 use super::{Context, Failure, MessageConsumer, Middleware};
 use crate::backend::{Backend, BackendError, Destination, Notices, Start, SubscriptionSpec};
 use crate::event::{Event, EventType, Format, Pattern};
@@ -196,6 +196,7 @@ impl ConsumerBuilder {
             self.backend.subscribe(spec.clone()).await
         };
         let source = source.await.map_err(failed)?;
-        Ok(MessageConsumer::start(self.backend, source, spec, self.service, self.handlers, self.settings))
+        let runtime = Runtime::new(self.backend, source, spec, self.service, self.handlers, self.settings);
+        Ok(MessageConsumer::start(runtime))
     }
 }

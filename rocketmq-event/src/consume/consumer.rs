@@ -1,16 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytestring::ByteString;
 use futures_core::Stream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::handler::Handlers;
-use super::runtime::{Ending, Runtime, Settings};
+use super::runtime::{Ending, Runtime};
 use super::watch::{ConsumerError, ConsumerEvent, Health, ShutdownReport};
-use crate::backend::{Backend, Source, SubscriptionSpec};
 
 /// A running member of a group: [`Bus::consumer`](crate::Bus::consumer).
 ///
@@ -23,15 +20,8 @@ pub struct MessageConsumer {
 }
 
 impl MessageConsumer {
-    pub(super) fn start(
-        backend: Arc<dyn Backend>,
-        source: Box<dyn Source>,
-        spec: SubscriptionSpec,
-        service: ByteString,
-        handlers: Handlers,
-        settings: Settings,
-    ) -> Self {
-        let runtime = Arc::new(Runtime::new(backend, source, spec, service, handlers, settings));
+    pub(super) fn start(runtime: Runtime) -> Self {
+        let runtime = Arc::new(runtime);
         let mut task = JoinSet::new();
         task.spawn(runtime.clone().run());
         Self { runtime, task }

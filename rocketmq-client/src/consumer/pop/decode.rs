@@ -7,7 +7,7 @@ use rocketmq_remoting::protocol::KeptBody;
 use super::{PopHandle, PopHandles};
 use crate::conf::Undecodable;
 use crate::consumer::member::{Member, OwnedQueue};
-use crate::consumer::pull::{event_of, let_pass, show_topic, stand_in_of};
+use crate::consumer::pull::{admit, apart, event_of, stand_in_of};
 use crate::consumer::watch::ConsumerEvent;
 
 /// The contents of the answer to a pop.
@@ -35,22 +35,15 @@ pub(super) fn decode(
     let mut popped = Popped { pinned: body.pinned() as u64, ..Popped::default() };
     let bytes = body.into_bytes();
     let answer = bytes.as_ptr_range();
-    let (queue, subscribed) = (&owned.queue, &owned.subscribed);
+    let queue = &owned.queue;
     let (mut received, mut filtered) = (0, 0);
     for record in RecordDecoder::new(bytes.clone()).with_topic(owned.request.topic.clone()) {
         match record {
             Ok(mut message) => {
                 received += 1;
                 let handle = handles.of(&message);
-                if !subscribed.subscription.wants(&message) {
-                    filtered += 1;
-                    popped.unwanted.push(handle);
-                    continue;
-                }
-                message.set_broker_name(queue.shared_broker_name().clone());
                 message.set_topic(owned.request.topic.clone());
-                show_topic(member, false, &mut message);
-                if !let_pass(member, owned, &message) {
+                if !admit(member, owned, false, &mut message) {
                     filtered += 1;
                     popped.unwanted.push(handle);
                     continue;
@@ -59,7 +52,7 @@ pub(super) fn decode(
                 if count > 0 {
                     message.update_header(|header| header.reconsume_times = count);
                 }
-                let apart = if answer.contains(&message.body().as_ptr()) { 0 } else { message.body().len() };
+                let apart = apart(&answer, &message);
                 popped.pinned += (size_of::<MessageExt>() + apart) as u64;
                 popped.messages.push((message, handle));
                 if apart > 0 && member.is_full_with(popped.pinned) {

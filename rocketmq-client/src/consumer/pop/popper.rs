@@ -10,17 +10,13 @@ use tokio::time::Instant;
 use super::decode::{Popped, decode};
 use super::{PopHandle, PopHandles, hand_back};
 use crate::consumer::member::{Member, OwnedQueue, Ownership, Parked, Stage};
-use crate::consumer::pull::{PullAnswer, WhatNext, pull, tell, unreachable};
+use crate::consumer::pull::{PullAnswer, SLACK, WhatNext, pull, send_held, tell, unreachable};
 use crate::consumer::retry::RetryLadder;
 use crate::consumer::window::PulledRange;
 
-/// How much longer than it is held a pop may take.
-const SLACK: Duration = Duration::from_secs(10);
 /// How many places of messages are read of an answer, for each message that was asked for: a broker may find messages in several
 /// queues and topics.
 const PLACES: usize = 4;
-/// When a pop is tried again for which the write buffer had no room.
-const NO_ROOM: Duration = Duration::from_millis(10);
 
 /// Sends a pop (200050). The error is when to try again. Java: `DefaultMQPushConsumerImpl.popMessage`.
 pub(crate) fn begin(
@@ -51,17 +47,8 @@ pub(crate) fn begin(
         attempt_id: settings.orderly.then(|| attempt().into()),
         broker_name: Some(queue.broker_name().into()),
     };
-    let now = Instant::now();
     let command = CommandRef::request(RequestCode::POP_MESSAGE, &request).held_for(settings.suspend);
-    let remoting = member.instance.api().remoting();
-    let begun = match remoting.begin_on(connection, &command, now + settings.suspend + SLACK) {
-        Ok(Some(begun)) => begun,
-        Ok(None) => return Err(NO_ROOM),
-        Err(_) => return Err(Duration::ZERO),
-    };
-    state.last_connection = Some(connection.id());
-    state.pulled_at = now;
-    state.enter(Stage::Pulling);
+    let (begun, now) = send_held(member, state, connection, &command, settings.suspend)?;
     begun.then(Box::new(PopCallback {
         member: Arc::downgrade(member),
         owned: owned.clone(),

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -44,8 +45,7 @@ pub(super) fn decode(
     pulled.messages.reserve_exact(member.settings.pull_batch_size.clamp(1, 64) as usize);
     let bytes = body.into_bytes();
     let answer = bytes.as_ptr_range();
-    let (queue, subscribed) = (&owned.queue, &owned.subscribed);
-    let shows_other_topic = subscribed.is_retry || member.settings.namespace.is_some();
+    let queue = &owned.queue;
     let mut next = None;
     let (mut received, mut filtered) = (0, 0);
     let mut records = RecordDecoder::new(bytes.clone()).with_topic(owned.request.topic.clone());
@@ -55,23 +55,12 @@ pub(super) fn decode(
                 let Some(message) = pulled.messages.last_mut() else { break };
                 received += 1;
                 next = Some(message.queue_offset() + 1);
-                if !subscribed.subscription.wants(message) {
+                if !admit(member, owned, owned.subscribed.is_retry, message) {
                     filtered += 1;
                     pulled.messages.pop();
                     continue;
                 }
-                message.set_broker_name(queue.shared_broker_name().clone());
-                if shows_other_topic {
-                    show_topic(member, subscribed.is_retry, message);
-                }
-                if !let_pass(member, owned, message) {
-                    filtered += 1;
-                    pulled.messages.pop();
-                    continue;
-                }
-                let body = message.body();
-                // A body that was inflated is not part of the answer.
-                let apart = if answer.contains(&body.as_ptr()) { 0 } else { body.len() };
+                let apart = apart(&answer, message);
                 pulled.pinned += (size_of::<MessageExt>() + apart) as u64;
                 if apart > 0 && member.is_full_with(pulled.pinned) {
                     // A small answer can inflate to very much: the rest is pulled again when there is room.
@@ -111,8 +100,26 @@ pub(super) fn decode(
     pulled
 }
 
+/// Prepares a received message for listeners. False if the subscription or a hook of the user leaves it out.
+pub(crate) fn admit(member: &Member, owned: &OwnedQueue, is_retry: bool, message: &mut MessageExt) -> bool {
+    if !owned.subscribed.subscription.wants(message) {
+        return false;
+    }
+    message.set_broker_name(owned.queue.shared_broker_name().clone());
+    if is_retry || member.settings.namespace.is_some() {
+        show_topic(member, is_retry, message);
+    }
+    let_pass(member, owned, message)
+}
+
+/// The bytes of a body that was inflated, and so is not part of the answer.
+pub(crate) fn apart(answer: &Range<*const u8>, message: &MessageExt) -> usize {
+    let body = message.body();
+    if answer.contains(&body.as_ptr()) { 0 } else { body.len() }
+}
+
 /// Whether no hook of the user leaves the message out.
-pub(crate) fn let_pass(member: &Member, owned: &OwnedQueue, message: &MessageExt) -> bool {
+fn let_pass(member: &Member, owned: &OwnedQueue, message: &MessageExt) -> bool {
     let Settings { hooks, plain_group, unit_mode, .. } = &member.settings;
     hooks.filter.is_empty() || hooks.let_pass(plain_group, message, &owned.shown_of(message), *unit_mode)
 }

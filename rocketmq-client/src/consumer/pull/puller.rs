@@ -3,9 +3,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rocketmq_common::{MessageExt, MessageQueue, PullSysFlag};
-use rocketmq_remoting::net::{CallError, OnAnswer};
+use rocketmq_remoting::net::{BegunCall, CallError, Connection, OnAnswer};
 use rocketmq_remoting::protocol::header::{PullMessageAnswer, PullMessageRequestHeader};
-use rocketmq_remoting::protocol::{CommandRef, CommandView, KeptBody, RequestCode, ResponseCode};
+use rocketmq_remoting::protocol::{
+    CommandRef, CommandView, EncodeHeader, KeptBody, RequestCode, ResponseCode,
+};
 use tokio::time::Instant;
 
 use super::decode::{Pulled, decode};
@@ -20,11 +22,11 @@ use crate::consumer::window::PulledRange;
 use crate::error::MQClientError;
 use crate::otel::{self, Operation};
 
-/// A broker looks at the pulls that it holds every 5 s, so that an answer may come so much later.
+/// A broker looks at the pulls that it holds every 5 s, so an answer may come 5 s later.
 const LOOKS_EVERY: Duration = Duration::from_secs(5);
-/// How much longer than that a pull may take.
-const SLACK: Duration = Duration::from_secs(10);
-/// When a pull is tried again for which the write buffer had no room.
+/// How much longer than its broker holds it a pull or a pop may take.
+pub(crate) const SLACK: Duration = Duration::from_secs(10);
+/// When a request is tried again for which the write buffer had no room.
 const NO_ROOM: Duration = Duration::from_millis(10);
 
 /// Pulls, if the queue may pull and the way to its server is known; leaves it to the attendants otherwise.
@@ -86,17 +88,8 @@ fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -
         ..PullMessageRequestHeader::clone(&owned.request)
     };
     let hold = settings.suspend + LOOKS_EVERY;
-    let now = Instant::now();
     let command = CommandRef::request(RequestCode::PULL_MESSAGE, &request).held_for(hold);
-    let remoting = member.instance.api().remoting();
-    let begun = match remoting.begin_on(&connection, &command, now + hold + SLACK) {
-        Ok(Some(begun)) => begun,
-        Ok(None) => return Err(NO_ROOM),
-        Err(_) => return Err(Duration::ZERO),
-    };
-    state.last_connection = Some(connection.id());
-    state.pulled_at = now;
-    state.enter(Stage::Pulling);
+    let (begun, now) = send_held(member, state, &connection, &command, hold)?;
     begun.then(Box::new(PullCallback {
         member: Arc::downgrade(member),
         owned: owned.clone(),
@@ -108,6 +101,28 @@ fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -
         outcome: Outcome::Pending,
     }));
     Ok(())
+}
+
+/// Sends a pull or a pop, which the broker holds for up to `hold`. Returns the call and its beginning. The error is when to try
+/// again.
+pub(crate) fn send_held<'c, H: EncodeHeader>(
+    member: &Member,
+    state: &mut Ownership,
+    connection: &'c Connection,
+    command: &CommandRef<'_, H>,
+    hold: Duration,
+) -> Result<(BegunCall<'c>, Instant), Duration> {
+    let now = Instant::now();
+    let remoting = member.instance.api().remoting();
+    let begun = match remoting.begin_on(connection, command, now + hold + SLACK) {
+        Ok(Some(begun)) => begun,
+        Ok(None) => return Err(NO_ROOM),
+        Err(_) => return Err(Duration::ZERO),
+    };
+    state.last_connection = Some(connection.id());
+    state.pulled_at = now;
+    state.enter(Stage::Pulling);
+    Ok((begun, now))
 }
 
 /// The offset that a pull from the master carries with it. Offsets of a broadcast consumer lie here.
