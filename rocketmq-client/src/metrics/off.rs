@@ -20,11 +20,11 @@ impl ProducerMeter {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Messages;
+pub(crate) struct Messages(());
 
 impl Messages {
     pub(crate) fn new(_: usize) -> Self {
-        Self
+        Self(())
     }
 }
 

@@ -40,8 +40,8 @@ use crate::model::{Message, MessageExt};
 
 static ON: AtomicBool = AtomicBool::new(false);
 
-/// Has the producers and consumers of this process make spans, from now on; a consumer that was started before has none of its
-/// handlers. Call it once, when the tracer provider is installed: until then nothing is spent on spans.
+/// Turns spans on for the producers and consumers of this process. A consumer that was started before makes no spans of its
+/// handlers. Call it once, when the tracer provider is installed: until then spans cost nothing.
 ///
 /// ```
 /// opentelemetry::global::set_tracer_provider(opentelemetry::trace::noop::NoopTracerProvider::new()); // The provider of the SDK.
