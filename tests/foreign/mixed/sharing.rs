@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use super::{Client, Scene, bodies, everywhere, handled, repeats, until_handled, until_queues};
 use crate::members::{Join, Members, until};
 
-/// How many messages a member of this project may leave to be handled again: those that its 20 handlers have.
-const HANDLERS: usize = 20;
+/// How many messages may come again when a member of this project gives two queues up. Its 20 handlers have some, and finished
+/// messages behind an unfinished one come again too: on a busy machine, a quarter of a second of messages.
+const UNFINISHED: usize = 100;
 
 /// Java's members give queues up to a second after the others know of it: they rebalance once a second at most.
 const MOVED_IN_A_SECOND: usize = 250;
@@ -39,7 +40,8 @@ fn a_member_goes_on_where_a_member_of_the_other_client_left() {
 #[test]
 fn members_join_and_leave_under_load() {
     everywhere(async |scene: &Scene, first: Client, second: Client| {
-        let join = Join::new(&scene.group, &scene.topic);
+        // Only the commit at the release of a queue is soon enough.
+        let join = Join { persist: 60_000, ..Join::new(&scene.group, &scene.topic) };
         let load = scene.load();
         let (mut stays, mut comes) = (scene.members(first).await, scene.members(second).await);
         stays.join("a-stays", &join).await;
@@ -58,9 +60,13 @@ fn members_join_and_leave_under_load() {
         stays.leave("a-stays").await;
         let repeated = repeats(&handled(&[&stays, &comes]));
         eprintln!("{} messages, {} repeated", sent.len(), repeated.len());
-        // The queues move twice from the member that stays, and twice from the one that leaves after all of its messages.
-        let limit = if first == Client::Java { 2 * MOVED_IN_A_SECOND } else { 2 * HANDLERS };
-        assert!(repeated.len() <= limit, "{} repeated: {repeated:?}", repeated.len());
+        // Queues move twice from the member that stays, and twice from those that come and leave.
+        for (client, members) in [(first, "a-"), (second, "b-")] {
+            let limit = 2 * if client == Client::Java { MOVED_IN_A_SECOND } else { UNFINISHED };
+            let left: Vec<_> =
+                repeated.iter().filter(|(before, _)| before.member.starts_with(members)).collect();
+            assert!(left.len() <= limit, "{} repeated after {client:?}: {left:?}", left.len());
+        }
     });
 }
 
