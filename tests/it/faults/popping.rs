@@ -7,7 +7,8 @@ use std::time::Duration;
 use rocketmq::admin::{Brokers, MessageRequestMode};
 use rocketmq::client::MQClient;
 use rocketmq::conf::{ClientOption, ConsumerOption};
-use rocketmq::consumer::{ConsumerStats, PushConsumer, PushConsumerBuilder};
+use rocketmq::consumer::{ConsumeFailure, ConsumerStats, PushConsumer, PushConsumerBuilder};
+use rocketmq::model::mix_all;
 use rocketmq_namesrv_mock::{BrokerEvent, Fault, FaultAction, RequestCode};
 use rocketmq_remoting::protocol::ResponseCode;
 use tokio::time::{Instant, sleep};
@@ -230,6 +231,70 @@ fn c15_what_no_handler_has_begun_is_for_other_members_soon() {
             "shutdown: 7 of 7 with another member after {:?}",
             began.elapsed() - Duration::from_secs(120)
         ));
+    });
+}
+
+/// Only the handler's own word makes a message a dead letter.
+#[test]
+fn c15_a_handler_that_a_shutdown_stops_has_not_failed() {
+    simulate(async {
+        let scene = popping_scene().await;
+        let seen = Seen::default();
+        let change = |option: &mut ConsumerOption| {
+            option.set_max_reconsume_times(0).set_pop_invisible_time(60_000);
+        };
+        let collect = seen.clone();
+        let first = member(&scene, change).listener(move |message, context| {
+            collect.add(&message);
+            async move {
+                context.cancelled.cancelled().await;
+                Err::<(), ConsumeFailure>("told to stop".into())
+            }
+        });
+        let first = first.start().await.unwrap();
+        scene.send(bodies("m", 4)).await;
+        until("handlers run", || seen.distinct() == 4).await;
+        let began = Instant::now();
+        let report = first.shutdown().await.unwrap();
+        assert!(report.is_clean(), "{report:?}");
+        let second = member(&scene, change).listener({
+            let collect = seen.clone();
+            move |message, context| {
+                assert_eq!(context.reconsume_times, 0, "a stop counts as no failure");
+                collect.add(&message);
+                async {}
+            }
+        });
+        let second = second.start().await.unwrap();
+        until_within(Duration::from_secs(20), "all with the other member", || seen.all().len() == 8).await;
+        assert!(began.elapsed() < Duration::from_secs(10), "soon: {:?}", began.elapsed());
+        assert_eq!(scene.cluster.message_count(&mix_all::dlq_topic(GROUP)), 0);
+        assert_nothing_left(&second, &seen).await;
+        assert!(second.shutdown().await.unwrap().is_clean());
+    });
+}
+
+/// A busy broker has not looked at the handle: the request is repeated with it, in time.
+#[test]
+fn c15_a_busy_broker_is_asked_again_to_hide_a_message_for_longer() {
+    simulate(async {
+        for code in
+            [ResponseCode::SYSTEM_BUSY, ResponseCode::FLOW_CONTROL, ResponseCode::SERVICE_NOT_AVAILABLE]
+        {
+            let scene = popping_scene().await;
+            let seen = Seen::default();
+            let busy = FaultAction::Refuse { code, remark: "busy".to_owned() };
+            let fault = Fault::on(RequestCode::CHANGE_MESSAGE_INVISIBLETIME, busy).times(1);
+            scene.cluster.inject(fault);
+            let long = |option: &mut ConsumerOption| _ = option.set_pop_invisible_time(12_000);
+            let consumer = collecting(member(&scene, long), &seen, Duration::from_secs(30)).await;
+            scene.send(bodies("m", 1)).await;
+            until("it is acknowledged", || consumer.get_stats().unwrap().ack_count == 1).await;
+            assert_eq!(seen.all().len(), 1, "{code:?}: no other handler gets it");
+            assert_eq!(consumer.get_stats().unwrap().late_ack_count, 0);
+            assert_nothing_left(&consumer, &seen).await;
+            assert!(consumer.shutdown().await.unwrap().is_clean());
+        }
     });
 }
 

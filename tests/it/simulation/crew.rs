@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq::conf::ConsumerOption;
-use rocketmq::consumer::{ConsumerEvent, ConsumerEvents, MessageModel, PushConsumer};
+use rocketmq::consumer::{ConsumerEvent, ConsumerEvents, MessageModel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::line::Line;
 use super::listeners::Duty;
-use super::log::What;
-use super::plan::{GROUP, Mode, OTHER, TOPIC};
+use super::log::{Log, What};
+use super::plan::{GROUP, Kind, Mode, OTHER, TOPIC};
+use super::seat::Seat;
 use super::world::World;
 
 /// How long a handler may go on after its time.
@@ -25,7 +26,7 @@ const TICK: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) id: usize,
-    pub(super) consumer: PushConsumer,
+    pub(super) consumer: Seat,
     pub(super) line: Line,
     reader: Option<JoinHandle<()>>,
 }
@@ -44,6 +45,14 @@ fn option(world: &World, id: usize, line: &Line) -> ConsumerOption {
     option.set_timeout_grace(ms(GRACE)).set_suspend_current_queue_time(300);
     option.set_pull_threshold_for_queue(plan.threshold).set_pull_batch_size(plan.pull_batch);
     option.set_start_timeout(ms(START));
+    match plan.kind {
+        Kind::Push => {}
+        Kind::Pull => _ = option.set_auto_commit(!plan.by_hand),
+        Kind::Pop => {
+            option.set_client_rebalance(false).set_pop_invisible_time(ms(plan.invisible));
+            option.set_pop_batch_nums(plan.pull_batch);
+        }
+    }
     if plan.mode == Mode::Broadcast {
         option.set_message_model(MessageModel::Broadcasting);
         option.set_local_offset_store_dir(world.dir.to_string_lossy());
@@ -55,9 +64,8 @@ fn option(world: &World, id: usize, line: &Line) -> ConsumerOption {
 pub(super) async fn join(world: Arc<World>) {
     let id = world.next_member();
     let line = Line::new(&world.network);
-    let consumer = PushConsumer::new(option(&world, id, &line));
     let duty = Duty { plan: world.plan.clone(), log: world.log.clone(), member: id };
-    let reader = Arc::new(duty).begin(&consumer);
+    let (consumer, reader) = Seat::new(option(&world, id, &line), Arc::new(duty));
     tokio::spawn(note_events(world.clone(), id, consumer.events()));
     consumer.subscribe(TOPIC, world.plan.selector()).await.unwrap();
     if world.wants_other() {
@@ -116,9 +124,15 @@ fn words(event: &ConsumerEvent) -> String {
 
 /// Shuts a consumer down, and looks whether it keeps what it promises.
 pub(super) async fn leave(world: Arc<World>, member: Member, must_be_clean: bool) {
-    let Member { id, consumer, line, reader } = member;
+    let Member { id, consumer, line, mut reader } = member;
     let (log, began) = (&world.log, Instant::now());
     log.note(format_args!("m{id} leaves"));
+    if must_be_clean && world.plan.kind == Kind::Pull {
+        // The messages of the last poll are processed and committed first.
+        consumer.stop_polling();
+        end_reader(log, id, reader.take()).await;
+    }
+    let began = if world.plan.kind == Kind::Pull { Instant::now() } else { began };
     let report = consumer.shutdown_within(SHUTDOWN).await.unwrap();
     let took = began.elapsed();
     log.add(What::Gone { member: id });
@@ -129,14 +143,18 @@ pub(super) async fn leave(world: Arc<World>, member: Member, must_be_clean: bool
     if must_be_clean && !report.is_clean() {
         log.problem(format_args!("L6: the shutdown of m{id} left something in peace: {report:?}"));
     }
+    end_reader(log, id, reader).await;
+    drop(consumer);
+    world.keep(line);
+}
+
+async fn end_reader(log: &Log, id: usize, reader: Option<JoinHandle<()>>) {
     if let Some(mut reader) = reader
         && timeout(Duration::from_secs(20), &mut reader).await.is_err()
     {
         log.problem(format_args!("L3: the stream of m{id} does not end"));
         reader.abort();
     }
-    drop(consumer);
-    world.keep(line);
 }
 
 /// Drops a consumer without a shutdown.

@@ -17,6 +17,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::dice::Dice;
+use super::plan::Kind;
 use super::world::{Outcome, run};
 
 /// Seeds that found a defect: a start that ran out of time left a consumer that never rebalanced; a lock was renewed after it
@@ -40,7 +41,9 @@ const FOUND: [u64; 12] = [
     171_362_503_259_843,
 ];
 /// Seeds of each test.
-const SEEDS: u64 = 125;
+const SEEDS: u64 = 95;
+/// Seeds of each test of members that are polled, or that pop.
+const FEWER: u64 = 60;
 /// The real time that a run takes is measured in milliseconds: a run that takes longer is in an endless loop.
 const STUCK: Duration = Duration::from_secs(120);
 
@@ -54,15 +57,20 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-fn command(seed: u64) -> String {
+fn command(kind: Kind, seed: u64) -> String {
+    let room = match kind {
+        Kind::Push => "groups",
+        Kind::Pull => "pulling",
+        Kind::Pop => "popping",
+    };
     format!(
-        "SIMULATION_SEED={seed} cargo test --all-features --test it simulation::groups::one_seed -- --nocapture"
+        "SIMULATION_SEED={seed} cargo test --all-features --test it simulation::{room}::one_seed -- --nocapture"
     )
 }
 
 /// The problems of a seed; a panic is one, too.
-fn problems(seed: u64) -> Vec<String> {
-    match catch_unwind(AssertUnwindSafe(|| run(seed))) {
+fn problems(kind: Kind, seed: u64) -> Vec<String> {
+    match catch_unwind(AssertUnwindSafe(|| run(kind, seed))) {
         Ok(Outcome { problems, .. }) => problems,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
@@ -79,7 +87,7 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    fn new() -> Self {
+    fn new(kind: Kind) -> Self {
         let (alive, ended) = mpsc::channel::<()>();
         let seed = Arc::new(AtomicU64::new(0));
         let watched = seed.clone();
@@ -88,7 +96,7 @@ impl Watchdog {
             while ended.recv_timeout(STUCK) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let now = watched.load(Ordering::Relaxed);
                 if now == last {
-                    say(&format!("seed {now} does not end; it is repeated by\n{}", command(now)));
+                    say(&format!("seed {now} does not end; it is repeated by\n{}", command(kind, now)));
                     std::process::exit(101);
                 }
                 last = now;
@@ -98,17 +106,17 @@ impl Watchdog {
     }
 }
 
-fn run_all(seeds: impl Iterator<Item = u64>) {
-    let (watchdog, mut report, mut failed) = (Watchdog::new(), String::new(), 0);
+pub(super) fn run_all(kind: Kind, seeds: impl Iterator<Item = u64>) {
+    let (watchdog, mut report, mut failed) = (Watchdog::new(kind), String::new(), 0);
     for seed in seeds {
         watchdog.seed.store(seed, Ordering::Relaxed);
-        let problems = problems(seed);
+        let problems = problems(kind, seed);
         if !problems.is_empty() {
             failed += 1;
             say(&format!("seed {seed}: {} problems, the first: {}", problems.len(), problems[0]));
             if failed <= 5 {
                 let first = problems.iter().take(10).cloned().collect::<Vec<_>>().join("\n  ");
-                let _ = writeln!(report, "seed {seed}, repeated by\n{}\n  {first}", command(seed));
+                let _ = writeln!(report, "seed {seed}, repeated by\n{}\n  {first}", command(kind, seed));
             }
         }
     }
@@ -116,33 +124,33 @@ fn run_all(seeds: impl Iterator<Item = u64>) {
 }
 
 /// One of four parts of the seeds that are the same each time.
-fn fixed(part: u64) {
-    let count = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+pub(super) fn fixed(kind: Kind, part: u64) {
+    let count = number("SIMULATION_SEEDS").unwrap_or(if kind == Kind::Push { SEEDS } else { FEWER });
     let from = number("SIMULATION_FROM").unwrap_or(1) + part * count;
-    run_all(from..from + count);
+    run_all(kind, from..from + count);
 }
 
 /// One of four parts of the new seeds.
-fn fresh(part: u64) {
-    let count = number("SIMULATION_SEEDS").unwrap_or(SEEDS);
+pub(super) fn fresh(kind: Kind, part: u64) {
+    let count = number("SIMULATION_SEEDS").unwrap_or(if kind == Kind::Push { SEEDS } else { FEWER });
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     let base = number("SIMULATION_BASE").unwrap_or(now.wrapping_add(part << 32));
     // Short numbers are easier to pass on.
     let mut dice = Dice::new(base);
     say(&format!("simulation: {count} new seeds from SIMULATION_BASE={base}"));
-    run_all((0..count).map(|_| dice.next() >> 16));
+    run_all(kind, (0..count).map(|_| dice.next() >> 16));
 }
 
 macro_rules! parts {
     ($($part:literal $fixed:ident $fresh:ident)+) => {$(
         #[test]
         fn $fixed() {
-            fixed($part);
+            fixed(Kind::Push, $part);
         }
 
         #[test]
         fn $fresh() {
-            fresh($part);
+            fresh(Kind::Push, $part);
         }
     )+};
 }
@@ -156,13 +164,18 @@ parts! {
 
 #[test]
 fn seeds_that_found_defects() {
-    run_all(FOUND.into_iter());
+    run_all(Kind::Push, FOUND.into_iter());
 }
 
 #[test]
 fn one_seed() {
+    one(Kind::Push);
+}
+
+/// The run of `SIMULATION_SEED`.
+pub(super) fn one(kind: Kind) {
     let chosen = number("SIMULATION_SEED");
-    let outcome = run(chosen.unwrap_or(1));
+    let outcome = run(kind, chosen.unwrap_or(1));
     if chosen.is_some() {
         println!("{}", outcome.history);
         println!("healed after {:?}", outcome.healed);
@@ -172,12 +185,40 @@ fn one_seed() {
 
 #[test]
 fn a_run_repeats_for_its_seed() {
-    for seed in 1..=8 {
-        let (first, second) = (run(seed).history, run(seed).history);
-        for (number, (one, other)) in first.lines().zip(second.lines()).enumerate() {
-            assert_eq!(one, other, "line {number} of seed {seed}");
+    for kind in [Kind::Push, Kind::Pull, Kind::Pop] {
+        for seed in 1..=if kind == Kind::Push { 8 } else { 4 } {
+            let (first, second) = (run(kind, seed).history, run(kind, seed).history);
+            for (number, (one, other)) in first.lines().zip(second.lines()).enumerate() {
+                assert_eq!(one, other, "line {number} of seed {seed}, {kind:?}");
+            }
+            assert_eq!(first.len(), second.len());
         }
-        assert_eq!(first.len(), second.len());
+        assert_ne!(run(kind, 1).history, run(kind, 2).history, "another seed is another run");
     }
-    assert_ne!(run(1).history, run(2).history, "another seed is another run");
 }
+
+/// The tests of members of this kind.
+macro_rules! tests_of {
+    ($kind:expr) => {
+        #[test]
+        fn seeds_that_stay() {
+            crate::simulation::groups::fixed($kind, 0);
+        }
+
+        #[test]
+        fn seeds_that_are_new() {
+            crate::simulation::groups::fresh($kind, 0);
+        }
+
+        #[test]
+        fn seeds_that_found_defects() {
+            crate::simulation::groups::run_all($kind, FOUND.into_iter());
+        }
+
+        #[test]
+        fn one_seed() {
+            crate::simulation::groups::one($kind);
+        }
+    };
+}
+pub(super) use tests_of;

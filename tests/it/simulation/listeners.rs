@@ -1,5 +1,6 @@
 //! What handlers do with messages. A message behaves alike in each run of its seed, and at each member.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::time::sleep;
 
 use super::dice::Dice;
 use super::log::{End, Log};
-use super::plan::{Mode, Plan, kind, size, tag};
+use super::plan::{Kind, Mode, Plan, kind, size, tag};
 
 /// What the handlers of a member know.
 #[derive(Debug)]
@@ -97,7 +98,7 @@ impl Duty {
     }
 
     /// Reads a message, and looks whether it is as it was sent.
-    fn number(&self, message: &MessageExt) -> u32 {
+    pub(super) fn number(&self, message: &MessageExt) -> u32 {
         let text = str::from_utf8(message.body()).unwrap_or_default();
         let number = text.parse().unwrap_or(u32::MAX);
         let (size, topic) = (size(number).to_string(), super::world::topic_of(number));
@@ -120,6 +121,8 @@ impl Duty {
         let times = context.reconsume_times;
         // In order, a message that is to be a dead letter comes again while no broker takes it.
         let may_exceed = self.plan.mode == Mode::Orderly && !self.plan.calm;
+        // A broker counts each time that a popped message was not acknowledged, whatever the reason.
+        let may_exceed = may_exceed || self.plan.kind == Kind::Pop;
         if times > self.plan.max_reconsume_times && !may_exceed {
             self.log.problem(format_args!("L5: {number} comes after {times} failures"));
         }
@@ -136,7 +139,8 @@ impl Duty {
     ) -> Result<ConsumeOutcome, ConsumeFailure> {
         let number = self.number(message);
         let times = self.note_times(number, context);
-        let place = (&context.queue, message.queue_offset());
+        let queue = self.stored_in(message, &context.queue);
+        let place = (&*queue, message.queue_offset());
         let call = self.log.begin(self.member, self.scope(), place, (number, times));
         let act = self.act(number, times);
         if wait(&act, &context.cancelled).await {
@@ -169,7 +173,8 @@ impl Duty {
     ) -> Result<OrderlyOutcome, ConsumeFailure> {
         let number = self.number(message);
         let times = self.note_times(number, context);
-        let place = (&context.queue, message.queue_offset());
+        let queue = self.stored_in(message, &context.queue);
+        let place = (&*queue, message.queue_offset());
         let call = self.log.begin(self.member, 0, place, (number, times));
         let act = self.act(number, times);
         if wait(&act, &context.cancelled).await {
@@ -201,7 +206,8 @@ impl Duty {
         let numbers: Vec<u32> = messages.iter().map(|message| self.number(message)).collect();
         let mut calls = Vec::new();
         for (message, number) in messages.iter().zip(&numbers) {
-            let place = (&context.queue, message.queue_offset());
+            let queue = self.stored_in(message, &context.queue);
+            let place = (&*queue, message.queue_offset());
             let times = u32::try_from(message.reconsume_times()).unwrap_or_default();
             // A batch of one tells how often its message failed here, too.
             let times = if messages.len() == 1 { context.reconsume_times } else { times };
@@ -252,7 +258,10 @@ impl Duty {
         let failed = self.log.failures(number);
         let times = u32::try_from(delivery.reconsume_times()).unwrap_or_default();
         let queue = MessageQueue::new(self.read_from(&delivery), delivery.broker_name(), delivery.queue_id());
-        let call = self.log.begin(self.member, 0, (&queue, delivery.queue_offset()), (number, times));
+        let queue = self.stored_in(&delivery, &queue);
+        let call = self.log.begin(self.member, 0, (&*queue, delivery.queue_offset()), (number, times));
+        // The broker of a popped message also counts what no handler saw.
+        let failed = if self.plan.kind == Kind::Pop { failed.max(times) } else { failed };
         let act = self.act(number, failed);
         if act.outcome != Outcome::Hang {
             sleep_if(act.pause).await;
@@ -289,9 +298,22 @@ impl Duty {
         }
     }
 
+    /// The queue that holds the message.
+    fn stored_in<'a>(&self, message: &MessageExt, queue: &'a MessageQueue) -> Cow<'a, MessageQueue> {
+        match self.plan.kind {
+            Kind::Push | Kind::Pull => Cow::Borrowed(queue),
+            Kind::Pop => Cow::Owned(super::popping::place(message, queue)),
+        }
+    }
+
+    /// How long a message that cannot fail takes.
+    pub(super) fn pause(&self, number: u32) -> Duration {
+        self.act(number, 0).pause
+    }
+
     /// The topic that a message was read from: one that comes again shows the topic that it was sent to.
     fn read_from(&self, message: &MessageExt) -> String {
-        if message.reconsume_times() > 0 {
+        if message.reconsume_times() > 0 && self.plan.kind == Kind::Push {
             rocketmq::model::mix_all::retry_topic(super::plan::GROUP)
         } else {
             message.topic().to_owned()

@@ -4,6 +4,7 @@
 //! - `groups`: the tests of consumer groups, one run for each seed, and how to replay a seed
 //! - `plan`: what a seed decides: the cluster, the group, and what happens when
 //! - `world`: a run: cluster, network, producer, and its end; `steps`: what happens to it
+//! - `pulling`, `popping`: members that are polled, and members that pop; `seat`: a consumer of any kind
 //! - `crew`: the consumers of a run; `listeners`: what their handlers do
 //! - `trouble`: faults of servers and answers
 //! - `line`: the network of one consumer, which can fail apart from the others
@@ -18,7 +19,10 @@ mod line;
 mod listeners;
 mod log;
 mod plan;
+mod popping;
 mod producers;
+mod pulling;
+mod seat;
 mod steps;
 mod trouble;
 mod world;

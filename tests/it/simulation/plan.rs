@@ -5,6 +5,7 @@ use std::time::Duration;
 use rocketmq::consumer::{ConsumeFromWhere, MessageSelector};
 
 use super::dice::Dice;
+use super::pulling::To;
 use super::trouble::{self, Trouble};
 
 pub(super) const TOPIC: &str = "T";
@@ -20,6 +21,17 @@ pub(super) enum Mode {
     Orderly,
     Stream,
     Broadcast,
+}
+
+/// How members fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// They pull, and listeners or a stream get the messages.
+    Push,
+    /// They are polled.
+    Pull,
+    /// They pop, and listeners or a stream get the messages.
+    Pop,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +79,23 @@ pub(super) enum Step {
     /// An operator moves the group on one queue, by this part of the queue in percent.
     Reset(u64),
     ForgetLocks,
+    /// A member that is polled moves one of its queues.
+    Seek(usize, usize, To),
+    /// An operator has the group pop, or pull.
+    Switch(bool),
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) seed: u64,
+    pub(super) kind: Kind,
     pub(super) mode: Mode,
+    /// Polled members commit by hand.
+    pub(super) by_hand: bool,
+    /// How long popped messages are hidden.
+    pub(super) invisible: Duration,
+    /// The group pops in part of the time only.
+    pub(super) switches: bool,
     pub(super) filter: Filter,
     pub(super) from: ConsumeFromWhere,
     pub(super) brokers: usize,
@@ -97,6 +120,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    pub(super) fn of(kind: Kind, seed: u64) -> Self {
+        match kind {
+            Kind::Push => Self::new(seed),
+            Kind::Pull => Self::pulling(seed),
+            Kind::Pop => Self::popping(seed),
+        }
+    }
+
     pub(super) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let dice = &mut dice;
@@ -111,7 +142,11 @@ impl Plan {
         let sends = dice.range(10..=90);
         let mut plan = Self {
             seed,
+            kind: Kind::Push,
             mode,
+            by_hand: false,
+            invisible: Duration::ZERO,
+            switches: false,
             filter: dice.pick(&[Filter::All, Filter::All, Filter::Tags, Filter::Sql]),
             from,
             brokers,
@@ -205,6 +240,9 @@ impl Plan {
         let mut dice = Dice::new(self.seed ^ (u64::from(number) << 32));
         dice.next();
         let can_ask = !matches!(self.mode, Mode::Orderly);
+        if self.kind == Kind::Pull {
+            return (0, false);
+        }
         match dice.range(0..=99) {
             0..=71 => (0, false),
             72..=83 => (1, false),

@@ -92,6 +92,12 @@ impl World {
             Step::Trouble(trouble) => self.cluster.inject(*trouble),
             Step::Reset(part) => self.reset(part, tasks),
             Step::ForgetLocks => _ = self.cluster.forget_locks(GROUP),
+            Step::Seek(which, queue, to) => {
+                if let Some(member) = self.with(which, |member| (member.id, member.consumer.clone())) {
+                    tasks.spawn(async move { world.seek(member, queue, to).await });
+                }
+            }
+            Step::Switch(pops) => _ = tasks.spawn(async move { world.switch(pops).await }),
         }
     }
 

@@ -106,7 +106,7 @@ pub(super) fn broker_name(index: usize) -> String {
     format!("broker-{}", ["a", "b", "c"][index])
 }
 
-fn action(dice: &mut Dice, code: RequestCode) -> FaultAction {
+pub(super) fn action(dice: &mut Dice, code: RequestCode) -> FaultAction {
     let refusals = [1, 2, 2, 14, 215, 24, 25, 9999].map(ResponseCode);
     match dice.range(0..=14) {
         0..=3 => FaultAction::Refuse { code: dice.pick(&refusals), remark: "simulated".into() },

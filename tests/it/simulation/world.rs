@@ -19,7 +19,8 @@ use super::checker::{self, Kept, Record};
 use super::crew::{self, Member};
 use super::line::Line;
 use super::log::{Entry, Log, What, short};
-use super::plan::{GROUP, Mode, OTHER, Plan, Server, TOPIC, kind, size, tag};
+use super::plan::{GROUP, Kind, Mode, OTHER, Plan, Server, TOPIC, kind, size, tag};
+use super::popping;
 use super::trouble::broker_name;
 
 /// After the last fault the group has this long to finish everything: a member that vanished is given up after 120 s, a
@@ -68,8 +69,8 @@ pub(super) fn topic_of(number: u32) -> &'static str {
 }
 
 /// Runs a seed.
-pub(super) fn run(seed: u64) -> Outcome {
-    let plan = Arc::new(Plan::new(seed));
+pub(super) fn run(kind: Kind, seed: u64) -> Outcome {
+    let plan = Arc::new(Plan::of(kind, seed));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     // Tests that run at the same time may run one seed: each run has a directory of its own.
@@ -123,6 +124,9 @@ impl World {
     /// The whole run.
     async fn live(self: Arc<Self>) -> Outcome {
         self.log.note(format_args!("{:?}", self.plan));
+        if self.plan.kind == Kind::Pop {
+            self.switch(true).await;
+        }
         let producer = self.producer();
         producer.start().await.unwrap();
         for _ in 0..self.plan.early {
@@ -250,7 +254,12 @@ impl World {
             return left;
         }
         let mut queues = BTreeSet::new();
-        let mut topics = vec![TOPIC.to_owned(), mix_all::retry_topic(GROUP)];
+        let mut topics = vec![TOPIC.to_owned()];
+        match self.plan.kind {
+            Kind::Push => topics.push(mix_all::retry_topic(GROUP)),
+            Kind::Pull => {}
+            Kind::Pop => topics.extend(popping::retry_topics().into_iter().take(1)),
+        }
         topics.extend(self.wants_other().then(|| OTHER.to_owned()));
         for offsets in topics.iter().flat_map(|topic| self.cluster.queue_offsets(topic)) {
             let committed = self.cluster.committed_offset(GROUP, &offsets.queue);
@@ -261,6 +270,10 @@ impl World {
                 left.push(format!("L2: {queue} is committed to {committed:?} of {}", offsets.max));
             }
             queues.insert(offsets.queue);
+        }
+        if self.plan.kind == Kind::Pop {
+            left.extend(self.unacknowledged());
+            return left;
         }
         let mut owned: Vec<_> =
             self.members().iter().flat_map(|member| member.consumer.assignment()).collect();
@@ -366,7 +379,8 @@ impl World {
 
     fn judge(&self, healed: Option<Duration>, history: &[HistoryEntry]) -> Outcome {
         let (entries, mut problems) = self.log.take();
-        let retry = self.records(&mix_all::retry_topic(GROUP));
+        let mut retry = self.records(&mix_all::retry_topic(GROUP));
+        popping::retry_topics().iter().for_each(|topic| retry.extend(self.records(topic)));
         let kept = Kept {
             plan: &self.plan,
             entries: &entries,

@@ -12,17 +12,17 @@ use crate::error::{MQClientError, with_causes};
 use crate::waiting;
 
 /// Messages that are handed back are visible again after this time; a broker needs some seconds more for it.
-const AT_ONCE: Duration = Duration::from_secs(1);
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
 /// The number of requests that are under way at the same time.
 const AT_A_TIME: usize = 64;
 
-/// Asks the broker to hand a message that failed out again after this time (200053). False: nothing was to be sent, because the
-/// message comes again by itself. If the broker refuses or does not answer, the message comes again at the end of its invisible time.
+/// Asks the broker to hand a message out again after this time (200053); an `uncounted` delivery is none of its failures. False:
+/// nothing was to be sent, because the message comes again by itself. If the broker refuses or does not answer, the message comes again at the end of its invisible time.
 pub(crate) async fn put_off(
     member: &Member,
     owned: &OwnedQueue,
     number: i64,
-    after: Duration,
+    (after, uncounted): (Duration, bool),
 ) -> Result<bool, MQClientError> {
     loop {
         let mut settled = std::pin::pin!(owned.settled.notified());
@@ -33,7 +33,9 @@ pub(crate) async fn put_off(
             (!book.is_extending(number)).then(|| book.give_up(number, Instant::now()))
         };
         match given_up {
-            Some(Some(handle)) => return change(member, owned, &handle, after, false).await.map(|_| true),
+            Some(Some(handle)) => {
+                return change(member, owned, &handle, after, uncounted).await.map(|_| true);
+            }
             Some(None) => return Ok(false),
             None => settled.await,
         }

@@ -8,7 +8,7 @@ use super::PopHandle;
 
 /// How long a broker's least lag counts.
 const LAG_COUNTS: Duration = Duration::from_secs(60);
-/// When to try again after a request that could not be sent.
+/// When to try again after a request that could not be sent, or that a busy broker did not carry out.
 const UNSENT: Duration = Duration::from_secs(1);
 
 /// The popped messages of one queue that are not acknowledged, by their numbers in its window. `now` is an argument.
@@ -68,7 +68,7 @@ pub(crate) enum Extended {
     To(PopHandle),
     /// The broker did not answer, or refused.
     Unknown,
-    /// The request did not go out.
+    /// The request did not go out, or the broker was too busy for it.
     Unsent,
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rocketmq_remoting::protocol::ResponseCode;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::again::change;
@@ -12,6 +13,9 @@ use crate::waiting;
 
 /// The number of requests that are under way at the same time.
 const AT_A_TIME: usize = 64;
+/// The answers of a broker that has not carried a request out.
+const TOO_BUSY: [ResponseCode; 3] =
+    [ResponseCode::SYSTEM_BUSY, ResponseCode::SERVICE_NOT_AVAILABLE, ResponseCode::FLOW_CONTROL];
 /// When to look again if no message asks for it earlier.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -109,6 +113,11 @@ async fn ask(member: &Member, owned: &OwnedQueue, number: i64, handle: &PopHandl
             let asked = change(member, owned, handle, member.settings.pop.invisible, false);
             match timeout_at(until, asked).await {
                 Ok(Ok(handle)) => return (sent, Extended::To(handle)),
+                // It has not looked at the handle, which is as good as before.
+                Ok(Err(error)) if error.response_code().is_some_and(|code| TOO_BUSY.contains(&code)) => {
+                    tracing::debug!(queue = %owned.queue, error = with_causes(&error), "a busy broker is asked again");
+                    return (sent, Extended::Unsent);
+                }
                 Ok(Err(error)) => with_causes(&error).to_string(),
                 Err(_) => "no answer in time".to_owned(),
             }

@@ -24,7 +24,7 @@ mod start;
 mod tests;
 
 pub(crate) use acker::{all_acked, keep_acking};
-pub(crate) use again::{hand_back, hand_back_all, put_off};
+pub(crate) use again::{AT_ONCE, hand_back, hand_back_all, put_off};
 pub(crate) use book::{Ack, Extended, PopBook};
 pub(crate) use handle::{PopHandle, PopHandles, pop_retry_topic};
 pub(crate) use keeper::keep_hidden;

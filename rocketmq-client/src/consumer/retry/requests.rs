@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, StepFailure};
 use crate::consumer::member::{Member, OwnedQueue, Parked};
-use crate::consumer::pop::put_off;
+use crate::consumer::pop::{AT_ONCE, put_off};
 use crate::consumer::pull::settle;
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 use crate::error::MQClientError;
@@ -51,9 +51,13 @@ pub(crate) async fn place(
         dead_letter: failing.dead_letter,
         may_hold_locks: member.settings.orderly || member.company().may_hold_locks(Instant::now()),
     };
-    if owned.is_pop && !plan.is_dead(message) {
+    // A handler that was told to stop leaves its message to other members: that is no failure of the message.
+    let is_left = owned.is_pop && !failing.dead_letter && owned.lock().is_released();
+    if is_left || owned.is_pop && !plan.is_dead(message) {
         // The message is its broker's again, at the latest when its time is over.
-        match put_off(member, owned, offset, plan.delay(message)).await {
+        let after = if is_left { AT_ONCE } else { plan.delay(message) };
+        match put_off(member, owned, offset, (after, is_left)).await {
+            Ok(is_sent) if is_left => member.recorder.handed_back(u64::from(is_sent)),
             Ok(is_sent) => member.recorder.sent_back(u64::from(is_sent)),
             Err(error) => tell_failed(member, owned, message, 1, &RetryStep::HandleAgain(until), error),
         }

@@ -17,7 +17,7 @@
 //! | L7 | an idle group asks for little |
 //!
 //! - here: what the rules look at; S1, S3, L5. `passage`: what handlers did with each stored message. `order`: S4, S5.
-//!   `commits`: S6, S7
+//!   `commits`: S6, S7. What holds for members that pop stands in `popping`
 
 mod commits;
 mod order;
@@ -30,8 +30,9 @@ use rocketmq::model::MessageQueue;
 use rocketmq_namesrv_mock::{BrokerEvent, HistoryEntry};
 
 use super::log::{End, Entry, What, short};
-use super::plan::{Mode, Plan, Step};
-use passage::Passages;
+use super::plan::{Kind, Mode, Plan, Step};
+use super::popping;
+pub(super) use passage::Passages;
 
 /// A stored message at the end of a run.
 #[derive(Debug, Clone)]
@@ -61,7 +62,7 @@ pub(super) struct Kept<'a> {
 
 impl Kept<'_> {
     /// When an event happened, by the clock of the log.
-    fn at(&self, entry: &HistoryEntry) -> Duration {
+    pub(super) fn at(&self, entry: &HistoryEntry) -> Duration {
         entry.at.duration_since(self.base).unwrap_or_default()
     }
 
@@ -75,10 +76,14 @@ pub(super) fn check(kept: &Kept<'_>) -> Vec<String> {
     let mut problems = Vec::new();
     let passages = Passages::new(kept);
     acknowledged_messages_are_stored(kept, &passages, &mut problems);
-    failures_are_counted(kept, &mut problems);
+    if kept.plan.kind != Kind::Pop {
+        failures_are_counted(kept, &mut problems);
+    }
     dead_letters_failed(kept, &mut problems);
     order::check(kept, &passages, &mut problems);
-    if !kept.is_broadcast() {
+    if kept.plan.kind == Kind::Pop {
+        popping::check(kept, &passages, &mut problems);
+    } else if !kept.is_broadcast() {
         commits::check(kept, &passages, &mut problems);
     }
     problems

@@ -9,7 +9,7 @@ use rocketmq_namesrv_mock::BrokerEvent;
 use super::passage::{Passage, Passages, Stored};
 use super::{Kept, short};
 use crate::simulation::log::{End, What};
-use crate::simulation::plan::{Mode, Step};
+use crate::simulation::plan::{Kind, Mode, Step};
 
 /// A handler that takes longer may still run when its queue goes to another member.
 const DRAIN: Duration = Duration::from_millis(300);
@@ -17,7 +17,15 @@ const DRAIN: Duration = Duration::from_millis(300);
 const BELIEF: Duration = Duration::from_secs(31);
 
 pub(super) fn check(kept: &Kept<'_>, passages: &Passages<'_>, problems: &mut Vec<String>) {
+    // Popped messages belong to the member that has them, whoever has the queue.
+    let pops = kept.plan.kind == Kind::Pop;
     for (queue, stored) in &passages.queues {
+        if pops {
+            if kept.plan.mode == Mode::Orderly {
+                order_is_strict(kept, queue, stored, problems);
+            }
+            continue;
+        }
         nothing_comes_again_without_a_cause(kept, queue, stored, problems);
         first_deliveries_ascend(kept, queue, stored, problems);
         if kept.plan.mode == Mode::Orderly {
@@ -59,6 +67,7 @@ fn nothing_comes_again_without_a_cause(
             };
             if kept.plan.calm
                 && kept.plan.mode != Mode::Broadcast
+                && kept.plan.kind != Kind::Pull
                 && earlier.iter().any(|before| causeless(&before))
             {
                 problems.push(format!("S4: in peace, {} comes again after its success", what()));
@@ -126,6 +135,10 @@ fn order_is_strict(
         if !excused && finished.is_none_or(|own| bar.is_some_and(|bar| own > bar)) && bar.is_some() {
             (bar, last) = (*finished, *number);
         }
+    }
+    // The time of a popped message may be over while its handler runs.
+    if kept.plan.kind == Kind::Pop && !kept.plan.calm {
+        return;
     }
     let forgotten = locks_forgotten(kept, queue);
     let mut all: Vec<(&Passage, u32)> = Vec::new();

@@ -12,7 +12,7 @@ use crate::simulation::plan::{OTHER, TOPIC};
 
 /// One handler with one message.
 #[derive(Debug, Clone)]
-pub(super) struct Passage {
+pub(crate) struct Passage {
     pub(super) member: usize,
     /// Counts how often the member had taken the queue before.
     pub(super) ownership: usize,
@@ -23,18 +23,18 @@ pub(super) struct Passage {
 
 /// A stored message.
 #[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) number: u32,
-    pub(super) passages: Vec<Passage>,
+pub(crate) struct Stored {
+    pub(crate) number: u32,
+    pub(crate) passages: Vec<Passage>,
     /// When nothing was left to do for it at this place: a handler had success, or a broker took a copy. `None`: never.
-    pub(super) finished: Option<Duration>,
+    pub(crate) finished: Option<Duration>,
     /// The group need not get it: a filter, a reset, or the start of the group leaves it out.
-    pub(super) excused: bool,
+    pub(crate) excused: bool,
 }
 
 /// The stored messages by queue and offset.
-pub(super) struct Passages<'a> {
-    pub(super) queues: BTreeMap<&'a MessageQueue, BTreeMap<i64, Stored>>,
+pub(crate) struct Passages<'a> {
+    pub(crate) queues: BTreeMap<&'a MessageQueue, BTreeMap<i64, Stored>>,
 }
 
 impl<'a> Passages<'a> {
