@@ -24,9 +24,9 @@ use super::world::{Outcome, run};
 /// was given back; a new subscription began its queues twice; a member without its lock committed over the next owner; a member
 /// whose last notices told nothing new gave its queues up too late (twice); a member that took a queue for a moment left a lower
 /// offset behind; a release committed what was finished only after its last handler (twice); a start took
-/// longer than it may; a member that had been away committed over the next owner; and the checker took messages that came once
-/// more for a group that asks too much.
-const FOUND: [u64; 12] = [
+/// longer than it may; a member that had been away committed over the next owner; an offset of a pull without an answer was taken
+/// for a reset; and the checker took messages that came once more for a group that asks too much.
+const FOUND: [u64; 13] = [
     115_939_724_409_717,
     224_061_335_742_829,
     234_302_079_565_237,
@@ -38,6 +38,7 @@ const FOUND: [u64; 12] = [
     110_911_593_080_933,
     228_253_690_279_168,
     274_944_856_618_296,
+    129_878_474_942_581,
     171_362_503_259_843,
 ];
 /// Seeds of each test.

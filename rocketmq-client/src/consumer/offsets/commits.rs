@@ -5,9 +5,9 @@ use rustc_hash::FxHashMap;
 
 use crate::consumer::window::Generation;
 
-/// How many acknowledged commits are remembered. Brokers save offsets each 5 s, so that a broker that was killed may know an
-/// older one of them.
-const PAST: usize = 4;
+/// For how many intervals of commits the offset of a broker is remembered. Brokers save offsets each 5 s, so that a broker that
+/// was killed may know an older one.
+const PAST: usize = 8;
 
 /// Which offsets have to be committed, queue by queue.
 ///
@@ -59,8 +59,8 @@ struct QueueCommits {
     in_flight: Option<(Generation, i64)>,
     /// What a pull carries that is not answered.
     riding: Option<i64>,
-    /// Earlier acknowledged offsets, the oldest first.
-    past: [Option<i64>; PAST],
+    /// What the broker had at the ends of the last intervals, the oldest first; before the first of them, where the ownership began.
+    past: [i64; PAST],
     /// The lowest and the highest offset of ours that the broker may have as long as it has not acknowledged the position that was
     /// set anew in their place.
     replaced: Option<(i64, i64)>,
@@ -86,7 +86,7 @@ impl CommitTable {
             acknowledged: committed,
             in_flight,
             riding: None,
-            past: [None; PAST],
+            past: [committed.unwrap_or(offset).min(offset); PAST],
             replaced,
             released: false,
         };
@@ -108,14 +108,15 @@ impl CommitTable {
         }
     }
 
-    /// Takes the offsets to send now: all dirty offsets of these queues without a commit in flight, by broker. Each is in flight until
-    /// [`acknowledged`](Self::acknowledged) or [`failed`](Self::failed).
+    /// Takes the offsets to send at the end of an interval: all dirty offsets of these queues without a commit in flight, by broker.
+    /// Each is in flight until [`acknowledged`](Self::acknowledged) or [`failed`](Self::failed).
     pub(crate) fn take_due(
         &mut self,
         of: impl Fn(&MessageQueue) -> bool,
     ) -> FxHashMap<Arc<str>, Vec<Commit>> {
         let mut due: FxHashMap<Arc<str>, Vec<Commit>> = FxHashMap::default();
         for (queue, entry) in &mut self.queues {
+            entry.remember();
             if !entry.released && entry.is_due() && of(queue) {
                 due.entry(queue.shared_broker_name().clone()).or_default().push(entry.send(queue));
             }
@@ -222,16 +223,12 @@ impl CommitTable {
         if [Some(entry.offset), entry.acknowledged, in_flight].contains(&Some(read)) {
             return Some(ReadBack::Ours);
         }
-        // Offsets that rode on pulls are not remembered one by one: all between two commits may have been ours.
-        if entry.replaced.is_some_and(|(lowest, highest)| (lowest..=highest).contains(&read)) {
-            return Some(ReadBack::Older);
+        let (lowest, highest) = entry.range();
+        if !(lowest..=highest).contains(&read) {
+            return Some(ReadBack::Foreign);
         }
-        let oldest = entry.past.iter().flatten().chain(&entry.acknowledged).min();
-        if oldest.is_some_and(|&oldest| (oldest..=entry.offset).contains(&read)) {
-            entry.acknowledged = Some(read);
-            return Some(ReadBack::Older);
-        }
-        Some(ReadBack::Foreign)
+        entry.acknowledged = Some(read).filter(|read| *read < entry.offset);
+        Some(ReadBack::Older)
     }
 
     fn live(&mut self, queue: &MessageQueue, generation: Generation) -> Option<&mut QueueCommits> {
@@ -252,11 +249,13 @@ impl CommitTable {
 }
 
 impl QueueCommits {
-    /// The lowest and the highest offset that the broker may have from here.
+    /// The lowest and the highest offset that the broker may have from here. What failed, and what rode on pulls, is not remembered
+    /// one by one: all between two offsets of ours may have been ours.
     fn range(&self) -> (i64, i64) {
         let (lowest, highest) = self.replaced.unwrap_or((self.offset, self.offset));
         let flying = self.in_flight.map(|(_, offset)| offset);
-        let all = self.past.into_iter().chain([self.acknowledged, flying, self.riding]).flatten();
+        let sent = [self.acknowledged, flying, self.riding].into_iter().flatten();
+        let all = sent.chain(self.past);
         all.fold((lowest.min(self.offset), highest.max(self.offset)), |(low, high), offset| {
             (low.min(offset), high.max(offset))
         })
@@ -269,8 +268,14 @@ impl QueueCommits {
     fn acknowledge(&mut self, offset: i64) {
         self.acknowledged = Some(offset);
         self.replaced = None;
-        self.past.rotate_left(1);
-        self.past[PAST - 1] = Some(offset);
+    }
+
+    /// While the offset of the broker is not known, the last that is known stands.
+    fn remember(&mut self) {
+        if let Some(acknowledged) = self.acknowledged {
+            self.past.rotate_left(1);
+            self.past[PAST - 1] = acknowledged;
+        }
     }
 
     fn send(&mut self, queue: &MessageQueue) -> Commit {

@@ -181,6 +181,53 @@ fn what_a_broker_knows_after_a_reconnect_is_ours_older_or_a_reset() {
     assert_eq!(due(&mut table), [("a".to_owned(), 15)], "the broker gets it again");
 }
 
+#[test]
+fn an_offset_without_an_answer_is_not_the_word_of_another() {
+    let (mut table, queue, generation) = owned();
+    // A broker without an offset of the queue takes 12 with a pull, and its answer is lost; then it takes a commit without an answer.
+    table.lost(&queue, generation);
+    table.advance(&queue, generation, 12);
+    assert_eq!(table.ride(&queue, generation), Some(12));
+    assert_eq!(table.read_back(&queue, generation, 12), Some(ReadBack::Ours));
+    table.advance(&queue, generation, 14);
+    assert_eq!(table.ride(&queue, generation), Some(14));
+    assert_eq!(table.read_back(&queue, generation, 12), Some(ReadBack::Older));
+    let commit = table.take_due_of(&queue, generation).unwrap();
+    table.failed(&commit);
+    table.lost(&queue, generation);
+    table.advance(&queue, generation, 17);
+    assert_eq!(table.read_back(&queue, generation, 14), Some(ReadBack::Older));
+    assert_eq!(table.read_back(&queue, generation, 9), Some(ReadBack::Foreign));
+    assert_eq!(due(&mut table), [("a".to_owned(), 17)]);
+}
+
+#[test]
+fn an_offset_of_long_ago_is_a_reset() {
+    for (intervals, verdict) in [(7, ReadBack::Older), (8, ReadBack::Foreign)] {
+        let (mut table, queue, generation) = owned();
+        for offset in 11..11 + intervals {
+            table.advance(&queue, generation, offset);
+            assert_eq!(table.ride(&queue, generation), Some(offset));
+            table.rode(&queue, generation, offset);
+            assert_eq!(due(&mut table), [], "an interval ends");
+        }
+        assert_eq!(table.read_back(&queue, generation, 10), Some(verdict), "{intervals}");
+    }
+}
+
+#[test]
+fn a_lower_offset_of_the_user_may_be_lost_for_an_earlier_one() {
+    let (mut table, queue, generation) = owned();
+    table.advance(&queue, generation, 20);
+    let commit = table.take_due_of(&queue, generation).unwrap();
+    table.acknowledged(&commit);
+    assert_eq!(due(&mut table), []);
+    table.set(&queue, generation, 5);
+    assert_eq!(table.read_back(&queue, generation, 20), Some(ReadBack::Older));
+    assert_eq!(table.committed(&queue), None);
+    assert_eq!(due(&mut table), [("a".to_owned(), 5)]);
+}
+
 /// What a driver may do with one queue.
 #[derive(Debug, Clone, Copy)]
 enum Doing {
