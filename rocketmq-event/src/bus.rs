@@ -107,6 +107,10 @@ impl Bus {
         &self.backend
     }
 
+    pub(crate) fn service(&self) -> &ByteString {
+        &self.service
+    }
+
     /// A producer for a stream, which is created if it does not exist and the broker lets us.
     ///
     /// # Errors

@@ -55,6 +55,7 @@
 //! | publishing, and whether a failed event is stored | [`publish`] |
 //! | handlers, failures, retries, middleware, shutdown | [`consume`] |
 //! | dead letters: reading, counting, putting back | [`dead`] |
+//! | event sourcing: append with the expected version, replay, snapshots | [`store`] |
 //! | tests of handlers without a broker | [`mod@test`] |
 //! | brokers: their contract, and the broker in memory | [`backend`] |
 
@@ -65,6 +66,7 @@ pub mod dead;
 mod error;
 pub mod event;
 pub mod publish;
+pub mod store;
 pub mod test;
 
 pub use backend::Start;
@@ -77,3 +79,4 @@ pub use dead::{DeadLetter, DeadLetters};
 pub use error::SharedError;
 pub use event::{Envelope, Event, EventId, EventType, Format, Headers, Position};
 pub use publish::{EventPublisher, MessageProducer, Outcome, PublishError, PublishErrorKind, Receipt};
+pub use store::EventStore;

@@ -41,6 +41,16 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// When the broker refuses or cannot be reached.
     async fn ensure(&self, destination: &Destination) -> Result<(), BackendError>;
 
+    /// Creates what [`log`](Self::log) reads, if it does not exist and the user allows that. What is created here keeps its messages for
+    /// ever, where that can be said for one stream alone. A broker whose streams keep no messages keeps in the log what is published from
+    /// then on. By default a stream is its log.
+    ///
+    /// # Errors
+    /// When the broker refuses, keeps no logs, or cannot be reached.
+    async fn ensure_log(&self, stream: &str) -> Result<(), BackendError> {
+        self.ensure(&Destination::Stream(stream.into())).await
+    }
+
     /// Stores messages, pipelined, and returns one result for each, in the order of `batch`. `Ok` means that the broker has
     /// said that it has the message, with the durability that [`Stored`] tells; and, for a stream that routes, that at least a queue
     /// took it: a message that no queue takes is `NoRoute`, if [`Abilities::routes`]. Messages of equal key in one batch, and of
@@ -134,8 +144,19 @@ pub trait LogReader: Debug + Send {
     /// `Truncated` when the next message was deleted before it was read.
     async fn next(&mut self) -> Result<Incoming, LogError>;
 
-    /// Where `next` goes on.
+    /// Where `next` goes on. Behind [`Backend::log`] that is the oldest message of each place that `from` did not name.
     fn positions(&self) -> Positions;
+
+    /// Reads this place alone from now on. The first messages may be older than the one at `offset`, which is not left out.
+    ///
+    /// # Errors
+    /// When the broker refuses or cannot be reached, or there is no such place.
+    async fn seek(&mut self, place: &str, offset: u64) -> Result<(), LogError>;
+
+    /// The caller waits for a message of this place: a reader that asks one place after the other asks this place next.
+    fn prefer(&mut self, place: &str) {
+        let _ = place;
+    }
 
     /// The ends of all places, now: the offset that the next message of each place will have.
     ///

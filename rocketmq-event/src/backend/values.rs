@@ -159,7 +159,7 @@ pub struct Abilities {
     pub routes: bool,
     /// A new group can begin with events that were published before it existed.
     pub starts_in_the_past: bool,
-    /// A stream can be read without a group, from any position.
+    /// A stream can be read without a group, from any position, behind [`Backend::ensure_log`](super::Backend::ensure_log).
     pub log: bool,
     /// Receipts and deliveries tell offsets.
     pub numbers: bool,

@@ -27,6 +27,10 @@ impl Backend for Faulty {
         self.inner.ensure(destination).await
     }
 
+    async fn ensure_log(&self, stream: &str) -> Result<(), BackendError> {
+        self.inner.ensure_log(stream).await
+    }
+
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
         if !batch.iter().any(|message| (self.refuses)(&message.destination)) {
             return self.inner.publish(batch).await;

@@ -3,6 +3,7 @@
 //! - `cases`: the cases, by topic, each a function; `cases::ALL` lists them
 //! - `faulty`: a backend that refuses what a case says
 //! - `lab`: what a case works with: buses, a stream of its own, recorders
+//! - `logs`: a backend whose log loses answers, or its beginning
 //! - `rigs`: the backends, and how each is started
 //! - `table`: runs the cases and writes the results
 //!
@@ -13,6 +14,7 @@
 mod cases;
 mod faulty;
 mod lab;
+mod logs;
 mod rigs;
 mod table;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rocketmq_event::backend::{
-    Backend, Destination, Incoming, Notices, Outgoing, Source, Start, SubscriptionSpec,
+    Backend, Destination, Incoming, Notices, Outgoing, Positions, Source, Start, SubscriptionSpec,
 };
 use rocketmq_event::event::{FailureKind, Pattern};
 use rocketmq_event::{Bus, Envelope};
@@ -114,6 +114,7 @@ pub(crate) async fn holds(bus: &Bus) {
         within(dead_letters(desk("dead-letters"))),
         within(by_key(desk("by-key"))),
         within(latest(desk("latest"))),
+        within(log(desk("log"))),
     );
 }
 
@@ -197,6 +198,35 @@ async fn latest(desk: Desk<'_>) {
     desk.publish(desk.to_all(), [3]).await;
     assert_eq!(number(&next(&*late).await), 3);
     assert_eq!(numbers(&take(&*early, 4).await), [0, 1, 2, 3]);
+}
+
+/// A log is read from its beginning to its end, and one place of it from anywhere.
+async fn log(desk: Desk<'_>) {
+    desk.backend.ensure_log(desk.stream).await.unwrap();
+    desk.publish(desk.to_all(), 0..5).await;
+    let mut reader = desk.backend.log(desk.stream, Positions::beginning()).await.unwrap();
+    assert!(reader.positions().0.values().all(|first| *first == 0), "nothing is deleted");
+    let ends = reader.ends().await.unwrap();
+    let mut found = Vec::new();
+    while !reader.positions().have_reached(&ends) {
+        let incoming = reader.next().await.unwrap();
+        if incoming.envelope.name == "number" {
+            found.push((number(&incoming), incoming.position));
+        }
+    }
+    assert!(found.iter().map(|(number, _)| *number).eq(0..5), "{found:?}");
+    for wanted in [3, 1, 1, 4, 0] {
+        let position = &found[wanted].1;
+        reader.seek(&position.place, position.offset.unwrap()).await.unwrap();
+        let read = loop {
+            let incoming = reader.next().await.unwrap();
+            assert!(incoming.position.offset <= position.offset, "it is left out");
+            if incoming.position == *position {
+                break number(&incoming);
+            }
+        };
+        assert_eq!(read as usize, wanted);
+    }
 }
 
 /// An event whose members die, each time before an answer, becomes a dead letter by the broker itself.

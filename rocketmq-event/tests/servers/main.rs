@@ -17,6 +17,8 @@ mod faulty;
 mod heals;
 #[path = "../conformance/lab.rs"]
 mod lab;
+#[path = "../conformance/logs.rs"]
+mod logs;
 #[path = "../conformance/rigs.rs"]
 #[allow(dead_code, reason = "the brokers without servers run in the suite itself")]
 mod rigs;

@@ -82,6 +82,11 @@ impl Backend for KafkaBackend {
         }
     }
 
+    async fn ensure_log(&self, stream: &str) -> Result<(), BackendError> {
+        self.check_open()?;
+        self.0.topics.ensure_log(stream).await
+    }
+
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
         if self.0.closed.is_cancelled() {
             return batch.iter().map(|_| Err(closed())).collect();

@@ -14,6 +14,8 @@ use crate::backend::{BackendError, Incoming, LogError, LogReader, Positions};
 use crate::event::Position;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Reading over as many records is faster than asking the broker for another position.
+const NEAR: u64 = 1_000;
 /// librdkafka wants a group of every consumer; this one joins none.
 const NO_GROUP: &str = "rocketmq-event-reader";
 
@@ -22,6 +24,8 @@ pub(super) struct Log {
     consumer: Arc<StreamConsumer>,
     stream: ByteString,
     next: BTreeMap<i32, u64>,
+    /// `seek` was called: one partition is read.
+    is_single: bool,
 }
 
 impl Log {
@@ -48,7 +52,7 @@ impl Log {
             list.add_partition_offset(stream, partition, offset).map_err(failed)?;
         }
         consumer.assign(&list).map_err(failed(format!("cannot read {stream:?}")))?;
-        Ok(Self { consumer, stream: stream.into(), next })
+        Ok(Self { consumer, stream: stream.into(), next, is_single: false })
     }
 
     async fn bounds(&self) -> Result<BTreeMap<i32, (u64, u64)>, BackendError> {
@@ -87,6 +91,9 @@ impl LogReader for Log {
         loop {
             let error = match self.consumer.recv().await {
                 Ok(message) => {
+                    if !self.next.contains_key(&message.partition()) {
+                        continue;
+                    }
                     let incoming = wire::incoming(&message, &self.stream);
                     let offset = incoming.position.offset.unwrap_or_default();
                     self.next.insert(message.partition(), offset + 1);
@@ -118,6 +125,22 @@ impl LogReader for Log {
 
     fn positions(&self) -> Positions {
         Positions(self.next.iter().map(|(partition, next)| (partition.to_string().into(), *next)).collect())
+    }
+
+    async fn seek(&mut self, place: &str, offset: u64) -> Result<(), LogError> {
+        let missing = || BackendError::new(format!("{} has no partition {place}", self.stream));
+        let partition: i32 = place.parse().map_err(|_| missing())?;
+        let near = |next: &u64| (*next..next.saturating_add(NEAR)).contains(&offset);
+        if self.is_single && self.next.get(&partition).is_some_and(near) {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        let begin = Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX));
+        let what = || failed(format!("cannot read {:?} at {place}@{offset}", self.stream));
+        list.add_partition_offset(&self.stream, partition, begin).map_err(what())?;
+        self.consumer.assign(&list).map_err(what())?;
+        (self.next, self.is_single) = ([(partition, offset)].into(), true);
+        Ok(())
     }
 
     async fn ends(&self) -> Result<Positions, LogError> {

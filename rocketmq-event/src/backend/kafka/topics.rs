@@ -17,6 +17,8 @@ const POLL: Duration = Duration::from_millis(50);
 const RETRY_RETENTION: &str = "2592000000";
 /// As Kafka says it: for ever.
 const NO_LIMIT: &str = "-1";
+const FOREVER: [(&str, &str); 3] =
+    [("retention.ms", NO_LIMIT), ("retention.bytes", NO_LIMIT), ("cleanup.policy", "delete")];
 /// The longest name that Kafka takes for a topic, in characters.
 const MAX_NAME: usize = 249;
 
@@ -84,14 +86,18 @@ impl Topics {
         self.ensure(topic, partitions, &[]).await
     }
 
+    pub(super) async fn ensure_log(&self, topic: &str) -> Result<(), BackendError> {
+        let partitions = self.settings.partitions.map_or(-1, i32::from);
+        self.ensure(topic, partitions, &FOREVER).await
+    }
+
     pub(super) async fn ensure_retry(&self, topics: &GroupTopics) -> Result<(), BackendError> {
         let partitions = i32::try_from(STEPS.len() + 1).unwrap_or(i32::MAX);
         self.ensure(&topics.retry(), partitions, &[("retention.ms", RETRY_RETENTION)]).await
     }
 
     pub(super) async fn ensure_dead(&self, topics: &GroupTopics) -> Result<(), BackendError> {
-        let forever = [("retention.ms", NO_LIMIT), ("retention.bytes", NO_LIMIT)];
-        self.ensure(&topics.dead(), 1, &forever).await
+        self.ensure(&topics.dead(), 1, &FOREVER).await
     }
 
     /// The partitions of a topic; `None` when there is no such topic.

@@ -93,6 +93,11 @@ impl LogReader for Log {
         Self::positions_at(self.at)
     }
 
+    async fn seek(&mut self, _: &str, offset: u64) -> Result<(), LogError> {
+        self.at = offset;
+        Ok(())
+    }
+
     async fn ends(&self) -> Result<Positions, LogError> {
         let state = self.broker.state();
         Ok(Self::positions_at(state.streams.get(&self.stream).map_or(0, |stream| stream.log.len() as u64)))

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dead::{Dead, Readers};
 use super::link::Link;
+use super::log::Log;
 use super::member::Member;
 use super::publisher::Publisher;
 use super::topology;
@@ -95,7 +96,8 @@ impl Backend for RabbitMqBackend {
             name: "rabbitmq",
             routes: true,
             starts_in_the_past: false,
-            log: false,
+            // In a stream queue beside the exchange.
+            log: true,
             numbers: false,
             // By a single active consumer.
             orders_across_members: true,
@@ -115,6 +117,11 @@ impl Backend for RabbitMqBackend {
         // It did its work, whatever the broker says.
         _ = channel.close(200, "done".into()).await;
         Ok(())
+    }
+
+    async fn ensure_log(&self, stream: &str) -> Result<(), BackendError> {
+        self.check_open()?;
+        topology::declare_log(&self.publishing, stream).await
     }
 
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
@@ -138,8 +145,9 @@ impl Backend for RabbitMqBackend {
         Ok(Box::new(Dead::open(&self.consuming, readers, self.tasks.clone(), stream, group).await?))
     }
 
-    async fn log(&self, _: &str, _: Positions) -> Result<Box<dyn LogReader>, LogError> {
-        Err(LogError::Impossible)
+    async fn log(&self, stream: &str, from: Positions) -> Result<Box<dyn LogReader>, LogError> {
+        self.check_open()?;
+        Ok(Box::new(Log::open(self.consuming.clone(), stream, &from).await?))
     }
 
     async fn close(&self, deadline: Duration) -> Result<(), BackendError> {

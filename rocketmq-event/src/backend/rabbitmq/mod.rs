@@ -8,6 +8,7 @@
 //! - `member`: a member of a group
 //! - `subscription`: the channel of a member, and what it holds unsettled
 //! - `dead`: the dead letters of a group
+//! - `log`: the stream queue of a stream, read from positions
 //!
 //! | here | at the broker |
 //! |---|---|
@@ -15,12 +16,14 @@
 //! | group | quorum queue `stream.group`, with a binding for each pattern |
 //! | retry later | quorum queue `stream.group:retry-MILLISECONDS` for each delay, whose messages expire into the queue of the group |
 //! | dead letters | quorum queue `stream.group:dead` |
+//! | log, for an event store | stream queue `stream:log`, bound to the exchange by `#` |
 //!
 //! A queue keeps the bindings of patterns that its group no longer wants; the members acknowledge their events unseen.
 
 mod connection;
 mod dead;
 mod link;
+mod log;
 mod member;
 mod publisher;
 mod subscription;

@@ -8,8 +8,8 @@ use super::link::Link;
 use crate::backend::{BackendError, SubscriptionSpec};
 
 /// "No such queue", and "it exists with other settings", in AMQP.
-const NOT_FOUND: u16 = 404;
-const PRECONDITION_FAILED: u16 = 406;
+pub(super) const NOT_FOUND: u16 = 404;
+pub(super) const PRECONDITION_FAILED: u16 = 406;
 /// Reading a dead letter and giving it back counts as a delivery: the broker must never take it away for that.
 const NO_LIMIT: u32 = i32::MAX as u32;
 
@@ -53,6 +53,30 @@ pub(super) async fn declare_stream(channel: &Channel, stream: &str) -> Result<()
     declared.map_err(|error| {
         BackendError::with_source(format!("cannot declare the topic exchange {stream:?}"), error)
     })
+}
+
+/// The stream queue that keeps what is published to a stream. No queue of a group has this name.
+pub(super) fn log(stream: &str) -> String {
+    format!("{stream}:log")
+}
+
+/// The exchange of a stream, and the queue that keeps all of its messages.
+pub(super) async fn declare_log(link: &Link, stream: &str) -> Result<(), BackendError> {
+    let channel = link.channel().await?;
+    declare_stream(&channel, stream).await?;
+    let (queue, mut table) = (log(stream), FieldTable::default());
+    table.insert(short("x-queue-type")?, text("stream"));
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(short(&queue)?, options, table).await;
+    declared.map_err(|error| super::log::undeclared(&queue, error))?;
+    let options = QueueBindOptions::default();
+    let bound =
+        channel.queue_bind(short(&queue)?, short(stream)?, short("#")?, options, FieldTable::default());
+    bound.await.map_err(|error| {
+        BackendError::with_source(format!("cannot bind {queue:?} to its exchange"), error)
+    })?;
+    close(channel).await;
+    Ok(())
 }
 
 /// Exchange, queue with its bindings, and dead letters of a group.
@@ -147,7 +171,7 @@ pub(super) fn code(error: &BackendError) -> Option<u16> {
     }
 }
 
-async fn close(channel: Channel) {
+pub(super) async fn close(channel: Channel) {
     // Whatever the broker says: nothing is out on it.
     _ = channel.close(200, "done".into()).await;
 }

@@ -98,6 +98,12 @@ pub(super) fn delivery_count(properties: &BasicProperties) -> u32 {
     count.and_then(whole).and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
 }
 
+/// Where the message lies in a stream queue.
+pub(super) fn stream_offset(properties: &BasicProperties) -> Option<u64> {
+    let offset = properties.headers().as_ref()?.inner().get("x-stream-offset")?;
+    whole(offset).and_then(|offset| u64::try_from(offset).ok())
+}
+
 /// Why the broker itself moved the message here last: `delivery_limit`, `expired`, `rejected`.
 pub(super) fn death(properties: &BasicProperties) -> Option<String> {
     let deaths = properties.headers().as_ref()?.inner().get("x-death")?;

@@ -14,8 +14,9 @@ use crate::event::Position;
 
 /// Brokers return no more at a time.
 const BATCH: u32 = 32;
-/// All queues are looked at again after this pause, when none had anything.
-const IDLE: Duration = Duration::from_millis(100);
+/// All queues are looked at again after a pause, when none had anything: the first is short, each further one twice as long, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Reads all queues of a topic, without a group.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct TopicReader {
     queues: Vec<Queue>,
     /// The queue to ask next.
     turn: usize,
+    /// The only queue that is read.
+    only: Option<usize>,
     /// The messages of one queue that were read and not returned yet.
     read: VecDeque<Incoming>,
 }
@@ -54,12 +57,12 @@ impl TopicReader {
             }
             queues.push(Queue { queue, place, at, ahead: at });
         }
-        Ok(Self { admin, topic: topic.into(), queues, turn: 0, read: VecDeque::new() })
+        Ok(Self { admin, topic: topic.into(), queues, turn: 0, only: None, read: VecDeque::new() })
     }
 
     /// Asks the queue whose turn it is. True: it had something.
     async fn pull(&mut self) -> Result<bool, LogError> {
-        let turn = self.turn % self.queues.len();
+        let turn = self.only.unwrap_or(self.turn % self.queues.len());
         let what = || format!("{} cannot be read", self.topic);
         let Queue { queue, place, ahead, .. } = &self.queues[turn];
         let offset = i64::try_from(*ahead).unwrap_or(i64::MAX);
@@ -91,7 +94,7 @@ impl TopicReader {
 #[async_trait]
 impl LogReader for TopicReader {
     async fn next(&mut self) -> Result<Incoming, LogError> {
-        let mut idle = 0;
+        let (mut idle, mut pause) = (0, FIRST_PAUSE);
         loop {
             if let Some(incoming) = self.read.pop_front() {
                 let offset = incoming.position.offset.unwrap_or_default();
@@ -102,9 +105,10 @@ impl LogReader for TopicReader {
                 }
                 return Ok(incoming);
             }
-            if self.queues.is_empty() || idle == self.queues.len() {
+            if self.queues.is_empty() || self.only.is_some() && idle > 0 || idle == self.queues.len() {
                 idle = 0;
-                tokio::time::sleep(IDLE).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LAST_PAUSE);
             }
             if !self.queues.is_empty() {
                 idle = if self.pull().await? { 0 } else { idle + 1 };
@@ -114,6 +118,31 @@ impl LogReader for TopicReader {
 
     fn positions(&self) -> Positions {
         Positions(self.queues.iter().map(|queue| (queue.place.clone(), queue.at)).collect())
+    }
+
+    async fn seek(&mut self, place: &str, offset: u64) -> Result<(), LogError> {
+        let missing = || BackendError::new(format!("{} has no queue {place}", self.topic));
+        let number = self.queues.iter().position(|queue| queue.place == place).ok_or_else(missing)?;
+        self.only = Some(number);
+        let is_read = |incoming: &Incoming| {
+            incoming.position.place == place && incoming.position.offset <= Some(offset)
+        };
+        if self.read.front().is_some_and(is_read) && self.queues[number].ahead > offset {
+            while self.read.front().is_some_and(|incoming| incoming.position.offset < Some(offset)) {
+                self.read.pop_front();
+            }
+        } else {
+            self.read.clear();
+            self.queues[number].ahead = offset;
+        }
+        self.queues[number].at = offset;
+        Ok(())
+    }
+
+    fn prefer(&mut self, place: &str) {
+        if let Some(number) = self.queues.iter().position(|queue| queue.place == place) {
+            self.turn = number;
+        }
     }
 
     async fn ends(&self) -> Result<Positions, LogError> {

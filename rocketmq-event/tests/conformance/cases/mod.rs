@@ -6,6 +6,7 @@
 //! - `order`: 33 to 37
 //! - `lifecycle`: starts and ends of members, 14 to 16, 19, 39 to 42
 //! - `dead`: 43 to 45
+//! - `store`: 46 to 52
 //! - `observation`: formats, metrics, traces, variants of enums
 
 mod dead;
@@ -16,6 +17,7 @@ mod order;
 mod outcomes;
 mod publishing;
 mod retries;
+mod store;
 
 use std::pin::Pin;
 
@@ -72,6 +74,13 @@ pub(crate) const ALL: &[Case] = &[
     Case { number: 43, title: "dead letters: counted, read, and still there", impossible: always, run: |lab| Box::pin(dead::count_and_read(lab)) },
     Case { number: 44, title: "a replay goes to that group alone, and counts", impossible: always, run: |lab| Box::pin(dead::replay(lab)) },
     Case { number: 45, title: "Dedupe: a second delivery of one id is not handled", impossible: always, run: |lab| Box::pin(dead::dedupe(lab)) },
+    Case { number: 46, title: "store: append and read, versions 1 to n, several events in one append", impossible: log, run: |lab| Box::pin(store::versions(lab)) },
+    Case { number: 47, title: "store: wrong version: Conflict, and nothing of it is visible", impossible: log, run: |lab| Box::pin(store::conflict(lab)) },
+    Case { number: 48, title: "store: two writers, 100 appends each to one aggregate, decided again on conflict: 200 in one order", impossible: log, run: |lab| Box::pin(store::two_writers(lab)) },
+    Case { number: 49, title: "store: appended again after maybe stored: once", impossible: log, run: |lab| Box::pin(store::resent(lab)) },
+    Case { number: 50, title: "store: all events from the beginning and from positions, resumed exactly", impossible: log, run: |lab| Box::pin(store::from_positions(lab)) },
+    Case { number: 51, title: "store: a snapshot and the rest are what a full replay gives", impossible: log, run: |lab| Box::pin(store::snapshots(lab)) },
+    Case { number: 52, title: "store: the beginning is deleted: Truncated, unless a snapshot covers it", impossible: log, run: |lab| Box::pin(store::truncated(lab)) },
     Case { number: 53, title: "metrics: names and labels; processed = succeeded + failed", impossible: always, run: |lab| Box::pin(observation::metrics(lab)) },
     Case { number: 54, title: "the trace of a publication is that of its handling, through a retry and a replay", impossible: always, run: |lab| Box::pin(observation::trace(lab)) },
     Case { number: 56, title: "an enum is published, and one of its variants handled by its own type", impossible: always, run: |lab| Box::pin(observation::variant(lab)) },
@@ -87,4 +96,8 @@ fn routes(abilities: &Abilities) -> Option<&'static str> {
 
 fn past(abilities: &Abilities) -> Option<&'static str> {
     (!abilities.starts_in_the_past).then_some("a group has only what is published after it exists")
+}
+
+fn log(abilities: &Abilities) -> Option<&'static str> {
+    (!abilities.log).then_some("the broker keeps no log")
 }
