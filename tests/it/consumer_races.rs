@@ -2,68 +2,47 @@
 //! cluster run in one thread on paused time.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rocketmq::client::MQClient;
-use rocketmq::conf::{ClientOption, ConsumerOption, ProducerOption};
-use rocketmq::consumer::{
-    ConsumeFromWhere, ConsumeOutcome, MessageModel, OrderlyOutcome, PushConsumer, PushConsumerBuilder,
-};
-use rocketmq::model::Message;
+use rocketmq::conf::{ClientOption, ConsumerOption};
+use rocketmq::consumer::{ConsumeContext, ConsumeOutcome, MessageModel, OrderlyOutcome, PushConsumerBuilder};
+use rocketmq::model::{Message, MessageExt};
 use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::{Fault, FaultAction, InMemoryNetwork, MockCluster};
-use rocketmq_remoting::net::memory::seed_random;
+use rocketmq_namesrv_mock::{Fault, FaultAction};
 use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::faults::support::until;
+use crate::simulation::simulate;
+use crate::world::{World, numbered, seconds};
+
 const GROUP: &str = "raced";
 
-struct World {
-    network: InMemoryNetwork,
-    cluster: MockCluster,
+/// A cluster, and a producer that runs for the whole test.
+struct Race {
+    world: World,
     producer: Producer,
 }
 
-fn simulate<T>(simulation: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(simulation)
-}
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-impl World {
+impl Race {
     /// A cluster with these topics, of one queue each.
     async fn new(topics: &[&str]) -> Self {
-        seed_random(1);
-        let network = InMemoryNetwork::new(1);
-        let builder = MockCluster::builder().network(network.clone()).tokio_clock(true);
-        let cluster = builder.start().await.unwrap();
-        topics.iter().for_each(|topic| cluster.create_topic(topic, 1).unwrap());
-        let mut option = ProducerOption::default();
-        option.set_name_server_addr(cluster.name_server_addr()).set_group_name("raced_producer");
-        option.set_transport(Arc::new(network.clone()));
-        let producer = Producer::new(option);
-        producer.start().await.unwrap();
-        Self { network, cluster, producer }
+        let world = World::with_topics(topics).await;
+        let producer = world.producer().await;
+        Self { world, producer }
     }
 
     fn consumer(&self, topics: &[&str], change: impl FnOnce(&mut ConsumerOption)) -> PushConsumerBuilder {
-        let builder = PushConsumer::builder(GROUP).name_server_addr(self.cluster.name_server_addr());
-        let builder = builder.option(|option| {
-            option.set_transport(Arc::new(self.network.clone()));
-            option.set_consume_from_where(ConsumeFromWhere::First);
-            change(option);
-        });
+        let builder = self.world.pusher(GROUP).option(change);
         topics.iter().fold(builder, |builder, topic| builder.subscribe(*topic, "*"))
     }
 
     async fn send(&self, topic: &str, count: usize) {
-        for number in 0..count {
-            self.producer.send(Message::new(topic, number.to_string())).await.unwrap();
+        for message in numbered(topic, count) {
+            self.producer.send(message).await.unwrap();
         }
     }
 
@@ -82,29 +61,32 @@ impl Seen {
         *self.0.lock().unwrap().entry(key).or_default() += 1;
     }
 
+    /// A listener that notes each message, and has this outcome.
+    fn listener<O: 'static>(
+        &self,
+        outcome: impl Fn() -> O + Send + Sync + 'static,
+    ) -> impl Fn(Arc<MessageExt>, ConsumeContext) -> Ready<O> + Send + Sync + 'static {
+        let seen = self.clone();
+        move |message, _| {
+            seen.add(message.topic(), message.body());
+            ready(outcome())
+        }
+    }
+
     fn of(&self, topic: &str) -> usize {
         self.0.lock().unwrap().keys().filter(|key| key.starts_with(topic)).count()
     }
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let waiting = async {
-        while !holds() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(seconds(300), waiting).await.expect(what);
-}
-
 #[test]
 fn a_queue_that_leaves_its_own_limit_and_meets_the_budget_goes_on_when_the_budget_is_free() {
     simulate(async {
-        let world = World::new(&["Quick", "Slow"]).await;
-        world.send("Quick", 10).await;
-        world.send("Slow", 2).await;
+        let race = Race::new(&["Quick", "Slow"]).await;
+        race.send("Quick", 10).await;
+        race.send("Slow", 2).await;
         let seen = Seen::default();
         let see = seen.clone();
-        let consumer = world.consumer(&["Quick", "Slow"], |option| {
+        let consumer = race.consumer(&["Quick", "Slow"], |option| {
             option.set_cache_limit(1).set_pull_threshold_for_queue(2).set_pull_batch_size(2);
         });
         let consumer = consumer.listener(move |message, _| {
@@ -124,10 +106,10 @@ fn a_queue_that_leaves_its_own_limit_and_meets_the_budget_goes_on_when_the_budge
 #[test]
 fn a_queue_that_goes_away_frees_its_share_of_the_budget_for_others() {
     simulate(async {
-        let world = World::new(&["Goes", "Stays"]).await;
+        let race = Race::new(&["Goes", "Stays"]).await;
         let seen = Seen::default();
         let see = seen.clone();
-        let consumer = world.consumer(&["Goes", "Stays"], |option| _ = option.set_cache_limit(1));
+        let consumer = race.consumer(&["Goes", "Stays"], |option| _ = option.set_cache_limit(1));
         let consumer = consumer.listener(move |message, context| {
             let see = see.clone();
             async move {
@@ -139,15 +121,15 @@ fn a_queue_that_goes_away_frees_its_share_of_the_budget_for_others() {
             }
         });
         let consumer = consumer.start().await.unwrap();
-        world.send("Goes", 1).await;
+        race.send("Goes", 1).await;
         sleep(seconds(1)).await;
-        world.send("Stays", 1).await;
+        race.send("Stays", 1).await;
         until("the message", || seen.of("Stays") == 1).await;
         consumer.unsubscribe("Goes").await.unwrap();
         sleep(seconds(10)).await;
         for number in 1..5 {
             let body = format!("more {number}");
-            world.producer.send(Message::new("Stays", body)).await.unwrap();
+            race.producer.send(Message::new("Stays", body)).await.unwrap();
         }
         until("the queue goes on", || seen.of("Stays") == 5).await;
         assert_eq!(consumer.get_stats().unwrap().cached_bytes, 0);
@@ -158,19 +140,15 @@ fn a_queue_that_goes_away_frees_its_share_of_the_budget_for_others() {
 #[test]
 fn a_message_that_waits_for_its_next_try_here_delays_no_shutdown() {
     simulate(async {
-        let world = World::new(&["Fails"]).await;
-        world.send("Fails", 1).await;
+        let race = Race::new(&["Fails"]).await;
+        race.send("Fails", 1).await;
         let seen = Seen::default();
-        let see = seen.clone();
         let directory = std::env::temp_dir().join(format!("raced-{}", std::process::id()));
-        let consumer = world.consumer(&["Fails"], |option| {
+        let consumer = race.consumer(&["Fails"], |option| {
             option.set_message_model(MessageModel::Broadcasting).set_max_reconsume_times(16);
             option.set_local_offset_store_dir(directory.to_str().unwrap()).set_instance_name("one");
         });
-        let consumer = consumer.listener(move |message, _| {
-            see.add(message.topic(), message.body());
-            async { ConsumeOutcome::Later { delay_level: None } }
-        });
+        let consumer = consumer.listener(seen.listener(|| ConsumeOutcome::Later { delay_level: None }));
         let consumer = consumer.start().await.unwrap();
         until("the message", || seen.of("Fails") == 1).await;
         sleep(seconds(1)).await;
@@ -185,19 +163,15 @@ fn a_message_that_waits_for_its_next_try_here_delays_no_shutdown() {
 #[test]
 fn a_clustering_message_that_no_broker_takes_back_delays_no_shutdown() {
     simulate(async {
-        let world = World::new(&["Fails"]).await;
-        world.send("Fails", 1).await;
+        let race = Race::new(&["Fails"]).await;
+        race.send("Fails", 1).await;
         let seen = Seen::default();
-        let see = seen.clone();
-        world.cluster.inject(Fault::on(
+        race.world.cluster.inject(Fault::on(
             RequestCode::CONSUMER_SEND_MSG_BACK,
             FaultAction::Refuse { code: ResponseCode::SYSTEM_ERROR, remark: "no".to_owned() },
         ));
-        let consumer = world.consumer(&["Fails"], |_| {});
-        let consumer = consumer.listener(move |message, _| {
-            see.add(message.topic(), message.body());
-            async { ConsumeOutcome::Later { delay_level: None } }
-        });
+        let consumer = race.consumer(&["Fails"], |_| {});
+        let consumer = consumer.listener(seen.listener(|| ConsumeOutcome::Later { delay_level: None }));
         let consumer = consumer.start().await.unwrap();
         until("the message", || seen.of("Fails") == 1).await;
         sleep(seconds(1)).await;
@@ -211,8 +185,8 @@ fn a_clustering_message_that_no_broker_takes_back_delays_no_shutdown() {
 #[test]
 fn a_limit_without_end_is_a_limit() {
     simulate(async {
-        let world = World::new(&["T"]).await;
-        let consumer = world.consumer(&["T"], |_| {}).listener(|_, _| async {}).start().await.unwrap();
+        let race = Race::new(&["T"]).await;
+        let consumer = race.consumer(&["T"], |_| {}).listener(|_, _| async {}).start().await.unwrap();
         assert!(consumer.shutdown_within(Duration::MAX).await.unwrap().is_clean());
     });
 }
@@ -220,9 +194,9 @@ fn a_limit_without_end_is_a_limit() {
 #[test]
 fn a_delivery_whose_time_is_extended_without_end_does_not_time_out() {
     simulate(async {
-        let world = World::new(&["T"]).await;
-        world.send("T", 1).await;
-        let consumer = world
+        let race = Race::new(&["T"]).await;
+        race.send("T", 1).await;
+        let consumer = race
             .consumer(&["T"], |option| _ = option.set_consume_timeout(1_000).set_timeout_grace(1_000))
             .build()
             .unwrap();
@@ -240,22 +214,18 @@ fn a_delivery_whose_time_is_extended_without_end_does_not_time_out() {
 #[test]
 fn a_subscription_whose_future_is_dropped_loses_nothing() {
     simulate(async {
-        let world = World::new(&["T"]).await;
+        let race = Race::new(&["T"]).await;
         let seen = Seen::default();
-        let see = seen.clone();
-        let consumer = world.consumer(&[], |_| {}).subscribe("T", "a").listener(move |message, _| {
-            see.add(message.topic(), message.body());
-            async {}
-        });
+        let consumer = race.consumer(&[], |_| {}).subscribe("T", "a").listener(seen.listener(|| ()));
         let consumer = consumer.start().await.unwrap();
-        world.cluster.inject(
+        race.world.cluster.inject(
             Fault::on(RequestCode::HEART_BEAT, FaultAction::Delay(Duration::from_millis(500))).times(1),
         );
         let dropped = timeout(Duration::from_millis(50), consumer.subscribe("T", "b")).await;
         assert!(dropped.is_err(), "{dropped:?}");
         sleep(seconds(40)).await;
-        world.send_tag("T", "b").await;
-        world.send_tag("T", "a").await;
+        race.send_tag("T", "b").await;
+        race.send_tag("T", "a").await;
         sleep(seconds(40)).await;
         assert_eq!((seen.of("T/a"), seen.of("T/b")), (0, 1));
         consumer.shutdown().await.unwrap();
@@ -266,17 +236,13 @@ fn a_subscription_whose_future_is_dropped_loses_nothing() {
 fn a_suspended_consumer_with_a_rate_hands_out_nothing() {
     simulate(async {
         let topics = ["A", "B", "C", "D", "E", "F"];
-        let world = World::new(&topics).await;
+        let race = Race::new(&topics).await;
         for topic in topics {
-            world.send(topic, 5).await;
+            race.send(topic, 5).await;
         }
         let seen = Seen::default();
-        let see = seen.clone();
-        let consumer = world.consumer(&topics, |option| _ = option.set_consume_rate_limit(1));
-        let consumer = consumer.listener(move |message, _| {
-            see.add(message.topic(), message.body());
-            async {}
-        });
+        let consumer = race.consumer(&topics, |option| _ = option.set_consume_rate_limit(1));
+        let consumer = consumer.listener(seen.listener(|| ()));
         let consumer = consumer.start().await.unwrap();
         sleep(seconds(3)).await;
         consumer.suspend();
@@ -307,15 +273,11 @@ impl std::error::Error for Unreadable {}
 #[test]
 fn an_error_that_panics_when_it_is_read_stops_no_worker() {
     simulate(async {
-        let world = World::new(&["T"]).await;
-        world.send("T", 5).await;
+        let race = Race::new(&["T"]).await;
+        race.send("T", 5).await;
         let seen = Seen::default();
-        let see = seen.clone();
-        let consumer = world.consumer(&["T"], |option| _ = option.set_consume_concurrency(1));
-        let consumer = consumer.listener(move |message, _| {
-            see.add(message.topic(), message.body());
-            async { Err::<(), _>(Unreadable.into()) }
-        });
+        let consumer = race.consumer(&["T"], |option| _ = option.set_consume_concurrency(1));
+        let consumer = consumer.listener(seen.listener(|| Err::<(), _>(Unreadable.into())));
         let consumer = consumer.start().await.unwrap();
         until("all", || seen.of("T") == 5).await;
         consumer.shutdown().await.unwrap();
@@ -326,13 +288,13 @@ fn an_error_that_panics_when_it_is_read_stops_no_worker() {
 fn a_client_that_is_shut_down_while_a_consumer_starts_leaves_none() {
     for delay in [0, 1, 2, 5, 10, 50, 200, 400, 600] {
         simulate(async {
-            let world = World::new(&["T"]).await;
-            world.cluster.inject(
+            let race = Race::new(&["T"]).await;
+            race.world.cluster.inject(
                 Fault::on(RequestCode::HEART_BEAT, FaultAction::Delay(Duration::from_millis(500))).times(1),
             );
             let mut option = ClientOption::default();
-            option.set_name_server_addr(world.cluster.name_server_addr());
-            option.set_transport(Arc::new(world.network.clone()));
+            option.set_name_server_addr(race.world.cluster.name_server_addr());
+            option.set_transport(Arc::new(race.world.network.clone()));
             let client = MQClient::new(option);
             client.start().await.unwrap();
             let consumer =
@@ -352,11 +314,11 @@ fn a_client_that_is_shut_down_while_a_consumer_starts_leaves_none() {
 #[test]
 fn a_pause_of_an_orderly_queue_ends_in_time_though_the_filter_is_replaced() {
     simulate(async {
-        let world = World::new(&["T"]).await;
-        world.send_tag("T", "a").await;
+        let race = Race::new(&["T"]).await;
+        race.send_tag("T", "a").await;
         let times = Arc::new(Mutex::new(Vec::new()));
         let note = times.clone();
-        let consumer = world.consumer(&["T"], |_| {}).orderly_listener(move |_, _| {
+        let consumer = race.consumer(&["T"], |_| {}).orderly_listener(move |_, _| {
             note.lock().unwrap().push(Instant::now());
             let again = note.lock().unwrap().len() == 1;
             async move {
@@ -381,11 +343,11 @@ fn a_pause_of_an_orderly_queue_ends_in_time_though_the_filter_is_replaced() {
 #[test]
 fn a_suspended_orderly_consumer_starts_no_handler() {
     simulate(async {
-        let world = World::new(&["T"]).await;
-        world.send("T", 50).await;
+        let race = Race::new(&["T"]).await;
+        race.send("T", 50).await;
         let seen = Seen::default();
         let see = seen.clone();
-        let consumer = world.consumer(&["T"], |_| {}).orderly_listener(move |message, _| {
+        let consumer = race.consumer(&["T"], |_| {}).orderly_listener(move |message, _| {
             see.add(message.topic(), message.body());
             async { sleep(seconds(1)).await }
         });
@@ -405,16 +367,12 @@ fn a_suspended_orderly_consumer_starts_no_handler() {
 fn what_is_asked_while_the_start_runs_counts() {
     for delay in [0, 10, 100, 250, 600] {
         simulate(async {
-            let world = World::new(&["T", "U"]).await;
-            world.send("U", 1).await;
+            let race = Race::new(&["T", "U"]).await;
+            race.send("U", 1).await;
             let seen = Seen::default();
-            let see = seen.clone();
-            let consumer = world.consumer(&["T"], |_| {}).build().unwrap();
-            consumer.listener(move |message, _| {
-                see.add(message.topic(), message.body());
-                async {}
-            });
-            world.cluster.inject(
+            let consumer = race.consumer(&["T"], |_| {}).build().unwrap();
+            consumer.listener(seen.listener(|| ()));
+            race.world.cluster.inject(
                 Fault::on(RequestCode::HEART_BEAT, FaultAction::Delay(Duration::from_millis(500))).times(1),
             );
             let starting = consumer.start();
@@ -439,22 +397,18 @@ fn what_is_asked_while_the_start_runs_counts() {
 fn a_filter_that_is_replaced_before_its_queue_has_a_position_is_forgotten() {
     for delay in 0..30 {
         simulate(async {
-            let world = World::new(&["T", "U"]).await;
+            let race = Race::new(&["T", "U"]).await;
             let seen = Seen::default();
-            let see = seen.clone();
-            let consumer = world.consumer(&["T"], |_| {}).listener(move |message, _| {
-                see.add(message.topic(), message.body());
-                async {}
-            });
+            let consumer = race.consumer(&["T"], |_| {}).listener(seen.listener(|| ()));
             let consumer = consumer.start().await.unwrap();
             for code in [RequestCode::QUERY_CONSUMER_OFFSET, RequestCode::GET_CONSUMER_LIST_BY_GROUP] {
-                world.cluster.inject(Fault::on(code, FaultAction::Delay(Duration::from_millis(50))));
+                race.world.cluster.inject(Fault::on(code, FaultAction::Delay(Duration::from_millis(50))));
             }
             consumer.subscribe("U", "a").await.unwrap();
             sleep(Duration::from_millis(10 * delay)).await;
             consumer.subscribe("U", "b").await.unwrap();
             sleep(seconds(5)).await;
-            world.send_tag("U", "b").await;
+            race.send_tag("U", "b").await;
             sleep(seconds(40)).await;
             assert_eq!(seen.of("U/b"), 1, "{delay}");
             consumer.shutdown().await.unwrap();

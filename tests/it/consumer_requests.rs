@@ -7,14 +7,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use rocketmq::conf::{ConsumerOption, ProducerOption};
-use rocketmq::consumer::{
-    ConsumeFromWhere, PullConsumer, PullConsumerBuilder, PushConsumer, PushConsumerBuilder,
-};
-use rocketmq::model::{Message, MessageQueue};
-use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::{Fault, FaultAction, InMemoryNetwork, MockCluster};
-use rocketmq_remoting::net::memory::seed_random;
+use rocketmq::consumer::PushConsumer;
+use rocketmq::model::MessageQueue;
+use rocketmq_namesrv_mock::{Fault, FaultAction};
 use rocketmq_remoting::protocol::RequestCode;
 use tokio::time::{Instant, sleep};
 use tracing_subscriber::filter::LevelFilter;
@@ -23,55 +18,11 @@ use crate::alone::run_alone;
 use crate::faults::support::until;
 use crate::log::Log;
 use crate::simulation::simulate;
+use crate::world::{World, numbered, seconds};
 
 const GROUP: &str = "asking";
 
-struct World {
-    network: InMemoryNetwork,
-    cluster: MockCluster,
-}
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
 impl World {
-    /// A cluster with these topics, of one queue each.
-    async fn new(topics: &[&str]) -> Self {
-        seed_random(1);
-        let network = InMemoryNetwork::new(1);
-        let cluster = MockCluster::builder().network(network.clone()).tokio_clock(true);
-        let cluster = cluster.start().await.unwrap();
-        topics.iter().for_each(|topic| cluster.create_topic(topic, 1).unwrap());
-        Self { network, cluster }
-    }
-
-    fn set(&self, option: &mut ConsumerOption) {
-        option.set_transport(Arc::new(self.network.clone())).set_consume_from_where(ConsumeFromWhere::First);
-    }
-
-    fn pusher(&self) -> PushConsumerBuilder {
-        let builder = PushConsumer::builder(GROUP).name_server_addr(self.cluster.name_server_addr());
-        builder.option(|option| self.set(option))
-    }
-
-    fn puller(&self) -> PullConsumerBuilder {
-        let builder = PullConsumer::builder(GROUP).name_server_addr(self.cluster.name_server_addr());
-        builder.option(|option| self.set(option))
-    }
-
-    async fn send(&self, topic: &str, count: usize) {
-        let mut option = ProducerOption::default();
-        option.set_name_server_addr(self.cluster.name_server_addr()).set_group_name("asking_producer");
-        option.set_transport(Arc::new(self.network.clone()));
-        let producer = Producer::new(option);
-        producer.start().await.unwrap();
-        for number in 0..count {
-            producer.send(Message::new(topic, number.to_string())).await.unwrap();
-        }
-        producer.shutdown().await.unwrap();
-    }
-
     /// Makes a start take a while.
     fn slow_start(&self) {
         let delay = FaultAction::Delay(Duration::from_millis(500));
@@ -83,8 +34,9 @@ impl World {
 fn a_topic_that_is_unsubscribed_while_the_start_runs_is_not_read() {
     for delay in [0, 10, 100, 250, 400, 600] {
         simulate(async {
-            let world = World::new(&["T", "U"]).await;
-            let consumer = world.pusher().subscribe("T", "*").subscribe("U", "*").listener(|_, _| async {});
+            let world = World::with_topics(&["T", "U"]).await;
+            let consumer =
+                world.pusher(GROUP).subscribe("T", "*").subscribe("U", "*").listener(|_, _| async {});
             let consumer = consumer.build().unwrap();
             world.slow_start();
             let unsubscribing = async {
@@ -107,14 +59,14 @@ fn a_topic_that_is_unsubscribed_while_the_start_runs_is_not_read() {
 #[test]
 fn queues_that_are_assigned_have_the_namespace_of_their_consumer() {
     simulate(async {
-        let world = World::new(&["ns%T", "ns%U"]).await;
-        world.send("ns%T", 3).await;
+        let world = World::with_topics(&["ns%T", "ns%U"]).await;
+        world.send(numbered("ns%T", 3)).await;
         let queue = |topic| MessageQueue::new(topic, "broker-a", 0);
-        let puller = world.puller().option(|option| _ = option.set_namespace("ns"));
+        let puller = world.puller(GROUP).option(|option| _ = option.set_namespace("ns"));
         let mut consumer = puller.assign([queue("T")]).start().await.unwrap();
         assert_eq!(consumer.poll(seconds(5)).await.unwrap().len(), 3);
         assert_eq!(consumer.assignment(), [queue("T")]);
-        world.send("ns%U", 2).await;
+        world.send(numbered("ns%U", 2)).await;
         consumer.assign([queue("U")]).await.unwrap();
         let messages = consumer.poll(seconds(5)).await.unwrap();
         assert_eq!(messages.iter().map(|message| message.topic()).collect::<Vec<_>>(), ["U", "U"]);
@@ -125,10 +77,10 @@ fn queues_that_are_assigned_have_the_namespace_of_their_consumer() {
 #[test]
 fn queues_that_are_assigned_while_the_start_runs_are_read() {
     simulate(async {
-        let world = World::new(&["T", "U"]).await;
-        world.send("U", 2).await;
+        let world = World::with_topics(&["T", "U"]).await;
+        world.send(numbered("U", 2)).await;
         let queue = |topic| MessageQueue::new(topic, "broker-a", 0);
-        let mut consumer = world.puller().assign([queue("T")]).build().unwrap();
+        let mut consumer = world.puller(GROUP).assign([queue("T")]).build().unwrap();
         let handle = consumer.handle();
         world.slow_start();
         let assigning = async {
@@ -145,8 +97,8 @@ fn queues_that_are_assigned_while_the_start_runs_are_read() {
 #[test]
 fn a_listener_of_queues_that_panics_hears_of_the_next_change() {
     simulate(async {
-        let world = World::new(&["T"]).await;
-        let puller = world.puller().option(|option| _ = option.set_poll_name_server_interval(10_000));
+        let world = World::with_topics(&["T"]).await;
+        let puller = world.puller(GROUP).option(|option| _ = option.set_poll_name_server_interval(10_000));
         let consumer = puller.subscribe("T", "*").start().await.unwrap();
         let calls = Arc::new(Mutex::new(Vec::new()));
         let heard = calls.clone();
@@ -183,8 +135,8 @@ fn a_waker_of_a_stream_may_use_the_consumer() {
     let (done, ended) = mpsc::channel();
     std::thread::spawn(move || {
         simulate(async {
-            let world = World::new(&["T"]).await;
-            let consumer = world.pusher().subscribe("T", "*").build().unwrap();
+            let world = World::with_topics(&["T"]).await;
+            let consumer = world.pusher(GROUP).subscribe("T", "*").build().unwrap();
             let mut stream = consumer.messages().unwrap();
             consumer.start().await.unwrap();
             let at_once = Arc::new(AtOnce(consumer.clone(), AtomicUsize::new(0)));
@@ -192,7 +144,7 @@ fn a_waker_of_a_stream_may_use_the_consumer() {
             {
                 let mut next = std::pin::pin!(stream.next());
                 assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-                world.send("T", 1).await;
+                world.send(numbered("T", 1)).await;
                 until("the waker is woken", || at_once.1.load(Ordering::SeqCst) > 0).await;
                 let Poll::Ready(Some(Ok(delivery))) = next.as_mut().poll(&mut Context::from_waker(&waker))
                 else {
@@ -210,9 +162,9 @@ fn a_waker_of_a_stream_may_use_the_consumer() {
 #[test]
 fn a_batch_does_not_wait_for_a_queue_that_is_full_between_two_pulls() {
     simulate(async {
-        let world = World::new(&["T"]).await;
-        world.send("T", 40).await;
-        let pusher = world.pusher().option(|option| {
+        let world = World::with_topics(&["T"]).await;
+        world.send(numbered("T", 40)).await;
+        let pusher = world.pusher(GROUP).option(|option| {
             option.set_pull_threshold_for_queue(4).set_pull_batch_size(4).set_pull_interval(1_000);
         });
         let consumer = pusher.subscribe("T", "*").build().unwrap();
@@ -237,13 +189,14 @@ fn a_start_without_subscriptions_is_told_of() {
 fn starts_without_subscriptions() {
     simulate(async {
         let (log, _logging) = Log::start(LevelFilter::WARN);
-        let world = World::new(&["T"]).await;
-        let consumer = world.pusher().listener(|_, _| async {}).start().await.unwrap();
+        let world = World::with_topics(&["T"]).await;
+        let consumer = world.pusher(GROUP).listener(|_, _| async {}).start().await.unwrap();
         let told = log.take("nothing is subscribed to");
         assert!(told.len() == 1 && told[0].contains(GROUP), "{told:?}");
         consumer.subscribe("T", "*").await.unwrap();
         consumer.shutdown().await.unwrap();
-        let consumer = world.pusher().subscribe("T", "*").listener(|_, _| async {}).start().await.unwrap();
+        let consumer =
+            world.pusher(GROUP).subscribe("T", "*").listener(|_, _| async {}).start().await.unwrap();
         assert_eq!(log.take("nothing is subscribed to"), [""; 0]);
         consumer.shutdown().await.unwrap();
     });

@@ -5,56 +5,28 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rocketmq::conf::{ConsumerOption, ProducerOption};
-use rocketmq::consumer::{ConsumeFromWhere, ConsumerEvent, PushConsumer, PushConsumerBuilder};
-use rocketmq::model::Message;
-use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::{BrokerEvent, InMemoryNetwork, MockCluster, MockClusterBuilder};
-use rocketmq_remoting::net::memory::seed_random;
+use rocketmq::conf::ConsumerOption;
+use rocketmq::consumer::{ConsumeFromWhere, ConsumerEvent, PushConsumerBuilder};
+use rocketmq_namesrv_mock::{BrokerEvent, MockClusterBuilder};
 use tokio::time::{Instant, sleep};
 
 use crate::faults::support::until;
 use crate::simulation::simulate;
+use crate::world::{World, numbered};
 
 const TOPIC: &str = "Ruled";
 const GROUP: &str = "ruled";
 
-struct World {
-    network: InMemoryNetwork,
-    cluster: MockCluster,
-}
-
 impl World {
-    async fn new(change: impl FnOnce(MockClusterBuilder) -> MockClusterBuilder) -> Self {
-        seed_random(1);
-        let network = InMemoryNetwork::new(1);
-        let builder = MockCluster::builder().history(100_000).network(network.clone());
-        let cluster = change(builder).start().await.unwrap();
-        cluster.create_topic(TOPIC, 1).unwrap();
-        Self { network, cluster }
+    /// A cluster with a topic of one queue.
+    async fn ruled(change: impl FnOnce(MockClusterBuilder) -> MockClusterBuilder) -> Self {
+        let world = Self::new(|builder| change(builder.history(100_000))).await;
+        world.cluster.create_topic(TOPIC, 1).unwrap();
+        world
     }
 
-    fn consumer(&self, change: impl FnOnce(&mut ConsumerOption)) -> PushConsumerBuilder {
-        PushConsumer::builder(GROUP)
-            .name_server_addr(self.cluster.name_server_addr())
-            .option(|option| {
-                option.set_transport(Arc::new(self.network.clone()));
-                option.set_consume_from_where(ConsumeFromWhere::First);
-                change(option);
-            })
-            .subscribe(TOPIC, "*")
-    }
-
-    async fn send(&self, count: usize) {
-        let mut option = ProducerOption::default();
-        option.set_name_server_addr(self.cluster.name_server_addr()).set_group_name("ruled_producer");
-        option.set_transport(Arc::new(self.network.clone()));
-        let producer = Producer::new(option);
-        producer.start().await.unwrap();
-        for number in 0..count {
-            producer.send(Message::new(TOPIC, number.to_string())).await.unwrap();
-        }
-        producer.shutdown().await.unwrap();
+    fn member(&self, change: impl FnOnce(&mut ConsumerOption)) -> PushConsumerBuilder {
+        self.pusher(GROUP).option(change).subscribe(TOPIC, "*")
     }
 
     /// The place in the history of the first event that is wanted, with the name of its server.
@@ -88,13 +60,13 @@ impl Notes {
 #[test]
 fn a_position_that_was_chosen_is_committed_before_the_first_pull() {
     simulate(async {
-        let world = World::new(|builder| builder).await;
-        world.send(5).await;
+        let world = World::ruled(|builder| builder).await;
+        world.send(numbered(TOPIC, 5)).await;
         let consumer =
-            world.consumer(|option| _ = option.set_consume_from_where(ConsumeFromWhere::LastExactly));
+            world.member(|option| _ = option.set_consume_from_where(ConsumeFromWhere::LastExactly));
         let consumer = consumer.listener(|_, _| async {}).start().await.unwrap();
         let pulled = |event: &BrokerEvent| matches!(event, BrokerEvent::Pulled { queue, .. } if queue.topic() == TOPIC);
-        world.send(1).await;
+        world.send(numbered(TOPIC, 1)).await;
         until("a pull", || world.first(pulled).is_some()).await;
         let committed = world.first(|event| {
             matches!(event, BrokerEvent::Committed { queue, offset: 5, .. } if queue.topic() == TOPIC)
@@ -107,18 +79,18 @@ fn a_position_that_was_chosen_is_committed_before_the_first_pull() {
 #[test]
 fn pulls_from_a_slave_carry_no_commit() {
     simulate(async {
-        let world = World::new(|builder| builder.slaves(1).slave_read(true)).await;
+        let world = World::ruled(|builder| builder.slaves(1).slave_read(true)).await;
         world.cluster.suggest_broker("broker-a", 1).unwrap();
         world.cluster.suggest_broker("broker-a-s1", 1).unwrap();
         let seen = Notes::default();
         let note = seen.clone();
-        let consumer = world.consumer(|_| {}).listener(move |_, _| {
+        let consumer = world.member(|_| {}).listener(move |_, _| {
             note.add("");
             async {}
         });
         let consumer = consumer.start().await.unwrap();
         for round in 1..=20 {
-            world.send(1).await;
+            world.send(numbered(TOPIC, 1)).await;
             until("the message", || seen.len() == round).await;
         }
         until("the commit", || world.committed() == 20).await;
@@ -139,11 +111,11 @@ fn pulls_from_a_slave_carry_no_commit() {
 #[test]
 fn one_handler_of_an_orderly_queue_runs_at_a_time() {
     simulate(async {
-        let world = World::new(|builder| builder).await;
-        world.send(30).await;
+        let world = World::ruled(|builder| builder).await;
+        world.send(numbered(TOPIC, 30)).await;
         let (notes, running) = (Notes::default(), Arc::new(Mutex::new(0)));
         let note = notes.clone();
-        let consumer = world.consumer(|_| {}).orderly_listener(move |message, _| {
+        let consumer = world.member(|_| {}).orderly_listener(move |message, _| {
             let (note, running) = (note.clone(), running.clone());
             async move {
                 let handlers = {
@@ -193,11 +165,11 @@ fn futures_now<T>(future: impl Future<Output = Option<T>>) -> Option<T> {
 #[test]
 fn a_queue_that_goes_to_another_member_takes_its_finished_message_along() {
     simulate(async {
-        let world = World::new(|builder| builder).await;
-        world.send(1).await;
+        let world = World::ruled(|builder| builder).await;
+        world.send(numbered(TOPIC, 1)).await;
         let (notes, seen) = (Notes::default(), Notes::default());
         let (note, see) = (notes.clone(), seen.clone());
-        let first = world.consumer(|_| {}).listener(move |_, _| {
+        let first = world.member(|_| {}).listener(move |_, _| {
             let note = note.clone();
             async move {
                 note.add("begins");
@@ -207,7 +179,7 @@ fn a_queue_that_goes_to_another_member_takes_its_finished_message_along() {
         });
         let first = first.start().await.unwrap();
         until("a handler", || notes.len() == 1).await;
-        let second = world.consumer(|_| {}).listener(move |_, _| {
+        let second = world.member(|_| {}).listener(move |_, _| {
             see.add("again");
             async {}
         });
@@ -227,11 +199,11 @@ fn a_queue_that_goes_to_another_member_takes_its_finished_message_along() {
 #[test]
 fn a_handler_that_ends_within_its_grace_has_handled_its_message() {
     simulate(async {
-        let world = World::new(|builder| builder).await;
-        world.send(1).await;
+        let world = World::ruled(|builder| builder).await;
+        world.send(numbered(TOPIC, 1)).await;
         let notes = Notes::default();
         let note = notes.clone();
-        let consumer = world.consumer(|option| {
+        let consumer = world.member(|option| {
             option.set_consume_timeout(1_000).set_timeout_grace(10_000);
         });
         let consumer = consumer.listener(move |message, context| {

@@ -1,5 +1,6 @@
 //! What listeners and readers get, and when, on paused time.
 
+use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,15 +39,15 @@ impl Log {
         until("the messages came", || self.0.lock().unwrap().len() >= count).await;
     }
 
-    fn listener(
+    /// A listener that notes each message, and has this outcome.
+    fn listener<O: 'static>(
         &self,
-        outcome: impl Fn(&MessageExt) -> OrderlyOutcome + Send + Sync + 'static,
-    ) -> impl Fn(Arc<MessageExt>, ConsumeContext) -> std::future::Ready<OrderlyOutcome> + Send + Sync + 'static
-    {
+        outcome: impl Fn(&MessageExt) -> O + Send + Sync + 'static,
+    ) -> impl Fn(Arc<MessageExt>, ConsumeContext) -> Ready<O> + Send + Sync + 'static {
         let log = self.clone();
         move |message, _| {
             log.add(&message);
-            std::future::ready(outcome(&message))
+            ready(outcome(&message))
         }
     }
 }
@@ -69,12 +70,7 @@ fn a_rate_limit_holds_for_each_kind_of_receiver() {
         let site = Site::new(2, 4).await;
         site.send(200).await;
         let log = Log::default();
-        let collect = log.clone();
-        let listener = limited(&site).listener(move |message, _| {
-            collect.add(&message);
-            async {}
-        });
-        let consumer = listener.start().await.unwrap();
+        let consumer = limited(&site).listener(log.listener(|_| ())).start().await.unwrap();
         log.wait_for(200).await;
         assert_paced(&log.times());
         assert!(consumer.shutdown().await.unwrap().is_clean());
@@ -225,15 +221,10 @@ fn a_message_that_is_sent_after_the_start_is_delivered_though_its_position_is_fo
         let unknown = FaultAction::Refuse { code: ResponseCode::SYSTEM_ERROR, remark: "not now".to_owned() };
         site.cluster.inject(Fault::on(RequestCode::QUERY_CONSUMER_OFFSET, unknown));
         let log = Log::default();
-        let collect = log.clone();
         let builder = site.member().option(|option| {
             option.set_consume_from_where(ConsumeFromWhere::LastExactly).set_start_timeout(2_000);
         });
-        let listener = builder.listener(move |message, _| {
-            collect.add(&message);
-            async {}
-        });
-        let consumer = listener.start().await.unwrap();
+        let consumer = builder.listener(log.listener(|_| ())).start().await.unwrap();
         let of_topic = |queue: &&QueueHealth| queue.queue.topic() == TOPIC;
         assert!(
             consumer

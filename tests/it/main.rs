@@ -31,6 +31,7 @@
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
 //! - `peer_log`: what is logged of brokers and NameServers that go and come back
 //! - `alone`: runs a test in a process of its own
+//! - `world`: a cluster in memory, producers and consumers for `faults`, `listeners` and the rooms that begin with `consumer`
 //! - `log`: takes what is logged, for `peer_log`, `secrets` and `consumer_requests`
 //! - `peer`: the scripted server behind `retries`, `hostile_peers`, `pushes`, `admin_in_parts` and `secrets`
 
@@ -71,3 +72,4 @@ mod simulation;
 mod stage;
 #[cfg(feature = "tls")]
 mod tls;
+mod world;

@@ -31,7 +31,7 @@ fn a_deleted_group_ends_its_consumer_and_stream_with_the_reason() {
         let mut events = consumer.events();
         assert!(matches!(consumer.wait().await, Err(MQClientError::NotStarted { .. })));
         consumer.start().await.unwrap();
-        world.send("before").await;
+        world.send_body("before").await;
         let delivery = stream.next().await.unwrap().unwrap();
         assert!(ended(&consumer, seconds(600)).await.is_none() && consumer.is_live());
         world.cluster.delete_group(GROUP);
@@ -72,9 +72,9 @@ fn polls_name_the_reason_for_which_their_consumer_ended() {
         world.cluster.create_topic(TOPIC, 2).unwrap();
         let group = SubscriptionGroupConfig { group_name: Some(GROUP.to_owned()), ..Default::default() };
         world.cluster.create_group(&group).unwrap();
-        let early = world.puller().build().unwrap().shutdown().await.unwrap_err();
+        let early = world.poller().build().unwrap().shutdown().await.unwrap_err();
         assert!(early.to_string().contains("pull consumer"), "{early}");
-        let mut consumer = world.puller().start().await.unwrap();
+        let mut consumer = world.poller().start().await.unwrap();
         world.cluster.delete_group(GROUP);
         let began = Instant::now();
         let reason = consumer.poll(seconds(600)).await.unwrap_err();
@@ -121,17 +121,12 @@ fn a_refusal_that_is_taken_back_and_a_switch_of_an_operator_end_no_consumer() {
         let world = World::new(|builder| builder).await;
         world.cluster.create_topic(TOPIC, 1).unwrap();
         let count = Count::default();
-        let note = counting(&count);
-        let listener = move |_, _| {
-            note();
-            async {}
-        };
-        let consumer = world.consumer().listener(listener).start().await.unwrap();
+        let consumer = world.consumer().listener(counting(&count)).start().await.unwrap();
         for round in 1..5 {
             world.cluster.inject(refuses(ResponseCode::NO_PERMISSION));
             assert!(ended(&consumer, seconds(55)).await.is_none());
             world.cluster.clear_faults();
-            world.send("served again").await;
+            world.send_body("served again").await;
             until("the message", || count.load(Ordering::SeqCst) == round).await;
         }
         let switch = |consume_enable| {
@@ -147,7 +142,7 @@ fn a_refusal_that_is_taken_back_and_a_switch_of_an_operator_end_no_consumer() {
             queue.in_state_for > seconds(900) && queue.last_error.as_ref().unwrap().contains("no permission")
         );
         switch(true);
-        world.send("switched on").await;
+        world.send_body("switched on").await;
         until("the message", || count.load(Ordering::SeqCst) == 5).await;
         until("it is ready", || consumer.is_ready()).await;
         assert!(consumer.shutdown().await.unwrap().is_clean());
@@ -162,12 +157,7 @@ fn a_topic_that_is_deleted_is_told_of_once_and_comes_back() {
         let world = World::new(|builder| builder).await;
         world.cluster.create_topic(TOPIC, 4).unwrap();
         let count = Count::default();
-        let note = counting(&count);
-        let listener = move |_, _| {
-            note();
-            async {}
-        };
-        let consumer = world.consumer().listener(listener).build().unwrap();
+        let consumer = world.consumer().listener(counting(&count)).build().unwrap();
         let mut events = consumer.events();
         consumer.start().await.unwrap();
         for round in 1..3 {
@@ -177,7 +167,7 @@ fn a_topic_that_is_deleted_is_told_of_once_and_comes_back() {
             let [missing] = &missing[..] else { panic!("{missing:?}") };
             assert_eq!(missing.topic(), Some(TOPIC));
             world.cluster.create_topic(TOPIC, 4).unwrap();
-            world.send("again").await;
+            world.send_body("again").await;
             until("the message", || count.load(Ordering::SeqCst) == round).await;
             until("it is ready", || consumer.is_ready()).await;
             sleep(seconds(60)).await;

@@ -18,14 +18,10 @@ fn a_queue_that_its_broker_hides_is_restarted_and_told_of_once_and_loses_nothing
         let hides = Fault::on(RequestCode::PULL_MESSAGE, FaultAction::ChangeAnswer(hides)).topic(TOPIC);
         world.cluster.inject(hides);
         let count = Count::default();
-        let note = counting(&count);
         let consumer = world
             .consumer()
             .option(|option| _ = option.set_heartbeat_broker_interval(100_000))
-            .listener(move |_, _| {
-                note();
-                async {}
-            })
+            .listener(counting(&count))
             .build()
             .unwrap();
         let mut events = consumer.events();
@@ -65,7 +61,7 @@ fn a_queue_that_is_restarted_commits_nothing_where_only_the_user_commits() {
     simulate(async {
         let world = World::new(|builder| builder).await;
         world.cluster.preload(TOPIC, 1, 10, b"polled").unwrap();
-        let puller = world.puller().option(|option| _ = option.set_auto_commit(false));
+        let puller = world.poller().option(|option| _ = option.set_auto_commit(false));
         let mut consumer = puller.start().await.unwrap();
         let mut events = consumer.events();
         assert_eq!(consumer.poll(seconds(5)).await.unwrap().len(), 10);
@@ -74,7 +70,7 @@ fn a_queue_that_is_restarted_commits_nothing_where_only_the_user_commits() {
         world.cluster.inject(hides);
         // The pull that is held has ended then.
         sleep(seconds(30)).await;
-        world.send("hidden").await;
+        world.send_body("hidden").await;
         // Confirms the messages, and commits none.
         assert!(consumer.poll(seconds(100)).await.unwrap().is_empty());
         assert_eq!(told(&mut events, |event| matches!(event, ConsumerEvent::QueueStalled { .. })).len(), 1);
@@ -149,7 +145,7 @@ fn a_pull_consumer_is_unread_only_while_nobody_polls() {
     simulate(async {
         let world = World::new(|builder| builder).await;
         world.cluster.preload(TOPIC, 2, 1000, b"polled").unwrap();
-        let mut consumer = world.puller().start().await.unwrap();
+        let mut consumer = world.poller().start().await.unwrap();
         let (mut events, queues) = (consumer.events(), consumer.assignment());
         // A backlog waits all the time, and the queue that is paused has cached messages.
         consumer.pause(&queues[..1]);
@@ -197,7 +193,7 @@ fn a_stream_is_unread_while_nobody_polls_it_and_after_it_was_dropped() {
         drop(stream);
         sleep(seconds(60)).await;
         assert!(told(&mut events, is_unread).is_empty(), "nothing waits");
-        world.send("late").await;
+        world.send_body("late").await;
         event(&mut events, is_unread).await;
         sleep(seconds(60)).await;
         assert!(told(&mut events, is_unread).is_empty(), "once");

@@ -1,82 +1,48 @@
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use rocketmq::conf::ProducerOption;
 use rocketmq::consumer::{
-    ConsumeFromWhere, ConsumerEvent, ConsumerEvents, PullConsumer, PullConsumerBuilder, PushConsumer,
-    PushConsumerBuilder,
+    ConsumeContext, ConsumerEvent, ConsumerEvents, PullConsumerBuilder, PushConsumerBuilder,
 };
-use rocketmq::model::Message;
-use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::{InMemoryNetwork, MockCluster, MockClusterBuilder};
-use rocketmq_remoting::net::memory::seed_random;
+use rocketmq::model::{Message, MessageExt};
 use tokio::time::timeout;
 
 pub(super) use crate::faults::support::until;
 pub(super) use crate::simulation::simulate;
+pub(super) use crate::world::{World, seconds};
 
 pub(super) const TOPIC: &str = "Watched";
 pub(super) const GROUP: &str = "watched";
 
-pub(super) fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// A cluster in memory.
-pub(super) struct World {
-    pub(super) network: InMemoryNetwork,
-    pub(super) cluster: MockCluster,
-}
-
 impl World {
-    pub(super) async fn new(change: impl FnOnce(MockClusterBuilder) -> MockClusterBuilder) -> Self {
-        seed_random(1);
-        let network = InMemoryNetwork::new(1);
-        let builder = MockCluster::builder().network(network.clone()).tokio_clock(true);
-        let cluster = change(builder).start().await.unwrap();
-        Self { network, cluster }
-    }
-
-    /// A consumer in the making that reads the topic from its beginning.
+    /// A push consumer in the making that reads the topic from its beginning.
     pub(super) fn consumer(&self) -> PushConsumerBuilder {
-        let transport = Arc::new(self.network.clone());
-        PushConsumer::builder(GROUP)
-            .name_server_addr(self.cluster.name_server_addr())
-            .option(|option| {
-                option.set_consume_from_where(ConsumeFromWhere::First).set_transport(transport);
-            })
-            .subscribe(TOPIC, "*")
+        self.pusher(GROUP).subscribe(TOPIC, "*")
     }
 
-    /// The same consumer, which polls.
-    pub(super) fn puller(&self) -> PullConsumerBuilder {
-        let transport = Arc::new(self.network.clone());
-        PullConsumer::builder(GROUP)
-            .name_server_addr(self.cluster.name_server_addr())
-            .option(|option| {
-                option.set_consume_from_where(ConsumeFromWhere::First).set_transport(transport);
-            })
-            .subscribe(TOPIC, "*")
+    /// A pull consumer in the making that reads the topic from its beginning.
+    pub(super) fn poller(&self) -> PullConsumerBuilder {
+        self.puller(GROUP).subscribe(TOPIC, "*")
     }
 
-    pub(super) async fn send(&self, body: &str) {
-        let mut option = ProducerOption::default();
-        option.set_name_server_addr(self.cluster.name_server_addr()).set_group_name("watched_producer");
-        option.set_transport(Arc::new(self.network.clone()));
-        let producer = Producer::new(option);
-        producer.start().await.unwrap();
-        producer.send(Message::new(TOPIC, body.to_owned())).await.unwrap();
-        producer.shutdown().await.unwrap();
+    pub(super) async fn send_body(&self, body: &'static str) {
+        self.send([Message::new(TOPIC, body)]).await;
     }
 }
 
 /// How often each message was handled.
 pub(super) type Count = Arc<AtomicUsize>;
 
-pub(super) fn counting(count: &Count) -> impl Fn() + Clone + Send + Sync + 'static {
+/// A listener that counts the messages and succeeds.
+pub(super) fn counting(
+    count: &Count,
+) -> impl Fn(Arc<MessageExt>, ConsumeContext) -> Ready<()> + Send + Sync + 'static {
     let count = count.clone();
-    move || _ = count.fetch_add(1, Ordering::SeqCst)
+    move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        ready(())
+    }
 }
 
 /// The events that came by now and that count.

@@ -150,7 +150,7 @@ fn route(brokers: &[(&str, &str)], queues: u32) -> String {
 #[test]
 fn c06_name_servers_that_are_empty_stale_or_lack_a_broker() {
     simulate(async {
-        let site = Site::with(1, 4, |builder| builder.brokers(2).name_servers(2)).await;
+        let site = Site::with(4, |builder| builder.brokers(2).name_servers(2)).await;
         let consumer = site.start("a", Duration::from_millis(1)).await;
         until("the queues", || consumer.assignment().len() >= 8).await;
         let addresses = ["broker-a", "broker-b"].map(|name| site.broker(name).to_string());

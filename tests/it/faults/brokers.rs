@@ -21,13 +21,9 @@ fn c17_a_suggested_slave_is_read_until_it_is_gone_and_serves_alone_while_the_mas
     simulate(async {
         let scene = Scene::new(|builder| builder.slaves(1).slave_read(true)).await;
         let seen = Seen::default();
-        let collect = seen.clone();
         let consumer = scene
             .member_with(|option| _ = option.set_persist_offset_interval(1_000))
-            .listener(move |message, _| {
-                collect.add(&message);
-                async {}
-            })
+            .listener(seen.listener())
             .start()
             .await
             .unwrap();
@@ -82,8 +78,7 @@ fn c17_a_suggested_slave_is_read_until_it_is_gone_and_serves_alone_while_the_mas
         let rode = |event: &BrokerEvent| matches!(event, BrokerEvent::Committed { .. });
         let on_slave = scene.cluster.history();
         assert!(!on_slave.iter().any(|entry| &*entry.server == slave && rode(&entry.event)), "nor on a pull");
-        seen.assert_no_duplicates();
-        seen.assert_in_order();
+        seen.assert_once_in_order();
         scene.assert_all_committed();
         let what = "120 messages, each once and in order; no commit went to the slave; slave gone: 20 messages within";
         tell(Row::C17, format!("{what} {without_slave:?}"));
@@ -96,12 +91,7 @@ fn c17_a_slave_that_lags_behind_is_left_for_the_master() {
     simulate(async {
         let scene = Scene::new(|builder| builder.slaves(1).slave_read(true)).await;
         let seen = Seen::default();
-        let collect = seen.clone();
-        let consumer = scene.member().listener(move |message, _| {
-            collect.add(&message);
-            async {}
-        });
-        let consumer = consumer.start().await.unwrap();
+        let consumer = scene.member().listener(seen.listener()).start().await.unwrap();
         scene.cluster.suggest_broker("broker-a", 1).unwrap();
         scene.cluster.suggest_broker("broker-a-s1", 1).unwrap();
         sleep(Duration::from_secs(20)).await;
@@ -113,10 +103,8 @@ fn c17_a_slave_that_lags_behind_is_left_for_the_master() {
         sleep(Duration::from_secs(60)).await;
         let pulls = scene.requests_of(RequestCode::PULL_MESSAGE).len() - first;
         assert!(pulls < 5 * 60, "{pulls} pulls are a busy loop");
-        seen.assert_no_duplicates();
-        seen.assert_in_order();
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        seen.assert_once_in_order();
+        scene.ends_committed(consumer).await;
     });
 }
 
@@ -160,12 +148,7 @@ fn c22_a_broker_that_vanished_changes_nothing_for_the_others() {
     simulate(async {
         let scene = Scene::new(|builder| builder.brokers(4)).await;
         let seen = Seen::default();
-        let collect = seen.clone();
-        let consumer = scene.member().listener(move |message, _| {
-            collect.add(&message);
-            async {}
-        });
-        let consumer = consumer.start().await.unwrap();
+        let consumer = scene.member().listener(seen.listener()).start().await.unwrap();
         let others = ["broker-a", "broker-c", "broker-d"];
         let before = pace(&scene, &seen, &others, "before").await;
         // It has an offset to commit, and never will.
@@ -188,10 +171,8 @@ fn c22_a_broker_that_vanished_changes_nothing_for_the_others() {
         let count = seen.distinct();
         scene.send(bodies("healed", 64)).await;
         until_within(Duration::from_secs(60), "all queues", || seen.distinct() == count + 64).await;
-        seen.assert_no_duplicates();
-        seen.assert_in_order();
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        seen.assert_once_in_order();
+        scene.ends_committed(consumer).await;
         let what = "of the other three, at most: from send to listener";
         tell(Row::C22, format!("{what} {:?}, from there to the commit {:?}", most.latency, most.commit));
     });

@@ -32,12 +32,7 @@ async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Opti
 }
 
 fn listening(scene: &Scene, seen: &Seen) -> PushConsumer {
-    let collect = seen.clone();
-    let builder = scene.member().listener(move |message, _| {
-        collect.add(&message);
-        async {}
-    });
-    builder.build().unwrap()
+    scene.member().listener(seen.listener()).build().unwrap()
 }
 
 /// Runs `case` with 0, 1, 2 … polls until its future is ready by itself. Returns how many polls that took.
@@ -206,11 +201,9 @@ fn next_and_next_batch_lose_no_message() {
                 }
             };
             tokio::time::timeout(Duration::from_secs(60), reading).await.unwrap();
-            seen.assert_no_duplicates();
-            seen.assert_in_order();
+            seen.assert_once_in_order();
             drop(messages);
-            assert!(consumer.shutdown().await.unwrap().is_clean());
-            scene.assert_all_committed();
+            scene.ends_committed(consumer).await;
         });
     }
 }
@@ -239,8 +232,7 @@ fn ack_committed_finishes_its_message_from_its_first_poll_on() {
             until("the success", || consumer.get_stats().unwrap().consume_success_count == 1).await;
             assert_eq!(failed(), 0);
         }
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        scene.ends_committed(consumer).await;
         is_ready
     }));
 }
@@ -271,8 +263,7 @@ fn dead_letter_stores_its_message_from_its_first_poll_on() {
         }
         sleep(Duration::from_secs(20)).await;
         assert_eq!(letters().len(), usize::from(polls > 0));
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        scene.ends_committed(consumer).await;
         is_ready
     }));
 }

@@ -33,17 +33,11 @@ async fn shut_down(consumer: &PushConsumer) -> ConsumerShutdownReport {
 /// Another member gets all that is left.
 async fn the_next_member_gets(scene: &Scene, rest: usize) {
     let seen = Seen::default();
-    let collect = seen.clone();
-    let next = scene.member().listener(move |message, _| {
-        collect.add(&message);
-        async {}
-    });
-    let next = next.start().await.unwrap();
+    let next = scene.member().listener(seen.listener()).start().await.unwrap();
     seen.wait_for(rest).await;
     sleep(Duration::from_secs(20)).await;
     assert_eq!(seen.distinct(), rest);
-    assert!(next.shutdown().await.unwrap().is_clean());
-    scene.assert_all_committed();
+    scene.ends_committed(next).await;
 }
 
 fn hanging(scene: &Scene) -> PushConsumer {
@@ -66,12 +60,7 @@ fn c23_while_it_starts() {
             network.stall(silent);
             network.set_reachable(silent, false);
             let seen = Seen::default();
-            let collect = seen.clone();
-            let consumer = scene.member().listener(move |message, _| {
-                collect.add(&message);
-                async {}
-            });
-            let consumer = consumer.build().unwrap();
+            let consumer = scene.member().listener(seen.listener()).build().unwrap();
             let starting = tokio::spawn({
                 let consumer = consumer.clone();
                 async move { consumer.start().await }
@@ -198,13 +187,9 @@ fn c23_with_each_broker_dead_and_nothing_in_hand() {
     simulate(async {
         let scene = Scene::new(|builder| builder.brokers(4)).await;
         let seen = Seen::default();
-        let collect = seen.clone();
         let consumer = scene
             .member_with(|option| _ = option.set_persist_offset_interval(60_000))
-            .listener(move |message, _| {
-                collect.add(&message);
-                async {}
-            })
+            .listener(seen.listener())
             .start()
             .await
             .unwrap();

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketmq::conf::ProducerOption;
 use rocketmq::consumer::{ConsumeFromWhere, ConsumerEvent, PushConsumer, QueueState, Throttle};
 use rocketmq::model::{Message, mix_all};
-use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{
     AnswerChange, Fault, FaultAction, MockCluster, RecordDamage, RequestCode, ResponseCode,
 };
@@ -17,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::scene::{GROUP, Scene, Seen, TOPIC, bodies, drain, simulate, until, until_within};
 use super::table::{Row, seen as tell};
 use crate::alone::run_alone;
+use crate::world::producer;
 
 const MIB: u64 = 1024 * 1024;
 const BODY: usize = 64 * 1024;
@@ -58,10 +57,7 @@ async fn c13_a_flood_of_large_messages_stays_within_the_budget() {
 async fn c13_a_flood_of_messages_that_inflate_stays_within_the_budget() {
     let cluster = MockCluster::builder().start().await.unwrap();
     cluster.create_topic(TOPIC, 8).unwrap();
-    let mut option = ProducerOption::default();
-    option.set_name_server_addr(cluster.name_server_addr()).set_group_name("flood");
-    let producer = Producer::new(option);
-    producer.start().await.unwrap();
+    let producer = producer(&cluster, None).await;
     // A few hundred bytes each at the broker, 250 MiB in all at the consumer.
     for _ in 0..40 {
         let send = |_| {
@@ -227,16 +223,7 @@ async fn c14_neighbours_of_records_that_cannot_be_read_are_delivered() {
             Fault::on(RequestCode::PULL_MESSAGE, FaultAction::ChangeAnswer(change)).topic("One").times(1),
         );
         let seen = Seen::default();
-        let collect = seen.clone();
-        let consumer = scene
-            .member()
-            .subscribe("One", "*")
-            .listener(move |message, _| {
-                collect.add(&message);
-                async {}
-            })
-            .build()
-            .unwrap();
+        let consumer = scene.member().subscribe("One", "*").listener(seen.listener()).build().unwrap();
         let mut events = consumer.events();
         let before = memory("VmHWM");
         consumer.start().await.unwrap();
@@ -279,23 +266,13 @@ fn c14_a_record_whose_size_cannot_be_read_costs_itself_only() {
         }
         // The disk is damaged: each answer that begins there is.
         let seen = Seen::default();
-        let collect = seen.clone();
         let first = AnswerChange::new().damage(4, RecordDamage::Size);
         let fault = |change, times| {
             Fault::on(RequestCode::PULL_MESSAGE, FaultAction::ChangeAnswer(change)).topic("One").times(times)
         };
         scene.cluster.inject(fault(first, 1));
         scene.cluster.inject(fault(AnswerChange::new().damage(0, RecordDamage::Size), 2));
-        let consumer = scene
-            .member()
-            .subscribe("One", "*")
-            .listener(move |message, _| {
-                collect.add(&message);
-                async {}
-            })
-            .start()
-            .await
-            .unwrap();
+        let consumer = scene.member().subscribe("One", "*").listener(seen.listener()).start().await.unwrap();
         seen.wait_for(9).await;
         until("the dead letter", || scene.cluster.message_count(&mix_all::dlq_topic(GROUP)) == 1).await;
         assert!(consumer.shutdown().await.unwrap().is_clean());
@@ -321,12 +298,7 @@ fn c18_brokers_that_put_consumers_off_get_few_requests_and_serve_them_afterwards
         let (most, healed) = simulate(async {
             let scene = Scene::new(|builder| builder).await;
             let seen = Seen::default();
-            let collect = seen.clone();
-            let consumer = scene.member().listener(move |message, _| {
-                collect.add(&message);
-                async {}
-            });
-            let consumer = consumer.start().await.unwrap();
+            let consumer = scene.member().listener(seen.listener()).start().await.unwrap();
             scene.send(bodies("before", 40)).await;
             seen.wait_for(40).await;
             let began = scene.cluster.now();
@@ -354,10 +326,8 @@ fn c18_brokers_that_put_consumers_off_get_few_requests_and_serve_them_afterwards
             scene.send(bodies("after", 40)).await;
             until_within(Duration::from_secs(7), name, || seen.distinct() == 120).await;
             let healed = healed.elapsed();
-            seen.assert_no_duplicates();
-            seen.assert_in_order();
-            assert!(consumer.shutdown().await.unwrap().is_clean());
-            scene.assert_all_committed();
+            seen.assert_once_in_order();
+            scene.ends_committed(consumer).await;
             (most, healed)
         });
         (busiest, slowest) = (busiest.max(most), slowest.max(healed));

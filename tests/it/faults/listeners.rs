@@ -73,8 +73,7 @@ fn c12_a_message_that_panics_and_one_that_fails_become_dead_letters_and_one_that
         assert_eq!(count(|event| matches!(event, ConsumerEvent::ListenerPanicked { .. })), 17);
         assert_eq!(count(|event| matches!(event, ConsumerEvent::ListenerSlow { .. })), 1);
         assert_eq!(count(|event| matches!(event, ConsumerEvent::DeadLettered { .. })), 2);
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        scene.ends_committed(consumer).await;
         let what = "17 deliveries each of a message that panics and one that fails, then dead letters with their reasons;";
         tell(Row::C12, format!("{what} one hang, 2 deliveries; 160 others once, each within 50 ms"));
     });
@@ -112,8 +111,7 @@ fn c12_a_handler_that_blocks_its_thread_is_not_handed_its_message_twice_and_harm
         until("its end", || began.elapsed() > Duration::from_secs(4)).await;
         assert!(scene.requests_of(RequestCode::CONSUMER_SEND_MSG_BACK).is_empty());
         seen.assert_no_duplicates();
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        scene.ends_committed(consumer).await;
     });
 }
 
@@ -168,8 +166,7 @@ fn c24_after_a_runtime_stood_still_no_handler_starts_on_the_old_lock() {
         seen.wait_for(400).await;
         seen.assert_in_order();
         assert!(drain(&mut events).iter().any(|event| matches!(event, ConsumerEvent::LockLost { .. })));
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        scene.ends_committed(consumer).await;
     });
 }
 
@@ -201,8 +198,7 @@ fn c24_after_a_runtime_stood_still_no_message_is_sent_back_for_its_time() {
         sleep(Duration::from_secs(30)).await;
         assert!(scene.requests_of(RequestCode::CONSUMER_SEND_MSG_BACK).is_empty());
         seen.assert_no_duplicates();
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        scene.ends_committed(consumer).await;
     });
 }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rocketmq::conf::ProducerOption;
 use rocketmq::consumer::{CancelToken, ConsumeFailure, ConsumeFromWhere, ConsumerEvent, PushConsumer};
 use rocketmq::model::{Message, mix_all};
-use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{AnswerChange, Fault, FaultAction, MockCluster, RecordDamage};
 use rocketmq_remoting::protocol::{RequestCode, ResponseCode};
 use tokio::sync::Semaphore;
+
+use crate::world::producer;
 
 const TOPIC: &str = "Faulty";
 const GROUP: &str = "faulty";
@@ -27,10 +27,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 async fn send(cluster: &MockCluster, bodies: &[&str]) {
-    let mut option = ProducerOption::default();
-    option.set_name_server_addr(cluster.name_server_addr()).set_group_name("faulty_producer");
-    let producer = Producer::new(option);
-    producer.start().await.unwrap();
+    let producer = producer(cluster, None).await;
     for body in bodies {
         producer.send(Message::new(TOPIC, body.to_string())).await.unwrap();
     }

@@ -1,19 +1,20 @@
 //! A cluster, a producer and members of one group: in one thread on virtual time, or on sockets.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rocketmq::conf::{ConsumerOption, ProducerOption};
-use rocketmq::consumer::{
-    ConsumeFromWhere, ConsumerEvent, ConsumerEvents, PushConsumer, PushConsumerBuilder,
-};
+use rocketmq::conf::ConsumerOption;
+use rocketmq::consumer::{ConsumeContext, ConsumerEvent, ConsumerEvents, PushConsumer, PushConsumerBuilder};
 use rocketmq::model::{Message, MessageExt, MessageQueue};
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{CapturedRequest, InMemoryNetwork, MockCluster, MockClusterBuilder, RequestCode};
 use rocketmq_remoting::net::memory::seed_random;
 use tokio::time::{Instant, sleep};
+
+use super::support::ends_cleanly;
+use crate::world::{producer, pusher};
 
 pub(super) const TOPIC: &str = "Rows";
 pub(super) const GROUP: &str = "rows";
@@ -38,7 +39,7 @@ impl Scene {
         seed_random(1);
         let network = InMemoryNetwork::new(1);
         network.set_latency(Duration::from_millis(1)..=Duration::from_millis(1));
-        let builder = MockCluster::builder().network(network.clone()).tokio_clock(true);
+        let builder = MockCluster::builder().network(network.clone());
         Self::start(build(builder), Some(network)).await
     }
 
@@ -65,16 +66,7 @@ impl Scene {
     }
 
     pub(super) fn member_with(&self, change: impl FnOnce(&mut ConsumerOption)) -> PushConsumerBuilder {
-        PushConsumer::builder(GROUP)
-            .name_server_addr(self.cluster.name_server_addr())
-            .option(|option| {
-                option.set_consume_from_where(ConsumeFromWhere::First);
-                if let Some(network) = &self.network {
-                    option.set_transport(Arc::new(network.clone()));
-                }
-                change(option);
-            })
-            .subscribe(TOPIC, "*")
+        pusher(GROUP, &self.cluster, self.network.as_ref()).option(change).subscribe(TOPIC, "*")
     }
 
     pub(super) async fn send(&self, bodies: impl IntoIterator<Item = String>) {
@@ -106,17 +98,12 @@ impl Scene {
             assert_eq!(committed.unwrap_or(0), queue.max, "{}", queue.queue);
         }
     }
-}
 
-async fn producer(cluster: &MockCluster, network: Option<&InMemoryNetwork>) -> Producer {
-    let mut option = ProducerOption::default();
-    option.set_name_server_addr(cluster.name_server_addr()).set_group_name("rows_producer");
-    if let Some(network) = network {
-        option.set_transport(Arc::new(network.clone()));
+    /// Shuts a member down. Its end is clean, and the group has committed the whole topic.
+    pub(super) async fn ends_committed(&self, member: PushConsumer) {
+        ends_cleanly(member).await;
+        self.assert_all_committed();
     }
-    let producer = Producer::new(option);
-    producer.start().await.unwrap();
-    producer
 }
 
 /// What listeners have seen.
@@ -137,6 +124,17 @@ impl Seen {
             queue: message.message_queue(),
             offset: message.queue_offset(),
         });
+    }
+
+    /// A listener that notes each message and succeeds.
+    pub(super) fn listener(
+        &self,
+    ) -> impl Fn(Arc<MessageExt>, ConsumeContext) -> Ready<()> + Send + Sync + 'static {
+        let seen = self.clone();
+        move |message, _| {
+            seen.add(&message);
+            ready(())
+        }
     }
 
     pub(super) fn all(&self) -> Vec<Sighting> {
@@ -179,6 +177,12 @@ impl Seen {
             let before = last.insert(queue.clone(), offset);
             assert!(before.is_none_or(|before| before < offset), "{queue}: {offset} came after {before:?}");
         }
+    }
+
+    /// No message came twice, and the messages of each queue came in their order.
+    pub(super) fn assert_once_in_order(&self) {
+        self.assert_no_duplicates();
+        self.assert_in_order();
     }
 }
 

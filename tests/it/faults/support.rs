@@ -3,17 +3,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketmq::conf::ProducerOption;
-use rocketmq::consumer::{ConsumeFromWhere, PushConsumer, PushConsumerBuilder};
+use rocketmq::consumer::{PushConsumer, PushConsumerBuilder};
 use rocketmq::model::{Message, MessageQueue};
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{InMemoryNetwork, MockCluster, MockClusterBuilder};
-use rocketmq_remoting::net::memory::seed_random;
 use tokio::time::Instant;
 
 use super::checker::{Rules, Verdict, check};
 use super::record::Record;
 pub(crate) use crate::simulation::simulate;
+use crate::world::{World, numbered, pusher};
 
 pub(crate) const TOPIC: &str = "Faulty";
 pub(crate) const GROUP: &str = "faulty";
@@ -31,25 +30,18 @@ pub(crate) struct Site {
 impl Site {
     /// `queues` of the topic on each of the brokers.
     pub(crate) async fn new(brokers: usize, queues: u32) -> Self {
-        Self::with(1, queues, |builder| builder.brokers(brokers)).await
+        Self::with(queues, |builder| builder.brokers(brokers)).await
     }
 
     pub(crate) async fn with(
-        seed: u64,
         queues: u32,
         change: impl FnOnce(MockClusterBuilder) -> MockClusterBuilder,
     ) -> Self {
-        seed_random(seed);
-        let network = InMemoryNetwork::new(seed);
-        let builder =
-            MockCluster::builder().network(network.clone()).history(1_000_000).captured_requests(1_000_000);
-        let cluster = Arc::new(change(builder).start().await.unwrap());
-        cluster.create_topic(TOPIC, queues).unwrap();
-        let mut option = ProducerOption::default();
-        option.set_name_server_addr(cluster.name_server_addr()).set_group_name("faulty_producer");
-        option.set_transport(Arc::new(network.clone()));
-        let producer = Producer::new(option);
-        producer.start().await.unwrap();
+        let world =
+            World::new(|builder| change(builder.history(1_000_000).captured_requests(1_000_000))).await;
+        world.cluster.create_topic(TOPIC, queues).unwrap();
+        let producer = world.producer().await;
+        let (network, cluster) = (world.network, Arc::new(world.cluster));
         let record = Record::new(&cluster);
         Self { network, cluster, producer, record }
     }
@@ -60,13 +52,7 @@ impl Site {
 
     /// A member in the making: it reads the topic from its first message, and has no listener yet.
     pub(crate) fn member(&self) -> PushConsumerBuilder {
-        let network = Arc::new(self.network.clone());
-        PushConsumer::builder(GROUP)
-            .name_server_addr(self.cluster.name_server_addr())
-            .subscribe(TOPIC, "*")
-            .option(|option| {
-                option.set_consume_from_where(ConsumeFromWhere::First).set_transport(network);
-            })
+        pusher(GROUP, &self.cluster, Some(&self.network)).subscribe(TOPIC, "*")
     }
 
     /// A started member whose handlers take this long.
@@ -99,8 +85,8 @@ impl Site {
 
     /// Sends `count` messages, spread over the queues.
     pub(crate) async fn send(&self, count: usize) {
-        for number in 0..count {
-            self.producer.send(Message::new(TOPIC, number.to_string())).await.unwrap();
+        for message in numbered(TOPIC, count) {
+            self.producer.send(message).await.unwrap();
         }
     }
 

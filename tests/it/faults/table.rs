@@ -38,7 +38,7 @@ rows! {
     C13, "a slow listener and a flood of messages of 64 KiB", "memory at most the budget and 64 MiB";
     C14, "record k of n is corrupt, has a wrong CRC, is a bomb", "its neighbours are delivered";
     C15, "pop: an acknowledgement is late or lost, the handle is of a broker that was restarted", "delivered again, no leak";
-    C16, "a reset while a pull is held, while listeners run, while no member is online", "the target is reached once";
+    C16, "a reset, with pulls held, with listeners running, and with no member online", "the target is reached once";
     C17, "a slave is suggested, down, gone; the master is down", "reads go on; commits go to the master";
     C18, "GO_AWAY, the codes 24, 25, 215 for 10 s", "requests per second are bounded; the consumer heals";
     C19, "1,000 notices in 1 s", "at most 3 rebalances; no answer waits for them";

@@ -50,12 +50,7 @@ fn notices(scene: &Scene, since: SystemTime) -> usize {
 async fn c19_a_thousand_notices_in_a_second_cost_three_rebalances_and_no_message_waits() {
     let scene = Scene::on_sockets(|builder| builder).await;
     let seen = Seen::default();
-    let collect = seen.clone();
-    let consumer = scene.member().listener(move |message, _| {
-        collect.add(&message);
-        async {}
-    });
-    let consumer = consumer.start().await.unwrap();
+    let consumer = scene.member().listener(seen.listener()).start().await.unwrap();
     // A second member, whose queues nobody reads; each further connection of it is a notice, and so is its end.
     let _ghost = join(&scene).await;
     let shared = || consumer.assignment().iter().filter(|queue| queue.topic() == TOPIC).count() == 2;
@@ -89,7 +84,10 @@ async fn c19_a_thousand_notices_in_a_second_cost_three_rebalances_and_no_message
     assert!(shared(), "the assignment is as before");
     tell(
         Row::C19,
-        format!("{} notices in 1 s: {runs} runs; messages meanwhile within 0.5 s", notices(&scene, since)),
+        format!(
+            "{} notices in {seconds} s: {runs} runs; messages meanwhile within 0.5 s",
+            notices(&scene, since)
+        ),
     );
     consumer.shutdown().await.unwrap();
 }
@@ -119,12 +117,7 @@ fn c21_a_topic_that_is_deleted_and_created_again_goes_on_with_its_first_message(
     simulate(async {
         let scene = Scene::new(|builder| builder).await;
         let seen = Seen::default();
-        let collect = seen.clone();
-        let consumer = scene.member().listener(move |message, _| {
-            collect.add(&message);
-            async {}
-        });
-        let consumer = consumer.build().unwrap();
+        let consumer = scene.member().listener(seen.listener()).build().unwrap();
         let mut events = consumer.events();
         consumer.start().await.unwrap();
         scene.send(bodies("first", 40)).await;
@@ -153,8 +146,7 @@ fn c21_a_topic_that_is_deleted_and_created_again_goes_on_with_its_first_message(
             scene.assert_all_committed();
         }
         seen.assert_no_duplicates();
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        scene.ends_committed(consumer).await;
         let what = "gone for 5, 60 and 300 s: each new message once, from the first on;";
         tell(Row::C21, format!("{what} 4 to 16 to 4 queues, three times: each message once, in order"));
     });
@@ -165,16 +157,12 @@ fn c21_queues_that_are_added_are_read_from_their_first_message_and_those_that_go
     simulate(async {
         let scene = Scene::new(|builder| builder).await;
         let seen = Seen::default();
-        let collect = seen.clone();
         // Where new groups begin at the end, a queue that is added begins at its first message all the same.
         let consumer = scene
             .member_with(|option| {
                 option.set_consume_from_where(rocketmq::consumer::ConsumeFromWhere::LastExactly);
             })
-            .listener(move |message, _| {
-                collect.add(&message);
-                async {}
-            })
+            .listener(seen.listener())
             .start()
             .await
             .unwrap();
@@ -210,9 +198,7 @@ fn c21_queues_that_are_added_are_read_from_their_first_message_and_those_that_go
             let pulls = pulls.iter().filter(|request| request.at >= began).count();
             assert!(pulls <= 5 * 5, "{pulls} pulls in an idle minute");
         }
-        seen.assert_no_duplicates();
-        seen.assert_in_order();
-        assert!(consumer.shutdown().await.unwrap().is_clean());
-        scene.assert_all_committed();
+        seen.assert_once_in_order();
+        scene.ends_committed(consumer).await;
     });
 }
