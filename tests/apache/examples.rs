@@ -13,6 +13,10 @@ use crate::support::ApacheCluster;
 /// Generous: the cluster may be busy with other tests.
 const DONE_WITHIN: Duration = Duration::from_secs(180);
 
+/// The packages of the examples, and the folders of their sources.
+const SOURCES: [(&str, &str); 2] =
+    [("rocketmq", "examples"), ("rocketmq-monitoring-examples", "examples/monitoring/examples")];
+
 /// How an example finds its cluster.
 type Environment = Vec<(&'static str, String)>;
 
@@ -46,15 +50,14 @@ fn environments() -> BTreeMap<&'static str, Environment> {
     environments
 }
 
-fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
-}
-
 /// The names of all examples; those of TLS, metrics and OpenTelemetry only with their features.
 fn names() -> Vec<String> {
-    let entries = std::fs::read_dir(sources()).expect("read the folder of the examples");
-    let name = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let names = entries.filter_map(|entry| name(entry.expect("an entry").path()));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let entries =
+        SOURCES.map(|(_, folder)| std::fs::read_dir(root.join(folder)).expect("read a folder of examples"));
+    let paths = entries.into_iter().flatten().map(|entry| entry.expect("an entry").path());
+    let sources = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let names = sources.filter_map(|path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
     let names = names.filter(|name| match &**name {
         "tls" => cfg!(feature = "tls"),
         "metrics" => cfg!(feature = "metrics"),
@@ -71,6 +74,9 @@ fn names() -> Vec<String> {
 fn build() -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--examples"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    for (package, _) in SOURCES {
+        build.args(["--package", package]);
+    }
     let features = [
         ("metrics", cfg!(feature = "metrics")),
         ("otel", cfg!(feature = "otel")),

@@ -26,7 +26,6 @@
 //! - `queue_streams`: streams over a queue whose messages are deleted or damaged, and whose broker is away
 //! - `simulation`: clients and a cluster in one thread on paused time: half-open connections, and groups under random faults
 //! - `secrets`: fields in each request, and secrets that no log shows
-//! - `otel`: spans of OpenTelemetry (feature `otel`)
 //! - `metrics`: what the metrics facade is told (feature `metrics`)
 //! - `tls`: trust, refusals and traffic over TLS (feature `tls`)
 //! - `peer_log`: what is logged of brokers and NameServers that go and come back
@@ -58,8 +57,6 @@ mod log;
 mod metrics;
 mod one_crate;
 mod options;
-#[cfg(feature = "otel")]
-mod otel;
 mod peer;
 mod peer_log;
 mod promises;

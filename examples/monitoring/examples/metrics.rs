@@ -1,8 +1,8 @@
 //! What a producer and a consumer tell a Prometheus server: counters, latencies, the messages in flight, and how far the
 //! group is behind.
 //!
-//! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one. Needs the feature
-//! `metrics`.
+//! With no argument it starts a mock cluster in this process; with `NAMESRV_ADDR` set it uses that one: `cargo run -p
+//! rocketmq-monitoring-examples --features metrics --example metrics`.
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use rocketmq::client::MQClient;

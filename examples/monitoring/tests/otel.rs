@@ -2,6 +2,11 @@
 //!
 //! A tracer provider is there for the whole process: each test runs in a process of its own.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+#[path = "../../../tests/it/alone.rs"]
+mod alone;
+
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -13,7 +18,7 @@ use rocketmq::model::Message;
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{Fault, FaultAction, MockCluster, RequestCode, ResponseCode};
 
-use crate::alone::run_alone;
+use alone::run_alone;
 
 /// The spans of this process.
 static SPANS: LazyLock<InMemorySpanExporter> = LazyLock::new(|| {
@@ -59,7 +64,7 @@ async fn producer(cluster: &MockCluster) -> Producer {
 
 #[test]
 fn a_trace_goes_from_the_sender_through_the_listener_to_what_it_sends() {
-    run_alone("otel::alone_a_trace_goes_from_the_sender_through_the_listener_to_what_it_sends", &[]);
+    run_alone("alone_a_trace_goes_from_the_sender_through_the_listener_to_what_it_sends", &[]);
 }
 
 #[tokio::test]
@@ -136,7 +141,7 @@ async fn alone_a_trace_goes_from_the_sender_through_the_listener_to_what_it_send
 
 #[test]
 fn failures_show_in_spans_of_sends_handlers_and_settlements() {
-    run_alone("otel::alone_failures_show_in_spans_of_sends_handlers_and_settlements", &[]);
+    run_alone("alone_failures_show_in_spans_of_sends_handlers_and_settlements", &[]);
 }
 
 #[tokio::test]
@@ -188,7 +193,7 @@ async fn alone_failures_show_in_spans_of_sends_handlers_and_settlements() {
 
 #[test]
 fn batches_link_and_streams_and_polls_receive() {
-    run_alone("otel::alone_batches_link_and_streams_and_polls_receive", &[]);
+    run_alone("alone_batches_link_and_streams_and_polls_receive", &[]);
 }
 
 #[tokio::test]

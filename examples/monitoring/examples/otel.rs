@@ -3,7 +3,7 @@
 //! to its collector, with the same three lines.
 //!
 //! With no argument it starts a mock cluster in this process. With `NAMESRV_ADDR` set it does the same against that
-//! cluster: `NAMESRV_ADDR=127.0.0.1:9876 cargo run --features otel --example otel`.
+//! cluster: `NAMESRV_ADDR=127.0.0.1:9876 cargo run -p rocketmq-monitoring-examples --features otel --example otel`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
