@@ -4,9 +4,9 @@ use rocketmq_common::MessageExt;
 use tokio::time::Instant;
 
 use super::Pool;
-use super::concurrently::conclude_one;
+use super::concurrently::conclude;
 use super::desk::{Desk, Messages};
-use super::running::{Outcome, context, give_back, panicked, poll_once, wait};
+use super::running::{context, give_back, poll_once, wait};
 use crate::consumer::listener::{BatchOutcome, BatchResult, CancelSource, ConsumeOutcome, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
@@ -79,12 +79,7 @@ async fn handle(
         }
         None => wait(member, owned, desk, (slot, &*source), (began, deadline)).await,
     };
-    let outcome = match outcome {
-        Outcome::Returned(Ok(outcome)) => Ok(outcome),
-        Outcome::Returned(Err(failure)) => Err(failure.into_reason()),
-        Outcome::Panicked(text) => Err(panicked(member, owned, first, &text)),
-        Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
-    };
+    let outcome = outcome.or_reason(member, owned, first);
     if outcome == Ok(BatchOutcome::All(ConsumeOutcome::Success)) {
         member.recorder.succeeded(done.len() as u64);
         return settle(member, owned, done);
@@ -96,7 +91,7 @@ async fn handle(
             Err(reason) => Err(reason.clone()),
         };
         let message = Arc::new(message.clone());
-        if conclude_one(member, owned, *offset, &message, outcome).await {
+        if conclude(member, owned, *offset, &message, outcome).await {
             finished.push(*offset);
         }
     }

@@ -6,8 +6,8 @@ use tokio::time::{Instant, timeout};
 
 use super::Pool;
 use super::desk::{Desk, Messages};
-use super::running::{Outcome, context, give_back, panicked, poll_once, wait};
-use crate::consumer::listener::{CancelSource, ConsumeFailure, ConsumeOutcome, ConsumeResult, Slot};
+use super::running::{Outcome, context, give_back, poll_once, wait};
+use crate::consumer::listener::{CancelSource, ConsumeOutcome, ConsumeResult, Ended, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::pull::settle;
 use crate::consumer::retry::{Failing, place, try_here_or_skip};
@@ -81,7 +81,7 @@ impl Worker {
             self.desk.begin(owned, Messages::from(&message), &context.cancelled, began);
             self.slot.start(message.clone(), context);
             let ended = poll_once(&self.desk, &mut self.slot).await;
-            if let Some(crate::consumer::listener::Ended::Returned(Ok(ConsumeOutcome::Success))) = ended {
+            if let Some(Ended::Returned(Ok(ConsumeOutcome::Success))) = ended {
                 self.done.push(offset);
                 continue;
             }
@@ -90,14 +90,15 @@ impl Worker {
             if messages.len() > 0 {
                 give_back(&member, owned, messages.by_ref());
             }
-            let outcome = match ended {
+            let outcome: Outcome<_> = match ended {
                 Some(ended) => ended.into(),
                 None => {
                     let slot = (&mut self.slot, &self.source);
                     wait(&member, owned, &self.desk, slot, (began, deadline)).await
                 }
             };
-            if matches!(outcome, Outcome::Returned(Ok(ConsumeOutcome::Success))) {
+            let outcome = outcome.or_reason(&member, owned, &message);
+            if outcome == Ok(ConsumeOutcome::Success) {
                 if conclude(&member, owned, offset, &message, outcome).await {
                     self.done.push(offset);
                     settle(&member, owned, &mut self.done);
@@ -124,7 +125,7 @@ async fn conclude_aside(
     owned: &Arc<OwnedQueue>,
     offset: i64,
     message: Arc<MessageExt>,
-    outcome: Outcome<ConsumeResult>,
+    outcome: Result<ConsumeOutcome, String>,
 ) {
     let (this, owned) = (member.clone(), owned.clone());
     let mut concluding = Box::pin(async move {
@@ -137,24 +138,8 @@ async fn conclude_aside(
     }
 }
 
-/// What the end of a handler means for its message. True: the message is finished.
-async fn conclude(
-    member: &Arc<Member>,
-    owned: &Arc<OwnedQueue>,
-    offset: i64,
-    message: &Arc<MessageExt>,
-    outcome: Outcome<ConsumeResult>,
-) -> bool {
-    let outcome = match outcome {
-        Outcome::Returned(result) => result.map_err(ConsumeFailure::into_reason),
-        Outcome::Panicked(text) => Err(panicked(member, owned, message, &text)),
-        Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
-    };
-    conclude_one(member, owned, offset, message, outcome).await
-}
-
 /// What an outcome means for a message. True: the message is finished.
-pub(super) async fn conclude_one(
+pub(super) async fn conclude(
     member: &Arc<Member>,
     owned: &Arc<OwnedQueue>,
     offset: i64,

@@ -5,7 +5,7 @@ use rocketmq_remoting::protocol::body::{CMResult, ConsumeMessageDirectlyResult};
 use tokio::time::Instant;
 
 use super::desk::{Desk, Messages};
-use super::running::{Outcome, context, panicked, wait};
+use super::running::{context, wait};
 use super::{Pool, Receiver};
 use crate::consumer::listener::{
     CancelSource, ConsumeFailure, ConsumeOutcome, Handler, Listener, OrderlyOutcome,
@@ -84,9 +84,6 @@ async fn run<M: 'static, O: 'static>(
     let desk = Desk::default();
     desk.begin(owned, Messages::from(message), &context.cancelled, began);
     slot.start(messages, context);
-    match wait(member, owned, &desk, (&mut slot, &source), (began, deadline)).await {
-        Outcome::Returned(result) => result.map_err(ConsumeFailure::into_reason),
-        Outcome::Panicked(text) => Err(panicked(member, owned, message, &text)),
-        Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
-    }
+    let outcome = wait(member, owned, &desk, (&mut slot, &source), (began, deadline)).await;
+    outcome.or_reason(member, owned, message)
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Pool;
 use super::desk::{Desk, Messages};
-use super::running::{Outcome, context, panicked, poll_once, wait};
+use super::running::{context, poll_once, wait};
 use crate::consumer::listener::{CancelSource, OrderlyOutcome, OrderlyResult, Slot};
 use crate::consumer::lock::QueueOrder;
 use crate::consumer::member::{Member, OwnedQueue};
@@ -157,21 +157,19 @@ impl Worker {
             }
         };
         let (mut pause, mut rollback) = (member.settings.suspend_queue, false);
-        let reason = match outcome {
-            Outcome::Returned(Ok(OrderlyOutcome::Success)) => return Ok(member.settings.auto_commit),
-            Outcome::Returned(Ok(OrderlyOutcome::Commit)) => return Ok(true),
-            Outcome::Returned(Ok(OrderlyOutcome::SuspendCurrentQueueAMoment { millis })) => {
+        let reason = match outcome.or_reason(&member, owned, message) {
+            Ok(OrderlyOutcome::Success) => return Ok(member.settings.auto_commit),
+            Ok(OrderlyOutcome::Commit) => return Ok(true),
+            Ok(OrderlyOutcome::SuspendCurrentQueueAMoment { millis }) => {
                 let asked = millis.map(|millis| millis.clamp(*PAUSES.start(), *PAUSES.end()));
                 pause = asked.map_or(pause, Duration::from_millis);
                 "the listener asked for a pause".to_owned()
             }
-            Outcome::Returned(Ok(OrderlyOutcome::Rollback)) => {
+            Ok(OrderlyOutcome::Rollback) => {
                 rollback = !member.settings.auto_commit;
                 "the listener rolled back".to_owned()
             }
-            Outcome::Returned(Err(failure)) => failure.into_reason(),
-            Outcome::Panicked(text) => panicked(&member, owned, message, &text),
-            Outcome::TimedOut(after) => format!("the listener did not end within {after:?}"),
+            Err(reason) => reason,
         };
         Err(Undone { reason, pause, rollback })
     }

@@ -7,7 +7,7 @@ use rocketmq_common::MessageExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::desk::Desk;
-use crate::consumer::listener::{CancelSource, ConsumeContext, Ended, Slot};
+use crate::consumer::listener::{CancelSource, ConsumeContext, ConsumeFailure, Ended, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 
@@ -25,6 +25,22 @@ impl<R> From<Ended<R>> for Outcome<R> {
         match ended {
             Ended::Returned(result) => Outcome::Returned(result),
             Ended::Panicked(text) => Outcome::Panicked(text),
+        }
+    }
+}
+
+impl<T> Outcome<Result<T, ConsumeFailure>> {
+    /// Turns each failure into its reason. Tells of a panic, as of one with the message `first`.
+    pub(super) fn or_reason(
+        self,
+        member: &Member,
+        owned: &OwnedQueue,
+        first: &MessageExt,
+    ) -> Result<T, String> {
+        match self {
+            Outcome::Returned(result) => result.map_err(ConsumeFailure::into_reason),
+            Outcome::Panicked(text) => Err(panicked(member, owned, first, &text)),
+            Outcome::TimedOut(after) => Err(format!("the listener did not end within {after:?}")),
         }
     }
 }
@@ -118,7 +134,7 @@ async fn wait_in_time<M, R>(
 }
 
 /// Tells that a listener panicked. Returns the reason for the message.
-pub(super) fn panicked(member: &Member, owned: &OwnedQueue, first: &MessageExt, text: &str) -> String {
+fn panicked(member: &Member, owned: &OwnedQueue, first: &MessageExt, text: &str) -> String {
     member.recorder.panicked(1);
     member.events.emit(ConsumerEvent::ListenerPanicked {
         group: member.events.group(),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::Pool;
-use super::concurrently::conclude_one;
+use super::concurrently::conclude;
 use super::running::give_back;
 use crate::consumer::member::Member;
 use crate::consumer::pull::settle;
@@ -30,7 +30,7 @@ async fn see_through(member: &Arc<Member>, feed: &Feed, failed: Failed) {
         Settlement::Dropped => (Err("the delivery was dropped".to_owned()), None),
         Settlement::TimedOut => (Err("the delivery was not settled in time".to_owned()), None),
     };
-    let is_finished = conclude_one(member, owned, offset, &Arc::new(message.clone()), outcome).await;
+    let is_finished = conclude(member, owned, offset, &Arc::new(message.clone()), outcome).await;
     if is_finished {
         settle(member, owned, &mut vec![offset]);
     }

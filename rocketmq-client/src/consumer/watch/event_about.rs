@@ -7,65 +7,58 @@ use rocketmq_common::namespace::without_namespace;
 use super::{ConsumerEvent, MessageIdentity};
 use crate::model::MessageQueue;
 
+/// A pattern for the events of these kinds, which binds their field.
+macro_rules! any_of {
+    ($field:ident: $($kind:ident)+) => {
+        $(ConsumerEvent::$kind { $field, .. })|+
+    };
+}
+
+/// Events about a topic.
+macro_rules! about_topic {
+    ($field:ident) => {
+        any_of!($field: Assigned Revoked SubscriptionsDiffer RouteDoubted TopicMissing)
+    };
+}
+
+/// Events about a queue.
+macro_rules! about_queue {
+    ($field:ident) => {
+        any_of!($field: OffsetCorrected OffsetReset MessageUndecodable QueueStalled QueueHealed LockAtRisk LockLost
+            LockRegained)
+    };
+}
+
+/// Events about a message.
+macro_rules! about_message {
+    ($field:ident) => {
+        any_of!($field: SendBackFailed DeadLettered MessageSkipped ListenerPanicked ListenerSlow ListenerStuck)
+    };
+}
+
 impl ConsumerEvent {
     /// The consumer group.
     pub fn group(&self) -> &str {
         match self {
-            ConsumerEvent::Started { group, .. }
-            | ConsumerEvent::Assigned { group, .. }
-            | ConsumerEvent::Revoked { group, .. }
-            | ConsumerEvent::OffsetCorrected { group, .. }
-            | ConsumerEvent::OffsetReset { group, .. }
-            | ConsumerEvent::MessageUndecodable { group, .. }
-            | ConsumerEvent::SendBackFailed { group, .. }
-            | ConsumerEvent::DeadLettered { group, .. }
-            | ConsumerEvent::MessageSkipped { group, .. }
-            | ConsumerEvent::ListenerPanicked { group, .. }
-            | ConsumerEvent::ListenerSlow { group, .. }
-            | ConsumerEvent::ListenerStuck { group, .. }
-            | ConsumerEvent::QueueStalled { group, .. }
-            | ConsumerEvent::QueueHealed { group, .. }
-            | ConsumerEvent::NobodyReads { group, .. }
-            | ConsumerEvent::BrokerUnreachable { group, .. }
-            | ConsumerEvent::BrokerReachable { group, .. }
-            | ConsumerEvent::RouteDoubted { group, .. }
-            | ConsumerEvent::Ended { group, .. }
-            | ConsumerEvent::LockAtRisk { group, .. }
-            | ConsumerEvent::LockLost { group, .. }
-            | ConsumerEvent::LockRegained { group, .. }
-            | ConsumerEvent::TopicMissing { group, .. }
-            | ConsumerEvent::SubscriptionsDiffer { group, .. }
-            | ConsumerEvent::SubscriptionsUnchecked { group, .. }
-            | ConsumerEvent::DuplicateClientId { group, .. }
-            | ConsumerEvent::OffsetsNotStored { group, .. }
-            | ConsumerEvent::Missed { group, .. } => group,
+            about_topic!(group) | about_queue!(group) | about_message!(group) => group,
+            any_of!(group: Started NobodyReads BrokerUnreachable BrokerReachable Ended SubscriptionsUnchecked
+                DuplicateClientId OffsetsNotStored Missed) => group,
         }
     }
 
     /// The queue; of an event about a message, the queue that it came from.
     pub fn queue(&self) -> Option<&MessageQueue> {
         match self {
-            ConsumerEvent::OffsetCorrected { queue, .. }
-            | ConsumerEvent::OffsetReset { queue, .. }
-            | ConsumerEvent::MessageUndecodable { queue, .. }
-            | ConsumerEvent::QueueStalled { queue, .. }
-            | ConsumerEvent::QueueHealed { queue, .. }
-            | ConsumerEvent::LockAtRisk { queue, .. }
-            | ConsumerEvent::LockLost { queue, .. }
-            | ConsumerEvent::LockRegained { queue, .. } => Some(queue),
-            _ => self.message().map(|message| &message.queue),
+            about_queue!(queue) => Some(queue),
+            about_message!(message) => Some(&message.queue),
+            _ => None,
         }
     }
 
     /// The message.
     pub fn message(&self) -> Option<&MessageIdentity> {
         match self {
-            ConsumerEvent::SendBackFailed { message, .. }
-            | ConsumerEvent::DeadLettered { message, .. }
-            | ConsumerEvent::MessageSkipped { message, .. }
-            | ConsumerEvent::ListenerPanicked { message, .. }
-            | ConsumerEvent::ListenerSlow { message, .. }
-            | ConsumerEvent::ListenerStuck { message, .. } => Some(message),
+            about_message!(message) => Some(message),
             _ => None,
         }
     }
@@ -73,15 +66,9 @@ impl ConsumerEvent {
     /// The topic; of an event about a message, its topic as the listener sees it.
     pub fn topic(&self) -> Option<&str> {
         match self {
-            ConsumerEvent::Assigned { topic, .. }
-            | ConsumerEvent::Revoked { topic, .. }
-            | ConsumerEvent::SubscriptionsDiffer { topic, .. }
-            | ConsumerEvent::RouteDoubted { topic, .. }
-            | ConsumerEvent::TopicMissing { topic, .. } => Some(topic),
-            _ => match self.message() {
-                Some(message) => Some(&message.topic),
-                None => self.queue().map(MessageQueue::topic),
-            },
+            about_topic!(topic) => Some(topic),
+            about_message!(message) => Some(&message.topic),
+            _ => self.queue().map(MessageQueue::topic),
         }
     }
 
@@ -89,29 +76,13 @@ impl ConsumerEvent {
     pub(super) fn leave_namespace(&mut self, namespace: &str) {
         let plain = |topic: &str| Arc::<str>::from(without_namespace(topic, namespace));
         let rename = |queue: &mut MessageQueue| *queue = queue.with_topic(plain(queue.topic()));
+        if let about_topic!(topic) = self {
+            *topic = plain(topic);
+        }
         match self {
-            ConsumerEvent::Started { queues, .. } => queues.iter_mut().for_each(rename),
-            ConsumerEvent::Assigned { topic, queues, .. } | ConsumerEvent::Revoked { topic, queues, .. } => {
-                *topic = plain(topic);
-                queues.iter_mut().for_each(rename);
-            }
-            ConsumerEvent::SubscriptionsDiffer { topic, .. }
-            | ConsumerEvent::RouteDoubted { topic, .. }
-            | ConsumerEvent::TopicMissing { topic, .. } => *topic = plain(topic),
-            ConsumerEvent::OffsetCorrected { queue, .. }
-            | ConsumerEvent::OffsetReset { queue, .. }
-            | ConsumerEvent::MessageUndecodable { queue, .. }
-            | ConsumerEvent::QueueStalled { queue, .. }
-            | ConsumerEvent::QueueHealed { queue, .. }
-            | ConsumerEvent::LockAtRisk { queue, .. }
-            | ConsumerEvent::LockLost { queue, .. }
-            | ConsumerEvent::LockRegained { queue, .. } => rename(queue),
-            ConsumerEvent::SendBackFailed { message, .. }
-            | ConsumerEvent::DeadLettered { message, .. }
-            | ConsumerEvent::MessageSkipped { message, .. }
-            | ConsumerEvent::ListenerPanicked { message, .. }
-            | ConsumerEvent::ListenerSlow { message, .. }
-            | ConsumerEvent::ListenerStuck { message, .. } => {
+            any_of!(queues: Started Assigned Revoked) => queues.iter_mut().for_each(rename),
+            about_queue!(queue) => rename(queue),
+            about_message!(message) => {
                 message.topic = plain(&message.topic);
                 rename(&mut message.queue);
             }
