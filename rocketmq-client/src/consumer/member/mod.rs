@@ -2,6 +2,7 @@
 //!
 //! - [`Member`]: group, subscriptions, owned queues, budget
 //! - [`OwnedQueue`]: one ownership of a queue, and at which stage it is
+//! - `owning`: how a member takes queues, moves, restarts and drops them
 //! - [`Acks`]: acknowledgements of popped messages
 //! - [`Agenda`]: which queue needs a driver, and when
 //! - `budget`: how much queues may cache, each and together
@@ -18,6 +19,7 @@ mod acks;
 mod agenda;
 mod budget;
 mod owned_queue;
+mod owning;
 mod pace;
 mod pulse;
 mod queues;

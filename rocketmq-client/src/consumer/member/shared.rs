@@ -11,17 +11,13 @@ use tokio::time::Instant;
 
 use super::queues::Queues;
 use super::troubles::Troubles;
-use super::{
-    Acks, Agenda, OwnedQueue, Ownership, Pace, Pulse, Ready, Retries, Settings, Stage, Subscribed, Trouble,
-};
+use super::{Acks, Agenda, OwnedQueue, Ownership, Pace, Pulse, Ready, Retries, Settings, Subscribed};
 use crate::clock::now_ms;
-use crate::consumer::lock::QueueOrder;
 use crate::consumer::offsets::{CommitTable, LocalOffsets};
 use crate::consumer::pop::pop_retry_topic;
-use crate::consumer::position::{GroupHistory, StartRule};
-use crate::consumer::pull::Throttle;
+use crate::consumer::position::GroupHistory;
 use crate::consumer::retry::Company;
-use crate::consumer::watch::{ConsumerEvent, ConsumerRecorder, EventSender, UnreadWatch};
+use crate::consumer::watch::{ConsumerRecorder, EventSender, UnreadWatch};
 use crate::consumer::window::Generations;
 use crate::error::MQClientError;
 use crate::factory::{MQClientInstance, Membership, TopicSubscribeInfo};
@@ -31,7 +27,7 @@ use crate::factory::{MQClientInstance, Membership, TopicSubscribeInfo};
 pub(crate) struct Member {
     pub(crate) settings: Settings,
     pub(crate) instance: Arc<MQClientInstance>,
-    /// What ends with this consumer, while the instance may go on.
+    /// The tasks that end with this consumer, while the instance may go on.
     pub(crate) tasks: TaskOwner,
     /// What heartbeats say of the group, without its subscriptions.
     pub(crate) data: ConsumerData,
@@ -79,7 +75,8 @@ pub(crate) struct Member {
     company: Mutex<Company>,
     /// Whether the group had consumed each topic before this member joined it.
     histories: Mutex<FxHashMap<Arc<str>, GroupHistory>>,
-    /// Where queues ended when this member joined its new group: what comes behind is delivered, whoever takes the queue first.
+    /// Where queues ended when this member joined its new group: later messages are delivered, whichever member takes the queue
+    /// first.
     ends: Mutex<FxHashMap<MessageQueue, i64>>,
     /// The routes of topics as they were at this version.
     views: Mutex<Views>,
@@ -225,142 +222,6 @@ impl Member {
         ConsumerData { subscription_data_set: subscriptions, ..self.data.clone() }
     }
 
-    /// Begins to own a queue, whose position is looked up. False if it is owned already, or being released.
-    pub(crate) fn take(
-        &self,
-        queue: MessageQueue,
-        subscribed: Arc<Subscribed>,
-        added_later: bool,
-        is_pop: bool,
-    ) -> bool {
-        let rule =
-            StartRule { from: self.settings.start_from, retry_topic: subscribed.is_retry, added_later };
-        let generation = self.generations.next();
-        let owned = OwnedQueue::new(queue, generation, subscribed, self.group(), rule);
-        let owned = Arc::new(if is_pop { owned.popping() } else { owned });
-        if self.settings.orderly {
-            // The broker of an ordered pop keeps other members away.
-            let alone = self.settings.broadcast || is_pop;
-            let order = if alone { QueueOrder::alone } else { QueueOrder::new };
-            owned.lock().order = Some(order(Instant::now()));
-        }
-        let taken = self.queues.add(owned.clone());
-        if taken {
-            self.agenda.add(Instant::now(), &owned);
-            self.lock_wanted.notify_one();
-        }
-        taken
-    }
-
-    /// Sets the position of a queue anew, in another ownership, and commits it. What the old one has cached is dropped. False
-    /// if it is not the ownership of the queue any more.
-    pub(crate) fn move_to(&self, old: &Arc<OwnedQueue>, offset: i64) -> bool {
-        self.begin_anew(old, offset, true)
-    }
-
-    /// Moves a queue for a seek of the user, which a later commit takes along.
-    pub(crate) fn seek_to(&self, old: &Arc<OwnedQueue>, offset: i64) -> bool {
-        self.begin_anew(old, offset, false)
-    }
-
-    fn begin_anew(&self, old: &Arc<OwnedQueue>, offset: i64, commit_first: bool) -> bool {
-        let generation = self.generations.next();
-        let queue = old.queue.clone();
-        // The filter may have changed.
-        let subscribed = self.subscribed(queue.topic()).unwrap_or_else(|| old.subscribed.clone());
-        let new = OwnedQueue::starting_at(queue, generation, subscribed, self.group(), offset);
-        {
-            let (old, mut state) = (old.lock(), new.lock());
-            (state.paused, state.commit_first) = (old.paused, commit_first);
-            state.order = old.order.clone();
-        }
-        // Where only the user commits, a seek leaves what is committed.
-        self.succeed(old, new, offset, !commit_first && self.settings.user_commits())
-    }
-
-    /// Puts another ownership at an offset in the place of one. False if that is not the ownership of the queue any more.
-    fn succeed(&self, old: &Arc<OwnedQueue>, new: OwnedQueue, offset: i64, stays: bool) -> bool {
-        let new = Arc::new(new);
-        if !self.queues.replace(old, new.clone()) {
-            self.drop_cached(&new);
-            return false;
-        }
-        {
-            let mut commits = self.commits();
-            let goes_on = stays && self.settings.user_commits() && commits.go_on(&new.queue, new.generation);
-            if !goes_on {
-                let committed = commits.committed(&new.queue).filter(|_| stays);
-                commits.own(new.queue.clone(), new.generation, offset, committed);
-            }
-        }
-        self.drop_cached(old);
-        self.begin(&new);
-        true
-    }
-
-    /// Has another ownership looked at now, and at the end of the pause that its listener asked for.
-    fn begin(&self, new: &Arc<OwnedQueue>) {
-        let pause = new.lock().order.as_ref().and_then(QueueOrder::resume_at);
-        [Some(Instant::now()), pause].into_iter().flatten().for_each(|at| self.agenda.add(at, new));
-    }
-
-    /// Goes on with a queue in another ownership, at its position and with what is cached: nothing is lost and nothing comes
-    /// twice. False if a handler has a message of it, or if it is not owned any more.
-    pub(crate) fn restart(&self, old: &Arc<OwnedQueue>) -> bool {
-        let generation = self.generations.next();
-        let (new, lowest) = {
-            let mut state = old.lock();
-            if state.is_released() {
-                return false;
-            }
-            let Some(window) = state.window.take_if(|window| window.in_hand() == 0) else { return false };
-            let lowest = window.lowest_unfinished();
-            let Some(window) = window.renew(generation) else { return false };
-            let (queue, subscribed) = (old.queue.clone(), old.subscribed.clone());
-            let new = OwnedQueue::with_window(queue, generation, subscribed, self.group(), window);
-            {
-                let mut new = new.lock();
-                (new.paused, new.tell_first, new.broker_max) = (state.paused, true, state.broker_max);
-                new.order = state.order.clone();
-            }
-            (new, lowest)
-        };
-        self.succeed(old, new, lowest, true)
-    }
-
-    /// Tells, once, that a broker does not answer.
-    pub(crate) fn lost_broker(&self, broker: &Arc<str>, since: Instant) {
-        if self.troubles.begin(Trouble::Broker(broker.clone()), since) {
-            let (group, broker) = (self.events.group(), broker.clone());
-            self.events.emit(ConsumerEvent::BrokerUnreachable { group, broker, silent_for: since.elapsed() });
-        }
-    }
-
-    /// A broker answers: tells so if it was lost.
-    pub(crate) fn found_broker(&self, broker: &Arc<str>) {
-        if self.troubles.are_any()
-            && let Some(since) = self.troubles.end(&Trouble::Broker(broker.clone()))
-        {
-            let (group, broker) = (self.events.group(), broker.clone());
-            self.events.emit(ConsumerEvent::BrokerReachable { group, broker, after: since.elapsed() });
-        }
-    }
-
-    /// Tells, once, that a topic does not exist.
-    pub(crate) fn lost_topic(&self, topic: &Arc<str>, error: MQClientError) {
-        if self.troubles.begin(Trouble::Topic(topic.clone()), Instant::now()) {
-            let (group, topic) = (self.events.group(), topic.clone());
-            self.events.emit(ConsumerEvent::TopicMissing { group, topic, error });
-        }
-    }
-
-    /// A topic has messages or may get them.
-    pub(crate) fn found_topic(&self, topic: &Arc<str>) {
-        if self.troubles.are_any() {
-            self.troubles.end(&Trouble::Topic(topic.clone()));
-        }
-    }
-
     /// Tells the metrics how much is cached, and how many messages the brokers have beyond the finished ones.
     pub(crate) fn note_gauges(&self) {
         let (mut count, mut lag) = (0, 0);
@@ -371,27 +232,6 @@ impl Member {
             lag += state.broker_max.map_or(0, |max| (max - window.lowest_unfinished()).max(0));
         }
         self.recorder.looked(count, self.cached_bytes.load(Ordering::Relaxed), lag);
-    }
-
-    /// Ends an ownership at once, and takes what it has cached off the budget.
-    pub(crate) fn drop_cached(&self, old: &OwnedQueue) {
-        let mut state = old.lock();
-        if matches!(state.stage, Stage::Throttled(Throttle::Budget)) {
-            self.budget_waits.fetch_sub(1, Ordering::Relaxed);
-        }
-        state.release();
-        state.uncommitted = Vec::new();
-        if let Some(book) = &mut state.pop {
-            book.end();
-        }
-        let pinned = state.window.take().map_or(0, |window| window.pinned());
-        drop(state);
-        self.retries.hand_back(old);
-        old.settled.notify_waiters();
-        self.cached_bytes.fetch_sub(pinned, Ordering::SeqCst);
-        if pinned > 0 && self.budget_waits.load(Ordering::SeqCst) > 0 {
-            self.wake_for_budget();
-        }
     }
 
     /// The queues of a topic and the servers that have them, if the route is known.

@@ -4,6 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use super::Member;
+use crate::consumer::watch::ConsumerEvent;
+use crate::error::MQClientError;
+
 /// What is wrong with the servers: told once, however many queues suffer from it.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
@@ -57,5 +61,40 @@ impl Troubles {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Trouble, Instant>> {
         self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Member {
+    /// Tells, once, that a broker does not answer.
+    pub(crate) fn lost_broker(&self, broker: &Arc<str>, since: Instant) {
+        if self.troubles.begin(Trouble::Broker(broker.clone()), since) {
+            let (group, broker) = (self.events.group(), broker.clone());
+            self.events.emit(ConsumerEvent::BrokerUnreachable { group, broker, silent_for: since.elapsed() });
+        }
+    }
+
+    /// A broker answers: tells so if it was lost.
+    pub(crate) fn found_broker(&self, broker: &Arc<str>) {
+        if self.troubles.are_any()
+            && let Some(since) = self.troubles.end(&Trouble::Broker(broker.clone()))
+        {
+            let (group, broker) = (self.events.group(), broker.clone());
+            self.events.emit(ConsumerEvent::BrokerReachable { group, broker, after: since.elapsed() });
+        }
+    }
+
+    /// Tells, once, that a topic does not exist.
+    pub(crate) fn lost_topic(&self, topic: &Arc<str>, error: MQClientError) {
+        if self.troubles.begin(Trouble::Topic(topic.clone()), Instant::now()) {
+            let (group, topic) = (self.events.group(), topic.clone());
+            self.events.emit(ConsumerEvent::TopicMissing { group, topic, error });
+        }
+    }
+
+    /// A topic has messages or may get them.
+    pub(crate) fn found_topic(&self, topic: &Arc<str>) {
+        if self.troubles.are_any() {
+            self.troubles.end(&Trouble::Topic(topic.clone()));
+        }
     }
 }
