@@ -32,7 +32,7 @@
 // - `lock`: how long the lock on a queue holds
 // - `rebalance`: which queues to release and to take, and when to look
 // - `member`: what the drivers of a running consumer share
-// - `agreement`: whether the members of the group subscribe to the same
+// - `agreement`: whether the members of the group have equal subscriptions
 // - `retry`: what becomes of a message that failed
 // - `stream`: messages as a stream, and how a reader settles them
 // - `dispatch`: hands messages to listeners and streams

@@ -1,4 +1,4 @@
-//! Whether the members of a group agree: all should subscribe to the same, each under a client id of its own.
+//! Whether the members of a group agree: all should have equal subscriptions, each under a client id of its own.
 //!
 //! - [`Agreement`]: what is known of the other members, and what was told of it
 //! - [`keep_looking`]: asks brokers and members after each rebalance

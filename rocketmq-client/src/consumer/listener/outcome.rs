@@ -89,7 +89,7 @@ pub enum BatchOutcome {
     /// Each message has the outcome at its place. Messages behind the end of the list come again later.
     Each(Vec<ConsumeOutcome>),
     /// The messages before this index are done; the message at the index, and all behind it, come again later. `UpTo(0)`:
-    /// none is done. Java's `ackIndex` names the last message that is done, one less.
+    /// no message is done. Java's `ackIndex` is smaller by 1: it names the last message that is done.
     UpTo(usize),
 }
 

@@ -14,8 +14,8 @@ use crate::consumer::position::{CorrectionMachine, StartMachine, StartRule};
 use crate::consumer::pull::{PullJudge, PullRefusal, Refusal, Throttle};
 use crate::consumer::window::{Generation, ProcessQueue};
 
-/// One ownership of a queue. A queue that is lost and taken again, or whose position is set anew, gets another of these:
-/// answers, results and commits hold the one that they belong to, so that stale ones change nothing.
+/// An ownership of a queue. A queue that is lost and taken again, or whose position is set anew, gets a new ownership. Answers,
+/// results and commits hold the ownership that they belong to: a stale answer changes nothing.
 #[derive(Debug)]
 pub(crate) struct OwnedQueue {
     pub(crate) queue: MessageQueue,
@@ -31,7 +31,7 @@ pub(crate) struct OwnedQueue {
     /// Told when a released queue has no message in hand any more, when a position was found, and when messages are finished
     /// while a caller waits for their commit.
     pub(crate) settled: Notify,
-    /// How many wait for the commit of a message.
+    /// The number of callers that wait for the commit of a message.
     pub(crate) awaited: AtomicUsize,
     /// Told when the ownership ends.
     ended: Arc<Notify>,

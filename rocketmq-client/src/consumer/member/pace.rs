@@ -24,8 +24,8 @@ impl Pace {
         Self { interval, due: Mutex::new(now), earlier: Notify::new() }
     }
 
-    /// Waits until a message is due. Takes those that are due, but at least `least` of them, which are paid for by a longer
-    /// wait afterwards, and at most `most`. Cancel-safe.
+    /// Waits until a message is due. Takes all messages that are due, within the bounds `least` and `most`; messages that are
+    /// taken before they are due make the next wait longer. Cancel-safe.
     pub(crate) async fn wait(&self, least: usize, most: usize) -> usize {
         loop {
             let earlier = self.earlier.notified();
@@ -39,7 +39,7 @@ impl Pace {
         }
     }
 
-    /// The error is when the next message is due.
+    /// Takes messages as [`wait`](Self::wait) does. The error is the time when the next message is due.
     pub(crate) fn take(&self, now: Instant, least: usize, most: usize) -> Result<usize, Instant> {
         let mut due = self.due();
         if *due > now {
@@ -52,7 +52,7 @@ impl Pace {
         Ok(count)
     }
 
-    /// Gives back what was taken for messages that did not go.
+    /// Gives back the turns of `count` messages that were taken and not handled.
     pub(crate) fn put_back(&self, count: usize) {
         let mut due = self.due();
         *due -= self.interval * u32::try_from(count).unwrap_or_default();

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::OwnedQueue;
 
-/// The queues that a consumer owns, and those that it is about to release.
+/// The queues that a consumer owns, and the queues that it releases.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     table: RwLock<Table>,
@@ -17,7 +17,7 @@ pub(crate) struct Queues {
 #[derive(Debug, Default)]
 struct Table {
     owned: BTreeMap<MessageQueue, Arc<OwnedQueue>>,
-    /// They are taken again when their release is over.
+    /// Pulled queues under release. They are taken again when their release is over.
     releasing: BTreeMap<MessageQueue, Arc<OwnedQueue>>,
     /// Queues whose messages were popped. No other member waits for such a queue, and it may be taken again meanwhile unless its
     /// messages have an order.
@@ -71,7 +71,7 @@ impl Queues {
         true
     }
 
-    /// Puts another ownership in the place of one, unless that one is gone.
+    /// Replaces an ownership, unless the queue has another ownership by now. True: `new` is in its place.
     pub(crate) fn replace(&self, old: &Arc<OwnedQueue>, new: Arc<OwnedQueue>) -> bool {
         let mut table = self.write();
         match table.owned.get_mut(&old.queue) {
@@ -83,7 +83,7 @@ impl Queues {
         }
     }
 
-    /// Takes a queue out, to be released; [`released`](Self::released) ends that.
+    /// Begins the release of a queue, which [`released`](Self::released) ends.
     pub(crate) fn begin_release(&self, queue: &MessageQueue) -> Option<Arc<OwnedQueue>> {
         let mut table = self.write();
         let owned = table.owned.remove(queue)?;
@@ -116,7 +116,7 @@ impl Queues {
         }
     }
 
-    /// Takes no queue any more. Returns those that are owned.
+    /// Refuses further queues. Returns the owned queues.
     pub(crate) fn close(&self) -> Vec<Arc<OwnedQueue>> {
         let mut table = self.write();
         table.closed = true;

@@ -18,14 +18,14 @@ use crate::waiting;
 
 /// The number of queues of a broker that are looked after at the same time.
 const AT_A_TIME: usize = 64;
-/// A position that is found within this time of a subscription is that of the subscription.
+/// A position that is found within this time of a subscription counts as found when the topic was subscribed.
 const AT_ONCE_MS: i64 = 5_000;
-/// When the committed offset is read again that is not known.
+/// The pause before an unknown committed offset is read again.
 const REREAD_AGAIN: Duration = Duration::from_millis(500);
 /// The time after a reconnect at which the offset is committed once more. A broker that missed this member has announced that it left, and a
 /// member that took its queue gives it back by then, with a lower offset perhaps.
 const TAKEN_FOR: Duration = Duration::from_secs(10);
-/// When the broker is asked again for a topic that it did not know.
+/// The pause before the broker is asked again for a topic that it did not know.
 const ASK_FOR_TOPIC: Duration = Duration::from_secs(5);
 
 /// The queues that are due, by broker. A broker that is here has an attendant.
@@ -203,7 +203,8 @@ fn start_at(member: &Member, owned: &Arc<OwnedQueue>, offset: i64, commit: bool,
         member.agenda.add(Instant::now(), owned);
     }
     drop(state);
-    // Brokers filter by the last subscription: what they leave out must not count as finished for an earlier one.
+    // Brokers filter by the last subscription: messages that they leave out must not count as finished for an earlier
+    // subscription.
     let subscribed = member.subscribed(owned.queue.topic());
     if subscribed.is_some_and(|subscribed| !Arc::ptr_eq(&subscribed, &owned.subscribed)) {
         member.move_to(owned, offset);
@@ -298,7 +299,7 @@ async fn correct(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Cor
     }
 }
 
-/// Makes sure that a server of the broker knows this member on the connection that is open, and pulls.
+/// Makes sure that a server of the broker knows this member on its open connection, and pulls.
 async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
     let (id, tell_first) = {
         let state = owned.lock();
@@ -354,8 +355,8 @@ async fn find_way(member: &Arc<Member>, owned: &Arc<OwnedQueue>) {
     member.found_broker(queue.shared_broker_name());
 }
 
-/// After the topic was gone: made again, it has other messages under the offsets of the old one, and no committed offset. False
-/// if the queue goes on in another ownership, at its beginning.
+/// Looks whether a topic that was gone is the topic of before. A topic that was made again has other messages under the old
+/// offsets, and no committed offset. False if the queue goes on in another ownership, at its beginning, or the topic is gone.
 async fn is_the_same(member: &Arc<Member>, owned: &Arc<OwnedQueue>) -> bool {
     let read = remote::read(member, &owned.queue, false).await;
     let bounds = remote::bounds(member, &owned.queue).await.filter(|_| read != OffsetReading::Unknown);
@@ -389,8 +390,8 @@ async fn commit_first(member: &Member, owned: &OwnedQueue) {
     }
 }
 
-/// After the broker was gone: it may have restarted, with older offsets or without the news of a reset. False if the queue
-/// goes on in another ownership.
+/// Reads the committed offset after the broker was gone: it may have restarted, with older offsets or without the news of a
+/// reset. False if the queue goes on in another ownership, or the offset is unknown.
 async fn look_back(member: &Arc<Member>, owned: &Arc<OwnedQueue>) -> bool {
     member.want_rebalance();
     if member.settings.broadcast {

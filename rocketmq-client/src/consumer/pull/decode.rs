@@ -24,7 +24,7 @@ pub(super) struct Pulled {
     pub(super) pinned: u64,
     /// Records that cannot be read.
     pub(super) broken: Vec<ConsumerEvent>,
-    /// Those of `messages` that stand for such a record until it is stored as a dead letter, and why it cannot be read.
+    /// The stand-ins in `messages` for records that cannot be read, until they are dead letters, and why they cannot be read.
     pub(super) unread: Vec<(i64, Arc<MessageExt>, String)>,
     /// The rest of the body is lost: the next pull begins here.
     pub(super) read_to: Option<i64>,

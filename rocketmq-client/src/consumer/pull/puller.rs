@@ -48,8 +48,8 @@ pub(crate) fn pull(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ow
     }
 }
 
-/// The limit that forbids a queue to pull. A queue that waits for the budget is counted before the second look: whoever gives
-/// bytes back after that look finds it.
+/// The limit that forbids a queue to pull. A queue that waits for the budget is counted before the second look: a handler that
+/// gives bytes back after that look finds the queue.
 fn throttle(member: &Member, owned: &OwnedQueue, state: &Ownership) -> Option<Throttle> {
     let first = member.throttle(owned, state)?;
     if first != Throttle::Budget {
@@ -63,7 +63,7 @@ fn throttle(member: &Member, owned: &OwnedQueue, state: &Ownership) -> Option<Th
     second
 }
 
-/// Sends the request. The error is when to try again, on a connection that is found then.
+/// Sends the request. The error is the pause before the next try, which looks for a connection.
 fn begin(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownership) -> Result<(), Duration> {
     let version = member.instance.groups_version();
     let at_once = !state.tell_first && !state.commit_first && !state.topic_gone;
@@ -367,10 +367,10 @@ fn pull_after(member: &Arc<Member>, owned: &Arc<OwnedQueue>, state: &mut Ownersh
     }
 }
 
-/// Moves a queue because an operator wants it there: at once, and what its handlers do comes too late. The target is committed
-/// before the next pull.
+/// Moves a queue to the target of an operator's reset, at once: later results of its handlers change nothing. The target is
+/// committed before the next pull.
 pub(crate) fn reset(member: &Member, queue: &MessageQueue, target: i64) {
-    // A queue that is moved by another meanwhile is moved again.
+    // Another task may move the queue in between: then it is moved again.
     while let Some(owned) = member.queues.get(queue).filter(|owned| !owned.is_pop) {
         let from = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
         if member.move_to(&owned, target) {
@@ -381,7 +381,7 @@ pub(crate) fn reset(member: &Member, queue: &MessageQueue, target: i64) {
     }
 }
 
-/// Tells of an answer that is none.
+/// Tells the user that the topic is missing; logs other failures of a pull.
 pub(crate) fn tell(member: &Member, owned: &OwnedQueue, event: Option<PullEvent>, remark: &str) {
     let queue = &owned.queue;
     match event {

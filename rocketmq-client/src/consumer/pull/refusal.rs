@@ -6,20 +6,20 @@ use tokio::time::Instant;
 
 use super::PullRefusal;
 
-/// A refusal has to last so long before it counts as final: operators who delete a group by mistake, or change a key, and
-/// brokers that read their rules again need less.
+/// A refusal is final after this time. An operator who deletes a group by mistake or changes a key, and a broker that reads its
+/// rules again, need less.
 const FINAL_AFTER: Duration = Duration::from_secs(60);
-/// And so many answers in a row have to say it.
+/// A refusal is final after this number of refusing answers in a row, if the time is over, too.
 const FINAL_ANSWERS: u32 = 3;
 
-/// How a broker refuses a queue, since its last answer that was none.
+/// How a broker has refused a queue since its last other answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) why: PullRefusal,
     /// What the broker said last.
     pub(crate) remark: Arc<str>,
     pub(crate) since: Instant,
-    /// When the last answer said it.
+    /// When the last answer refused.
     last: Instant,
     answers: u32,
 }

@@ -25,7 +25,7 @@ fn millis(delay: Duration) -> u128 {
     delay.as_millis()
 }
 
-/// The delays of so many verdicts in a row for one answer, in milliseconds.
+/// The delays of verdicts in a row for one answer, in milliseconds.
 fn delays(answer: PullAnswer<'_>, times: usize) -> Vec<u128> {
     let mut judge = PullJudge::default();
     let delay = |_| match judge.answered(Instant::now(), &answer).next {

@@ -74,7 +74,8 @@ impl TopicState {
     }
 }
 
-/// Subscribes to what was popped of a topic and comes again, or gives that up because pops bring it.
+/// Subscribes to the retry topic of popped messages if `reads`. Else it unsubscribes: pops bring the messages of the retry
+/// topic, too.
 fn read_popped(member: &Member, topic: &str, reads: bool) {
     let reads = reads && member.subscribed(topic).is_some();
     let retry_topic = pop_retry_topic(topic, member.group());

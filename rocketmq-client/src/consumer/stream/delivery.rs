@@ -246,9 +246,9 @@ impl Acker {
         self.settle(ConsumeOutcome::Success, None);
     }
 
-    /// The message is done. Returns when the broker has its offset, so that it does not come again after a crash. All
-    /// messages of its queue before it have to be settled for that, so that this waits for them; a commit that fails is
-    /// repeated. When the future is dropped after its first poll, the message is done all the same; before that, it has failed.
+    /// The message is done. Returns when the broker has its offset, so that the message does not come again after a crash. The
+    /// offset waits until all earlier messages of the queue are settled; a commit that fails is repeated. A future that is
+    /// dropped before its first poll leaves the message failed; dropped later, the message is done.
     ///
     /// # Errors
     /// `NotSettled` when the delivery was out of time, or when the queue went to another consumer, or the consumer ended,
@@ -277,12 +277,12 @@ impl Acker {
         self.settle(ConsumeOutcome::Later { delay_level }, None);
     }
 
-    /// Stores the message in the group's dead letter topic, with the reason. Returns when a broker has it. When the future is
-    /// dropped after its first poll, the message goes there all the same; before that, it has failed.
+    /// Stores the message in the group's dead letter topic, with the reason. Returns when a broker has it. A future that is
+    /// dropped before its first poll leaves the message failed; dropped later, the message becomes a dead letter.
     ///
     /// # Errors
-    /// `NotSettled` when no broker took it, or the delivery was out of time. The consumer tries again, and its offset stands
-    /// meanwhile; the event `SendBackFailed` says why.
+    /// `NotSettled` when no broker took the message, or the delivery was out of time. The consumer tries again, and the offset
+    /// of the message stands meanwhile; the event `SendBackFailed` tells the cause.
     pub async fn dead_letter(self, reason: impl Into<String>) -> Result<(), MQClientError> {
         let (flight, offset) = (self.flight.clone(), self.flight.offset(self.index));
         if self.told(ConsumeOutcome::DeadLetter { reason: reason.into() }).await {

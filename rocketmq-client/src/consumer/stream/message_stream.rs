@@ -20,7 +20,7 @@ use crate::error::MQClientError;
 ///
 /// Messages that nobody has taken stay with the consumer: they move with their queue, and nothing waits for them. Once the
 /// stream is dropped, nothing is handed out any more; deliveries that were taken can still be settled. The event
-/// [`NobodyReads`] tells of such a stream, and of a stream that is not polled.
+/// [`NobodyReads`] tells of a stream that was dropped or is not polled.
 ///
 /// [`PushConsumer::messages`]: crate::consumer::PushConsumer::messages
 /// [`PushConsumer::wait`]: crate::consumer::PushConsumer::wait

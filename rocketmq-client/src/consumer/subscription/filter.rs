@@ -79,7 +79,7 @@ impl Subscription {
         self.data.expression_type != "TAG"
     }
 
-    /// Whether both want the same messages of the same topic.
+    /// Whether both filters are of one topic and want equal messages.
     pub(crate) fn is_same(&self, other: &SubscriptionData) -> bool {
         let SubscriptionData { topic, expression_type, sub_string, .. } = &self.data;
         let tag_type = |kind: &str| kind.is_empty() || kind == "TAG";

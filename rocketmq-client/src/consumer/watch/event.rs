@@ -192,8 +192,8 @@ pub enum ConsumerEvent {
     /// A handler goes on although its time and the grace are over and it cannot be dropped: it blocks its thread. Its message is
     /// not delivered again while it runs. Told once for each handler.
     ///
-    /// A handler must not block: `tokio::task::spawn_blocking` is the place for what does. On a runtime with several threads
-    /// the other handlers go on; each blocked thread is one less.
+    /// A handler must not block: `tokio::task::spawn_blocking` is the place for blocking calls. On a runtime with several threads
+    /// the other handlers go on, with one thread less for each handler that blocks.
     #[non_exhaustive]
     ListenerStuck {
         /// The consumer group.
@@ -335,8 +335,8 @@ pub enum ConsumerEvent {
         ours: Option<Arc<str>>,
         /// The expression of the other member, likewise.
         theirs: Option<Arc<str>>,
-        /// The client id of that member, or of one of them. `None`: the broker has the expression of a member that has left, or
-        /// that does not say what it subscribes to.
+        /// The client id of that member; of several, the id of any. `None`: the broker has the expression of a member that has
+        /// left, or that does not tell its subscriptions.
         client_id: Option<Arc<str>>,
     },
     /// A broker does not say what the group subscribes to (request 203), mostly because an access list forbids it: different
@@ -348,8 +348,8 @@ pub enum ConsumerEvent {
         /// What the broker said.
         error: MQClientError,
     },
-    /// Another client of the group has the id of this client: both read the same queues, and other queues are read by none of
-    /// them. Give each an `instance_name` of its own. A process whose machine went down keeps its place for up to two
+    /// Another client of the group has the id of this client: both clients read the same queues, and no client reads the other
+    /// queues. Give each client an `instance_name` of its own. A process whose machine went down keeps its place for up to two
     /// minutes; a successor with its id gets this event, too.
     #[non_exhaustive]
     DuplicateClientId {
@@ -362,7 +362,7 @@ pub enum ConsumerEvent {
         /// The addresses of the clients with this id, as the broker sees them; none if it does not tell.
         addresses: Vec<Arc<str>>,
     },
-    /// A broadcast consumer could not write its offsets. The file keeps the older ones; it is tried again.
+    /// A broadcast consumer could not write its offsets. The file keeps the older offsets, and the consumer tries again.
     #[non_exhaustive]
     OffsetsNotStored {
         /// The consumer group.

@@ -10,7 +10,7 @@ const STALLED: Duration = Duration::from_secs(30);
 /// A broker that has said nothing of a queue for this time is asked how far the queue goes: it answers held pulls earlier.
 const ASK: Duration = Duration::from_secs(25);
 
-/// Finds the queues that make no progress although their brokers have more. Java has no such watch.
+/// Finds the queues that make no progress although their brokers have more messages. Java has no counterpart.
 #[derive(Debug, Default)]
 pub(crate) struct StallWatch {
     queues: BTreeMap<MessageQueue, Watched>,
@@ -29,7 +29,7 @@ pub(crate) struct Glance {
     pub(crate) silent_for: Duration,
 }
 
-/// What is to be done about a queue.
+/// What to do about a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StallChange {
     /// Ask the broker for the end of the queue.
