@@ -8,7 +8,17 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 use super::{CompressError, CompressionType, DecompressError};
 
 pub(super) fn compress(body: &[u8], level: i32) -> Result<Bytes, CompressError> {
-    let mut deflate = Compress::new(Compression::new(level.clamp(1, 9).unsigned_abs()), true);
+    let level = level.clamp(1, 9).unsigned_abs();
+    DEFLATE.with_borrow_mut(|kept| match kept {
+        Some((of, deflate)) if *of == level => {
+            deflate.reset();
+            deflate_all(deflate, body)
+        }
+        kept => deflate_all(&mut kept.insert((level, Compress::new(Compression::new(level), true))).1, body),
+    })
+}
+
+fn deflate_all(deflate: &mut Compress, body: &[u8]) -> Result<Bytes, CompressError> {
     let mut out = Vec::with_capacity(body.len() / 2 + 64);
     loop {
         let rest = &body[usize::try_from(deflate.total_in()).unwrap_or(body.len())..];
@@ -25,7 +35,9 @@ pub(super) fn compress(body: &[u8], level: i32) -> Result<Bytes, CompressError> 
 }
 
 thread_local! {
-    /// The state of an inflation takes 43 KiB. A new one for each body would leave holes between bodies that are kept.
+    /// The state of a deflation takes some 260 KiB, and that of an inflation 43 KiB. A new one for each body would leave holes between bodies
+    /// that are kept: with 1,000 compressed bodies in flight, 300 MB of them. The level stays the same, as a rule.
+    static DEFLATE: RefCell<Option<(u32, Compress)>> = const { RefCell::new(None) };
     static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(true));
 }
 
