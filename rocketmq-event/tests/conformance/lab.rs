@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use rocketmq_event::backend::{Abilities, Destination, Incoming, Outgoing, Start};
+use rocketmq_event::backend::{Destination, Incoming, Outgoing, Start};
 use rocketmq_event::{Bus, ConsumerBuilder, Context, Envelope, Event, EventType, Failure, MessageConsumer};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::rigs::Rig;
+use crate::rigs::{Fragile, Rig};
 
 pub(crate) type CaseResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
@@ -43,6 +43,11 @@ impl Lab {
 
     pub(crate) async fn bus(&self) -> Bus {
         self.rig.connect().await
+    }
+
+    /// The server that this case may end. No other case has it meanwhile.
+    pub(crate) async fn fragile(&self) -> tokio::sync::OwnedMutexGuard<Option<Box<dyn Fragile>>> {
+        self.rig.fragile().expect("the rig has such a server").take().await
     }
 
     /// Publishes raw bytes in an envelope of one's own.
@@ -140,9 +145,4 @@ pub(crate) async fn until<T, Fut: Future<Output = Result<T, String>>>(mut look: 
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-/// On every backend.
-pub(crate) fn always(_: &Abilities) -> Option<&'static str> {
-    None
 }

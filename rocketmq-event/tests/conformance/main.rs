@@ -4,10 +4,11 @@
 //! - `faulty`: a backend that refuses what a case says
 //! - `lab`: what a case works with: buses, a stream of its own, recorders
 //! - `logs`: a backend whose log loses answers, or its beginning
+//! - `proxy`: cuts connections between a backend and its server
 //! - `rigs`: the backends, and how each is started
 //! - `table`: runs the cases and writes the results
 //!
-//! `EVENTS_CASES=20,25` runs these cases alone; `EVENTS_TABLE=write` writes the column of each backend that runs into the table.
+//! `EVENTS_CASES=20,25` runs these cases alone; `EVENTS_TABLE=write` writes the results of each backend that runs into the table.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -15,6 +16,7 @@ mod cases;
 mod faulty;
 mod lab;
 mod logs;
+mod proxy;
 mod rigs;
 mod table;
 

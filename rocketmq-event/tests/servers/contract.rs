@@ -316,3 +316,30 @@ async fn by_key(desk: Desk<'_>) {
     }
     assert!(seen.into_iter().eq(0..20));
 }
+
+/// The server ends all connections: the consumer tells of it, and goes on.
+#[cfg(feature = "rabbitmq")]
+pub(crate) async fn heals(bus: &Bus, close_all_connections: impl FnOnce()) {
+    use futures_util::StreamExt;
+    use rocketmq_event::ConsumerEvent::Connection;
+    use rocketmq_event::backend::Notice;
+
+    let lab =
+        crate::lab::Lab { rig: std::sync::Arc::new(crate::rigs::Memory::default()), stream: "heals".into() };
+    let (mailer, mut seen) =
+        crate::lab::recorder(crate::lab::consumer(bus, &lab, "mailer"), |_, _| Ok(())).await;
+    let mut events = std::pin::pin!(mailer.events());
+    tokio::task::block_in_place(close_all_connections);
+    let healed = async {
+        while !matches!(events.next().await, Some(Connection(Notice::Lost { .. }))) {}
+        while !matches!(events.next().await, Some(Connection(Notice::Connected))) {}
+    };
+    tokio::time::timeout(PATIENCE, healed).await.expect("the consumer tells of the loss, and of the return");
+    let producer = bus.producer("heals").await.unwrap();
+    crate::lab::until(|| async {
+        producer.send(&crate::lab::order(1)).await.map_err(|error| error.to_string())
+    })
+    .await;
+    assert_eq!(seen.next().await.0, 1);
+    mailer.shutdown(10 * SECOND).await.unwrap();
+}

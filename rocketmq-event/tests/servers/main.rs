@@ -2,7 +2,6 @@
 //!
 //! - `support`: the servers
 //! - `contract`: rules of the contract of backends that consumers do not show
-//! - `heals`: connections that are lost, a server that is killed
 //! - the rest is the suite's own: `../conformance`
 //!
 //! `EVENTS_CASES` and `EVENTS_TABLE` mean what they mean there.
@@ -14,11 +13,12 @@ mod cases;
 mod contract;
 #[path = "../conformance/faulty.rs"]
 mod faulty;
-mod heals;
 #[path = "../conformance/lab.rs"]
 mod lab;
 #[path = "../conformance/logs.rs"]
 mod logs;
+#[path = "../conformance/proxy.rs"]
+mod proxy;
 #[path = "../conformance/rigs.rs"]
 #[allow(dead_code, reason = "the brokers without servers run in the suite itself")]
 mod rigs;
@@ -26,15 +26,34 @@ mod support;
 #[path = "../conformance/table.rs"]
 mod table;
 
+/// The process that publishes for a case: see `cases/faults.rs`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it is no test, but the process of a case"]
+async fn a_flood_of_its_own() {
+    cases::flood().await;
+}
+
+/// The process of a member that a case kills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it is no test, but the process of a case"]
+async fn a_member_of_its_own() {
+    cases::member().await;
+}
+
 #[cfg(feature = "kafka")]
 mod on_kafka {
     use async_trait::async_trait;
     use rocketmq_event::Bus;
+    use tokio::task::{block_in_place, spawn_blocking};
 
+    use crate::proxy::Proxy;
     use crate::support::kafka::Kafka;
-    use crate::{contract, heals, rigs, table};
+    use crate::{contract, rigs, table};
 
-    struct OnKafka(Kafka);
+    struct OnKafka {
+        server: Kafka,
+        fragile: rigs::Shared,
+    }
 
     #[async_trait]
     impl rigs::Rig for OnKafka {
@@ -43,42 +62,64 @@ mod on_kafka {
         }
 
         async fn connect(&self) -> Bus {
-            Bus::connect(&self.0.address()).await.unwrap()
+            Bus::connect(&self.server.address()).await.unwrap()
+        }
+
+        fn address(&self) -> Option<String> {
+            Some(self.server.address())
+        }
+
+        fn fragile(&self) -> Option<&rigs::Shared> {
+            Some(&self.fragile)
+        }
+    }
+
+    /// Kafka tells the port of the proxy as its own.
+    struct FragileKafka {
+        server: Kafka,
+        proxy: Proxy,
+    }
+
+    impl FragileKafka {
+        async fn start() -> Self {
+            let [port] = crate::support::ports();
+            let server = spawn_blocking(move || Kafka::start_behind(port)).await.unwrap();
+            let proxy = Proxy::start(server.port(), port, None);
+            Self { server, proxy }
+        }
+    }
+
+    #[async_trait]
+    impl rigs::Fragile for FragileKafka {
+        fn address(&self) -> String {
+            format!("kafka://127.0.0.1:{}", self.proxy.port())
+        }
+
+        fn proxy(&self) -> &Proxy {
+            &self.proxy
+        }
+
+        async fn kill(&mut self) {
+            block_in_place(|| self.server.kill());
+        }
+
+        async fn restart(&mut self) {
+            block_in_place(|| self.server.restart());
         }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn kafka() {
-        table::run(OnKafka(tokio::task::spawn_blocking(Kafka::start).await.unwrap())).await;
-    }
-
-    impl heals::Faulty for Kafka {
-        const CLOSES_CONNECTIONS: bool = false;
-
-        fn close_all_connections(&self) {}
-
-        fn kill(&mut self) {
-            self.kill();
-        }
-
-        fn restart(&mut self) {
-            self.restart();
-        }
+        let server = spawn_blocking(Kafka::start).await.unwrap();
+        table::run(OnKafka { server, fragile: rigs::Shared::new(FragileKafka::start) }).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn kafka_holds_the_contract() {
-        let server = tokio::task::spawn_blocking(Kafka::start).await.unwrap();
+        let server = spawn_blocking(Kafka::start).await.unwrap();
         let bus = Bus::connect(&server.address()).await.unwrap();
         contract::holds(&bus).await;
         bus.close().await.unwrap();
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn kafka_that_is_killed() {
-        let server = tokio::task::spawn_blocking(Kafka::start).await.unwrap();
-        let bus = Bus::connect(&server.address()).await.unwrap();
-        heals::nothing_is_lost(server, bus).await;
     }
 }
 
@@ -87,11 +128,16 @@ mod on_rabbitmq {
     use async_trait::async_trait;
     use rocketmq_event::Bus;
     use rocketmq_event::backend::rabbitmq::{RabbitMqBackend, RabbitMqSettings};
+    use tokio::task::{block_in_place, spawn_blocking};
 
+    use crate::proxy::Proxy;
     use crate::support::rabbitmq::RabbitMq;
-    use crate::{contract, heals, rigs, table};
+    use crate::{contract, rigs, table};
 
-    struct OnRabbitMq(RabbitMq);
+    struct OnRabbitMq {
+        server: RabbitMq,
+        fragile: rigs::Shared,
+    }
 
     #[async_trait]
     impl rigs::Rig for OnRabbitMq {
@@ -100,49 +146,68 @@ mod on_rabbitmq {
         }
 
         async fn connect(&self) -> Bus {
-            Bus::connect(&self.0.address()).await.unwrap()
+            Bus::connect(&self.server.address()).await.unwrap()
+        }
+
+        fn address(&self) -> Option<String> {
+            Some(self.server.address())
+        }
+
+        fn fragile(&self) -> Option<&rigs::Shared> {
+            Some(&self.fragile)
+        }
+    }
+
+    struct FragileRabbitMq {
+        server: RabbitMq,
+        proxy: Proxy,
+    }
+
+    impl FragileRabbitMq {
+        async fn start() -> Self {
+            let server = spawn_blocking(RabbitMq::start).await.unwrap();
+            let proxy = Proxy::start(server.port(), 0, None);
+            Self { server, proxy }
+        }
+    }
+
+    #[async_trait]
+    impl rigs::Fragile for FragileRabbitMq {
+        fn address(&self) -> String {
+            format!("amqp://127.0.0.1:{}", self.proxy.port())
+        }
+
+        fn proxy(&self) -> &Proxy {
+            &self.proxy
+        }
+
+        async fn kill(&mut self) {
+            block_in_place(|| self.server.kill());
+        }
+
+        async fn restart(&mut self) {
+            block_in_place(|| self.server.restart());
         }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn rabbitmq() {
-        table::run(OnRabbitMq(tokio::task::spawn_blocking(RabbitMq::start).await.unwrap())).await;
-    }
-
-    impl heals::Faulty for RabbitMq {
-        const CLOSES_CONNECTIONS: bool = true;
-
-        fn close_all_connections(&self) {
-            self.close_all_connections();
-        }
-
-        fn kill(&mut self) {
-            self.kill();
-        }
-
-        fn restart(&mut self) {
-            self.restart();
-        }
+        let server = spawn_blocking(RabbitMq::start).await.unwrap();
+        table::run(OnRabbitMq { server, fragile: rigs::Shared::new(FragileRabbitMq::start) }).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn rabbitmq_holds_the_contract() {
-        let server = tokio::task::spawn_blocking(RabbitMq::start).await.unwrap();
+        let server = spawn_blocking(RabbitMq::start).await.unwrap();
         let bus = Bus::connect(&server.address()).await.unwrap();
         contract::holds(&bus).await;
         let mut settings = RabbitMqSettings::new(server.address());
         settings.delivery_limit = 2;
         let strict = Bus::new(RabbitMqBackend::connect(settings).await.unwrap());
         contract::kills_its_members(&strict).await;
+        contract::heals(&bus, || server.close_all_connections()).await;
         strict.close().await.unwrap();
         bus.close().await.unwrap();
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn rabbitmq_that_is_killed() {
-        let server = tokio::task::spawn_blocking(RabbitMq::start).await.unwrap();
-        let bus = Bus::connect(&server.address()).await.unwrap();
-        heals::nothing_is_lost(server, bus).await;
     }
 }
 
@@ -151,11 +216,16 @@ mod on_rocketmq {
     use async_trait::async_trait;
     use rocketmq_client::admin::MQAdmin;
     use rocketmq_event::Bus;
+    use tokio::task::{block_in_place, spawn_blocking};
 
+    use crate::proxy::Proxy;
     use crate::support::rocketmq::RocketMq;
     use crate::{lab, rigs, table};
 
-    struct OnRocketMq(RocketMq);
+    struct OnRocketMq {
+        server: RocketMq,
+        fragile: rigs::Shared,
+    }
 
     #[async_trait]
     impl rigs::Rig for OnRocketMq {
@@ -164,13 +234,53 @@ mod on_rocketmq {
         }
 
         async fn connect(&self) -> Bus {
-            Bus::connect(&format!("rocketmq://{}", self.0.name_server())).await.unwrap()
+            Bus::connect(&format!("rocketmq://{}", self.server.name_server())).await.unwrap()
+        }
+
+        fn address(&self) -> Option<String> {
+            Some(format!("rocketmq://{}", self.server.name_server()))
+        }
+
+        fn fragile(&self) -> Option<&rigs::Shared> {
+            Some(&self.fragile)
         }
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn rocketmq() {
-        let server = tokio::task::spawn_blocking(RocketMq::start).await.unwrap();
+    struct FragileRocketMq {
+        server: RocketMq,
+        proxies: rigs::Proxies,
+    }
+
+    impl FragileRocketMq {
+        async fn start() -> Self {
+            let server = started().await;
+            let [name_server, broker] = server.ports();
+            Self { server, proxies: rigs::Proxies::start(name_server, broker) }
+        }
+    }
+
+    #[async_trait]
+    impl rigs::Fragile for FragileRocketMq {
+        fn address(&self) -> String {
+            self.proxies.address()
+        }
+
+        fn proxy(&self) -> &Proxy {
+            &self.proxies.broker
+        }
+
+        async fn kill(&mut self) {
+            block_in_place(|| self.server.kill());
+        }
+
+        async fn restart(&mut self) {
+            block_in_place(|| self.server.restart());
+        }
+    }
+
+    /// Returns when the broker has registered at the NameServer.
+    async fn started() -> RocketMq {
+        let server = spawn_blocking(RocketMq::start).await.unwrap();
         let admin = MQAdmin::connect(server.name_server()).await.unwrap();
         lab::until(|| async {
             let cluster = admin.cluster_info().await.map_err(|error| error.to_string())?;
@@ -181,6 +291,15 @@ mod on_rocketmq {
             }
         })
         .await;
-        table::run(OnRocketMq(server)).await;
+        server
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rocketmq() {
+        table::run(OnRocketMq {
+            server: started().await,
+            fragile: rigs::Shared::new(FragileRocketMq::start),
+        })
+        .await;
     }
 }

@@ -28,7 +28,7 @@ impl Member {
     ) -> Result<Self, BackendError> {
         let (sender, deliveries) = mpsc::channel(spec.prefetch.clamp(1, usize::from(u16::MAX)));
         let subscription = Arc::new(Subscription::new(link, spec, closing));
-        let open = subscription.open().await?;
+        let open = subscription.open_first().await?;
         tasks.spawn(subscription.clone().run(open, sender));
         Ok(Self { subscription, deliveries: Mutex::new(deliveries) })
     }

@@ -275,7 +275,7 @@ async fn confirmed(written: Written, deadline: Instant) -> Result<Stored, Publis
 }
 
 /// Resolves when the channel is closed. The library forgets a confirm that is asked for while the connection ends.
-async fn lost(channel: &Channel) {
+pub(super) async fn lost(channel: &Channel) {
     while channel.status().connected() {
         sleep(LOST_POLL).await;
     }

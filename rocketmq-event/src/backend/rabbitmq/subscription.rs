@@ -11,15 +11,22 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::link::Link;
+use super::publisher::lost;
 use super::topology::{self, Queues, code};
 use super::wire;
 use crate::backend::{BackendError, Incoming, Notice, SubscriptionSpec, Tag};
 use crate::error::{wait_before, with_causes};
 use crate::event::Position;
+
+/// RabbitMQ itself gives up a queue that does not answer after some seconds.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+/// A server that has just started elects the leaders of its queues.
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
+const INTERNAL_ERROR: u16 = 541;
 
 /// The state that a member and its task share.
 #[derive(Debug)]
@@ -85,15 +92,38 @@ impl Subscription {
     }
 
     pub(super) async fn open(&self) -> Result<(Channel, Consumer), BackendError> {
-        let channel = self.link.channel().await?;
+        let late = |_| BackendError::new(format!("RabbitMQ did not answer for {ANSWERS_WITHIN:?}"));
+        let channel = timeout(ANSWERS_WITHIN, self.link.channel()).await.map_err(late)??;
+        // The library forgets a request that is made while the connection ends: it would be awaited for ever.
+        let consumer = tokio::select! {
+            consumer = timeout(ANSWERS_WITHIN, self.consume(&channel)) => consumer.map_err(late)??,
+            () = lost(&channel) => return Err(BackendError::new("the connection to RabbitMQ ended meanwhile")),
+        };
+        Ok((channel, consumer))
+    }
+
+    async fn consume(&self, channel: &Channel) -> Result<Consumer, BackendError> {
         let prefetch = u16::try_from(self.spec.prefetch.max(1)).unwrap_or(u16::MAX);
         let failed = |error| BackendError::with_source(format!("cannot consume {:?}", self.queue), error);
         channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(failed)?;
         let queue = topology::short(&self.queue)?;
         let consuming =
             channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
-        let consumer = consuming.await.map_err(failed)?;
-        Ok((channel, consumer))
+        consuming.await.map_err(failed)
+    }
+
+    /// Opens for the first time. A queue whose server has just started has no leader for some seconds, and is no error yet.
+    pub(super) async fn open_first(&self) -> Result<(Channel, Consumer), BackendError> {
+        let (began, mut attempt) = (Instant::now(), 0);
+        loop {
+            match self.open().await {
+                Err(error) if code(&error) == Some(INTERNAL_ERROR) && began.elapsed() < STARTS_WITHIN => {
+                    attempt += 1;
+                    sleep(wait_before(attempt)).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Takes deliveries until the member leaves, and opens the channel anew when it is lost.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use rocketmq_client::Error;
 use rocketmq_client::client::MQClient;
 use rocketmq_client::conf::{ConsumeFromWhere, ConsumerOption};
 use rocketmq_client::consumer::{
@@ -11,6 +12,7 @@ use rocketmq_client::consumer::{
 };
 use rocketmq_client::model::MessageQueue;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::group_name;
@@ -20,6 +22,10 @@ use crate::backend::{BackendError, Incoming, Notice, Notices, Source, Start, Sub
 
 /// The runtime has time limits of its own: the client's must not end a retry in place.
 const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(3600 * 24 * 365);
+
+/// The client has one member of a group at a time. A member that was dropped ends by then.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+const LEFT_POLL: Duration = Duration::from_millis(10);
 
 /// A member of a consumer group.
 #[derive(Debug)]
@@ -70,15 +76,25 @@ impl Out {
 impl Member {
     pub(super) async fn join(client: &MQClient, spec: SubscriptionSpec) -> Result<Self, BackendError> {
         let what = || format!("the group {} cannot read {}", spec.group, spec.stream);
-        let consumer = client
-            .push_consumer(group_name(&spec.stream, &spec.group))
-            .option(|option| options(option, &spec))
-            .subscribe(spec.stream.to_string(), expression(&spec))
-            .build()
-            .map_err(failed(what()))?;
-        let messages = consumer.messages().map_err(failed(what()))?;
-        let events = consumer.events();
-        consumer.start().await.map_err(failed(what()))?;
+        let begun = Instant::now();
+        let (consumer, messages, events) = loop {
+            let consumer = client
+                .push_consumer(group_name(&spec.stream, &spec.group))
+                .option(|option| options(option, &spec))
+                .subscribe(spec.stream.to_string(), expression(&spec))
+                .build()
+                .map_err(failed(what()))?;
+            let messages = consumer.messages().map_err(failed(what()))?;
+            let events = consumer.events();
+            match consumer.start().await {
+                Ok(()) => break (consumer, messages, events),
+                // A member that was dropped a moment ago leaves when its tasks have ended.
+                Err(Error::InvalidOption { option: "group_name", .. }) if begun.elapsed() < LEAVES_WITHIN => {
+                    sleep(LEFT_POLL).await;
+                }
+                Err(error) => return Err(failed(what())(error)),
+            }
+        };
         let out = Arc::new(Out::default());
         let mut watch = JoinSet::new();
         watch.spawn(pass_on(events, spec.notices.clone(), out.clone()));

@@ -4,12 +4,16 @@
 //! - `groups`: 12 to 18
 //! - `outcomes`, `retries`: 19 to 32
 //! - `order`: 33 to 37
+//! - `faults`: servers that are killed and connections that are cut, 7, 8, 10, 30, 38
+//! - `dropped`: futures that are dropped, 41
 //! - `lifecycle`: starts and ends of members, 14 to 16, 19, 39 to 42
 //! - `dead`: 43 to 45
 //! - `store`: 46 to 52
 //! - `observation`: formats, metrics, traces, variants of enums
 
 mod dead;
+mod dropped;
+mod faults;
 mod groups;
 mod lifecycle;
 mod observation;
@@ -23,13 +27,17 @@ use std::pin::Pin;
 
 use rocketmq_event::backend::Abilities;
 
-use crate::lab::{CaseResult, Lab, always};
+#[allow(unused_imports, reason = "the suite without servers has no processes")]
+pub(crate) use faults::{flood, member};
+
+use crate::lab::{CaseResult, Lab};
+use crate::rigs::Rig;
 
 pub(crate) struct Case {
     pub(crate) number: u32,
     pub(crate) title: &'static str,
     /// Why the broker cannot do it.
-    pub(crate) impossible: fn(&Abilities) -> Option<&'static str>,
+    pub(crate) impossible: fn(&Abilities, &dyn Rig) -> Option<&'static str>,
     pub(crate) run: fn(Lab) -> Pin<Box<dyn Future<Output = CaseResult> + Send>>,
 }
 
@@ -42,7 +50,10 @@ pub(crate) const ALL: &[Case] = &[
     Case { number: 4, title: "bodies of 0 B, 1 B and 1 MiB; over the limit: TooLarge, not stored", impossible: always, run: |lab| Box::pin(publishing::sizes(lab)) },
     Case { number: 5, title: "the position of the receipt is where the event is read", impossible: numbers, run: |lab| Box::pin(publishing::positions(lab)) },
     Case { number: 6, title: "no queue takes it: NoRoute, not stored", impossible: routes, run: |lab| Box::pin(publishing::no_route(lab)) },
+    Case { number: 7, title: "published means: there after the server is killed and started again", impossible: durable, run: |lab| Box::pin(faults::survives_a_kill(lab)) },
+    Case { number: 8, title: "a connection is cut before the answer: never an Ok that is not stored, and what is not stored never comes", impossible: cut, run: |lab| Box::pin(faults::cut_before_the_answer(lab)) },
     Case { number: 9, title: "batch of 1,000: a result for each, in order; one bad event costs no neighbour", impossible: always, run: |lab| Box::pin(publishing::batch(lab)) },
+    Case { number: 10, title: "back-pressure: 100,000 events, 1,000 at a time, need no memory of their own", impossible: apart, run: |lab| Box::pin(faults::back_pressure(lab)) },
     Case { number: 11, title: "dyn EventPublisher in a service", impossible: always, run: |lab| Box::pin(publishing::object(lab)) },
     Case { number: 12, title: "two groups each get everything", impossible: always, run: |lab| Box::pin(groups::two_groups(lab)) },
     Case { number: 13, title: "two members share: nothing twice, nothing missing", impossible: always, run: |lab| Box::pin(groups::two_members(lab)) },
@@ -62,14 +73,17 @@ pub(crate) const ALL: &[Case] = &[
     Case { number: 27, title: "undecodable: dead letter at once, neighbours unharmed, handler not called", impossible: always, run: |lab| Box::pin(outcomes::undecodable(lab)) },
     Case { number: 28, title: "panic is a failure, and the consumer goes on", impossible: always, run: |lab| Box::pin(outcomes::panic(lab)) },
     Case { number: 29, title: "a handler over its timeout has failed, and its later result has no effect", impossible: always, run: |lab| Box::pin(retries::timeout(lab)) },
+    Case { number: 30, title: "members are killed in the handler of one event, again and again: a dead letter", impossible: counts, run: |lab| Box::pin(faults::kills_its_handler(lab)) },
     Case { number: 31, title: "the dead letters cannot be reached: the original is not acknowledged", impossible: always, run: |lab| Box::pin(retries::no_dead_letters(lab)) },
     Case { number: 32, title: "what a handler publishes goes out if, and only if, it succeeds", impossible: always, run: |lab| Box::pin(retries::publishes_on_success(lab)) },
     Case { number: 33, title: "concurrency(4) runs four handlers at a time, never five", impossible: always, run: |lab| Box::pin(order::concurrency(lab)) },
     Case { number: 34, title: "equal keys in order, with 8 handlers and 1,000 keys", impossible: always, run: |lab| Box::pin(order::equal_keys(lab)) },
     Case { number: 36, title: "events that finish out of order: one that is unfinished comes again after a crash", impossible: always, run: |lab| Box::pin(order::unfinished(lab)) },
     Case { number: 37, title: "pause and resume", impossible: always, run: |lab| Box::pin(order::pause(lab)) },
+    Case { number: 38, title: "the server is killed while idle, while events are sent, while one is handled: nothing is lost, and all goes on", impossible: cut, run: |lab| Box::pin(faults::restarts(lab)) },
     Case { number: 39, title: "shutdown: handlers that run finish, the rest is given back, and the report says so", impossible: always, run: |lab| Box::pin(lifecycle::shutdown(lab)) },
     Case { number: 40, title: "deadline of a shutdown: the handler is told, then ended, and its event comes again", impossible: always, run: |lab| Box::pin(lifecycle::deadline(lab)) },
+    Case { number: 41, title: "futures dropped at each await: no task is left, no event and no acknowledgement lost", impossible: always, run: |lab| Box::pin(dropped::dropped_futures(lab)) },
     Case { number: 42, title: "close twice, consumer before bus", impossible: always, run: |lab| Box::pin(lifecycle::close(lab)) },
     Case { number: 43, title: "dead letters: counted, read, and still there", impossible: always, run: |lab| Box::pin(dead::count_and_read(lab)) },
     Case { number: 44, title: "a replay goes to that group alone, and counts", impossible: always, run: |lab| Box::pin(dead::replay(lab)) },
@@ -86,18 +100,38 @@ pub(crate) const ALL: &[Case] = &[
     Case { number: 56, title: "an enum is published, and one of its variants handled by its own type", impossible: always, run: |lab| Box::pin(observation::variant(lab)) },
 ];
 
-fn numbers(abilities: &Abilities) -> Option<&'static str> {
+fn numbers(abilities: &Abilities, _: &dyn Rig) -> Option<&'static str> {
     (!abilities.numbers).then_some("the broker does not number its messages")
 }
 
-fn routes(abilities: &Abilities) -> Option<&'static str> {
+fn routes(abilities: &Abilities, _: &dyn Rig) -> Option<&'static str> {
     (!abilities.routes).then_some("a stream keeps events that no group reads yet")
 }
 
-fn past(abilities: &Abilities) -> Option<&'static str> {
+fn past(abilities: &Abilities, _: &dyn Rig) -> Option<&'static str> {
     (!abilities.starts_in_the_past).then_some("a group has only what is published after it exists")
 }
 
-fn log(abilities: &Abilities) -> Option<&'static str> {
+fn log(abilities: &Abilities, _: &dyn Rig) -> Option<&'static str> {
     (!abilities.log).then_some("the broker keeps no log")
+}
+
+fn always(_: &Abilities, _: &dyn Rig) -> Option<&'static str> {
+    None
+}
+
+fn durable(abilities: &Abilities, rig: &dyn Rig) -> Option<&'static str> {
+    (!abilities.durable || rig.fragile().is_none()).then_some("the broker ends with this process")
+}
+
+fn cut(_: &Abilities, rig: &dyn Rig) -> Option<&'static str> {
+    rig.fragile().is_none().then_some("there is no connection")
+}
+
+fn apart(_: &Abilities, rig: &dyn Rig) -> Option<&'static str> {
+    rig.address().is_none().then_some("the broker keeps all events in this process")
+}
+
+fn counts(abilities: &Abilities, _: &dyn Rig) -> Option<&'static str> {
+    (!abilities.counts_redeliveries).then_some("the broker does not count deliveries to members that died")
 }

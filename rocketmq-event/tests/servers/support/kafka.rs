@@ -22,8 +22,19 @@ pub(crate) struct Kafka {
 impl Kafka {
     /// Starts it, and returns when it answers.
     pub(crate) fn start() -> Self {
+        let [port] = ports();
+        Self::start_at(port, port)
+    }
+
+    /// As [`start`](Self::start); it tells clients this port, which has to lead to its own.
+    pub(crate) fn start_behind(told: u16) -> Self {
+        let [port] = ports();
+        Self::start_at(port, told)
+    }
+
+    fn start_at(port: u16, told: u16) -> Self {
         let home = Home::new("kafka");
-        let [port, controller] = ports();
+        let [controller] = ports();
         home.write(
             "server.properties",
             &format!(
@@ -31,7 +42,7 @@ impl Kafka {
                  node.id=1\n\
                  controller.quorum.voters=1@127.0.0.1:{controller}\n\
                  listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-                 advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+                 advertised.listeners=PLAINTEXT://127.0.0.1:{told}\n\
                  listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
                  controller.listener.names=CONTROLLER\n\
                  inter.broker.listener.name=PLAINTEXT\n\
@@ -64,6 +75,10 @@ impl Kafka {
     /// `kafka://127.0.0.1:PORT`.
     pub(crate) fn address(&self) -> String {
         format!("kafka://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Ends it with SIGKILL. Its store stays.

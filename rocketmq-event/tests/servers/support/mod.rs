@@ -14,3 +14,6 @@ mod process;
 pub(crate) mod rabbitmq;
 #[cfg(feature = "rocketmq")]
 pub(crate) mod rocketmq;
+
+#[cfg(feature = "kafka")]
+pub(crate) use process::ports;

@@ -95,7 +95,7 @@ fn answers(port: u16, request: &[u8]) -> bool {
 }
 
 /// Free ports.
-pub(super) fn ports<const COUNT: usize>() -> [u16; COUNT] {
+pub(crate) fn ports<const COUNT: usize>() -> [u16; COUNT] {
     // All are held until the last is known to be free, and let go together.
     let mut held = Vec::new();
     while held.len() < COUNT {

@@ -52,6 +52,10 @@ impl RabbitMq {
         format!("amqp://127.0.0.1:{}", self.port)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Ends it with SIGKILL. Its store stays.
     pub(crate) fn kill(&mut self) {
         self.server = None;

@@ -22,10 +22,11 @@ const FLAGS: &[&str] = &[
 /// Apache RocketMQ: a NameServer and a broker.
 #[derive(Debug)]
 pub(crate) struct RocketMq {
-    _broker: Server,
+    broker: Option<Server>,
     _name_server: Server,
-    _home: Home,
+    home: Home,
     port: u16,
+    broker_port: u16,
 }
 
 impl RocketMq {
@@ -59,11 +60,29 @@ impl RocketMq {
         let mut name_server = start("org.apache.rocketmq.namesrv.NamesrvStartup", &home, "namesrv");
         // The route of a topic that nobody has.
         name_server.wait_until_it_answers(port, &request(105, r#"{"topic":"none"}"#));
-        let mut broker = start("org.apache.rocketmq.broker.BrokerStartup", &home, "broker");
-        // Its figures.
-        broker.wait_until_it_answers(broker_port, &request(28, "{}"));
+        let mut rocketmq = Self { broker: None, _name_server: name_server, home, port, broker_port };
+        rocketmq.restart();
         eprintln!("servers: RocketMQ on port {port} up after {:.1?}", started.elapsed());
-        Self { _broker: broker, _name_server: name_server, _home: home, port }
+        rocketmq
+    }
+
+    /// Ends the broker with SIGKILL. Its store stays, and so does the NameServer.
+    pub(crate) fn kill(&mut self) {
+        self.broker = None;
+    }
+
+    /// Starts the broker with what it stored, and returns when it answers.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let mut broker = start("org.apache.rocketmq.broker.BrokerStartup", &self.home, "broker");
+        // Its figures.
+        broker.wait_until_it_answers(self.broker_port, &request(28, "{}"));
+        self.broker = Some(broker);
+    }
+
+    /// The ports of the NameServer and of the broker.
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        [self.port, self.broker_port]
     }
 
     /// The address of the NameServer.
