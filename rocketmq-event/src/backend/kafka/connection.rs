@@ -39,6 +39,7 @@ impl KafkaBackend {
     /// # Errors
     /// When a setting is not valid, or no broker can be reached.
     pub async fn connect(settings: KafkaSettings) -> Result<Self, BackendError> {
+        settings.check()?;
         let topics = Topics::new(&settings)?;
         // It answers for any topic, also for one that does not exist.
         topics.partitions("__consumer_offsets").await?;

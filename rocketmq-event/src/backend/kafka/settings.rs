@@ -23,7 +23,8 @@ pub struct KafkaSettings {
     pub replicas: Option<u16>,
     /// How long a message waits until the brokers have it. Default: 30 s.
     pub publish_timeout: Duration,
-    /// Further properties of librdkafka, for all clients.
+    /// Further properties of librdkafka, for all clients. TLS is `security.protocol` = `ssl` or `sasl_ssl`, with `ssl.ca.location` and
+    /// others, if librdkafka is built with OpenSSL: the program names `rdkafka` in its Cargo.toml with the feature `ssl` (or `ssl-vendored`).
     pub properties: Vec<(String, String)>,
 }
 
@@ -37,6 +38,21 @@ impl KafkaSettings {
             publish_timeout: Duration::from_secs(30),
             properties: Vec::new(),
         }
+    }
+
+    /// Whether librdkafka takes the properties.
+    pub(super) fn check(&self) -> Result<(), BackendError> {
+        let is_tls = |(name, value): &(String, String)| {
+            name == "security.protocol" && value.to_ascii_lowercase().ends_with("ssl")
+        };
+        let advice = if self.properties.iter().any(is_tls) {
+            ": for TLS, name `rdkafka` in the Cargo.toml of the program, of the version that this crate uses, with the feature \"ssl\" \
+             (OpenSSL of the system) or \"ssl-vendored\""
+        } else {
+            ""
+        };
+        let made = self.common().create_native_config();
+        made.map(drop).map_err(failed(format!("Kafka's client does not take the properties{advice}")))
     }
 
     /// The settings of every client.
@@ -109,5 +125,19 @@ pub(super) async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(call).await {
         Ok(result) => result,
         Err(error) => Err(BackendError::with_source("a call of librdkafka ended", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_that_is_not_built_in_says_what_to_do() {
+        let mut settings = KafkaSettings::new("127.0.0.1:1");
+        assert!(settings.check().is_ok());
+        settings.properties.push(("security.protocol".to_owned(), "SASL_SSL".to_owned()));
+        let error = settings.check().unwrap_err();
+        assert!(error.to_string().contains("ssl-vendored"), "{error}");
     }
 }

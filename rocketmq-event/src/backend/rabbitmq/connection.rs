@@ -11,7 +11,7 @@ use super::link::Link;
 use super::log::Log;
 use super::member::Member;
 use super::publisher::Publisher;
-use super::topology;
+use super::{tls, topology};
 use crate::backend::steps::STEPS;
 use crate::backend::tasks::Tasks;
 use crate::backend::{
@@ -27,7 +27,7 @@ pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RabbitMqSettings {
-    /// `amqp://user:password@host:port/vhost`. Without user it is `guest`, without a path the virtual host `/`, without
+    /// `amqp://user:password@host:port/vhost`, or `amqps:` for TLS. Without user it is `guest`, without a path the virtual host `/`, without
     /// `?heartbeat=` ten seconds.
     pub address: String,
     /// How often a queue of a group hands out a message whose members end without an answer, before the broker itself puts the message to
@@ -60,7 +60,8 @@ impl RabbitMqBackend {
     /// Connects.
     ///
     /// # Errors
-    /// When the address is not valid, or RabbitMQ cannot be reached or refuses the user.
+    /// When the address is not valid, RabbitMQ cannot be reached or refuses the user, or the address is `amqps:` and TLS is not built in: the
+    /// error says what to do then.
     pub async fn connect(settings: RabbitMqSettings) -> Result<Self, BackendError> {
         // The address may hold a password: the error does not repeat it.
         let uri: AMQPUri = settings
@@ -68,7 +69,7 @@ impl RabbitMqBackend {
             .parse()
             .map_err(|reason| BackendError::new(format!("the address of RabbitMQ is not valid: {reason}")))?;
         if uri.scheme == AMQPScheme::AMQPS {
-            return Err(BackendError::new("TLS to RabbitMQ is not built in"));
+            tls::check().await?;
         }
         let publishing = Arc::new(Link::new(uri.clone(), "rocketmq-event, publishing"));
         let consuming = Arc::new(Link::new(uri, "rocketmq-event, consuming"));

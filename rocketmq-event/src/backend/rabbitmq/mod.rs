@@ -1,7 +1,8 @@
-//! RabbitMQ from 3.10 on, over AMQP 0-9-1, without TLS.
+//! RabbitMQ from 3.10 on, over AMQP 0-9-1. TLS is there if the program builds the library `lapin` with TLS.
 //!
 //! - `connection`: [`RabbitMqBackend`], the backend, and [`RabbitMqSettings`]
 //! - `link`: a connection that is made anew when it is lost
+//! - `tls`: refuses `amqps:` where TLS is not built in
 //! - `topology`: exchanges, queues and bindings, and their names
 //! - `wire`: envelopes as properties and headers
 //! - `publisher`: publishing with confirms
@@ -27,6 +28,7 @@ mod log;
 mod member;
 mod publisher;
 mod subscription;
+mod tls;
 mod topology;
 mod wire;
 
