@@ -1,0 +1,32 @@
+//! Outbox: a row and its event, never one without the other. A service writes both in one transaction of its database, and a
+//! [`Relay`] publishes the events afterwards.
+//!
+//! - `event`: [`OutboxEvent`], an event as a table keeps it
+//! - `store`: [`OutboxStore`], the duties of the table
+//! - `memory`: [`MemoryOutbox`], a store for tests
+//! - `pass`: one pass of a relay over the table, which keeps the order of each key
+//! - `relay`: [`Relay`], the passes, the waits between them, and the end
+//!
+//! # What holds
+//!
+//! An event is marked after the broker said that it has the event, never before. So each event is published **at least once**. A crash
+//! between the two, and an error that says *maybe stored*, publish the event again: with its id, so that
+//! [`Dedupe`](crate::consume::Dedupe) of the readers drops the second event.
+//!
+//! Events of one key are published in the order of their sequences, and the next only after the broker has the one before. Run one relay
+//! for a table: two at a time publish everything twice, and mix the order.
+//!
+//! The package `examples/outbox` has a store over SQLite.
+
+#[cfg(test)]
+mod crashes;
+mod event;
+mod memory;
+mod pass;
+mod relay;
+mod store;
+
+pub use event::OutboxEvent;
+pub use memory::MemoryOutbox;
+pub use relay::{Relay, RelayBuilder, RelayError, RelayHealth, RelayReport};
+pub use store::{Backlog, OutboxError, OutboxStore};
