@@ -1,6 +1,7 @@
 //! A connection to one broker: [`Bus`].
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use bytestring::ByteString;
 
 use crate::backend::memory::MemoryBroker;
 use crate::backend::{Backend, BackendError, Destination};
-use crate::consume::ConsumerBuilder;
+use crate::consume::{ConsumerBuilder, Failure, MessageConsumer, SubscribeError};
 use crate::dead::DeadLetters;
+use crate::event::{Event, EventType};
 use crate::publish::MessageProducer;
 
 /// A connection to one broker: it publishes, subscribes and closes. Clones share it.
@@ -129,6 +131,49 @@ impl Bus {
     /// A member of a group of a stream. Members of a group share its events; each group gets all of them.
     pub fn consumer(&self, stream: impl Into<ByteString>, group: impl Into<ByteString>) -> ConsumerBuilder {
         ConsumerBuilder::new(self.backend.clone(), stream.into(), group.into(), self.service.clone())
+    }
+
+    /// The short form of [`consumer`](Self::consumer) for one handler that needs the payload alone: the defaults hold, and what the handler
+    /// fails at is tried again and becomes a dead letter at last.
+    ///
+    /// ```
+    /// # use rocketmq_event::{Bus, EventType};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct UserCreated { user_id: i64 }
+    /// # impl EventType for UserCreated { const NAMES: &'static [&'static str] = &["user.created"]; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let bus = Bus::connect("memory:").await?;
+    /// # let (tell, mut told) = tokio::sync::mpsc::channel(1);
+    /// let consumer = bus
+    ///     .consume("events", "user-events", move |user: UserCreated| {
+    ///         println!("welcome, {}", user.user_id);
+    /// #       let tell = tell.clone();
+    /// #       async move { tell.send(()).await?;
+    ///         Ok(())
+    /// #       }
+    ///     })
+    ///     .await?;
+    /// # bus.producer("events").await?.send(&UserCreated { user_id: 7 }).await?;
+    /// # told.recv().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ConsumerBuilder::start`].
+    pub async fn consume<T, H, F>(
+        &self,
+        stream: impl Into<ByteString>,
+        group: impl Into<ByteString>,
+        handler: H,
+    ) -> Result<MessageConsumer, SubscribeError>
+    where
+        T: EventType,
+        H: Fn(T) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        self.consumer(stream, group).on(move |event: Event<T>, _| handler(event.data)).start().await
     }
 
     /// Flushes what is to be sent, and closes all connections. Consumers that still run end. Calling it again does nothing.

@@ -54,6 +54,8 @@
 //! | events, their types, names and payload formats | [`event`] |
 //! | publishing, and whether a failed event is stored | [`publish`] |
 //! | handlers, failures, retries, middleware, shutdown | [`consume`] |
+//! | events that are written with a row of a database, and published afterwards | [`outbox`] |
+//! | spans of OpenTelemetry (feature `otel`) | `otel` |
 //! | dead letters: reading, counting, putting back | [`dead`] |
 //! | event sourcing: append with the expected version, replay, snapshots | [`store`] |
 //! | tests of handlers without a broker | [`mod@test`] |
@@ -65,6 +67,12 @@ pub mod consume;
 pub mod dead;
 mod error;
 pub mod event;
+#[cfg(feature = "otel")]
+pub mod otel;
+#[cfg(not(feature = "otel"))]
+#[path = "otel/off.rs"]
+mod otel;
+pub mod outbox;
 pub mod publish;
 pub mod store;
 pub mod test;

@@ -99,7 +99,8 @@ impl Context {
         let conversation = || handled.correlation.clone().or_else(|| Some(handled.id.as_str().into()));
         envelope.correlation = envelope.correlation.or_else(conversation);
         envelope.cause = envelope.cause.or_else(|| Some(handled.id.clone()));
-        if envelope.trace_parent.is_none() {
+        // With spans, the publication has a span below the handler's own, which travels instead.
+        if envelope.trace_parent.is_none() && !crate::otel::is_on() {
             envelope.trace_parent = handled.trace_parent.clone();
             envelope.trace_state = handled.trace_state.clone();
         }

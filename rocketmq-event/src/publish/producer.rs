@@ -8,6 +8,7 @@ use super::Receipt;
 use crate::backend::{Backend, Destination, Outgoing};
 use crate::error::{PublishError, PublishErrorKind};
 use crate::event::{self, EncodeError, Envelope, Event, EventType, Format, envelope_of};
+use crate::otel::Span;
 
 /// Publishes events to a stream: [`Bus::producer`](crate::Bus::producer). Clones share all.
 #[derive(Debug, Clone)]
@@ -77,7 +78,11 @@ impl MessageProducer {
                 Err(error) => results.push(Some(Err(error))),
             }
         }
-        let mut stored = self.backend.publish(batch).await.into_iter();
+        let system = self.backend.abilities().name;
+        let spans: Vec<Span> = batch.iter_mut().map(|message| Span::publish(system, message)).collect();
+        let stored = self.backend.publish(batch).await;
+        spans.iter().zip(&stored).for_each(|(span, stored)| span.published(stored.as_ref().err()));
+        let mut stored = stored.into_iter();
         let mut results = results.into_iter();
         let complete = events.iter().map(|event| match results.next().flatten() {
             Some(known) => known,
@@ -89,10 +94,24 @@ impl MessageProducer {
         complete.collect()
     }
 
-    async fn deliver(&self, message: Outgoing) -> Result<Receipt, PublishError> {
+    async fn deliver(&self, mut message: Outgoing) -> Result<Receipt, PublishError> {
         let id = message.envelope.id.clone();
-        let stored = self.backend.publish(vec![message]).await.pop().unwrap_or_else(|| Err(no_answer()))?;
+        let span = Span::publish(self.backend.abilities().name, &mut message);
+        let stored = span.within(self.backend.publish(vec![message])).await.pop();
+        let stored = stored.unwrap_or_else(|| Err(no_answer()));
+        span.published(stored.as_ref().err());
+        let stored = stored?;
         Ok(Receipt::new(id, stored.position, stored.durability))
+    }
+
+    /// Publishes a payload that is written already.
+    pub(crate) async fn send_encoded(
+        &self,
+        envelope: Envelope,
+        body: Bytes,
+    ) -> Result<Receipt, PublishError> {
+        let message = self.encoded(envelope, body)?;
+        self.deliver(message).await
     }
 
     fn outgoing(
@@ -102,6 +121,10 @@ impl MessageProducer {
     ) -> Result<Outgoing, PublishError> {
         let body = body.map_err(|source| not_encoded(&envelope.name, source))?;
         envelope.content_type = ByteString::from_static(self.format.content_type());
+        self.encoded(envelope, body)
+    }
+
+    fn encoded(&self, mut envelope: Envelope, body: Bytes) -> Result<Outgoing, PublishError> {
         if envelope.source.is_empty() {
             envelope.source = self.source.clone();
         }

@@ -12,6 +12,7 @@ use crate::consume::watch::{ConsumerError, ConsumerEvent};
 use crate::consume::{Context, Order, RetryMode, Then, Unmatched, Verdict};
 use crate::error::{wait_before, with_causes};
 use crate::event::{Envelope, FailureKind, FailureRecord, now};
+use crate::otel::{self, About, Span};
 
 /// A reason is cut to this many bytes: brokers limit headers, RocketMQ all of them to 32 KiB.
 const REASON: usize = 1_024;
@@ -35,6 +36,17 @@ enum Step<'a> {
     /// Stores a copy.
     Store(&'a Outgoing),
     Acknowledge,
+}
+
+impl Step<'_> {
+    /// The operation, in spans.
+    fn name(&self) -> &'static str {
+        match self {
+            Step::Acknowledge => "ack",
+            Step::Store(Outgoing { destination: Destination::Dead { .. }, .. }) => "dead_letter",
+            Step::Store(_) => "retry",
+        }
+    }
 }
 
 impl Runtime {
@@ -88,9 +100,10 @@ impl Runtime {
             (attempt, self.settings.format),
             cancelled.clone(),
         );
+        let span = Span::process(self.about(), incoming, attempt);
         let started = Instant::now();
         let handled = {
-            let attempt = self.attempt(handler, incoming, &context);
+            let attempt = span.within(self.attempt(handler, incoming, &context));
             let mut attempt = std::pin::pin!(attempt);
             tokio::select! {
                 result = &mut attempt => result,
@@ -101,19 +114,28 @@ impl Runtime {
             }
         };
         let result = match handled {
-            Ok(()) => self.publish_all(context.take_published()).await,
+            Ok(()) => span.within(self.publish_all(context.take_published())).await,
             Err(failed) => Err(failed),
         };
+        span.end(result.as_ref().err().map(|failed| (failed.kind.to_string(), failed.reason.clone())));
         let kind = result.as_ref().err().map(|failed| failed.kind);
         self.meter.processed(&incoming.envelope.name, kind, started.elapsed());
         result
     }
 
-    async fn publish_all(&self, published: Vec<Outgoing>) -> Result<(), Failed> {
+    fn about(&self) -> About<'_> {
+        About { system: self.backend.abilities().name, stream: &self.spec.stream, group: self.group() }
+    }
+
+    async fn publish_all(&self, mut published: Vec<Outgoing>) -> Result<(), Failed> {
         if published.is_empty() {
             return Ok(());
         }
-        for result in self.backend.publish(published).await {
+        let system = self.backend.abilities().name;
+        let spans: Vec<Span> = published.iter_mut().map(|message| Span::publish(system, message)).collect();
+        let results = self.backend.publish(published).await;
+        spans.iter().zip(&results).for_each(|(span, result)| span.published(result.as_ref().err()));
+        for result in results {
             if let Err(error) = result {
                 let reason = format!("what the handler published is not stored: {}", with_causes(&error));
                 let verdict = if error.is_transient() { Verdict::ByPolicy } else { Verdict::Permanent };
@@ -216,9 +238,12 @@ impl Runtime {
 
     /// Does it again until it succeeds, or the consumer ends, or the delivery is another member's. True: it succeeded.
     async fn insist(&self, incoming: &Incoming, step: Step<'_>) -> bool {
-        let mut attempt = 0;
+        let (mut attempt, began) = (0, Instant::now());
         loop {
-            let Err(reason) = self.take(&step, incoming).await else { return true };
+            let Err(reason) = self.take(&step, incoming).await else {
+                otel::settled(self.about(), step.name(), incoming, began.elapsed());
+                return true;
+            };
             attempt += 1;
             tracing::warn!(group = %self.group(), id = %incoming.envelope.id, "tried again later: {reason}");
             self.tell(ConsumerEvent::NotStored { id: incoming.envelope.id.clone(), reason });
