@@ -91,7 +91,7 @@ async fn lead(client: TcpStream, shared: Arc<Shared>) {
 
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared, cuts: u8, cut: &Notify) {
     let rewrites = shared.rewrite.as_ref().filter(|_| cuts == NO_ANSWER);
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(64 * 1024);
     loop {
         bytes.clear();
         let read = match rewrites {

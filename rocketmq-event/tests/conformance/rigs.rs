@@ -21,6 +21,11 @@ pub(crate) trait Rig: Send + Sync + 'static {
         None
     }
 
+    /// CloudEvents' SDK for Java, as a program that writes an event to the first stream and prints the first event of the second.
+    fn java(&self, _writes: &str, _reads: &str) -> Option<tokio::process::Command> {
+        None
+    }
+
     /// The server that cases may end: one after the other.
     fn fragile(&self) -> Option<&Shared> {
         None

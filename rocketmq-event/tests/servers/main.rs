@@ -69,6 +69,10 @@ mod on_kafka {
             Some(self.server.address())
         }
 
+        fn java(&self, writes: &str, reads: &str) -> Option<tokio::process::Command> {
+            Some(self.server.cloud_events(writes, reads).into())
+        }
+
         fn fragile(&self) -> Option<&rigs::Shared> {
             Some(&self.fragile)
         }
@@ -182,7 +186,10 @@ mod on_rabbitmq {
         }
 
         async fn kill(&mut self) {
-            block_in_place(|| self.server.kill());
+            block_in_place(|| {
+                self.server.wait_until_queues_are_written();
+                self.server.kill();
+            });
         }
 
         async fn restart(&mut self) {

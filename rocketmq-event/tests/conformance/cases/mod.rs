@@ -97,6 +97,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { number: 52, title: "store: the beginning is deleted: Truncated, unless a snapshot covers it", impossible: log, run: |lab| Box::pin(store::truncated(lab)) },
     Case { number: 53, title: "metrics: names and labels; processed = succeeded + failed", impossible: always, run: |lab| Box::pin(observation::metrics(lab)) },
     Case { number: 54, title: "the trace of a publication is that of its handling, through a retry and a replay", impossible: always, run: |lab| Box::pin(observation::trace(lab)) },
+    Case { number: 55, title: "CloudEvents' SDK for Java reads our events, and we read its events", impossible: java, run: |lab| Box::pin(observation::java(lab)) },
     Case { number: 56, title: "an enum is published, and one of its variants handled by its own type", impossible: always, run: |lab| Box::pin(observation::variant(lab)) },
 ];
 
@@ -134,4 +135,8 @@ fn apart(_: &Abilities, rig: &dyn Rig) -> Option<&'static str> {
 
 fn counts(abilities: &Abilities, _: &dyn Rig) -> Option<&'static str> {
     (!abilities.counts_redeliveries).then_some("the broker does not count deliveries to members that died")
+}
+
+fn java(_: &Abilities, rig: &dyn Rig) -> Option<&'static str> {
+    rig.java("", "").is_none().then_some("the SDK has no published module for it")
 }

@@ -1,5 +1,5 @@
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -195,6 +195,52 @@ pub(crate) async fn formats(lab: Lab) -> CaseResult {
         let expected = format.content_type().to_owned();
         assert_eq!(seen.next().await, (expected.clone(), expected));
     }
+    reader.shutdown(DEADLINE).await?;
+    Ok(())
+}
+
+pub(crate) async fn java(lab: Lab) -> CaseResult {
+    let bus = lab.bus().await;
+    let (tell, mut seen) = Seen::new();
+    let handler = move |event: Event<Order>, _: Context| {
+        tell.tell(event);
+        std::future::ready(Ok(()))
+    };
+    let from_java = format!("{}-java", lab.stream);
+    let reader = bus.consumer(from_java.clone(), "reader").start_from(rocketmq_event::Start::Earliest);
+    let reader = reader.on(handler).start().await?;
+    let mut event = Event::new(order(7)).with_key("ann").with_correlation("conversation");
+    event.envelope.source = "shop/orders".into();
+    event.envelope.time = UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
+    event.envelope.headers.insert("tenant", "blue");
+    bus.producer(lab.stream.clone()).await?.send_event(&event).await?;
+
+    let mut program = lab.rig.java(&from_java, &lab.stream).ok_or("no SDK")?;
+    let output = program.kill_on_drop(true).output().await?;
+    let printed = String::from_utf8(output.stdout)?;
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    let expected = format!(
+        "key=ann\nspecversion=1.0\nid={}\nsource=shop/orders\ntype=order.placed\ntime=2023-11-14T22:13:20.123456Z\n\
+         datacontenttype=application/json\ncorrelationid=conversation\npartitionkey=ann\nschemaversion=1\n\
+         data={{\"number\":7,\"customer\":\"ann\"}}\n",
+        event.id
+    );
+    assert_eq!(printed, expected);
+
+    let read = seen.next().await;
+    assert_eq!(
+        (read.data, read.envelope.id.as_str()),
+        (Order { number: 8, customer: "ann".into() }, "java-1")
+    );
+    assert_eq!((&*read.envelope.source, &*read.envelope.name), ("shop/java", "order.placed"));
+    assert_eq!(read.envelope.time, event.envelope.time);
+    assert_eq!(read.envelope.key.as_deref(), Some("ann"));
+    assert_eq!(read.envelope.correlation.as_deref(), Some("conversation"));
+    assert_eq!(
+        read.envelope.headers.text("subject"),
+        Some("orders"),
+        "an attribute that the envelope has not"
+    );
     reader.shutdown(DEADLINE).await?;
     Ok(())
 }

@@ -77,6 +77,13 @@ impl Kafka {
         format!("kafka://127.0.0.1:{}", self.port)
     }
 
+    /// CloudEvents' SDK for Java: `java/CloudEvents.java`.
+    pub(crate) fn cloud_events(&self, writes: &str, reads: &str) -> Command {
+        let mut command = java(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/java/CloudEvents.java"));
+        command.args([&format!("127.0.0.1:{}", self.port), writes, reads]);
+        command
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

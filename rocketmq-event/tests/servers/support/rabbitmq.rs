@@ -1,6 +1,6 @@
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::process::{Home, Server, ports};
 
@@ -54,6 +54,26 @@ impl RabbitMq {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Waits until the directory of quorum queues is on the disk. RabbitMQ 3.10 writes it half a second late: when it is killed before, a
+    /// queue that it had declared is gone, with the events that it had confirmed.
+    pub(crate) fn wait_until_queues_are_written(&self) {
+        let quorum = self.home.0.join("mnesia/events@localhost/quorum/events@localhost");
+        let is_written = || -> std::io::Result<bool> {
+            let names = std::fs::read(quorum.join("names.dets"))?;
+            let names = String::from_utf8_lossy(&names).into_owned();
+            let mut queues = std::fs::read_dir(&quorum)?.filter_map(Result::ok);
+            Ok(queues.all(|queue| {
+                let is_queue = queue.file_type().is_ok_and(|kind| kind.is_dir());
+                !is_queue || names.contains(&*queue.file_name().to_string_lossy())
+            }))
+        };
+        let started = Instant::now();
+        while !is_written().unwrap_or(false) {
+            assert!(started.elapsed() < Duration::from_secs(60), "RabbitMQ does not write its queues down");
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
     }
 
     /// Ends it with SIGKILL. Its store stays.
