@@ -7,6 +7,7 @@ use bytestring::ByteString;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
+use tokio::time::{Instant, sleep};
 
 use super::settings::{KafkaSettings, blocking, failed};
 use super::wire;
@@ -14,6 +15,7 @@ use crate::backend::{BackendError, Incoming, LogError, LogReader, Positions};
 use crate::event::Position;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
 /// Reading over as many records is faster than asking the broker for another position.
 const NEAR: u64 = 1_000;
 /// librdkafka wants a group of every consumer; this one joins none.
@@ -66,18 +68,33 @@ async fn watermarks(
     topic: &str,
     partitions: Vec<i32>,
 ) -> Result<BTreeMap<i32, (u64, u64)>, BackendError> {
-    let topic = topic.to_owned();
-    blocking(move || {
-        let mut bounds = BTreeMap::new();
-        for partition in partitions {
-            let what = format!("Kafka does not tell what {topic}/{partition} has");
-            let (first, end) = consumer.fetch_watermarks(&topic, partition, TIMEOUT).map_err(failed(what))?;
-            let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);
-            bounds.insert(partition, (offset(first), offset(end)));
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let (consumer, topic, partitions) = (consumer.clone(), topic.to_owned(), partitions.clone());
+        let asked = blocking(move || {
+            let mut bounds = BTreeMap::new();
+            for partition in partitions {
+                let what = format!("Kafka does not tell what {topic}/{partition} has");
+                let (first, end) =
+                    consumer.fetch_watermarks(&topic, partition, TIMEOUT).map_err(failed(what))?;
+                let offset = |offset: i64| u64::try_from(offset).unwrap_or(0);
+                bounds.insert(partition, (offset(first), offset(end)));
+            }
+            Ok(bounds)
+        });
+        match asked.await {
+            Err(error) if has_no_leader(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+            asked => return asked,
         }
-        Ok(bounds)
-    })
-    .await
+    }
+}
+
+/// Whether the brokers have not agreed yet who leads a partition, which takes a moment after its topic was made.
+fn has_no_leader(error: &BackendError) -> bool {
+    use RDKafkaErrorCode::{LeaderNotAvailable, NotLeaderForPartition};
+    let source = error.source.as_ref().and_then(|source| source.get().downcast_ref::<KafkaError>());
+    let code = source.and_then(KafkaError::rdkafka_error_code);
+    matches!(code, Some(LeaderNotAvailable | NotLeaderForPartition))
 }
 
 fn truncated(stream: &str, partition: i32, asked: u64, first: u64) -> LogError {

@@ -239,8 +239,8 @@ pub(crate) async fn truncated(lab: Lab) -> CaseResult {
     for account in ["ann", "bob"] {
         store.append(account, Expected::New, &deposits([1, 2])).await?;
     }
-    store.save_snapshot(&store.load::<Account>("ann").await?).await?;
     let before = bus.backend().log(&lab.stream, Positions::beginning()).await?.ends().await?;
+    store.save_snapshot(&store.load::<Account>("ann").await?).await?;
     store.append("bob", Expected::Version(2), &deposits([3])).await?;
 
     let left = with_fault(&bus, Forgets { stream: lab.stream.clone(), before });
