@@ -14,6 +14,8 @@
 //! - `listeners`: listeners that panic, fail, hang and block; a runtime that stands still (C12, C24)
 //! - `limits`: floods, records that cannot be read, brokers that put consumers off (C13, C14, C18)
 //! - `popping`: late and lost acknowledgements, handles of a broker that was restarted (C15)
+//! - `popped_order`: the order of popped messages, deadlines without a broker, readers of streams that pop
+//! - `seeks`: seeks before the first position is known
 //! - `brokers`: slaves, and a broker that vanished (C17, C22)
 //! - `topics`: notices without end; topics that go, come again, grow and shrink (C19, C21)
 //! - `ending`: shutdowns in each state (C23)
@@ -38,10 +40,12 @@ mod members;
 mod offsets;
 mod offsets_file;
 mod on_sockets;
+mod popped_order;
 mod popping;
 pub(crate) mod record;
 mod resets;
 mod scene;
+mod seeks;
 pub(crate) mod support;
 mod table;
 mod topics;

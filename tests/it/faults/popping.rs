@@ -17,23 +17,27 @@ use super::scene::{GROUP, Scene, Seen, TOPIC, bodies, simulate, until, until_wit
 use super::table::{Row, seen as tell};
 
 /// How long a message is invisible in these tests.
-const INVISIBLE: Duration = Duration::from_secs(5);
+pub(super) const INVISIBLE: Duration = Duration::from_secs(5);
 
-async fn popping_scene() -> Scene {
+pub(super) async fn popping_scene() -> Scene {
     let scene = Scene::new(|builder| builder).await;
+    set_mode(&scene, MessageRequestMode::Pop).await;
+    scene
+}
+
+/// An operator has the group pop or pull.
+pub(super) async fn set_mode(scene: &Scene, mode: MessageRequestMode) {
     let mut option = ClientOption::default();
     option.set_name_server_addr(scene.cluster.name_server_addr());
     option.set_transport(Arc::new(scene.network.clone().unwrap()));
     let client = MQClient::new(option);
     client.start().await.unwrap();
-    let (admin, mode) = (client.admin(), MessageRequestMode::Pop);
-    let set = admin.set_message_request_mode(TOPIC, GROUP, mode, 0, &Brokers::All).await;
+    let set = client.admin().set_message_request_mode(TOPIC, GROUP, mode, 0, &Brokers::All).await;
     assert!(set.unwrap().is_complete());
     client.shutdown().await.unwrap();
-    scene
 }
 
-fn member(scene: &Scene, change: impl FnOnce(&mut ConsumerOption)) -> PushConsumerBuilder {
+pub(super) fn member(scene: &Scene, change: impl FnOnce(&mut ConsumerOption)) -> PushConsumerBuilder {
     scene.member_with(|option| {
         let millis = u64::try_from(INVISIBLE.as_millis()).unwrap();
         option.set_client_rebalance(false).set_pop_invisible_time(millis);
@@ -42,7 +46,7 @@ fn member(scene: &Scene, change: impl FnOnce(&mut ConsumerOption)) -> PushConsum
 }
 
 /// Each message is with no member any more, and each member has forgotten it; it stays so.
-async fn assert_nothing_left(consumer: &PushConsumer, seen: &Seen) {
+pub(super) async fn assert_nothing_left(consumer: &PushConsumer, seen: &Seen) {
     let open = |consumer: &PushConsumer| -> usize {
         consumer.health().queues.iter().filter_map(|queue| queue.unacknowledged).sum()
     };

@@ -169,7 +169,8 @@ fn nothing_comes_again_after_its_success(kept: &Kept<'_>, problems: &mut Vec<Str
     }
 }
 
-/// Seeds that found a defect: a handler that a shutdown stopped counted as a failure, and made its message a dead letter.
-const FOUND: [u64; 1] = [71];
+/// Seeds that found a defect: a handler that a shutdown stopped counted as a failure, and made its message a dead letter; in order, a
+/// handler began a message that another member was about to get; in order, messages went on behind one whose time was over.
+const FOUND: [u64; 3] = [71, 6603, 6907];
 
 super::groups::tests_of!(Kind::Pop);

@@ -95,7 +95,8 @@ impl PullConsumerHandle {
     /// have taken them. Dropping the future leaves open which brokers have; what they have not is repeated.
     ///
     /// # Errors
-    /// `FanOut` names each queue whose commit failed. It is repeated in the next interval.
+    /// `FanOut` names each queue whose commit failed; call it again. `NotSettled` within: this consumer was cut off, and another
+    /// member has committed the queue meanwhile, whose offset stands.
     pub async fn commit(&self) -> Result<(), MQClientError> {
         let member = &self.inner.running()?.member;
         self.polled.confirm(member);
@@ -105,7 +106,7 @@ impl PullConsumerHandle {
             let is_committed = member.commits().committed(&owned.queue) == Some(lowest);
             (!is_committed).then(|| (owned.clone(), lowest))
         });
-        commit_all(member, due.collect()).await
+        commit_all(member, due.collect(), true).await
     }
 
     /// Commits these offsets of owned queues, whatever polls have returned. An offset is that of the next message to read.
@@ -130,7 +131,8 @@ impl PullConsumerHandle {
             }
             checked.push((owned, offset));
         }
-        commit_all(&self.inner.running()?.member, checked).await
+        let member = &self.inner.running()?.member;
+        commit_all(member, checked, false).await
     }
 
     async fn seek_with(
@@ -160,9 +162,18 @@ impl PullConsumerHandle {
     }
 }
 
-async fn commit_all(member: &Member, offsets: Vec<(Arc<OwnedQueue>, i64)>) -> Result<(), MQClientError> {
+/// With `unless_moved`, a queue that another member has committed meanwhile stays as it is.
+async fn commit_all(
+    member: &Member,
+    offsets: Vec<(Arc<OwnedQueue>, i64)>,
+    unless_moved: bool,
+) -> Result<(), MQClientError> {
     let commits = offsets.iter().map(|(owned, offset)| async move {
-        let failed = remote::commit_exactly(member, owned, *offset).await.err()?;
+        let done = match unless_moved {
+            true => remote::commit_position(member, owned, *offset).await,
+            false => remote::commit_exactly(member, owned, *offset).await,
+        };
+        let failed = done.err()?;
         Some(Failure::new(&owned.shown, failed))
     });
     let failures: Box<[Failure]> = waiting::all(commits).await.into_iter().flatten().collect();

@@ -331,7 +331,7 @@ impl Ownership {
         }
         loop {
             let (offset, message) = self.window.as_mut()?.take_one()?;
-            if self.pop.as_ref().is_none_or(|book| book.live_until(offset, now).is_some()) {
+            if self.pop.as_mut().is_none_or(|book| book.may_begin(offset, now)) {
                 return Some((offset, Arc::new(message), order.failures(offset)));
             }
             self.lapsed.push(offset);

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Member, OwnedQueue, Stage, Subscribed};
 use crate::consumer::lock::QueueOrder;
+use crate::consumer::pop::PopBook;
 use crate::consumer::position::StartRule;
 use crate::consumer::pull::Throttle;
 
@@ -29,7 +30,9 @@ impl Member {
             // The broker of an ordered pop keeps other members away.
             let alone = self.settings.broadcast || is_pop;
             let order = if alone { QueueOrder::alone } else { QueueOrder::new };
-            owned.lock().order = Some(order(Instant::now()));
+            let mut state = owned.lock();
+            state.order = Some(order(Instant::now()));
+            state.pop = state.pop.take().map(PopBook::in_order);
         }
         let taken = self.queues.add(owned.clone());
         if taken {
@@ -74,8 +77,11 @@ impl Member {
         }
         {
             let mut commits = self.commits();
-            let goes_on = stays && self.settings.user_commits() && commits.go_on(&new.queue, new.generation);
-            if !goes_on {
+            let by_user = stays && self.settings.user_commits();
+            // A queue without a committed offset that is known gets it with the commit of the user.
+            if by_user {
+                commits.go_on(&new.queue, new.generation);
+            } else {
                 let committed = commits.committed(&new.queue).filter(|_| stays);
                 commits.own(new.queue.clone(), new.generation, offset, committed);
             }

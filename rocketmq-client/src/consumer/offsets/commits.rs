@@ -93,11 +93,11 @@ impl CommitTable {
         self.queues.insert(queue, Box::new(entry));
     }
 
-    /// Hands the offset of a queue on to its next ownership unchanged. False if the queue has none.
-    pub(crate) fn go_on(&mut self, queue: &MessageQueue, generation: Generation) -> bool {
-        let Some(entry) = self.queues.get_mut(queue) else { return false };
-        (entry.generation, entry.riding) = (generation, None);
-        true
+    /// Hands the offset of a queue, if it has one, on to its next ownership unchanged.
+    pub(crate) fn go_on(&mut self, queue: &MessageQueue, generation: Generation) {
+        if let Some(entry) = self.queues.get_mut(queue) {
+            (entry.generation, entry.riding) = (generation, None);
+        }
     }
 
     /// Notes the lowest unfinished offset. A lower offset than before, another generation and a released queue change
@@ -169,8 +169,22 @@ impl CommitTable {
         self.answered(commit);
     }
 
-    /// The user has committed this offset, which may be lower than before: the broker has it.
+    /// Begins a commit of the user. False: another commit of the queue is in flight.
+    pub(crate) fn begin(&mut self, commit: &Commit) -> bool {
+        let Some(entry) = self.queues.get_mut(&commit.queue) else { return true };
+        let is_free = entry.in_flight.is_none();
+        if is_free {
+            entry.in_flight = Some((commit.generation, commit.offset));
+        }
+        is_free
+    }
+
+    /// The user has committed this offset, which may be lower than before: the broker has it. A queue whose position the user set
+    /// before its committed offset was known is noted from now on.
     pub(crate) fn set(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {
+        if !self.queues.contains_key(queue) {
+            self.own(queue.clone(), generation, offset, Some(offset));
+        }
         if let Some(entry) = self.live(queue, generation) {
             entry.offset = offset;
             entry.acknowledge(offset);

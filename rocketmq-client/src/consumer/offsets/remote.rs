@@ -19,6 +19,8 @@ use crate::waiting;
 
 /// The number of requests to a broker that are under way at the same time.
 const AT_A_TIME: usize = 64;
+/// When to look again whether a commit that is under way has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The committed offset of a queue (14).
 pub(crate) async fn read(member: &Member, queue: &MessageQueue, zero_if_young: bool) -> OffsetReading {
@@ -190,6 +192,58 @@ pub(crate) async fn commit_now(member: &Member, owned: &OwnedQueue) -> bool {
     }
 }
 
+/// Commits the position of a queue because the user says so. While this member was away from the broker, another may have taken the
+/// queue and committed more: its offset stands.
+pub(crate) async fn commit_position(
+    member: &Member,
+    owned: &OwnedQueue,
+    position: i64,
+) -> Result<(), MQClientError> {
+    if member.local.is_none() {
+        let master = member.known_master(&owned.queue)?;
+        member.instance.reach(&master, Instant::now() + member.instance.api().timeout()).await?;
+        let is_ours = {
+            let state = owned.lock();
+            state.may_commit(Instant::now()) && !member.was_away(owned, &state)
+        };
+        if !is_ours
+            && let Some(read) = ask_committed(member, &owned.queue, false).await?
+            && member.commits().read_back(&owned.queue, owned.generation, read) == Some(ReadBack::Foreign)
+        {
+            return Err(overtaken(member, owned, position));
+        }
+    }
+    commit_exactly(member, owned, position).await
+}
+
+fn overtaken(member: &Member, owned: &OwnedQueue, offset: i64) -> MQClientError {
+    let reason = "another member of the group has committed the queue meanwhile, or has it now";
+    let (group, queue) = (member.events.group(), Box::new(owned.shown.clone()));
+    MQClientError::NotSettled { group, queue, offset, reason }
+}
+
+/// A commit of the user that is under way, until it is answered or dropped.
+struct ByHand<'a> {
+    member: &'a Member,
+    commit: Commit,
+}
+
+impl<'a> ByHand<'a> {
+    /// Waits until no other commit of the queue is under way: brokers may carry out two in any order.
+    async fn begin(member: &'a Member, commit: Commit) -> Self {
+        while !member.commits().begin(&commit) {
+            sleep(LOOK_AGAIN).await;
+        }
+        Self { member, commit }
+    }
+}
+
+impl Drop for ByHand<'_> {
+    fn drop(&mut self) {
+        self.member.commits().failed(&self.commit);
+    }
+}
+
 /// Commits an offset that the user chose, and which may be lower than an earlier one.
 pub(crate) async fn commit_exactly(
     member: &Member,
@@ -205,14 +259,21 @@ pub(crate) async fn commit_exactly(
         }
         None => {
             let master = member.known_master(&queue)?;
+            let by_hand = ByHand::begin(member, Commit { queue, generation, offset }).await;
+            if owned.lock().is_released() {
+                return Err(overtaken(member, owned, offset));
+            }
             let (asking, began) = (member.instance.api().asking(), Instant::now());
-            let done = asking.update_consumer_offset(&master, member.group(), &queue, offset).await;
+            let done = asking.update_consumer_offset(&master, member.group(), &owned.queue, offset).await;
             let took = (began.elapsed(), done.as_ref().err());
             otel::done(member.about(), Operation::Settle("commit"), &owned.shown, [], took);
             done?;
+            drop(by_hand);
         }
     }
-    member.commits().set(&owned.queue, generation, offset);
+    if !owned.lock().is_released() {
+        member.commits().set(&owned.queue, generation, offset);
+    }
     Ok(())
 }
 
@@ -266,7 +327,6 @@ pub(crate) async fn commit_last(
     limit: Duration,
     is_ours: bool,
 ) -> Option<i64> {
-    const LOOK_AGAIN: Duration = Duration::from_millis(10);
     let (queue, generation) = (&owned.queue, owned.generation);
     let lowest = owned.lock().window.as_ref().map(|window| window.lowest_unfinished());
     if let Some(lowest) = lowest.filter(|_| !member.settings.user_commits()) {

@@ -45,6 +45,34 @@ fn a_position_that_was_chosen_is_committed() {
 }
 
 #[test]
+fn a_commit_of_the_user_and_another_are_not_in_flight_together() {
+    let (mut table, queue, generation) = owned();
+    let by_hand = Commit { queue: queue.clone(), generation, offset: 15 };
+    table.lost(&queue, generation);
+    let old = table.take_due_of(&queue, generation).unwrap();
+    assert!(!table.begin(&by_hand), "the broker could carry out the other one later");
+    table.acknowledged(&old);
+    assert!(table.begin(&by_hand));
+    table.lost(&queue, generation);
+    assert_eq!(due(&mut table), []);
+    table.failed(&by_hand);
+    assert!(table.begin(&by_hand), "whether it was answered or dropped");
+    table.failed(&by_hand);
+    table.set(&queue, generation, 15);
+    assert_eq!((table.committed(&queue), due(&mut table)), (Some(15), vec![]));
+}
+
+#[test]
+fn a_queue_that_the_user_moved_before_its_offset_was_known_is_committed_by_the_user_alone() {
+    let (mut table, queue, generation) = (CommitTable::default(), queue("a"), Generations::default().next());
+    table.go_on(&queue, generation);
+    table.advance(&queue, generation, 12);
+    assert_eq!((table.committed(&queue), due(&mut table)), (None, vec![]));
+    table.set(&queue, generation, 7);
+    assert_eq!((table.committed(&queue), due(&mut table)), (Some(7), vec![]));
+}
+
+#[test]
 fn a_commit_that_failed_stays_dirty() {
     let (mut table, queue, generation) = owned();
     table.advance(&queue, generation, 12);

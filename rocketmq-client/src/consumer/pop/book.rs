@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -8,7 +9,7 @@ use super::PopHandle;
 
 /// How long a broker's least lag counts.
 const LAG_COUNTS: Duration = Duration::from_secs(60);
-/// When to try again after a request that could not be sent, or that a busy broker did not carry out.
+/// When to try again, in a twelfth of the invisible time at most, after a request that could not be sent, or that a busy broker did not carry out.
 const UNSENT: Duration = Duration::from_secs(1);
 
 /// The popped messages of one queue that are not acknowledged, by their numbers in its window. `now` is an argument.
@@ -23,6 +24,9 @@ pub(crate) struct PopBook {
     lag: Lag,
     /// The number of the ordered pop that is under way. A pop without an answer is repeated under the same number.
     pub(crate) attempt: u64,
+    in_order: bool,
+    /// In order: messages that come again together, because the time of the first of them was over.
+    lost: Range<i64>,
 }
 
 #[derive(Debug)]
@@ -119,7 +123,11 @@ impl Held {
 
 impl PopBook {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { held: BTreeMap::new(), acking: 0, lag: Lag::new(now), attempt: 0 }
+        Self { held: BTreeMap::new(), acking: 0, lag: Lag::new(now), attempt: 0, in_order: false, lost: 0..0 }
+    }
+
+    pub(crate) fn in_order(self) -> Self {
+        Self { in_order: true, ..self }
     }
 
     /// When the messages of an answer were popped, by this client's clock: not before the request was `sent`, and as long before the
@@ -185,6 +193,30 @@ impl PopBook {
         self.held.get(&number).map(|held| held.until).filter(|until| *until > now)
     }
 
+    /// Whether a handler may begin a message. In order, there must be time left to hide it for longer, or a handler elsewhere could
+    /// begin it meanwhile; and nothing that was popped before it may come again.
+    pub(crate) fn may_begin(&mut self, number: i64, now: Instant) -> bool {
+        let Some(held) = self.held.get(&number) else { return false };
+        if !self.in_order {
+            return held.until > now;
+        }
+        let may = now < held.too_late_at() && !self.lost.contains(&number);
+        if !may {
+            self.lose(number);
+        }
+        may
+    }
+
+    /// A message comes again; in order, so does what was popped behind it.
+    fn lose(&mut self, number: i64) {
+        if self.in_order
+            && let Some((last, _)) = self.held.last_key_value()
+        {
+            let first = if self.lost.is_empty() { number } else { self.lost.start.min(number) };
+            self.lost = first..self.lost.end.max(last + 1);
+        }
+    }
+
     /// Gives a message up, which is to come again. Returns its handle, unless it comes again anyway.
     pub(crate) fn give_up(&mut self, number: i64, now: Instant) -> Option<PopHandle> {
         let held = self.held.remove(&number)?;
@@ -218,7 +250,7 @@ impl PopBook {
             if held.step.is_under_way() {
                 continue;
             }
-            if held.until <= now {
+            if held.until <= now || self.lost.contains(number) {
                 swept.lapsed.push(*number);
                 continue;
             }
@@ -235,6 +267,13 @@ impl PopBook {
             let extends = held.step == Step::Held && held.extend_at > now;
             let at = if extends { held.extend_at.min(held.until) } else { held.until };
             swept.next = Some(swept.next.map_or(at, |next| next.min(at)));
+        }
+        if let Some(first) = swept.lapsed.iter().copied().find(|number| !self.lost.contains(number)) {
+            self.lose(first);
+            let behind = self.held.range(first + 1..).filter(|(_, held)| !held.step.is_under_way());
+            swept.lapsed.extend(behind.map(|(number, _)| *number).filter(|_| self.in_order));
+            swept.lapsed.sort_unstable();
+            swept.lapsed.dedup();
         }
         swept
     }
@@ -264,7 +303,7 @@ impl PopBook {
                 held.handle = handle;
                 held.hide(sent, span);
             }
-            Extended::Unsent => held.extend_at = sent + UNSENT,
+            Extended::Unsent => held.extend_at = sent + UNSENT.min(held.span / 12),
             Extended::Unknown => {}
         }
         is_done.then(|| self.held.remove(&number).map(Held::ack)).flatten()

@@ -161,13 +161,48 @@ fn a_request_that_waits_for_its_turn_is_not_sent_when_it_would_come_too_late() {
 }
 
 #[test]
-fn a_request_that_was_not_sent_is_repeated_a_second_later() {
+fn a_request_that_was_not_sent_is_repeated_a_second_later_or_in_time() {
+    let mut short = PopBook::new(Instant::now());
+    let now = Instant::now();
+    short.add(0, PopHandle { invisible: 6_000, ..handle(0) }, now);
+    let due = now + Duration::from_secs(4);
+    assert_eq!(short.sweep(due, |_| true).extend.len(), 1);
+    short.extended(0, Extended::Unsent, due, Duration::from_secs(6));
+    assert_eq!(short.sweep(due, |_| true).next, Some(due + Duration::from_millis(500)));
     let mut run = Run::new(1);
     run.sweep(40);
     run.extended(0, Extended::Unsent, 42);
     let swept = run.book.sweep(run.at(42), |_| true);
     assert_eq!((swept.extend.len(), swept.next), (0, Some(run.at(43))));
     assert_eq!(run.sweep(43), (vec![0], vec![]));
+}
+
+#[test]
+fn in_order_what_was_popped_behind_a_message_whose_time_is_over_comes_again_too() {
+    let mut run = Run::new(4);
+    run.book = run.book.in_order();
+    assert_eq!(run.sweep(40), (vec![0, 1, 2, 3], vec![]));
+    for number in [0, 2, 3] {
+        run.extended(number, Extended::To(handle(number)), 40);
+    }
+    run.extended(1, Extended::Unknown, 40);
+    assert!(run.book.may_begin(2, run.at(49)));
+    assert_eq!(run.sweep(60), (vec![], vec![1, 2, 3]), "the broker hands 1 out, and 2 and 3 after it");
+    assert!(run.book.may_begin(0, run.at(60)));
+    assert!(!run.book.may_begin(2, run.at(60)) && !run.book.may_begin(3, run.at(60)));
+    run.book.add(4, handle(4), run.at(60));
+    assert!(run.book.may_begin(4, run.at(60)), "what is popped later has its order");
+}
+
+#[test]
+fn in_order_no_handler_begins_what_cannot_be_hidden_for_longer_any_more() {
+    let mut run = Run::new(2);
+    assert!(run.book.may_begin(0, run.at(59)), "without an order it may come twice");
+    run.book = run.book.in_order();
+    assert!(run.book.may_begin(0, run.at(49)));
+    assert!(!run.book.may_begin(0, run.at(50)));
+    assert!(!run.book.may_begin(1, run.at(49)), "it comes after the first");
+    assert_eq!(run.sweep(49), (vec![], vec![0, 1]));
 }
 
 #[test]

@@ -148,7 +148,11 @@ fn dead_letters_failed(kept: &Kept<'_>, problems: &mut Vec<String>) {
     }
     // A rebalance may repeat a message before its offset is committed, and so its dead letter.
     let stable = kept.plan.members == 1
-        && !kept.plan.steps.iter().any(|(_, step)| matches!(step, Step::Join | Step::Leave(_)));
+        && !kept
+            .plan
+            .steps
+            .iter()
+            .any(|(_, step)| matches!(step, Step::Join | Step::Leave(_) | Step::Switch(_)));
     if kept.plan.calm
         && stable
         && let Some((number, count)) = counts.into_iter().find(|(_, count)| *count > 1)
