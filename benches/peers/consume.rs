@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::latencies::{note, noted, take_noted};
 use crate::load::{Load, Mode, Report, TOPIC};
+use crate::serve::topics;
 
 /// How often a run looks whether all messages are there.
 const TICK: Duration = Duration::from_millis(1);
@@ -51,6 +52,24 @@ pub(crate) async fn run(name_server: &str, headers: SerializeType, load: Load) -
     consumer.shutdown().await.expect("it was started");
     while let Some(reader) = readers.join_next().await {
         reader.expect("a reader that ends");
+    }
+    Report { elapsed, latencies: take_noted(), failed: 0 }
+}
+
+/// Consumes all messages once in each of many groups that are new.
+pub(crate) async fn groups(name_server: &str, headers: SerializeType, load: Load) -> Report {
+    Load::ready();
+    let mut consumers = Vec::new();
+    let began = Instant::now();
+    for _ in 0..load.in_flight {
+        let builder = builder(name_server, headers, Load { in_flight: 20, ..load });
+        let consumer = builder.listener(|message, _| async move { seen(message.body()) }).start().await;
+        consumers.push(consumer.expect("a started consumer"));
+    }
+    wait_for(load.messages * load.in_flight as u64).await;
+    let elapsed = began.elapsed();
+    for consumer in consumers {
+        consumer.shutdown().await.expect("it was started");
     }
     Report { elapsed, latencies: take_noted(), failed: 0 }
 }
@@ -148,7 +167,9 @@ async fn wait_for_pulls(consumer: &PushConsumer, queues: usize) {
 }
 
 fn builder(name_server: &str, headers: SerializeType, load: Load) -> PushConsumerBuilder {
-    PushConsumer::builder(group()).name_server_addr(name_server).subscribe(TOPIC, "*").option(|option| {
+    let builder = PushConsumer::builder(group()).name_server_addr(name_server);
+    let builder = topics(load.topics).fold(builder, |builder, topic| builder.subscribe(topic, "*"));
+    builder.option(|option| {
         option.set_serialize_type(headers);
         option.set_consume_from_where(ConsumeFromWhere::First);
         option.set_consume_concurrency(load.in_flight);

@@ -40,6 +40,8 @@ pub(crate) enum Mode {
     NextBatch,
     /// A pull consumer that is polled, by one task.
     Poll,
+    /// Push consumers of different groups, each of which consumes all messages: as many as are in flight, with 20 handlers each.
+    Groups,
     /// Pulls of 32 messages each, encoded in advance, one for each queue at a time. Answers are skipped by their length.
     Pulls,
     /// The same, and the messages are decoded.
@@ -62,9 +64,9 @@ pub(crate) struct Load {
     pub(crate) rate: f64,
     /// Messages in a batch.
     pub(crate) batch: usize,
-    /// Topics, each of which is sent to in turn.
+    /// Topics, each of which is sent to in turn, or consumed.
     pub(crate) topics: usize,
-    /// Messages that the topic has, of a run that consumes all of them.
+    /// Messages that the topics have, of a run that consumes all of them.
     pub(crate) messages: u64,
     /// Queues of a topic.
     pub(crate) queues: usize,
@@ -103,6 +105,7 @@ impl Load {
             "stream" => Mode::Stream,
             "next_batch" => Mode::NextBatch,
             "poll" => Mode::Poll,
+            "groups" => Mode::Groups,
             "pulls" => Mode::Pulls,
             "decoded_pulls" => Mode::DecodedPulls,
             "idle" => Mode::Idle,

@@ -17,7 +17,7 @@ mod serve;
 use rocketmq::conf::SerializeType;
 use tokio::runtime::{Builder, Runtime};
 
-const USAGE: &str = "arguments: serve BROKERS QUEUES TOPICS | full QUEUES MESSAGES BYTES HEADERS | fill NAMESRV QUEUES MESSAGES BYTES \
+const USAGE: &str = "arguments: serve BROKERS QUEUES TOPICS | full QUEUES MESSAGES BYTES HEADERS TOPICS | fill NAMESRV QUEUES MESSAGES BYTES \
     | ours NAMESRV HEADERS THREADS [own-thread] | frames BROKER HEADERS";
 
 fn main() {
@@ -32,11 +32,12 @@ fn main() {
                 topics.parse().expect("a number of topics"),
             );
         }
-        ["full", queues, messages, bytes, headers] => serve::full(
+        ["full", queues, messages, bytes, headers, topics] => serve::full(
             queues.parse().expect("a number of queues"),
             messages.parse().expect("a number of messages"),
             bytes.parse().expect("a number of bytes"),
             header_type(headers),
+            topics.parse().expect("a number of topics"),
         ),
         ["fill", name_server, queues, messages, bytes] => runtime(2).block_on(fill::run(
             name_server,

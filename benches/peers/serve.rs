@@ -18,13 +18,16 @@ pub(crate) fn run(brokers: usize, queues: u32, count: usize) {
     });
 }
 
-/// Serves a topic from memory. The number of messages is that of all its queues together.
-pub(crate) fn full(queues: u32, messages: u32, bytes: usize, headers: SerializeType) {
+/// Serves topics from memory. The number of messages is that of all queues of all topics together.
+pub(crate) fn full(queues: u32, messages: u32, bytes: usize, headers: SerializeType, count: u32) {
     serve_until_stdin_closes(async {
         let builder =
             MockCluster::builder().captured_requests(0).serialize_type(headers).store_limit(4 << 30);
         let cluster = builder.start().await.expect("free ports");
-        cluster.preload(TOPIC, queues, messages / queues, &vec![b'x'; bytes]).expect("a legal topic");
+        for topic in topics(count as usize) {
+            let each = messages / queues / count;
+            cluster.preload(&topic, queues, each, &vec![b'x'; bytes]).expect("a legal topic");
+        }
         println!(
             "{} {}",
             cluster.name_server_addr(),

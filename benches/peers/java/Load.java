@@ -45,7 +45,8 @@ public final class Load {
             long messages = Long.parseLong(words[7]);
             if (messages > 0 || words[0].equals("latency")) {
                 Consuming consuming = new Consuming(arguments[0], words[0], Integer.parseInt(words[1]),
-                    Integer.parseInt(words[5]), new LongAdder(), new Histogram(), new Random().nextLong());
+                    Integer.parseInt(words[5]), new LongAdder(), new Histogram(), new Random().nextLong(),
+                    topics(Integer.parseInt(words[6])));
                 System.out.println(messages > 0 ? consuming.all(messages) : consuming.atRate(producer,
                     Integer.parseInt(words[2]), Long.parseLong(words[3]), Double.parseDouble(words[4]),
                     Integer.parseInt(words[8])));
@@ -184,7 +185,7 @@ public final class Load {
     }
 
     private record Consuming(String nameServer, String mode, int threads, int batch, LongAdder seen,
-                             Histogram histogram, long number) {
+                             Histogram histogram, long number, String[] topics) {
         private static final AtomicLong GROUPS = new AtomicLong();
 
         /** Consumes all messages of the topic once, in a group that is new. */
@@ -273,7 +274,9 @@ public final class Load {
             if (mode.equals("batch_listener")) {
                 consumer.setConsumeMessageBatchMaxSize(batch);
             }
-            consumer.subscribe(TOPIC, "*");
+            for (String topic : topics) {
+                consumer.subscribe(topic, "*");
+            }
             if (mode.equals("orderly")) {
                 consumer.registerMessageListener((List<MessageExt> messages, ConsumeOrderlyContext context) -> {
                     handle(messages);
