@@ -6,6 +6,7 @@
 //! - `world`: a run: cluster, network, producer, and its end; `steps`: what happens to it
 //! - `pulling`, `popping`: members that are polled, and members that pop; `seat`: a consumer of any kind
 //! - `crew`: the consumers of a run; `listeners`: what their handlers do
+//! - `takeovers`: how long queues wait for another member
 //! - `trouble`: faults of servers and answers
 //! - `line`: the network of one consumer, which can fail apart from the others
 //! - `log`: what consumers and steps did, and when; `dice`: repeatable random numbers
@@ -24,6 +25,7 @@ mod producers;
 mod pulling;
 mod seat;
 mod steps;
+mod takeovers;
 mod trouble;
 mod world;
 
