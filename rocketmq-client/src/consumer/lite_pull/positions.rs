@@ -95,8 +95,8 @@ impl PullConsumerHandle {
     /// have taken them. Dropping the future leaves open which brokers have; what they have not is repeated.
     ///
     /// # Errors
-    /// `FanOut` names each queue whose commit failed; call it again. `NotSettled` within: this consumer was cut off, and another
-    /// member has committed the queue meanwhile, whose offset stands.
+    /// `FanOut` names each queue whose commit failed. Its commit is repeated in the next interval. `NotSettled` within: this consumer was
+    /// cut off, and another member has committed the queue meanwhile, whose offset stands.
     pub async fn commit(&self) -> Result<(), MQClientError> {
         let member = &self.inner.running()?.member;
         self.polled.confirm(member);
@@ -117,7 +117,7 @@ impl PullConsumerHandle {
     ///
     /// # Errors
     /// `InvalidArgument` if a queue is not owned or lacks the offset: nothing is committed then. `FanOut` names each queue
-    /// whose commit failed.
+    /// whose commit failed. Its commit is repeated in the next interval.
     pub async fn commit_offsets(
         &self,
         offsets: impl IntoIterator<Item = (MessageQueue, i64)>,

@@ -179,6 +179,15 @@ impl CommitTable {
         is_free
     }
 
+    /// The user commits this offset, which may be lower than before. Until the broker has acknowledged it, it is dirty, so that a commit
+    /// whose answer is lost is repeated, and an earlier offset is not sent over it.
+    pub(crate) fn intend(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {
+        if let Some(entry) = self.live(queue, generation) {
+            entry.remember();
+            (entry.offset, entry.acknowledged) = (offset, None);
+        }
+    }
+
     /// The user has committed this offset, which may be lower than before: the broker has it. A queue whose position the user set
     /// before its committed offset was known is noted from now on.
     pub(crate) fn set(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {

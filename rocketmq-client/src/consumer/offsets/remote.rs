@@ -244,7 +244,7 @@ impl Drop for ByHand<'_> {
     }
 }
 
-/// Commits an offset that the user chose, and which may be lower than an earlier one.
+/// Commits an offset that the user chose, and which may be lower than an earlier one. What fails is repeated in the next interval.
 pub(crate) async fn commit_exactly(
     member: &Member,
     owned: &OwnedQueue,
@@ -263,6 +263,7 @@ pub(crate) async fn commit_exactly(
             if owned.lock().is_released() {
                 return Err(overtaken(member, owned, offset));
             }
+            member.commits().intend(&owned.queue, generation, offset);
             let (asking, began) = (member.instance.api().asking(), Instant::now());
             let done = asking.update_consumer_offset(&master, member.group(), &owned.queue, offset).await;
             let took = (began.elapsed(), done.as_ref().err());

@@ -244,6 +244,18 @@ fn an_offset_of_long_ago_is_a_reset() {
 }
 
 #[test]
+fn a_commit_of_the_user_whose_answer_is_lost_is_repeated() {
+    let (mut table, queue, generation) = owned();
+    table.advance(&queue, generation, 12);
+    let commit = Commit { queue: queue.clone(), generation, offset: 15 };
+    assert!(table.begin(&commit));
+    table.intend(&queue, generation, 15);
+    table.failed(&commit);
+    assert_eq!(table.read_back(&queue, generation, 10), Some(ReadBack::Older));
+    assert_eq!(due(&mut table), [("a".to_owned(), 15)], "12 is not sent over it");
+}
+
+#[test]
 fn a_lower_offset_of_the_user_may_be_lost_for_an_earlier_one() {
     let (mut table, queue, generation) = owned();
     table.advance(&queue, generation, 20);
