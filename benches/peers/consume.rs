@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use rocketmq::admin::{Brokers, MQAdmin, MessageRequestMode};
 use rocketmq::conf::{ConsumeFromWhere, SerializeType};
 use rocketmq::consumer::{
     MessageStream, PullConsumer, PushConsumer, PushConsumerBuilder, QueueHealth, QueueState,
@@ -26,9 +27,16 @@ const FULL: Duration = Duration::from_millis(10);
 pub(crate) async fn run(name_server: &str, headers: SerializeType, load: Load) -> Report {
     Load::ready();
     let mut readers = JoinSet::new();
-    let builder = builder(name_server, headers, load);
+    let group = group();
+    let mut builder = builder_of(&group, name_server, headers, load);
+    if load.mode == Mode::Pop {
+        let admin = MQAdmin::connect(name_server).await.expect("a NameServer");
+        let set = admin.set_message_request_mode(TOPIC, &group, MessageRequestMode::Pop, 0, &Brokers::All);
+        set.await.expect("a cluster").into_complete().expect("a broker of 5.x");
+        builder = builder.option(|option| _ = option.set_client_rebalance(false).set_pop_batch_nums(32));
+    }
     let consumer = match load.mode {
-        Mode::Concurrently => builder.listener(|message, _| async move { seen(message.body()) }),
+        Mode::Concurrently | Mode::Pop => builder.listener(|message, _| async move { seen(message.body()) }),
         Mode::Orderly => builder.orderly_listener(|message, _| async move { seen(message.body()) }),
         Mode::BatchListener => builder.batch_listener(|messages, _| async move {
             messages.iter().for_each(|message| seen(message.body()));
@@ -167,7 +175,11 @@ async fn wait_for_pulls(consumer: &PushConsumer, queues: usize) {
 }
 
 fn builder(name_server: &str, headers: SerializeType, load: Load) -> PushConsumerBuilder {
-    let builder = PushConsumer::builder(group()).name_server_addr(name_server);
+    builder_of(&group(), name_server, headers, load)
+}
+
+fn builder_of(group: &str, name_server: &str, headers: SerializeType, load: Load) -> PushConsumerBuilder {
+    let builder = PushConsumer::builder(group).name_server_addr(name_server);
     let builder = topics(load.topics).fold(builder, |builder, topic| builder.subscribe(topic, "*"));
     builder.option(|option| {
         option.set_serialize_type(headers);

@@ -40,6 +40,8 @@ pub(crate) enum Mode {
     NextBatch,
     /// A pull consumer that is polled, by one task.
     Poll,
+    /// A push consumer whose broker hands messages out, 32 at a time, with a listener for one message.
+    Pop,
     /// Push consumers of different groups, each of which consumes all messages: as many as are in flight, with 20 handlers each.
     Groups,
     /// Pulls of 32 messages each, encoded in advance, one for each queue at a time. Answers are skipped by their length.
@@ -105,6 +107,7 @@ impl Load {
             "stream" => Mode::Stream,
             "next_batch" => Mode::NextBatch,
             "poll" => Mode::Poll,
+            "pop" => Mode::Pop,
             "groups" => Mode::Groups,
             "pulls" => Mode::Pulls,
             "decoded_pulls" => Mode::DecodedPulls,
