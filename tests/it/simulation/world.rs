@@ -345,8 +345,8 @@ impl World {
         let members = self.members().len();
         let queues = self.plan.all_queues() + 2 * self.plan.brokers;
         let queues = if self.plan.mode == Mode::Broadcast { queues * members } else { queues };
-        // Held for 15 s, looked at every 5 s, heartbeats every 30 s, locks every 20 s.
-        let most = queues * 9 + members * self.plan.brokers * 4;
+        // Held for 15 s, looked at every 5 s, heartbeats every 30 s, locks every 20 s; each offset once more.
+        let most = queues * 10 + members * self.plan.brokers * 4;
         // A lock of a member that died is asked for each second.
         let refused =
             |entry: &&HistoryEntry| matches!(entry.event, BrokerEvent::Locked { granted: false, .. });

@@ -8,6 +8,9 @@ use crate::consumer::window::Generation;
 /// For how many intervals of commits the offset of a broker is remembered. Brokers save offsets each 5 s, so that a broker that
 /// was killed may know an older one.
 const PAST: usize = 8;
+/// How many commit intervals after its beginning an ownership sends its offset once more. An owner of before that was cut off may commit
+/// over it until it knows: with intervals of 5 s, a minute is enough.
+const SETTLED: u8 = 12;
 
 /// Which offsets have to be committed, queue by queue.
 ///
@@ -64,6 +67,8 @@ struct QueueCommits {
     /// The lowest and the highest offset of ours that the broker may have as long as it has not acknowledged the position that was
     /// set anew in their place.
     replaced: Option<(i64, i64)>,
+    /// The intervals until the offset is sent once more; `None` when it was.
+    settling: Option<u8>,
     released: bool,
 }
 
@@ -88,6 +93,7 @@ impl CommitTable {
             riding: None,
             past: [committed.unwrap_or(offset).min(offset); PAST],
             replaced,
+            settling: Some(SETTLED),
             released: false,
         };
         self.queues.insert(queue, Box::new(entry));
@@ -144,8 +150,7 @@ impl CommitTable {
         if let Some(entry) = self.live(queue, generation) {
             entry.riding = None;
             if entry.in_flight.is_none() {
-                entry.acknowledged = Some(offset);
-                entry.replaced = None;
+                entry.acknowledge(offset);
             }
         }
     }
@@ -285,12 +290,14 @@ impl QueueCommits {
     }
 
     fn is_due(&self) -> bool {
-        self.in_flight.is_none() && self.acknowledged != Some(self.offset)
+        let is_known = self.acknowledged == Some(self.offset) && self.settling != Some(0);
+        self.in_flight.is_none() && !is_known
     }
 
     fn acknowledge(&mut self, offset: i64) {
         self.acknowledged = Some(offset);
         self.replaced = None;
+        self.settling.take_if(|left| *left == 0);
     }
 
     /// While the offset of the broker is not known, the last that is known stands.
@@ -298,6 +305,7 @@ impl QueueCommits {
         if let Some(acknowledged) = self.acknowledged {
             self.past.rotate_left(1);
             self.past[PAST - 1] = acknowledged;
+            self.settling = self.settling.map(|left| left.saturating_sub(1));
         }
     }
 

@@ -256,6 +256,21 @@ fn a_commit_of_the_user_whose_answer_is_lost_is_repeated() {
 }
 
 #[test]
+fn an_offset_is_sent_once_more_when_an_earlier_owner_knows_that_it_is_none() {
+    let (mut table, queue, generation) = owned();
+    table.advance(&queue, generation, 12);
+    for interval in 1..=30 {
+        let sent = due(&mut table);
+        // The first interval ends with the commit itself.
+        let expected = if [1, 12].contains(&interval) { vec![("a".to_owned(), 12)] } else { Vec::new() };
+        assert_eq!(sent, expected, "{interval}");
+        if !sent.is_empty() {
+            table.acknowledged(&Commit { queue: queue.clone(), generation, offset: 12 });
+        }
+    }
+}
+
+#[test]
 fn a_lower_offset_of_the_user_may_be_lost_for_an_earlier_one() {
     let (mut table, queue, generation) = owned();
     table.advance(&queue, generation, 20);
