@@ -25,7 +25,8 @@ use super::world::{Outcome, run};
 /// whose last notices told nothing new gave its queues up too late (twice); a member that took a queue for a moment left a lower
 /// offset behind; a release committed what was finished only after its last handler (twice); a start took
 /// longer than it may; a member that had been away committed over the next owner; an offset of a pull without an answer was taken
-/// for a reset; an owner that did not know yet that it was none committed over the next; and the checker took messages that came once more for a group that asks too much.
+/// for a reset; an owner that did not know yet that it was none committed over the next; and the checker took messages that came once
+/// more for a group that asks too much.
 const FOUND: [u64; 14] = [
     115_939_724_409_717,
     224_061_335_742_829,
