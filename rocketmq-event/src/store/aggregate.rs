@@ -125,7 +125,6 @@ impl<E: EventType> EventStore<E> {
         if history.is_some_and(|history| !history.is_undecided() && history.version >= snapshot.version) {
             return Ok(());
         }
-        let (place, first) = (place.clone(), ledger.first_of(place));
-        Err(StoreError::Truncated { aggregate: Some(id.clone()), place, first, first_version: None })
+        Err(ledger.truncated(id, place, None))
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::time::{Instant, sleep};
 
-use super::ledger::Verdict;
+use super::ledger::{Ledger, Verdict};
 use super::record::{self, Expected, Mark};
 use super::{AppendError, EventStore, StoreError};
 use crate::backend::{Destination, LogError, Outgoing, Stored};
@@ -122,21 +122,10 @@ impl<E: EventType> Attempt<'_, E> {
         }
         // Others may have appended since.
         tail.catch_up().await.map_err(StoreError::from)?;
-        let ledger = &tail.fold.ledger;
-        let history = ledger.history(&self.aggregate);
-        if let Some(history) = history {
-            if let Some(other) = &history.elsewhere {
-                return Err(self.moved(&history.place, other).into());
-            }
-            if let Some(version) = history.known(self.expected.version(), self.mark) {
-                return Ok(Some(version));
-            }
-        }
-        let undecided = history.filter(|history| history.is_undecided()).map(|history| &history.place);
-        // An aggregate that the log does not know could have been in the part that is deleted.
-        let deleted = undecided.or_else(|| history.is_none().then(|| ledger.any_cut()).flatten());
-        if let Some(place) = deleted {
-            return Err(self.truncated(place, ledger.first_of(place)).into());
+        let history = tail.fold.ledger.known(&self.aggregate)?;
+        let there = history.and_then(|history| history.known(self.expected.version(), self.mark));
+        if there.is_some() {
+            return Ok(there);
         }
         let actual = history.map_or(0, |history| history.version);
         match self.expected.version() {
@@ -146,7 +135,7 @@ impl<E: EventType> Attempt<'_, E> {
     }
 
     /// Whether the append would count, by what is known without asking the broker.
-    fn fits(&self, ledger: &super::ledger::Ledger) -> bool {
+    fn fits(&self, ledger: &Ledger) -> bool {
         let Some(history) = ledger.history(&self.aggregate) else { return false };
         let is_new = history.known(self.expected.version(), self.mark).is_none();
         let is_expected = self.expected.version().is_none_or(|version| version == history.version);
@@ -168,9 +157,10 @@ impl<E: EventType> Attempt<'_, E> {
             Verdict::Void { actual } => Err(self.conflict(actual)),
             Verdict::Elsewhere => {
                 let home = tail.fold.ledger.history(&self.aggregate).map(|history| history.place.clone());
-                Err(self.moved(&home.unwrap_or_default(), place).into())
+                let (home, other) = (home.unwrap_or_default(), place.clone());
+                Err(StoreError::Moved { aggregate: self.aggregate.clone(), home, other }.into())
             }
-            Verdict::Undecided => Err(maybe(self.truncated(place, tail.fold.ledger.first_of(place)))),
+            Verdict::Undecided => Err(maybe(tail.fold.ledger.truncated(&self.aggregate, place, None))),
         }
     }
 
@@ -206,15 +196,6 @@ impl<E: EventType> Attempt<'_, E> {
     fn conflict(&self, actual: u64) -> AppendError {
         let expected = self.expected.version().unwrap_or(actual);
         AppendError::Conflict { aggregate: self.aggregate.clone(), expected, actual }
-    }
-
-    fn moved(&self, home: &ByteString, other: &ByteString) -> StoreError {
-        StoreError::Moved { aggregate: self.aggregate.clone(), home: home.clone(), other: other.clone() }
-    }
-
-    fn truncated(&self, place: &ByteString, first: u64) -> StoreError {
-        let (aggregate, place) = (Some(self.aggregate.clone()), place.clone());
-        StoreError::Truncated { aggregate, place, first, first_version: None }
     }
 }
 

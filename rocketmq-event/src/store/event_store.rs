@@ -11,9 +11,9 @@ use super::StoreError;
 use super::ledger::{Ledger, Verdict};
 use super::record::{Claim, Mark};
 use super::snapshots::{LogSnapshots, SnapshotStore};
-use super::tail::{Fold, Tail};
+use super::tail::{Fold, Readers, Tail};
 use crate::Bus;
-use crate::backend::{Backend, Incoming, LogReader, Positions};
+use crate::backend::{Backend, Incoming, Positions};
 use crate::event::{EventType, Format};
 
 /// Appends of one aggregate take turns within this process, so that they do not make each other void.
@@ -65,8 +65,7 @@ pub(super) struct Shared {
     pub(super) verdicts: Verdicts,
     pub(super) snapshots: Arc<dyn SnapshotStore>,
     lanes: [Mutex<()>; LANES],
-    /// A reader that nobody uses at the moment.
-    idle: Lock<Option<Box<dyn LogReader>>>,
+    pub(super) readers: Readers,
 }
 
 impl<E: EventType> EventStore<E> {
@@ -99,6 +98,7 @@ impl<E: EventType> EventStore<E> {
         let verdicts = Verdicts::default();
         let books = Books { ledger: Ledger::default(), verdicts: verdicts.clone() };
         let shared = Shared {
+            readers: Readers::new(backend.clone(), stream.clone()),
             tail: Mutex::new(Tail::new(backend.clone(), stream.clone(), books)),
             service: bus.service().clone(),
             backend,
@@ -106,7 +106,6 @@ impl<E: EventType> EventStore<E> {
             verdicts,
             snapshots,
             lanes: std::array::from_fn(|_| Mutex::new(())),
-            idle: Lock::default(),
         };
         Ok(Self { shared: Arc::new(shared), format: Format::Json, events: PhantomData })
     }
@@ -126,22 +125,6 @@ impl Shared {
         aggregate.hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
         self.lanes[lane].lock().await
-    }
-
-    /// A reader that can be sent to any place.
-    pub(super) async fn reader(&self) -> Result<Box<dyn LogReader>, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match idle {
-            Some(reader) => Ok(reader),
-            None => {
-                // It may begin anywhere: it is sent to a place before it reads.
-                Ok(self.backend.log(&self.stream, Positions::beginning()).await?)
-            }
-        }
-    }
-
-    pub(super) fn give_back(&self, reader: Box<dyn LogReader>) {
-        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
     }
 }
 

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use bytestring::ByteString;
 
+use super::StoreError;
 use super::record::{Claim, Mark};
 use crate::backend::Positions;
 
@@ -73,6 +74,50 @@ impl Ledger {
         self.histories.get(aggregate)
     }
 
+    /// The history of an aggregate that has events in the log.
+    ///
+    /// # Errors
+    /// `Moved`; `Truncated` where the first of its events are deleted, and no snapshot told its version.
+    pub(super) fn readable(&self, aggregate: &ByteString) -> Result<Option<&History>, StoreError> {
+        let Some(history) = self.history(aggregate) else { return Ok(None) };
+        if let Some(other) = &history.elsewhere {
+            let (home, other) = (history.place.clone(), other.clone());
+            return Err(StoreError::Moved { aggregate: aggregate.clone(), home, other });
+        }
+        if history.is_undecided() {
+            return Err(self.truncated(aggregate, &history.place, None));
+        }
+        Ok(Some(history))
+    }
+
+    /// The history of an aggregate. `None`: the aggregate has no events.
+    ///
+    /// # Errors
+    /// As [`readable`](Self::readable); and `Truncated` for an aggregate that could have been in the part of the log that is deleted.
+    pub(super) fn known(&self, aggregate: &ByteString) -> Result<Option<&History>, StoreError> {
+        let history = self.readable(aggregate)?;
+        match self.any_cut().filter(|_| history.is_none()) {
+            Some(place) => Err(self.truncated(aggregate, place, None)),
+            None => Ok(history),
+        }
+    }
+
+    /// The error of an aggregate whose first events are deleted in its place.
+    pub(super) fn truncated(
+        &self,
+        aggregate: &ByteString,
+        place: &ByteString,
+        first_version: Option<u64>,
+    ) -> StoreError {
+        let first = self.cut.get(place).copied().unwrap_or_default();
+        StoreError::Truncated {
+            aggregate: Some(aggregate.clone()),
+            place: place.clone(),
+            first,
+            first_version,
+        }
+    }
+
     /// A place whose beginning is deleted, with its first offset, unless `but` names it.
     pub(super) fn cut(&self, but: &Positions) -> Option<(&ByteString, u64)> {
         let mut cut = self.cut.iter().filter(|(place, _)| !but.0.contains_key(*place));
@@ -80,13 +125,8 @@ impl Ledger {
     }
 
     /// A place whose beginning is deleted, if there is one.
-    pub(super) fn any_cut(&self) -> Option<&ByteString> {
+    fn any_cut(&self) -> Option<&ByteString> {
         self.cut.keys().next()
-    }
-
-    /// The first offset of a place whose beginning is deleted.
-    pub(super) fn first_of(&self, place: &str) -> u64 {
-        self.cut.get(place).copied().unwrap_or_default()
     }
 
     /// Judges the next record of its place.

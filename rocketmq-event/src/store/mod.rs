@@ -10,8 +10,8 @@
 //! - `tail`: follows a log to its end
 //! - `error`: [`AppendError`] and [`StoreError`]
 //!
-//! No broker refuses an append by version, so the log decides. An append is one record, with the version that its writer expects. Whoever
-//! reads the log in its order counts a record if the aggregate has that version there; else the record is void for every reader.
+//! Brokers do not know versions, so the log decides. An append is one record, with the version that its writer expects. Each reader goes
+//! through the log in its order, and counts the record if the aggregate has that version there; else the record is void for all readers.
 //! `append` publishes, reads the log up to its own record, and so learns whether it counts. `docs/events.md` says what that costs.
 
 mod aggregate;

@@ -11,7 +11,7 @@ use crate::event::{Attributes, Envelope, Prefixes};
 /// The version that an aggregate must have for an append to count. The version of an aggregate is the number of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expected {
-    /// Whatever it is: the events follow what is there.
+    /// Any version: the events follow those that the aggregate has.
     Any,
     /// The aggregate has no event yet. The same as `Version(0)`.
     New,

@@ -7,7 +7,7 @@ use futures_core::Stream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::event_store::Shared;
-use super::ledger::{Append, History};
+use super::ledger::Append;
 use super::tail::fetch;
 use super::{EventStore, StoreError, record};
 use crate::backend::{Incoming, LogReader, Positions};
@@ -110,23 +110,9 @@ impl Shared {
         let mut tail = self.tail.lock().await;
         tail.catch_up().await?;
         let ledger = &tail.fold.ledger;
-        let truncated = |place: &ByteString, first_version| {
-            let (aggregate, first) = (Some(aggregate.clone()), ledger.first_of(place));
-            StoreError::Truncated { aggregate, place: place.clone(), first, first_version }
-        };
-        let Some(history) = ledger.history(aggregate) else {
-            // What the log does not know could have been in the part that is deleted.
-            return ledger.any_cut().map_or(Ok(None), |place| Err(truncated(place, None)));
-        };
-        if let Some(other) = &history.elsewhere {
-            let (home, other) = (history.place.clone(), other.clone());
-            return Err(StoreError::Moved { aggregate: aggregate.clone(), home, other });
-        }
-        if history.is_undecided() {
-            return Err(truncated(&history.place, None));
-        }
+        let Some(history) = ledger.known(aggregate)? else { return Ok(None) };
         if from_version.max(1) <= history.base {
-            return Err(truncated(&history.place, Some(history.base + 1)));
+            return Err(ledger.truncated(aggregate, &history.place, Some(history.base + 1)));
         }
         let begin = history.appends.partition_point(|append| append.last() < from_version);
         let (place, appends) = (history.place.clone(), history.appends[begin..].to_vec());
@@ -149,11 +135,11 @@ impl Shared {
                 let (shared, reader) = match (step, append) {
                     (Step::Over, _) | (Step::Start(_), None) => return None,
                     (Step::Reading(shared, reader), None) => {
-                        shared.give_back(reader);
+                        shared.readers.give_back(reader);
                         return None;
                     }
                     (Step::Start(shared), Some(_)) => {
-                        let reader = shared.reader().await;
+                        let reader = shared.readers.take().await;
                         (shared, reader)
                     }
                     (Step::Reading(shared, reader), Some(_)) => (shared, Ok(reader)),
@@ -228,19 +214,7 @@ impl Shared {
     async fn counted(&self, record: Incoming) -> Result<Option<VecDeque<Recorded<Bytes>>>, StoreError> {
         let Some(claim) = record::Claim::of(&record) else { return Ok(None) };
         let tail = self.tail.lock().await;
-        let ledger = &tail.fold.ledger;
-        let history = ledger.history(&claim.aggregate);
-        if history.is_some_and(History::is_undecided) {
-            let (place, first) = (claim.place.clone(), ledger.first_of(&claim.place));
-            let aggregate = Some(claim.aggregate);
-            return Err(StoreError::Truncated { aggregate, place, first, first_version: None });
-        }
-        if let Some(history) = history
-            && let Some(other) = &history.elsewhere
-        {
-            let (home, other) = (history.place.clone(), other.clone());
-            return Err(StoreError::Moved { aggregate: claim.aggregate, home, other });
-        }
+        let history = tail.fold.ledger.readable(&claim.aggregate)?;
         let history = history.filter(|history| history.place == claim.place);
         let append = history.and_then(|history| history.at(claim.offset)).copied();
         drop(tail);

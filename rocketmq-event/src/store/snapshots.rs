@@ -7,8 +7,8 @@ use bytestring::ByteString;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::StoreError;
-use super::tail::{Fold, Tail, fetch};
-use crate::backend::{Backend, Destination, Incoming, LogReader, Outgoing, Positions};
+use super::tail::{Fold, Readers, Tail, fetch};
+use crate::backend::{Backend, Destination, Incoming, Outgoing, Positions};
 use crate::error::SharedError;
 use crate::event::{Envelope, Position};
 
@@ -51,9 +51,9 @@ const OFFSET: &str = "snapshot-offset";
 pub(super) struct LogSnapshots {
     backend: Arc<dyn Backend>,
     log: ByteString,
-    /// The log is made by whoever needs it first.
+    /// Set by the first call, which makes the log.
     tail: OnceCell<Mutex<Tail<Latest>>>,
-    reader: Mutex<Option<Box<dyn LogReader>>>,
+    readers: Readers,
 }
 
 /// Where the last snapshot of each aggregate lies.
@@ -78,7 +78,9 @@ impl Fold for Latest {
 
 impl LogSnapshots {
     pub(super) fn new(backend: Arc<dyn Backend>, log: impl Into<ByteString>) -> Self {
-        Self { backend, log: log.into(), tail: OnceCell::new(), reader: Mutex::default() }
+        let log = log.into();
+        let readers = Readers::new(backend.clone(), log.clone());
+        Self { backend, log, tail: OnceCell::new(), readers }
     }
 
     async fn tail(&self) -> Result<&Mutex<Tail<Latest>>, StoreError> {
@@ -99,13 +101,9 @@ impl SnapshotStore for LogSnapshots {
             tail.fold.0.get(aggregate).map(|(_, position)| position.clone())
         };
         let Some(Position { place, offset: Some(offset), .. }) = position else { return Ok(None) };
-        let mut idle = self.reader.lock().await;
-        let mut reader = match idle.take() {
-            Some(reader) => reader,
-            None => self.backend.log(&self.log, Positions::beginning()).await?,
-        };
+        let mut reader = self.readers.take().await?;
         let record = fetch(&mut *reader, &self.log, &place, offset).await?;
-        *idle = Some(reader);
+        self.readers.give_back(reader);
         Ok(snapshot(stream, record))
     }
 

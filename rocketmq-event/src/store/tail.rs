@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -21,7 +21,7 @@ pub(super) trait Fold: Send {
     fn record(&mut self, record: &Incoming);
 }
 
-/// Reads a log from its beginning on, as far as somebody wants to know it.
+/// Reads a log from its beginning on, as far as a caller wants to know it.
 pub(super) struct Tail<F> {
     backend: Arc<dyn Backend>,
     log: ByteString,
@@ -127,6 +127,37 @@ impl<F: Fold> Tail<F> {
 impl<F> fmt::Debug for Tail<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tail").field("log", &self.log).field("reader", &self.reader).finish_non_exhaustive()
+    }
+}
+
+/// Readers of a log that are sent from place to place. One that is not in use is kept for the next caller.
+#[derive(Debug)]
+pub(super) struct Readers {
+    backend: Arc<dyn Backend>,
+    log: ByteString,
+    idle: Mutex<Option<Box<dyn LogReader>>>,
+}
+
+impl Readers {
+    pub(super) fn new(backend: Arc<dyn Backend>, log: ByteString) -> Self {
+        Self { backend, log, idle: Mutex::default() }
+    }
+
+    /// A reader somewhere in the log: send it to a place before it reads.
+    pub(super) async fn take(&self) -> Result<Box<dyn LogReader>, LogError> {
+        let idle = self.idle().take();
+        match idle {
+            Some(reader) => Ok(reader),
+            None => self.backend.log(&self.log, Positions::beginning()).await,
+        }
+    }
+
+    pub(super) fn give_back(&self, reader: Box<dyn LogReader>) {
+        *self.idle() = Some(reader);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Option<Box<dyn LogReader>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,3 +1,4 @@
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,18 +8,101 @@ use rocketmq_event::backend::{
     Abilities, Backend, BackendError, DeadQueue, Destination, LogError, LogReader, Outgoing, Positions,
     Source, Stored, SubscriptionSpec,
 };
-use rocketmq_event::{PublishError, PublishErrorKind};
+use rocketmq_event::{Bus, Position, PublishError, PublishErrorKind};
 
-/// A backend that refuses messages for some destinations.
+/// A backend with a fault.
 #[derive(Debug)]
-pub(crate) struct Faulty {
-    pub(crate) inner: Arc<dyn Backend>,
-    pub(crate) refuses: fn(&Destination) -> bool,
+struct Faulty<F> {
+    inner: Arc<dyn Backend>,
+    fault: F,
+}
+
+/// What goes wrong.
+#[async_trait]
+pub(crate) trait Fault: Debug + Send + Sync + 'static {
+    async fn publish(&self, inner: &dyn Backend, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
+        inner.publish(batch).await
+    }
+
+    async fn log(
+        &self,
+        inner: &dyn Backend,
+        stream: &str,
+        from: Positions,
+    ) -> Result<Box<dyn LogReader>, LogError> {
+        inner.log(stream, from).await
+    }
+}
+
+pub(crate) fn with_fault(bus: &Bus, fault: impl Fault) -> Bus {
+    Bus::new(Faulty { inner: bus.backend().clone(), fault })
+}
+
+/// Messages for some destinations are refused.
+#[derive(Debug)]
+pub(crate) struct Refuses {
+    pub(crate) what: fn(&Destination) -> bool,
     pub(crate) refused: Arc<AtomicUsize>,
 }
 
 #[async_trait]
-impl Backend for Faulty {
+impl Fault for Refuses {
+    async fn publish(&self, inner: &dyn Backend, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
+        if !batch.iter().any(|message| (self.what)(&message.destination)) {
+            return inner.publish(batch).await;
+        }
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        let refused = || PublishError::not_stored(PublishErrorKind::Disconnected, "the test refuses it");
+        batch.iter().map(|_| Err(refused())).collect()
+    }
+}
+
+/// The answers to the first publications are lost on their way; what was published is stored.
+#[derive(Debug)]
+pub(crate) struct LosesAnswers(pub(crate) AtomicUsize);
+
+#[async_trait]
+impl Fault for LosesAnswers {
+    async fn publish(&self, inner: &dyn Backend, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
+        let answers = inner.publish(batch).await;
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err() {
+            return answers;
+        }
+        let lost = || PublishError::maybe_stored(PublishErrorKind::Disconnected, "the test loses the answer");
+        answers.iter().map(|_| Err(lost())).collect()
+    }
+}
+
+/// What the log of this stream has before these positions is deleted.
+#[derive(Debug)]
+pub(crate) struct Forgets {
+    pub(crate) stream: String,
+    pub(crate) before: Positions,
+}
+
+#[async_trait]
+impl Fault for Forgets {
+    async fn log(
+        &self,
+        inner: &dyn Backend,
+        stream: &str,
+        from: Positions,
+    ) -> Result<Box<dyn LogReader>, LogError> {
+        let mut begin = from;
+        for (place, first) in self.before.0.iter().filter(|_| stream == self.stream) {
+            let asked = *begin.0.entry(place.clone()).or_insert(*first);
+            if asked < *first {
+                let asked = Position { stream: stream.into(), place: place.clone(), offset: Some(asked) };
+                return Err(LogError::Truncated { asked, first: *first });
+            }
+        }
+        inner.log(stream, begin).await
+    }
+}
+
+#[async_trait]
+impl<F: Fault> Backend for Faulty<F> {
     fn abilities(&self) -> Abilities {
         self.inner.abilities()
     }
@@ -32,12 +116,7 @@ impl Backend for Faulty {
     }
 
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
-        if !batch.iter().any(|message| (self.refuses)(&message.destination)) {
-            return self.inner.publish(batch).await;
-        }
-        self.refused.fetch_add(1, Ordering::SeqCst);
-        let refused = || PublishError::not_stored(PublishErrorKind::Disconnected, "the test refuses it");
-        batch.iter().map(|_| Err(refused())).collect()
+        self.fault.publish(&*self.inner, batch).await
     }
 
     async fn subscribe(&self, spec: SubscriptionSpec) -> Result<Box<dyn Source>, BackendError> {
@@ -49,7 +128,7 @@ impl Backend for Faulty {
     }
 
     async fn log(&self, stream: &str, from: Positions) -> Result<Box<dyn LogReader>, LogError> {
-        self.inner.log(stream, from).await
+        self.fault.log(&*self.inner, stream, from).await
     }
 
     async fn close(&self, deadline: Duration) -> Result<(), BackendError> {

@@ -1,9 +1,8 @@
 //! The suite of conformance: one body for all backends. docs/events-conformance.md holds the table of results.
 //!
 //! - `cases`: the cases, by topic, each a function; `cases::ALL` lists them
-//! - `faulty`: a backend that refuses what a case says
+//! - `faulty`: a backend that refuses messages, loses answers, or forgets the beginning of its log
 //! - `lab`: what a case works with: buses, a stream of its own, recorders
-//! - `logs`: a backend whose log loses answers, or its beginning
 //! - `proxy`: cuts connections between a backend and its server
 //! - `rigs`: the backends, and how each is started
 //! - `table`: runs the cases and writes the results
@@ -15,7 +14,6 @@
 mod cases;
 mod faulty;
 mod lab;
-mod logs;
 mod proxy;
 mod rigs;
 mod table;

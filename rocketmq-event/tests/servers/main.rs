@@ -15,8 +15,6 @@ mod contract;
 mod faulty;
 #[path = "../conformance/lab.rs"]
 mod lab;
-#[path = "../conformance/logs.rs"]
-mod logs;
 #[path = "../conformance/proxy.rs"]
 mod proxy;
 #[path = "../conformance/rigs.rs"]

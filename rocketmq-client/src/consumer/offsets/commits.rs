@@ -8,8 +8,8 @@ use crate::consumer::window::Generation;
 /// For how many intervals of commits the offset of a broker is remembered. Brokers save offsets each 5 s, so that a broker that
 /// was killed may know an older one.
 const PAST: usize = 8;
-/// How many commit intervals after its beginning an ownership sends its offset once more. An owner of before that was cut off may commit
-/// over it until it knows: with intervals of 5 s, a minute is enough.
+/// How many commit intervals after its beginning an ownership sends its offset once more. An earlier owner that was cut off may commit
+/// over the offset until it learns that the queue has moved; with intervals of 5 s, a minute is enough for that.
 const SETTLED: u8 = 12;
 
 /// Which offsets have to be committed, queue by queue.
@@ -99,10 +99,11 @@ impl CommitTable {
         self.queues.insert(queue, Box::new(entry));
     }
 
-    /// Hands the offset of a queue, if it has one, on to its next ownership unchanged.
+    /// Hands the offset of a queue, if it has one, on to its next ownership unchanged. The user may have moved the position, so that the
+    /// offset is not sent once more.
     pub(crate) fn go_on(&mut self, queue: &MessageQueue, generation: Generation) {
         if let Some(entry) = self.queues.get_mut(queue) {
-            (entry.generation, entry.riding) = (generation, None);
+            (entry.generation, entry.riding, entry.settling) = (generation, None, None);
         }
     }
 
@@ -123,6 +124,7 @@ impl CommitTable {
         let mut due: FxHashMap<Arc<str>, Vec<Commit>> = FxHashMap::default();
         for (queue, entry) in &mut self.queues {
             entry.remember();
+            entry.settling = entry.settling.map(|left| left.saturating_sub(1));
             if !entry.released && entry.is_due() && of(queue) {
                 due.entry(queue.shared_broker_name().clone()).or_default().push(entry.send(queue));
             }
@@ -174,35 +176,23 @@ impl CommitTable {
         self.answered(commit);
     }
 
-    /// Begins a commit of the user. False: another commit of the queue is in flight.
-    pub(crate) fn begin(&mut self, commit: &Commit) -> bool {
-        let Some(entry) = self.queues.get_mut(&commit.queue) else { return true };
-        let is_free = entry.in_flight.is_none();
-        if is_free {
-            entry.in_flight = Some((commit.generation, commit.offset));
-        }
-        is_free
-    }
-
-    /// The user commits this offset, which may be lower than before. Until the broker has acknowledged it, it is dirty, so that a commit
-    /// whose answer is lost is repeated, and an earlier offset is not sent over it.
-    pub(crate) fn intend(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {
-        if let Some(entry) = self.live(queue, generation) {
-            entry.remember();
-            (entry.offset, entry.acknowledged) = (offset, None);
-        }
-    }
-
-    /// The user has committed this offset, which may be lower than before: the broker has it. A queue whose position the user set
-    /// before its committed offset was known is noted from now on.
-    pub(crate) fn set(&mut self, queue: &MessageQueue, generation: Generation, offset: i64) {
+    /// The user commits this offset, which may be lower than before. Returns the commit to send; `None` while another commit of the queue
+    /// is in flight, or when the ownership is over. Until the broker has acknowledged the offset, it is dirty: a commit whose answer is
+    /// lost is repeated, and no earlier offset is sent over it.
+    pub(crate) fn choose(
+        &mut self,
+        queue: &MessageQueue,
+        generation: Generation,
+        offset: i64,
+    ) -> Option<Commit> {
+        // The user may have moved the queue before its committed offset was known.
         if !self.queues.contains_key(queue) {
-            self.own(queue.clone(), generation, offset, Some(offset));
+            self.own(queue.clone(), generation, offset, None);
         }
-        if let Some(entry) = self.live(queue, generation) {
-            entry.offset = offset;
-            entry.acknowledge(offset);
-        }
+        let entry = self.live(queue, generation).filter(|entry| entry.in_flight.is_none())?;
+        entry.remember();
+        (entry.offset, entry.acknowledged) = (offset, None);
+        Some(entry.send(queue))
     }
 
     /// Ends the ownership: later results do not move the offset. Ask again after [`LastCommit::AfterAnswer`].
@@ -305,7 +295,6 @@ impl QueueCommits {
         if let Some(acknowledged) = self.acknowledged {
             self.past.rotate_left(1);
             self.past[PAST - 1] = acknowledged;
-            self.settling = self.settling.map(|left| left.saturating_sub(1));
         }
     }
 

@@ -222,60 +222,38 @@ fn overtaken(member: &Member, owned: &OwnedQueue, offset: i64) -> MQClientError 
     MQClientError::NotSettled { group, queue, offset, reason }
 }
 
-/// A commit of the user that is under way, until it is answered or dropped.
-struct ByHand<'a> {
-    member: &'a Member,
-    commit: Commit,
-}
-
-impl<'a> ByHand<'a> {
-    /// Waits until no other commit of the queue is under way: brokers may carry out two in any order.
-    async fn begin(member: &'a Member, commit: Commit) -> Self {
-        while !member.commits().begin(&commit) {
-            sleep(LOOK_AGAIN).await;
-        }
-        Self { member, commit }
-    }
-}
-
-impl Drop for ByHand<'_> {
-    fn drop(&mut self) {
-        self.member.commits().failed(&self.commit);
-    }
-}
-
 /// Commits an offset that the user chose, and which may be lower than an earlier one. What fails is repeated in the next interval.
 pub(crate) async fn commit_exactly(
     member: &Member,
     owned: &OwnedQueue,
     offset: i64,
 ) -> Result<(), MQClientError> {
-    let (queue, generation) = (owned.queue.clone(), owned.generation);
-    match &member.local {
-        Some(local) => {
-            if !local.store(member, [Commit { queue, generation, offset }]).await {
-                return Err(not_stored());
-            }
+    let Some(local) = &member.local else {
+        let master = member.known_master(&owned.queue)?;
+        let commit = chosen(member, owned, offset).await?;
+        let began = Instant::now();
+        let done = send_to(member, &master, &commit).await;
+        let took = (began.elapsed(), done.as_ref().err());
+        otel::done(member.about(), Operation::Settle("commit"), &owned.shown, [], took);
+        return done;
+    };
+    let commit = chosen(member, owned, offset).await?;
+    if local.store(member, [commit]).await { Ok(()) } else { Err(not_stored()) }
+}
+
+/// Takes the commit of an offset that the user chose, when no other commit of the queue is under way: brokers may carry out two in any
+/// order.
+async fn chosen(member: &Member, owned: &OwnedQueue, offset: i64) -> Result<Commit, MQClientError> {
+    loop {
+        if owned.lock().is_released() {
+            return Err(overtaken(member, owned, offset));
         }
-        None => {
-            let master = member.known_master(&queue)?;
-            let by_hand = ByHand::begin(member, Commit { queue, generation, offset }).await;
-            if owned.lock().is_released() {
-                return Err(overtaken(member, owned, offset));
-            }
-            member.commits().intend(&owned.queue, generation, offset);
-            let (asking, began) = (member.instance.api().asking(), Instant::now());
-            let done = asking.update_consumer_offset(&master, member.group(), &owned.queue, offset).await;
-            let took = (began.elapsed(), done.as_ref().err());
-            otel::done(member.about(), Operation::Settle("commit"), &owned.shown, [], took);
-            done?;
-            drop(by_hand);
+        let chosen = member.commits().choose(&owned.queue, owned.generation, offset);
+        match chosen {
+            Some(commit) => return Ok(commit),
+            None => sleep(LOOK_AGAIN).await,
         }
     }
-    if !owned.lock().is_released() {
-        member.commits().set(&owned.queue, generation, offset);
-    }
-    Ok(())
 }
 
 fn not_stored() -> MQClientError {
@@ -400,13 +378,13 @@ async fn send_all(member: &Member, commits: Vec<Commit>) {
 /// A commit under way. Dropped, it counts as failed: the broker may have it or not.
 struct UnderWay<'a> {
     member: &'a Member,
-    commit: Option<Commit>,
+    commit: Option<&'a Commit>,
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if let Some(commit) = self.commit.take() {
-            self.member.commits().failed(&commit);
+        if let Some(commit) = self.commit {
+            self.member.commits().failed(commit);
         }
     }
 }
@@ -419,13 +397,8 @@ async fn send(member: &Member, commit: Commit) -> bool {
         member.commits().failed(&commit);
         return false;
     };
-    let mut under_way = UnderWay { member, commit: Some(commit.clone()) };
-    let asking = member.instance.api().asking();
-    let sent = asking.update_consumer_offset(&master, member.group(), &commit.queue, commit.offset).await;
-    match sent {
+    match send_to(member, &master, &commit).await {
         Ok(()) => {
-            under_way.commit = None;
-            member.commits().acknowledged(&commit);
             member.recorder.committed(1);
             true
         }
@@ -435,4 +408,13 @@ async fn send(member: &Member, commit: Commit) -> bool {
             false
         }
     }
+}
+
+async fn send_to(member: &Member, master: &Arc<str>, commit: &Commit) -> Result<(), MQClientError> {
+    let mut under_way = UnderWay { member, commit: Some(commit) };
+    let asking = member.instance.api().asking();
+    asking.update_consumer_offset(master, member.group(), &commit.queue, commit.offset).await?;
+    under_way.commit = None;
+    member.commits().acknowledged(commit);
+    Ok(())
 }

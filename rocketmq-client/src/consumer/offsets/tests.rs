@@ -47,18 +47,16 @@ fn a_position_that_was_chosen_is_committed() {
 #[test]
 fn a_commit_of_the_user_and_another_are_not_in_flight_together() {
     let (mut table, queue, generation) = owned();
-    let by_hand = Commit { queue: queue.clone(), generation, offset: 15 };
     table.lost(&queue, generation);
     let old = table.take_due_of(&queue, generation).unwrap();
-    assert!(!table.begin(&by_hand), "the broker could carry out the other one later");
+    assert_eq!(table.choose(&queue, generation, 15), None, "the broker could carry out the other one later");
     table.acknowledged(&old);
-    assert!(table.begin(&by_hand));
+    let by_hand = table.choose(&queue, generation, 15).unwrap();
     table.lost(&queue, generation);
     assert_eq!(due(&mut table), []);
     table.failed(&by_hand);
-    assert!(table.begin(&by_hand), "whether it was answered or dropped");
-    table.failed(&by_hand);
-    table.set(&queue, generation, 15);
+    let by_hand = table.choose(&queue, generation, 15).expect("whether it was answered or dropped");
+    table.acknowledged(&by_hand);
     assert_eq!((table.committed(&queue), due(&mut table)), (Some(15), vec![]));
 }
 
@@ -68,7 +66,8 @@ fn a_queue_that_the_user_moved_before_its_offset_was_known_is_committed_by_the_u
     table.go_on(&queue, generation);
     table.advance(&queue, generation, 12);
     assert_eq!((table.committed(&queue), due(&mut table)), (None, vec![]));
-    table.set(&queue, generation, 7);
+    let by_hand = table.choose(&queue, generation, 7).unwrap();
+    table.acknowledged(&by_hand);
     assert_eq!((table.committed(&queue), due(&mut table)), (Some(7), vec![]));
 }
 
@@ -247,10 +246,8 @@ fn an_offset_of_long_ago_is_a_reset() {
 fn a_commit_of_the_user_whose_answer_is_lost_is_repeated() {
     let (mut table, queue, generation) = owned();
     table.advance(&queue, generation, 12);
-    let commit = Commit { queue: queue.clone(), generation, offset: 15 };
-    assert!(table.begin(&commit));
-    table.intend(&queue, generation, 15);
-    table.failed(&commit);
+    let by_hand = table.choose(&queue, generation, 15).unwrap();
+    table.failed(&by_hand);
     assert_eq!(table.read_back(&queue, generation, 10), Some(ReadBack::Older));
     assert_eq!(due(&mut table), [("a".to_owned(), 15)], "12 is not sent over it");
 }
@@ -271,13 +268,21 @@ fn an_offset_is_sent_once_more_when_an_earlier_owner_knows_that_it_is_none() {
 }
 
 #[test]
+fn an_offset_of_before_a_seek_is_not_sent_once_more() {
+    let (mut table, queue, _) = owned();
+    table.go_on(&queue, Generations::default().next());
+    assert!((0..30).all(|_| due(&mut table).is_empty()));
+}
+
+#[test]
 fn a_lower_offset_of_the_user_may_be_lost_for_an_earlier_one() {
     let (mut table, queue, generation) = owned();
     table.advance(&queue, generation, 20);
     let commit = table.take_due_of(&queue, generation).unwrap();
     table.acknowledged(&commit);
     assert_eq!(due(&mut table), []);
-    table.set(&queue, generation, 5);
+    let lower = table.choose(&queue, generation, 5).unwrap();
+    table.acknowledged(&lower);
     assert_eq!(table.read_back(&queue, generation, 20), Some(ReadBack::Older));
     assert_eq!(table.committed(&queue), None);
     assert_eq!(due(&mut table), [("a".to_owned(), 5)]);

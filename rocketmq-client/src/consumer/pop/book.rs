@@ -207,11 +207,9 @@ impl PopBook {
         may
     }
 
-    /// A message comes again; in order, so does what was popped behind it.
+    /// In order: a message comes again, and so does what was popped behind it.
     fn lose(&mut self, number: i64) {
-        if self.in_order
-            && let Some((last, _)) = self.held.last_key_value()
-        {
+        if let Some((last, _)) = self.held.last_key_value() {
             let first = if self.lost.is_empty() { number } else { self.lost.start.min(number) };
             self.lost = first..self.lost.end.max(last + 1);
         }
@@ -268,10 +266,12 @@ impl PopBook {
             let at = if extends { held.extend_at.min(held.until) } else { held.until };
             swept.next = Some(swept.next.map_or(at, |next| next.min(at)));
         }
-        if let Some(first) = swept.lapsed.iter().copied().find(|number| !self.lost.contains(number)) {
+        if self.in_order
+            && let Some(first) = swept.lapsed.iter().copied().find(|number| !self.lost.contains(number))
+        {
             self.lose(first);
             let behind = self.held.range(first + 1..).filter(|(_, held)| !held.step.is_under_way());
-            swept.lapsed.extend(behind.map(|(number, _)| *number).filter(|_| self.in_order));
+            swept.lapsed.extend(behind.map(|(number, _)| *number));
             swept.lapsed.sort_unstable();
             swept.lapsed.dedup();
         }

@@ -166,7 +166,7 @@ async fn next_of(consumer: &mut Consumer, queue: &str) -> Result<Delivery, Backe
     next.ok_or_else(ended)?.map_err(unread)
 }
 
-/// Writes a record that belongs to nobody. Returns its id.
+/// Writes a record without an event. Returns the id of the record.
 async fn write_mark(channel: &Channel, queue: &str) -> Result<EventId, BackendError> {
     let envelope = Envelope::new(MARK);
     let failed = |error| BackendError::with_source(format!("{queue:?} takes no messages"), error);

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use rocketmq_event::backend::Destination;
 use rocketmq_event::event::FailureKind;
-use rocketmq_event::{Bus, Context, Event, EventType, Failure, RetryPolicy};
+use rocketmq_event::{Context, Event, EventType, Failure, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
-use crate::faulty::Faulty;
+use crate::faulty::{Refuses, with_fault};
 use crate::lab::{CaseResult, Lab, Order, Seen, consumer, order, recorder, until};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -95,8 +95,8 @@ pub(crate) async fn timeout(lab: Lab) -> CaseResult {
 pub(crate) async fn no_dead_letters(lab: Lab) -> CaseResult {
     let bus = lab.bus().await;
     let refused = Arc::new(AtomicUsize::new(0));
-    let refuses = |destination: &Destination| matches!(destination, Destination::Dead { .. });
-    let faulty = Bus::new(Faulty { inner: bus.backend().clone(), refuses, refused: refused.clone() });
+    let what = |destination: &Destination| matches!(destination, Destination::Dead { .. });
+    let faulty = with_fault(&bus, Refuses { what, refused: refused.clone() });
     let hopeless = |_, _| Err(Failure::permanent("hopeless"));
     let (mailer, mut seen) = recorder(consumer(&faulty, &lab, "mailer"), hopeless).await;
     bus.producer(lab.stream.clone()).await?.send(&order(1)).await?;

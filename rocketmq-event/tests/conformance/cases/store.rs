@@ -7,8 +7,8 @@ use rocketmq_event::store::{Aggregate, AppendError, Expected, Recorded, StoreErr
 use rocketmq_event::{Bus, Envelope, Event, EventStore, EventType, Outcome};
 use serde::{Deserialize, Serialize};
 
+use crate::faulty::{Forgets, LosesAnswers, with_fault};
 use crate::lab::{CaseResult, Lab};
-use crate::logs::{Forgets, LosesAnswers, with_fault};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Deposited {
