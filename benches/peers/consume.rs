@@ -12,6 +12,7 @@ use rocketmq::consumer::{
 };
 use rocketmq::model::{Message, MessageExt};
 use rocketmq::producer::Producer;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::latencies::{note, noted, take_noted};
@@ -117,28 +118,37 @@ pub(crate) async fn latency(name_server: &str, headers: SerializeType, load: Loa
     let producer = producer.expect("a started producer");
     wait_for_pulls(&consumer, load.queues).await;
     Load::ready();
+    let began = Instant::now();
+    let sending = tokio::task::spawn_blocking({
+        let (producer, runtime) = (producer.clone(), Handle::current());
+        move || send_at_rate(&producer, &runtime, load, start, run)
+    });
+    wait_for(sending.await.expect("a sender that ends")).await;
+    let elapsed = began.elapsed();
+    consumer.shutdown().await.expect("it was started");
+    producer.shutdown().await.expect("it was started");
+    Report { elapsed, latencies: take_noted(), failed: 0 }
+}
+
+/// Sends each message when it is due, from a thread of its own: it wakes as often as Java's sender does, which timers of tokio, whose
+/// steps are milliseconds, cannot. Returns how many it sent.
+fn send_at_rate(producer: &Producer, runtime: &Handle, load: Load, start: Instant, run: u64) -> u64 {
     let (began, end) = (Instant::now(), load.end());
-    let mut ticks = tokio::time::interval(TICK / 2);
     let mut sent = 0;
     while Instant::now() < end {
-        ticks.tick().await;
         while (sent as f64) < began.elapsed().as_secs_f64() * load.rate {
             let due = (began - start) + Duration::from_secs_f64(sent as f64 / load.rate);
             let mut body = vec![b'x'; load.bytes];
             body[..8].copy_from_slice(&(due.as_nanos() as u64).to_be_bytes());
             body[8..16].copy_from_slice(&run.to_be_bytes());
-            producer
-                .send_async(Message::new(TOPIC, body), |sent| drop(sent.expect("it is stored")))
-                .await
-                .expect("it is admitted");
+            let sending =
+                producer.send_async(Message::new(TOPIC, body), |sent| drop(sent.expect("it is stored")));
+            runtime.block_on(sending).expect("it is admitted");
             sent += 1;
         }
+        std::thread::sleep(TICK / 2);
     }
-    wait_for(sent).await;
-    let elapsed = began.elapsed();
-    consumer.shutdown().await.expect("it was started");
-    producer.shutdown().await.expect("it was started");
-    Report { elapsed, latencies: take_noted(), failed: 0 }
+    sent
 }
 
 /// When a message of [`latency`] was due, and the run that it is of.
@@ -152,11 +162,7 @@ pub(crate) async fn idle(name_server: &str, headers: SerializeType, load: Load) 
     let consumer = builder(name_server, headers, load).listener(|_, _| async {}).start().await;
     let consumer = consumer.expect("a started consumer");
     wait_for_pulls(&consumer, load.queues).await;
-    eprintln!(
-        "{} queues, {} tasks",
-        load.queues,
-        tokio::runtime::Handle::current().metrics().num_alive_tasks()
-    );
+    eprintln!("{} queues, {} tasks", load.queues, Handle::current().metrics().num_alive_tasks());
     Load::ready();
     let began = Instant::now();
     tokio::time::sleep(load.time).await;
