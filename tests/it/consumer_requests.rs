@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use rocketmq::consumer::PushConsumer;
-use rocketmq::model::MessageQueue;
+use rocketmq::admin::{MQAdmin, ResendTo};
+use rocketmq::conf::AdminOption;
+use rocketmq::consumer::{ConsumeOutcome, PushConsumer};
+use rocketmq::model::{MessageQueue, mix_all};
 use rocketmq_namesrv_mock::{Fault, FaultAction};
 use rocketmq_remoting::protocol::RequestCode;
 use tokio::time::{Instant, sleep};
@@ -23,6 +25,13 @@ use crate::world::{World, numbered, seconds};
 const GROUP: &str = "asking";
 
 impl World {
+    async fn admin(&self) -> MQAdmin {
+        let mut option = AdminOption::default();
+        option.set_name_server_addr(self.cluster.name_server_addr());
+        option.set_transport(Arc::new(self.network.clone()));
+        MQAdmin::with_option(&option).await.unwrap()
+    }
+
     /// Makes a start take a while.
     fn slow_start(&self) {
         let delay = FaultAction::Delay(Duration::from_millis(500));
@@ -91,6 +100,77 @@ fn queues_that_are_assigned_while_the_start_runs_are_read() {
         started.unwrap();
         assert_eq!(consumer.poll(seconds(5)).await.unwrap().len(), 2);
         consumer.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn of_a_subscription_and_an_assignment_at_once_one_is_refused() {
+    for (assigns_after, subscribes_after) in [(0, 0), (0, 1), (0, 3), (0, 8), (1, 0), (3, 0), (8, 0)] {
+        simulate(async {
+            let world = World::with_topics(&["T", "U"]).await;
+            world.send(numbered("T", 1).chain(numbered("U", 1))).await;
+            let mut consumer = world.puller(GROUP).build().unwrap();
+            consumer.start().await.unwrap();
+            let (assigns, subscribes) = (consumer.handle(), consumer.handle());
+            let assigning = async {
+                sleep(Duration::from_millis(assigns_after)).await;
+                assigns.assign([MessageQueue::new("T", "broker-a", 0)]).await
+            };
+            let subscribing = async {
+                sleep(Duration::from_millis(subscribes_after)).await;
+                subscribes.subscribe("U", "*").await
+            };
+            let (assigned, subscribed) = tokio::join!(assigning, subscribing);
+            let expected = match (&assigned, &subscribed) {
+                (Ok(()), Err(_)) => "T",
+                (Err(_), Ok(())) => "U",
+                _ => panic!("{assigns_after}, {subscribes_after}: {assigned:?}, {subscribed:?}"),
+            };
+            let messages = consumer.poll(seconds(30)).await.unwrap();
+            assert_eq!(messages.iter().map(|message| message.topic()).collect::<Vec<_>>(), [expected]);
+            consumer.shutdown().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_pull_consumer_that_is_dropped_leaves_its_queues_to_others_though_a_handle_is_left() {
+    simulate(async {
+        let world = World::with_topics(&["T"]).await;
+        world.send(numbered("T", 4)).await;
+        let mut dropped = world.puller(GROUP).subscribe("T", "*").start().await.unwrap();
+        assert_eq!(dropped.poll(seconds(5)).await.unwrap().len(), 4);
+        assert_eq!(dropped.poll(Duration::ZERO).await.unwrap().len(), 0);
+        let (handle, mut events) = (dropped.handle(), dropped.events());
+        drop(dropped);
+        let error = handle.commit().await.unwrap_err().to_string();
+        assert!(error.contains("shut down"), "{error}");
+        while events.next().await.is_some() {}
+        assert!(handle.shutdown().await.unwrap().is_clean());
+        world.send(numbered("T", 1)).await;
+        let mut next = world.puller(GROUP).subscribe("T", "*").start().await.unwrap();
+        let messages = next.poll(seconds(5)).await.unwrap();
+        assert_eq!(messages.iter().map(|message| message.queue_offset()).collect::<Vec<_>>(), [4]);
+        next.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_dead_letter_that_is_sent_once_more_and_cannot_be_looked_at_is_sent() {
+    simulate(async {
+        let world = World::with_topics(&["T"]).await;
+        world.send(numbered("T", 1)).await;
+        let gives_up = |_, _| async { ConsumeOutcome::DeadLetter { reason: "no stock".to_owned() } };
+        let consumer = world.pusher(GROUP).subscribe("T", "*").listener(gives_up).start().await.unwrap();
+        let letters = mix_all::dlq_topic(GROUP);
+        until("the dead letter", || world.cluster.message_count(&letters) == 1).await;
+        consumer.shutdown().await.unwrap();
+        let letter = world.cluster.messages(&letters).remove(0);
+        let admin = world.admin().await;
+        world.cluster.inject(Fault::on(RequestCode::VIEW_MESSAGE_BY_ID, FaultAction::DropRequest));
+        let resent = admin.resend_dead_letter(&letter, ResendTo::RetryTopic, 1).await.unwrap();
+        assert_eq!((resent.queue.topic(), resent.times), (&*mix_all::retry_topic(GROUP), 1));
+        assert_eq!(world.cluster.message_count(&mix_all::retry_topic(GROUP)), 1);
     });
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq::consumer::{ConsumeFromWhere, ConsumerEvent, PushConsumer, QueueState, Throttle};
-use rocketmq::model::{Message, mix_all};
+use rocketmq::model::{Message, MessageExt, RecordHeader, mix_all};
+use rocketmq_common::record::{RecordFields, encode_record};
 use rocketmq_namesrv_mock::{
     AnswerChange, Fault, FaultAction, MockCluster, RecordDamage, RequestCode, ResponseCode,
 };
@@ -281,6 +282,61 @@ fn c14_a_record_whose_size_cannot_be_read_costs_itself_only() {
         let committed = scene.cluster.group_offsets(GROUP, "One").into_values().collect::<Vec<_>>();
         assert_eq!(committed, [10]);
     });
+}
+
+/// The record of a message, as a broker stores it.
+fn record(body: &'static str, queue_offset: i64) -> bytes::Bytes {
+    let header = RecordHeader { queue_offset, ..RecordHeader::default() };
+    let mut record = bytes::BytesMut::new();
+    let message = MessageExt::new(Message::new("One", body), header);
+    encode_record(&RecordFields::from(&message), &mut record).unwrap();
+    record.freeze()
+}
+
+#[test]
+fn c14_a_record_with_a_wrong_offset_passes_no_other_message() {
+    for offset in [1 << 40, i64::MAX, -7] {
+        simulate(async {
+            let scene = Scene::new(|builder| builder).await;
+            scene.cluster.create_topic("One", 1).unwrap();
+            for body in bodies("m", 10) {
+                scene.producer.send(Message::new("One", body)).await.unwrap();
+            }
+            let change = FaultAction::ChangeAnswer(AnswerChange::new().body(record("m0", offset)));
+            scene.cluster.inject(Fault::on(RequestCode::PULL_MESSAGE, change).topic("One").times(1));
+            let seen = Seen::default();
+            let member = scene.member_with(|option| _ = option.set_pull_batch_size(1)).subscribe("One", "*");
+            let consumer = member.listener(seen.listener()).start().await.unwrap();
+            seen.wait_for(10).await;
+            assert!(consumer.shutdown().await.unwrap().is_clean());
+            seen.assert_once_in_order();
+            let committed = scene.cluster.group_offsets(GROUP, "One").into_values().collect::<Vec<_>>();
+            assert_eq!(committed, [10], "{offset}");
+        });
+    }
+}
+
+#[test]
+fn c14_an_end_of_a_queue_that_cannot_be_true_stops_no_commit() {
+    for end in [i64::MIN, i64::MAX] {
+        simulate(async {
+            let scene = Scene::new(|builder| builder).await;
+            let change = AnswerChange::new().field("maxOffset", end.to_string());
+            scene.cluster.inject(Fault::on(RequestCode::PULL_MESSAGE, FaultAction::ChangeAnswer(change)));
+            let seen = Seen::default();
+            let consumer = scene.member().listener(seen.listener()).start().await.unwrap();
+            for _ in 0..2 {
+                // The commits of an interval, with the figures of all queues.
+                scene.send(bodies("m", 4)).await;
+                sleep(Duration::from_secs(6)).await;
+            }
+            let lag = consumer.health().lag();
+            assert_eq!(lag, if end == i64::MIN { 0 } else { i64::MAX });
+            let committed = || scene.cluster.group_offsets(GROUP, TOPIC).into_values().sum::<i64>() == 8;
+            assert!(committed(), "by the interval, and not only with the next pull");
+            consumer.shutdown().await.unwrap();
+        });
+    }
 }
 
 #[test]

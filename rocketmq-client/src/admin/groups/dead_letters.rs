@@ -5,7 +5,7 @@ use rocketmq_remoting::protocol::header::SendMessageRequestHeaderV2;
 use crate::admin::answers::fan_out;
 use crate::admin::{MQAdmin, invalid};
 use crate::consumer::{DLQ_ORIGIN_BROKER, DLQ_REASON};
-use crate::error::MQClientError;
+use crate::error::{MQClientError, with_causes};
 
 /// The property that counts how often a message was sent to its consumers once more after it was a dead letter.
 pub const DLQ_RESEND_TIMES: &str = "DLQ_RESEND_TIMES";
@@ -82,16 +82,17 @@ impl MQAdmin {
     pub async fn count_dead_letters(&self, group: &str) -> Result<u64, MQClientError> {
         let counts = fan_out(self.dead_letter_queues(group).await?, |queue: MessageQueue| async move {
             let (min, max) = tokio::try_join!(self.min_offset(&queue), self.max_offset(&queue))?;
-            Ok(u64::try_from(max - min.max(0)).unwrap_or(0))
+            Ok(u64::try_from(max.saturating_sub(min.max(0))).unwrap_or(0))
         });
-        Ok(counts.await.into_complete()?.into_iter().map(|(_, count)| count).sum())
+        Ok(counts.await.into_complete()?.into_iter().map(|(_, count)| count).fold(0, u64::saturating_add))
     }
 
     /// Sends a dead letter to its consumers once more: body, keys, tags and properties of the user stay, and so does its
     /// unique key. Its count of failures begins at 0. The letter itself stays where it is, as queues keep everything, so that a
     /// second call sends a second copy. Request codes 105, 310 and 33. Dropping the future leaves open whether it was sent.
     ///
-    /// A message that keeps failing would go in circles. Therefore [`DLQ_RESEND_TIMES`] counts how often it was sent once more,
+    /// After a copy for the retry topic, the place where it was stored is looked at (33); a copy that cannot be looked at counts as
+    /// sent. A message that keeps failing would go in circles. Therefore [`DLQ_RESEND_TIMES`] counts how often it was sent once more,
     /// in all its later copies, and at `max_times` it is refused.
     ///
     /// # Errors
@@ -147,16 +148,23 @@ impl MQAdmin {
         let stored = self.asking()?.send_on(&address, &header, letter.body()).await;
         let stored = stored.map_err(|error| error.of_group(group))?;
         let offset_msg_id = stored.msg_id.to_string();
-        if to == ResendTo::RetryTopic {
-            let again = self.view_message(&offset_msg_id).await?;
-            if again.topic() == letter.topic() {
-                return refuse(format!(
-                    "broker {broker} made a dead letter of {id} again, at offset {} of {}: a member of {group} holds locks of \
-                     queues, so send it to the original topic",
-                    again.queue_offset(),
-                    again.topic()
-                ));
-            }
+        // It is stored: after an error here it would be sent twice.
+        if to == ResendTo::RetryTopic
+            && let Ok(again) = self.view_message(&offset_msg_id).await.inspect_err(|error| {
+                tracing::warn!(
+                    id,
+                    error = with_causes(error),
+                    "a dead letter was sent once more and cannot be looked at"
+                );
+            })
+            && again.topic() == letter.topic()
+        {
+            return refuse(format!(
+                "broker {broker} made a dead letter of {id} again, at offset {} of {}: a member of {group} holds locks of \
+                 queues, so send it to the original topic",
+                again.queue_offset(),
+                again.topic()
+            ));
         }
         let queue = MessageQueue::new(topic.as_str(), broker, stored.queue_id);
         Ok(Resent { queue, queue_offset: stored.queue_offset, offset_msg_id, times })

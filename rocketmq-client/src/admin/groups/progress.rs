@@ -42,26 +42,27 @@ pub struct QueueProgress {
 impl QueueProgress {
     /// The number of messages that the group has not finished. mqadmin: `Diff`.
     pub fn lag(&self) -> i64 {
-        self.max_offset - self.consumer_offset
+        self.max_offset.saturating_sub(self.consumer_offset)
     }
 
     /// The number of messages that were pulled and are not finished. mqadmin: `Inflight`.
     pub fn in_flight(&self) -> i64 {
-        self.pull_offset - self.consumer_offset
+        self.pull_offset.saturating_sub(self.consumer_offset)
     }
 }
 
 impl ConsumerProgress {
     /// The number of messages that the group has not finished. mqadmin: `Diff Total`.
     pub fn lag(&self) -> i64 {
-        self.queues.iter().map(QueueProgress::lag).sum()
+        self.queues.iter().map(QueueProgress::lag).fold(0, i64::saturating_add)
     }
 
     /// The lag of each member by client id, and of the queues that no member reads.
     pub fn lag_by_member(&self) -> BTreeMap<Option<&str>, i64> {
         let mut lags = BTreeMap::new();
         for queue in &self.queues {
-            *lags.entry(queue.client_id.as_deref()).or_default() += queue.lag();
+            let lag: &mut i64 = lags.entry(queue.client_id.as_deref()).or_default();
+            *lag = lag.saturating_add(queue.lag());
         }
         lags
     }

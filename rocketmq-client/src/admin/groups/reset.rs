@@ -49,12 +49,14 @@ pub struct QueueReset {
 impl QueueReset {
     /// The number of messages that the group has finished and gets once more.
     pub fn repeated(&self) -> i64 {
-        self.committed.map_or(0, |committed| (committed.min(self.max_offset) - self.target).max(0))
+        self.committed
+            .map_or(0, |committed| committed.min(self.max_offset).saturating_sub(self.target).max(0))
     }
 
     /// The number of messages that the group has not finished and will never get.
     pub fn skipped(&self) -> i64 {
-        self.committed.map_or(0, |committed| (self.target - committed.max(self.min_offset)).max(0))
+        self.committed
+            .map_or(0, |committed| self.target.saturating_sub(committed.max(self.min_offset)).max(0))
     }
 }
 

@@ -93,6 +93,14 @@ impl MQConsumerInner {
         }
     }
 
+    /// Shuts down because nobody can poll any more.
+    pub(crate) fn end_unpolled(&self) {
+        self.life.stop_start();
+        if let Ok(running) = self.life.shut_down() {
+            self.begin_end(running, millis(self.option.shutdown_timeout()), None);
+        }
+    }
+
     /// Waits for the end of the consumer.
     pub(crate) async fn wait(&self) -> Result<(), MQClientError> {
         let running = self.life.was_started()?;

@@ -65,6 +65,9 @@ impl MQConsumerInner {
         {
             // Of two calls at once, the later tells of both.
             let mut wishes = self.wishes();
+            if wishes.assigned.is_some() {
+                return Err(invalid("subscribe", ASSIGN_OR_SUBSCRIBE));
+            }
             member.set_subscribed(subscribed);
             // At the end of a start, what the user wants may have changed again.
             if self.running().is_ok() {
@@ -147,13 +150,14 @@ impl MQConsumerInner {
 impl MQConsumerInner {
     pub(crate) fn assign(self: &Arc<Self>, queues: BTreeSet<MessageQueue>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let running = {
+            let (running, before) = {
                 let mut wishes = self.wishes();
                 if !wishes.subscriptions.is_empty() {
                     return Err(invalid("assign", ASSIGN_OR_SUBSCRIBE));
                 }
                 match self.running() {
-                    Ok(running) => running,
+                    // Before the await: a subscription that is made meanwhile is refused.
+                    Ok(running) => (running, wishes.assigned.replace(queues.clone())),
                     Err(MQClientError::NotStarted { .. }) => {
                         wishes.assigned = Some(queues);
                         return Ok(());
@@ -161,9 +165,12 @@ impl MQConsumerInner {
                     Err(error) => return Err(error),
                 }
             };
-            self.assign_now(running, &queues).await?;
-            self.wishes().assigned = Some(queues);
-            Ok(())
+            let done = self.assign_now(running, &queues).await;
+            let mut wishes = self.wishes();
+            if done.is_err() && wishes.assigned.as_ref() == Some(&queues) {
+                wishes.assigned = before;
+            }
+            done
         })
     }
 

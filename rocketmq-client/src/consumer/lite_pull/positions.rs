@@ -116,7 +116,7 @@ impl PullConsumerHandle {
     /// taken them.
     ///
     /// # Errors
-    /// `InvalidArgument` if a queue is not owned or lacks the offset: nothing is committed then. `FanOut` names each queue
+    /// `InvalidArgument` if a queue is not owned or ends before the offset: nothing is committed then. `FanOut` names each queue
     /// whose commit failed. Its commit is repeated in the next interval.
     pub async fn commit_offsets(
         &self,
@@ -142,9 +142,8 @@ impl PullConsumerHandle {
     ) -> Result<(), MQClientError> {
         let (member, owned) = self.owned(queue)?;
         let offset = choose(remote::ends(member, &owned.queue).await?)?;
-        // The queue may have gone on in another ownership meanwhile.
-        let (_, owned) = self.owned(queue)?;
-        member.seek_to(&owned, offset);
+        // The queue may have gone on in another ownership meanwhile, or to another member.
+        while !member.seek_to(&self.owned(queue)?.1, offset) {}
         Ok(())
     }
 
@@ -171,7 +170,7 @@ async fn commit_all(
     let commits = offsets.iter().map(|(owned, offset)| async move {
         let done = match unless_moved {
             true => remote::commit_position(member, owned, *offset).await,
-            false => remote::commit_exactly(member, owned, *offset).await,
+            false => remote::commit_exactly(member, owned, *offset, false).await,
         };
         let failed = done.err()?;
         Some(Failure::new(&owned.shown, failed))

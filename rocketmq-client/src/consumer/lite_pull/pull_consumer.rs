@@ -1,4 +1,5 @@
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use crate::model::MessageExt;
 /// [`commit`](PullConsumerHandle::commit). Processed messages are committed every `persist_offset_interval`, unless the option
 /// `auto_commit` is false. A message that was fetched or polled but not processed comes again after a crash.
 ///
-/// A consumer has one poller. Every other method is on its [`handle`](Self::handle) too, which other tasks may hold.
+/// A consumer has one poller. Every other method is on its [`handle`](Self::handle) too, which other tasks may hold. Dropping the
+/// consumer ends it: if handles are left, as a [`shutdown`](PullConsumerHandle::shutdown) does, and they answer `ShutDown`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -108,6 +110,15 @@ impl PullConsumer {
             if timeout_at(deadline, waiting).await.is_err() {
                 return Ok(Vec::new());
             }
+        }
+    }
+}
+
+/// Its handles would keep it in the group, with queues that nobody reads.
+impl Drop for PullConsumer {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.handle.polled) > 1 {
+            self.handle.inner.end_unpolled();
         }
     }
 }

@@ -224,12 +224,13 @@ impl Member {
 
     /// Tells the metrics how much is cached, and how many messages the brokers have beyond the finished ones.
     pub(crate) fn note_gauges(&self) {
-        let (mut count, mut lag) = (0, 0);
+        let (mut count, mut lag) = (0, 0_i64);
         for owned in self.queues.all() {
             let state = owned.lock();
             let Some(window) = &state.window else { continue };
             count += window.count() as u64;
-            lag += state.broker_max.map_or(0, |max| (max - window.lowest_unfinished()).max(0));
+            let behind = |max: i64| max.saturating_sub(window.lowest_unfinished()).max(0);
+            lag = state.broker_max.map_or(0, behind).saturating_add(lag);
         }
         self.recorder.looked(count, self.cached_bytes.load(Ordering::Relaxed), lag);
     }

@@ -213,42 +213,57 @@ pub(crate) async fn commit_position(
             return Err(overtaken(member, owned, position));
         }
     }
-    commit_exactly(member, owned, position).await
+    commit_exactly(member, owned, position, true).await
 }
 
 fn overtaken(member: &Member, owned: &OwnedQueue, offset: i64) -> MQClientError {
-    let reason = "another member of the group has committed the queue meanwhile, or has it now";
+    let is_moved = member.queues.get(&owned.queue).is_some_and(|now| now.generation != owned.generation);
+    let reason = match is_moved {
+        true => "a seek or a reset has moved the queue meanwhile",
+        false => "another member of the group has committed the queue meanwhile, or has it now",
+    };
     let (group, queue) = (member.events.group(), Box::new(owned.shown.clone()));
     MQClientError::NotSettled { group, queue, offset, reason }
 }
 
-/// Commits an offset that the user chose, and which may be lower than an earlier one. What fails is repeated in the next interval.
+/// Commits an offset that the user chose, and which may be lower than an earlier one. A `position` is that of the queue when the
+/// commit is sent: other tasks may have committed more meanwhile. What fails is repeated in the next interval.
 pub(crate) async fn commit_exactly(
     member: &Member,
     owned: &OwnedQueue,
     offset: i64,
+    is_position: bool,
 ) -> Result<(), MQClientError> {
     let Some(local) = &member.local else {
         let master = member.known_master(&owned.queue)?;
-        let commit = chosen(member, owned, offset).await?;
+        let commit = chosen(member, owned, offset, is_position).await?;
         let began = Instant::now();
         let done = send_to(member, &master, &commit).await;
         let took = (began.elapsed(), done.as_ref().err());
         otel::done(member.about(), Operation::Settle("commit"), &owned.shown, [], took);
         return done;
     };
-    let commit = chosen(member, owned, offset).await?;
+    let commit = chosen(member, owned, offset, is_position).await?;
     if local.store(member, [commit]).await { Ok(()) } else { Err(not_stored()) }
 }
 
 /// Takes the commit of an offset that the user chose, when no other commit of the queue is under way: brokers may carry out two in any
 /// order.
-async fn chosen(member: &Member, owned: &OwnedQueue, offset: i64) -> Result<Commit, MQClientError> {
+async fn chosen(
+    member: &Member,
+    owned: &OwnedQueue,
+    offset: i64,
+    is_position: bool,
+) -> Result<Commit, MQClientError> {
     loop {
-        if owned.lock().is_released() {
-            return Err(overtaken(member, owned, offset));
-        }
-        let chosen = member.commits().choose(&owned.queue, owned.generation, offset);
+        let position = {
+            let state = owned.lock();
+            let window = state.window.as_ref().filter(|_| !state.is_released());
+            window.map(|window| window.lowest_unfinished())
+        };
+        let Some(position) = position else { return Err(overtaken(member, owned, offset)) };
+        let to_send = if is_position { position } else { offset };
+        let chosen = member.commits().choose(&owned.queue, owned.generation, to_send);
         match chosen {
             Some(commit) => return Ok(commit),
             None => sleep(LOOK_AGAIN).await,

@@ -32,13 +32,13 @@ pub(super) struct Pulled {
     pub(super) one_by_one: bool,
 }
 
-/// Reads the records of a body that was pulled from the offset `asked`. What the subscription does not want is left out. With
-/// `alone`, the body is a single record, which ends before that offset.
+/// Reads the records of a body that was pulled from the offset `asked`, and that ends before the offset `end`. What the subscription
+/// does not want is left out. `alone`: the body is a single record.
 pub(super) fn decode(
     member: &Member,
     owned: &OwnedQueue,
-    asked: i64,
-    alone: Option<i64>,
+    (asked, end): (i64, Option<i64>),
+    alone: bool,
     body: KeptBody,
 ) -> Pulled {
     let mut pulled = Pulled { pinned: body.pinned() as u64, ..Pulled::default() };
@@ -46,6 +46,7 @@ pub(super) fn decode(
     let bytes = body.into_bytes();
     let answer = bytes.as_ptr_range();
     let queue = &owned.queue;
+    let alone = end.filter(|_| alone);
     let mut next = None;
     let (mut received, mut filtered) = (0, 0);
     let mut records = RecordDecoder::new(bytes.clone()).with_topic(owned.request.topic.clone());
@@ -54,7 +55,14 @@ pub(super) fn decode(
             Ok(()) => {
                 let Some(message) = pulled.messages.last_mut() else { break };
                 received += 1;
-                next = Some(message.queue_offset() + 1);
+                let offset = message.queue_offset();
+                if offset < 0 || end.is_some_and(|end| offset >= end) {
+                    // To believe it would pass what lies between.
+                    let place = next.unwrap_or(asked);
+                    tracing::warn!(%queue, offset, place, "a record is of another offset than its answer: it counts at its place");
+                    message.update_header(|header| header.queue_offset = place);
+                }
+                next = Some(message.queue_offset().saturating_add(1));
                 if !admit(member, owned, owned.subscribed.is_retry, message) {
                     filtered += 1;
                     pulled.messages.pop();

@@ -192,8 +192,8 @@ impl OnAnswer for PullCallback {
             Outcome::Answered(answered) => {
                 let Answered { code, remark, numbers, body, took } = *answered;
                 let pulled = if code == ResponseCode::SUCCESS {
-                    let alone = numbers.next_begin_offset.filter(|_| self.alone);
-                    let pulled = decode(&member, &self.owned, self.asked, alone, body);
+                    let range = (self.asked, numbers.next_begin_offset);
+                    let pulled = decode(&member, &self.owned, range, self.alone, body);
                     if otel::is_on() && !member.settings.polls && !pulled.messages.is_empty() {
                         let (pull, messages) = (Operation::Receive("pull"), &pulled.messages);
                         otel::done(member.about(), pull, &self.owned.shown, messages, (took, None));

@@ -97,7 +97,7 @@ impl ConsumerHealth {
 
     /// Messages that the brokers have and that are not committed, as far as it is known: the sum over all queues.
     pub fn lag(&self) -> i64 {
-        self.queues.iter().filter_map(QueueHealth::lag).sum()
+        self.queues.iter().filter_map(QueueHealth::lag).fold(0, i64::saturating_add)
     }
 }
 
@@ -154,7 +154,7 @@ impl QueueHealth {
 
     /// Messages that the broker has and that are not committed, if both offsets are known.
     pub fn lag(&self) -> Option<i64> {
-        Some((self.broker_max? - self.committed.or(self.lowest_unfinished)?).max(0))
+        Some(self.broker_max?.saturating_sub(self.committed.or(self.lowest_unfinished)?).max(0))
     }
 
     fn error_text(&self) -> String {
