@@ -132,6 +132,7 @@ pub(crate) async fn latency(name_server: &str, headers: SerializeType, load: Loa
 
 /// Sends each message when it is due, from a thread of its own: it wakes as often as Java's sender does, which timers of tokio, whose
 /// steps are milliseconds, cannot. Returns how many it sent.
+#[expect(clippy::disallowed_methods, reason = "the thread is its own")]
 fn send_at_rate(producer: &Producer, runtime: &Handle, load: Load, start: Instant, run: u64) -> u64 {
     let (began, end) = (Instant::now(), load.end());
     let mut sent = 0;
