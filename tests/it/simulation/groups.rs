@@ -17,7 +17,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::dice::Dice;
-use super::plan::Kind;
+use super::plan::Plan;
 use super::world::{Outcome, run};
 
 /// Seeds that found a defect: a start that ran out of time left a consumer that never rebalanced; a lock was renewed after it
@@ -44,9 +44,9 @@ const FOUND: [u64; 14] = [
     129_275_262_825_272,
 ];
 /// Seeds of each test.
-const SEEDS: u64 = 95;
-/// Seeds of each test of members that are polled, or that pop.
-const FEWER: u64 = 60;
+const SEEDS: u64 = 80;
+/// Seeds of each test of another room.
+pub(super) const FEWER: u64 = 60;
 /// The real time that a run takes is measured in milliseconds: a run that takes longer is in an endless loop.
 const STUCK: Duration = Duration::from_secs(120);
 
@@ -60,20 +60,33 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-fn command(kind: Kind, seed: u64) -> String {
-    let room = match kind {
-        Kind::Push => "groups",
-        Kind::Pull => "pulling",
-        Kind::Pop => "popping",
-    };
-    format!(
-        "SIMULATION_SEED={seed} cargo test --all-features --test it simulation::{room}::one_seed -- --nocapture"
-    )
+/// The runs of one room: what its seeds decide.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Suite {
+    pub(super) room: &'static str,
+    pub(super) plan: fn(u64) -> Plan,
+    /// Seeds of each test.
+    pub(super) seeds: u64,
+}
+
+const GROUPS: Suite = Suite { room: "groups", plan: Plan::new, seeds: SEEDS };
+
+impl Suite {
+    fn command(&self, seed: u64) -> String {
+        let Self { room, .. } = self;
+        format!(
+            "SIMULATION_SEED={seed} cargo test --all-features --test it simulation::{room}::one_seed -- --nocapture"
+        )
+    }
+
+    fn run(&self, seed: u64) -> Outcome {
+        run((self.plan)(seed))
+    }
 }
 
 /// The problems of a seed; a panic is one, too.
-fn problems(kind: Kind, seed: u64) -> Vec<String> {
-    match catch_unwind(AssertUnwindSafe(|| run(kind, seed))) {
+fn problems(suite: Suite, seed: u64) -> Vec<String> {
+    match catch_unwind(AssertUnwindSafe(|| suite.run(seed))) {
         Ok(Outcome { problems, .. }) => problems,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
@@ -90,7 +103,7 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    fn new(kind: Kind) -> Self {
+    fn new(suite: Suite) -> Self {
         let (alive, ended) = mpsc::channel::<()>();
         let seed = Arc::new(AtomicU64::new(0));
         let watched = seed.clone();
@@ -99,7 +112,7 @@ impl Watchdog {
             while ended.recv_timeout(STUCK) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let now = watched.load(Ordering::Relaxed);
                 if now == last {
-                    say(&format!("seed {now} does not end; it is repeated by\n{}", command(kind, now)));
+                    say(&format!("seed {now} does not end; it is repeated by\n{}", suite.command(now)));
                     std::process::exit(101);
                 }
                 last = now;
@@ -109,17 +122,17 @@ impl Watchdog {
     }
 }
 
-pub(super) fn run_all(kind: Kind, seeds: impl Iterator<Item = u64>) {
-    let (watchdog, mut report, mut failed) = (Watchdog::new(kind), String::new(), 0);
+pub(super) fn run_all(suite: Suite, seeds: impl Iterator<Item = u64>) {
+    let (watchdog, mut report, mut failed) = (Watchdog::new(suite), String::new(), 0);
     for seed in seeds {
         watchdog.seed.store(seed, Ordering::Relaxed);
-        let problems = problems(kind, seed);
+        let problems = problems(suite, seed);
         if !problems.is_empty() {
             failed += 1;
             say(&format!("seed {seed}: {} problems, the first: {}", problems.len(), problems[0]));
             if failed <= 5 {
                 let first = problems.iter().take(10).cloned().collect::<Vec<_>>().join("\n  ");
-                let _ = writeln!(report, "seed {seed}, repeated by\n{}\n  {first}", command(kind, seed));
+                let _ = writeln!(report, "seed {seed}, repeated by\n{}\n  {first}", suite.command(seed));
             }
         }
     }
@@ -127,33 +140,33 @@ pub(super) fn run_all(kind: Kind, seeds: impl Iterator<Item = u64>) {
 }
 
 /// One of four parts of the seeds that are the same each time.
-pub(super) fn fixed(kind: Kind, part: u64) {
-    let count = number("SIMULATION_SEEDS").unwrap_or(if kind == Kind::Push { SEEDS } else { FEWER });
+pub(super) fn fixed(suite: Suite, part: u64) {
+    let count = number("SIMULATION_SEEDS").unwrap_or(suite.seeds);
     let from = number("SIMULATION_FROM").unwrap_or(1) + part * count;
-    run_all(kind, from..from + count);
+    run_all(suite, from..from + count);
 }
 
 /// One of four parts of the new seeds.
-pub(super) fn fresh(kind: Kind, part: u64) {
-    let count = number("SIMULATION_SEEDS").unwrap_or(if kind == Kind::Push { SEEDS } else { FEWER });
+pub(super) fn fresh(suite: Suite, part: u64) {
+    let count = number("SIMULATION_SEEDS").unwrap_or(suite.seeds);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     let base = number("SIMULATION_BASE").unwrap_or(now.wrapping_add(part << 32));
     // Short numbers are easier to pass on.
     let mut dice = Dice::new(base);
     say(&format!("simulation: {count} new seeds from SIMULATION_BASE={base}"));
-    run_all(kind, (0..count).map(|_| dice.next() >> 16));
+    run_all(suite, (0..count).map(|_| dice.next() >> 16));
 }
 
 macro_rules! parts {
     ($($part:literal $fixed:ident $fresh:ident)+) => {$(
         #[test]
         fn $fixed() {
-            fixed(Kind::Push, $part);
+            fixed(GROUPS, $part);
         }
 
         #[test]
         fn $fresh() {
-            fresh(Kind::Push, $part);
+            fresh(GROUPS, $part);
         }
     )+};
 }
@@ -167,18 +180,18 @@ parts! {
 
 #[test]
 fn seeds_that_found_defects() {
-    run_all(Kind::Push, FOUND.into_iter());
+    run_all(GROUPS, FOUND.into_iter());
 }
 
 #[test]
 fn one_seed() {
-    one(Kind::Push);
+    one(GROUPS);
 }
 
 /// The run of `SIMULATION_SEED`.
-pub(super) fn one(kind: Kind) {
+pub(super) fn one(suite: Suite) {
     let chosen = number("SIMULATION_SEED");
-    let outcome = run(kind, chosen.unwrap_or(1));
+    let outcome = suite.run(chosen.unwrap_or(1));
     if chosen.is_some() {
         println!("{}", outcome.history);
         println!("healed after {:?}", outcome.healed);
@@ -188,39 +201,53 @@ pub(super) fn one(kind: Kind) {
 
 #[test]
 fn a_run_repeats_for_its_seed() {
-    for kind in [Kind::Push, Kind::Pull, Kind::Pop] {
-        for seed in 1..=if kind == Kind::Push { 8 } else { 4 } {
-            let (first, second) = (run(kind, seed).history, run(kind, seed).history);
-            for (number, (one, other)) in first.lines().zip(second.lines()).enumerate() {
-                assert_eq!(one, other, "line {number} of seed {seed}, {kind:?}");
-            }
-            assert_eq!(first.len(), second.len());
-        }
-        assert_ne!(run(kind, 1).history, run(kind, 2).history, "another seed is another run");
-    }
+    repeats(GROUPS, 8);
 }
 
-/// The tests of members of this kind.
+/// Each of so many seeds gives the same history twice.
+pub(super) fn repeats(suite: Suite, seeds: u64) {
+    for seed in 1..=seeds {
+        let (first, second) = (suite.run(seed).history, suite.run(seed).history);
+        for (number, (one, other)) in first.lines().zip(second.lines()).enumerate() {
+            assert_eq!(one, other, "line {number} of seed {seed}");
+        }
+        assert_eq!(first.len(), second.len());
+    }
+    assert_ne!(suite.run(1).history, suite.run(2).history, "another seed is another run");
+}
+
+/// The tests of a room whose seeds decide this plan.
 macro_rules! tests_of {
-    ($kind:expr) => {
+    ($room:literal, $plan:expr) => {
+        const SUITE: crate::simulation::groups::Suite = crate::simulation::groups::Suite {
+            room: $room,
+            plan: $plan,
+            seeds: crate::simulation::groups::FEWER,
+        };
+
         #[test]
         fn seeds_that_stay() {
-            crate::simulation::groups::fixed($kind, 0);
+            crate::simulation::groups::fixed(SUITE, 0);
         }
 
         #[test]
         fn seeds_that_are_new() {
-            crate::simulation::groups::fresh($kind, 0);
+            crate::simulation::groups::fresh(SUITE, 0);
         }
 
         #[test]
         fn seeds_that_found_defects() {
-            crate::simulation::groups::run_all($kind, FOUND.into_iter());
+            crate::simulation::groups::run_all(SUITE, FOUND.into_iter());
         }
 
         #[test]
         fn one_seed() {
-            crate::simulation::groups::one($kind);
+            crate::simulation::groups::one(SUITE);
+        }
+
+        #[test]
+        fn a_run_repeats_for_its_seed() {
+            crate::simulation::groups::repeats(SUITE, 3);
         }
     };
 }

@@ -4,7 +4,7 @@
 //! - `groups`: the tests of consumer groups, one run for each seed, and how to replay a seed
 //! - `plan`: what a seed decides: the cluster, the group, and what happens when
 //! - `world`: a run: cluster, network, producer, and its end; `steps`: what happens to it
-//! - `pulling`, `popping`: members that are polled, and members that pop; `seat`: a consumer of any kind
+//! - `pulling`, `popping`, `replicas`: members that are polled, that pop, and that read from slaves; `seat`: a consumer of any kind
 //! - `crew`: the consumers of a run; `listeners`: what their handlers do
 //! - `takeovers`: how long queues wait for another member
 //! - `trouble`: faults of servers and answers
@@ -23,6 +23,7 @@ mod plan;
 mod popping;
 mod producers;
 mod pulling;
+mod replicas;
 mod seat;
 mod steps;
 mod takeovers;

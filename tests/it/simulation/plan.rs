@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rocketmq::consumer::{ConsumeFromWhere, MessageSelector};
+use rocketmq_namesrv_mock::SlaveLag;
 
 use super::dice::Dice;
 use super::pulling::To;
@@ -83,6 +84,10 @@ pub(super) enum Step {
     Seek(usize, usize, To),
     /// An operator has the group pop, or pull.
     Switch(bool),
+    /// A broker sends readers to its slave, or back.
+    Suggest(usize, bool),
+    /// How far a slave lags behind from now on.
+    Lag(usize, SlaveLag),
 }
 
 #[derive(Debug, Clone)]
@@ -99,6 +104,8 @@ pub(super) struct Plan {
     pub(super) filter: Filter,
     pub(super) from: ConsumeFromWhere,
     pub(super) brokers: usize,
+    /// Of each broker.
+    pub(super) slaves: usize,
     pub(super) queues: u32,
     /// Members at the beginning.
     pub(super) members: usize,
@@ -120,14 +127,6 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(kind: Kind, seed: u64) -> Self {
-        match kind {
-            Kind::Push => Self::new(seed),
-            Kind::Pull => Self::pulling(seed),
-            Kind::Pop => Self::popping(seed),
-        }
-    }
-
     pub(super) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let dice = &mut dice;
@@ -150,6 +149,7 @@ impl Plan {
             filter: dice.pick(&[Filter::All, Filter::All, Filter::Tags, Filter::Sql]),
             from,
             brokers,
+            slaves: 0,
             queues: dice.range(1..=[8, 4, 2][brokers - 1]) as u32,
             members: dice.range(1..=3) as usize,
             concurrency: dice.pick(&[1, 1, 2, 4, 20]),

@@ -173,4 +173,4 @@ fn nothing_comes_again_after_its_success(kept: &Kept<'_>, problems: &mut Vec<Str
 /// handler began a message that another member was about to get; in order, messages went on behind one whose time was over.
 const FOUND: [u64; 3] = [71, 6603, 6907];
 
-super::groups::tests_of!(Kind::Pop);
+super::groups::tests_of!("popping", Plan::popping);

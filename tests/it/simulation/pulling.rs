@@ -147,4 +147,4 @@ impl World {
 /// together with another; an earlier offset was committed over a commit by hand whose answer was lost.
 const FOUND: [u64; 3] = [6254, 6842, 50848642430448];
 
-super::groups::tests_of!(Kind::Pull);
+super::groups::tests_of!("pulling", Plan::pulling);

@@ -98,6 +98,8 @@ impl World {
                 }
             }
             Step::Switch(pops) => _ = tasks.spawn(async move { world.switch(pops).await }),
+            Step::Suggest(broker, slave) => self.suggest(broker, slave),
+            Step::Lag(broker, lag) => self.lag(broker, lag),
         }
     }
 

@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 use rocketmq::conf::ProducerOption;
 use rocketmq::model::{Message, MessageQueue, mix_all};
 use rocketmq::producer::Producer;
-use rocketmq_namesrv_mock::{BrokerEvent, BrokerSnapshot, HistoryEntry, InMemoryNetwork, MockCluster};
+use rocketmq_namesrv_mock::{
+    BrokerEvent, BrokerSnapshot, HistoryEntry, InMemoryNetwork, MockCluster, SlaveLag,
+};
 use rocketmq_remoting::net::memory::seed_random;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -68,9 +70,9 @@ pub(super) fn topic_of(number: u32) -> &'static str {
     if number % 6 == 5 { OTHER } else { TOPIC }
 }
 
-/// Runs a seed.
-pub(super) fn run(kind: Kind, seed: u64) -> Outcome {
-    let plan = Arc::new(Plan::of(kind, seed));
+/// Carries out the plan of a seed.
+pub(super) fn run(plan: Plan) -> Outcome {
+    let (seed, plan) = (plan.seed, Arc::new(plan));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     // Tests that run at the same time may run one seed: each run has a directory of its own.
@@ -100,7 +102,7 @@ impl World {
         network.set_latency(Duration::from_millis(least)..=Duration::from_millis(most));
         let builder = MockCluster::builder().brokers(plan.brokers).network(network.clone());
         let builder = builder.history(1_000_000).captured_requests(0).enable_property_filter(true);
-        let cluster = builder.start().await.unwrap();
+        let cluster = builder.slaves(plan.slaves).slave_read(true).start().await.unwrap();
         cluster.create_topic(TOPIC, plan.queues).unwrap();
         cluster.create_topic(OTHER, 1).unwrap();
         Self {
@@ -137,6 +139,9 @@ impl World {
         starts.join_all().await;
         self.happen(&producer).await;
         self.cluster.clear_faults();
+        if self.plan.slaves > 0 {
+            (0..self.plan.brokers).for_each(|broker| self.lag(broker, SlaveLag::None));
+        }
         // What was begun ends: servers come back, starts succeed, lines are up.
         self.recover().await;
         self.log.note("the faults are over");
@@ -346,7 +351,8 @@ impl World {
         let queues = self.plan.all_queues() + 2 * self.plan.brokers;
         let queues = if self.plan.mode == Mode::Broadcast { queues * members } else { queues };
         // Held for 15 s, looked at every 5 s, heartbeats every 30 s, locks every 20 s; each offset once more.
-        let most = queues * 10 + members * self.plan.brokers * 4;
+        let servers = self.plan.brokers * (1 + self.plan.slaves);
+        let most = queues * 10 + members * servers * 4;
         // A lock of a member that died is asked for each second.
         let refused =
             |entry: &&HistoryEntry| matches!(entry.event, BrokerEvent::Locked { granted: false, .. });
@@ -354,7 +360,7 @@ impl World {
         // A connection that a fault broke may be replaced now: its member then joins anew, and asks for its locks again.
         let dialled =
             history.iter().filter(|entry| matches!(entry.event, BrokerEvent::Connected { .. })).count();
-        let most = most + dialled.min(members * self.plan.brokers) * (8 + 2 * queues);
+        let most = most + dialled.min(members * servers) * (8 + 2 * queues);
         // A message that was sent back twice, because its queue changed hands, comes once more: pulled, sent back, committed.
         let stored = history.iter().filter(|entry| matches!(entry.event, BrokerEvent::Stored { .. })).count();
         let most = most + 6 * stored;
