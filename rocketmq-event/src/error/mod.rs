@@ -9,4 +9,4 @@ mod shared;
 pub(crate) use publish_error::wait_before;
 pub use publish_error::{Outcome, PublishError, PublishErrorKind};
 pub use shared::SharedError;
-pub(crate) use shared::with_causes;
+pub(crate) use shared::{panic_text, with_causes};

@@ -267,3 +267,26 @@ async fn a_closed_bus_ends_the_relay_and_loses_nothing() {
     let report = relay.shutdown(SECOND).await;
     assert_eq!((report.published, report.waiting, report.ended), (0, Some(1), Some(error.reason)));
 }
+
+/// A publisher with a defect.
+struct Panics;
+
+#[async_trait]
+impl EventPublisher<OutboxEvent> for Panics {
+    async fn publish(&self, _: OutboxEvent) -> Result<Receipt, PublishError> {
+        panic!("out of order")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_panics_ends_the_relay_for_all_who_wait() {
+    let rows = Arc::new(MemoryOutbox::new());
+    rows.add(OutboxEvent::new(&Event::new(Row(1)), Format::Json).unwrap());
+    let relay = Relay::builder(rows.clone(), Arc::new(Panics)).start();
+    let error = relay.wait_until_empty().await.unwrap_err();
+    assert!(error.reason.contains("out of order"), "{error}");
+    assert_eq!(relay.health().ended, Some(error.reason.clone()));
+    let report = relay.shutdown(SECOND).await;
+    assert_eq!((report.published, report.interrupted, report.ended), (0, true, Some(error.reason)));
+    assert_eq!(rows.backlog().await.unwrap().count, 1, "the next relay finds the event");
+}

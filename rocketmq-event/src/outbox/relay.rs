@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -10,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pass::{Counts, Passes, Publisher, Trouble};
 use super::{Backlog, OutboxStore};
-use crate::error::wait_before;
+use crate::error::{panic_text, wait_before};
 
 /// For the last mark after the deadline of a shutdown.
 const GRACE: Duration = Duration::from_secs(1);
@@ -115,7 +117,7 @@ impl RelayReport {
     }
 }
 
-/// A relay ended by itself: the bus behind its publisher is closed.
+/// A relay ended by itself: the bus behind its publisher is closed, or its publisher or its table panicked.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the relay of the outbox ended: {reason}")]
 pub struct RelayError {
@@ -160,7 +162,7 @@ impl RelayBuilder {
             publisher: self.publisher,
         };
         let mut task = JoinSet::new();
-        task.spawn(live(passes, shared.clone(), self.interval));
+        task.spawn(run(passes, shared.clone(), self.interval));
         Relay { shared, task }
     }
 }
@@ -214,7 +216,6 @@ impl Relay {
         self.shared.stopping.cancel();
         match self.task.join_next().await {
             Some(Ok(report)) => report,
-            // A publisher or a store of the user panicked.
             Some(Err(error)) => gone(error.to_string()),
             None => gone("its task is gone".to_owned()),
         }
@@ -232,7 +233,18 @@ fn gone(reason: String) -> RelayReport {
     }
 }
 
-/// The task of a relay.
+/// The task of a relay. A panic of the user's publisher or table ends it, and is told to all who wait for it.
+async fn run(passes: Passes, shared: Arc<Shared>, interval: Duration) -> RelayReport {
+    let name = passes.name.clone();
+    let lived = AssertUnwindSafe(live(passes, shared.clone(), interval)).catch_unwind().await;
+    lived.unwrap_or_else(|panic| {
+        let reason = format!("its publisher or its table panicked: {}", panic_text(&*panic));
+        tracing::error!(outbox = %name, "the relay ends: {reason}");
+        shared.health.send_modify(|health| health.ended = Some(reason.clone()));
+        gone(reason)
+    })
+}
+
 async fn live(mut passes: Passes, shared: Arc<Shared>, interval: Duration) -> RelayReport {
     let (store, name) = (passes.store.clone(), passes.name.clone());
     let mut deadline = shared.deadline.subscribe();

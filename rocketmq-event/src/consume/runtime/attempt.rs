@@ -7,7 +7,7 @@ use super::Runtime;
 use crate::backend::Incoming;
 use crate::consume::handler::Handler;
 use crate::consume::{Context, Failure, Next, Verdict};
-use crate::error::with_causes;
+use crate::error::{panic_text, with_causes};
 use crate::event::FailureKind;
 
 /// Why an attempt failed, and what it asks for.
@@ -74,7 +74,6 @@ async fn caught(future: impl Future<Output = Result<(), Failure>>) -> Result<(),
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Failed {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
-    Failed::new(FailureKind::Panic, Verdict::ByPolicy, format!("the handler panicked: {text}"))
+    let reason = format!("the handler panicked: {}", panic_text(panic));
+    Failed::new(FailureKind::Panic, Verdict::ByPolicy, reason)
 }

@@ -55,20 +55,26 @@ impl Runtime {
         let Some(handler) = self.handlers.find(&incoming.envelope.name).cloned() else {
             return self.unmatched(&incoming).await;
         };
-        let mut before = Before::of(&incoming, &self.spec.group);
-        if before.failed + incoming.redeliveries > self.settings.policy.tries.max(1) {
-            let reason = format!(
-                "a member of the group ended while it handled the event, {} times",
-                incoming.redeliveries
-            );
+        let (mut before, deaths) = (Before::of(&incoming, &self.spec.group), incoming.redeliveries);
+        if deaths > 0 && before.failed + deaths > self.settings.policy.tries.max(1) {
+            let reason = format!("a member of the group ended while it handled the event, {deaths} times");
             let failed = Failed::new(FailureKind::Died, Verdict::Permanent, reason);
+            // The record counts the last of the deaths.
+            before.failed += deaths - 1;
             return self
                 .settle(&incoming, &before.record(&incoming, &failed, self.group()), Fate::DeadLetter)
                 .await;
         }
-        before.failed += incoming.redeliveries;
+        before.failed += deaths;
         loop {
-            let Ok(slot) = self.slots.acquire().await else { return };
+            // Deliveries that wait for a slot are given back when the consumer stops: no handler begins during a shutdown.
+            let slot = tokio::select! {
+                biased;
+                () = self.stopped() => return,
+                () = incoming.revoked.cancelled() => return,
+                slot = self.slots.acquire() => slot,
+            };
+            let Ok(slot) = slot else { return };
             let Err(failed) = self.try_once(&handler, &incoming, before.failed + 1).await else {
                 return self.done(&incoming).await;
             };
@@ -173,8 +179,10 @@ impl Runtime {
         match fate {
             Fate::Acknowledge | Fate::InPlace(_) => self.done(incoming).await,
             Fate::Drop => {
-                self.acknowledge(incoming).await;
-                self.tell(ConsumerEvent::Dropped { id, reason });
+                self.note_failure(record);
+                if self.acknowledge(incoming).await {
+                    self.tell(ConsumerEvent::Dropped { id, reason });
+                }
             }
             Fate::Later(delay) => {
                 let destination = Destination::Group { stream, group, delay };
