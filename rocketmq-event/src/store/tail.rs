@@ -36,7 +36,15 @@ impl<F: Fold> Tail<F> {
 
     /// Reads up to the end that the log has now. Returns that end.
     pub(super) async fn catch_up(&mut self) -> Result<Positions, LogError> {
-        let ends = self.open().await?.ends().await?;
+        let mut ends = self.open().await?.ends().await?;
+        let known = self.open().await?.positions();
+        let added = ends.0.iter().find(|(place, end)| **end > 0 && !known.0.contains_key(*place));
+        if let Some((place, _)) = added {
+            // The reader does not know the place: it would wait for the end of it for ever.
+            self.open_with(&place.clone()).await?;
+            let known = self.open().await?.positions();
+            ends.0.retain(|place, _| known.0.contains_key(place));
+        }
         while !self.open().await?.positions().have_reached(&ends) {
             self.step(None).await?;
         }
@@ -178,6 +186,38 @@ pub(super) async fn fetch(
                 let asked = Position { stream: log.clone(), place: place.clone(), offset: Some(offset) };
                 return Err(LogError::Truncated { asked, first: found.unwrap_or_default() }.into());
             }
+        }
+    }
+}
+
+#[cfg(all(test, feature = "rocketmq"))]
+mod tests {
+    use rocketmq_namesrv_mock::MockCluster;
+    use serde::{Deserialize, Serialize};
+
+    use crate::store::{EventStore, Expected};
+    use crate::{Bus, EventType};
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Opened;
+
+    impl EventType for Opened {
+        const NAMES: &'static [&'static str] = &["opened"];
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_open_reads_the_queues_that_its_topic_gets() {
+        let cluster = MockCluster::start().await.unwrap();
+        let bus = Bus::connect(&format!("rocketmq://{}", cluster.name_server_addr())).await.unwrap();
+        let store = EventStore::open(&bus, "accounts").await.unwrap();
+        assert_eq!(store.append("first", Expected::New, &[Opened]).await.unwrap(), 1);
+        cluster.create_topic("accounts", 64).unwrap();
+        let other = EventStore::open(&bus, "accounts").await.unwrap();
+        for number in 0..32 {
+            other.append(&number.to_string(), Expected::New, &[Opened]).await.unwrap();
+        }
+        for number in 0..32 {
+            assert_eq!(store.replay_events(&number.to_string()).await.unwrap().len(), 1, "{number}");
         }
     }
 }
