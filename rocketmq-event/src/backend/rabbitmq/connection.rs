@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::dead::{Dead, Readers};
-use super::link::Link;
+use super::link::{Link, answered};
 use super::log::Log;
 use super::member::Member;
 use super::publisher::Publisher;
@@ -113,16 +113,18 @@ impl Backend for RabbitMqBackend {
     async fn ensure(&self, destination: &Destination) -> Result<(), BackendError> {
         self.check_open()?;
         // The queues of a group are made by its members, who know what it wants, and by the publisher.
-        let channel = self.publishing.channel().await?;
-        topology::declare_stream(&channel, destination.stream()).await?;
-        // It did its work, whatever the broker says.
-        _ = channel.close(200, "done".into()).await;
-        Ok(())
+        answered(async {
+            let channel = self.publishing.channel().await?;
+            topology::declare_stream(&channel, destination.stream()).await?;
+            topology::close(channel).await;
+            Ok(())
+        })
+        .await
     }
 
     async fn ensure_log(&self, stream: &str) -> Result<(), BackendError> {
         self.check_open()?;
-        topology::declare_log(&self.publishing, stream).await
+        answered(topology::declare_log(&self.publishing, stream)).await
     }
 
     async fn publish(&self, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
@@ -135,7 +137,7 @@ impl Backend for RabbitMqBackend {
 
     async fn subscribe(&self, spec: SubscriptionSpec) -> Result<Box<dyn Source>, BackendError> {
         self.check_open()?;
-        topology::declare_group(&self.consuming, &spec, self.settings.delivery_limit).await?;
+        answered(topology::declare_group(&self.consuming, &spec, self.settings.delivery_limit)).await?;
         let (link, closing) = (self.consuming.clone(), self.closed.child_token());
         Ok(Box::new(Member::join(link, spec, closing, &self.tasks).await?))
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
@@ -11,7 +12,7 @@ use tokio::sync::RwLock;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::link::Link;
+use super::link::{Link, answered};
 use super::topology::{self, Queues};
 use super::wire;
 use crate::backend::tasks::Tasks;
@@ -47,10 +48,14 @@ impl Dead {
     ) -> Result<Self, BackendError> {
         drop(readers.write().await);
         let queues = Queues::new(stream, group);
-        topology::declare_dead(link, &queues).await?;
-        let channel = link.channel().await?;
         let queue = queues.dead();
-        let left = topology::count(&channel, &queue).await?;
+        let opening = async {
+            topology::declare_dead(link, &queues).await?;
+            let channel = link.channel().await?;
+            let left = topology::count(&channel, &queue).await?;
+            Ok((channel, left))
+        };
+        let (channel, left) = answered(opening).await?;
         let (stream, group) = (stream.to_owned(), group.to_owned());
         Ok(Self { channel: Some(channel), readers, tasks, queue, stream, group, left, out: HashMap::new() })
     }
@@ -98,7 +103,7 @@ impl Dead {
 #[async_trait]
 impl DeadQueue for Dead {
     async fn count(&mut self) -> Result<u64, BackendError> {
-        let waiting = topology::count(self.channel()?, &self.queue).await?;
+        let waiting = answered(topology::count(self.channel()?, &self.queue)).await?;
         Ok(u64::from(waiting) + self.out.len() as u64)
     }
 
@@ -106,8 +111,9 @@ impl DeadQueue for Dead {
         if self.left == 0 {
             return Ok(None);
         }
-        let got = self.channel()?.basic_get(topology::short(&self.queue)?, BasicGetOptions::default()).await;
-        let got = got.map_err(|error| BackendError::with_source("cannot read a dead letter", error))?;
+        let getting = self.channel()?.basic_get(topology::short(&self.queue)?, BasicGetOptions::default());
+        let failed = |error| BackendError::with_source("cannot read a dead letter", error);
+        let got = answered(getting.map(|got| got.map_err(failed))).await?;
         self.left -= 1;
         let Some(message) = got else {
             self.left = 0;
@@ -126,7 +132,7 @@ impl DeadQueue for Dead {
             return Err(BackendError::new("the channel is lost: RabbitMQ still has the dead letter"));
         }
         // The broker reads a channel in order: its answer says that it has read the acknowledgement.
-        topology::count(self.channel()?, &self.queue).await?;
+        answered(topology::count(self.channel()?, &self.queue)).await?;
         Ok(())
     }
 }

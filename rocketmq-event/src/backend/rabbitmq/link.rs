@@ -1,4 +1,5 @@
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use crate::backend::BackendError;
 
 /// TCP, handshake and login.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// RabbitMQ itself gives up a queue that does not answer after some seconds.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// A peer that is silent for twice as long is gone. In seconds.
 const HEARTBEAT: u16 = 10;
 
@@ -68,6 +71,15 @@ impl Link {
     fn place(&self) -> String {
         format!("{}:{}", self.uri.authority.host, self.uri.authority.port)
     }
+}
+
+/// Waits for the answer to requests, for a limited time: the library forgets a request that is made while the connection ends, and its
+/// future never resolves.
+pub(super) async fn answered<T>(
+    asking: impl Future<Output = Result<T, BackendError>>,
+) -> Result<T, BackendError> {
+    let late = || BackendError::new(format!("RabbitMQ did not answer for {ANSWERS_WITHIN:?}"));
+    timeout(ANSWERS_WITHIN, asking).await.unwrap_or_else(|_| Err(late()))
 }
 
 impl fmt::Debug for Link {

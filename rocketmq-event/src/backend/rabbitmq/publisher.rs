@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connection::MAX_BODY;
-use super::link::Link;
+use super::link::{Link, answered};
 use super::topology::{self, Queues, code};
 use super::wire;
 use crate::backend::steps::{STEPS, step};
@@ -160,8 +160,8 @@ impl Publisher {
                     Some(number) => {
                         let queue = queues.retry(STEPS[number]);
                         if !open.declared.contains(&queue) {
-                            let exists = topology::declare_retry(&self.link, &queues, STEPS[number]).await;
-                            if !exists.map_err(undeclared)? {
+                            let declaring = topology::declare_retry(&self.link, &queues, STEPS[number]);
+                            if !answered(declaring).await.map_err(undeclared)? {
                                 let what = format!("{stream} has no group {group}");
                                 return Err(PublishError::not_stored(PublishErrorKind::NoRoute, what));
                             }
@@ -176,7 +176,7 @@ impl Publisher {
                 let queues = Queues::new(stream, group);
                 let queue = queues.dead();
                 if !open.declared.contains(&queue) {
-                    topology::declare_dead(&self.link, &queues).await.map_err(undeclared)?;
+                    answered(topology::declare_dead(&self.link, &queues)).await.map_err(undeclared)?;
                     open.declared.insert(queue.clone());
                 }
                 ("", queue.clone().into(), queue.into())

@@ -11,10 +11,10 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::link::Link;
+use super::link::{Link, answered};
 use super::publisher::lost;
 use super::topology::{self, Queues, code};
 use super::wire;
@@ -22,8 +22,6 @@ use crate::backend::{BackendError, Incoming, Notice, SubscriptionSpec, Tag};
 use crate::error::{wait_before, with_causes};
 use crate::event::Position;
 
-/// RabbitMQ itself gives up a queue that does not answer after some seconds.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// A server that has just started elects the leaders of its queues.
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 const INTERNAL_ERROR: u16 = 541;
@@ -92,11 +90,9 @@ impl Subscription {
     }
 
     pub(super) async fn open(&self) -> Result<(Channel, Consumer), BackendError> {
-        let late = |_| BackendError::new(format!("RabbitMQ did not answer for {ANSWERS_WITHIN:?}"));
-        let channel = timeout(ANSWERS_WITHIN, self.link.channel()).await.map_err(late)??;
-        // The library forgets a request that is made while the connection ends: it would be awaited for ever.
+        let channel = answered(self.link.channel()).await?;
         let consumer = tokio::select! {
-            consumer = timeout(ANSWERS_WITHIN, self.consume(&channel)) => consumer.map_err(late)??,
+            consumer = answered(self.consume(&channel)) => consumer?,
             () = lost(&channel) => return Err(BackendError::new("the connection to RabbitMQ ended meanwhile")),
         };
         Ok((channel, consumer))
