@@ -22,6 +22,7 @@ use rocketmq_remoting::protocol::header::{
     SearchOffsetRequestHeader, SetMessageRequestModeRequest, ViewMessageRequestHeader,
 };
 use rocketmq_remoting::protocol::{CommandRef, RequestCode, RequestHeader, ResponseCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -64,8 +65,7 @@ impl Asking<'_> {
         address: &str,
         request: &SetMessageRequestModeRequestBody,
     ) -> Result<(), MQClientError> {
-        let body = encode_body(request).unwrap_or_default();
-        self.ask_with(address, &SetMessageRequestModeRequest, &body).await.map(drop)
+        self.ask_json(address, &SetMessageRequestModeRequest, request).await.map(drop)
     }
 
     /// Deletes a topic and its messages on one broker (215).
@@ -318,6 +318,17 @@ impl Asking<'_> {
             let operation = header.code().name().unwrap_or("request");
             MQClientError::from_remoting(address, error).during(operation)
         })
+    }
+
+    /// One request with a body of JSON to one server.
+    pub(super) async fn ask_json<H: RequestHeader>(
+        &self,
+        address: &str,
+        header: &H,
+        body: &impl Serialize,
+    ) -> Result<Reply<H::Response>, MQClientError> {
+        let body = encode_body(body).map_err(|error| MQClientError::argument("request", error))?;
+        self.ask_with(address, header, &body).await
     }
 
     /// Sends a request to one server whose answer is JSON.

@@ -6,7 +6,6 @@ use rocketmq_remoting::protocol::body::{
     BatchAckMessageRequestBody, CheckClientRequestBody, ConsumerConnection, ConsumerRunningInfo,
     GetConsumerListByGroupResponseBody, LockBatchRequestBody, LockBatchResponseBody, MessageQueueAssignment,
     QueryAssignmentRequestBody, QueryAssignmentResponseBody, UnlockBatchRequestBody, decode_body,
-    encode_body,
 };
 use rocketmq_remoting::protocol::header::{
     AckMessageRequestHeader, BatchAckMessageRequest, ChangeInvisibleTimeRequestHeader,
@@ -113,8 +112,7 @@ impl Asking<'_> {
         address: &str,
         request: &LockBatchRequestBody,
     ) -> Result<Vec<MessageQueue>, MQClientError> {
-        let body = encode_body(request).unwrap_or_default();
-        let reply = self.ask_with(address, &LockBatchMqRequestHeader {}, &body).await;
+        let reply = self.ask_json(address, &LockBatchMqRequestHeader {}, request).await;
         let reply = reply.map_err(|error| error.of_group(&request.consumer_group))?;
         let locked = decode_body::<LockBatchResponseBody>(&reply.body);
         Ok(locked.map_err(|error| MQClientError::bad_answer(address, error))?.lock_ok_mq_set)
@@ -126,8 +124,7 @@ impl Asking<'_> {
         address: &str,
         request: &UnlockBatchRequestBody,
     ) -> Result<(), MQClientError> {
-        let body = encode_body(request).unwrap_or_default();
-        let released = self.ask_with(address, &UnlockBatchMqRequestHeader {}, &body).await;
+        let released = self.ask_json(address, &UnlockBatchMqRequestHeader {}, request).await;
         released.map(drop).map_err(|error| error.of_group(&request.consumer_group))
     }
 
@@ -137,8 +134,7 @@ impl Asking<'_> {
         address: &str,
         request: &CheckClientRequestBody,
     ) -> Result<(), MQClientError> {
-        let body = encode_body(request).unwrap_or_default();
-        let checked = self.ask_with(address, &CheckClientConfigRequest, &body).await;
+        let checked = self.ask_json(address, &CheckClientConfigRequest, request).await;
         checked
             .map(drop)
             .map_err(|error| error.of_topic(&request.subscription_data.topic).of_group(&request.group))
@@ -151,8 +147,7 @@ impl Asking<'_> {
         address: &str,
         request: &QueryAssignmentRequestBody,
     ) -> Result<Option<Vec<MessageQueueAssignment>>, MQClientError> {
-        let body = encode_body(request).unwrap_or_default();
-        let reply = self.ask_with(address, &QueryAssignmentRequest, &body).await;
+        let reply = self.ask_json(address, &QueryAssignmentRequest, request).await;
         let reply =
             reply.map_err(|error| error.of_topic(&request.topic).of_group(&request.consumer_group))?;
         let assigned = decode_body::<QueryAssignmentResponseBody>(&reply.body);
@@ -174,8 +169,7 @@ impl Asking<'_> {
         address: &str,
         request: &BatchAckMessageRequestBody,
     ) -> Result<(), MQClientError> {
-        let body = encode_body(request).unwrap_or_default();
-        self.ask_with(address, &BatchAckMessageRequest, &body).await.map(drop)
+        self.ask_json(address, &BatchAckMessageRequest, request).await.map(drop)
     }
 
     /// Hides a popped message for a time from now on (200053).

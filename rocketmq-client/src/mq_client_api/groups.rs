@@ -3,7 +3,7 @@
 use rocketmq_common::MessageQueue;
 use rocketmq_remoting::protocol::body::{
     ConsumeMessageDirectlyResult, ConsumeStats, GroupList, ResetOffsetBody, SubscriptionGroupConfig,
-    SubscriptionGroupWrapper, TopicList, encode_body,
+    SubscriptionGroupWrapper, TopicList,
 };
 use rocketmq_remoting::protocol::header::{
     CloneGroupOffsetRequestHeader, ConsumeMessageDirectlyRequestHeader, DeleteSubscriptionGroupRequestHeader,
@@ -22,9 +22,8 @@ impl Asking<'_> {
         address: &str,
         config: &SubscriptionGroupConfig,
     ) -> Result<(), MQClientError> {
-        let body = encode_body(config).unwrap_or_default();
         let group = config.group_name.as_deref().unwrap_or_default();
-        let updated = self.ask_with(address, &UpdateSubscriptionGroupRequest, &body).await;
+        let updated = self.ask_json(address, &UpdateSubscriptionGroupRequest, config).await;
         updated.map(drop).map_err(|error| error.of_group(group))
     }
 
