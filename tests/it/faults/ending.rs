@@ -323,6 +323,26 @@ fn c23_while_messages_wait_for_another_try() {
 }
 
 #[test]
+fn c23_while_many_dead_letters_are_on_their_way_to_a_silent_broker() {
+    simulate(async {
+        let scene = Scene::new(|builder| builder).await;
+        scene.cluster.inject(Fault::on(RequestCode::CONSUMER_SEND_MSG_BACK, FaultAction::DropRequest));
+        scene.cluster.inject(Fault::on_sends(FaultAction::DropRequest).topic(mix_all::retry_topic(GROUP)));
+        scene.send(bodies("m", 40)).await;
+        let dead = |_, _| async { ConsumeOutcome::DeadLetter { reason: "no".to_owned() } };
+        let consumer = scene.member().listener(dead).start().await.unwrap();
+        let failed = || consumer.get_stats().unwrap().send_back_failure_count >= 40;
+        until("no broker takes them", failed).await;
+        // They are tried again after 5 s, some at a time, and the first requests are under way.
+        sleep(Duration::from_millis(5_500)).await;
+        let report = shut_down(&consumer).await;
+        assert!(report.is_clean() && report.took < Duration::from_secs(4), "{report:?}");
+        scene.cluster.clear_faults();
+        the_next_member_gets(&scene, 40).await;
+    });
+}
+
+#[test]
 fn c23_inside_a_listener_and_from_two_callers_at_once() {
     simulate(async {
         let scene = Scene::new(|builder| builder).await;

@@ -6,10 +6,10 @@ use tokio::time::Instant;
 use super::Pool;
 use super::concurrently::conclude;
 use super::desk::{Desk, Messages};
-use super::running::{context, give_back, poll_once, wait};
+use super::running::{context, poll_once, wait};
 use crate::consumer::listener::{BatchOutcome, BatchResult, CancelSource, ConsumeOutcome, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
-use crate::consumer::pull::settle;
+use crate::consumer::pull::{give_back, settle};
 
 /// Handles batches of messages, until the pool has another size.
 pub(super) async fn work(

@@ -6,10 +6,10 @@ use tokio::time::{Instant, timeout};
 
 use super::Pool;
 use super::desk::{Desk, Messages};
-use super::running::{Outcome, context, give_back, poll_once, wait};
+use super::running::{Outcome, context, poll_once, wait};
 use crate::consumer::listener::{CancelSource, ConsumeOutcome, ConsumeResult, Ended, Slot};
 use crate::consumer::member::{Member, OwnedQueue};
-use crate::consumer::pull::settle;
+use crate::consumer::pull::{give_back, settle};
 use crate::consumer::retry::{Failing, place, try_here_or_skip};
 
 /// The messages that a worker takes at once while its listener is quick.

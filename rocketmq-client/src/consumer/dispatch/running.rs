@@ -1,5 +1,4 @@
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -45,7 +44,7 @@ impl<T> Outcome<Result<T, ConsumeFailure>> {
     }
 }
 
-/// What a worker tells a handler besides its messages.
+/// The context of a handler, beside its messages.
 pub(super) fn context(
     member: &Member,
     owned: &OwnedQueue,
@@ -142,26 +141,4 @@ fn panicked(member: &Member, owned: &OwnedQueue, first: &MessageExt, text: &str)
         panic: text.into(),
     });
     format!("the listener panicked: {text}")
-}
-
-/// Puts messages back that were taken and not handled.
-pub(super) fn give_back(
-    member: &Arc<Member>,
-    owned: &Arc<OwnedQueue>,
-    messages: impl IntoIterator<Item = (i64, MessageExt)>,
-) {
-    let mut state = owned.lock();
-    if let Some(window) = &mut state.window {
-        for (offset, message) in messages {
-            // It is gone with the queue otherwise.
-            let _ = window.give_back(owned.generation, offset, message);
-        }
-    }
-    if state.gets_in_line() {
-        drop(state);
-        member.ready.push(owned.clone());
-    } else if state.is_released() && state.in_hand() == 0 {
-        drop(state);
-        owned.settled.notify_waiters();
-    }
 }

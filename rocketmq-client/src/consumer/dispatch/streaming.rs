@@ -2,9 +2,8 @@ use std::sync::Arc;
 
 use super::Pool;
 use super::concurrently::conclude;
-use super::running::give_back;
 use crate::consumer::member::Member;
-use crate::consumer::pull::settle;
+use crate::consumer::pull::{give_back, settle};
 use crate::consumer::stream::{Failed, Feed, Overdue, Settlement};
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 

@@ -25,4 +25,4 @@ pub(crate) use decode::{admit, apart, event_of, show_topic, stand_in_of};
 pub(crate) use flow::{FlowLimits, FlowLoad};
 pub(crate) use puller::{SLACK, pull, reset, send_held, tell, unreachable};
 pub(crate) use refusal::{Refusal, final_refusal};
-pub(crate) use settle::{settle, settle_one};
+pub(crate) use settle::{give_back, settle, settle_one};

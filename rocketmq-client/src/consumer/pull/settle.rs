@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rocketmq_common::MessageExt;
 use tokio::time::Instant;
 
 use super::{Throttle, pull};
@@ -51,6 +52,28 @@ fn settle_all(member: &Arc<Member>, owned: &Arc<OwnedQueue>, offsets: &[i64]) {
     }
     drop(state);
     wake_others(member, released);
+}
+
+/// Puts messages back that were taken and not handled.
+pub(crate) fn give_back(
+    member: &Arc<Member>,
+    owned: &Arc<OwnedQueue>,
+    messages: impl IntoIterator<Item = (i64, MessageExt)>,
+) {
+    let mut state = owned.lock();
+    if let Some(window) = &mut state.window {
+        for (offset, message) in messages {
+            // It is gone with the queue otherwise.
+            let _ = window.give_back(owned.generation, offset, message);
+        }
+    }
+    if state.gets_in_line() {
+        drop(state);
+        member.ready.push(owned.clone());
+    } else if state.is_released() && state.in_hand() == 0 {
+        drop(state);
+        owned.settled.notify_waiters();
+    }
 }
 
 /// Goes on with queues that wait for the budget of the consumer.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{RetryEvent, RetryLadder, RetryPlan, RetrySend, RetryStep, StepFailure};
 use crate::consumer::member::{Member, OwnedQueue, Parked};
 use crate::consumer::pop::{AT_ONCE, put_off};
-use crate::consumer::pull::settle;
+use crate::consumer::pull::{give_back, settle};
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 use crate::error::MQClientError;
 use crate::otel::{self, Operation};
@@ -189,20 +189,12 @@ pub(crate) async fn mind_parked(member: Arc<Member>) {
 
 async fn try_again(member: &Arc<Member>, parked: &Parked) {
     let Parked { owned, offset, message, dead, .. } = parked;
-    let Some(reason) = dead else {
-        let mut state = owned.lock();
-        let generation = owned.generation;
-        if let Some(window) = &mut state.window {
-            let _ = window.give_back(generation, *offset, MessageExt::clone(message));
-        }
-        if state.gets_in_line() {
-            drop(state);
-            member.ready.push(owned.clone());
-        }
-        return;
+    // The end of the ownership does not know messages that are on their way through this task.
+    let Some(reason) = dead.as_ref().filter(|_| !owned.lock().is_released()) else {
+        return give_back(member, owned, [(*offset, MessageExt::clone(message))]);
     };
     let failing = Failing { reason: reason.clone(), delay_level: None, dead_letter: true };
-    if !owned.lock().is_released() && place(member, owned, *offset, message, &failing).await {
+    if place(member, owned, *offset, message, &failing).await {
         settle(member, owned, &mut vec![*offset]);
     }
 }
