@@ -21,7 +21,7 @@ pub struct Bus {
     service: ByteString,
 }
 
-/// A bus cannot be connected, or does not do what it was asked to.
+/// A bus cannot be connected, or a request to its broker failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum BusError {
@@ -133,8 +133,8 @@ impl Bus {
         ConsumerBuilder::new(self.backend.clone(), stream.into(), group.into(), self.service.clone())
     }
 
-    /// The short form of [`consumer`](Self::consumer) for one handler that needs the payload alone: the defaults hold, and what the handler
-    /// fails at is tried again and becomes a dead letter at last.
+    /// The short form of [`consumer`](Self::consumer) for one handler that needs the payload alone. The defaults hold: an event whose
+    /// handler fails is tried again, and becomes a dead letter at last.
     ///
     /// ```
     /// # use rocketmq_event::{Bus, EventType};
@@ -176,7 +176,7 @@ impl Bus {
         self.consumer(stream, group).on(move |event: Event<T>, _| handler(event.data)).start().await
     }
 
-    /// Flushes what is to be sent, and closes all connections. Consumers that still run end. Calling it again does nothing.
+    /// Sends the events that wait to be sent, and closes all connections. Consumers that still run end. Calling it again does nothing.
     ///
     /// # Errors
     /// When something was left after ten seconds.

@@ -1,4 +1,4 @@
-//! Typed events over RocketMQ, RabbitMQ, Kafka or memory: one publisher, one consumer, the same outcomes.
+//! Typed events over RocketMQ, RabbitMQ, Kafka or memory: one publisher, one consumer, equal outcomes.
 //!
 //! ```
 //! use rocketmq_event::{Bus, Context, Event, EventType};
@@ -46,7 +46,7 @@
 //! | **bus** | a connection to one broker: [`Bus`] |
 //! | **stream** | where events go: RocketMQ topic, Kafka topic, RabbitMQ topic exchange |
 //! | **group** | who reads a stream together: its members share the events, each group gets all of them |
-//! | **outcome** | what became of a delivery: acknowledged, retried later, retried in place, dead-lettered, released |
+//! | **outcome** | the end of a delivery: acknowledged, retried later, retried in place, dead-lettered, released |
 //! | **policy** | tries, delays, order, concurrency: [`RetryPolicy`], [`Order`] |
 //!
 //! | to find | look in |

@@ -1,4 +1,4 @@
-//! What consumers ask of one broker, within a limit: members, offsets, locks, filters, messages given back.
+//! Requests of consumers to one broker, within a limit: members, offsets, locks, filters, messages given back.
 
 use bytes::Bytes;
 use rocketmq_common::MessageQueue;
@@ -20,7 +20,7 @@ use super::Asking;
 use crate::error::MQClientError;
 
 impl Asking<'_> {
-    /// The client ids of the members of a consumer group (38), as one broker knows them.
+    /// The client ids of the members of a consumer group that one broker knows (38).
     pub(crate) async fn consumer_ids(
         &self,
         address: &str,
@@ -31,7 +31,7 @@ impl Asking<'_> {
         Ok(found.consumer_id_list)
     }
 
-    /// The connections of the members of a consumer group, and the group's subscriptions (203), as one broker knows them.
+    /// The connections of the members of a consumer group that one broker knows, and the group's subscriptions (203).
     pub(crate) async fn consumer_connection(
         &self,
         address: &str,
@@ -106,7 +106,7 @@ impl Asking<'_> {
         Ok(stored.map_err(|error| error.of_topic(header.topic))?.header)
     }
 
-    /// Locks queues for a client (41). Returns those that it has now; the others belong to somebody else.
+    /// Locks queues for a client (41). Returns the queues whose locks the client has now; other clients hold the other locks.
     pub(crate) async fn lock_batch(
         &self,
         address: &str,
@@ -154,7 +154,7 @@ impl Asking<'_> {
         Ok(assigned.map_err(|error| MQClientError::bad_answer(address, error))?.message_queue_assignments)
     }
 
-    /// Acknowledges a popped message (200051). Brokers answer nothing else to one that they do not know any more.
+    /// Acknowledges a popped message (200051). A broker answers 0 even for a message that it does not know any more.
     pub(crate) async fn ack(
         &self,
         address: &str,

@@ -34,16 +34,16 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// The abilities of this broker. They do not change while the backend lives.
     fn abilities(&self) -> Abilities;
 
-    /// Creates what `destination` needs if it does not exist and the user allows that: the stream, or the queues of the group.
+    /// Creates the stream, or the queues of the group, that `destination` needs, if they do not exist and the user may create them.
     /// It is called before the first publish to a stream and before [`subscribe`](Self::subscribe), and does nothing when all is there.
     ///
     /// # Errors
     /// When the broker refuses or cannot be reached.
     async fn ensure(&self, destination: &Destination) -> Result<(), BackendError>;
 
-    /// Creates what [`log`](Self::log) reads, if it does not exist and the user allows that. What is created here keeps its messages for
-    /// ever, where that can be said for one stream alone. A broker whose streams keep no messages keeps in the log what is published from
-    /// then on. By default a stream is its log.
+    /// Creates the log that [`log`](Self::log) reads, if it does not exist and the user may create it. A log that is created here keeps its
+    /// messages for ever, where the broker has such a setting for one stream alone. A broker whose streams keep no messages keeps in the
+    /// log the messages that are published from then on. By default a stream is its log.
     ///
     /// # Errors
     /// When the broker refuses, keeps no logs, or cannot be reached.
@@ -98,19 +98,20 @@ pub trait Backend: Debug + Send + Sync + 'static {
 /// Dropping it leaves the group like [`close`](Self::close), without waiting for the broker: what is not settled is released.
 #[async_trait]
 pub trait Source: Debug + Send + Sync {
-    /// The next delivery. It waits until there is one, and returns `None` once the source is closed. Deliveries of one place come in its order. No more than
-    /// [`SubscriptionSpec::prefetch`] deliveries are out or held here unsettled; what waits in here belongs to the broker until it is returned.
+    /// Waits for the next delivery, and returns it; `None` once the source is closed. Deliveries of one place come in its order. No more
+    /// than [`SubscriptionSpec::prefetch`] deliveries are out or held here unsettled; a delivery that waits in here belongs to the broker
+    /// until it is returned.
     ///
-    /// The runtime does not call `next` while it is paused or has enough to do, perhaps for hours: the source has to keep its membership and its
-    /// connection alive by itself. Nothing is lost when the future is dropped.
+    /// The runtime does not call `next` while it is paused or has enough to do, perhaps for hours: the source has to keep its membership
+    /// and its connection alive by itself. Nothing is lost when the future is dropped.
     ///
     /// # Errors
     /// When the member cannot go on (the group was deleted, rights are gone): the consumer ends with this error. A lost
     /// connection is no error: `next` waits until it is back.
     async fn next(&self) -> Result<Option<Incoming>, BackendError>;
 
-    /// The delivery is done: it never comes again, not after a restart either. Deliveries are acknowledged in any order; one that is
-    /// not acknowledged comes again after a crash, whatever was acknowledged behind it.
+    /// The delivery is done: it never comes again, not after a restart either. Deliveries are acknowledged in any order; a delivery that
+    /// is not acknowledged comes again after a crash, whatever was acknowledged behind it.
     ///
     /// # Errors
     /// When the broker may not know it, so that the delivery may come again. For a delivery that this member does not own any longer
@@ -150,7 +151,7 @@ pub trait LogReader: Debug + Send {
     /// Reads this place alone from now on. The first messages may be older than the one at `offset`, which is not left out.
     ///
     /// # Errors
-    /// When the broker refuses or cannot be reached, or there is no such place.
+    /// When the broker refuses or cannot be reached, or the log does not have the place.
     async fn seek(&mut self, place: &str, offset: u64) -> Result<(), LogError>;
 
     /// The caller waits for a message of this place: a reader that asks one place after the other asks this place next.

@@ -64,7 +64,7 @@ pub struct Stored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
-    /// As the broker is configured: all that it does for any message was done.
+    /// The broker did all that its configuration asks for.
     AsConfigured,
     /// Stored, and less sure than the broker is configured: a flush or a replica is late.
     Weaker,
@@ -87,7 +87,7 @@ pub struct Incoming {
     pub body: Bytes,
     /// Where it was read.
     pub position: Position,
-    /// How often the broker has handed this copy out before without an acknowledgement, to members that died. 0 where the broker does not count it.
+    /// How often the broker has handed this copy out before, to members that died. 0 where the broker does not count deliveries.
     pub redeliveries: u32,
     /// Cancelled when this member does not own the delivery any longer: another may be handling it.
     pub revoked: CancellationToken,

@@ -50,13 +50,13 @@ impl Context {
         &self.0.group
     }
 
-    /// All that travelled beside the payload.
+    /// The attributes that travelled beside the payload.
     pub fn envelope(&self) -> &Envelope {
         &self.0.envelope
     }
 
     /// Resolves when the handler should end soon, without success: the deadline of a shutdown is near, or another member
-    /// owns the event.
+    /// owns the event. Dropping the future changes nothing.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
         self.0.cancelled.clone().cancelled_owned()
     }
@@ -81,7 +81,8 @@ impl Context {
         self.publish_event(stream, event)
     }
 
-    /// As [`publish`](Self::publish), with an envelope of your own: its id stays, and so do correlation, cause and trace where they are set.
+    /// Publishes an event with an envelope of your own, like [`publish`](Self::publish): its id stays, and so do correlation, cause and
+    /// trace where they are set.
     ///
     /// # Errors
     /// When the value cannot be written.

@@ -19,7 +19,7 @@ use crate::error::with_causes;
 /// assert!(parse("x").is_err());
 /// ```
 ///
-/// It is no [`Error`] itself, because it is made of any error; [`into_error`](Self::into_error) gives that back.
+/// It is no [`Error`] itself, because it is made of any error; [`into_error`](Self::into_error) gives that error back.
 pub struct Failure {
     error: Box<dyn Error + Send + Sync>,
     verdict: Verdict,

@@ -15,18 +15,18 @@ pub struct RetryPolicy {
     pub tries: u32,
     /// The delay before the second try, the third, and so on; the last repeats. Empty: no delay.
     pub delays: Vec<Duration>,
-    /// Whether others go on meanwhile.
+    /// Whether other events go on meanwhile.
     pub mode: RetryMode,
     /// After the last try.
     pub then: Then,
 }
 
-/// Whether others go on while an event waits for its next try.
+/// Whether other events go on while an event waits for its next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RetryMode {
     /// The broker keeps the event until its time comes. Everything else goes on: the order is lost.
     Later,
-    /// The event stays in hand. What is ordered behind it waits: with [`Order::ByKey`] the events of its key, else one of the
+    /// The event stays in hand. Events that are ordered behind it wait: with [`Order::ByKey`] the events of its key, else one of the
     /// consumer's handlers, which is everything with a concurrency of 1.
     InPlace,
 }

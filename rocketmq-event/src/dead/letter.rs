@@ -10,7 +10,7 @@ use crate::event::{Envelope, FailureKind, FailureRecord, Position};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeadLetter {
-    /// The attributes beside the payload, as its publisher wrote them.
+    /// The attributes that the publisher wrote beside the payload.
     pub envelope: Envelope,
     /// The payload, byte for byte.
     pub body: Bytes,
@@ -34,7 +34,7 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// A message that the broker itself put there has no record: what can be known of it is where it lies.
+    /// A message that the broker itself put there has no record: only its place is known.
     pub(super) fn of(incoming: Incoming, group: &ByteString) -> Self {
         let Incoming { tag, mut envelope, body, position, .. } = incoming;
         let record = envelope.failure.take().map_or_else(

@@ -64,13 +64,13 @@ impl DeadLetters {
 
     /// Puts up to `limit` dead letters back that `which` chooses, to this group alone: other groups of the stream never see them. Their
     /// attempts are counted anew; [`DeadLetter::replays`] counts how often they were put back, so that `which` can leave out
-    /// what failed again. Dead letters that come meanwhile are not looked at.
+    /// letters that failed again. Dead letters that come meanwhile are not looked at.
     ///
     /// A letter is taken away after the group has its event. When the future is dropped, or the process ends, between the two, the event
     /// can be put back a second time.
     ///
     /// # Errors
-    /// When the broker refuses or cannot be reached. What was put back until then stays put back.
+    /// When the broker refuses or cannot be reached. Letters that were put back until then stay put back.
     pub async fn replay(
         &self,
         mut which: impl FnMut(&DeadLetter) -> bool,

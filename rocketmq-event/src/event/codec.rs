@@ -28,7 +28,7 @@ impl Format {
         }
     }
 
-    /// The format of a content type; parameters such as `charset` and the case of letters do not matter. `None`: unknown.
+    /// The format of a content type; parameters (`charset`) and the case of letters do not matter. `None`: unknown.
     pub fn of_content_type(content_type: &str) -> Option<Self> {
         let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match media.as_str() {

@@ -87,7 +87,7 @@ impl Value {
     }
 }
 
-/// What a [`Relay`](super::Relay) publishes through. The id of the event stays.
+/// A [`Relay`](super::Relay) publishes through it. The id of the event stays.
 #[async_trait]
 impl EventPublisher<OutboxEvent> for MessageProducer {
     async fn publish(&self, event: OutboxEvent) -> Result<Receipt, PublishError> {

@@ -10,7 +10,7 @@ use super::{OutboxError, OutboxEvent, OutboxStore};
 use crate::error::{Outcome, PublishError, PublishErrorKind, with_causes};
 use crate::publish::EventPublisher;
 
-/// After as many pages of which nothing came through, the broker counts as away, and the rest waits for the next pass.
+/// After this number of pages of which no event came through, the broker counts as away, and the rest waits for the next pass.
 const HOPELESS: u32 = 4;
 
 /// The parts of a relay that passes share.
@@ -167,7 +167,7 @@ async fn step(publisher: &Publisher, mut lane: Lane, stopping: &CancellationToke
     Some((sequence, key, sent, lane))
 }
 
-/// Whether an event that is not published has to be tried again: all that the broker may have, or may take later. A route can still come.
+/// Judges an event that is not published: it is tried again if the broker may have it, or may take it later. A route can still come.
 fn judged(error: &PublishError) -> Sent {
     let reason = with_causes(error);
     let never = [PublishErrorKind::TooLarge, PublishErrorKind::Encode, PublishErrorKind::Invalid];

@@ -174,7 +174,7 @@ impl Relay {
         RelayBuilder { name, store, publisher, interval, at_a_time: 100 }
     }
 
-    /// Has the relay look at the table now. Call it after a transaction is committed; without it the event waits for the
+    /// Lets the relay look at the table now. Call it after a transaction is committed; without it the event waits for the
     /// interval. It does not shorten a wait after a failure.
     pub fn wake(&self) {
         self.shared.wake.notify_one();

@@ -6,8 +6,8 @@ use super::StoreError;
 use super::record::{Claim, Mark};
 use crate::backend::Positions;
 
-/// Which records of a log count, and what versions their events have. It follows from the records and their order alone, so that all
-/// readers come to the same ledger.
+/// The records of a log that count, and the versions of their events. The ledger follows from the records and their order alone: all
+/// readers come to equal ledgers.
 ///
 /// It takes some 50 bytes for each append, and some 150 for each aggregate.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Append {
     }
 }
 
-/// What became of a record.
+/// The verdict on a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It counts, or another copy of it does: the version of its last event.

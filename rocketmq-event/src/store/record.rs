@@ -11,9 +11,9 @@ use crate::event::{Attributes, Envelope, Prefixes};
 /// The version that an aggregate must have for an append to count. The version of an aggregate is the number of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expected {
-    /// Any version: the events follow those that the aggregate has.
+    /// Any version: the events follow the events that the aggregate has.
     Any,
-    /// The aggregate has no event yet. The same as `Version(0)`.
+    /// The aggregate has no event yet. Equal to `Version(0)`.
     New,
     /// The version that the writer has read.
     Version(u64),
@@ -37,7 +37,7 @@ const ANY: &str = "any";
 /// The name and the content type of a record with several events, so that they count together or not at all.
 const SEVERAL: &str = "rocketmq-event.append";
 const SEVERAL_TYPE: &str = "application/x-rocketmq-event-append";
-/// The first byte of such a record's body.
+/// The first byte of the body of a record with several events.
 const FORMAT: u8 = 1;
 const NAMES: Attributes = Attributes(Prefixes {
     attribute: "ce_",

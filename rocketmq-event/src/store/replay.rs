@@ -21,7 +21,7 @@ pub struct Recorded<T> {
     pub event: Event<T>,
     /// The aggregate that it belongs to.
     pub aggregate: ByteString,
-    /// The number of the event among those of its aggregate, from 1 on.
+    /// The number of the event within its aggregate, from 1 on.
     pub version: u64,
     /// Where its append lies.
     pub position: Position,
@@ -30,8 +30,8 @@ pub struct Recorded<T> {
 }
 
 impl<T> Recorded<T> {
-    /// Notes that the event is handled: [`read_all`](EventStore::read_all) from `positions` goes on behind it. Positions are those of
-    /// appends: from positions within an append of several events, all of these come again.
+    /// Notes that the event is handled: [`read_all`](EventStore::read_all) from `positions` goes on behind it. A position names an
+    /// append: from a position within an append of several events, all events of the append come again.
     pub fn pass(&self, positions: &mut Positions) {
         if let Some(offset) = self.position.offset {
             positions.0.insert(self.position.place.clone(), if self.is_last { offset + 1 } else { offset });
@@ -74,8 +74,8 @@ impl<E: EventType> EventStore<E> {
         self.read(aggregate, 1).map_ok(|recorded| recorded.event.data).try_collect().await
     }
 
-    /// The events of all aggregates from these positions on, up to the last that is there now. Those of one aggregate come in the order of
-    /// their versions; those of one place in the order of its log. [`Recorded::pass`] keeps positions, from which a later call goes on.
+    /// The events of all aggregates from these positions on, up to the last that is there now. Events of one aggregate come in the order of
+    /// their versions; events of one place come in the order of its log. [`Recorded::pass`] keeps positions, from which a later call goes on.
     ///
     /// The stream ends after an error, except after [`StoreError::Decode`], behind which it goes on.
     pub fn read_all(

@@ -34,7 +34,7 @@ pub trait SnapshotStore: std::fmt::Debug + Send + Sync + 'static {
     /// When the store cannot be asked.
     async fn load(&self, stream: &str, aggregate: &str) -> Result<Option<Snapshot>, StoreError>;
 
-    /// Keeps a snapshot, in place of those before.
+    /// Keeps a snapshot, in place of earlier snapshots of the aggregate.
     ///
     /// # Errors
     /// When it may not be kept.

@@ -21,7 +21,7 @@ pub(super) trait Fold: Send {
     fn record(&mut self, record: &Incoming);
 }
 
-/// Reads a log from its beginning on, as far as a caller wants to know it.
+/// Reads a log from its beginning on, up to the place that a caller asks for.
 pub(super) struct Tail<F> {
     backend: Arc<dyn Backend>,
     log: ByteString,

@@ -118,7 +118,7 @@ impl Harness {
         self.next().await
     }
 
-    /// Delivers bytes under the name of an event, as another publisher may send them.
+    /// Delivers bytes under the name of an event, like a message of another publisher.
     ///
     /// # Errors
     /// When the broker in memory refuses them.

@@ -20,14 +20,14 @@ const GONE_AFTER: Duration = Duration::from_secs(120);
 /// How many tables of a broker are remembered.
 const TABLES: usize = 64;
 
-/// What a member knows of the other members of its group, and what it has told its user.
+/// The knowledge of a member about the other members of its group, and the differences that it has told its user.
 ///
 /// A broker keeps one subscription for each topic of a group: that with the highest version. It answers that table (203), and
 /// not who wants what. So the member with the highest version sees nothing strange there: each member is asked itself (307).
 /// It is asked again when a broker has a table that was not seen since the members changed.
 #[derive(Debug, Default)]
 pub(crate) struct Agreement {
-    /// What each other member subscribes to, or how often it did not answer.
+    /// The subscriptions of each other member, or how often it did not answer.
     members: BTreeMap<String, Result<Vec<SubscriptionData>, u8>>,
     tables: BTreeSet<u64>,
     /// When each difference was last seen.
@@ -119,7 +119,7 @@ impl Agreement {
     }
 }
 
-/// What differs, and whether the other subscription is the newer one.
+/// The differences, each with whether the other subscription is newer.
 fn compare<'a>(
     ours: &[Arc<Subscribed>],
     theirs: impl IntoIterator<Item = &'a SubscriptionData>,

@@ -14,7 +14,7 @@ use crate::waiting;
 
 /// Two looks begin at least this long apart: members that differ cause a rebalance with each heartbeat.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
-/// Answers that say nothing of permissions: nobody of the group is online, the broker is busy.
+/// Answers that say nothing of permissions: no member of the group is online, or the broker is busy.
 const PASSING: [ResponseCode; 3] =
     [ResponseCode::CONSUMER_NOT_ONLINE, ResponseCode::SYSTEM_BUSY, ResponseCode::FLOW_CONTROL];
 
@@ -89,7 +89,7 @@ async fn namesake(
     Some((count > 1).then_some(ConsumerEvent::DuplicateClientId { group, client_id, broker, addresses }))
 }
 
-/// What another member subscribes to, asked for by a broker that knows it.
+/// The subscriptions of another member, which a broker asks for them.
 async fn ask_member(
     member: &Member,
     answers: &[(&Arc<str>, ConsumerConnection)],
@@ -118,7 +118,7 @@ fn brokers(member: &Member) -> BTreeSet<Arc<str>> {
     chosen.collect()
 }
 
-/// What a broker knows of the group, once it knows what this member wants.
+/// The members and subscriptions that a broker knows, once it knows the subscriptions of this member.
 async fn ask(member: &Member, broker: &Arc<str>) -> Result<ConsumerConnection, MQClientError> {
     let api = member.instance.api();
     member.instance.reach(broker, Instant::now() + api.timeout()).await?;

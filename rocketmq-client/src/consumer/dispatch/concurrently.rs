@@ -138,7 +138,7 @@ async fn conclude_aside(
     }
 }
 
-/// What an outcome means for a message. True: the message is finished.
+/// Carries out the outcome of a message. True: the message is finished.
 pub(super) async fn conclude(
     member: &Arc<Member>,
     owned: &Arc<OwnedQueue>,

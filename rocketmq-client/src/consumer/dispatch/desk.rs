@@ -12,7 +12,7 @@ use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 /// handler blocks its thread.
 const LATE: Duration = Duration::from_secs(1);
 
-/// What a worker works on, so that others can see when its handler blocks the thread.
+/// The work of a worker, on view: others see when its handler blocks the thread.
 #[derive(Debug, Default)]
 pub(super) struct Desk(Mutex<OnDesk>);
 
@@ -33,7 +33,7 @@ struct Work {
     told: Told,
 }
 
-/// What the handler was given.
+/// The messages of a handler.
 #[derive(Debug, Clone)]
 pub(super) enum Messages {
     One(Arc<MessageExt>),
@@ -111,7 +111,7 @@ impl Desk {
     }
 }
 
-/// What is to be told of a handler that has not ended.
+/// The event to tell of a handler that has not ended.
 fn judge(now: Instant, began: Instant, timeout: Duration, grace: Duration) -> Told {
     let run = now.saturating_duration_since(began).saturating_sub(LATE);
     if run > timeout.saturating_add(grace) {

@@ -131,7 +131,7 @@ impl Worker {
         }
     }
 
-    /// Whether the message and those done before it may be committed.
+    /// Whether the message and the messages done before it may be committed.
     async fn handle_one(
         &mut self,
         owned: &Arc<OwnedQueue>,

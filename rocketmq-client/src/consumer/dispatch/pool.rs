@@ -25,7 +25,7 @@ pub(crate) struct Pool {
     changed: Notify,
 }
 
-/// What the workers hand messages to.
+/// The receiver of messages from the workers.
 #[derive(Debug, Clone)]
 pub(crate) enum Receiver {
     Listener(Listener),
@@ -124,7 +124,7 @@ impl Pool {
         self.unless_too_many(index, || self.member.ready.next()).await
     }
 
-    /// What a worker waits for next; `None` ends the worker.
+    /// Waits for the next work of a worker; `None` ends the worker.
     pub(super) async fn unless_too_many<F: Future>(
         &self,
         index: usize,

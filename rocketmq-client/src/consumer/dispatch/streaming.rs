@@ -7,7 +7,7 @@ use crate::consumer::pull::{give_back, settle};
 use crate::consumer::stream::{Failed, Feed, Overdue, Settlement};
 use crate::consumer::watch::{ConsumerEvent, MessageIdentity};
 
-/// Sees deliveries through that have not succeeded, until the pool has another size. Those that succeed need no worker.
+/// Sees deliveries through that have not succeeded, until the pool has another size. Deliveries that succeed need no worker.
 pub(super) async fn work(pool: Arc<Pool>, index: usize, feed: Arc<Feed>) {
     while let Some(failed) = pool.unless_too_many(index, || feed.next_failed()).await {
         see_through(&pool.member, &feed, failed).await;
@@ -38,7 +38,7 @@ async fn see_through(member: &Arc<Member>, feed: &Feed, failed: Failed) {
     }
 }
 
-/// When the task ends, what readers say comes too late.
+/// When the task ends, the verdicts of readers come too late.
 struct Minding(Arc<Feed>);
 
 impl Drop for Minding {

@@ -1,4 +1,4 @@
-//! What brokers ask of a consumer. Java: `ClientRemotingProcessor`.
+//! Requests of brokers to a consumer. Java: `ClientRemotingProcessor`.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -29,7 +29,7 @@ const CODES: [RequestCode; 5] = [
 #[derive(Debug)]
 struct Notices {
     member: Weak<Member>,
-    /// `None`: nobody reads the messages.
+    /// `None`: neither a listener nor a stream reads the messages.
     pool: Option<Weak<Pool>>,
 }
 
@@ -94,7 +94,7 @@ async fn answer(
     body.map_err(|error| with_causes(&error))
 }
 
-/// What answers brokers for a consumer.
+/// The handlers that answer brokers for a consumer.
 pub(crate) fn handlers(
     member: &Arc<Member>,
     pool: Option<&Arc<Pool>>,

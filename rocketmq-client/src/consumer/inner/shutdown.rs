@@ -17,7 +17,7 @@ use crate::factory::Membership;
 use crate::producer::Tracer;
 use crate::waiting;
 
-/// What is kept of the time for commits, and for goodbyes, while handlers end.
+/// The part of the time that is kept for commits and for goodbyes while handlers end.
 const AT_THE_END: Duration = Duration::from_secs(2);
 /// The time of the last steps when no other is left.
 const LEAST: Duration = Duration::from_millis(100);
@@ -52,7 +52,7 @@ impl MQConsumerInner {
         self.shutdown(millis(self.option.shutdown_timeout()))
     }
 
-    /// Shuts down in a task of its own, so that a caller that goes away, such as a handler, interrupts nothing.
+    /// Shuts down in a task of its own: a caller that goes away, for example a handler, interrupts nothing.
     pub(crate) fn shutdown(self: &Arc<Self>, limit: Duration) -> BoxFuture<'_, ConsumerShutdownReport> {
         let limit = limit.min(LONGEST);
         Box::pin(async move {
@@ -129,7 +129,7 @@ impl MQConsumerInner {
     }
 }
 
-/// What a shutdown works with.
+/// The parts of a consumer that a shutdown works with.
 struct Ending {
     member: Arc<Member>,
     membership: Arc<Membership>,
@@ -190,7 +190,7 @@ impl Ending {
     }
 }
 
-/// What can be said of a shutdown that did not come to its end.
+/// The report of a shutdown that did not come to its end.
 fn unknown(member: &Member, began: Instant) -> ConsumerShutdownReport {
     let mut report = ConsumerShutdownReport::default();
     for owned in member.queues.all() {

@@ -295,7 +295,7 @@ impl Member {
         Ok(())
     }
 
-    /// Makes sure that all servers of a topic know this member, as far as they answer.
+    /// Makes sure that each server of a topic that answers knows this member.
     pub(crate) async fn reach_servers(&self, topic: &str, deadline: Instant) {
         let Some(view) = self.view(topic) else { return };
         let limit = deadline.min(Instant::now() + self.instance.api().timeout());

@@ -158,7 +158,7 @@ impl Watchman {
     }
 }
 
-/// What a look at a queue shows, and the end of the queue; `None` while its position is unknown.
+/// The finding of a look at a queue, and the end of the queue; `None` while its position is unknown.
 fn glance(
     member: &Member,
     owned: &OwnedQueue,

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::CancelToken;
 use crate::model::MessageQueue;
 
-/// What a listener is told besides the message. Java: `ConsumeConcurrentlyContext`, `ConsumeOrderlyContext`.
+/// The circumstances of a message, for its listener. Java: `ConsumeConcurrentlyContext`, `ConsumeOrderlyContext`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 #[doc(alias("ConsumeConcurrentlyContext", "ConsumeOrderlyContext"))]

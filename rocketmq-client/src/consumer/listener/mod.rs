@@ -1,4 +1,4 @@
-//! What handles messages.
+//! Listeners: what they are given, and what they return.
 //!
 //! - `outcome`: what a listener returns, and what converts into it
 //! - `context`: what a listener is told besides the message

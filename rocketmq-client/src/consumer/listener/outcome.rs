@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::with_causes;
 
-/// What becomes of a message that a concurrent listener has seen. Java: `ConsumeConcurrentlyStatus`.
+/// The outcome of a message that a concurrent listener has seen. Java: `ConsumeConcurrentlyStatus`.
 ///
 /// ```
 /// use rocketmq_client::consumer::{ConsumeFailure, ConsumeOutcome};
@@ -40,7 +40,7 @@ pub enum ConsumeOutcome {
     },
 }
 
-/// What becomes of the queue of a message that an orderly listener has seen. Java: `ConsumeOrderlyStatus`.
+/// The outcome for the queue of a message that an orderly listener has seen. Java: `ConsumeOrderlyStatus`.
 ///
 /// With the option `auto_commit` set to false the listener decides what is committed, for example at the end of each
 /// transaction of a database. A failure (an error, a panic, `SuspendCurrentQueueAMoment`) then repeats its own message, and
@@ -80,7 +80,7 @@ pub enum OrderlyOutcome {
     Rollback,
 }
 
-/// What becomes of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[doc(alias = "ackIndex")]
 pub enum BatchOutcome {
@@ -175,15 +175,15 @@ impl fmt::Debug for ConsumeFailure {
     }
 }
 
-/// What a concurrent listener returns; an error means [`Later`](ConsumeOutcome::Later).
+/// The result of a concurrent listener; an error means [`Later`](ConsumeOutcome::Later).
 pub type ConsumeResult = Result<ConsumeOutcome, ConsumeFailure>;
-/// What an orderly listener returns; an error means
+/// The result of an orderly listener; an error means
 /// [`SuspendCurrentQueueAMoment`](OrderlyOutcome::SuspendCurrentQueueAMoment).
 pub type OrderlyResult = Result<OrderlyOutcome, ConsumeFailure>;
-/// What a batch listener returns; an error means that all messages come again later.
+/// The result of a batch listener; an error means that all messages come again later.
 pub type BatchResult = Result<BatchOutcome, ConsumeFailure>;
 
-/// What a listener may return: nothing, an outcome, or a result of either with a [`ConsumeFailure`].
+/// A value that a listener may return: nothing, an outcome, or a result of either with a [`ConsumeFailure`].
 ///
 /// It has no implementation outside this crate.
 pub trait IntoOutcome<O>: sealed::Sealed {

@@ -77,7 +77,7 @@ pub(crate) enum Ended<R> {
     Panicked(String),
 }
 
-/// What a [`Slot`] does.
+/// The duties of a [`Slot`].
 pub(crate) trait Run<M, R>: Send {
     /// Calls the listener. What ran before is dropped.
     fn start(&mut self, messages: M, context: ConsumeContext);
@@ -137,7 +137,7 @@ where
             Ok(Poll::Ready(outcome)) => Ended::Returned(outcome.into_outcome()),
             Err(panic) => Ended::Panicked(panic_text(&*panic)),
         };
-        // What the future holds, such as the message, goes now, not when the next message comes.
+        // The future holds the message: both are dropped now, and not when the next message comes.
         clear(&mut self.future);
         Poll::Ready(ended)
     }

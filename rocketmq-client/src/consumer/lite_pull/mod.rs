@@ -1,7 +1,7 @@
 //! The pull consumer: its user asks for messages, and says where to read. Java: `DefaultLitePullConsumer`.
 //!
-//! - [`PullConsumer`]: what a user polls
-//! - [`PullConsumerHandle`]: what other tasks of the user hold
+//! - [`PullConsumer`]: the consumer that a user polls
+//! - [`PullConsumerHandle`]: the handle for other tasks of the user
 //! - `builder`: a consumer in one expression
 //! - `polled`: messages that polls returned and that are not confirmed
 //! - `positions`: seeks and commits, and what they refuse

@@ -165,7 +165,7 @@ impl LockClock {
         }
     }
 
-    /// What has changed since the last call.
+    /// The change since the last call.
     pub(crate) fn change(&mut self, now: Instant) -> Option<LockChange> {
         let state = self.state(now);
         let before = std::mem::replace(&mut self.reported, state);

@@ -16,7 +16,7 @@ use crate::error::with_causes;
 /// The connection on which each broker was asked last: on another it may have forgotten all locks.
 type Asked = Arc<Mutex<FxHashMap<Arc<str>, u64>>>;
 
-/// Asks for locks when they are due, and tells of those that are in doubt.
+/// Asks for locks when they are due, and tells of locks that are in doubt.
 pub(crate) async fn keep_locked(member: Arc<Member>) {
     let asked = Asked::default();
     loop {

@@ -1,7 +1,7 @@
 //! Locks on queues, for orderly consumers.
 //!
 //! - [`LockClock`]: how long the lock on one queue holds
-//! - [`QueueOrder`]: what keeps the order of one queue: its lock, and one handler at a time
+//! - [`QueueOrder`]: keeps the order of one queue, by its lock and by one handler at a time
 //! - `locker`: asks masters for locks, renews them, and gives them back
 
 mod clock;

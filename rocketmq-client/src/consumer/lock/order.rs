@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::LockClock;
 
-/// What keeps the order of one queue of an orderly consumer: its lock, one handler at a time, and pauses.
+/// Keeps the order of one queue of an orderly consumer: by its lock, by one handler at a time, and by pauses.
 #[derive(Debug, Clone)]
 pub(crate) struct QueueOrder {
     pub(crate) lock: LockClock,

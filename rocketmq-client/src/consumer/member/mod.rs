@@ -5,14 +5,14 @@
 //! - `owning`: how a member takes queues, moves, restarts and drops them
 //! - [`Acks`]: acknowledgements of popped messages
 //! - [`Agenda`]: which queue needs a driver, and when
-//! - `budget`: how much queues may cache, each and together
+//! - `budget`: the limits of the cache, for each queue and for all together
 //! - [`Pace`]: how many messages a second go to handlers
 //! - [`Ready`]: the queues that have messages for workers
 //! - [`Pulse`]: when each loop has last been round
 //! - [`Retries`]: failed messages that no broker took yet
 //! - [`Settings`]: the options, in the types that drivers work with
 //! - [`Subscribed`]: one subscribed topic
-//! - [`Trouble`]: what is wrong with the servers
+//! - [`Trouble`]: an outage of a broker, a topic or a route
 //! - `timetable`: items by the time at which they are due, for `Agenda`, `Retries` and the deliveries of a stream
 
 mod acks;

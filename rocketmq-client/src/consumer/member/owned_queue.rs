@@ -38,7 +38,7 @@ pub(crate) struct OwnedQueue {
     state: Mutex<Ownership>,
 }
 
-/// What changes while a queue is owned.
+/// The state of an ownership.
 #[derive(Debug)]
 pub(crate) struct Ownership {
     /// Of its [`OwnedQueue`].
@@ -69,7 +69,7 @@ pub(crate) struct Ownership {
     pub(crate) lost: Option<Instant>,
     /// The next pull asks for one message: a broken record hides the records behind it.
     pub(crate) one_by_one: bool,
-    /// What keeps the order, for an orderly consumer.
+    /// Lock, handler and pauses of the queue, for an orderly consumer.
     pub(crate) order: Option<QueueOrder>,
     /// Messages that an orderly listener has done and not committed, in their order.
     pub(crate) uncommitted: Vec<(i64, Arc<MessageExt>)>,
@@ -87,14 +87,14 @@ pub(crate) struct Ownership {
     pub(crate) broker_max: Option<i64>,
 }
 
-/// What the queue waits for.
+/// The next event that a queue waits for.
 #[derive(Debug)]
 pub(crate) enum Stage {
     /// Its position is looked up; without the machine, an attendant does it now.
     Locating(Option<StartMachine>),
     /// A claim of the broker about its position is checked; without the machine, an attendant does it now.
     Correcting(Option<CorrectionMachine>),
-    /// Somebody has to pull.
+    /// The next pull has to be sent.
     Idle,
     /// A pull is under way.
     Pulling,

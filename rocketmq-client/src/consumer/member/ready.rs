@@ -97,7 +97,7 @@ impl Ready {
         let queue = line.queues.pop_front();
         let more = !line.queues.is_empty();
         drop(line);
-        // Workers wake each other, as long as there is work.
+        // Workers wake each other while there is work.
         if more {
             self.wake.notify_one();
         }

@@ -64,7 +64,7 @@ impl Settings {
     }
 
     /// How long the handlers of a released queue may go on before its offset is committed. The order of an orderly queue
-    /// needs that its handler has ended; popped messages are this member's, whoever has the queue.
+    /// needs that its handler has ended; popped messages stay with this member while another member has the queue.
     pub(crate) fn drain(&self, is_pop: bool) -> Duration {
         const DRAIN: Duration = Duration::from_millis(400);
         if self.orderly || is_pop { self.consume_timeout + self.timeout_grace + DRAIN } else { DRAIN }

@@ -29,7 +29,7 @@ pub(crate) struct Member {
     pub(crate) instance: Arc<MQClientInstance>,
     /// The tasks that end with this consumer, while the instance may go on.
     pub(crate) tasks: TaskOwner,
-    /// What heartbeats say of the group, without its subscriptions.
+    /// The group as heartbeats describe it, without its subscriptions.
     pub(crate) data: ConsumerData,
     /// When it was made, in ms since 1970.
     pub(crate) started_ms: i64,
@@ -153,7 +153,7 @@ impl Member {
         self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of the other members.
+    /// The company of this member in its group.
     pub(crate) fn company(&self) -> MutexGuard<'_, Company> {
         self.company.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,8 +166,9 @@ impl Member {
         self.subscriptions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Takes a subscription; another of the topic is replaced. Brokers keep the one with the higher version: two within a
-    /// millisecond, or on both sides of a correction of the clock, would have the same version, or the wrong one be higher.
+    /// Takes a subscription in place of an earlier subscription to the topic, with a higher version. Brokers keep the subscription with
+    /// the highest version, and a version that came from the clock alone may be equal or lower: within a millisecond, or after a
+    /// correction of the clock.
     pub(crate) fn set_subscribed(&self, mut subscribed: Subscribed) {
         let mut subscriptions = self.subscriptions.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = subscriptions.get(&subscribed.topic) {
@@ -215,7 +216,7 @@ impl Member {
         self.histories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What heartbeats say of the group.
+    /// The group as heartbeats describe it.
     pub(crate) fn consumer_data(&self) -> ConsumerData {
         let subscriptions: Vec<SubscriptionData> =
             self.all_subscribed().iter().map(|subscribed| subscribed.subscription.data().clone()).collect();

@@ -8,7 +8,7 @@ use super::Member;
 use crate::consumer::watch::ConsumerEvent;
 use crate::error::MQClientError;
 
-/// What is wrong with the servers: told once, however many queues suffer from it.
+/// Outages of servers and topics: each is told once, however many queues suffer from it.
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
     since: Mutex<BTreeMap<Trouble, Instant>>,

@@ -41,14 +41,14 @@ pub(crate) enum LastCommit {
     Send(Commit),
 }
 
-/// What the committed offset that a broker answers says about it.
+/// The verdict on the committed offset that a broker has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ReadBack {
-    /// It is ours.
+    /// This member committed the offset.
     Ours,
     /// The broker has lost recent commits: the offset is dirty again.
     Older,
-    /// Another set it: a reset, which the broker may have forgotten to tell us about.
+    /// Another client set the offset: by a reset, for example, of which the broker may have forgotten to tell.
     Foreign,
 }
 
@@ -56,16 +56,17 @@ pub(crate) enum ReadBack {
 struct QueueCommits {
     generation: Generation,
     offset: i64,
-    /// What the broker has; `None` if it has no offset, or the offset is unknown.
+    /// The offset that the broker has; `None` if it has no offset, or the offset is unknown.
     acknowledged: Option<i64>,
     /// Survives a change of the generation: until it is answered, no other commit of the queue may be sent.
     in_flight: Option<(Generation, i64)>,
-    /// What a pull carries that is not answered.
+    /// The offset that a pull without an answer carries.
     riding: Option<i64>,
-    /// What the broker had at the ends of the last intervals, the oldest first; before the first of them, where the ownership began.
+    /// The offsets that the broker had at the ends of the last intervals, the oldest first. The offset at which the ownership began stands
+    /// for earlier intervals.
     past: [i64; PAST],
-    /// The lowest and the highest offset of ours that the broker may have as long as it has not acknowledged the position that was
-    /// set anew in their place.
+    /// The lowest and the highest earlier offset that the broker may still have: until it acknowledges the position that was set anew
+    /// in their place.
     replaced: Option<(i64, i64)>,
     /// The intervals until the offset is sent once more; `None` when it was.
     settling: Option<u8>,
@@ -132,7 +133,7 @@ impl CommitTable {
         due
     }
 
-    /// The same for one queue.
+    /// Takes the offset of one queue, if it is due.
     pub(crate) fn take_due_of(&mut self, queue: &MessageQueue, generation: Generation) -> Option<Commit> {
         let entry = self.live(queue, generation)?;
         entry.is_due().then(|| entry.send(queue))
@@ -224,7 +225,7 @@ impl CommitTable {
         (entry.acknowledged != Some(entry.offset)).then_some(entry.offset)
     }
 
-    /// What the broker is known to have, for health.
+    /// The offset that the broker is known to have, for health.
     pub(crate) fn committed(&self, queue: &MessageQueue) -> Option<i64> {
         self.queues.get(queue)?.acknowledged
     }
@@ -267,8 +268,8 @@ impl CommitTable {
 }
 
 impl QueueCommits {
-    /// The lowest and the highest offset that the broker may have from here. What failed, and what rode on pulls, is not remembered
-    /// one by one: all between two offsets of ours may have been ours.
+    /// The lowest and the highest offset that the broker may have from here. Commits that failed and commits that rode on pulls are not
+    /// remembered one by one: each offset between two offsets of this member may have been committed by it.
     fn range(&self) -> (i64, i64) {
         let (lowest, highest) = self.replaced.unwrap_or((self.offset, self.offset));
         let flying = self.in_flight.map(|(_, offset)| offset);

@@ -17,9 +17,9 @@ use crate::consumer::watch::ConsumerEvent;
 #[derive(Debug)]
 pub(crate) struct LocalOffsets {
     file: LocalFile,
-    /// What the file had at the start: it shows which queues were added while no consumer ran.
+    /// The offsets of the file at the start: they show which queues were added while no consumer ran.
     loaded: Offsets,
-    /// What the file has, or will have once it can be written.
+    /// The offsets that the file has, or will have once it can be written.
     known: Mutex<Offsets>,
     /// Commits that the next store takes: queues that are released together are written once.
     waiting: Mutex<Vec<Commit>>,
@@ -49,7 +49,7 @@ impl LocalOffsets {
     }
 
     /// Writes commits, and the commits of other callers with them. Returns whether the file may have them: a caller whose
-    /// commits another one wrote asks the table.
+    /// commits another caller wrote asks the table.
     ///
     /// Dropped while it writes, it counts as failed, and the next store writes the offsets again.
     pub(super) async fn store(&self, member: &Member, commits: impl IntoIterator<Item = Commit>) -> bool {
@@ -100,7 +100,7 @@ pub(crate) async fn store_finished(member: &Member) {
     local.store(member, due.into_values().flatten()).await;
 }
 
-/// Commits that are being written; those that are left at the end have failed.
+/// Commits that are being written; commits that are left at the end have failed.
 struct UnderWay<'a> {
     member: &'a Member,
     commits: Vec<Commit>,

@@ -1,4 +1,5 @@
-//! Offsets that brokers keep; those of a broadcast consumer are in its file. All questions and commits go to masters: a slave may answer 0 where the master has 7.
+//! Offsets that brokers keep; a broadcast consumer has its offsets in a file. All questions and commits go to masters: a slave may
+//! answer 0 where the master has 7.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -275,7 +276,7 @@ fn not_stored() -> MQClientError {
     invalid("local_offset_store_dir", "the offsets cannot be written there: an event has the reason")
 }
 
-/// Somebody waits for the commit of a message: until then the end of each message is told.
+/// A caller waits for the commit of a message: until then the end of each message is told.
 struct Awaits<'a>(&'a OwnedQueue);
 
 impl<'a> Awaits<'a> {
@@ -308,7 +309,7 @@ pub(crate) async fn wait_until_committed(member: &Member, owned: &OwnedQueue, of
                 return true;
             }
         }
-        // A commit that is under way, or failed, tells nobody here.
+        // The end of a commit that another task sent wakes no caller here.
         let _ = tokio::time::timeout(LOOK_AGAIN, settled).await;
     }
 }

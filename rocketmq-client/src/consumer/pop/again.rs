@@ -16,8 +16,9 @@ pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
 /// The number of requests that are under way at the same time.
 const AT_A_TIME: usize = 64;
 
-/// Asks the broker to hand a message out again after this time (200053); an `uncounted` delivery is none of its failures. False:
-/// nothing was to be sent, because the message comes again by itself. If the broker refuses or does not answer, the message comes again at the end of its invisible time.
+/// Asks the broker to hand a message out again after this time (200053); an `uncounted` delivery does not count as a failure. False:
+/// nothing was to be sent, because the message comes again by itself. If the broker refuses or does not answer, the message comes
+/// again at the end of its invisible time.
 pub(crate) async fn put_off(
     member: &Member,
     owned: &OwnedQueue,

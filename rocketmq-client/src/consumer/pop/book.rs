@@ -9,7 +9,8 @@ use super::PopHandle;
 
 /// How long a broker's least lag counts.
 const LAG_COUNTS: Duration = Duration::from_secs(60);
-/// When to try again, in a twelfth of the invisible time at most, after a request that could not be sent, or that a busy broker did not carry out.
+/// The pause after a request that could not be sent, or that a busy broker did not carry out; a twelfth of the invisible time if that is
+/// shorter.
 const UNSENT: Duration = Duration::from_secs(1);
 
 /// The popped messages of one queue that are not acknowledged, by their numbers in its window. `now` is an argument.

@@ -12,7 +12,7 @@ pub(crate) struct CorrectionMachine {
     is_new: bool,
 }
 
-/// What a driver has to do next.
+/// The next task of a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CorrectionStep {
     /// Read minimum (31) and maximum (30) from the master.
@@ -25,7 +25,7 @@ pub(crate) enum CorrectionStep {
     MoveTo(Correction),
 }
 
-/// What came of a [`CorrectionStep`].
+/// The outcome of a [`CorrectionStep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CorrectionEvent {
     /// `None`: not in the route, without a master, or no answer.

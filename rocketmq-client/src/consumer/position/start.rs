@@ -62,15 +62,16 @@ pub(crate) struct StartMachine {
     failures: u32,
 }
 
-/// What a driver has to do next.
+/// The next task of a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StartStep {
     /// Read the committed offset (14). `zero_if_young` is `setZeroIfNotFound`.
     AskCommitted { zero_if_young: bool },
     /// Read minimum (31) and maximum (30), if the queue is in the route with a master.
     AskBounds,
-    /// Tell whether the group is new. Answer from what was read before brokers knew that this consumer wants the topic: two members of a new group that start together would otherwise take each other's first commits for history.
-    /// While that is unknown, read the committed offsets of all other queues, with `setZeroIfNotFound` = false.
+    /// Tell whether the group is new, by the offsets that were read before brokers knew that this consumer wants the topic: two
+    /// members of a new group that start together would otherwise take each other's first commits for history. While the
+    /// answer is unknown, read the committed offsets of all other queues, with `setZeroIfNotFound` = false.
     AskGroup,
     /// Search the offset at this time (29), in milliseconds since 1970.
     AskTime(i64),
@@ -80,7 +81,7 @@ pub(crate) enum StartStep {
     StartAt { offset: i64, commit: bool },
 }
 
-/// What came of a [`StartStep`].
+/// The outcome of a [`StartStep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StartEvent {
     Committed(OffsetReading),

@@ -25,7 +25,7 @@ pub(crate) struct PullAnswer<'a> {
     pub(crate) asked: i64,
     /// `nextBeginOffset`; present for 0, 19, 20 and 21.
     pub(crate) next_begin: Option<i64>,
-    /// Who answered.
+    /// The broker that answered.
     pub(crate) from: BrokerNumber,
     /// `suggestWhichBrokerId`.
     pub(crate) suggested: Option<BrokerNumber>,
@@ -35,7 +35,7 @@ pub(crate) struct PullAnswer<'a> {
     pub(crate) took: Duration,
 }
 
-/// What a pull answer means for its queue.
+/// The meaning of a pull answer for its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PullVerdict {
     pub(crate) next: WhatNext,
@@ -72,7 +72,7 @@ pub(crate) enum PullRefusal {
     GroupNotExist,
 }
 
-/// Which broker of the set to pull from.
+/// The broker of the set that gets the next pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ReadFrom {
     /// This broker; where the set lacks it, the next higher one, or else the master.
@@ -116,7 +116,7 @@ enum FailureKind {
 }
 
 impl PullJudge {
-    /// What the answer means. Java: `PullCallback.onSuccess` and `onException` of `DefaultMQPushConsumerImpl`.
+    /// Judges an answer. Java: `PullCallback.onSuccess` and `onException` of `DefaultMQPushConsumerImpl`.
     pub(crate) fn answered(&mut self, now: Instant, answer: &PullAnswer<'_>) -> PullVerdict {
         let follow = self.follow(now, answer);
         match (answer.code, answer.next_begin) {
@@ -158,7 +158,7 @@ impl PullJudge {
         }
     }
 
-    /// What it means that no answer came from this broker: the connection failed, or the deadline passed. Another broker of
+    /// Judges a pull without an answer from this broker: the connection failed, or the deadline passed. Another broker of
     /// the set may have the messages, too.
     pub(crate) fn unanswered(&mut self, now: Instant, from: BrokerNumber) -> PullVerdict {
         let times = self.fail(FailureKind::Unreachable);

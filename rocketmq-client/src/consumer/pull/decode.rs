@@ -15,7 +15,7 @@ use crate::consumer::retry::{
 };
 use crate::consumer::watch::ConsumerEvent;
 
-/// What the body of an answer holds.
+/// The contents of the body of an answer.
 #[derive(Debug, Default)]
 pub(super) struct Pulled {
     /// Wanted messages.

@@ -17,7 +17,7 @@ pub(crate) struct FlowLimits {
     pub(crate) budget: Option<u64>,
 }
 
-/// What a consumer has cached.
+/// The contents of the cache of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FlowLoad {
     /// Messages of the queue.

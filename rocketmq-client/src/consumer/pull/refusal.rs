@@ -16,7 +16,7 @@ const FINAL_ANSWERS: u32 = 3;
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) why: PullRefusal,
-    /// What the broker said last.
+    /// The remark of the last refusing answer.
     pub(crate) remark: Arc<str>,
     pub(crate) since: Instant,
     /// When the last answer refused.

@@ -1,6 +1,6 @@
 //! The push consumer: messages come to a listener or a stream. Java: `DefaultMQPushConsumer`.
 //!
-//! - [`PushConsumer`]: what a user holds
+//! - [`PushConsumer`]: the handle that a user holds
 //! - `receivers`: the listeners and the stream that it takes
 //! - `builder`: a consumer in one expression
 

@@ -81,7 +81,8 @@ impl PushConsumer {
     }
 
     /// Subscribes to a topic: `"*"`, `"TagA || TagB"` (with two bars: `"TagA | TagB"` is the name of one tag), or
-    /// [`MessageSelector::by_sql`]. A second call for a topic replaces the first. All members of a group must subscribe to the same topics with the same expressions.
+    /// [`MessageSelector::by_sql`]. A second call for a topic replaces the first. All members of a group must subscribe to equal topics
+    /// with equal expressions.
     ///
     /// While the consumer runs it returns when the brokers know of it. Dropping the future then leaves open whether they
     /// do; call it again.
@@ -277,7 +278,7 @@ impl PushConsumer {
         self.inner.set_concurrency(handlers)
     }
 
-    /// The queues that this consumer owns now, those of the retry topic included.
+    /// The queues that this consumer owns now, including the queues of the retry topic.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -298,7 +299,7 @@ impl PushConsumer {
     }
 
     /// Waits until the consumer has ended: its handlers have finished, and its offsets are committed as far as possible. Returns
-    /// with success after a [`shutdown`](Self::shutdown), whoever called it. Several callers may wait; dropping the future
+    /// with success after a [`shutdown`](Self::shutdown) by any caller. Several callers may wait; dropping the future
     /// changes nothing.
     ///
     /// A consumer heals from everything that can end without a change of its program: brokers and NameServers that are down,
@@ -360,7 +361,7 @@ impl PushConsumer {
         self.inner.health()
     }
 
-    /// What operators see of the consumer: the answer to `mqadmin consumerStatus` (request 307). Its offsets are the lowest that
+    /// The state of the consumer for operators: the answer to `mqadmin consumerStatus` (request 307). Its offsets are the lowest that
     /// are not finished. It has no rates and no stacks; before the start it is empty.
     ///
     /// ```
@@ -373,7 +374,7 @@ impl PushConsumer {
         self.inner.running_info()
     }
 
-    /// What happens to the consumer from now on.
+    /// The events of the consumer from now on.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -398,7 +399,7 @@ impl PushConsumer {
         self.inner.events.reader()
     }
 
-    /// What the consumer did since it was started.
+    /// The counters of the consumer since its start.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -10,7 +10,7 @@ use crate::consumer::stream::MessageStream;
 use crate::error::MQClientError;
 use crate::model::MessageExt;
 
-/// What the messages go to.
+/// The receivers of messages: listeners, and the stream.
 impl PushConsumer {
     /// A closure that handles messages, up to `consume_concurrency` at a time, in any order. It returns nothing, a
     /// [`ConsumeOutcome`], or a `Result` with either, whose error means [`ConsumeOutcome::Later`]. Call it before `start`;
@@ -199,7 +199,7 @@ impl PushConsumer {
         self.inner.set_listener(None, MessageListener::of_batch(listener));
     }
 
-    /// A listener for the messages of one topic, also for those that come again. Messages of other topics go to the listener
+    /// A listener for the messages of one topic, including messages that come again. Messages of other topics go to the listener
     /// for all topics; without one, each subscribed topic needs a listener of its own. All listeners of a consumer are of one
     /// kind, and share `consume_concurrency`. Call it before `start`; the last listener of a topic counts. The topic may be
     /// subscribed to later.

@@ -33,7 +33,7 @@ struct Settled {
     changed: Instant,
 }
 
-/// What a plan is made of.
+/// The facts that a plan follows from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlanInput<'a> {
     pub(crate) group: &'a str,
@@ -50,7 +50,7 @@ pub(crate) struct PlanInput<'a> {
     pub(crate) strategy: &'a dyn AllocateMessageQueueStrategy,
 }
 
-/// What to do.
+/// The moves of queues, and the time of the next question.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct RebalancePlan {
     /// Queues to release now.

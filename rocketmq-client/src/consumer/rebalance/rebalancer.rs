@@ -318,7 +318,7 @@ impl Rebalancer {
         (place < brokers.len()).then(|| brokers.swap_remove(place))
     }
 
-    /// The members of the group, as a broker of the topic knows them.
+    /// The members of the group that a broker of the topic knows.
     async fn members(&self, view: &TopicSubscribeInfo, known: &mut Members) -> Option<Vec<String>> {
         let member = &self.member;
         let brokers = readers(view);

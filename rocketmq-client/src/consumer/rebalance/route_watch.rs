@@ -16,7 +16,7 @@ pub(crate) struct RouteWatch {
     missing: FxHashMap<String, (Instant, String)>,
 }
 
-/// What a route answer changed.
+/// The effect of a route answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct RouteChange {
     /// The queues are others than before.

@@ -30,7 +30,7 @@ impl RebalanceTiming {
         Self { flagged: true, running: false, began: None, regular: now, flooded: false }
     }
 
-    /// Asks for a run. Returns when it may begin; `None` while a run is under way, as its end decides.
+    /// Asks for a run. Returns when it may begin; `None` while a run is under way: its end decides.
     pub(crate) fn trigger(&mut self) -> Option<Instant> {
         self.flagged = true;
         self.next()

@@ -25,14 +25,14 @@ const LONGEST_LOCAL: Duration = Duration::from_secs(60);
 /// a lock; else handled again here. Dead letter: sent to the retry topic with a count beyond the maximum, so that the broker
 /// moves it to `%DLQ%` with its properties; else sent again later.
 ///
-/// The first step is [`begin`](Self::begin), what came of it goes to [`failed`](Self::failed) or [`stored`](Self::stored).
+/// The first step is [`begin`](Self::begin); its outcome goes to [`failed`](Self::failed) or [`stored`](Self::stored).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct RetryLadder {
     /// Local retries so far.
     local: u32,
 }
 
-/// What is to become of the message.
+/// The facts about a failed message that the ladder needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RetryPlan<'a> {
     pub(crate) group: &'a str,
@@ -40,7 +40,7 @@ pub(crate) struct RetryPlan<'a> {
     pub(crate) namespace: &'a str,
     /// Deliveries after the first; at this count a failure makes a dead letter. Java: `maxReconsumeTimes`.
     pub(crate) max_reconsume_times: i32,
-    /// The deliveries that came from local retries, on top of those that the message counts.
+    /// The deliveries that came from local retries, which the count of the message lacks.
     pub(crate) local_times: i32,
     /// The level that the listener asked for: none or 0 lets the count decide, a negative level makes a dead letter.
     pub(crate) delay_level: Option<i32>,
@@ -53,7 +53,7 @@ pub(crate) struct RetryPlan<'a> {
     pub(crate) may_hold_locks: bool,
 }
 
-/// What a driver has to do next.
+/// The next task of a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RetryStep {
     /// Give the message back (36) to the master that stored it.
@@ -66,7 +66,7 @@ pub(crate) enum RetryStep {
     BeginAgain(Instant),
 }
 
-/// What a send to the retry topic carries beside body, flag and born data of the message.
+/// A send to the retry topic: its fields beside body, flag and born data of the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RetrySend {
     /// `%RETRY%group`.

@@ -1,4 +1,4 @@
-//! What becomes of a message that failed.
+//! The way of a message that failed.
 //!
 //! - [`RetryLadder`]: give it back, else send it to the retry topic, else try again here
 //! - [`Company`]: whether the group may hold a lock

@@ -14,7 +14,7 @@ pub(crate) const DLQ_ORIGIN_QUEUE_OFFSET: &str = "DLQ_ORIGIN_QUEUE_OFFSET";
 
 /// A longer reason is cut, even where the properties leave more room.
 const REASON_BYTES: usize = 4 * 1024;
-/// What a message may carry, less what the broker adds.
+/// The limit of the properties of a message, less the room that the broker needs for its own.
 const LIMIT: usize = MAX_PROPERTIES_BYTES - BROKER_PROPERTIES_BYTES;
 
 /// Whether a property must not travel to the retry topic: it would delay the message, make it half of a transaction, or
@@ -37,7 +37,7 @@ fn is_stripped(name: &str) -> bool {
     STRIPPED.contains(&name) || name.starts_with("TIMER_") || name.starts_with("REAL_")
 }
 
-/// The topic that the message was sent to by its producer, as brokers know it.
+/// The topic to which the producer sent the message, with its namespace.
 pub(super) fn original_topic<'a>(message: &'a MessageExt, namespace: &str) -> Cow<'a, str> {
     let topic = message.message().property(names::PROPERTY_RETRY_TOPIC).unwrap_or(message.message().topic());
     wrap_namespace(namespace, topic)

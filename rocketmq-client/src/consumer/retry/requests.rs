@@ -110,7 +110,7 @@ fn mine_until(owned: &OwnedQueue, offset: i64) -> Option<Instant> {
     until
 }
 
-/// What becomes of a message of a broadcast consumer: it is parked and tried again here, or, after its last try, given up.
+/// Parks a message of a broadcast consumer, to be tried again here, or gives it up after its last try.
 /// True: it is given up, and its offset is finished.
 pub(crate) fn try_here_or_skip(
     member: &Member,
@@ -243,7 +243,7 @@ async fn send_to_retry_topic(
     sent
 }
 
-/// A code of the broker is a refusal; all else leaves open whether the message is stored.
+/// A code of the broker is a refusal; any other error leaves open whether the message is stored.
 fn failure(error: &MQClientError) -> StepFailure {
     if error.response_code().is_some() { StepFailure::Refused } else { StepFailure::Unanswered }
 }

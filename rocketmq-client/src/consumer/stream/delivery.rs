@@ -195,7 +195,7 @@ impl Delivery {
         self.acker.extend(time);
     }
 
-    /// The message, and what settles it. The body is not copied.
+    /// The message, and the [`Acker`] that settles it. The body is not copied.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -17,7 +17,7 @@ const FEW: usize = 64;
 /// With a rate limit, no more messages are taken at once.
 const MOST_AT_A_RATE: usize = 65_536;
 
-/// What a stream reads from: the cached messages of its consumer. A message stays in the window of its queue until the reader
+/// The source of a stream: the cached messages of its consumer. A message stays in the window of its queue until the reader
 /// takes it, so that nothing waits in between when a queue is released.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
@@ -55,7 +55,7 @@ struct Line {
     reason: Option<MQClientError>,
 }
 
-/// What [`Feed::overdue`] finds.
+/// A delivery that [`Feed::overdue`] finds.
 #[derive(Debug)]
 pub(crate) enum Overdue {
     /// The time of a delivery is over.
@@ -117,7 +117,7 @@ impl Feed {
             {
                 let mut line = self.line();
                 if let Some(failed) = line.failed.pop_front() {
-                    // Workers wake each other, as long as there is work.
+                    // Workers wake each other while there is work.
                     if !line.failed.is_empty() {
                         self.failure.notify_one();
                     }
@@ -177,7 +177,7 @@ impl Feed {
         Err(None)
     }
 
-    /// Nobody sees deliveries through any more: what their readers say comes too late.
+    /// No worker sees deliveries through any more: the verdicts of their readers come too late.
     pub(crate) fn close(&self) {
         let (due, failed) = {
             let mut line = self.line();

@@ -42,9 +42,9 @@ pub(super) struct Seat {
 enum Phase {
     /// The reader has it until this time.
     Held(Instant),
-    /// Its time is over, and the reader was told; what settles it until then counts.
+    /// Its time is over, and the reader was told; a verdict until this time still counts.
     Late(Instant),
-    /// It is settled, or what the reader says comes too late.
+    /// It is settled, or the verdict of the reader comes too late.
     Over,
 }
 
@@ -61,7 +61,7 @@ pub(crate) enum Look {
     TimedOut(usize),
 }
 
-/// What the reader says.
+/// The verdict of a reader.
 #[derive(Debug)]
 pub(crate) enum Settlement {
     /// This outcome. The channel learns whether the message is finished.
@@ -188,7 +188,7 @@ impl Flight {
         next.map_or(Look::Over, Look::Again)
     }
 
-    /// From now on, what the reader says comes too late.
+    /// From now on, the verdict of the reader comes too late.
     pub(super) fn end(&self) {
         self.seats().for_each(|seat| *seat.phase() = Phase::Over);
     }

@@ -18,7 +18,7 @@ use crate::error::MQClientError;
 /// time. The stream ends with `None` when the consumer is shut down. When the consumer ends by itself, because it cannot heal
 /// (see [`PushConsumer::wait`]), or is dropped, an error says so before the end.
 ///
-/// Messages that nobody has taken stay with the consumer: they move with their queue, and nothing waits for them. Once the
+/// Messages that the reader has not taken stay with the consumer: they move with their queue, and nothing waits for them. Once the
 /// stream is dropped, nothing is handed out any more; deliveries that were taken can still be settled. The event
 /// [`NobodyReads`] tells of a stream that was dropped or is not polled.
 ///

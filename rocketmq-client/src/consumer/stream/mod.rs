@@ -1,9 +1,9 @@
 //! Messages as a stream, in place of a listener.
 //!
-//! - [`MessageStream`]: what a user reads
+//! - [`MessageStream`]: the stream that a user reads
 //! - [`Delivery`], [`Acker`]: a message that its reader has to settle
-//! - [`Flight`]: messages that the reader holds, their time, and what the reader says
-//! - [`Feed`]: what the reader takes messages from, and what of them has failed
+//! - [`Flight`]: messages that the reader holds, their time, and the verdict of the reader
+//! - [`Feed`]: the source of the reader's messages, and its failed deliveries
 
 mod delivery;
 mod feed;

@@ -69,7 +69,7 @@ impl Subscription {
         self.data.sub_version = self.data.sub_version.max(before.data.sub_version + 1);
     }
 
-    /// What heartbeats say.
+    /// The subscription as heartbeats carry it.
     pub(crate) fn data(&self) -> &SubscriptionData {
         &self.data
     }

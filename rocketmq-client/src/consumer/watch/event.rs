@@ -47,7 +47,7 @@ impl fmt::Display for MessageIdentity {
     }
 }
 
-/// What happened to a consumer. Each event names the group, and the topic and the queue where there is one.
+/// An event of a consumer. Each event names the group, and the topic and the queue where there is one.
 ///
 /// `{}` prints one line. Each event is written to the log as well.
 ///
@@ -130,7 +130,7 @@ pub enum ConsumerEvent {
         queue: MessageQueue,
         /// Its position in the queue, if the record still tells.
         offset: Option<i64>,
-        /// What is wrong with it.
+        /// The defect.
         reason: Arc<str>,
         /// The record as the broker sent it.
         raw: Bytes,
@@ -230,7 +230,8 @@ pub enum ConsumerEvent {
         after: Duration,
     },
     /// Messages have waited for 10 s and nothing takes them: the consumer has neither a listener nor a stream, its stream was
-    /// dropped or is not polled, or the user of a pull consumer does not poll. They stay cached, within the limits, and unfinished. Told once, until something reads again.
+    /// dropped or is not polled, or the user of a pull consumer does not poll. They stay cached, within the limits, and
+    /// unfinished. Told once, until something reads again.
     #[non_exhaustive]
     NobodyReads {
         /// The consumer group.
@@ -320,7 +321,7 @@ pub enum ConsumerEvent {
         group: Arc<str>,
         /// The topic.
         topic: Arc<str>,
-        /// What the servers said.
+        /// The answers of the servers.
         error: MQClientError,
     },
     /// Another member of the group wants other messages of a topic. A broker keeps one subscription for each topic of a group,
@@ -345,7 +346,7 @@ pub enum ConsumerEvent {
     SubscriptionsUnchecked {
         /// The consumer group.
         group: Arc<str>,
-        /// What the broker said.
+        /// The broker's answer.
         error: MQClientError,
     },
     /// Another client of the group has the id of this client: both clients read the same queues, and no client reads the other

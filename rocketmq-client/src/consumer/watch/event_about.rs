@@ -1,4 +1,4 @@
-//! What an event is about, and how it is logged.
+//! The subject of an event, and its line in the log.
 
 use std::sync::Arc;
 

@@ -107,7 +107,7 @@ impl ConsumerHealth {
 pub struct QueueHealth {
     /// The queue. The number -1 stands for all queues of the broker, of which messages are popped.
     pub queue: MessageQueue,
-    /// What its messages wait for.
+    /// The reason why its messages wait.
     pub state: QueueState,
     /// For how long.
     pub in_state_for: Duration,
@@ -162,7 +162,7 @@ impl QueueHealth {
     }
 }
 
-/// What the messages of a queue wait for.
+/// The reason why the messages of a queue wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum QueueState {

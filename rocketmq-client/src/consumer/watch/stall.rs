@@ -16,7 +16,7 @@ pub(crate) struct StallWatch {
     queues: BTreeMap<MessageQueue, Watched>,
 }
 
-/// What a look at a queue shows.
+/// The finding of a look at a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Glance {
     /// The next offset to pull, and the lowest unfinished offset: progress moves one of them.
@@ -29,7 +29,7 @@ pub(crate) struct Glance {
     pub(crate) silent_for: Duration,
 }
 
-/// What to do about a queue.
+/// The measure that a queue needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StallChange {
     /// Ask the broker for the end of the queue.

@@ -6,7 +6,7 @@ use crate::metrics::ConsumerMeter;
 /// Declares each counter once: the field of [`ConsumerStats`], the counter behind it, and what adds to it.
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident / $add:ident $(=> $metered:ident)?,)+) => {
-        /// What a consumer did since it was started. Counters never go back.
+        /// The work of a consumer since its start. Counters never go back.
         #[derive(Debug, Clone, Default, PartialEq)]
         #[non_exhaustive]
         pub struct ConsumerStats {

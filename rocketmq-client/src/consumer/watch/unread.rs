@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So long messages may wait for a reader.
+/// The longest time that messages wait for a reader before they are told of.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Finds out that messages wait and nothing takes them.

@@ -54,7 +54,7 @@ impl Step {
     }
 }
 
-/// What a pull answer says about a range of the queue.
+/// The range of a queue that a pull answer covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PulledRange {
     /// Where the next pull begins.
@@ -63,7 +63,7 @@ pub(crate) struct PulledRange {
     pub(crate) pinned: u64,
 }
 
-/// What a put changed.
+/// The effect of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct PutCounts {
     /// Messages that are cached now.
@@ -74,7 +74,7 @@ pub(crate) struct PutCounts {
     pub(crate) pinned: u64,
 }
 
-/// What the end of a message changed.
+/// The effect of the end of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Finished {
     /// Bytes to give back to the budget.
@@ -115,7 +115,7 @@ impl<M> ProcessQueue<M> {
         self.entries.front().map_or(self.next_pull, |first| first.offset)
     }
 
-    /// How many messages are cached: those that wait and those in hand.
+    /// How many messages are cached: waiting messages and messages in hand.
     pub(crate) fn count(&self) -> usize {
         self.unfinished
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a driver may do with a window.
+/// A call that a driver may make to a window.
 #[derive(Debug, Clone)]
 enum Operation {
     /// Adds messages at these distances from each other, and as many offsets without a message behind them.

@@ -22,8 +22,9 @@ const FOREVER: [(&str, &str); 3] =
 /// The longest name that Kafka takes for a topic, in characters.
 const MAX_NAME: usize = 249;
 
-/// The names of a group and of its topics at the brokers. Users name one group for several streams: each stream has a group of its own, so
-/// that members of one stream neither wait for members of another nor take over where they begin. Its name is escaped where Kafka's topics cannot have it, and dots are, so that two groups never share one.
+/// The names of a group and of its topics at the brokers. Users name one group for several streams, and each stream has a group of its own:
+/// members of one stream neither wait for members of another stream nor take over where they begin. Dots, and characters that the name
+/// of a topic cannot have, are escaped, so that two groups never share a name.
 #[derive(Debug, Clone)]
 pub(super) struct GroupTopics {
     base: String,
@@ -100,7 +101,7 @@ impl Topics {
         self.ensure(&topics.dead(), 1, &FOREVER).await
     }
 
-    /// The partitions of a topic; `None` when there is no such topic.
+    /// The partitions of a topic; `None` when the topic does not exist, or a partition has no leader yet.
     pub(super) async fn partitions(&self, topic: &str) -> Result<Option<Vec<i32>>, BackendError> {
         let (admin, topic) = (self.admin.clone(), topic.to_owned());
         blocking(move || {

@@ -41,13 +41,13 @@ pub(super) fn headers(envelope: &Envelope, body: &[u8]) -> Result<OwnedHeaders, 
     Ok(headers)
 }
 
-/// When the record was stored, or written by its publisher, as the topic says.
+/// When the record was stored, or when its publisher wrote it: `message.timestamp.type` of the topic decides.
 pub(super) fn time(message: &BorrowedMessage<'_>) -> Option<SystemTime> {
     let millis = u64::try_from(message.timestamp().to_millis()?).ok()?;
     UNIX_EPOCH.checked_add(Duration::from_millis(millis))
 }
 
-/// The delivery of a record. `stream` is what the user calls the topic.
+/// The delivery of a record. `stream` is the user's name for the topic.
 pub(super) fn incoming(message: &BorrowedMessage<'_>, stream: &ByteString) -> Incoming {
     let (topic, partition) = (message.topic(), message.partition());
     let mut native = Envelope::new(topic);

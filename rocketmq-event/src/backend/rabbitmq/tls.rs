@@ -29,7 +29,7 @@ pub(super) async fn check() -> Result<(), BackendError> {
     let first = tokio::select! {
         biased;
         first = timeout(Duration::from_secs(10), first_byte) => first,
-        // It cannot succeed here; why it fails, for example without certificates, says more than a byte.
+        // The handshake cannot succeed here; why it fails, for example without certificates, says more than a byte.
         Err(error) = connecting => return Err(BackendError::with_source("TLS to RabbitMQ cannot begin", error)),
     };
     match first {

@@ -45,8 +45,8 @@ pub(super) struct Member {
 #[derive(Debug, Default)]
 struct Out {
     deliveries: Mutex<HashMap<Tag, Held>>,
-    /// The deliveries that were given back. The client would count a release as a failure: they stay open, so that no offset moves beyond them, until
-    /// its queue moves or this member leaves.
+    /// The deliveries that were given back. The client would count a release as a failure: they stay open, so that no offset moves beyond
+    /// them, until their queue moves or this member leaves.
     released: Mutex<Vec<Acker>>,
 }
 

@@ -14,7 +14,8 @@ use crate::event::Position;
 
 /// Brokers return no more at a time.
 const BATCH: u32 = 32;
-/// All queues are looked at again after a pause, when none had anything: the first is short, each further one twice as long, up to the last.
+/// The pause after a look at all queues that found no message: the first pause is short, each further pause is twice as long, up to the
+/// last.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LAST_PAUSE: Duration = Duration::from_millis(100);
 
