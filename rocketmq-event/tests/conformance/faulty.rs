@@ -20,6 +20,10 @@ struct Faulty<F> {
 /// What goes wrong.
 #[async_trait]
 pub(crate) trait Fault: Debug + Send + Sync + 'static {
+    fn abilities(&self, inner: &dyn Backend) -> Abilities {
+        inner.abilities()
+    }
+
     async fn publish(&self, inner: &dyn Backend, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
         inner.publish(batch).await
     }
@@ -74,6 +78,16 @@ impl Fault for LosesAnswers {
     }
 }
 
+/// The broker keeps no logs.
+#[derive(Debug)]
+pub(crate) struct HasNoLogs;
+
+impl Fault for HasNoLogs {
+    fn abilities(&self, inner: &dyn Backend) -> Abilities {
+        Abilities { log: false, ..inner.abilities() }
+    }
+}
+
 /// What the log of this stream has before these positions is deleted.
 #[derive(Debug)]
 pub(crate) struct Forgets {
@@ -104,7 +118,7 @@ impl Fault for Forgets {
 #[async_trait]
 impl<F: Fault> Backend for Faulty<F> {
     fn abilities(&self) -> Abilities {
-        self.inner.abilities()
+        self.fault.abilities(&*self.inner)
     }
 
     async fn ensure(&self, destination: &Destination) -> Result<(), BackendError> {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rocketmq_event::Bus;
+use rocketmq_event::backend::Positions;
 use rocketmq_event::backend::memory::MemoryBroker;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -24,6 +25,12 @@ pub(crate) trait Rig: Send + Sync + 'static {
     /// CloudEvents' SDK for Java, as a program that writes an event to the first stream and prints the first event of the second.
     fn java(&self, _writes: &str, _reads: &str) -> Option<tokio::process::Command> {
         None
+    }
+
+    /// Has the server delete what the log of a stream has before these positions. False: it deletes by age and by size alone, and the case
+    /// takes a backend that answers as if it had deleted them.
+    async fn delete_before(&self, _stream: &str, _before: &Positions) -> bool {
+        false
     }
 
     /// The server that cases may end: one after the other.

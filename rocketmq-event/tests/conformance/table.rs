@@ -40,7 +40,7 @@ pub(crate) async fn run(rig: impl Rig) {
             run.spawn((case.run)(lab));
             let result = match tokio::time::timeout(LIMIT, run.join_next()).await {
                 Ok(Some(Ok(Ok(())))) => Ok(()),
-                Ok(Some(Ok(Err(error)))) => Err(error.to_string()),
+                Ok(Some(Ok(Err(error)))) => Err(with_causes(&*error)),
                 Ok(Some(Err(panic))) => Err(panic.to_string()),
                 Ok(None) | Err(_) => Err(format!("still running after {LIMIT:?}")),
             };
@@ -64,6 +64,11 @@ pub(crate) async fn run(rig: impl Rig) {
         write(rig.name(), &results);
     }
     assert!(failed.is_empty(), "on {}:\n{}", rig.name(), failed.join("\n"));
+}
+
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Writes the column of one backend, and leaves the others as they are.
@@ -93,7 +98,8 @@ fn write(backend: &str, results: &BTreeMap<u32, String>) {
     let mut page = String::from(
         "# Conformance of the event backends\n\n\
          One body of tests runs on every backend: `rocketmq-event/tests/conformance`. A run with `EVENTS_TABLE=write` writes its\n\
-         column here. *Not possible* names what the broker cannot do; [events.md](events.md) says what to do instead.\n\n",
+         column here. *Not possible* names what the broker cannot do; [events.md](events.md) says what to do instead. In case 52\n\
+         Kafka deletes the records itself; the others delete by age and size alone, and a backend answers as if it had.\n\n",
     );
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     _ = writeln!(page, "| | case | {} |", names.join(" | "));

@@ -41,7 +41,10 @@ async fn a_member_of_its_own() {
 #[cfg(feature = "kafka")]
 mod on_kafka {
     use async_trait::async_trait;
+    use rdkafka::admin::{AdminClient, AdminOptions};
+    use rdkafka::{ClientConfig, Offset, TopicPartitionList};
     use rocketmq_event::Bus;
+    use rocketmq_event::backend::Positions;
     use tokio::task::{block_in_place, spawn_blocking};
 
     use crate::proxy::Proxy;
@@ -69,6 +72,22 @@ mod on_kafka {
 
         fn java(&self, writes: &str, reads: &str) -> Option<tokio::process::Command> {
             Some(self.server.cloud_events(writes, reads).into())
+        }
+
+        async fn delete_before(&self, stream: &str, before: &Positions) -> bool {
+            let brokers = self.server.address().trim_start_matches("kafka://").to_owned();
+            let admin: AdminClient<_> =
+                ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+            let mut list = TopicPartitionList::new();
+            for (partition, first) in &before.0 {
+                let first = Offset::Offset(i64::try_from(*first).unwrap());
+                list.add_partition_offset(stream, partition.parse().unwrap(), first).unwrap();
+            }
+            let deleted = admin.delete_records(&list, &AdminOptions::new()).await.unwrap();
+            for partition in deleted.elements() {
+                partition.error().unwrap();
+            }
+            true
         }
 
         fn fragile(&self) -> Option<&rigs::Shared> {

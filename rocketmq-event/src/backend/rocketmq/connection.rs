@@ -9,11 +9,12 @@ use futures_util::stream::FuturesUnordered;
 use rocketmq_client::Error;
 use rocketmq_client::admin::{Brokers, MQAdmin, TopicConfig};
 use rocketmq_client::client::MQClient;
-use rocketmq_client::model::SendStatus;
+use rocketmq_client::model::{Message, SendResult, SendStatus};
 use rocketmq_client::producer::Producer;
 use rocketmq_client::selector::SelectMessageQueueByHash;
+use tokio::time::{Instant, sleep_until};
 
-use super::failures::{failed, not_published};
+use super::failures::{failed, is_busy, not_published};
 use super::mapping;
 use super::member::Member;
 use super::reader::TopicReader;
@@ -22,7 +23,7 @@ use crate::backend::{
     Abilities, Backend, BackendError, DeadQueue, Destination, Durability, LogError, LogReader, Outgoing,
     Positions, Source, Stored, SubscriptionSpec,
 };
-use crate::error::{PublishError, PublishErrorKind};
+use crate::error::{PublishError, PublishErrorKind, wait_before};
 use crate::event::Position;
 
 /// The producers' group; brokers use it for transactions only.
@@ -31,6 +32,8 @@ const PRODUCER_GROUP: &str = "rocketmq-event";
 const MAX_BODY: usize = 4 * 1024 * 1024;
 /// Queues of a new topic on each broker: as many members of a group can share it there.
 const QUEUES: u32 = 8;
+/// How long a broker may be too busy for a message.
+const BUSY_LIMIT: Duration = Duration::from_secs(20);
 /// The brokers' delay levels in seconds, from level 1 on.
 const LEVELS: [Duration; 18] = {
     let seconds = [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200];
@@ -106,6 +109,29 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends a message, to the queue of its key if it has one. A broker that is too busy for a burst has not stored the message, and takes it a
+    /// moment later: longer than the client tries, which tries a message with a key once, as Java's does.
+    async fn send_patiently(&self, message: Message, key: Option<&ByteString>) -> Result<SendResult, Error> {
+        let deadline = Instant::now() + BUSY_LIMIT;
+        let mut attempt = 0;
+        loop {
+            let message = message.clone();
+            let sent = match key {
+                Some(key) => {
+                    let key = key.to_string();
+                    self.producer.send_with_selector(message, SelectMessageQueueByHash, key).await
+                }
+                None => self.producer.send(message).await,
+            };
+            attempt += 1;
+            let next = Instant::now() + wait_before(attempt);
+            match sent {
+                Err(error) if is_busy(&error) && next < deadline => sleep_until(next).await,
+                sent => return sent,
+            }
+        }
+    }
+
     async fn send(&self, message: Outgoing) -> Result<Stored, PublishError> {
         let Outgoing { destination, envelope, body } = message;
         if body.len() > MAX_BODY {
@@ -132,14 +158,9 @@ impl Connection {
         if let Destination::Group { delay, .. } = &destination {
             message.set_delay_time_level(level_of(*delay));
         }
-        let sent = match envelope.key {
-            // The retry topic has an order of its own, and so have dead letters.
-            Some(key) if matches!(destination, Destination::Stream(_)) => {
-                self.producer.send_with_selector(message, SelectMessageQueueByHash, key.to_string()).await
-            }
-            _ => self.producer.send(message).await,
-        };
-        let sent = sent.map_err(not_published)?;
+        // The retry topic has an order of its own, and so have dead letters.
+        let key = envelope.key.filter(|_| matches!(destination, Destination::Stream(_)));
+        let sent = self.send_patiently(message, key.as_ref()).await.map_err(not_published)?;
         let durability = match sent.send_status {
             SendStatus::SendOk => Durability::AsConfigured,
             _ => Durability::Weaker,
@@ -265,12 +286,34 @@ fn level_of(delay: Duration) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use serde::{Deserialize, Serialize};
+
     use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Placed;
+
+    impl crate::EventType for Placed {
+        const NAMES: &'static [&'static str] = &["order.placed"];
+    }
 
     #[test]
     fn delays_are_rounded_up_to_levels() {
         let levels = [0, 1, 999, 1_000, 1_001, 5_000, 60_000, 7_200_000, 99_000_000];
         let levels = levels.map(|millis| level_of(Duration::from_millis(millis)));
         assert_eq!(levels, [0, 1, 1, 1, 2, 2, 5, 18, 18]);
+    }
+
+    #[tokio::test]
+    async fn a_busy_broker_gets_an_event_with_a_key_again() {
+        let cluster = rocketmq_namesrv_mock::MockCluster::start().await.unwrap();
+        let bus = crate::Bus::connect(&format!("rocketmq://{}", cluster.name_server_addr())).await.unwrap();
+        let producer = bus.producer("orders").await.unwrap();
+        cluster.inject("on=sends times=3 do=refuse code=SYSTEM_BUSY".parse().unwrap());
+        let events = ["ann", "bob"].map(|key| crate::Event::new(Placed).with_key(key));
+        for result in producer.send_batch(&events).await {
+            result.unwrap();
+        }
+        bus.close().await.unwrap();
     }
 }

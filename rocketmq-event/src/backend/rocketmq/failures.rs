@@ -1,5 +1,5 @@
 use rocketmq_client::Error;
-use rocketmq_client::error::Outcome;
+use rocketmq_client::error::{Outcome, ResponseCode};
 
 use crate::backend::BackendError;
 use crate::error::{PublishError, PublishErrorKind};
@@ -23,6 +23,11 @@ pub(super) fn not_published(error: Error) -> PublishError {
         _ => PublishError::maybe_stored(kind, what),
     };
     failed.with_source(error)
+}
+
+/// Whether the broker stored nothing because it had too much to do.
+pub(super) fn is_busy(error: &Error) -> bool {
+    error.outcome() == Outcome::NotStored && error.response_code() == Some(ResponseCode::SYSTEM_BUSY)
 }
 
 /// An error of anything else.

@@ -29,6 +29,8 @@ pub(super) struct TopicReader {
     turn: usize,
     /// The only queue that is read.
     only: Option<usize>,
+    /// How many messages the next pull asks for.
+    batch: u32,
     /// The messages of one queue that were read and not returned yet.
     read: VecDeque<Incoming>,
 }
@@ -58,7 +60,15 @@ impl TopicReader {
             }
             queues.push(Queue { queue, place, at, ahead: at });
         }
-        Ok(Self { admin, topic: topic.into(), queues, turn: 0, only: None, read: VecDeque::new() })
+        Ok(Self {
+            admin,
+            topic: topic.into(),
+            queues,
+            turn: 0,
+            only: None,
+            batch: BATCH,
+            read: VecDeque::new(),
+        })
     }
 
     /// Asks the queue whose turn it is. True: it had something.
@@ -67,7 +77,7 @@ impl TopicReader {
         let what = || format!("{} cannot be read", self.topic);
         let Queue { queue, place, ahead, .. } = &self.queues[turn];
         let offset = i64::try_from(*ahead).unwrap_or(i64::MAX);
-        let pulled = self.admin.pull(queue, offset, BATCH).await.map_err(failed(what()))?;
+        let pulled = self.admin.pull(queue, offset, self.batch).await.map_err(failed(what()))?;
         let next = u64::try_from(pulled.next_begin_offset).unwrap_or_default();
         if pulled.status == PullStatus::OffsetIllegal && next > *ahead {
             return Err(LogError::Truncated { asked: position(&self.topic, place, *ahead), first: next });
@@ -82,6 +92,7 @@ impl TopicReader {
             read.push_back(Incoming { tag, envelope, body, position, redeliveries: 0, revoked });
         }
         self.turn = turn + 1;
+        self.batch = (self.batch * 2).min(BATCH);
         let had_something = !read.is_empty();
         if had_something {
             let queue = &mut self.queues[turn];
@@ -134,7 +145,12 @@ impl LogReader for TopicReader {
             }
         } else {
             self.read.clear();
-            self.queues[number].ahead = offset;
+            let queue = &mut self.queues[number];
+            if !(queue.ahead..queue.ahead + u64::from(BATCH)).contains(&offset) {
+                // Messages that are far from each other are wanted alone; those that follow, or nearly so, by batches that grow.
+                self.batch = 1;
+            }
+            queue.ahead = offset;
         }
         self.queues[number].at = offset;
         Ok(())

@@ -12,19 +12,22 @@ use crate::lab::{CaseResult, Lab, Order, Seen, consumer, order, recorder, until}
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
+/// A delay that does not pass within the case, however busy the machine is.
+const LONG: Duration = Duration::from_secs(600);
 
 pub(crate) async fn delays_grow(lab: Lab) -> CaseResult {
     let bus = lab.bus().await;
     let policy = RetryPolicy::later(3).with_delays([SECOND, 2 * SECOND]);
     let fails = |_, attempt| if attempt < 3 { Err(Failure::from("not yet")) } else { Ok(()) };
     let (mailer, mut seen) = recorder(consumer(&bus, &lab, "mailer").retry(policy.clone()), fails).await;
+    // From here on, so that a test that looks late does not take a delay for too short.
+    let (published, mut least) = (Instant::now(), Duration::ZERO);
     bus.producer(lab.stream.clone()).await?.send(&order(1)).await?;
     assert_eq!(seen.next().await, (1, 1));
     for attempt in [2, 3] {
-        let failed = Instant::now();
         assert_eq!(seen.next().await, (1, attempt));
-        let (waited, least) =
-            (failed.elapsed(), bus.backend().abilities().rounded(policy.delay(attempt - 1)));
+        let waited = published.elapsed();
+        least += bus.backend().abilities().rounded(policy.delay(attempt - 1));
         assert!(waited >= least.mul_f64(0.9), "attempt {attempt} came after {waited:?}, not {least:?}");
     }
     mailer.shutdown(DEADLINE).await?;
@@ -34,7 +37,7 @@ pub(crate) async fn delays_grow(lab: Lab) -> CaseResult {
 pub(crate) async fn short_overtakes_long(lab: Lab) -> CaseResult {
     let bus = lab.bus().await;
     let fails = |number, attempt| match (number, attempt) {
-        (1, 1) => Err(Failure::after(5 * SECOND, "later")),
+        (1, 1) => Err(Failure::after(LONG, "later")),
         (2, 1) => Err(Failure::after(SECOND, "soon")),
         _ => Ok(()),
     };
@@ -43,14 +46,14 @@ pub(crate) async fn short_overtakes_long(lab: Lab) -> CaseResult {
     for number in [1, 2] {
         producer.send_event(&Event::new(order(number)).with_key("one queue")).await?;
     }
-    assert_eq!(seen.take(4).await, [(1, 1), (2, 1), (2, 2), (1, 2)]);
+    assert_eq!(seen.take(3).await, [(1, 1), (2, 1), (2, 2)]);
     mailer.shutdown(DEADLINE).await?;
     Ok(())
 }
 
 pub(crate) async fn others_go_on(lab: Lab) -> CaseResult {
     let bus = lab.bus().await;
-    let policy = RetryPolicy::later(2).with_delays([SECOND]);
+    let policy = RetryPolicy::later(2).with_delays([LONG]);
     let fails =
         |number, attempt| if (number, attempt) == (0, 1) { Err(Failure::from("not yet")) } else { Ok(()) };
     let (mailer, mut seen) = recorder(consumer(&bus, &lab, "mailer").retry(policy), fails).await;
@@ -58,8 +61,8 @@ pub(crate) async fn others_go_on(lab: Lab) -> CaseResult {
     for number in 0..10 {
         producer.send_event(&Event::new(order(number)).with_key("one queue")).await?;
     }
-    let read = seen.take(11).await;
-    assert_eq!(read[10], (0, 2), "all others came before the retry: {read:?}");
+    let all = (0..10).map(|number| (number, 1));
+    assert!(seen.take(10).await.into_iter().eq(all), "all others come before the retry");
     mailer.shutdown(DEADLINE).await?;
     Ok(())
 }
