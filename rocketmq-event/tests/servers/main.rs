@@ -2,6 +2,7 @@
 //!
 //! - `support`: the servers
 //! - `contract`: rules of the contract of backends that consumers do not show
+//! - `examples`: the examples, told nothing but an address
 //! - the rest is the suite's own: `../conformance`
 //!
 //! `EVENTS_CASES` and `EVENTS_TABLE` mean what they mean there.
@@ -11,6 +12,7 @@
 #[path = "../conformance/cases/mod.rs"]
 mod cases;
 mod contract;
+mod examples;
 #[path = "../conformance/faulty.rs"]
 mod faulty;
 #[path = "../conformance/lab.rs"]
@@ -49,7 +51,7 @@ mod on_kafka {
 
     use crate::proxy::Proxy;
     use crate::support::kafka::Kafka;
-    use crate::{contract, rigs, table};
+    use crate::{contract, examples, rigs, table};
 
     struct OnKafka {
         server: Kafka,
@@ -141,6 +143,7 @@ mod on_kafka {
         let bus = Bus::connect(&server.address()).await.unwrap();
         contract::holds(&bus).await;
         bus.close().await.unwrap();
+        examples::work_on(&server.address()).await;
     }
 }
 
@@ -153,7 +156,7 @@ mod on_rabbitmq {
 
     use crate::proxy::Proxy;
     use crate::support::rabbitmq::RabbitMq;
-    use crate::{contract, rigs, table};
+    use crate::{contract, examples, rigs, table};
 
     struct OnRabbitMq {
         server: RabbitMq,
@@ -232,6 +235,7 @@ mod on_rabbitmq {
         contract::heals(&bus, || server.close_all_connections()).await;
         strict.close().await.unwrap();
         bus.close().await.unwrap();
+        examples::work_on(&server.address()).await;
     }
 }
 
@@ -244,7 +248,7 @@ mod on_rocketmq {
 
     use crate::proxy::Proxy;
     use crate::support::rocketmq::RocketMq;
-    use crate::{lab, rigs, table};
+    use crate::{examples, lab, rigs, table};
 
     struct OnRocketMq {
         server: RocketMq,
@@ -325,5 +329,11 @@ mod on_rocketmq {
             fragile: rigs::Shared::new(FragileRocketMq::start),
         })
         .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rocketmq_runs_the_examples() {
+        let server = started().await;
+        examples::work_on(&format!("rocketmq://{}", server.name_server())).await;
     }
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ pub struct RabbitMqSettings {
     /// `amqp://user:password@host:port/vhost`, or `amqps:` for TLS. Without user it is `guest`, without a path the virtual host `/`, without
     /// `?heartbeat=` ten seconds.
     pub address: String,
+    /// Certificates in PEM that are trusted beside those of the system: of one's own authority, for `amqps:`. Default: none.
+    pub root_certificates: Option<String>,
     /// How often a queue of a group hands out a message whose members end without an answer, before the broker itself puts the message to
     /// the dead letters. The policy of a consumer decides before, if its number of tries is lower. It holds for queues that are not there yet. Default: 20.
     pub delivery_limit: u32,
@@ -40,7 +43,12 @@ pub struct RabbitMqSettings {
 impl RabbitMqSettings {
     /// Settings with defaults.
     pub fn new(address: impl Into<String>) -> Self {
-        Self { address: address.into(), delivery_limit: 20, publish_timeout: Duration::from_secs(30) }
+        Self {
+            address: address.into(),
+            root_certificates: None,
+            delivery_limit: 20,
+            publish_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -68,11 +76,12 @@ impl RabbitMqBackend {
             .address
             .parse()
             .map_err(|reason| BackendError::new(format!("the address of RabbitMQ is not valid: {reason}")))?;
+        let trust = OwnedTLSConfig { identity: None, cert_chain: settings.root_certificates.clone() };
         if uri.scheme == AMQPScheme::AMQPS {
-            tls::check().await?;
+            tls::check(&trust).await?;
         }
-        let publishing = Arc::new(Link::new(uri.clone(), "rocketmq-event, publishing"));
-        let consuming = Arc::new(Link::new(uri, "rocketmq-event, consuming"));
+        let link = |name| Arc::new(Link::new(uri.clone(), name, trust.clone()));
+        let (publishing, consuming) = (link("rocketmq-event, publishing"), link("rocketmq-event, consuming"));
         publishing.connection().await?;
         Ok(Self {
             publisher: Publisher::new(publishing.clone(), settings.publish_timeout),

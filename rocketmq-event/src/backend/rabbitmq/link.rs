@@ -3,11 +3,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::tls;
 use crate::backend::BackendError;
 
 /// TCP, handshake and login.
@@ -22,13 +24,14 @@ const HEARTBEAT: u16 = 10;
 pub(super) struct Link {
     uri: AMQPUri,
     name: &'static str,
+    trust: OwnedTLSConfig,
     current: Mutex<Option<Arc<Connection>>>,
 }
 
 impl Link {
-    pub(super) fn new(mut uri: AMQPUri, name: &'static str) -> Self {
+    pub(super) fn new(mut uri: AMQPUri, name: &'static str, trust: OwnedTLSConfig) -> Self {
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        Self { uri, name, current: Mutex::default() }
+        Self { uri, name, trust, current: Mutex::default() }
     }
 
     /// A new channel. It connects first if there is no connection.
@@ -45,8 +48,8 @@ impl Link {
             return Ok(connection.clone());
         }
         let properties = ConnectionProperties::default().with_connection_name(self.name.into());
-        let connecting = Connection::connect_uri(self.uri.clone(), properties);
         let what = || format!("cannot connect to RabbitMQ at {}", self.place());
+        let connecting = tls::connect(self.uri.clone(), properties, self.trust.clone());
         let connection = match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(connection)) => Arc::new(connection),
             Ok(Err(error)) => return Err(BackendError::with_source(what(), error)),

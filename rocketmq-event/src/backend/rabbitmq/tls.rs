@@ -1,6 +1,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use lapin::tcp::OwnedTLSConfig;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -14,18 +16,29 @@ const ADVICE: &str = "TLS to RabbitMQ is not built in: name `lapin` in the Cargo
      uses, with the features \"rustls--ring\" and \"rustls-native-certs\"; or put a proxy that speaks TLS beside the service, and connect to \
      that by amqp://127.0.0.1";
 
+/// Connects. For `amqps:` it trusts the certificates of the system, and these.
+pub(super) async fn connect(
+    uri: AMQPUri,
+    properties: ConnectionProperties,
+    trust: OwnedTLSConfig,
+) -> lapin::Result<Connection> {
+    Connection::connect_uri_with_config(uri, properties, trust, lapin::runtime::default_runtime()?).await
+}
+
 /// Refuses `amqps:` where the program has built the library without TLS: the library would then speak to the server in plain text, password
 /// included. No feature of this crate tells, so it is tried, on a socket of this process.
-pub(super) async fn check() -> Result<(), BackendError> {
+pub(super) async fn check(trust: &OwnedTLSConfig) -> Result<(), BackendError> {
     let cannot =
         |error: std::io::Error| BackendError::with_source("cannot try whether TLS is built in", error);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(cannot)?;
-    let address = format!("amqps://{}", listener.local_addr().map_err(cannot)?);
+    let mut uri = AMQPUri { scheme: AMQPScheme::AMQPS, ..AMQPUri::default() };
+    uri.authority.host = Ipv4Addr::LOCALHOST.to_string();
+    uri.authority.port = listener.local_addr().map_err(cannot)?.port();
     let first_byte = async {
         let (mut client, _) = listener.accept().await.map_err(cannot)?;
         client.read_u8().await.map_err(cannot)
     };
-    let connecting = Connection::connect(&address, ConnectionProperties::default());
+    let connecting = connect(uri, ConnectionProperties::default(), trust.clone());
     let first = tokio::select! {
         biased;
         first = timeout(Duration::from_secs(10), first_byte) => first,

@@ -17,23 +17,37 @@ pub(crate) struct Kafka {
     server: Option<Server>,
     home: Home,
     port: u16,
+    tls_port: Option<u16>,
 }
 
 impl Kafka {
     /// Starts it, and returns when it answers.
     pub(crate) fn start() -> Self {
         let [port] = ports();
-        Self::start_at(port, port)
+        Self::start_at(port, port, None)
+    }
+
+    /// As [`start`](Self::start); it also speaks TLS, at a port of its own, with this certificate and key (PEM).
+    #[allow(dead_code, reason = "rocketmq-event/tests/tls starts it")]
+    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let [port, tls_port] = ports();
+        Self::start_at(port, port, Some((tls_port, format!("{key}{certificate}"))))
     }
 
     /// As [`start`](Self::start); it tells clients this port, which has to lead to its own.
     pub(crate) fn start_behind(told: u16) -> Self {
         let [port] = ports();
-        Self::start_at(port, told)
+        Self::start_at(port, told, None)
     }
 
-    fn start_at(port: u16, told: u16) -> Self {
+    fn start_at(port: u16, told: u16, tls: Option<(u16, String)>) -> Self {
         let home = Home::new("kafka");
+        let tls_port = tls.as_ref().map(|(port, _)| *port);
+        let at_tls = tls_port.map(|port| format!(",SSL://127.0.0.1:{port}")).unwrap_or_default();
+        let keys = tls.map(|(_, keys)| {
+            let store = home.write("keys.pem", &keys);
+            format!("ssl.keystore.type=PEM\nssl.keystore.location={}\n", store.display())
+        });
         let [controller] = ports();
         home.write(
             "server.properties",
@@ -41,9 +55,9 @@ impl Kafka {
                 "process.roles=broker,controller\n\
                  node.id=1\n\
                  controller.quorum.voters=1@127.0.0.1:{controller}\n\
-                 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-                 advertised.listeners=PLAINTEXT://127.0.0.1:{told}\n\
-                 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+                 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{at_tls}\n\
+                 advertised.listeners=PLAINTEXT://127.0.0.1:{told}{at_tls}\n\
+                 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL\n\
                  controller.listener.names=CONTROLLER\n\
                  inter.broker.listener.name=PLAINTEXT\n\
                  log.dirs={store}\n\
@@ -59,7 +73,8 @@ impl Kafka {
                  num.partitions=4\n\
                  log.cleaner.dedupe.buffer.size=2097152\n\
                  num.network.threads=2\n\
-                 num.io.threads=2\n",
+                 num.io.threads=2\n{keys}",
+                keys = keys.unwrap_or_default(),
                 store = home.0.join("store").display(),
             ),
         );
@@ -67,7 +82,7 @@ impl Kafka {
         format.args(["format", "-t", CLUSTER, "-c"]).arg(home.0.join("server.properties"));
         let formatted = format.output().expect("start a JVM: install JDK 17, or set JAVA_HOME");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        let mut kafka = Self { server: None, home, port };
+        let mut kafka = Self { server: None, home, port, tls_port };
         kafka.restart();
         kafka
     }
@@ -86,6 +101,11 @@ impl Kafka {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    #[allow(dead_code, reason = "rocketmq-event/tests/tls connects there")]
+    pub(crate) fn tls_port(&self) -> Option<u16> {
+        self.tls_port
     }
 
     /// Ends it with SIGKILL. Its store stays.

@@ -16,6 +16,7 @@ pub(crate) struct RabbitMq {
     _epmd: Server,
     home: Home,
     port: u16,
+    tls_port: Option<u16>,
     distribution_port: u16,
     epmd_port: u16,
 }
@@ -23,10 +24,33 @@ pub(crate) struct RabbitMq {
 impl RabbitMq {
     /// Starts it, and returns when it answers.
     pub(crate) fn start() -> Self {
+        Self::start_in(Home::new("rabbitmq"), None)
+    }
+
+    /// As [`start`](Self::start); it also speaks TLS, at a port of its own, with this certificate and key (PEM).
+    #[allow(dead_code, reason = "rocketmq-event/tests/tls starts it")]
+    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let home = Home::new("rabbitmq");
+        home.write("certificate.pem", certificate);
+        home.write("key.pem", key);
+        let [tls_port] = ports();
+        Self::start_in(home, Some(tls_port))
+    }
+
+    fn start_in(home: Home, tls_port: Option<u16>) -> Self {
         let program = Path::new(SCRIPTS).join("rabbitmq-server");
         assert!(program.exists(), "no {}: run .ci/servers first", program.display());
-        let home = Home::new("rabbitmq");
         let [port, distribution_port, epmd_port] = ports();
+        let tls = tls_port.map(|port| {
+            let file = |name: &str| home.0.join(name).display().to_string();
+            let (certificate, key) = (file("certificate.pem"), file("key.pem"));
+            format!(
+                "listeners.ssl.default = 127.0.0.1:{port}\n\
+                 ssl_options.certfile = {certificate}\n\
+                 ssl_options.keyfile = {key}\n\
+                 ssl_options.verify = verify_none\n"
+            )
+        });
         home.write("enabled_plugins", "[].\n");
         home.write(
             "rabbitmq.conf",
@@ -36,13 +60,15 @@ impl RabbitMq {
                  log.file.level = warning\n\
                  disk_free_limit.absolute = 50MB\n\
                  vm_memory_high_watermark.absolute = 1GB\n\
-                 raft.wal_max_size_bytes = 33554432\n"
+                 raft.wal_max_size_bytes = 33554432\n{tls}",
+                tls = tls.unwrap_or_default()
             ),
         );
         let mut epmd = Command::new("epmd");
         epmd.args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()]);
         let epmd = Server::start(&epmd, &home.0.join("epmd.log"));
-        let mut rabbitmq = Self { server: None, _epmd: epmd, home, port, distribution_port, epmd_port };
+        let mut rabbitmq =
+            Self { server: None, _epmd: epmd, home, port, tls_port, distribution_port, epmd_port };
         rabbitmq.restart();
         rabbitmq
     }
@@ -54,6 +80,11 @@ impl RabbitMq {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    #[allow(dead_code, reason = "rocketmq-event/tests/tls connects there")]
+    pub(crate) fn tls_port(&self) -> Option<u16> {
+        self.tls_port
     }
 
     /// Waits until the directory of quorum queues is on the disk. RabbitMQ 3.10 writes it half a second late: when it is killed before, a
