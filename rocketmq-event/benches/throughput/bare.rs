@@ -22,10 +22,7 @@ use rocketmq_client::producer::Producer;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 
-use crate::sides::{Order, Side};
-
-/// What this crate holds for one handler.
-const IN_HAND: u16 = 33;
+use crate::sides::{IN_HAND, Order, Side};
 
 /// The backend's client alone; `None` for memory.
 pub(crate) async fn open(address: &str, stream: &str) -> Option<Box<dyn Side>> {

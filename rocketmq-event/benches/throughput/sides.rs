@@ -1,9 +1,13 @@
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rocketmq_event::{Bus, Context, Event, EventType, MessageConsumer, MessageProducer, Start};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
+
+/// Events that a side of RabbitMQ holds unacknowledged.
+pub(crate) const IN_HAND: u16 = 33;
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -40,6 +44,8 @@ pub(crate) struct Ours {
 }
 
 const DEADLINE: Duration = Duration::from_secs(30);
+/// With the one that is handled: as many as the clients alone hold.
+const AHEAD: NonZeroUsize = NonZeroUsize::new(IN_HAND as usize - 1).unwrap();
 
 impl Ours {
     pub(crate) async fn open(address: &str, stream: &str) -> Self {
@@ -58,7 +64,7 @@ impl Ours {
             std::future::ready(Ok(()))
         };
         let builder = self.bus.consumer(self.stream.clone(), "reader").start_from(Start::Earliest);
-        self.consumer = Some(builder.on(handler).start().await.unwrap());
+        self.consumer = Some(builder.prefetch(AHEAD).on(handler).start().await.unwrap());
     }
 }
 

@@ -123,6 +123,14 @@ impl ConsumerBuilder {
         self
     }
 
+    /// How many events wait in this process beside those that are being handled, so that a handler which ends finds the next one here; as many as
+    /// handlers by default. More of them let fast handlers go on while the broker sends; but other members of the group cannot have what waits here,
+    /// and where the broker counts deliveries, each of them counts one when this process dies.
+    pub fn prefetch(mut self, events: NonZeroUsize) -> Self {
+        self.settings.prefetch = Some(events.get());
+        self
+    }
+
     /// Which order is kept; none by default.
     pub fn order(mut self, order: Order) -> Self {
         self.settings.order = order;
@@ -184,7 +192,7 @@ impl ConsumerBuilder {
             group: self.group.clone(),
             patterns,
             start: self.start,
-            prefetch: self.settings.in_hand() + self.settings.concurrency,
+            prefetch: self.settings.in_hand() + self.settings.ahead(),
             by_key: self.settings.order == Order::ByKey,
             notices: Notices::new(),
         };

@@ -8,6 +8,7 @@ use crate::event::Format;
 #[derive(Debug)]
 pub(in crate::consume) struct Settings {
     pub(in crate::consume) concurrency: usize,
+    pub(in crate::consume) prefetch: Option<usize>,
     pub(in crate::consume) order: Order,
     pub(in crate::consume) policy: RetryPolicy,
     pub(in crate::consume) unmatched: Unmatched,
@@ -20,6 +21,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             concurrency: 1,
+            prefetch: None,
             order: Order::default(),
             policy: RetryPolicy::default(),
             unmatched: Unmatched::default(),
@@ -38,5 +40,23 @@ impl Settings {
             Order::None => self.concurrency,
             Order::ByKey => self.concurrency.saturating_mul(8).max(32),
         }
+    }
+
+    /// How many deliveries the source has ready for the runtime.
+    pub(in crate::consume) fn ahead(&self) -> usize {
+        self.prefetch.unwrap_or(self.concurrency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_events_wait_as_there_are_handlers_unless_told_otherwise() {
+        let default = Settings { concurrency: 4, ..Settings::default() };
+        assert_eq!((default.in_hand(), default.ahead()), (4, 4));
+        let told = Settings { prefetch: Some(100), ..default };
+        assert_eq!((told.in_hand(), told.ahead()), (4, 100));
     }
 }

@@ -62,7 +62,8 @@ pub(crate) async fn equal_keys(lab: Lab) -> CaseResult {
             Ok(())
         }
     };
-    let builder = consumer(&bus, &lab, "mailer").order(Kept::ByKey).concurrency(handlers(8));
+    let builder =
+        consumer(&bus, &lab, "mailer").order(Kept::ByKey).concurrency(handlers(8)).prefetch(handlers(100));
     let mailer = builder.on(handler).start().await?;
     let producer = bus.producer(lab.stream.clone()).await?;
     let events: Vec<_> = (0..3_000).map(|number| keyed(number, &format!("key {}", number % 1_000))).collect();
