@@ -32,6 +32,9 @@ const PRODUCER_GROUP: &str = "rocketmq-event";
 const MAX_BODY: usize = 4 * 1024 * 1024;
 /// Queues of a new topic on each broker: as many members of a group can share it there.
 const QUEUES: u32 = 8;
+/// How long a message waits for its answer, in milliseconds: as long as on the other brokers. After Java's three seconds a broker with a burst to
+/// store could not have answered yet, and the event would be maybe stored.
+const PUBLISH_TIMEOUT: u64 = 30_000;
 /// How long a broker may be too busy for a message.
 const BUSY_LIMIT: Duration = Duration::from_secs(20);
 /// The brokers' delay levels in seconds, from level 1 on.
@@ -75,7 +78,9 @@ impl RocketMqBackend {
     /// # Errors
     /// When the client does not take a producer.
     pub async fn over(client: MQClient) -> Result<Self, BackendError> {
-        let producer = client.producer(PRODUCER_GROUP).start().await.map_err(failed("no producer"))?;
+        let producer = client.producer(PRODUCER_GROUP);
+        let producer = producer.option(|option| _ = option.set_send_msg_timeout(PUBLISH_TIMEOUT));
+        let producer = producer.start().await.map_err(failed("no producer"))?;
         let admin = client.admin();
         Ok(Self(Arc::new(Connection { client, producer, admin, known: Mutex::default() })))
     }
