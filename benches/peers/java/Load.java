@@ -17,12 +17,14 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyContext;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.impl.factory.MQClientInstance;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageRequestMode;
 
 /**
  * Apache's Java client under load: `java Load NAMESRV`, driven by the protocol in `load.rs`.
@@ -46,7 +48,7 @@ public final class Load {
             if (messages > 0 || words[0].equals("latency")) {
                 Consuming consuming = new Consuming(arguments[0], words[0], Integer.parseInt(words[1]),
                     Integer.parseInt(words[5]), new LongAdder(), new Histogram(), new Random().nextLong(),
-                    topics(Integer.parseInt(words[6])));
+                    topics(Integer.parseInt(words[6])), producer);
                 System.out.println(messages > 0 ? consuming.all(messages) : consuming.atRate(producer,
                     Integer.parseInt(words[2]), Long.parseLong(words[3]), Double.parseDouble(words[4]),
                     Integer.parseInt(words[8])));
@@ -185,7 +187,7 @@ public final class Load {
     }
 
     private record Consuming(String nameServer, String mode, int threads, int batch, LongAdder seen,
-                             Histogram histogram, long number, String[] topics) {
+                             Histogram histogram, long number, String[] topics, DefaultMQProducer producer) {
         private static final AtomicLong GROUPS = new AtomicLong();
 
         /** Consumes all messages of the topic once, in a group that is new. */
@@ -271,6 +273,11 @@ public final class Load {
             consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
             consumer.setConsumeThreadMin(threads);
             consumer.setConsumeThreadMax(threads);
+            if (mode.equals("pop")) {
+                handOut(group);
+                consumer.setClientRebalance(false);
+                consumer.setPopBatchNums(32);
+            }
             if (mode.equals("batch_listener")) {
                 consumer.setConsumeMessageBatchMaxSize(batch);
             }
@@ -290,6 +297,15 @@ public final class Load {
             }
             consumer.start();
             return consumer;
+        }
+
+        /** Says to the broker that it hands messages to the group. */
+        private void handOut(String group) throws Exception {
+            MQClientInstance client = producer.getDefaultMQProducerImpl().getMqClientFactory();
+            client.updateTopicRouteInfoFromNameServer(TOPIC);
+            String broker = producer.fetchPublishMessageQueues(TOPIC).get(0).getBrokerName();
+            client.getMQClientAPIImpl().setMessageRequestMode(client.findBrokerAddressInPublish(broker), TOPIC, group,
+                MessageRequestMode.POP, 0, 3000);
         }
 
         private void handle(List<MessageExt> messages) {

@@ -60,6 +60,17 @@ async fn groups_have_to_be_named() {
 }
 
 #[tokio::test]
+async fn a_code_that_was_cut_to_sixteen_bits_is_unknown() {
+    let name_server = &*stage::name_server().await;
+    let peer = Peer::new(name_server).await;
+    // What Java's client makes of the codes of pop, ack and the rest where headers are binary.
+    for code in [200_050, 200_051, 200_053, 200_151] {
+        let cut = code & 0xFFFF;
+        assert_eq!(peer.ask(cut, &[], "").await, format!("3 \" request type {cut} not supported\""));
+    }
+}
+
+#[tokio::test]
 async fn a_half_is_asked_about_anew() {
     let name_server = &*stage::name_server().await;
     let peer = Peer::new(name_server).await;
