@@ -16,6 +16,8 @@ mod java;
 #[expect(dead_code, reason = "`tests/apache` uses the rest")]
 mod members;
 mod mixed;
+#[path = "../apache/mqadmin.rs"]
+mod mqadmin;
 mod program;
 mod scripts;
 mod servers;

@@ -1,4 +1,4 @@
-//! Push consumers in processes of their own, which can be killed and stopped, with this project's client or with Java's.
+//! Consumers in processes of their own, which can be killed and stopped, with this project's client or with Java's.
 //!
 //! - this file: the process, what it is told, and what its members handled
 //! - `ours`: the program with this project's client; `tests/foreign/java/members` is the one with Java's
@@ -39,7 +39,8 @@ pub(crate) struct Done {
 pub(crate) struct Join<'a> {
     pub(crate) group: &'a str,
     pub(crate) topic: &'a str,
-    /// `concurrent`, `orderly`, `broadcast`, or `pop`: its broker assigns the queues.
+    /// `concurrent`, `orderly`, `broadcast`, `pop`: its broker assigns the queues, or `pull`: it polls, and what it polled and handled
+    /// counts as a call of a listener.
     pub(crate) kind: &'a str,
     /// `avg`, `circle`, `hash`, `room/ROOM`, `nearby` or `config/BROKER/ID,ID`.
     pub(crate) strategy: String,
@@ -49,11 +50,14 @@ pub(crate) struct Join<'a> {
     pub(crate) persist: u64,
     /// How often a message may fail.
     pub(crate) max: i32,
+    /// Whether it records what it handles in the trace topic.
+    pub(crate) trace: bool,
 }
 
 impl<'a> Join<'a> {
     pub(crate) fn new(group: &'a str, topic: &'a str) -> Self {
-        Self { group, topic, kind: "concurrent", strategy: "avg".to_owned(), work: 0, persist: 500, max: 16 }
+        let strategy = "avg".to_owned();
+        Self { group, topic, kind: "concurrent", strategy, work: 0, persist: 500, max: 16, trace: false }
     }
 }
 
@@ -88,9 +92,10 @@ impl Members {
 
     /// Lets a member join, and waits until its `start` has returned.
     pub(crate) async fn join(&mut self, name: &str, join: &Join<'_>) {
-        let Join { group, topic, kind, strategy, work, persist, max } = join;
+        let Join { group, topic, kind, strategy, work, persist, max, trace } = join;
         self.tell(&format!(
-            "join {name} group={group} topic={topic} kind={kind} strategy={strategy} work={work} persist={persist} max={max}"
+            "join {name} group={group} topic={topic} kind={kind} strategy={strategy} work={work} persist={persist} max={max} \
+             trace={trace}"
         ));
         self.answer(&format!("joined {name}")).await;
     }

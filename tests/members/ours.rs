@@ -5,6 +5,7 @@ use std::env;
 use std::io::Write;
 use std::process::{Command, exit};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rocketmq::consumer::strategy::{
@@ -12,9 +13,13 @@ use rocketmq::consumer::strategy::{
     AllocateMessageQueueByConfig, AllocateMessageQueueByMachineRoom, AllocateMessageQueueConsistentHash,
     AllocateMessageQueueStrategy, MachineRoomResolver,
 };
-use rocketmq::consumer::{ConsumeFromWhere, ConsumeOutcome, MessageModel, OrderlyOutcome, PushConsumer};
+use rocketmq::consumer::{
+    ConsumeFromWhere, ConsumeOutcome, MessageModel, OrderlyOutcome, PullConsumer, PullConsumerHandle,
+    PushConsumer,
+};
 use rocketmq::model::{MessageExt, MessageQueue};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 const NAME_SERVER: &str = "ROCKETMQ_MEMBERS_OF";
 
@@ -47,7 +52,7 @@ fn serve() {
         exit(0);
     });
     runtime.block_on(async {
-        let mut members: HashMap<String, (PushConsumer, String)> = HashMap::new();
+        let mut members: HashMap<String, (Member, String)> = HashMap::new();
         while let Some(line) = lines.recv().await {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
@@ -63,8 +68,7 @@ fn serve() {
                 }
                 ["leave", name] => {
                     let (member, _) = members.remove(name).expect("it has joined");
-                    let report = member.shutdown().await.expect("it runs");
-                    assert!(report.is_clean(), "{report:?}");
+                    member.leave().await;
                     say(&format!("left {name}"));
                 }
                 _ => panic!("{line}"),
@@ -73,8 +77,47 @@ fn serve() {
     });
 }
 
-async fn join(name_server: &str, name: &str, settings: &[&str]) -> (PushConsumer, String) {
-    let settings: HashMap<&str, &str> = settings.iter().filter_map(|word| word.split_once('=')).collect();
+/// A consumer that runs.
+enum Member {
+    Pushed(PushConsumer),
+    /// The task ends with the consumer when it is told to.
+    Polling {
+        handle: PullConsumerHandle,
+        leaves: Arc<AtomicBool>,
+        task: JoinHandle<PullConsumer>,
+    },
+}
+
+impl Member {
+    /// The queues that it has now, of all topics.
+    fn assignment(&self) -> Vec<MessageQueue> {
+        match self {
+            Self::Pushed(consumer) => consumer.assignment(),
+            Self::Polling { handle, .. } => handle.assignment(),
+        }
+    }
+
+    /// What it handled is committed when this returns.
+    async fn leave(self) {
+        let report = match self {
+            Self::Pushed(consumer) => consumer.shutdown().await,
+            Self::Polling { leaves, task, .. } => {
+                leaves.store(true, Ordering::Relaxed);
+                let consumer = task.await.expect("no panic");
+                consumer.commit().await.expect("committed");
+                consumer.shutdown().await
+            }
+        };
+        let report = report.expect("it runs");
+        assert!(report.is_clean(), "{report:?}");
+    }
+}
+
+async fn join(name_server: &str, name: &str, words: &[&str]) -> (Member, String) {
+    let settings: HashMap<&str, &str> = words.iter().filter_map(|word| word.split_once('=')).collect();
+    if settings["kind"] == "pull" {
+        return (poll(name_server, name, &settings).await, settings["topic"].to_owned());
+    }
     let number = |key: &str| settings[key].parse::<u64>().expect("a number");
     let (topic, kind, work) =
         (settings["topic"].to_owned(), settings["kind"], Duration::from_millis(number("work")));
@@ -83,7 +126,8 @@ async fn join(name_server: &str, name: &str, settings: &[&str]) -> (PushConsumer
             .set_consume_from_where(ConsumeFromWhere::First)
             .set_client_ip(CLIENT_IP)
             .set_persist_offset_interval(number("persist"))
-            .set_start_timeout(60_000);
+            .set_start_timeout(60_000)
+            .set_enable_trace(settings["trace"] == "true");
         option.set_max_reconsume_times(u32::try_from(number("max")).expect("a small number"));
         match kind {
             "pop" => {
@@ -121,7 +165,33 @@ async fn join(name_server: &str, name: &str, settings: &[&str]) -> (PushConsumer
             }
         }),
     };
-    (member.start().await.unwrap_or_else(|error| panic!("{error}")), topic)
+    (Member::Pushed(member.start().await.unwrap_or_else(|error| panic!("{error}"))), topic)
+}
+
+/// A pull consumer, with a task that polls.
+async fn poll(name_server: &str, name: &str, settings: &HashMap<&str, &str>) -> Member {
+    let builder = PullConsumer::builder(settings["group"]).name_server_addr(name_server);
+    let builder = builder.subscribe(settings["topic"], "*").option(|option| {
+        option
+            .set_consume_from_where(ConsumeFromWhere::First)
+            .set_client_ip(CLIENT_IP)
+            .set_instance_name(name)
+            .set_persist_offset_interval(settings["persist"].parse().expect("a number"))
+            .set_start_timeout(60_000)
+            .set_enable_trace(settings["trace"] == "true");
+    });
+    let mut consumer = builder.start().await.unwrap_or_else(|error| panic!("{error}"));
+    let (handle, leaves) = (consumer.handle(), Arc::new(AtomicBool::new(false)));
+    let (name, stop) = (name.to_owned(), leaves.clone());
+    let task = tokio::spawn(async move {
+        while !stop.load(Ordering::Relaxed) {
+            for message in consumer.poll(Duration::from_millis(100)).await.expect("it runs") {
+                self::handle(&name, &message, Duration::ZERO).await;
+            }
+        }
+        consumer
+    });
+    Member::Polling { handle, leaves, task }
 }
 
 /// Handles a message as the twin in Java does, and says so. Returns whether it did not fail.

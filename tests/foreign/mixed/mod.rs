@@ -1,4 +1,4 @@
-//! Groups whose members are this project's push consumers and Java's, on the mock and on Apache's broker.
+//! Groups whose members are this project's consumers and Java's, on the mock and on Apache's broker.
 //!
 //! - this file: the servers, the members, the messages, and what must hold of what was handled
 //! - `sharing`: members that join, leave and are killed
@@ -6,14 +6,19 @@
 //! - `strategies`: who gets which queues
 //! - `failing`: messages that come again, and dead letters
 //! - `popping`: messages that brokers hand out, and modes that are switched
+//! - `pulling`: members that poll
+//! - `by_tool`, `traced`: what Apache's tool says of members of both clients, and what they record in the trace topic
 //! - `broadcast`: the file with the offsets of a broadcast member
 
 mod broadcast;
+mod by_tool;
 mod failing;
 mod order;
 mod popping;
+mod pulling;
 mod sharing;
 mod strategies;
+mod traced;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,11 +26,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rocketmq::admin::{Brokers, MQAdmin, TopicConfig};
 use rocketmq::conf::ProducerOption;
-use rocketmq::model::Message;
+use rocketmq::model::{Message, MessageQueue};
 use rocketmq::producer::Producer;
 use rocketmq::selector::SelectMessageQueueByHash;
 use tokio::task::JoinHandle;
@@ -112,6 +117,16 @@ impl Scene {
         bodies
     }
 
+    /// What the group has committed for the four queues of the topic.
+    async fn committed(&self) -> [Option<i64>; 4] {
+        let mut offsets = [None; 4];
+        for (number, offset) in (0..).zip(&mut offsets) {
+            let queue = MessageQueue::new(&*self.topic, "broker-a", number);
+            *offset = self.admin.consumer_offset(&self.group, &queue).await.expect("an answer");
+        }
+        offsets
+    }
+
     /// Sends a message of each of 8 orders every few milliseconds, until it is stopped.
     fn load(&self) -> Load {
         let stopped = Arc::new(AtomicBool::new(false));
@@ -188,6 +203,17 @@ fn repeats(handled: &[Done]) -> Vec<(Done, Done)> {
 /// Waits until these bodies have been handled.
 async fn until_handled(wanted: &BTreeSet<String>, processes: &[&Members]) {
     until("all messages", || wanted.is_subset(&bodies(&handled(processes)))).await;
+}
+
+/// Waits until a process has handled this number of messages more.
+async fn until_more(members: &Members, count: usize) {
+    let before = members.done().len();
+    until("more messages", || members.done().len() >= before + count).await;
+}
+
+/// Now, in microseconds since 1970.
+fn micros() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_micros() as u64
 }
 
 /// Waits until a member has this number of queues.

@@ -2,27 +2,26 @@
 
 use rocketmq::admin::{Brokers, MessageRequestMode};
 
-use super::{Client, Scene, bodies, everywhere, handled, repeats, until_handled};
-use crate::members::{Join, Members, until};
+use super::{Client, Scene, bodies, everywhere, handled, repeats, until_handled, until_more};
+use crate::members::{Join, until};
 
 impl Scene {
+    /// Lets brokers hand messages out to the group.
+    pub(super) async fn pops(&self) {
+        self.set_mode(MessageRequestMode::Pop).await;
+    }
+
     async fn set_mode(&self, mode: MessageRequestMode) {
         let set = self.admin.set_message_request_mode(&self.topic, &self.group, mode, 0, &Brokers::All);
         assert!(set.await.expect("the mode is set").is_complete());
     }
 }
 
-/// Waits until a member has handled this number of messages more.
-async fn until_more(members: &Members, count: usize) {
-    let before = members.done().len();
-    until("more messages", || members.done().len() >= before + count).await;
-}
-
 #[test]
 #[ignore = "takes minutes: .ci/long"]
 fn members_of_both_clients_pop_a_topic_and_one_is_killed() {
     everywhere(async |scene: &Scene, first: Client, second: Client| {
-        scene.set_mode(MessageRequestMode::Pop).await;
+        scene.pops().await;
         let join = Join { kind: "pop", ..Join::new(&scene.group, &scene.topic) };
         let (mut stays, mut killed) = (scene.members(first).await, scene.members(second).await);
         stays.join("a-stays", &join).await;

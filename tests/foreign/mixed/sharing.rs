@@ -1,9 +1,11 @@
 //! Members that join, leave and are killed.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::{Client, Scene, bodies, everywhere, handled, repeats, until_handled, until_queues};
-use crate::members::{Join, Members, until};
+use super::{
+    Client, Scene, bodies, everywhere, handled, micros, repeats, until_handled, until_more, until_queues,
+};
+use crate::members::Join;
 
 /// How many messages may come again when a member of this project gives two queues up. Its 20 handlers have some, and finished
 /// messages behind an unfinished one come again too: on a busy machine, a quarter of a second of messages.
@@ -11,12 +13,6 @@ const UNFINISHED: usize = 100;
 
 /// Java's members give queues up to a second after the others know of it: they rebalance once a second at most.
 const MOVED_IN_A_SECOND: usize = 250;
-
-/// Waits until a member has handled this number of messages more.
-async fn until_more(members: &Members, count: usize) {
-    let before = members.done().len();
-    until("more messages", || members.done().len() >= before + count).await;
-}
 
 #[test]
 fn a_member_goes_on_where_a_member_of_the_other_client_left() {
@@ -98,8 +94,4 @@ fn the_queues_of_a_killed_member_go_on_at_its_last_commit() {
             assert!(at - before.ended < window, "it was committed when its member was killed: {before:?}");
         }
     });
-}
-
-fn micros() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_micros() as u64
 }

@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.rocketmq.client.consumer.AllocateMessageQueueStrategy;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
@@ -28,11 +29,11 @@ import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.remoting.protocol.heartbeat.MessageModel;
 
 /**
- * Push consumers of Apache's client: {@code Members NAMESRV}. `tests/members/ours.rs` is its twin with this project's client,
+ * Consumers of Apache's client: {@code Members NAMESRV}. `tests/members/ours.rs` is its twin with this project's client,
  * and says what the lines on standard input and output mean.
  */
 public final class Members {
-    private static final Map<String, DefaultMQPushConsumer> MEMBERS = new HashMap<>();
+    private static final Map<String, Joined> MEMBERS = new HashMap<>();
     private static final Map<String, String> TOPICS = new HashMap<>();
 
     private Members() {
@@ -51,7 +52,7 @@ public final class Members {
                     print("queues " + words[1] + queues(words[1]));
                     break;
                 case "leave":
-                    MEMBERS.remove(words[1]).shutdown();
+                    MEMBERS.remove(words[1]).leave();
                     print("left " + words[1]);
                     break;
                 default:
@@ -70,6 +71,13 @@ public final class Members {
         }
         String topic = settings.get("topic");
         Member member = new Member(words[1], Long.parseLong(settings.get("work")));
+        boolean pulls = settings.get("kind").equals("pull");
+        TOPICS.put(words[1], topic);
+        MEMBERS.put(words[1], pulls ? new Puller(nameServer, member, settings) : pushed(nameServer, member, settings));
+    }
+
+    private static Joined pushed(String nameServer, Member member, Map<String, String> settings) throws Exception {
+        String topic = settings.get("topic");
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(settings.get("group"));
         consumer.setNamesrvAddr(nameServer);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
@@ -91,8 +99,9 @@ public final class Members {
             // The instance keeps its name, so that the member finds its file again.
             consumer.setMessageModel(MessageModel.BROADCASTING);
         } else {
-            consumer.setInstanceName(words[1]);
+            consumer.setInstanceName(member.name);
         }
+        consumer.setEnableTrace(Boolean.parseBoolean(settings.get("trace")));
         if (settings.get("kind").equals("orderly")) {
             consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> member.handle(messages)
                 ? ConsumeOrderlyStatus.SUCCESS : ConsumeOrderlyStatus.SUSPEND_CURRENT_QUEUE_A_MOMENT);
@@ -105,17 +114,23 @@ public final class Members {
         }
         consumer.subscribe(topic, "*");
         consumer.start();
-        MEMBERS.put(words[1], consumer);
-        TOPICS.put(words[1], topic);
+        return new Joined() {
+            @Override
+            public Stream<MessageQueue> queues() {
+                return consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().entrySet().stream()
+                    .filter(entry -> !entry.getValue().isDropped()).map(Map.Entry::getKey);
+            }
+
+            @Override
+            public void leave() {
+                consumer.shutdown();
+            }
+        };
     }
 
-    private static String queues(String name) {
-        List<String> queues = MEMBERS.get(name).getDefaultMQPushConsumerImpl().getRebalanceImpl()
-            .getProcessQueueTable().entrySet().stream()
-            .filter(entry -> !entry.getValue().isDropped() && entry.getKey().getTopic().equals(TOPICS.get(name)))
-            .map(entry -> entry.getKey().getBrokerName() + ":" + entry.getKey().getQueueId())
-            .collect(Collectors.toList());
-        return queues.stream().map(queue -> " " + queue).collect(Collectors.joining());
+    private static String queues(String name) throws Exception {
+        return MEMBERS.get(name).queues().filter(queue -> queue.getTopic().equals(TOPICS.get(name)))
+            .map(queue -> " " + queue.getBrokerName() + ":" + queue.getQueueId()).collect(Collectors.joining());
     }
 
     private static AllocateMessageQueueStrategy strategy(String text, String topic) {
@@ -163,8 +178,18 @@ public final class Members {
         }
     }
 
-    private static final class Member {
-        private final String name;
+    /** A consumer that runs. */
+    interface Joined {
+        /** The queues that it has now, of all topics. */
+        Stream<MessageQueue> queues() throws Exception;
+
+        /** What it handled is committed when this returns. */
+        void leave() throws Exception;
+    }
+
+    /** Handles messages, and says so. */
+    static final class Member {
+        final String name;
         private final long work;
 
         Member(String name, long work) {
