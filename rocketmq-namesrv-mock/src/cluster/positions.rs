@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rocketmq_common::MessageQueue;
 
 use super::MockCluster;
-use crate::MockError;
 use crate::broker::{Broker, BrokerSnapshot, SlaveLag, drop_clients};
 use crate::history::BrokerEvent;
+use crate::{MockError, RecordDamage};
 
 impl MockCluster {
     /// Commits an offset for a group, like a member would. [`committed_offset`](Self::committed_offset) reads it. The
@@ -61,6 +61,28 @@ impl MockCluster {
         drop(state);
         broker.role.tell_slaves();
         Ok(())
+    }
+
+    /// Damages the stored record of a message, as a fault of the disk would: all later answers have it so. A slave that has copied
+    /// it already keeps it whole. Returns false if the queue has no message at this offset.
+    ///
+    /// # Errors
+    /// There is no such broker.
+    pub fn damage_record(
+        &self,
+        queue: &MessageQueue,
+        offset: i64,
+        damage: RecordDamage,
+    ) -> Result<bool, MockError> {
+        let mut state = self.broker_of(queue)?.lock();
+        let stored = state.topics.get(queue.topic()).and_then(|topic| topic.queue(queue.queue_id()));
+        let stored = stored.filter(|stored| stored.min_offset() <= offset);
+        let number = stored.and_then(|stored| stored.entries_from(offset).next()).map(|entry| entry.record);
+        let Some(number) = number else { return Ok(false) };
+        let damaged = state.log.record(number).and_then(|record| damage.inflict(record, 0));
+        let is_damaged = damaged.is_some();
+        damaged.into_iter().for_each(|bytes| state.log.replace(number, bytes));
+        Ok(is_damaged)
     }
 
     /// Sets the broker id that pull answers of a broker or slave suggest for the next pull. The default is 0, the

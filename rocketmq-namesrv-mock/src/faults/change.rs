@@ -122,7 +122,7 @@ impl RecordDamage {
     ];
 
     /// The body with one damaged record; `None` if it has no such record.
-    fn inflict(self, body: &Bytes, record: i32) -> Option<Bytes> {
+    pub(crate) fn inflict(self, body: &Bytes, record: i32) -> Option<Bytes> {
         let records = ranges(body);
         let index = usize::try_from(record)
             .ok()

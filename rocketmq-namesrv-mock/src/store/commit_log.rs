@@ -173,6 +173,16 @@ impl CommitLog {
         self.at(number).map(|record| &record.bytes)
     }
 
+    /// Replaces the bytes of the record with this number. Its position stays, and those of the records behind it.
+    pub(crate) fn replace(&mut self, number: usize, bytes: Bytes) {
+        let place = number.checked_sub(self.first);
+        if let Some(record) = place.and_then(|place| self.records.get_mut(place)) {
+            self.stored_bytes = self.stored_bytes - record.bytes.len() + bytes.len();
+            record.bytes = bytes;
+            self.blocks.retain(|block| !block.numbers.contains(&number));
+        }
+    }
+
     /// The position of the record with this number.
     pub(crate) fn position_of(&self, number: usize) -> Option<i64> {
         self.at(number).map(|record| record.position)

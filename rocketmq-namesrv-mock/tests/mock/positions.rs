@@ -1,7 +1,7 @@
 //! What tests do to positions, locks, members, slaves and stores.
 
 use rocketmq_common::MessageQueue;
-use rocketmq_namesrv_mock::{MockCluster, MockError, SlaveLag};
+use rocketmq_namesrv_mock::{MockCluster, MockError, RecordDamage, SlaveLag};
 use rocketmq_remoting::protocol::{RemotingCommand, RequestCode};
 
 use crate::clients::heartbeat;
@@ -62,6 +62,26 @@ async fn pull_answers_suggest_the_broker_that_the_test_wants() {
     cluster.suggest_broker("broker-a", 1).unwrap();
     let suggested = [master.call(pull_from("T", 0)).await, slave.call(pull_from("T", 0)).await];
     assert_eq!(suggested.map(|answer| field(&answer, "suggestWhichBrokerId")), ["1", "0"]);
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_damaged_in_all_answers_and_its_neighbours_are_whole() {
+    let cluster = MockCluster::start().await.unwrap();
+    cluster.preload("T", 1, 3, b"body").unwrap();
+    let mut master = Peer::broker(&cluster).await;
+    let whole = master.call(pull_from("T", 0)).await.body;
+    assert!(cluster.damage_record(&queue(), 1, RecordDamage::Crc).unwrap());
+    let mut at = 0;
+    for _ in 0..2 {
+        let damaged = master.call(pull_from("T", 0)).await.body;
+        let differ: Vec<_> = (0..whole.len()).filter(|at| whole[*at] != damaged[*at]).collect();
+        let [differs] = differ[..] else { panic!("{differ:?}") };
+        assert!((whole.len() / 3..whole.len() / 3 * 2).contains(&differs));
+        at = differs;
+    }
+    // The first byte of the checksum, behind size and magic number.
+    assert_eq!(at, whole.len() / 3 + 8);
+    assert!(!cluster.damage_record(&queue(), 3, RecordDamage::Crc).unwrap(), "there is no such message");
 }
 
 #[tokio::test]

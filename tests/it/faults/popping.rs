@@ -7,9 +7,11 @@ use std::time::Duration;
 use rocketmq::admin::{Brokers, MessageRequestMode};
 use rocketmq::client::MQClient;
 use rocketmq::conf::{ClientOption, ConsumerOption};
-use rocketmq::consumer::{ConsumeFailure, ConsumerStats, PushConsumer, PushConsumerBuilder};
+use rocketmq::consumer::{
+    ConsumeFailure, ConsumeFromWhere, ConsumerEvent, ConsumerStats, PushConsumer, PushConsumerBuilder,
+};
 use rocketmq::model::mix_all;
-use rocketmq_namesrv_mock::{BrokerEvent, Fault, FaultAction, RequestCode};
+use rocketmq_namesrv_mock::{BrokerEvent, Fault, FaultAction, RecordDamage, RequestCode};
 use rocketmq_remoting::protocol::ResponseCode;
 use tokio::time::{Instant, sleep};
 
@@ -105,6 +107,38 @@ fn c15_an_acknowledgement_that_is_too_late() {
         messages.next().await.unwrap().unwrap().ack_committed().await.unwrap();
         assert!(consumer.shutdown().await.unwrap().is_clean());
         note("late: 8 of 8 came once more, counted, none was sent to the broker, a stream's reader is told");
+    });
+}
+
+/// Members pop from all queues of a broker at once.
+#[test]
+fn a_popped_record_that_cannot_be_read_names_the_queue_that_holds_it() {
+    simulate(async {
+        let scene = popping_scene().await;
+        scene.send(bodies("m", 8)).await;
+        let queues = scene.cluster.queue_offsets(TOPIC);
+        let last = queues.iter().rev().find(|queue| queue.max > 0).unwrap();
+        assert!(scene.cluster.damage_record(&last.queue, last.max - 1, RecordDamage::Crc).unwrap());
+        let seen = Seen::default();
+        let member = member(&scene, |option| _ = option.set_consume_from_where(ConsumeFromWhere::First));
+        let consumer = member.listener(seen.listener()).build().unwrap();
+        let mut events = consumer.events();
+        consumer.start().await.unwrap();
+        let told = loop {
+            if let ConsumerEvent::MessageUndecodable { queue, .. } = events.next().await.unwrap() {
+                break queue;
+            }
+        };
+        assert_eq!(told, last.queue);
+        seen.wait_for(7).await;
+        let letters = || scene.cluster.messages(&mix_all::dlq_topic(GROUP));
+        until("the dead letter", || letters().len() == 1).await;
+        let places = ["DLQ_ORIGIN_TOPIC", "DLQ_ORIGIN_QUEUE_ID", "DLQ_ORIGIN_QUEUE_OFFSET"];
+        let (queue_id, offset) = (last.queue.queue_id().to_string(), (last.max - 1).to_string());
+        let named = letters().remove(0);
+        assert_eq!(places.map(|name| named.property(name)), [Some(TOPIC), Some(&*queue_id), Some(&*offset)]);
+        assert_nothing_left(&consumer, &seen).await;
+        assert!(consumer.shutdown().await.unwrap().is_clean());
     });
 }
 

@@ -1,7 +1,8 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use rocketmq_common::MessageExt;
 use rocketmq_common::record::RecordDecoder;
+use rocketmq_common::{MessageExt, MessageQueue};
 use rocketmq_remoting::protocol::KeptBody;
 
 use super::{PopHandle, PopHandles};
@@ -62,11 +63,17 @@ pub(super) fn decode(
                 }
             }
             Err(error) => {
-                popped.broken.push(event_of(member, queue, &error, &bytes));
                 // Behind a record without an end nothing is known: its messages come again, each by itself.
-                let Some(handle) = handles.of_unread().filter(|_| !error.is_last()) else { continue };
+                let handle = handles.of_unread().filter(|_| !error.is_last());
+                // A pop of all queues names none: the handle does.
+                let stored = handle.map_or(Cow::Borrowed(queue), |handle| {
+                    let topic = handle.kind.topic(queue.topic(), member.group());
+                    Cow::Owned(MessageQueue::new(&*topic, queue.broker_name(), handle.queue_id))
+                });
+                popped.broken.push(event_of(member, &stored, &error, &bytes));
+                let Some(handle) = handle else { continue };
                 if member.settings.undecodable == Undecodable::DeadLetter {
-                    let stand_in = stand_in_of(queue, handle.offset, &error, &bytes);
+                    let stand_in = stand_in_of(&stored, handle.offset, &error, &bytes);
                     popped.unread.push((
                         popped.messages.len(),
                         Arc::new(stand_in.clone()),
