@@ -128,7 +128,8 @@ impl Bus {
         DeadLetters::new(self.backend.clone(), stream.into(), group.into())
     }
 
-    /// A member of a group of a stream. Members of a group share its events; each group gets all of them.
+    /// A member of a group of a stream. Members of a group share its events; each group gets all of them. On RocketMQ a bus has one
+    /// member of a group: a further member connects a bus of its own.
     pub fn consumer(&self, stream: impl Into<ByteString>, group: impl Into<ByteString>) -> ConsumerBuilder {
         ConsumerBuilder::new(self.backend.clone(), stream.into(), group.into(), self.service.clone())
     }

@@ -38,6 +38,13 @@ impl Destination {
             Self::Stream(stream) | Self::Group { stream, .. } | Self::Dead { stream, .. } => stream,
         }
     }
+
+    /// The bytes that an event leaves free among its headers: its copies after a failure need them for the
+    /// [`FailureRecord`](crate::event::FailureRecord). Without them an event could be stored, and neither be tried again nor become a dead letter.
+    #[cfg_attr(not(any(feature = "rocketmq", feature = "rabbitmq", feature = "kafka")), allow(dead_code))]
+    pub(super) fn reserve(&self) -> usize {
+        if matches!(self, Self::Stream(_)) { 4_096 } else { 0 }
+    }
 }
 
 /// A message on its way to the broker.

@@ -117,9 +117,9 @@ impl ConsumerBuilder {
         self
     }
 
-    /// How many handlers run at a time; 1 by default: one after the other.
+    /// How many handlers run at a time; 1 by default: one after the other. Above 65,536 it is 65,536.
     pub fn concurrency(mut self, handlers: NonZeroUsize) -> Self {
-        self.settings.concurrency = handlers.get();
+        self.settings.concurrency = handlers.get().min(1 << 16);
         self
     }
 
@@ -155,7 +155,7 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Ends an attempt, layers included, that takes longer than this: a failure. Its future is dropped, so that it has no later
+    /// Ends an attempt, its layers and what it publishes included, that takes longer than this: a failure. Its future is dropped, so that it has no later
     /// effect. None by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = Some(timeout);

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::runtime::{Ending, Runtime};
 use super::watch::{ConsumerError, ConsumerEvent, Health, ShutdownReport};
+use crate::error::LONGEST;
 
 /// A running member of a group: [`Bus::consumer`](crate::Bus::consumer).
 ///
@@ -44,17 +45,22 @@ impl MessageConsumer {
 
     /// Events of the consumer from now on. The stream ends with the consumer.
     pub fn events(&self) -> impl Stream<Item = ConsumerEvent> + Send + use<> {
-        let receiver = self.runtime.listen();
-        futures_util::stream::unfold(receiver, |mut receiver| async move {
-            match receiver.recv().await {
-                Ok(event) => Some((event, receiver)),
-                Err(RecvError::Lagged(missed)) => Some((ConsumerEvent::Missed(missed), receiver)),
+        let listening = self.runtime.listen();
+        futures_util::stream::unfold(listening, |(mut receiver, over)| async move {
+            let received = tokio::select! {
+                biased;
+                received = receiver.recv() => received,
+                () = over.cancelled() => return None,
+            };
+            match received {
+                Ok(event) => Some((event, (receiver, over))),
+                Err(RecvError::Lagged(missed)) => Some((ConsumerEvent::Missed(missed), (receiver, over))),
                 Err(RecvError::Closed) => None,
             }
         })
     }
 
-    /// Waits until the consumer ends by itself. Nothing changes when the future is dropped.
+    /// Waits until the consumer ends by itself: `Ok` when the bus was closed. Nothing changes when the future is dropped.
     ///
     /// # Errors
     /// Why it ended: a handler or the policy stopped it, or the backend cannot go on.
@@ -70,7 +76,7 @@ impl MessageConsumer {
     /// Why the consumer had ended by itself before, if it had; or that the broker may not know of the last acknowledgements.
     pub async fn shutdown(mut self, deadline: Duration) -> Result<ShutdownReport, ConsumerError> {
         let started = Instant::now();
-        self.runtime.stop(started + deadline);
+        self.runtime.stop(started + deadline.min(LONGEST));
         let ending = self.task.join_next().await.and_then(Result::ok).unwrap_or_default();
         match ending.error {
             Some(error) => Err(error),

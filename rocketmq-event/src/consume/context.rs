@@ -20,7 +20,17 @@ struct Inner {
     position: Position,
     format: Format,
     cancelled: CancellationToken,
-    published: Mutex<Vec<Outgoing>>,
+    published: Mutex<Published>,
+}
+
+/// The events that a handler published.
+#[derive(Debug, Default)]
+struct Published {
+    /// Those that are still to go out.
+    waiting: Vec<Outgoing>,
+    count: usize,
+    /// The attempt has ended.
+    is_closed: bool,
 }
 
 impl Context {
@@ -73,10 +83,10 @@ impl Context {
     /// repeats its ids, and [`Dedupe`](super::Dedupe) of the readers drops the second events.
     ///
     /// # Errors
-    /// When the value cannot be written.
+    /// When the value cannot be written, or the attempt has ended: a task that outlives its handler publishes by a producer.
     pub fn publish<E: EventType>(&self, stream: impl Into<ByteString>, event: E) -> Result<(), EncodeError> {
         let mut event = Event::new(event);
-        let count = self.published().len() + 1;
+        let count = self.published().count + 1;
         event.envelope.id = EventId::from(format!("{}/{}/{count}", self.0.envelope.id, self.0.group));
         self.publish_event(stream, event)
     }
@@ -85,7 +95,7 @@ impl Context {
     /// trace where they are set.
     ///
     /// # Errors
-    /// When the value cannot be written.
+    /// When the value cannot be written, or the attempt has ended: a task that outlives its handler publishes by a producer.
     pub fn publish_event<E: EventType>(
         &self,
         stream: impl Into<ByteString>,
@@ -105,16 +115,27 @@ impl Context {
             envelope.trace_parent = handled.trace_parent.clone();
             envelope.trace_state = handled.trace_state.clone();
         }
-        self.published().push(Outgoing { destination: Destination::Stream(stream.into()), envelope, body });
+        let mut published = self.published();
+        if published.is_closed {
+            return Err(EncodeError::Late { name: envelope.name.to_string() });
+        }
+        published.count += 1;
+        published.waiting.push(Outgoing { destination: Destination::Stream(stream.into()), envelope, body });
         Ok(())
     }
 
     /// Takes out the events that the handler published so far.
     pub(super) fn take_published(&self) -> Vec<Outgoing> {
-        std::mem::take(&mut *self.published())
+        std::mem::take(&mut self.published().waiting)
     }
 
-    fn published(&self) -> std::sync::MutexGuard<'_, Vec<Outgoing>> {
+    /// The same, at the end of the attempt: what a clone of this context publishes from now on is an error, since nobody would send it.
+    pub(super) fn close(&self) -> Vec<Outgoing> {
+        self.published().is_closed = true;
+        self.take_published()
+    }
+
+    fn published(&self) -> std::sync::MutexGuard<'_, Published> {
         self.0.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

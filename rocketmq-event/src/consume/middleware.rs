@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 
-use super::handler::Handling;
 use super::{Context, Failure};
 
 /// Runs around each attempt of a handler, after its payload is decoded. Panics within are failures, and a timeout of the
@@ -22,7 +22,7 @@ pub trait Middleware: fmt::Debug + Send + Sync + 'static {
 /// The rest of the chain: further layers, then the handler.
 pub struct Next<'a> {
     layers: &'a [Arc<dyn Middleware>],
-    handling: Handling,
+    handling: BoxFuture<'a, Result<(), Failure>>,
 }
 
 impl fmt::Debug for Next<'_> {
@@ -32,7 +32,10 @@ impl fmt::Debug for Next<'_> {
 }
 
 impl<'a> Next<'a> {
-    pub(super) fn new(layers: &'a [Arc<dyn Middleware>], handling: Handling) -> Self {
+    pub(super) fn new(
+        layers: &'a [Arc<dyn Middleware>],
+        handling: BoxFuture<'a, Result<(), Failure>>,
+    ) -> Self {
         Self { layers, handling }
     }
 
@@ -93,11 +96,11 @@ impl<S: Seen> Middleware for Dedupe<S> {
         if !self.0.begin(group, id).await? {
             return Ok(());
         }
-        // When this future is dropped by a timeout, or the handler panics, the id must not stay begun.
+        // When this future is dropped by a timeout, the handler panics, or the end is not noted, the id must not stay begun.
         let mut begun = Begun { seen: &self.0, group, id, is_over: false };
         let result = next.run(context).await;
-        begun.is_over = true;
         self.0.end(group, id, result.is_ok()).await?;
+        begun.is_over = true;
         result
     }
 }

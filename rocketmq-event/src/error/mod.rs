@@ -6,7 +6,7 @@
 mod publish_error;
 mod shared;
 
-pub(crate) use publish_error::wait_before;
+pub(crate) use publish_error::{LONGEST, wait_before};
 pub use publish_error::{Outcome, PublishError, PublishErrorKind};
 pub use shared::SharedError;
 pub(crate) use shared::{panic_text, with_causes};

@@ -86,6 +86,9 @@ impl PublishError {
     }
 }
 
+/// What is longer counts as this long, so that no time overflows.
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// The wait before attempt `attempt` (from 1) to store a copy that must be stored: 100 ms, doubling up to 10 s.
 pub(crate) fn wait_before(attempt: u32) -> Duration {
     Duration::from_millis(100)

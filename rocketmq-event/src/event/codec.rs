@@ -69,6 +69,12 @@ pub enum EncodeError {
         /// The wanted format.
         format: Format,
     },
+    /// The handler's attempt has ended: nobody sends what its context publishes now.
+    #[error("the event {name} is published too late: its handler has ended")]
+    Late {
+        /// The name of the event.
+        name: String,
+    },
 }
 
 /// A payload is not a value of the wanted type. Its message becomes a dead letter at once.

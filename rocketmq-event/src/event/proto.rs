@@ -21,7 +21,7 @@ pub trait ProtoEvent: Message + Default + 'static {
 }
 
 /// A Protobuf message as an event: `producer.with_format(Format::Protobuf).send(&Proto(message))`, and a handler of
-/// `Event<Proto<M>>`. It has no other format.
+/// `Event<Proto<M>>`. It has no other format. Types are derived by `prost` 0.14, which your Cargo.toml names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proto<M>(pub M);
 

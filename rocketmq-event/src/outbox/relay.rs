@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pass::{Counts, Passes, Publisher, Trouble};
 use super::{Backlog, OutboxStore};
-use crate::error::{panic_text, wait_before};
+use crate::error::{LONGEST, panic_text, wait_before};
 
 /// For the last mark after the deadline of a shutdown.
 const GRACE: Duration = Duration::from_secs(1);
@@ -212,7 +212,7 @@ impl Relay {
 
     /// Takes no further events, waits for the publications that are under way, until the deadline, and tells the table what the broker has.
     pub async fn shutdown(mut self, deadline: Duration) -> RelayReport {
-        self.shared.deadline.send_replace(Some(Instant::now() + deadline));
+        self.shared.deadline.send_replace(Some(Instant::now() + deadline.min(LONGEST)));
         self.shared.stopping.cancel();
         match self.task.join_next().await {
             Some(Ok(report)) => report,

@@ -42,20 +42,22 @@ pub(crate) fn with_fault(bus: &Bus, fault: impl Fault) -> Bus {
     Bus::new(Faulty { inner: bus.backend().clone(), fault })
 }
 
-/// Messages for some destinations are refused.
+/// Messages for some destinations are refused, this often.
 #[derive(Debug)]
 pub(crate) struct Refuses {
     pub(crate) what: fn(&Destination) -> bool,
     pub(crate) refused: Arc<AtomicUsize>,
+    pub(crate) times: usize,
 }
 
 #[async_trait]
 impl Fault for Refuses {
     async fn publish(&self, inner: &dyn Backend, batch: Vec<Outgoing>) -> Vec<Result<Stored, PublishError>> {
-        if !batch.iter().any(|message| (self.what)(&message.destination)) {
+        let is_meant = batch.iter().any(|message| (self.what)(&message.destination));
+        let one_more = |refused: usize| (refused < self.times).then_some(refused + 1);
+        if !is_meant || self.refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_err() {
             return inner.publish(batch).await;
         }
-        self.refused.fetch_add(1, Ordering::SeqCst);
         let refused = || PublishError::not_stored(PublishErrorKind::Disconnected, "the test refuses it");
         batch.iter().map(|_| Err(refused())).collect()
     }

@@ -80,7 +80,8 @@ impl Publisher {
             return Err(PublishError::too_large(message.body.len(), MAX_BODY));
         }
         let (topic, partition) = self.target(&message.destination).await?;
-        let mut headers = Some(wire::headers(&message.envelope, &message.body)?);
+        let mut headers =
+            Some(wire::headers(&message.envelope, &message.body, message.destination.reserve())?);
         let key = message.envelope.key.as_deref().map(str::as_bytes);
         let invalid = |error: BackendError| {
             let what = "Kafka's producer ended";

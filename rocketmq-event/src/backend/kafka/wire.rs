@@ -22,7 +22,11 @@ const NAMES: Attributes = Attributes(Prefixes {
 const OVERHEAD: usize = 1024;
 
 /// The headers of an envelope.
-pub(super) fn headers(envelope: &Envelope, body: &[u8]) -> Result<OwnedHeaders, PublishError> {
+pub(super) fn headers(
+    envelope: &Envelope,
+    body: &[u8],
+    reserve: usize,
+) -> Result<OwnedHeaders, PublishError> {
     let pairs = NAMES.write(envelope);
     let mut size = body.len() + envelope.key.as_ref().map_or(0, |key| key.len()) + OVERHEAD;
     let mut headers = OwnedHeaders::new_with_capacity(pairs.len());
@@ -34,8 +38,9 @@ pub(super) fn headers(envelope: &Envelope, body: &[u8]) -> Result<OwnedHeaders, 
         size += name.len() + value.len() + 10;
         headers = headers.insert(Header { key: name, value: Some(&value[..]) });
     }
-    if size > MAX_RECORD {
-        let what = format!("a record of {size} bytes is larger than {MAX_RECORD}");
+    let limit = MAX_RECORD - reserve;
+    if size > limit {
+        let what = format!("a record of {size} bytes is larger than {limit}");
         return Err(PublishError::not_stored(PublishErrorKind::TooLarge, what));
     }
     Ok(headers)

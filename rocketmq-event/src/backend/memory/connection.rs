@@ -14,7 +14,7 @@ use crate::backend::{
     Abilities, Backend, BackendError, DeadQueue, Destination, LogError, LogReader, Outgoing, Positions,
     Source, Stored, SubscriptionSpec,
 };
-use crate::error::{PublishError, PublishErrorKind};
+use crate::error::{LONGEST, PublishError, PublishErrorKind};
 
 /// As RocketMQ's limit.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -51,6 +51,9 @@ impl Backend for MemoryBackend {
     }
 
     async fn ensure(&self, destination: &Destination) -> Result<(), BackendError> {
+        if self.closed.is_cancelled() {
+            return Err(BackendError::new("the bus is closed"));
+        }
         self.broker.state().streams.entry(destination.stream().clone()).or_default();
         Ok(())
     }
@@ -99,7 +102,7 @@ fn store(state: &mut State, message: Outgoing, now: Instant) -> Result<Stored, P
     let (stream, group, due) = match destination {
         Destination::Stream(stream) => return Ok(stored(state.append(&stream, envelope, body))),
         Destination::Group { stream, group, delay } => {
-            (stream, group, (!delay.is_zero()).then(|| now + delay))
+            (stream, group, (!delay.is_zero()).then(|| now + delay.min(LONGEST)))
         }
         Destination::Dead { stream, group } => {
             let number = state.number();

@@ -172,7 +172,7 @@ async fn write_mark(channel: &Channel, queue: &str) -> Result<EventId, BackendEr
     let failed = |error| BackendError::with_source(format!("{queue:?} takes no messages"), error);
     let refused = |why: &str| BackendError::new(format!("{queue:?} {why}"));
     channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(failed)?;
-    let properties = wire::properties(&envelope)
+    let properties = wire::properties(&envelope, 0)
         .map_err(|error| BackendError::with_source("a mark cannot be written", error))?;
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let written = channel.basic_publish("".into(), topology::short(queue)?, options, b"", properties);

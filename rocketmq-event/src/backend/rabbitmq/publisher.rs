@@ -147,7 +147,7 @@ impl Publisher {
     }
 
     async fn prepare(&self, open: &mut Open, message: &Outgoing) -> Result<Prepared, PublishError> {
-        let properties = wire::properties(&message.envelope)?;
+        let properties = wire::properties(&message.envelope, message.destination.reserve())?;
         let invalid = |error: BackendError| {
             PublishError::not_stored(PublishErrorKind::Invalid, "a name is too long").with_source(error)
         };

@@ -31,8 +31,8 @@ fn is_reserved(name: &str) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Properties and headers of an envelope.
-pub(super) fn properties(envelope: &Envelope) -> Result<BasicProperties, PublishError> {
+/// Properties and headers of an envelope, which leave `reserve` bytes free.
+pub(super) fn properties(envelope: &Envelope, reserve: usize) -> Result<BasicProperties, PublishError> {
     let mut headers = FieldTable::default();
     let mut size = 0;
     for (name, value) in NAMES.write(envelope) {
@@ -43,8 +43,9 @@ pub(super) fn properties(envelope: &Envelope) -> Result<BasicProperties, Publish
         })?;
         headers.insert(name, AMQPValue::LongString(LongString::from(Vec::from(value))));
     }
-    if size > MAX_HEADERS {
-        let what = format!("headers of {size} bytes are larger than {MAX_HEADERS}");
+    let limit = MAX_HEADERS - reserve;
+    if size > limit {
+        let what = format!("headers of {size} bytes are larger than {limit}");
         return Err(PublishError::not_stored(PublishErrorKind::TooLarge, what));
     }
     let since = envelope.time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -154,7 +155,7 @@ mod tests {
         for name in ["CC", "x-death", "cloudEvents:id", "eventHeader:x", "größe"] {
             envelope.headers.insert(name, &b"\0\xff"[..]);
         }
-        let properties = properties(&envelope).unwrap();
+        let properties = properties(&envelope, 0).unwrap();
         let mut read = super::envelope("elsewhere", &properties);
         // AMQP sorts headers by name.
         let mut expected: Vec<_> = envelope.headers.iter().collect();
@@ -182,6 +183,6 @@ mod tests {
     fn headers_that_fit_in_no_frame_are_not_sent() {
         let mut envelope = Envelope::new("user.created");
         envelope.headers.insert("large", vec![0; MAX_HEADERS]);
-        assert_eq!(properties(&envelope).unwrap_err().kind(), PublishErrorKind::TooLarge);
+        assert_eq!(properties(&envelope, 0).unwrap_err().kind(), PublishErrorKind::TooLarge);
     }
 }

@@ -30,6 +30,8 @@ use crate::event::Position;
 const PRODUCER_GROUP: &str = "rocketmq-event";
 /// The client's and the brokers' limit.
 const MAX_BODY: usize = 4 * 1024 * 1024;
+/// The client's limit of all properties together.
+const MAX_HEADERS: usize = 32_255;
 /// Queues of a new topic on each broker: as many members of a group can share it there.
 const QUEUES: u32 = 8;
 /// How long a message waits for its answer, in milliseconds: as long as on the other brokers. After Java's three seconds a broker with a burst to
@@ -142,7 +144,8 @@ impl Connection {
         if body.len() > MAX_BODY {
             return Err(PublishError::too_large(body.len(), MAX_BODY));
         }
-        if !mapping::is_tag(&envelope.name) {
+        // A copy of a message without a tag, which another publisher sent, needs none either.
+        if matches!(destination, Destination::Stream(_)) && !mapping::is_tag(&envelope.name) {
             let what = format!("{:?} cannot be the name of an event on RocketMQ: it is a tag", envelope.name);
             return Err(PublishError::not_stored(PublishErrorKind::Invalid, what));
         }
@@ -160,6 +163,11 @@ impl Connection {
             self.ensure_topic(&topic, 1).await.map_err(not_there)?;
         }
         let mut message = mapping::message(&topic, &envelope, body);
+        let (size, limit) = (size_of_properties(&message), MAX_HEADERS - destination.reserve());
+        if size > limit {
+            let what = format!("headers of {size} bytes are larger than {limit}");
+            return Err(PublishError::not_stored(PublishErrorKind::TooLarge, what));
+        }
         if let Destination::Group { delay, .. } = &destination {
             message.set_delay_time_level(level_of(*delay));
         }
@@ -274,6 +282,11 @@ impl Backend for RocketMqBackend {
 /// one group for several streams: so each stream has a group of its own. No two pairs have one name, because no stream contains `__`.
 pub(super) fn group_name(stream: &str, group: &str) -> String {
     format!("{stream}__{group}")
+}
+
+/// The bytes that they take in their wire form.
+fn size_of_properties(message: &Message) -> usize {
+    message.properties().iter().map(|(name, value)| name.len() + value.len() + 2).sum()
 }
 
 fn dead_topic(stream: &str, group: &str) -> String {

@@ -92,6 +92,10 @@ impl Member {
                 Err(Error::InvalidOption { option: "group_name", .. }) if begun.elapsed() < LEAVES_WITHIN => {
                     sleep(LEFT_POLL).await;
                 }
+                Err(error @ Error::InvalidOption { option: "group_name", .. }) => {
+                    let what = format!("{}: a further member needs a further bus", what());
+                    return Err(failed(what)(error));
+                }
                 Err(error) => return Err(failed(what())(error)),
             }
         };

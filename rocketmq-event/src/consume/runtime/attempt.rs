@@ -36,38 +36,51 @@ impl From<Failure> for Failed {
 }
 
 impl Runtime {
-    /// Makes an attempt: decodes, runs the layers and the handler. A panic and a late end are failures.
+    /// Makes an attempt: decodes, runs the layers and the handler, publishes. A panic and a late end are failures.
     pub(super) async fn attempt(
         &self,
         handler: &Handler,
         incoming: &Incoming,
         context: &Context,
     ) -> Result<(), Failed> {
-        let decode = || handler(&incoming.envelope, &incoming.body, &self.handlers.upcasts, context.clone());
-        let handling = match catch_unwind(AssertUnwindSafe(decode)) {
-            Ok(Ok(handling)) => handling,
-            Ok(Err(error)) => {
-                return Err(Failed::new(FailureKind::Decode, Verdict::Permanent, with_causes(&error)));
+        // Within, so that the end of a handler's future and the text of its error may panic as well.
+        caught(async {
+            let decoded =
+                handler(&incoming.envelope, &incoming.body, &self.handlers.upcasts, context.clone());
+            let undecodable =
+                |error| Failed::new(FailureKind::Decode, Verdict::Permanent, with_causes(&error));
+            let handling = decoded.map_err(undecodable)?;
+            // Before the layers see the success: what `Dedupe` notes as handled is published.
+            let publishing = async {
+                handling.await?;
+                self.publish_all(context.take_published()).await
+            };
+            let handled = async {
+                Next::new(&self.settings.layers, Box::pin(publishing)).run(context).await?;
+                // What the layers published.
+                self.publish_all(context.close()).await
+            };
+            match self.settings.timeout {
+                None => handled.await.map_err(Failed::from),
+                Some(limit) => tokio::time::timeout(limit, handled).await.map_or_else(
+                    |_| {
+                        let reason = format!("the handler took longer than {limit:?}");
+                        Err(Failed::new(FailureKind::Timeout, Verdict::ByPolicy, reason))
+                    },
+                    |handled| handled.map_err(Failed::from),
+                ),
             }
-            Err(panic) => return Err(panicked(&*panic)),
-        };
-        let handled = caught(Next::new(&self.settings.layers, handling).run(context));
-        match self.settings.timeout {
-            None => handled.await,
-            Some(limit) => tokio::time::timeout(limit, handled).await.unwrap_or_else(|_| {
-                let reason = format!("the handler took longer than {limit:?}");
-                Err(Failed::new(FailureKind::Timeout, Verdict::ByPolicy, reason))
-            }),
-        }
+        })
+        .await
     }
 }
 
 /// Runs a future; a panic within is a failure.
-async fn caught(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failed> {
+async fn caught(future: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
     let mut future = pin!(future);
     // After a panic the future is dropped and not polled again, so that nothing sees what it left half done.
     let polled = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(|result| result.map_err(Failed::from)),
+        Ok(poll) => poll,
         Err(panic) => Poll::Ready(Err(panicked(&*panic))),
     });
     polled.await

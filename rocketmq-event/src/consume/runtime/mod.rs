@@ -49,6 +49,8 @@ pub(super) struct Runtime {
     stopping: watch::Sender<Option<Instant>>,
     /// Handlers should end: the deadline is near.
     cancelled: CancellationToken,
+    /// All tasks of the consumer have ended.
+    over: CancellationToken,
     /// Why the consumer ended by itself.
     ended: watch::Sender<Option<ConsumerError>>,
     last_failure: Mutex<Option<String>>,
@@ -86,6 +88,7 @@ impl Runtime {
             paused: watch::Sender::new(false),
             stopping: watch::Sender::new(None),
             cancelled: CancellationToken::new(),
+            over: CancellationToken::new(),
             ended: watch::Sender::new(None),
             last_failure: Mutex::default(),
         }
@@ -99,16 +102,18 @@ impl Runtime {
         self.stopping.send_replace(Some(deadline));
     }
 
-    pub(super) fn listen(&self) -> broadcast::Receiver<ConsumerEvent> {
-        self.events.subscribe()
+    /// Its events, and when there will be no more.
+    pub(super) fn listen(&self) -> (broadcast::Receiver<ConsumerEvent>, CancellationToken) {
+        (self.events.subscribe(), self.over.clone())
     }
 
     pub(super) async fn wait(&self) -> Result<(), ConsumerError> {
         let mut ended = self.ended.subscribe();
-        match ended.wait_for(Option::is_some).await {
-            Ok(error) => error.clone().map_or(Ok(()), Err),
-            Err(_) => Ok(()),
+        tokio::select! {
+            _ = ended.wait_for(Option::is_some) => {}
+            () = self.over.cancelled() => {}
         }
+        self.ended.borrow().clone().map_or(Ok(()), Err)
     }
 
     pub(super) fn health(&self) -> Health {

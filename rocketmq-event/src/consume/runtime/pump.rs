@@ -91,6 +91,7 @@ impl Runtime {
                 },
             }
         }
+        let _over = self.over.clone().drop_guard();
         self.wind_up(lanes, running).await
     }
 
@@ -101,10 +102,14 @@ impl Runtime {
             ending.released += 1;
         }
         // A consumer that ends by itself has no deadline: its handlers finish as in a shutdown, unless one is called meanwhile.
-        let mut deadline = self.stopping.borrow().unwrap_or_else(|| Instant::now() + Duration::from_secs(30));
-        let left = deadline.saturating_duration_since(Instant::now());
-        let notice = LAST_CALL.min(left / 5);
-        let last_call = deadline - notice;
+        let mut stopping = self.stopping.subscribe();
+        let last_call = |deadline: Instant| {
+            let notice = LAST_CALL.min(deadline.saturating_duration_since(Instant::now()) / 5);
+            (deadline - notice, notice)
+        };
+        let called = *stopping.borrow_and_update();
+        let mut deadline = called.unwrap_or_else(|| Instant::now() + Duration::from_secs(30));
+        let (mut call, mut notice) = last_call(deadline);
         loop {
             tokio::select! {
                 joined = running.tasks.join_next_with_id() => {
@@ -113,7 +118,11 @@ impl Runtime {
                         if self.give_back(tag).await { ending.released += 1 } else { ending.finished += 1 }
                     }
                 }
-                () = sleep_until(last_call), if !self.cancelled.is_cancelled() => {
+                Ok(()) = stopping.changed() => {
+                    deadline = stopping.borrow_and_update().unwrap_or(deadline);
+                    (call, notice) = last_call(deadline);
+                }
+                () = sleep_until(call), if !self.cancelled.is_cancelled() => {
                     self.cancelled.cancel();
                     // On a busy machine the call comes late: the handlers have their time all the same.
                     deadline = deadline.max(Instant::now() + notice);

@@ -9,13 +9,16 @@ use super::attempt::Failed;
 use crate::backend::{Destination, Incoming, Outgoing};
 use crate::consume::handler::Handler;
 use crate::consume::watch::{ConsumerError, ConsumerEvent};
-use crate::consume::{Context, Order, RetryMode, Then, Unmatched, Verdict};
+use crate::consume::{Context, Failure, Order, RetryMode, Then, Unmatched, Verdict};
 use crate::error::{wait_before, with_causes};
 use crate::event::{Envelope, FailureKind, FailureRecord, now};
 use crate::otel::{self, About, Span};
 
 /// A reason is cut to this many bytes: brokers limit headers, RocketMQ all of them to 32 KiB.
 const REASON: usize = 1_024;
+
+/// An event that no handler takes here is given back after this time.
+const RELEASED_AFTER: Duration = Duration::from_secs(1);
 
 /// The outcome of a delivery.
 enum Fate {
@@ -56,16 +59,17 @@ impl Runtime {
             return self.unmatched(&incoming).await;
         };
         let (mut before, deaths) = (Before::of(&incoming, &self.spec.group), incoming.redeliveries);
-        if deaths > 0 && before.failed + deaths > self.settings.policy.tries.max(1) {
+        let failed_before = before.failed.saturating_add(deaths);
+        if deaths > 0 && failed_before > self.settings.policy.tries.max(1) {
             let reason = format!("a member of the group ended while it handled the event, {deaths} times");
             let failed = Failed::new(FailureKind::Died, Verdict::Permanent, reason);
             // The record counts the last of the deaths.
-            before.failed += deaths - 1;
+            before.failed = failed_before - 1;
             return self
                 .settle(&incoming, &before.record(&incoming, &failed, self.group()), Fate::DeadLetter)
                 .await;
         }
-        before.failed += deaths;
+        before.failed = failed_before;
         loop {
             // Deliveries that wait for a slot are given back when the consumer stops: no handler begins during a shutdown.
             let slot = tokio::select! {
@@ -75,7 +79,8 @@ impl Runtime {
                 slot = self.slots.acquire() => slot,
             };
             let Ok(slot) = slot else { return };
-            let Err(failed) = self.try_once(&handler, &incoming, before.failed + 1).await else {
+            let Err(failed) = self.try_once(&handler, &incoming, before.failed.saturating_add(1)).await
+            else {
                 return self.done(&incoming).await;
             };
             let record = before.record(&incoming, &failed, self.group());
@@ -108,7 +113,7 @@ impl Runtime {
         );
         let span = Span::process(self.about(), incoming, attempt);
         let started = Instant::now();
-        let handled = {
+        let result = {
             let attempt = span.within(self.attempt(handler, incoming, &context));
             let mut attempt = std::pin::pin!(attempt);
             tokio::select! {
@@ -119,10 +124,7 @@ impl Runtime {
                 }
             }
         };
-        let result = match handled {
-            Ok(()) => span.within(self.publish_all(context.take_published())).await,
-            Err(failed) => Err(failed),
-        };
+        context.close();
         span.end(result.as_ref().err().map(|failed| (failed.kind.to_string(), failed.reason.clone())));
         let kind = result.as_ref().err().map(|failed| failed.kind);
         self.meter.processed(&incoming.envelope.name, kind, started.elapsed());
@@ -133,7 +135,8 @@ impl Runtime {
         About { system: self.backend.abilities().name, stream: &self.spec.stream, group: self.group() }
     }
 
-    async fn publish_all(&self, mut published: Vec<Outgoing>) -> Result<(), Failed> {
+    /// Publishes the events of a handler.
+    pub(super) async fn publish_all(&self, mut published: Vec<Outgoing>) -> Result<(), Failure> {
         if published.is_empty() {
             return Ok(());
         }
@@ -144,8 +147,7 @@ impl Runtime {
         for result in results {
             if let Err(error) = result {
                 let reason = format!("what the handler published is not stored: {}", with_causes(&error));
-                let verdict = if error.is_transient() { Verdict::ByPolicy } else { Verdict::Permanent };
-                return Err(Failed::new(FailureKind::Failed, verdict, reason));
+                return Err(if error.is_transient() { reason.into() } else { Failure::permanent(reason) });
             }
         }
         Ok(())
@@ -201,7 +203,12 @@ impl Runtime {
                     self.acknowledge(incoming).await;
                 }
             }
-            Fate::Release => {}
+            // At once it would come here again at once, and again.
+            Fate::Release => tokio::select! {
+                () = sleep(RELEASED_AFTER) => {}
+                () = incoming.revoked.cancelled() => {}
+                () = self.stopped() => {}
+            },
             Fate::Stop => {
                 self.note_failure(record);
                 self.end(ConsumerError::Stopped { group: group.to_string(), id, reason });
@@ -316,7 +323,7 @@ impl Before {
         let before = self.record.as_ref();
         FailureRecord {
             group: group.clone(),
-            attempts: self.failed + 1,
+            attempts: self.failed.saturating_add(1),
             kind: failed.kind,
             reason: cut(&failed.reason).into(),
             first: before.filter(|_| self.failed > 0).map_or(now, |record| record.first),

@@ -99,7 +99,7 @@ pub(crate) async fn no_dead_letters(lab: Lab) -> CaseResult {
     let bus = lab.bus().await;
     let refused = Arc::new(AtomicUsize::new(0));
     let what = |destination: &Destination| matches!(destination, Destination::Dead { .. });
-    let faulty = with_fault(&bus, Refuses { what, refused: refused.clone() });
+    let faulty = with_fault(&bus, Refuses { what, refused: refused.clone(), times: usize::MAX });
     let hopeless = |_, _| Err(Failure::permanent("hopeless"));
     let (mailer, mut seen) = recorder(consumer(&faulty, &lab, "mailer"), hopeless).await;
     bus.producer(lab.stream.clone()).await?.send(&order(1)).await?;
@@ -120,8 +120,8 @@ pub(crate) async fn no_dead_letters(lab: Lab) -> CaseResult {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Mailed {
-    number: u64,
+pub(crate) struct Mailed {
+    pub(crate) number: u64,
 }
 
 impl EventType for Mailed {
