@@ -1,15 +1,16 @@
 //! Messages that brokers hand out and hide until they are acknowledged: the mode POP of a group and topic.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rocketmq::admin::{Brokers, MessageRequestMode};
+use rocketmq::admin::{Brokers, MessageRequestMode, TopicConfig};
 use rocketmq::consumer::{
     BatchOutcome, ConsumeFailure, ConsumeOutcome, ConsumerEvent, OrderlyOutcome, PushConsumerBuilder,
 };
 use rocketmq::model::{Message, mix_all};
 
 use super::support::{Seen, WITHIN, bodies, consumer, fresh_group, send, until};
-use crate::cases::support::{Site, eventually};
+use crate::cases::support::{Site, eventually, fresh_topic};
 use crate::stage;
 
 /// Sets how a group gets the messages of a topic.
@@ -62,6 +63,49 @@ async fn popped_messages_come_once_and_are_acknowledged_together() {
     seen.wait_for(41).await;
     again.shutdown().await.unwrap();
     assert_eq!(seen.len(), 41, "what was acknowledged does not come again");
+}
+
+#[tokio::test]
+async fn messages_of_a_higher_priority_come_first() {
+    let name_server = &*stage::name_server().await;
+    let site = Site::new(name_server).await;
+    let (topic, group) = (fresh_topic("priority"), fresh_group("priority"));
+    let config = TopicConfig::new(&*topic, 4).with_attribute("message.type", "PRIORITY");
+    assert!(site.admin.create_topic(&config, &Brokers::All).await.unwrap().is_complete());
+    set_mode(&site, &topic, &group, "POP").await;
+    for number in 0..12 {
+        let message = Message::new(&*topic, format!("m{number}")).with_priority(number % 4);
+        site.producer.send(message).await.unwrap();
+    }
+    eventually("all messages can be popped", async || {
+        let mut stored = 0;
+        for queue in site.admin.message_queues(&topic).await.unwrap() {
+            stored += site.admin.max_offset(&queue).await.unwrap();
+        }
+        (stored == 12).then_some(())
+    })
+    .await;
+    let seen = Seen::default();
+    let collect = seen.clone();
+    let consumer = assigned(name_server, &group)
+        .option(|option| _ = option.set_consume_concurrency(1))
+        .subscribe(&topic, "*")
+        .listener(move |message, _| {
+            collect.add(message);
+            async {}
+        });
+    let consumer = consumer.start().await.unwrap();
+    seen.wait_for(12).await;
+    consumer.shutdown().await.unwrap();
+    // Each broker orders its own messages.
+    let mut of_brokers = BTreeMap::<String, Vec<u32>>::new();
+    for message in seen.messages() {
+        let priority = message.priority().expect("it is kept");
+        of_brokers.entry(message.message_queue().broker_name().to_owned()).or_default().push(priority);
+    }
+    for (broker, priorities) in of_brokers {
+        assert!(priorities.is_sorted_by(|earlier, later| earlier >= later), "{broker}: {priorities:?}");
+    }
 }
 
 #[tokio::test]
