@@ -44,7 +44,7 @@ fn option(world: &World, id: usize, line: &Line) -> ConsumerOption {
     option.set_persist_offset_interval(ms(plan.persist)).set_consume_timeout(ms(plan.consume_timeout));
     option.set_timeout_grace(ms(GRACE)).set_suspend_current_queue_time(300);
     option.set_pull_threshold_for_queue(plan.threshold).set_pull_batch_size(plan.pull_batch);
-    option.set_start_timeout(ms(START));
+    option.set_start_timeout(ms(START)).set_undecodable(plan.undecodable);
     match plan.kind {
         Kind::Push => {}
         Kind::Pull => _ = option.set_auto_commit(!plan.by_hand),
@@ -67,9 +67,13 @@ pub(super) async fn join(world: Arc<World>) {
     let duty = Duty { plan: world.plan.clone(), log: world.log.clone(), member: id };
     let (consumer, reader) = Seat::new(option(&world, id, &line), Arc::new(duty));
     tokio::spawn(note_events(world.clone(), id, consumer.events()));
-    consumer.subscribe(TOPIC, world.plan.selector()).await.unwrap();
-    if world.wants_other() {
-        consumer.subscribe(OTHER, "*").await.unwrap();
+    if world.plan.assigns {
+        world.assign(&consumer).await.unwrap();
+    } else {
+        consumer.subscribe(TOPIC, world.plan.selector()).await.unwrap();
+        if world.wants_other() {
+            consumer.subscribe(OTHER, "*").await.unwrap();
+        }
     }
     world.log.note(format_args!("m{id} starts"));
     let late = loop {

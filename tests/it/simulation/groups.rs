@@ -46,7 +46,7 @@ const FOUND: [u64; 14] = [
 /// Seeds of each test.
 const SEEDS: u64 = 80;
 /// Seeds of each test of another room.
-pub(super) const FEWER: u64 = 60;
+pub(super) const FEWER: u64 = 30;
 /// The real time that a run takes is measured in milliseconds: a run that takes longer is in an endless loop.
 const STUCK: Duration = Duration::from_secs(120);
 
@@ -247,7 +247,7 @@ macro_rules! tests_of {
 
         #[test]
         fn a_run_repeats_for_its_seed() {
-            crate::simulation::groups::repeats(SUITE, 3);
+            crate::simulation::groups::repeats(SUITE, 2);
         }
     };
 }

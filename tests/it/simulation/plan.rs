@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rocketmq::consumer::{ConsumeFromWhere, MessageSelector};
+use rocketmq::consumer::{ConsumeFromWhere, MessageSelector, Undecodable};
 use rocketmq_namesrv_mock::SlaveLag;
 
 use super::dice::Dice;
@@ -76,6 +76,12 @@ pub(super) enum Step {
         older: bool,
         noticed: bool,
     },
+    /// A broker loses what it stored since its snapshot, and its offsets of since then or not.
+    Older {
+        broker: usize,
+        down: Duration,
+        offsets: bool,
+    },
     Trouble(Box<Trouble>),
     /// An operator moves the group on one queue, by this part of the queue in percent.
     Reset(u64),
@@ -88,6 +94,8 @@ pub(super) enum Step {
     Suggest(usize, bool),
     /// How far a slave lags behind from now on.
     Lag(usize, SlaveLag),
+    /// The record of a message is damaged: its draw chooses which.
+    Damage(u64),
 }
 
 #[derive(Debug, Clone)]
@@ -97,10 +105,14 @@ pub(super) struct Plan {
     pub(super) mode: Mode,
     /// Polled members commit by hand.
     pub(super) by_hand: bool,
+    /// Polled members name their queues.
+    pub(super) assigns: bool,
     /// How long popped messages are hidden.
     pub(super) invisible: Duration,
     /// The group pops in part of the time only.
     pub(super) switches: bool,
+    /// What becomes of damaged records.
+    pub(super) undecodable: Undecodable,
     pub(super) filter: Filter,
     pub(super) from: ConsumeFromWhere,
     pub(super) brokers: usize,
@@ -144,8 +156,10 @@ impl Plan {
             kind: Kind::Push,
             mode,
             by_hand: false,
+            assigns: false,
             invisible: Duration::ZERO,
             switches: false,
+            undecodable: Undecodable::Skip,
             filter: dice.pick(&[Filter::All, Filter::All, Filter::Tags, Filter::Sql]),
             from,
             brokers,

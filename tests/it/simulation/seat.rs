@@ -60,6 +60,14 @@ impl Seat {
         either!(self, consumer => consumer.unsubscribe(topic).await)
     }
 
+    /// Only members that are polled name their queues.
+    pub(super) async fn assign(&self, queues: Vec<MessageQueue>) -> Result<(), MQClientError> {
+        match self {
+            Self::Push(_) => Ok(()),
+            Self::Pull(consumer, _) => consumer.assign(queues).await,
+        }
+    }
+
     pub(super) async fn start(&self) -> Result<(), MQClientError> {
         either!(self, consumer => consumer.start().await)
     }

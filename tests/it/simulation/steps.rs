@@ -25,14 +25,24 @@ impl World {
             Step::Join => {}
             Step::Leave(which) => {
                 if let Some(member) = self.take_out(which) {
-                    tasks.spawn(crew::leave(world, member, self.plan.calm));
+                    let is_calm = self.plan.calm;
+                    tasks.spawn(async move {
+                        crew::leave(world.clone(), member, is_calm).await;
+                        world.follow().await;
+                    });
                 }
             }
-            Step::Crash(which) => _ = self.take_out(which).map(|member| crew::drop_it(self, member)),
+            Step::Crash(which) => {
+                if let Some(member) = self.take_out(which) {
+                    crew::drop_it(self, member);
+                    tasks.spawn(world.follow());
+                }
+            }
             Step::Vanish(which) => {
                 if let Some(member) = self.take_out(which) {
                     member.line.take_down();
                     crew::drop_it(self, member);
+                    tasks.spawn(world.follow());
                 }
             }
             Step::Partition(which, time) => {
@@ -100,6 +110,10 @@ impl World {
             Step::Switch(pops) => _ = tasks.spawn(async move { world.switch(pops).await }),
             Step::Suggest(broker, slave) => self.suggest(broker, slave),
             Step::Lag(broker, lag) => self.lag(broker, lag),
+            Step::Damage(draw) => self.damage(draw),
+            Step::Older { broker, down, offsets } => {
+                tasks.spawn(async move { world.lose_messages(broker, down, offsets).await });
+            }
         }
     }
 
@@ -155,7 +169,9 @@ impl World {
         let mut all = true;
         let consumers: Vec<_> = self.members().iter().map(|member| member.consumer.clone()).collect();
         for consumer in consumers {
-            let done = if self.wants_other() {
+            let done = if self.plan.assigns {
+                self.assign(&consumer).await
+            } else if self.wants_other() {
                 consumer.subscribe(OTHER, "*").await
             } else {
                 consumer.unsubscribe(OTHER).await

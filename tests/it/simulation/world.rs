@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use rocketmq::conf::ProducerOption;
-use rocketmq::model::{Message, MessageQueue, mix_all};
+use rocketmq::model::{Message, mix_all};
 use rocketmq::producer::Producer;
 use rocketmq_namesrv_mock::{
     BrokerEvent, BrokerSnapshot, HistoryEntry, InMemoryNetwork, MockCluster, SlaveLag,
@@ -17,10 +17,12 @@ use rocketmq_remoting::net::memory::seed_random;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::checker::{self, Kept, Record};
+use super::checker::{self, Kept};
 use super::crew::{self, Member};
+use super::damage::Damaged;
 use super::line::Line;
-use super::log::{Entry, Log, What, short};
+use super::log::{Entry, Log, What};
+use super::older::Lost;
 use super::plan::{GROUP, Kind, Mode, OTHER, Plan, Server, TOPIC, kind, size, tag};
 use super::popping;
 use super::trouble::broker_name;
@@ -61,9 +63,11 @@ pub(super) struct World {
     next_number: AtomicU32,
     pub(super) wants_other: AtomicBool,
     /// How many dead letters there were at the last look, and of which messages.
-    letters: Mutex<(usize, BTreeSet<u32>)>,
+    pub(super) letters: Mutex<(usize, BTreeSet<u32>)>,
+    damaged: Mutex<Damaged>,
+    lost: Mutex<Lost>,
     /// The first messages that each member, or the group, must get.
-    firsts: Mutex<Vec<(usize, u32)>>,
+    pub(super) firsts: Mutex<Vec<(usize, u32)>>,
 }
 
 pub(super) fn topic_of(number: u32) -> &'static str {
@@ -119,6 +123,8 @@ impl World {
             next_number: AtomicU32::new(0),
             wants_other: AtomicBool::new(false),
             letters: Mutex::default(),
+            damaged: Mutex::default(),
+            lost: Mutex::default(),
             firsts: Mutex::default(),
         }
     }
@@ -134,6 +140,7 @@ impl World {
         for _ in 0..self.plan.early {
             self.send(&producer).await;
         }
+        self.damage_early();
         let mut starts = JoinSet::new();
         (0..self.plan.members).for_each(|_| _ = starts.spawn(crew::join(self.clone())));
         starts.join_all().await;
@@ -145,7 +152,7 @@ impl World {
         // What was begun ends: servers come back, starts succeed, lines are up.
         self.recover().await;
         self.log.note("the faults are over");
-        let next = self.next_number.load(Ordering::Relaxed);
+        let next = self.sent();
         self.firsts.lock().unwrap().iter_mut().for_each(|(_, first)| *first = next.min(*first));
         for _ in 0..LATE {
             self.send(&producer).await;
@@ -240,111 +247,6 @@ impl World {
         Some(began.elapsed())
     }
 
-    /// What the group still owes, by invariant.
-    fn unfinished(&self, due: &[(usize, u32)]) -> Vec<String> {
-        let mut left = Vec::new();
-        let is_broadcast = self.plan.mode == Mode::Broadcast;
-        let letters = self.letters();
-        for &(scope, number) in due {
-            let is_over = if is_broadcast && self.plan.is_dead(number) {
-                self.log.is_skipped(scope, number)
-            } else {
-                self.log.is_done(scope, number) || (self.plan.is_dead(number) && letters.contains(&number))
-            };
-            if !is_over {
-                left.push(format!("S2: {number} is lost for {scope}"));
-            }
-        }
-        if is_broadcast {
-            return left;
-        }
-        let mut queues = BTreeSet::new();
-        let mut topics = vec![TOPIC.to_owned()];
-        match self.plan.kind {
-            Kind::Push => topics.push(mix_all::retry_topic(GROUP)),
-            Kind::Pull => {}
-            Kind::Pop => topics.extend(popping::retry_topics().into_iter().take(1)),
-        }
-        topics.extend(self.wants_other().then(|| OTHER.to_owned()));
-        for offsets in topics.iter().flat_map(|topic| self.cluster.queue_offsets(topic)) {
-            let committed = self.cluster.committed_offset(GROUP, &offsets.queue);
-            // A queue that never held anything needs no offset.
-            let is_behind = committed != Some(offsets.max) && (committed.is_some() || offsets.max > 0);
-            // Two members may own a queue for a moment when a network heals. One that commits by hand does not commit when it gives the
-            // queue up, and the other has committed already.
-            let is_behind = is_behind && (self.plan.calm || !self.plan.by_hand || committed.is_none());
-            if is_behind {
-                let queue = short(&offsets.queue);
-                left.push(format!("L2: {queue} is committed to {committed:?} of {}", offsets.max));
-            }
-            queues.insert(offsets.queue);
-        }
-        if self.plan.kind == Kind::Pop {
-            left.extend(self.unacknowledged());
-            return left;
-        }
-        let mut owned: Vec<_> =
-            self.members().iter().flat_map(|member| member.consumer.assignment()).collect();
-        owned.sort_unstable();
-        if owned.windows(2).any(|pair| pair[0] == pair[1]) {
-            left.push("L2: a queue has two owners".to_owned());
-        }
-        if owned.into_iter().collect::<BTreeSet<_>>() != queues {
-            left.push("L2: the members do not own all queues of the group, or others, too".to_owned());
-        }
-        left
-    }
-
-    /// The messages that must be delivered, each to a member or, in a group that shares them, to any (0).
-    fn due(&self) -> Vec<(usize, u32)> {
-        let firsts = self.firsts.lock().unwrap().clone();
-        let scopes: Vec<(usize, u32)> = if self.plan.mode == Mode::Broadcast {
-            let alive: Vec<_> = self.members().iter().map(|member| member.id).collect();
-            firsts.into_iter().filter(|(member, _)| alive.contains(member)).collect()
-        } else {
-            firsts.into_iter().take(1).map(|(_, number)| (0, number)).collect()
-        };
-        let numbers = self.stored();
-        let due = |first: u32| numbers.iter().copied().filter(move |number| *number >= first);
-        scopes.iter().flat_map(|(scope, first)| due(*first).map(|number| (*scope, number))).collect()
-    }
-
-    /// The messages that are dead letters. They are read again when there are more of them.
-    fn letters(&self) -> BTreeSet<u32> {
-        let topic = mix_all::dlq_topic(GROUP);
-        let (count, mut known) = (self.cluster.message_count(&topic), self.letters.lock().unwrap());
-        if count != known.0 {
-            *known = (count, self.records(&topic).iter().map(|letter| letter.number).collect());
-        }
-        known.1.clone()
-    }
-
-    /// The messages that brokers have and the group wants.
-    fn stored(&self) -> BTreeSet<u32> {
-        let excused = self.log.skipped_by_resets();
-        let wanted = |record: &Record| {
-            let is_excused = excused.get(&record.queue).is_some_and(|to| record.offset < *to);
-            self.plan.matches(record.number) && !is_excused
-        };
-        let mut numbers: BTreeSet<u32> =
-            self.records(TOPIC).iter().filter(|record| wanted(record)).map(|record| record.number).collect();
-        if self.wants_other() && self.plan.starts_first() {
-            numbers.extend(self.records(OTHER).iter().map(|record| record.number));
-        }
-        numbers
-    }
-
-    fn records(&self, topic: &str) -> Vec<Record> {
-        let record = |message: rocketmq::model::MessageExt| Record {
-            queue: MessageQueue::new(topic, message.broker_name(), message.queue_id()),
-            offset: message.queue_offset(),
-            number: str::from_utf8(message.body()).unwrap().parse().unwrap(),
-            times: u32::try_from(message.reconsume_times()).unwrap(),
-            reason: message.property("DLQ_REASON").map(str::to_owned),
-        };
-        self.cluster.messages(topic).into_iter().map(record).collect()
-    }
-
     /// L7: without messages, a queue is asked for a few times in a minute.
     fn check_quiet(&self, history: &[HistoryEntry]) {
         let members = self.members().len();
@@ -397,6 +299,8 @@ impl World {
             base: self.base,
             records: [self.records(TOPIC), self.records(OTHER), retry].concat(),
             letters: self.records(&mix_all::dlq_topic(GROUP)),
+            damaged: self.damaged().clone(),
+            lost: self.lost().clone(),
             first: self.firsts.lock().unwrap().first().map_or(0, |(_, number)| *number),
         };
         problems.extend(checker::check(&kept));
@@ -414,6 +318,19 @@ impl World {
         self.members.lock().unwrap()
     }
 
+    pub(super) fn damaged(&self) -> MutexGuard<'_, Damaged> {
+        self.damaged.lock().unwrap()
+    }
+
+    pub(super) fn lost(&self) -> MutexGuard<'_, Lost> {
+        self.lost.lock().unwrap()
+    }
+
+    /// How many messages the producer has sent, or tried to.
+    pub(super) fn sent(&self) -> u32 {
+        self.next_number.load(Ordering::Relaxed)
+    }
+
     pub(super) fn next_member(&self) -> usize {
         self.next_member.fetch_add(1, Ordering::Relaxed)
     }
@@ -424,7 +341,7 @@ impl World {
 
     /// A member runs: it, or the group, gets what is sent from now on.
     pub(super) fn note_start(&self, member: usize, late: bool) {
-        let next = self.next_number.load(Ordering::Relaxed);
+        let next = self.sent();
         let first = match late {
             _ if self.plan.starts_first() => 0,
             // A start that runs out of time returns without the position of some queues.

@@ -188,6 +188,7 @@ impl Worker {
         pause: Duration,
         rollback: bool,
     ) {
+        let stored = (offset, message.store_timestamp());
         let mut state = owned.lock();
         let mut again = if rollback { std::mem::take(&mut state.uncommitted) } else { Vec::new() };
         again.push((offset, message));
@@ -198,7 +199,7 @@ impl Worker {
         }
         if let Some(order) = &mut state.order {
             if !rollback {
-                order.note_failure(offset);
+                order.note_failure(stored);
             }
             let at = order.pause(Instant::now(), pause);
             self.member.agenda.add(at, owned);

@@ -14,6 +14,7 @@ use crate::consumer::offsets::remote;
 use crate::consumer::pop::pop_retry_topic;
 use crate::consumer::rebalance::start_release;
 use crate::consumer::subscription::{MessageSelector, Subscription};
+use crate::consumer::watch::ConsumerEvent;
 use crate::error::{MQClientError, invalid};
 use crate::life_cycle::Starting;
 use crate::waiting;
@@ -187,10 +188,16 @@ impl MQConsumerInner {
             member.reach_servers(&subscribed.topic, deadline).await;
         }
         member.want_rebalance();
+        let mut taken = BTreeMap::<Arc<str>, Vec<MessageQueue>>::new();
         for queue in wire {
-            if let Some(subscribed) = member.subscribed(queue.topic()) {
-                member.take(queue, subscribed, false, false);
+            if let Some(subscribed) = member.subscribed(queue.topic())
+                && member.take(queue.clone(), subscribed.clone(), false, false)
+            {
+                taken.entry(subscribed.topic.clone()).or_default().push(queue);
             }
+        }
+        for (topic, queues) in taken {
+            member.events.emit(ConsumerEvent::Assigned { group: member.events.group(), topic, queues });
         }
         Ok(())
     }

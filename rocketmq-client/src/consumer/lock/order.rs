@@ -21,9 +21,12 @@ pub(crate) struct QueueOrder {
     pub(crate) claim: Arc<LockClaim>,
     /// Its listener asked for a pause until then.
     resume_at: Option<Instant>,
-    /// How often the message at this offset failed here.
-    failures: (i64, u32),
+    /// How often this message failed here.
+    failures: (Stored, u32),
 }
+
+/// A message by its offset and by the time at which it was stored: a broker that has lost messages gives their offsets to others.
+type Stored = (i64, i64);
 
 /// Keeps requests for the lock of a queue from overtaking the request that gives it back. Brokers handle requests of a connection
 /// side by side, and a lock that is granted afterwards keeps other members away for a minute.
@@ -66,7 +69,7 @@ impl QueueOrder {
             ended: Arc::default(),
             claim: Arc::default(),
             resume_at: None,
-            failures: (-1, 0),
+            failures: ((-1, 0), 0),
         }
     }
 
@@ -119,12 +122,12 @@ impl QueueOrder {
         self.resume_at.is_some_and(|at| at > now)
     }
 
-    /// How often the message at this offset failed here before.
-    pub(crate) fn failures(&self, offset: i64) -> u32 {
-        if self.failures.0 == offset { self.failures.1 } else { 0 }
+    /// How often the message failed here before.
+    pub(crate) fn failures(&self, message: Stored) -> u32 {
+        if self.failures.0 == message { self.failures.1 } else { 0 }
     }
 
-    pub(crate) fn note_failure(&mut self, offset: i64) {
-        self.failures = (offset, self.failures(offset).saturating_add(1));
+    pub(crate) fn note_failure(&mut self, message: Stored) {
+        self.failures = (message, self.failures(message).saturating_add(1));
     }
 }

@@ -332,7 +332,8 @@ impl Ownership {
         loop {
             let (offset, message) = self.window.as_mut()?.take_one()?;
             if self.pop.as_mut().is_none_or(|book| book.may_begin(offset, now)) {
-                return Some((offset, Arc::new(message), order.failures(offset)));
+                let failures = order.failures((offset, message.store_timestamp()));
+                return Some((offset, Arc::new(message), failures));
             }
             self.lapsed.push(offset);
         }

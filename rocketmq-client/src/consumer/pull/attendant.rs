@@ -283,13 +283,20 @@ async fn correct(member: &Arc<Member>, owned: &Arc<OwnedQueue>, mut machine: Cor
                 return;
             }
             CorrectionStep::MoveTo(correction) => {
-                member.move_to(owned, correction.to);
+                let to = {
+                    let state = owned.lock();
+                    // What the broker still has of the unfinished messages comes again.
+                    let unfinished = state.window.as_ref().map(|window| window.lowest_unfinished());
+                    unfinished
+                        .map_or(correction.to, |lowest| lowest.max(correction.bounds.min).min(correction.to))
+                };
+                member.move_to(owned, to);
                 member.recorder.offset_moved(1);
                 member.events.emit(ConsumerEvent::OffsetCorrected {
                     group: member.events.group(),
                     queue: owned.queue.clone(),
                     from: correction.from,
-                    to: correction.to,
+                    to,
                     min: correction.bounds.min,
                     max: correction.bounds.max,
                 });

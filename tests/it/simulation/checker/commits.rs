@@ -25,6 +25,7 @@ pub(super) fn check(kept: &Kept<'_>, passages: &Passages<'_>, problems: &mut Vec
         let (at, place) = (kept.at(entry), format!("{offset} of {} by {client}", short(queue)));
         let stored = passages.queues.get(queue);
         let end = stored.and_then(|stored| stored.last_key_value()).map_or(0, |(last, _)| last + 1);
+        let end = end.max(kept.lost.end(queue));
         if !(0..=end).contains(offset) {
             problems.push(format!("S7: {place} is committed, the queue ends at {end}"));
         }
@@ -86,7 +87,10 @@ fn taken<'a>(kept: &Kept<'a>) -> BTreeMap<(String, &'a MessageQueue), Vec<Durati
     taken
 }
 
-/// Whether a broker comes back with older offsets.
+/// Whether a broker comes back with older offsets or messages.
 fn goes_back(kept: &Kept<'_>) -> bool {
-    kept.plan.steps.iter().any(|(_, step)| matches!(step, Step::Restart { older: true, .. }))
+    kept.plan
+        .steps
+        .iter()
+        .any(|(_, step)| matches!(step, Step::Restart { older: true, .. } | Step::Older { .. }))
 }

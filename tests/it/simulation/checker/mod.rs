@@ -29,7 +29,9 @@ use std::time::{Duration, SystemTime};
 use rocketmq::model::MessageQueue;
 use rocketmq_namesrv_mock::{BrokerEvent, HistoryEntry};
 
+use super::damage::Damaged;
 use super::log::{End, Entry, What, short};
+use super::older::Lost;
 use super::plan::{Kind, Mode, Plan, Step};
 use super::popping;
 pub(super) use passage::Passages;
@@ -44,6 +46,8 @@ pub(super) struct Record {
     pub(super) times: u32,
     /// Why it is a dead letter.
     pub(super) reason: Option<String>,
+    /// The place of the damaged record that is the body of this dead letter.
+    pub(super) origin: Option<(MessageQueue, i64)>,
 }
 
 /// What is kept of a run.
@@ -56,6 +60,8 @@ pub(super) struct Kept<'a> {
     /// The messages of all topics that the group reads.
     pub(super) records: Vec<Record>,
     pub(super) letters: Vec<Record>,
+    pub(super) damaged: Damaged,
+    pub(super) lost: Lost,
     /// The group starts here: it need not get earlier messages.
     pub(super) first: u32,
 }
@@ -90,15 +96,19 @@ pub(super) fn check(kept: &Kept<'_>) -> Vec<String> {
 }
 
 fn acknowledged_messages_are_stored(kept: &Kept<'_>, passages: &Passages<'_>, problems: &mut Vec<String>) {
+    let is_there = |number: &u32, queue: &MessageQueue, offset: i64| {
+        passages.number(queue, offset) == Some(*number)
+            || kept.lost.places.contains(&(queue.clone(), offset, *number))
+    };
     for entry in kept.entries {
         match &entry.what {
-            What::Sent { number, queue, offset } if passages.number(queue, *offset) != Some(*number) => {
+            What::Sent { number, queue, offset } if !is_there(number, queue, *offset) => {
                 problems.push(format!(
                     "S1: {number} is acknowledged at {offset} of {}, and not there",
                     short(queue)
                 ));
             }
-            What::Begin { number, queue, offset, .. } if passages.number(queue, *offset) != Some(*number) => {
+            What::Begin { number, queue, offset, .. } if !is_there(number, queue, *offset) => {
                 problems.push(format!(
                     "S3: {number} is delivered from {offset} of {}, and not there",
                     short(queue)
@@ -139,7 +149,7 @@ fn dead_letters_failed(kept: &Kept<'_>, problems: &mut Vec<String>) {
     for letter in &kept.letters {
         let number = letter.number;
         *counts.entry(number).or_default() += 1;
-        if !kept.plan.is_dead(number) {
+        if !kept.plan.is_dead(number) && letter.origin.is_none() {
             problems.push(format!("L5: {number} is a dead letter, and did not fail often enough"));
         }
         if kept.plan.calm && letter.reason.is_none() {
@@ -147,12 +157,11 @@ fn dead_letters_failed(kept: &Kept<'_>, problems: &mut Vec<String>) {
         }
     }
     // A rebalance may repeat a message before its offset is committed, and so its dead letter.
-    let stable = kept.plan.members == 1
-        && !kept
-            .plan
-            .steps
-            .iter()
-            .any(|(_, step)| matches!(step, Step::Join | Step::Leave(_) | Step::Switch(_)));
+    let stable =
+        kept.plan.members == 1
+            && !kept.plan.steps.iter().any(|(_, step)| {
+                matches!(step, Step::Join | Step::Leave(_) | Step::Switch(_) | Step::Seek(..))
+            });
     if kept.plan.calm
         && stable
         && let Some((number, count)) = counts.into_iter().find(|(_, count)| *count > 1)

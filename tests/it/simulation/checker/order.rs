@@ -122,7 +122,7 @@ fn order_is_strict(
 ) {
     // All before a message are finished when its handler begins.
     let (mut bar, mut last) = (Some(Duration::ZERO), 0);
-    for Stored { number, passages, finished, excused } in stored.values() {
+    for (offset, Stored { number, passages, finished, excused }) in stored {
         for passage in passages {
             if bar.is_none_or(|bar| bar > passage.begin) {
                 let begin = passage.begin;
@@ -132,6 +132,8 @@ fn order_is_strict(
                 ));
             }
         }
+        // What is behind a damaged record does not wait for its dead letter.
+        let excused = *excused || kept.damaged.contains_key(&(queue.clone(), *offset));
         if !excused && finished.is_none_or(|own| bar.is_some_and(|bar| own > bar)) && bar.is_some() {
             (bar, last) = (*finished, *number);
         }

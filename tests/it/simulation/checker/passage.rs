@@ -52,12 +52,13 @@ impl<'a> Passages<'a> {
                 number: record.number,
                 passages: Vec::new(),
                 finished: None,
-                excused: reset || left_out,
+                excused: reset || left_out || kept.lost.excuses(&record.queue, record.offset, record.number),
             };
             this.queues.entry(&record.queue).or_default().insert(record.offset, stored);
         }
         this.follow_handlers(kept);
         this.follow_copies(kept);
+        this.follow_damage(kept);
         this
     }
 
@@ -77,9 +78,10 @@ impl<'a> Passages<'a> {
                 What::Taken { member, queues } => {
                     queues.iter().for_each(|queue| *ownerships.entry((*member, queue)).or_default() += 1);
                 }
-                What::Begin { call, member, queue, offset, .. } => {
+                What::Begin { call, member, queue, offset, number, .. } => {
                     let ownership = ownerships.get(&(*member, queue)).copied().unwrap_or_default();
-                    let Some(stored) = self.get_mut(queue, *offset) else { continue };
+                    let stored = self.get_mut(queue, *offset).filter(|stored| stored.number == *number);
+                    let Some(stored) = stored else { continue };
                     calls.insert(*call, (queue, *offset, stored.passages.len()));
                     stored.passages.push(Passage { member: *member, ownership, begin: entry.at, end: None });
                 }
@@ -92,6 +94,29 @@ impl<'a> Passages<'a> {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// A damaged record is finished when a broker has its dead letter, or at once if the group skips such records.
+    fn follow_damage(&mut self, kept: &'a Kept<'a>) {
+        if kept.plan.skips_damaged() {
+            for ((queue, offset), (_, since)) in &kept.damaged {
+                self.get_mut(queue, *offset).into_iter().for_each(|stored| stored.finish(*since));
+            }
+            return;
+        }
+        let origins: BTreeMap<_, _> = kept
+            .letters
+            .iter()
+            .filter_map(|letter| Some(((&letter.queue, letter.offset), letter.origin.as_ref()?)))
+            .collect();
+        for entry in kept.history {
+            if let BrokerEvent::Stored { queue, offset, .. } = &entry.event
+                && let Some((queue, offset)) = origins.get(&(queue, *offset))
+                && let Some(stored) = self.get_mut(queue, *offset)
+            {
+                stored.finish(kept.at(entry));
             }
         }
     }
