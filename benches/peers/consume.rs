@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use rocketmq::admin::{Brokers, MQAdmin, MessageRequestMode};
+use rocketmq::admin::{Brokers, MQAdmin, MessageRequestMode, QueuePosition};
 use rocketmq::conf::{ConsumeFromWhere, SerializeType};
 use rocketmq::consumer::{
     MessageStream, PullConsumer, PushConsumer, PushConsumerBuilder, QueueHealth, QueueState,
@@ -99,6 +99,29 @@ pub(crate) async fn poll(name_server: &str, headers: SerializeType, load: Load) 
     }
     let elapsed = began.map_or(Duration::ZERO, |began| began.elapsed());
     consumer.shutdown().await.expect("it was started");
+    Report { elapsed, latencies: take_noted(), failed: 0 }
+}
+
+/// Reads each queue of the topic from its begin to its end, a task for each.
+pub(crate) async fn read_queues(name_server: &str, load: Load) -> Report {
+    Load::ready();
+    let admin = MQAdmin::connect(name_server).await.expect("a NameServer");
+    let queues = admin.message_queues(TOPIC).await.expect("a route");
+    let began = Instant::now();
+    let mut readers = JoinSet::new();
+    for queue in queues {
+        let mut messages = admin.read_queue(&queue, QueuePosition::Begin, Some(QueuePosition::End));
+        readers.spawn(async move {
+            while let Some(message) = messages.next().await {
+                seen(message.expect("a queue that is there").body());
+            }
+        });
+    }
+    while let Some(reader) = readers.join_next().await {
+        reader.expect("a reader that ends");
+    }
+    let elapsed = began.elapsed();
+    assert_eq!(noted(), load.messages);
     Report { elapsed, latencies: take_noted(), failed: 0 }
 }
 

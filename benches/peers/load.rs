@@ -42,6 +42,8 @@ pub(crate) enum Mode {
     Poll,
     /// A push consumer whose broker hands messages out, 32 at a time, with a listener for one message.
     Pop,
+    /// A stream over each queue, without a group, all of them read by one task in turn.
+    ReadQueue,
     /// Push consumers of different groups, each of which consumes all messages: as many as are in flight, with 20 handlers each.
     Groups,
     /// Pulls of 32 messages each, encoded in advance, one for each queue at a time. Answers are skipped by their length.
@@ -108,6 +110,7 @@ impl Load {
             "next_batch" => Mode::NextBatch,
             "poll" => Mode::Poll,
             "pop" => Mode::Pop,
+            "read_queue" => Mode::ReadQueue,
             "groups" => Mode::Groups,
             "pulls" => Mode::Pulls,
             "decoded_pulls" => Mode::DecodedPulls,

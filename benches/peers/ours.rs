@@ -21,6 +21,7 @@ pub(crate) async fn run(name_server: &str, headers: SerializeType, own_thread: b
     while let Some(load) = Load::next() {
         let consumed = match load.mode {
             Mode::Poll => Some(consume::poll(name_server, headers, load).await),
+            Mode::ReadQueue => Some(consume::read_queues(name_server, load).await),
             Mode::Groups => Some(consume::groups(name_server, headers, load).await),
             Mode::Idle => Some(consume::idle(name_server, headers, load).await),
             Mode::Latency => Some(consume::latency(name_server, headers, load).await),

@@ -6,12 +6,15 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyContext;
@@ -24,6 +27,7 @@ import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.common.message.MessageRequestMode;
 
 /**
@@ -196,6 +200,9 @@ public final class Load {
             if (mode.equals("poll")) {
                 return polled(messages);
             }
+            if (mode.equals("read_queue")) {
+                return read(messages);
+            }
             DefaultMQPushConsumer consumer = start();
             waitFor(1);
             long began = System.nanoTime();
@@ -227,6 +234,43 @@ public final class Load {
             }
             double seconds = (System.nanoTime() - began) / 1e9;
             consumer.shutdown();
+            histogram.add(0, (int) seen.sum());
+            return histogram.json(seconds, 0);
+        }
+
+        /** Reads each queue of the topic from its begin to its end, a thread for each. */
+        private String read(long messages) throws Exception {
+            DefaultMQPullConsumer consumer = new DefaultMQPullConsumer("java_read_" + GROUPS.incrementAndGet());
+            consumer.setNamesrvAddr(nameServer);
+            consumer.setInstanceName("read_" + number);
+            consumer.start();
+            Set<MessageQueue> queues = consumer.fetchSubscribeMessageQueues(TOPIC);
+            long began = System.nanoTime();
+            List<Thread> threads = new ArrayList<>();
+            for (MessageQueue queue : queues) {
+                Thread thread = new Thread(() -> {
+                    try {
+                        long end = consumer.maxOffset(queue);
+                        for (long at = consumer.minOffset(queue); at < end;) {
+                            PullResult pulled = consumer.pull(queue, "*", at, 32);
+                            at = pulled.getNextBeginOffset();
+                            seen.add(pulled.getMsgFoundList() == null ? 0 : pulled.getMsgFoundList().size());
+                        }
+                    } catch (Exception e) {
+                        throw new IllegalStateException(e);
+                    }
+                });
+                threads.add(thread);
+                thread.start();
+            }
+            for (Thread thread : threads) {
+                thread.join();
+            }
+            double seconds = (System.nanoTime() - began) / 1e9;
+            consumer.shutdown();
+            if (seen.sum() != messages) {
+                throw new IllegalStateException(seen.sum() + " messages");
+            }
             histogram.add(0, (int) seen.sum());
             return histogram.json(seconds, 0);
         }

@@ -110,6 +110,29 @@ fn c15_an_acknowledgement_that_is_too_late() {
     });
 }
 
+/// A broker answers 0 to an acknowledgement of a message that can be seen again already.
+#[test]
+fn c15_an_acknowledgement_that_reaches_its_broker_too_late() {
+    simulate(async {
+        let scene = popping_scene().await;
+        let consumer = member(&scene, |option| _ = option.set_pop_auto_extend(false)).build().unwrap();
+        let mut messages = consumer.messages().unwrap();
+        consumer.start().await.unwrap();
+        scene.send(bodies("m", 1)).await;
+        let first = messages.next().await.unwrap().unwrap();
+        let on_its_way = Duration::from_secs(2);
+        sleep(INVISIBLE - on_its_way).await;
+        let slow = FaultAction::Delay(on_its_way + Duration::from_millis(500));
+        scene.cluster.inject(Fault::on(RequestCode::ACK_MESSAGE, slow).times(1));
+        let late = first.ack_committed().await.unwrap_err().to_string();
+        assert!(late.contains("too late"), "{late}");
+        messages.next().await.unwrap().unwrap().ack_committed().await.unwrap();
+        let stats = consumer.get_stats().unwrap();
+        assert_eq!((stats.ack_count, stats.late_ack_count), (1, 1));
+        assert!(consumer.shutdown().await.unwrap().is_clean());
+    });
+}
+
 /// Members pop from all queues of a broker at once.
 #[test]
 fn a_popped_record_that_cannot_be_read_names_the_queue_that_holds_it() {
