@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rocketmq::admin::{Brokers, MessageRequestMode, TopicConfig};
 use rocketmq::consumer::{
-    BatchOutcome, ConsumeFailure, ConsumeOutcome, ConsumerEvent, OrderlyOutcome, PushConsumerBuilder,
+    BatchOutcome, ConsumeFailure, ConsumeFromWhere, ConsumeOutcome, ConsumerEvent, OrderlyOutcome,
+    PushConsumerBuilder,
 };
 use rocketmq::model::{Message, mix_all};
 
@@ -63,6 +64,31 @@ async fn popped_messages_come_once_and_are_acknowledged_together() {
     seen.wait_for(41).await;
     again.shutdown().await.unwrap();
     assert_eq!(seen.len(), 41, "what was acknowledged does not come again");
+}
+
+/// Brokers that are asked to start a new group at the end hand out the last message, too.
+#[tokio::test]
+async fn a_new_group_pops_what_is_sent_after_its_start() {
+    let name_server = &*stage::name_server().await;
+    let site = Site::new(name_server).await;
+    let (topic, group) = (site.create("pop_last", 2).await, fresh_group("pop_last"));
+    set_mode(&site, &topic, &group, "POP").await;
+    send(&site, &topic, bodies("before", 8)).await;
+    let seen = Seen::default();
+    let collect = seen.clone();
+    let consumer = assigned(name_server, &group)
+        .option(|option| _ = option.set_consume_from_where(ConsumeFromWhere::LastExactly))
+        .subscribe(&topic, "*")
+        .listener(move |message, _| {
+            collect.add(message);
+            async {}
+        });
+    let consumer = consumer.start().await.unwrap();
+    send(&site, &topic, bodies("after", 8)).await;
+    seen.wait_for(8).await;
+    until("acknowledgements", || consumer.get_stats().unwrap().ack_count >= 8).await;
+    consumer.shutdown().await.unwrap();
+    assert!(seen.bodies().iter().all(|body| body.starts_with("after")), "{:?}", seen.bodies());
 }
 
 #[tokio::test]
