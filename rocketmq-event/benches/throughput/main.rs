@@ -36,7 +36,7 @@ const HANDLED: u64 = 300;
 const BATCH: u64 = 500;
 /// Connections and caches are warm behind these.
 const FIRST: u64 = 50;
-/// All that is ever published: nobody waits for the reader of the figures.
+/// Room for all events of a run: no handler waits until a number is read.
 const CAPACITY: usize = 100_000;
 
 const BACKENDS: [&str; 5] = ["memory", "mock", "rocketmq", "rabbitmq", "kafka"];

@@ -123,9 +123,9 @@ impl ConsumerBuilder {
         self
     }
 
-    /// How many events wait in this process beside those that are being handled, so that a handler which ends finds the next one here; as many as
-    /// handlers by default. More of them let fast handlers go on while the broker sends; but other members of the group cannot have what waits here,
-    /// and where the broker counts deliveries, each of them counts one when this process dies.
+    /// How many events wait in this process for a handler; by default as many as handlers run at a time. Fast handlers go on while the broker
+    /// sends if more events wait. Other members of the group cannot have an event that waits here; and a broker that counts deliveries
+    /// counts the event as delivered when this process dies.
     pub fn prefetch(mut self, events: NonZeroUsize) -> Self {
         self.settings.prefetch = Some(events.get());
         self
@@ -155,8 +155,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Ends an attempt, its layers and what it publishes included, that takes longer than this: a failure. Its future is dropped, so that it has no later
-    /// effect. None by default.
+    /// Ends an attempt that takes longer than this, as a failure. Layers, the handler and its publications count. The future is dropped,
+    /// so that it has no later effect. None by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = Some(timeout);
         self

@@ -26,8 +26,9 @@ struct Inner {
 /// The events that a handler published.
 #[derive(Debug, Default)]
 struct Published {
-    /// Those that are still to go out.
+    /// Events that have not gone out yet.
     waiting: Vec<Outgoing>,
+    /// All events so far: ids count them.
     count: usize,
     /// The attempt has ended.
     is_closed: bool,
@@ -129,7 +130,8 @@ impl Context {
         std::mem::take(&mut self.published().waiting)
     }
 
-    /// The same, at the end of the attempt: what a clone of this context publishes from now on is an error, since nobody would send it.
+    /// Takes out the last events at the end of the attempt. A clone of this context that publishes later gets an error: its event would
+    /// not be sent.
     pub(super) fn close(&self) -> Vec<Outgoing> {
         self.published().is_closed = true;
         self.take_published()

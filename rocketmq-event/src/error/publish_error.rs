@@ -86,7 +86,7 @@ impl PublishError {
     }
 }
 
-/// What is longer counts as this long, so that no time overflows.
+/// Longer times are cut to this, so that no sum with the present time overflows.
 pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// The wait before attempt `attempt` (from 1) to store a copy that must be stored: 100 ms, doubling up to 10 s.

@@ -40,7 +40,7 @@ impl<F: Fold> Tail<F> {
         let known = self.open().await?.positions();
         let added = ends.0.iter().find(|(place, end)| **end > 0 && !known.0.contains_key(*place));
         if let Some((place, _)) = added {
-            // The reader does not know the place: it would wait for the end of it for ever.
+            // The reader does not know the place, and would wait for its end for ever.
             self.open_with(&place.clone()).await?;
             let known = self.open().await?.positions();
             ends.0.retain(|place, _| known.0.contains_key(place));
@@ -138,7 +138,7 @@ impl<F> fmt::Debug for Tail<F> {
     }
 }
 
-/// Readers of a log that are sent from place to place. One that is not in use is kept for the next caller.
+/// Readers of a log that are sent from place to place. A reader that is not in use is kept for the next caller.
 #[derive(Debug)]
 pub(super) struct Readers {
     backend: Arc<dyn Backend>,

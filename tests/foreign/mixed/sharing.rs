@@ -16,8 +16,13 @@ const MOVED_IN_A_SECOND: usize = 250;
 
 #[test]
 fn a_member_goes_on_where_a_member_of_the_other_client_left() {
+    goes_on_where_the_other_left("concurrent");
+}
+
+/// A member of this kind leaves, and a member of the other client begins at its offsets.
+pub(super) fn goes_on_where_the_other_left(kind: &'static str) {
     everywhere(async |scene: &Scene, first: Client, second: Client| {
-        let join = Join::new(&scene.group, &scene.topic);
+        let join = Join { kind, ..Join::new(&scene.group, &scene.topic) };
         let before = scene.send("before", 40).await;
         let mut first = scene.members(first).await;
         first.join("a-first", &join).await;

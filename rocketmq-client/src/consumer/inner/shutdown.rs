@@ -93,7 +93,7 @@ impl MQConsumerInner {
         }
     }
 
-    /// Shuts down because nobody can poll any more.
+    /// Shuts down after a drop of the poller: the handles that are left cannot poll.
     pub(crate) fn end_unpolled(&self) {
         self.life.stop_start();
         if let Ok(running) = self.life.shut_down() {

@@ -14,7 +14,6 @@ use crate::consumer::offsets::remote;
 use crate::consumer::pop::pop_retry_topic;
 use crate::consumer::rebalance::start_release;
 use crate::consumer::subscription::{MessageSelector, Subscription};
-use crate::consumer::watch::ConsumerEvent;
 use crate::error::{MQClientError, invalid};
 use crate::life_cycle::Starting;
 use crate::waiting;
@@ -197,7 +196,7 @@ impl MQConsumerInner {
             }
         }
         for (topic, queues) in taken {
-            member.events.emit(ConsumerEvent::Assigned { group: member.events.group(), topic, queues });
+            member.tell_taken(&topic, queues);
         }
         Ok(())
     }

@@ -170,7 +170,7 @@ async fn commit_all(
     let commits = offsets.iter().map(|(owned, offset)| async move {
         let done = match unless_moved {
             true => remote::commit_position(member, owned, *offset).await,
-            false => remote::commit_exactly(member, owned, *offset, false).await,
+            false => remote::commit_exactly(member, owned, *offset).await,
         };
         let failed = done.err()?;
         Some(Failure::new(&owned.shown, failed))

@@ -114,7 +114,7 @@ impl PullConsumer {
     }
 }
 
-/// Its handles would keep it in the group, with queues that nobody reads.
+/// Handles that are left keep the consumer alive. Without this it would stay in its group, and its queues would not be read.
 impl Drop for PullConsumer {
     fn drop(&mut self) {
         if Arc::strong_count(&self.handle.polled) > 1 {

@@ -11,6 +11,7 @@ use crate::consumer::lock::QueueOrder;
 use crate::consumer::pop::PopBook;
 use crate::consumer::position::StartRule;
 use crate::consumer::pull::Throttle;
+use crate::consumer::watch::ConsumerEvent;
 
 impl Member {
     /// Begins to own a queue, whose position is looked up. False if it is owned already, or being released.
@@ -40,6 +41,14 @@ impl Member {
             self.lock_wanted.notify_one();
         }
         taken
+    }
+
+    /// Tells the user of queues of a topic that were taken.
+    pub(crate) fn tell_taken(&self, topic: &Arc<str>, queues: Vec<MessageQueue>) {
+        if !queues.is_empty() {
+            let (group, topic) = (self.events.group(), topic.clone());
+            self.events.emit(ConsumerEvent::Assigned { group, topic, queues });
+        }
     }
 
     /// Sets the position of a queue anew, in another ownership, and commits it. What the old one has cached is dropped. False

@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 use tokio::time::{Instant, sleep};
 
 use super::{Commit, LastCommit, ReadBack};
-use crate::consumer::member::{Member, OwnedQueue, Stage, Subscribed};
+use crate::consumer::member::{Member, OwnedQueue, Ownership, Stage, Subscribed};
 use crate::consumer::position::{Bounds, GroupHistory, OffsetReading, StartFrom};
 use crate::consumer::pull::PullRefusal;
 use crate::error::{MQClientError, invalid, with_causes};
@@ -214,7 +214,20 @@ pub(crate) async fn commit_position(
             return Err(overtaken(member, owned, position));
         }
     }
-    commit_exactly(member, owned, position, true).await
+    // Other tasks may commit more while this commit waits for its turn.
+    commit_chosen(member, owned, |state| {
+        state.window.as_ref().map_or(position, |window| window.lowest_unfinished())
+    })
+    .await
+}
+
+/// Commits an offset that the user chose, and which may be lower than an earlier one. What fails is repeated in the next interval.
+pub(crate) async fn commit_exactly(
+    member: &Member,
+    owned: &OwnedQueue,
+    offset: i64,
+) -> Result<(), MQClientError> {
+    commit_chosen(member, owned, |_| offset).await
 }
 
 fn overtaken(member: &Member, owned: &OwnedQueue, offset: i64) -> MQClientError {
@@ -227,44 +240,40 @@ fn overtaken(member: &Member, owned: &OwnedQueue, offset: i64) -> MQClientError 
     MQClientError::NotSettled { group, queue, offset, reason }
 }
 
-/// Commits an offset that the user chose, and which may be lower than an earlier one. A `position` is that of the queue when the
-/// commit is sent: other tasks may have committed more meanwhile. What fails is repeated in the next interval.
-pub(crate) async fn commit_exactly(
+/// Commits for the user. `offset` is asked when the turn of the commit has come.
+async fn commit_chosen(
     member: &Member,
     owned: &OwnedQueue,
-    offset: i64,
-    is_position: bool,
+    offset: impl Fn(&Ownership) -> i64,
 ) -> Result<(), MQClientError> {
     let Some(local) = &member.local else {
         let master = member.known_master(&owned.queue)?;
-        let commit = chosen(member, owned, offset, is_position).await?;
+        let commit = chosen(member, owned, offset).await?;
         let began = Instant::now();
         let done = send_to(member, &master, &commit).await;
         let took = (began.elapsed(), done.as_ref().err());
         otel::done(member.about(), Operation::Settle("commit"), &owned.shown, [], took);
         return done;
     };
-    let commit = chosen(member, owned, offset, is_position).await?;
+    let commit = chosen(member, owned, offset).await?;
     if local.store(member, [commit]).await { Ok(()) } else { Err(not_stored()) }
 }
 
-/// Takes the commit of an offset that the user chose, when no other commit of the queue is under way: brokers may carry out two in any
-/// order.
+/// Takes a commit for the user when no other commit of the queue is under way: brokers may carry out two in any order.
 async fn chosen(
     member: &Member,
     owned: &OwnedQueue,
-    offset: i64,
-    is_position: bool,
+    offset: impl Fn(&Ownership) -> i64,
 ) -> Result<Commit, MQClientError> {
     loop {
-        let position = {
+        let (offset, is_released) = {
             let state = owned.lock();
-            let window = state.window.as_ref().filter(|_| !state.is_released());
-            window.map(|window| window.lowest_unfinished())
+            (offset(&state), state.is_released())
         };
-        let Some(position) = position else { return Err(overtaken(member, owned, offset)) };
-        let to_send = if is_position { position } else { offset };
-        let chosen = member.commits().choose(&owned.queue, owned.generation, to_send);
+        if is_released {
+            return Err(overtaken(member, owned, offset));
+        }
+        let chosen = member.commits().choose(&owned.queue, owned.generation, offset);
         match chosen {
             Some(commit) => return Ok(commit),
             None => sleep(LOOK_AGAIN).await,

@@ -371,10 +371,7 @@ impl Rebalancer {
                 taken.push(queue);
             }
         }
-        if !taken.is_empty() {
-            let (group, topic) = (member.events.group(), subscribed.topic.clone());
-            member.events.emit(ConsumerEvent::Assigned { group, topic, queues: taken });
-        }
+        member.tell_taken(&subscribed.topic, taken);
         again
     }
 }

@@ -147,7 +147,7 @@ impl LogReader for TopicReader {
             self.read.clear();
             let queue = &mut self.queues[number];
             if !(queue.ahead..queue.ahead + u64::from(BATCH)).contains(&offset) {
-                // Messages that are far from each other are wanted alone; those that follow, or nearly so, by batches that grow.
+                // A caller that jumps wants single messages. Batches grow again while it reads on.
                 self.batch = 1;
             }
             queue.ahead = offset;

@@ -39,6 +39,7 @@ impl Runtime {
     /// Takes deliveries until the consumer is stopped or cannot go on, then shuts down. A panic of a user's backend ends it as an error
     /// does: nothing would wake the callers that wait for its end otherwise.
     pub(in crate::consume) async fn run(self: Arc<Self>) -> Ending {
+        let _over = self.over.clone().drop_guard();
         let pumping = AssertUnwindSafe(self.clone().pump()).catch_unwind().await;
         pumping.unwrap_or_else(|panic| {
             let source = BackendError::new(format!("the backend panicked: {}", panic_text(&*panic)));
@@ -91,7 +92,6 @@ impl Runtime {
                 },
             }
         }
-        let _over = self.over.clone().drop_guard();
         self.wind_up(lanes, running).await
     }
 
@@ -157,6 +157,7 @@ mod tests {
     use std::borrow::Cow;
 
     use async_trait::async_trait;
+    use futures_util::StreamExt;
     use serde::{Deserialize, Serialize};
     use tokio::sync::{Notify, mpsc};
 
@@ -282,6 +283,7 @@ mod tests {
         let error = consumer.wait().await.unwrap_err();
         assert!(crate::error::with_causes(&error).contains("out of order"), "{error:?}");
         assert!(consumer.health().ended.is_some());
+        assert!(std::pin::pin!(consumer.events()).next().await.is_none());
         assert!(consumer.shutdown(Duration::from_secs(1)).await.is_err());
     }
 }

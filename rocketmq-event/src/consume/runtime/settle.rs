@@ -124,6 +124,7 @@ impl Runtime {
                 }
             }
         };
+        // The events of an attempt that failed are not sent.
         context.close();
         span.end(result.as_ref().err().map(|failed| (failed.kind.to_string(), failed.reason.clone())));
         let kind = result.as_ref().err().map(|failed| failed.kind);
@@ -203,7 +204,7 @@ impl Runtime {
                     self.acknowledge(incoming).await;
                 }
             }
-            // At once it would come here again at once, and again.
+            // Given back at once, the event would come here again at once, and again.
             Fate::Release => tokio::select! {
                 () = sleep(RELEASED_AFTER) => {}
                 () = incoming.revoked.cancelled() => {}

@@ -9,14 +9,14 @@
 //! - `lifecycle`: starts and ends of members, 14 to 16, 19, 39 to 42
 //! - `dead`: 43 to 45
 //! - `store`: 46 to 52
-//! - `hard`: what went wrong once, 57 and on
+//! - `beside_handlers`: failures beside a handler, of its layers, its publications and its destructors, 57 and on
 //! - `observation`: formats, metrics, traces, variants of enums
 
+mod beside_handlers;
 mod dead;
 mod dropped;
 mod faults;
 mod groups;
-mod hard;
 mod lifecycle;
 mod observation;
 mod order;
@@ -101,8 +101,8 @@ pub(crate) const ALL: &[Case] = &[
     Case { number: 54, title: "the trace of a publication is that of its handling, through a retry and a replay", impossible: always, run: |lab| Box::pin(observation::trace(lab)) },
     Case { number: 55, title: "CloudEvents' SDK for Java reads our events, and we read its events", impossible: java, run: |lab| Box::pin(observation::java(lab)) },
     Case { number: 56, title: "an enum is published, and one of its variants handled by its own type", impossible: always, run: |lab| Box::pin(observation::variant(lab)) },
-    Case { number: 57, title: "Dedupe: what a handler publishes goes out, although it was refused at first", impossible: always, run: |lab| Box::pin(hard::dedupe_and_publish(lab)) },
-    Case { number: 58, title: "a panic in the text of an error, or at the end of a future that is dropped: a failure", impossible: always, run: |lab| Box::pin(hard::panics_beside_the_handler(lab)) },
+    Case { number: 57, title: "Dedupe: what a handler publishes goes out, although it was refused at first", impossible: always, run: |lab| Box::pin(beside_handlers::dedupe_and_publish(lab)) },
+    Case { number: 58, title: "a panic in the text of an error, or at the end of a future that is dropped: a failure", impossible: always, run: |lab| Box::pin(beside_handlers::panics_beside_the_handler(lab)) },
 ];
 
 fn numbers(abilities: &Abilities, _: &dyn Rig) -> Option<&'static str> {
