@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_remoting::protocol::header::ChangeInvisibleTimeRequestHeader;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::PopHandle;
 use crate::consumer::member::{Member, OwnedQueue};
@@ -15,6 +15,10 @@ use crate::waiting;
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
 /// The number of requests that are under way at the same time.
 const AT_A_TIME: usize = 64;
+/// A broker tells its records of pops apart by their first offset and their time in milliseconds (`PopReviveService`, up to 5.5.0). A message
+/// that is the first of its pop, and is hidden anew within the millisecond of the pop, gets a record like the earlier record, which the broker
+/// then acknowledges: both count as acknowledged, and the message never comes again.
+const NEXT_MILLISECOND: Duration = Duration::from_millis(2);
 
 /// Asks the broker to hand a message out again after this time (200053); an `uncounted` delivery does not count as a failure. False:
 /// nothing was to be sent, because the message comes again by itself. If the broker refuses or does not answer, the message comes
@@ -78,6 +82,9 @@ pub(super) async fn change(
     time: Duration,
     uncounted: bool,
 ) -> Result<PopHandle, MQClientError> {
+    if handle.start == handle.offset {
+        sleep(NEXT_MILLISECOND).await;
+    }
     let queue = &owned.queue;
     let header = ChangeInvisibleTimeRequestHeader {
         consumer_group: (&**member.group()).into(),
