@@ -81,6 +81,41 @@ async fn each_change_of_an_invisible_time_brings_the_message_again() {
 }
 
 #[tokio::test]
+async fn a_pop_is_forgotten_whose_first_message_is_hidden_anew_in_the_millisecond_of_the_pop() {
+    let name_server = &*stage::name_server().await;
+    let site = new_site(name_server).await;
+    site.peer.store(&site.topic, 4, &[("TAGS", "A")]).await;
+    let mut first = 0;
+    // The broker forgets only messages that it handed out and hid anew within one millisecond.
+    loop {
+        assert!(first < 2_000, "the broker is too slow for two requests in a millisecond");
+        site.peer.until_visible(&site.topic, first + 2).await;
+        let popped = site.pop(&[("invisibleTime", "2000")]).await;
+        let [offset, next] = [first, first + 1].map(|offset| offset.to_string());
+        let first_of_pop = handle(&popped, &offset);
+        let changed = site.change(&first_of_pop, &offset, "1000").await;
+        if field(&changed, "popTime") == field(&popped, "popTime") {
+            break;
+        }
+        let [time, hidden, revive] =
+            ["popTime", "invisibleTime", "reviveQid"].map(|name| field(&changed, name));
+        site.ack(&format!("{offset} {time} {hidden} {revive} 0 broker-a 0 {offset}"), &offset).await;
+        site.ack(&handle(&popped, &next), &next).await;
+        for _ in 0..2 {
+            site.peer.store(&site.topic, 4, &[("TAGS", "A")]).await;
+        }
+        first += 2;
+    }
+    // This message comes again later than the others would.
+    site.peer.store(&site.topic, 4, &[("TAGS", "later")]).await;
+    site.peer.until_visible(&site.topic, first + 3).await;
+    assert_eq!(records(&site.pop(&[("invisibleTime", "3000")]).await).len(), 1);
+    let again = site.pop(&[WAITS]).await;
+    let tags: Vec<_> = records(&again).iter().map(|message| message.tags().map(str::to_owned)).collect();
+    assert_eq!(tags, [Some("later".to_owned())], "neither message of the pop comes again");
+}
+
+#[tokio::test]
 async fn pops_make_no_dead_letters() {
     let name_server = &*stage::name_server().await;
     let site = new_site(name_server).await;

@@ -30,9 +30,11 @@ pub(crate) fn change_invisible_time(broker: &Broker, request: &Request<'_>) -> R
     let now_ms = broker.now_ms();
     let old = handle.checkpoint(key.clone())?;
     let new = CheckpointKey { queue: key, start_offset: offset, pop_time: now_ms };
-    state.pops.checkpoints.ack(&old, offset);
     let point = Checkpoint { open: vec![offset], is_suspended: fields.suspend.unwrap_or(false) };
+    // The key of the first message of a pop is the key of its pop within the same millisecond: then Apache's broker, too, takes the
+    // new record for the earlier record, and forgets the messages of both.
     state.pops.checkpoints.add(new.clone(), point);
+    state.pops.checkpoints.ack(&old, offset);
     let QueueKey { topic, group, .. } = &new.queue;
     state.figures.ack(now_ms, topic, group);
     state.figures.checkpoint(now_ms, topic, group);
