@@ -55,7 +55,6 @@ pub(crate) fn ack(broker: &Broker, request: &Request<'_>) -> Result<Answer, Refu
         let handle = PopHandle::read(fields.extra_info.as_deref())?;
         let broker_name = handle.broker_name()?;
         let point = handle.checkpoint(key)?;
-        handle.invisible_time()?;
         note(broker, &point.queue, offset);
         if handle.revive_queue_id()? == ORDERED {
             ack_in_order(broker, state, &point, offset, request, &mut woken)?;
@@ -100,8 +99,8 @@ fn ack_all(
     let topic = real_topic(&acks.topic, &acks.consumer_group, &acks.retry)?;
     let key = QueueKey::new(&topic, &acks.consumer_group, acks.queue_id);
     let (min, max) = queue(state, &key).range();
-    let point =
-        CheckpointKey { queue: key.clone(), start_offset: acks.start_offset, pop_time: acks.pop_time };
+    let BatchAck { start_offset, pop_time, invisible_time, .. } = *acks;
+    let point = CheckpointKey { queue: key.clone(), start_offset, pop_time, invisible_time };
     for distance in acks.bit_set.iter() {
         let offset = acks.start_offset.saturating_add(i64::from(distance));
         if !(min..=max).contains(&offset) {

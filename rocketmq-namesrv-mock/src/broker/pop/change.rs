@@ -29,16 +29,13 @@ pub(crate) fn change_invisible_time(broker: &Broker, request: &Request<'_>) -> R
     handle.broker_name()?;
     let now_ms = broker.now_ms();
     let old = handle.checkpoint(key.clone())?;
-    let new = CheckpointKey { queue: key, start_offset: offset, pop_time: now_ms };
+    let new = CheckpointKey { queue: key, start_offset: offset, pop_time: now_ms, invisible_time };
     let point = Checkpoint { open: vec![offset], is_suspended: fields.suspend.unwrap_or(false) };
-    // The key of the first message of a pop is the key of its pop within the same millisecond: then Apache's broker, too, takes the
-    // new record for the earlier record, and forgets the messages of both.
-    state.pops.checkpoints.add(new.clone(), point);
-    state.pops.checkpoints.ack(&old, offset);
+    state.pops.checkpoints.renew(&old, new.clone(), offset, point);
     let QueueKey { topic, group, .. } = &new.queue;
     state.figures.ack(now_ms, topic, group);
     state.figures.checkpoint(now_ms, topic, group);
-    remind(broker, state, now_ms.saturating_add(invisible_time), Event::Revive(new));
+    remind(broker, state, new.end_ms(), Event::Revive(new));
     Ok(changed(now_ms, invisible_time, handle.revive_queue_id()?))
 }
 

@@ -42,7 +42,8 @@ impl<'a> PopHandle<'a> {
 
     /// The checkpoint that the handle names.
     pub(crate) fn checkpoint(&self, queue: QueueKey) -> Result<CheckpointKey, Refusal> {
-        Ok(CheckpointKey { queue, start_offset: self.start_offset()?, pop_time: self.pop_time()? })
+        let (start_offset, pop_time) = (self.start_offset()?, self.pop_time()?);
+        Ok(CheckpointKey { queue, start_offset, pop_time, invisible_time: self.invisible_time()? })
     }
 
     fn part(&self, index: usize, what: &str) -> Result<&'a str, Refusal> {

@@ -198,10 +198,10 @@ impl<'a> Pop<'a> {
 
     fn note_checkpoint(&self, broker: &Broker, state: &mut State, key: &QueueKey, start: i64, found: &Found) {
         let open = found.messages.iter().map(|(offset, _)| *offset).collect();
-        let point = CheckpointKey { queue: key.clone(), start_offset: start, pop_time: self.pop_time };
+        let Self { pop_time, invisible_time, .. } = *self;
+        let point = CheckpointKey { queue: key.clone(), start_offset: start, pop_time, invisible_time };
         state.pops.checkpoints.add(point.clone(), Checkpoint { open, is_suspended: false });
-        let end_ms = self.pop_time.saturating_add(self.invisible_time);
-        remind(broker, state, end_ms, Event::Revive(point));
+        remind(broker, state, point.end_ms(), Event::Revive(point));
     }
 
     fn note_batch(
