@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rocketmq_event::outbox::{Backlog, OutboxError, OutboxEvent, OutboxStore, Relay};
+use rocketmq_event::outbox::{Backlog, OutboxError, OutboxEvent, OutboxRow, OutboxStore, Relay};
 use rocketmq_event::{Bus, Context, Event, EventType, Failure, Format};
 use rocketmq_namesrv_mock::MockCluster;
 use rocketmq_outbox_example::{Database, SqliteOutbox, add, first_time};
@@ -143,7 +143,7 @@ struct HangsBeforeTheMark(SqliteOutbox);
 
 #[async_trait]
 impl OutboxStore for HangsBeforeTheMark {
-    async fn unpublished(&self, after: u64, limit: usize) -> Result<Vec<OutboxEvent>, OutboxError> {
+    async fn unpublished(&self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, OutboxError> {
         self.0.unpublished(after, limit).await
     }
 

@@ -1,8 +1,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use rocketmq_event::outbox::{Backlog, OutboxError, OutboxEvent, OutboxStore};
-use rusqlite::{Transaction, params};
+use rocketmq_event::outbox::{Backlog, OutboxError, OutboxEvent, OutboxRow, OutboxStore, UnreadableRow};
+use rusqlite::{Row, Transaction, params};
 
 use crate::Database;
 
@@ -37,9 +37,16 @@ impl SqliteOutbox {
     }
 }
 
+/// The event of a row. SQLite lets a column hold any type, and a text any bytes: such a row must not stop the others.
+fn event(sequence: u64, row: &Row<'_>) -> OutboxRow {
+    let unreadable = |error: rusqlite::Error| UnreadableRow { sequence, reason: error.to_string() };
+    let (envelope, body) = (row.get::<_, String>(1), row.get::<_, Vec<u8>>(2));
+    OutboxEvent::from_row(sequence, &envelope.map_err(unreadable)?, body.map_err(unreadable)?)
+}
+
 #[async_trait]
 impl OutboxStore for SqliteOutbox {
-    async fn unpublished(&self, after: u64, limit: usize) -> Result<Vec<OutboxEvent>, OutboxError> {
+    async fn unpublished(&self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, OutboxError> {
         let (after, limit) = (i64::try_from(after)?, i64::try_from(limit)?);
         let read = move |transaction: &Transaction<'_>| {
             let mut rows = transaction.prepare_cached(
@@ -49,8 +56,7 @@ impl OutboxStore for SqliteOutbox {
             let mut rows = rows.query([after, limit])?;
             let mut events = Vec::new();
             while let Some(row) = rows.next()? {
-                let (sequence, body) = (u64::try_from(row.get::<_, i64>(0)?)?, row.get::<_, Vec<u8>>(2)?);
-                events.push(OutboxEvent::from_row(sequence, &row.get::<_, String>(1)?, body)?);
+                events.push(event(u64::try_from(row.get::<_, i64>(0)?)?, row));
             }
             Ok(events)
         };
@@ -90,5 +96,47 @@ impl OutboxStore for SqliteOutbox {
         let oldest = oldest.and_then(|seconds| u64::try_from(seconds).ok());
         let time = |seconds| -> SystemTime { UNIX_EPOCH + Duration::from_secs(seconds) };
         Ok(Backlog { count: u64::try_from(count)?, oldest: oldest.map(time) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rocketmq_event::outbox::Relay;
+    use rocketmq_event::{Bus, Event, EventType, Format};
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Paid(u64);
+
+    impl EventType for Paid {
+        const NAMES: &'static [&'static str] = &["paid"];
+    }
+
+    #[tokio::test]
+    async fn damaged_rows_are_kept_with_the_reason_and_the_others_are_published() {
+        let database = Database::open(":memory:").unwrap();
+        let write = |shop: &Transaction<'_>| {
+            for number in 1..=5 {
+                add(shop, &OutboxEvent::new(&Event::new(Paid(number)).with_key("key"), Format::Json)?)?;
+            }
+            shop.execute("UPDATE outbox SET envelope = substr(envelope, 2) WHERE sequence = 1", [])?;
+            shop.execute("UPDATE outbox SET envelope = CAST(x'ff' AS TEXT) WHERE sequence = 2", [])?;
+            shop.execute("UPDATE outbox SET body = 7 WHERE sequence = 3", [])?;
+            Ok(())
+        };
+        database.transaction(write).await.unwrap();
+        let bus = Bus::connect("memory:").await.unwrap();
+        let outbox = Arc::new(SqliteOutbox::new(database.clone()));
+        let relay = Relay::builder(outbox, Arc::new(bus.producer("payments").await.unwrap())).start();
+        relay.wait_until_empty().await.unwrap();
+        let report = relay.shutdown(Duration::from_secs(5)).await;
+        assert_eq!((report.published, report.refused, report.waiting), (2, 3, Some(0)));
+        let sql = "SELECT count(*) FROM outbox WHERE refused IS NOT NULL AND sequence <= 3";
+        let count = move |shop: &Transaction<'_>| Ok(shop.query_row(sql, [], |row| row.get::<_, i64>(0))?);
+        assert_eq!(database.transaction(count).await.unwrap(), 3);
     }
 }

@@ -111,12 +111,6 @@ pub enum DecodeError {
         /// The name of the event.
         name: String,
     },
-    /// The envelope cannot be read.
-    #[error("the envelope cannot be read: {problem}")]
-    Envelope {
-        /// The reason.
-        problem: String,
-    },
 }
 
 /// Writes a serde value. Types that override [`EventType::encode`](super::EventType::encode) call it for their parts.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::pass::Publisher;
-use super::{Backlog, MemoryOutbox, OutboxError, OutboxEvent, OutboxStore, Relay, RelayReport};
+use super::{Backlog, MemoryOutbox, OutboxError, OutboxEvent, OutboxRow, OutboxStore, Relay, RelayReport};
 use crate::consume::{Dedupe, MemorySeen};
 use crate::{
     Bus, Context, Event, EventPublisher, EventType, Format, PublishError, PublishErrorKind, Receipt, Start,
@@ -65,7 +65,7 @@ struct Table {
 
 #[async_trait]
 impl OutboxStore for Table {
-    async fn unpublished(&self, after: u64, limit: usize) -> Result<Vec<OutboxEvent>, OutboxError> {
+    async fn unpublished(&self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, OutboxError> {
         self.dice.wait().await;
         if self.dice.fault(10) == Some(1) {
             Err("the table cannot be read")?
@@ -220,6 +220,75 @@ async fn an_event_that_the_broker_never_takes_is_set_aside_and_its_key_goes_on()
     let refused = rows.refused();
     assert_eq!(refused[0].0.sequence, 1);
     assert!(refused[0].1.contains("larger"), "{}", refused[0].1);
+}
+
+/// A table in which something damaged the rows of some sequences.
+#[derive(Debug)]
+struct Damaged {
+    rows: MemoryOutbox,
+    broken: BTreeSet<u64>,
+}
+
+#[async_trait]
+impl OutboxStore for Damaged {
+    async fn unpublished(&self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+        let rows = self.rows.unpublished(after, limit).await?.into_iter();
+        Ok(rows
+            .map(|row| {
+                let event = row?;
+                let is_broken = self.broken.contains(&event.sequence);
+                let text = if is_broken { r#"[["id","#.to_owned() } else { event.envelope_text() };
+                OutboxEvent::from_row(event.sequence, &text, event.body)
+            })
+            .collect())
+    }
+
+    async fn mark_published(&self, sequences: &[u64]) -> Result<(), OutboxError> {
+        self.rows.mark_published(sequences).await
+    }
+
+    async fn refuse(&self, sequence: u64, reason: &str) -> Result<(), OutboxError> {
+        self.rows.refuse(sequence, reason).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, OutboxError> {
+        self.rows.backlog().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_is_set_aside_and_named_and_all_others_go_on() {
+    let bus = Bus::connect("memory:").await.unwrap();
+    // The first row, the only row of a page, and the last row.
+    let table = Arc::new(Damaged { rows: MemoryOutbox::new(), broken: [1, 2, 9].into() });
+    for number in 1..=9 {
+        let event = Event::new(Row(number)).with_key(if number % 2 == 0 { "even" } else { "odd" });
+        table.rows.add(OutboxEvent::new(&event, Format::Json).unwrap());
+    }
+    let relay = Relay::builder(table.clone(), publisher(&bus).await).at_a_time(2).start();
+    relay.wait_until_empty().await.unwrap();
+    let health = relay.health();
+    assert_eq!(health.trouble, None);
+    assert!(health.last_refused.is_some_and(|row| row.starts_with("row 9: its envelope")));
+    let report = relay.shutdown(SECOND).await;
+    assert_eq!((report.published, report.refused, report.waiting), (6, 3, Some(0)));
+    let refused: Vec<u64> = table.rows.refused().iter().map(|(event, _)| event.sequence).collect();
+    assert_eq!(refused, [1, 2, 9], "the table keeps the rows");
+
+    let (tell, mut seen) = mpsc::channel(100);
+    let handler = move |event: Event<Row>, _: Context| {
+        tell.try_send(event.data.0).unwrap();
+        std::future::ready(Ok(()))
+    };
+    let reader =
+        bus.consumer("rows", "reader").start_from(Start::Earliest).on(handler).start().await.unwrap();
+    let mut came = Vec::new();
+    while came.len() < 6 {
+        came.push(seen.recv().await.unwrap());
+    }
+    let (even, odd): (Vec<u64>, Vec<u64>) = came.into_iter().partition(|number| number % 2 == 0);
+    assert_eq!((even, odd), (vec![4, 6, 8], vec![3, 5, 7]), "keys go on, in their order");
+    reader.shutdown(SECOND).await.unwrap();
 }
 
 /// Nothing of one key comes through.

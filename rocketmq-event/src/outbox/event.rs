@@ -3,7 +3,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::error::PublishError;
-use crate::event::{Attributes, DecodeError, EncodeError, Envelope, Event, EventType, Format, Prefixes};
+use crate::event::{Attributes, EncodeError, Envelope, Event, EventType, Format, Prefixes};
 use crate::publish::{EventPublisher, MessageProducer, Receipt};
 
 /// An event in an outbox: its envelope, and its payload as bytes.
@@ -16,6 +16,19 @@ pub struct OutboxEvent {
     pub envelope: Envelope,
     /// The payload, in the format that the envelope's content type says.
     pub body: Bytes,
+}
+
+/// A row of a table of events: the event, or why the row is none.
+pub type OutboxRow = Result<OutboxEvent, UnreadableRow>;
+
+/// A row of an outbox that cannot be read as an event. A [`Relay`](super::Relay) sets it aside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the row {sequence} of the outbox cannot be read: {reason}")]
+pub struct UnreadableRow {
+    /// Its place in the table.
+    pub sequence: u64,
+    /// Why, for a person who repairs the row.
+    pub reason: String,
 }
 
 /// Names of CloudEvents' JSON format. No header of the user begins with `user:` or `failure:` unescaped.
@@ -42,13 +55,29 @@ impl OutboxEvent {
     /// The event of a row.
     ///
     /// # Errors
-    /// When `envelope` is not a text of [`envelope_text`](Self::envelope_text).
-    pub fn from_row(sequence: u64, envelope: &str, body: impl Into<Bytes>) -> Result<Self, DecodeError> {
-        let problem = |problem: String| DecodeError::Envelope { problem };
+    /// When `envelope` is not a text of [`envelope_text`](Self::envelope_text): give the error to the relay, in the place of the event.
+    pub fn from_row(sequence: u64, envelope: &str, body: impl Into<Bytes>) -> OutboxRow {
+        let unreadable =
+            |problem: String| UnreadableRow { sequence, reason: format!("its envelope: {problem}") };
         let pairs: Vec<(String, Value)> =
-            serde_json::from_str(envelope).map_err(|error| problem(error.to_string()))?;
-        if !pairs.iter().any(|(name, _)| name == "id") || !pairs.iter().any(|(name, _)| name == "type") {
-            return Err(problem("it has no id or no type".to_owned()));
+            serde_json::from_str(envelope).map_err(|error| unreadable(error.to_string()))?;
+        // A broken attribute must not count as absent: without its id an event has a new id in each attempt, without its key no order.
+        let is_broken = |(name, value): &&(String, Value)| match (name.as_str(), value) {
+            ("id" | "type", Value::Text(text)) => text.is_empty(),
+            ("time", Value::Text(text)) => text.parse::<jiff::Timestamp>().is_err(),
+            ("schemaversion", Value::Text(text)) => text.parse::<u32>().is_err(),
+            (_, Value::Text(_)) => false,
+            (name, Value::Bytes(_)) => {
+                !name.starts_with(NAMES.0.escape) && !name.starts_with(NAMES.0.failure)
+            }
+        };
+        if let Some((name, _)) = pairs.iter().find(is_broken) {
+            return Err(unreadable(format!("its attribute {name} is broken")));
+        }
+        for wanted in ["id", "type"] {
+            if !pairs.iter().any(|(name, _)| name == wanted) {
+                return Err(unreadable(format!("it has no {wanted}")));
+            }
         }
         let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into_bytes()));
         Ok(Self { sequence, envelope: NAMES.read(Envelope::new(""), pairs), body: body.into() })
@@ -124,6 +153,17 @@ mod tests {
     fn a_text_that_is_no_envelope_is_an_error() {
         for text in ["", "{}", "[]", r#"[["id","1"]]"#, r#"[["id",7],["type","x"]]"#] {
             assert!(OutboxEvent::from_row(1, text, "").is_err(), "{text}");
+        }
+        let with = |more: &str| OutboxEvent::from_row(1, &format!(r#"[["type","x"],{more}]"#), "");
+        assert!(with(r#"["id","1"]"#).is_ok());
+        for broken in [
+            r#"["id",""]"#,
+            r#"["id","1"],["partitionkey",[255]]"#,
+            r#"["id","1"],["time","yesterday"]"#,
+            r#"["id","1"],["schemaversion","one"]"#,
+        ] {
+            let error = with(broken).unwrap_err();
+            assert!(error.to_string().starts_with("the row 1 of the outbox cannot be read"), "{error}");
         }
     }
 }

@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Backlog, OutboxError, OutboxEvent, OutboxStore};
+use super::{Backlog, OutboxError, OutboxEvent, OutboxRow, OutboxStore};
 
 /// An outbox for tests: nothing survives the process.
 #[derive(Debug, Default)]
@@ -44,8 +44,8 @@ impl MemoryOutbox {
 
 #[async_trait]
 impl OutboxStore for MemoryOutbox {
-    async fn unpublished(&self, after: u64, limit: usize) -> Result<Vec<OutboxEvent>, OutboxError> {
-        Ok(self.rows().waiting.range(after + 1..).take(limit).map(|(_, event)| event.clone()).collect())
+    async fn unpublished(&self, after: u64, limit: usize) -> Result<Vec<OutboxRow>, OutboxError> {
+        Ok(self.rows().waiting.range(after + 1..).take(limit).map(|(_, event)| Ok(event.clone())).collect())
     }
 
     async fn mark_published(&self, sequences: &[u64]) -> Result<(), OutboxError> {

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
-use super::{OutboxError, OutboxEvent, OutboxStore};
+use super::{OutboxError, OutboxEvent, OutboxStore, UnreadableRow};
 use crate::error::{Outcome, PublishError, PublishErrorKind, with_causes};
 use crate::publish::EventPublisher;
 
@@ -22,6 +22,8 @@ pub(super) struct Passes {
     /// Events that the broker has, and the table does not know it yet: they are not published again.
     pub(super) unmarked: BTreeSet<u64>,
     pub(super) report: Counts,
+    /// The last row that was set aside, and why.
+    pub(super) last_refused: Option<String>,
     /// The relay takes no further events.
     pub(super) stopping: CancellationToken,
     pub(super) publisher: Arc<Publisher>,
@@ -60,10 +62,17 @@ impl Passes {
             let page = self.store.unpublished(after, self.at_a_time).await;
             let page = page.map_err(|error| self.failed("the outbox cannot be read", &error))?;
             let Some(last) = page.last() else { break };
-            after = last.sequence;
+            after = last.as_ref().map_or_else(|row| row.sequence, |event| event.sequence);
             let is_last = page.len() < self.at_a_time;
             let before = self.report;
-            let failed = self.publish(page, &mut blocked).await;
+            let (mut events, mut set_aside) = (Vec::with_capacity(page.len()), Ok(()));
+            for row in page {
+                match row {
+                    Ok(event) => events.push(event),
+                    Err(row) => set_aside = set_aside.and(self.refuse(row).await),
+                }
+            }
+            let failed = self.publish(events, &mut blocked).await.and(set_aside);
             self.mark().await?;
             if let Err(failed) = failed {
                 hopeless = if before == self.report { hopeless + 1 } else { 0 };
@@ -126,14 +135,12 @@ impl Passes {
                     metrics::counter!("outbox_published_total", "outbox" => self.name.clone()).increment(1);
                 }
                 Sent::Never(reason) => {
-                    tracing::error!(outbox = %self.name, sequence, "the broker never takes this event: {reason}");
-                    if let Err(error) = self.store.refuse(sequence, &reason).await {
+                    let reason = format!("the broker never takes it: {reason}");
+                    if let Err(failed) = self.refuse(UnreadableRow { sequence, reason }).await {
                         blocked.extend(key);
-                        trouble = Err(self.failed("a refused event cannot be noted", &error));
+                        trouble = Err(failed);
                         continue;
                     }
-                    self.report.refused += 1;
-                    metrics::counter!("outbox_refused_total", "outbox" => self.name.clone()).increment(1);
                 }
                 Sent::NotYet(reason) => {
                     blocked.extend(key);
@@ -146,6 +153,18 @@ impl Passes {
             running.push(step(&*publisher, rest, &stopping));
         }
         trouble
+    }
+
+    /// Sets a row aside: the table keeps it with the reason, and no pass finds it again.
+    async fn refuse(&mut self, row: UnreadableRow) -> Result<(), Trouble> {
+        let UnreadableRow { sequence, reason } = &row;
+        tracing::error!(outbox = %self.name, sequence, "the row {sequence} is set aside: {reason}");
+        let refused = self.store.refuse(*sequence, reason).await;
+        refused.map_err(|error| self.failed(&format!("the row {sequence} cannot be set aside"), &error))?;
+        self.report.refused += 1;
+        self.last_refused = Some(format!("row {sequence}: {reason}"));
+        metrics::counter!("outbox_refused_total", "outbox" => self.name.clone()).increment(1);
+        Ok(())
     }
 
     fn failed(&self, what: &str, error: &OutboxError) -> Trouble {

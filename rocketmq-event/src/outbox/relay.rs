@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// | metric of the `metrics` facade, label `outbox` | is |
 /// |---|---|
 /// | `outbox_published_total` | events that the broker took |
-/// | `outbox_refused_total` | events that the broker never takes |
+/// | `outbox_refused_total` | events that the broker never takes, and rows that cannot be read |
 /// | `outbox_waiting` | events in the table that are not published |
 /// | `outbox_lag_seconds` | the age of the oldest of them |
 ///
@@ -86,6 +86,8 @@ pub struct RelayHealth {
     pub trouble: Option<String>,
     /// The events that waited when the table was last asked; `None`: it has not answered yet.
     pub backlog: Option<Backlog>,
+    /// The last row that this relay set aside, with its sequence and the reason.
+    pub last_refused: Option<String>,
     /// Why the relay ended by itself.
     pub ended: Option<String>,
     /// Passes over the table that published all that they found.
@@ -98,7 +100,7 @@ pub struct RelayHealth {
 pub struct RelayReport {
     /// Events that the broker took.
     pub published: u64,
-    /// Events that the broker never takes.
+    /// Rows that were set aside: events that the broker never takes, and rows that cannot be read.
     pub refused: u64,
     /// Events that the table still has to publish; `None`: it did not answer.
     pub waiting: Option<u64>,
@@ -158,6 +160,7 @@ impl RelayBuilder {
             at_a_time: self.at_a_time,
             unmarked: BTreeSet::new(),
             report: Counts::default(),
+            last_refused: None,
             stopping: shared.stopping.clone(),
             publisher: self.publisher,
         };
@@ -297,6 +300,7 @@ async fn go(passes: &mut Passes, shared: &Shared, interval: Duration) {
         };
         shared.health.send_modify(|health| {
             health.complete_passes += u64::from(trouble.is_none());
+            health.last_refused.clone_from(&passes.last_refused);
             health.trouble = trouble.map(|trouble| match trouble {
                 Trouble::ForNow(reason) | Trouble::Closed(reason) => reason,
             });
